@@ -1,0 +1,1 @@
+"""kho-tui: the terminal inspector for Linux Kexec HandOver (KHO)."""

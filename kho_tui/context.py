@@ -1,0 +1,69 @@
+"""Budget, progress and cancel of one action, made in ``operations`` and passed down. Decode knows no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+
+from kho_tui.errors import BudgetError, Cancelled
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with (what is being done, steps done, steps in all or None)."""
+
+
+def _silent(_what: str, _done: int, _total: int | None) -> None:
+    pass
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one action may spend on an untrusted state."""
+
+    read_bytes: int = 8 << 30
+    """Bytes read from captured memory."""
+    temporary_bytes: int = 8 << 30
+    """Bytes an archive may unpack to."""
+    runs: int = 30_000_000
+    """Runs of preserved blocks kept in memory (13 bytes each, three times that while they are sorted)."""
+    entries: int = 5_000_000
+    """Sessions, files, folios, chunks and other records decoded one by one or as rows."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One action's budget and its line to whoever started it."""
+
+    budget: Budget = field(default_factory=Budget)
+    progress: Progress = _silent
+    cancelled: Event = field(default_factory=Event)
+
+    def step(self, what: str, done: int = 0, total: int | None = None) -> None:
+        """Report progress and stop if the user asked to. Raises Cancelled."""
+        if self.cancelled.is_set():
+            raise Cancelled("cancelled")
+        self.progress(what, done, total)
+
+    def spend_read(self, size: int) -> None:
+        """Account ``size`` bytes read from memory. Raises BudgetError."""
+        self.budget.read_bytes -= size
+        if self.budget.read_bytes < 0:
+            raise BudgetError("the state points at more memory than the budget allows to read")
+
+    def spend_entries(self, count: int, what: str) -> None:
+        """Account ``count`` decoded records. Raises BudgetError."""
+        self.budget.entries -= count
+        if self.budget.entries < 0:
+            raise BudgetError(f"more {what} than the budget allows")
+
+    def spend_runs(self, count: int) -> None:
+        """Account ``count`` runs of blocks. Raises BudgetError."""
+        self.budget.runs -= count
+        if self.budget.runs < 0:
+            raise BudgetError("the tracker is split into more runs than the budget allows")
+
+    def spend_temporary(self, size: int) -> None:
+        """Account ``size`` bytes unpacked from an archive. Raises BudgetError."""
+        self.budget.temporary_bytes -= size
+        if self.budget.temporary_bytes < 0:
+            raise BudgetError("the archive unpacks to more than the budget allows")

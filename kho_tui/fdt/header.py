@@ -1,0 +1,27 @@
+"""The header of a flattened device tree: always big-endian, whatever the CPU."""
+
+from __future__ import annotations
+
+from kho_tui.layout.struct import Layout, Unit, u32
+
+FDT_MAGIC = 0xD00DFEED
+FDT_SW_MAGIC = 0x2FF20112
+"""What libfdt writes until fdt_finish(): the bits of FDT_MAGIC inverted."""
+
+FDT_HEADER = Layout(
+    "FdtHeader",
+    (
+        u32("magic", Unit.ID, "d00dfeed (2ff20112: unfinished); anything else and the FDT is refused"),
+        u32("totalsize", Unit.BYTES, "size of the whole FDT; blocks beyond it make the kernel refuse it"),
+        u32("off_dt_struct", Unit.BYTES, "offset of the structure block: wrong, and no node is found"),
+        u32("off_dt_strings", Unit.BYTES, "offset of the string block: wrong, and properties lose their names"),
+        u32("off_mem_rsvmap", Unit.BYTES, "offset of the reservation map; 40 after fdt_pack, else 48"),
+        u32("version", Unit.VERSION, "format version, 17; below 17 the size of the structure is not given"),
+        u32("last_comp_version", Unit.VERSION, "oldest version a reader may know, 16; above 17 it is refused"),
+        u32("boot_cpuid_phys", Unit.ID, "boot CPU of a real device tree; 0 and unused in KHO"),
+        u32("size_dt_strings", Unit.BYTES, "length of the string block: a name must end inside it"),
+        u32("size_dt_struct", Unit.BYTES, "length of the structure block: END must lie inside it"),
+    ),
+    source="scripts/dtc/libfdt/fdt.h, struct fdt_header (6.16-7.3)",
+    meaning="where the blocks of a flattened device tree lie",
+)

@@ -1,0 +1,206 @@
+"""Wire structs declared once: a declaration gives decode, encode, field spans and (``table``) bulk arrays.
+
+All KHO structs are packed, so offsets follow from the order and the sizes of the fields. Values are in the byte
+order of the CPU that wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+
+from kho_tui.errors import EncodeError, ReadError
+from kho_tui.layout.place import Place
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.text import c_string
+
+
+class Unit(Enum):
+    """What a number counts, and so how it is shown."""
+
+    PHYS = "physical address"
+    PFN = "page frame number"
+    BYTES = "bytes"
+    PAGES = "pages"
+    COUNT = "count"
+    ORDER = "order (block of 2^order pages)"
+    INDEX = "index in pages"
+    FLAGS = "flag bits"
+    ID = "identifier"
+    VERSION = "version"
+    CHECKSUM = "checksum"
+    OPAQUE = "opaque to the kernel"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some bits of a packed integer field: ``width`` bits from bit ``low`` up."""
+
+    name: str
+    low: int
+    width: int
+    unit: Unit
+    meaning: str
+
+    def of(self, value: int) -> int:
+        """The bits of ``value`` that belong to this part."""
+        return (value >> self.low) & ((1 << self.width) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One value on the wire: an unsigned integer, or a char array where ``unit`` is TEXT.
+
+    ``size`` is in bytes; None for an FDT property whose length is not fixed. ``meaning`` says in at most 80 columns what
+    the value is and what breaks if it is wrong. ``source`` names kernel header and releases where it differs from the struct's.
+    """
+
+    name: str
+    size: int | None
+    unit: Unit
+    meaning: str
+    source: str = ""
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def is_integer(self) -> bool:
+        """True for an unsigned integer of fixed size."""
+        return self.unit is not Unit.TEXT and self.size in (1, 2, 4, 8)
+
+    def decode(self, raw: bytes, byte_order: ByteOrder) -> int | bytes:
+        """The value of exactly this field's bytes; text stays bytes, NULs included."""
+        if self.size is not None and len(raw) != self.size:
+            raise ReadError(f"{self.name}: {len(raw)} bytes where {self.size} are needed")
+        return int.from_bytes(raw, byte_order) if self.is_integer else raw
+
+    def encode(self, value: int | bytes, byte_order: ByteOrder) -> bytes:
+        """The bytes of ``value``. Raises EncodeError where it does not fit."""
+        if self.is_integer:
+            assert self.size is not None
+            if not isinstance(value, int):
+                raise EncodeError(f"{self.name}: needs an integer, got {value!r}")
+            try:
+                return value.to_bytes(self.size, byte_order)
+            except OverflowError:
+                raise EncodeError(f"{self.name}: {value:#x} does not fit {self.size} bytes") from None
+        if not isinstance(value, bytes):
+            raise EncodeError(f"{self.name}: needs bytes, got {value!r}")
+        if self.size is None:
+            return value
+        if len(value) > self.size:
+            raise EncodeError(f"{self.name}: {len(value)} bytes do not fit {self.size}")
+        return value.ljust(self.size, b"\0")
+
+
+def u64(name: str, unit: Unit, meaning: str, *, parts: tuple[Part, ...] = (), source: str = "") -> Field:
+    """A 64-bit unsigned field."""
+    return Field(name, 8, unit, meaning, source, parts)
+
+
+def u32(name: str, unit: Unit, meaning: str, *, source: str = "") -> Field:
+    """A 32-bit unsigned field."""
+    return Field(name, 4, unit, meaning, source)
+
+
+def u16(name: str, unit: Unit, meaning: str, *, source: str = "") -> Field:
+    """A 16-bit unsigned field."""
+    return Field(name, 2, unit, meaning, source)
+
+
+def chars(name: str, size: int, meaning: str, *, source: str = "") -> Field:
+    """A char array of ``size`` bytes, NUL padded."""
+    return Field(name, size, Unit.TEXT, meaning, source)
+
+
+def embed(prefix: str, layout: Layout) -> tuple[Field, ...]:
+    """The fields of ``layout`` inside another struct, named ``prefix.field``."""
+    return tuple(Field(f"{prefix}.{f.name}", f.size, f.unit, f.meaning, f.source or layout.source, f.parts) for f in layout.fields)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A packed wire struct. ``name`` is the kernel's in PascalCase, ``source`` kernel header and releases."""
+
+    name: str
+    fields: tuple[Field, ...]
+    source: str
+    meaning: str = ""
+    _spans: dict[str, tuple[int, int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        spans: dict[str, tuple[int, int]] = {}
+        offset = 0
+        for one in self.fields:
+            if one.size is None or one.name in spans:
+                raise ValueError(f"{self.name}.{one.name}: a struct field needs a size and a name of its own")
+            spans[one.name] = (offset, one.size)
+            offset += one.size
+        object.__setattr__(self, "_spans", spans)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the whole struct."""
+        return sum(f.size or 0 for f in self.fields)
+
+    def span(self, name: str) -> tuple[int, int]:
+        """(offset, size) in bytes of a field."""
+        return self._spans[name]
+
+    def encode(self, values: Mapping[str, int | bytes], byte_order: ByteOrder) -> bytes:
+        """The struct's bytes; every field must be given. Raises EncodeError where a value does not fit."""
+        unknown = set(values) - set(self._spans)
+        missing = set(self._spans) - set(values)
+        if unknown or missing:
+            raise EncodeError(f"{self.name}: fields {sorted(unknown | missing)} unknown or missing")
+        return b"".join(f.encode(values[f.name], byte_order) for f in self.fields)
+
+    def record(self, data: bytes, byte_order: ByteOrder, place: Place) -> Record:
+        """The struct at the start of ``data``. Raises ReadError where it is too short."""
+        if len(data) < self.size:
+            raise ReadError(f"{self.name}: {len(data)} bytes where {self.size} are needed")
+        return Record(self, data[: self.size], byte_order, place)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """A decoded field: its declaration, raw bytes, value and place. ``raw`` is what lies on the wire."""
+
+    field: Field
+    raw: bytes
+    value: int | bytes
+    place: Place
+    source: str
+    """Kernel header and releases the declaration was taken from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A layout, the bytes of one struct and where they lie."""
+
+    layout: Layout
+    data: bytes
+    byte_order: ByteOrder
+    place: Place
+
+    def raw(self, name: str) -> bytes:
+        """The bytes of a field as they lie."""
+        offset, size = self.layout.span(name)
+        return self.data[offset : offset + size]
+
+    def integer(self, name: str) -> int:
+        """The value of an integer field."""
+        return int.from_bytes(self.raw(name), self.byte_order)
+
+    def text(self, name: str) -> bytes:
+        """The bytes of a char array up to its NUL."""
+        return c_string(self.raw(name))
+
+    def values(self) -> Iterator[FieldValue]:
+        """All fields in order."""
+        for f in self.layout.fields:
+            offset, _ = self.layout.span(f.name)
+            raw = self.raw(f.name)
+            yield FieldValue(f, raw, f.decode(raw, self.byte_order), self.place.at(offset), f.source or self.layout.source)

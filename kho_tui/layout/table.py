@@ -1,0 +1,94 @@
+"""Many structs at once: a layout over an array, and the pages that hold a header and an array of entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.layout.place import Place
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.layout.struct import Layout, Record, Unit
+
+Rows = npt.NDArray[np.void]
+U64s = npt.NDArray[np.uint64]
+
+
+def dtype_of(layout: Layout, byte_order: ByteOrder) -> np.dtype[np.void]:
+    """The numpy structure with the very offsets of ``layout``."""
+    sign = "<" if byte_order == "little" else ">"
+    formats: list[Any] = [f"V{f.size}" if f.unit is Unit.TEXT else f"{sign}u{f.size}" for f in layout.fields]
+    return np.dtype(
+        {
+            "names": [f.name for f in layout.fields],
+            "formats": formats,
+            "offsets": [layout.span(f.name)[0] for f in layout.fields],
+            "itemsize": layout.size,
+        }
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of one layout. ``rows`` has shape (n,), not writeable; ``addresses`` the physical address of each row, u64 of shape (n,)."""
+
+    layout: Layout
+    byte_order: ByteOrder
+    rows: Rows
+    addresses: U64s
+    place: Place
+    """Source of the rows; the address of a row is in ``addresses``."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def column(self, name: str) -> U64s:
+        """An integer column as u64 in this machine's order, shape (n,)."""
+        return self.rows[name].astype(np.uint64)
+
+    def record(self, row: int) -> Record:
+        """One row as a record."""
+        phys = int(self.addresses[row])
+        return Record(self.layout, self.rows[row].tobytes(), self.byte_order, Place(self.place.origin, self.place.source, None, phys))
+
+
+def table_of(layout: Layout, byte_order: ByteOrder, data: bytes, address: int, place: Place) -> Table:
+    """The whole structs in ``data``, which starts at physical ``address``; a rest that is too short is left out."""
+    count = len(data) // layout.size
+    rows: Rows = np.frombuffer(data, dtype=dtype_of(layout, byte_order), count=count)
+    addresses: U64s = np.uint64(address) + np.arange(count, dtype=np.uint64) * np.uint64(layout.size)
+    addresses.flags.writeable = False
+    return Table(layout, byte_order, rows, addresses, place)
+
+
+def join_tables(tables: list[Table]) -> Table:
+    """Tables of one layout as one, in the given order (at least one)."""
+    # The dtype has to be said: numpy would turn big-endian rows into this machine's order.
+    rows = np.concatenate([t.rows for t in tables], dtype=tables[0].rows.dtype)
+    addresses = np.concatenate([t.addresses for t in tables])
+    rows.flags.writeable = addresses.flags.writeable = False
+    return Table(tables[0].layout, tables[0].byte_order, rows, addresses, tables[0].place)
+
+
+@dataclass(frozen=True)
+class PageArray:
+    """An allocation of ``pages`` pages that holds a header (or none) and an array of entries up to its end."""
+
+    header: Layout | None
+    element: Layout
+    pages: int = 1
+
+    @property
+    def header_size(self) -> int:
+        """Bytes before the first entry."""
+        return self.header.size if self.header else 0
+
+    def bytes(self, page_size: int) -> int:
+        """Bytes of the whole allocation."""
+        return self.pages * page_size
+
+    def capacity(self, page_size: int) -> int:
+        """Entries that fit."""
+        return (self.bytes(page_size) - self.header_size) // self.element.size

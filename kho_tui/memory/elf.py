@@ -1,0 +1,176 @@
+"""ELF cores: own captures, QEMU's dump-guest-memory, kdump's vmcore. Physical addresses come from p_paddr."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_E_MACHINE
+
+from kho_tui.errors import InputError
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.layout.table import Rows, U64s
+from kho_tui.memory.elf_format import MACHINES, OTHER_MACHINE, PN_XNUM, PT_LOAD, PT_NOTE, program_header_dtype
+from kho_tui.memory.extents import arrange
+from kho_tui.memory.physical import ADDRESS_END
+from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.memory.source import ByteSource
+from kho_tui.text import SafeText, visible
+
+_MAGIC = b"\x7fELF"
+_HEADER_SIZE = 64
+_SEGMENT_LIMIT = 1 << 20
+"""Program headers accepted. The bitmaps of a 12 TiB host are 10^5 pages, scattered at worst."""
+_NOTES_LIMIT = 8 << 20
+"""Bytes of PT_NOTE looked through for VMCOREINFO: a host of 4096 CPUs has about 2 MiB of registers in front of it."""
+
+_UNSUPPORTED = (
+    (
+        (b"KDUMP   ", b"DISKDUMP"),
+        "a makedumpfile-compressed dump is not read: take the dump again as ELF (makedumpfile -E, or cp /proc/vmcore)",
+    ),
+    (
+        (b"makedumpfile\0",),
+        "a flattened makedumpfile dump is not read: run makedumpfile -R first, and take the dump with -E so that it is ELF",
+    ),
+    ((b"QFI\xfb",), "a qcow2 disk image is not read: dump the guest with virsh dump --memory-only, or QEMU's dump-guest-memory"),
+    ((b"QEVM", b"LibvirtQemudSave"), "a saved guest is not read: dump it with virsh dump --memory-only, or QEMU's dump-guest-memory"),
+    ((b"EMiL",), "a LiME dump is not read: take it with format=raw or padded"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    bits: int
+    byte_order: ByteOrder
+    machine: str
+    table_offset: int
+    segments: int
+
+
+def is_elf(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` claims to be ELF."""
+    return head.startswith(_MAGIC)
+
+
+def describe_unsupported(head: bytes) -> str | None:
+    """One line of advice for a file of memory that is known but not read, by its first 16 bytes or more; else None."""
+    return next((advice for magics, advice in _UNSUPPORTED if head.startswith(magics)), None)
+
+
+def open_elf(source: ByteSource) -> SegmentedMemory:
+    """The memory in an ELF core, 32 or 64 bit, of either byte order.
+
+    A segment holds p_filesz bytes from p_paddr on; the rest up to p_memsz, and what lies behind the end of the file, is a
+    gap. Where segments overlap, the one first in the table counts. Segments without a physical address (p_paddr all ones:
+    kcore's vmalloc) are left out. Raises InputError where the file is no usable core, ReadError where reading fails.
+    """
+    shown = visible(source.name)
+    header = _read_header(source, shown)
+    table = _program_headers(source, header, shown)
+    loads = table[table["p_type"] == PT_LOAD]
+    if not len(loads):
+        raise InputError(f"{shown}: an ELF core without any memory (no PT_LOAD segment)")
+
+    no_address = int(np.iinfo(loads["p_paddr"].dtype).max)
+    placed = loads[loads["p_paddr"] != no_address]
+    starts, offsets, promised = (placed[name].astype(np.uint64) for name in ("p_paddr", "p_offset", "p_filesz"))
+    sizes = _clip(promised, offsets, source.size)
+    cut = np.flatnonzero(sizes < promised)
+    sizes = np.where(starts > 0, np.minimum(sizes, np.uint64(0) - starts), sizes)
+    extents, overlaps = arrange(starts, sizes, offsets)
+
+    notes: list[str] = []
+    if len(cut):
+        notes.append(
+            f"{shown} ends too early: {len(cut)} of {len(placed)} segments are cut or missing, "
+            f"the first of them listed at {int(starts[cut[0]]):#x}"
+        )
+    if len(placed) > 1 and not starts.any():
+        notes.append(
+            f"{shown} names no physical addresses (every p_paddr is 0): only its first segment can be reached, and at a wrong address"
+        )
+    elif overlaps:
+        notes.append(f"{shown}: {overlaps} segments overlap others; where they do, the one first in the table is read")
+    if len(placed) < len(loads):
+        notes.append(f"{shown}: {len(loads) - len(placed)} segments without a physical address are left out")
+    vmcoreinfo = _vmcoreinfo(source, table[table["p_type"] == PT_NOTE], header.byte_order)
+    return SegmentedMemory(source, extents, header.byte_order, header.machine, tuple(notes), vmcoreinfo)
+
+
+def _read_header(source: ByteSource, shown: SafeText) -> _Header:
+    head = source.read_at(0, _HEADER_SIZE)
+    if not is_elf(head):
+        raise InputError(f"{shown}: not an ELF file")
+    elf: Any
+    try:
+        elf = ELFFile(BytesIO(head))
+        kind, machine, entry_size = elf["e_type"], elf["e_machine"], int(elf["e_phentsize"])
+        table_offset, segments, sections = int(elf["e_phoff"]), int(elf["e_phnum"]), int(elf["e_shoff"])
+        expected_size = int(elf.structs.Elf_Phdr.sizeof())
+        section_size = int(elf.structs.Elf_Shdr.sizeof())
+    except Exception as error:  # the package lets errors of struct, construct and its own out
+        raise InputError(f"{shown}: damaged ELF header ({visible(str(error) or type(error).__name__)})") from None
+    if kind != "ET_CORE":
+        raise InputError(f"{shown}: an ELF file, but not a core dump (type {visible(str(kind))})")
+    if segments == PN_XNUM and sections:
+        raw = source.read_at(sections, section_size)
+        if len(raw) < section_size:
+            raise InputError(f"{shown}: section header 0, which has the number of segments, lies behind the end of the file")
+        segments = int(elf.structs.Elf_Shdr.parse(raw)["sh_info"])
+    if segments and entry_size != expected_size:
+        raise InputError(f"{shown}: program headers of {entry_size} bytes where ELF has {expected_size}")
+    number = machine if isinstance(machine, int) else int(ENUM_E_MACHINE[machine])
+    name = MACHINES.get(number, f"{OTHER_MACHINE}{number}")
+    return _Header(int(elf.elfclass), "little" if elf.little_endian else "big", name, table_offset, segments)
+
+
+def _program_headers(source: ByteSource, header: _Header, shown: SafeText) -> Rows:
+    dtype = program_header_dtype(header.bits, header.byte_order)
+    size = header.segments * dtype.itemsize
+    if header.segments > _SEGMENT_LIMIT:
+        raise InputError(f"{shown}: {header.segments} segments; at most {_SEGMENT_LIMIT} are read")
+    data = source.read_at(header.table_offset, size)
+    if len(data) < size:
+        raise InputError(f"{shown}: the file ends inside its program header table or before it")
+    rows: Rows = np.frombuffer(data, dtype=dtype)
+    return rows
+
+
+def _clip(sizes: U64s, offsets: U64s, file_size: int) -> U64s:
+    """``sizes`` less what would lie behind the end of the file."""
+    end = np.uint64(min(file_size, ADDRESS_END - 1))
+    return np.minimum(sizes, end - np.minimum(offsets, end))
+
+
+def _vmcoreinfo(source: ByteSource, segments: Rows, byte_order: ByteOrder) -> Mapping[str, str]:
+    """The lines KEY=VALUE of the first VMCOREINFO note; empty where there is none."""
+    left = _NOTES_LIMIT
+    for segment in segments[:64]:
+        data = source.read_at(int(segment["p_offset"]), min(int(segment["p_filesz"]), left))
+        left -= len(data)
+        text = _note(data, b"VMCOREINFO\0", byte_order)
+        if text is not None:
+            pairs = (line.partition("=") for line in text.decode("utf-8", "surrogateescape").splitlines())
+            return MappingProxyType({key: value for key, equals, value in pairs if equals})
+    return MappingProxyType({})
+
+
+def _note(data: bytes, wanted: bytes, byte_order: ByteOrder) -> bytes | None:
+    """The content of the first note named ``wanted``; names and contents are padded to 4 bytes."""
+    note_header = struct.Struct("<3I" if byte_order == "little" else ">3I")
+    position = 0
+    while position + note_header.size <= len(data):
+        name_size, content_size, _ = note_header.unpack_from(data, position)
+        name_at = position + note_header.size
+        content_at = name_at + (name_size + 3 & ~3)
+        if data[name_at : name_at + name_size] == wanted:
+            return data[content_at : content_at + content_size]
+        position = content_at + (content_size + 3 & ~3)
+    return None

@@ -1,0 +1,67 @@
+"""What every kind of physical memory answers. A gap is an error that names its address, never zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.layout.table import U64s
+
+ADDRESS_END = 1 << 64
+"""One past the last physical address."""
+
+PageBytes = npt.NDArray[np.uint8]
+PresentMask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """``size`` bytes of physical memory from address ``start`` on, which lie in the file from ``offset`` on."""
+
+    start: int
+    size: int
+    offset: int
+
+
+class PhysicalMemory(Protocol):
+    """Memory by physical address, with gaps. Addresses are 0 to 2^64 - 1; what lies outside is a gap."""
+
+    @property
+    def name(self) -> str:
+        """The file it comes from, by its name inside the capture, untrusted."""
+
+    @property
+    def byte_order(self) -> ByteOrder | None:
+        """Of the machine the memory was taken from; None where the file does not say."""
+
+    @property
+    def machine(self) -> str | None:
+        """``x86_64``, ``aarch64`` or ``machine-N`` (ELF e_machine N); None where the file does not say."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of memory held, gaps left out."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Exactly ``size`` bytes. Raises GapError with the first missing address, ReadError where the file fails."""
+
+    def read_pages(self, addresses: U64s, size: int) -> tuple[PageBytes, PresentMask]:
+        """``size`` bytes at each of n addresses, in any order: shape (n, size), and which are there, shape (n,).
+
+        A row that is not there from its first byte to its last is all zero and False in the mask. Raises ReadError where
+        the file fails.
+        """
+
+    def available(self, address: int, size: int) -> int:
+        """How many of ``size`` bytes are there from ``address`` on before the first gap."""
+
+    def extents(self) -> Sequence[Extent]:
+        """What is there, ascending, without overlaps, merged where both addresses and file go on."""
+
+    def origin(self, address: int) -> tuple[str, int]:
+        """Name of the file and byte offset in it of an address. Raises GapError."""

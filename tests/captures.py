@@ -1,0 +1,32 @@
+"""The real captures: golden copies under samples/, all of them beside the checkout where ../shared is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SAMPLES = CHECKOUT / "samples"
+SHARED = CHECKOUT.parent / "shared" / "captures"
+
+
+def captures_with_truth() -> list[Path]:
+    """Every capture directory at hand that has an expected.json, a sample before its twin in ../shared."""
+    found: dict[str, Path] = {}
+    for root in (SAMPLES, SHARED):
+        for expected in sorted(root.glob("**/expected.json")):
+            found.setdefault(str(expected.parent.relative_to(root)), expected.parent)
+    return list(found.values())
+
+
+def all_captures() -> list[Path]:
+    """Every capture directory at hand, also those that no independent decoder has read."""
+    found: dict[str, Path] = {}
+    for root in (SAMPLES, SHARED):
+        for version in sorted(root.glob("**/version")):
+            found.setdefault(str(version.parent.relative_to(root)), version.parent)
+    return list(found.values())
+
+
+def sample(name: str) -> Path:
+    """A capture that is committed."""
+    return SAMPLES / name

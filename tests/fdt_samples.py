@@ -1,0 +1,76 @@
+"""FDTs for the tests: the reference bytes typed in by hand, and those of real kernels where the captures are beside the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CAPTURES = Path(__file__).resolve().parents[2].parent / "shared" / "captures"
+
+ROOT_7_3 = (
+    bytes.fromhex("""
+    d00dfeed 000000e9 00000038 000000b0 00000028 00000011 00000010 00000000 00000039 00000078
+    00000000 00000000 00000000 00000000
+    00000001 00000000
+    00000003 00000007 00000015 6b686f2d 76340000
+    00000003 00000008 00000000 00402301 00000000
+    00000001 6b657865 632d6d65 74616461 74610000
+    00000003 00000008 0000002f 49000000 00000000
+    00000003 00000008 00000020 00100000 00000000
+    00000002 00000002 00000009
+    """)
+    + b"preserved-memory-map\0compatible\0preserved-data\0blob-size\0"
+)
+
+ROOT_6_18 = (
+    bytes.fromhex("""
+    d00dfeed 000000ec 00000040 000000c8 00000030 00000011 00000010 00000000 00000024 00000088
+    00000000 00000000
+    00000000 00000000 00000000 00000000
+    00000001 00000000
+    00000003 00000007 00000019 6b686f2d 76310000
+    00000003 00000008 00000004 0040be16 01000000
+    00000001 6b686f5f 74657374 00000000
+    00000003 00000008 00000000 00100000 00000000
+    00000002
+    00000001 6d656d62 6c6f636b 00000000
+    00000003 00000008 00000000 00200000 00000000
+    00000002 00000002 00000009
+    """)
+    + b"fdt\0preserved-memory-map\0compatible\0"
+)
+
+ROOT_6_19 = (
+    bytes.fromhex("""
+    d00dfeed 000000b4 00000038 00000090 00000028 00000011 00000010 00000000 00000024 00000058
+    00000000 00000000 00000000 00000000
+    00000001 00000000
+    00000003 00000007 00000015 6b686f2d 76310000
+    00000003 00000008 00000000 00000000 00000000
+    00000001 4c554f00
+    00000003 00000008 00000020 00100000 00000000
+    00000002 00000002 00000009
+    """)
+    + b"preserved-memory-map\0compatible\0fdt\0"
+)
+
+TYPED = (ROOT_7_3, ROOT_6_18, ROOT_6_19)
+
+NAMES_6_19 = {0: b"preserved-memory-map", 21: b"compatible", 32: b"fdt"}
+NAMES_7_1 = {0: b"preserved-memory-map", 21: b"compatible", 32: b"preserved-data", 47: b"blob-size"}
+
+
+def capture(path: str) -> bytes:
+    """A file of the real captures; the test is skipped where they are not there."""
+    file = CAPTURES / path
+    if not file.is_file():
+        pytest.skip(f"no {path} in ../shared/captures beside the checkout")
+    return file.read_bytes()
+
+
+def captured_fdts() -> dict[str, bytes]:
+    """Every file of the captures that starts as an FDT, by its path."""
+    files = sorted([*CAPTURES.glob("**/kho/*/fdt"), *CAPTURES.glob("**/kho/*/sub_fdts/*")])
+    blobs = {str(file.relative_to(CAPTURES)): file.read_bytes() for file in files}
+    return {path: blob for path, blob in blobs.items() if blob.startswith(b"\xd0\x0d\xfe\xed")}
