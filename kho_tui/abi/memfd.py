@@ -1,0 +1,79 @@
+"""memfd file handler: a struct and a vmalloc'ed array of folios (include/linux/kho/abi/memfd.h, 6.19 to 7.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kho_tui.abi.vmalloc import KHO_VMALLOC
+from kho_tui.layout.struct import Layout, Part, Unit, embed, u32, u64
+
+SOURCE = "include/linux/kho/abi/memfd.h"
+
+_POS = u64("pos", Unit.BYTES, "file position, refreshed in the reboot call")
+_SIZE = u64("size", Unit.BYTES, "file size; the next kernel does not hold it against the folios")
+_NR = u64("nr_folios", Unit.COUNT, "entries of the folio array; must fit its pages, else the file is lost")
+
+MEMFD_LUO_SER_V1 = Layout(
+    "MemfdLuoSerV1",
+    (_POS, _SIZE, _NR, *embed("folios", KHO_VMALLOC)),
+    f"{SOURCE} 6.19-7.0",
+    "a preserved memfd; seals are not kept",
+)
+
+MEMFD_LUO_SER_V2 = Layout(
+    "MemfdLuoSerV2",
+    (
+        _POS,
+        _SIZE,
+        u32("seals", Unit.FLAGS, "F_SEAL_* of the file; a bit above 0x3f makes restore fail"),
+        u32("flags", Unit.FLAGS, "always 0 up to 7.3"),
+        _NR,
+        *embed("folios", KHO_VMALLOC),
+    ),
+    f"{SOURCE} 7.1-7.3",
+    "a preserved memfd with its seals",
+)
+
+MEMFD_LUO_FOLIO_SER = Layout(
+    "MemfdLuoFolioSer",
+    (
+        u64(
+            "word0",
+            Unit.OPAQUE,
+            "page frame number and flags of one folio; pfn 0 is skipped",
+            parts=(
+                Part("pfn", 0, 52, Unit.PFN, "first page of the folio; wrong: other memory becomes the file"),
+                Part("flags", 52, 12, Unit.FLAGS, "1 dirty, 2 uptodate; the kernel always writes both"),
+            ),
+        ),
+        u64("index", Unit.INDEX, "page index in the file; wrong: contents at the wrong offset"),
+    ),
+    f"{SOURCE} 6.19-7.3",
+    "one folio of a memfd",
+)
+
+FOLIO_PFN, FOLIO_FLAGS = MEMFD_LUO_FOLIO_SER.fields[0].parts
+
+
+@dataclass(frozen=True, slots=True)
+class MemfdFormat:
+    """One version of the handler."""
+
+    compatible: bytes
+    layout: Layout
+    has_seals: bool
+    since: str
+    until: str
+
+
+MEMFD_FORMATS: Mapping[bytes, MemfdFormat] = {
+    f.compatible: f
+    for f in (
+        MemfdFormat(b"memfd-v1", MEMFD_LUO_SER_V1, False, "6.19", "7.0"),
+        MemfdFormat(b"memfd-v2", MEMFD_LUO_SER_V2, True, "7.1", "7.3"),
+    )
+}
+
+SEALS: tuple[tuple[int, str], ...] = ((1, "SEAL"), (2, "SHRINK"), (4, "GROW"), (8, "WRITE"), (0x10, "FUTURE_WRITE"), (0x20, "EXEC"))
+"""F_SEAL_* bits (include/uapi/linux/fcntl.h)."""

@@ -1,0 +1,78 @@
+"""The root FDT of a handover: versions kho-v1 to kho-v4 (kho-abi: include/linux/kho/abi/kexec_handover.h, 7.0+)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from kho_tui.abi.properties import NodeLayout, compatible
+from kho_tui.layout.struct import Field, Unit
+
+ROOT_SOURCE = "kernel/liveupdate/kexec_handover.c 6.19-7.3 (kernel/kexec_handover.c 6.16-6.18)"
+
+ROOT_NODE = NodeLayout(
+    "root",
+    (
+        compatible("version of the whole handover; the next kernel drops it all if unknown"),
+        Field("preserved-memory-map", 8, Unit.PHYS, "the tracker of preserved pages; 0: not finalized, refused from 6.19 on"),
+    ),
+    ROOT_SOURCE,
+    "what one kernel hands to the next: the tracker of preserved memory and the subtrees",
+)
+
+SUBTREE_NODE = NodeLayout(
+    "subtree",
+    (
+        Field("fdt", 8, Unit.PHYS, "where the subsystem's FDT lies; wrong: its state is lost", "kernel/kexec_handover.c 6.16-7.0"),
+        Field("preserved-data", 8, Unit.PHYS, "where the subsystem's state lies; wrong: its state is lost", "KHO ABI 7.1-7.3"),
+        Field("blob-size", 8, Unit.BYTES, "size of that state; too short: the subsystem refuses it", "KHO ABI 7.1-7.3"),
+    ),
+    ROOT_SOURCE,
+    "one subsystem's state, found by name by its code in the next kernel",
+)
+
+
+class Tracker(Enum):
+    """How preserved pages are listed."""
+
+    CHUNKS = "chunk list with bitmaps"
+    RADIX = "radix tree"
+
+
+@dataclass(frozen=True, slots=True)
+class RootFormat:
+    """One version of the root. ``extra_bit``: the radix depth formula counts the marker bit (v3 on)."""
+
+    compatible: bytes
+    tracker: Tracker
+    pointer: str
+    has_size: bool
+    extra_bit: bool
+    since: str
+    until: str
+    released: bool = True
+
+
+ROOT_FORMATS: Mapping[bytes, RootFormat] = {
+    f.compatible: f
+    for f in (
+        RootFormat(b"kho-v1", Tracker.CHUNKS, "fdt", False, False, "6.16", "7.0"),
+        RootFormat(b"kho-v2", Tracker.RADIX, "preserved-data", False, False, "7.1-rc", "7.1-rc", released=False),
+        RootFormat(b"kho-v3", Tracker.RADIX, "preserved-data", True, True, "7.1", "7.1"),
+        RootFormat(b"kho-v4", Tracker.RADIX, "preserved-data", True, True, "7.2", "7.3"),
+    )
+}
+
+POINTER_PROPERTIES = ("preserved-data", "fdt")
+
+TRUNCATED_NAMES: Mapping[int, bytes] = {0: b"preserved-memory-map", 21: b"compatible"}
+"""Name offsets of a root FDT written by 6.19 or later, for a file cut before its string block (kho-abi 2.4, gotcha 2)."""
+
+
+def truncated_names(version: bytes | None) -> Mapping[int, bytes]:
+    """The whole table of name offsets for a cut root FDT of this version."""
+    known = ROOT_FORMATS.get(version or b"")
+    if known is None:
+        return TRUNCATED_NAMES
+    return {**TRUNCATED_NAMES, 32: known.pointer.encode(), **({47: b"blob-size"} if known.has_size else {})}

@@ -1,0 +1,60 @@
+"""The test module's subtree (lib/test_kho.c, all releases): folios and their checksum.
+
+The payload of 6.16 and 6.17 is an inline u64 array, from 6.18 on a vmalloc descriptor, under the same compatible string.
+"""
+
+from __future__ import annotations
+
+from kho_tui.abi.properties import NodeLayout, compatible
+from kho_tui.abi.vmalloc import KHO_VMALLOC
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.layout.struct import Field, Layout, Unit, u64
+
+SOURCE = "lib/test_kho.c 6.16-7.3"
+
+KHO_TEST_NAME = b"kho_test"
+KHO_TEST_COMPATIBLE = b"kho-test-v1"
+KHO_TEST_MAGIC = 0x4B484F21
+
+KHO_TEST_NODE = NodeLayout(
+    "kho_test",
+    (
+        compatible("if unknown, the test module leaves the data alone"),
+        Field("magic", 4, Unit.ID, "0x4b484f21; anything else and the test module fails its restore"),
+    ),
+    SOURCE,
+    "state of the KHO test module",
+)
+
+KHO_TEST_DATA_NODE = NodeLayout(
+    "kho_test data",
+    (
+        Field("nr_folios", 4, Unit.COUNT, "folios in the list; wrong: the test fails"),
+        Field("folios_info", None, Unit.OPAQUE, "6.16-6.17: the list itself; 6.18 on: a vmalloc descriptor of it"),
+        Field("csum", 4, Unit.CHECKSUM, "ones-complement sum of all contents; compare folded to 16 bits"),
+    ),
+    SOURCE,
+    "the folios of the test and their checksum",
+)
+
+KHO_TEST_FOLIO = Layout(
+    "KhoTestFolio",
+    (u64("phys_order", Unit.OPAQUE, "address of a folio with its order in the low page-shift bits"),),
+    SOURCE,
+    "one folio of the test",
+)
+
+
+def looks_like_descriptor(raw: bytes, nr_folios: int, byte_order: ByteOrder) -> bool:
+    """Whether ``folios_info`` is a vmalloc descriptor and not an inline array.
+
+    Both are 16 bytes where there are two folios: a descriptor of so short a list covers one entry, with flags that a kernel writes.
+    """
+    if len(raw) != KHO_VMALLOC.size:
+        return False
+    if nr_folios != 2:
+        return True
+    total_pages, flags, order = (
+        int.from_bytes(raw[at : at + size], byte_order) for at, size in map(KHO_VMALLOC.span, ("total_pages", "flags", "order"))
+    )
+    return flags in (1, 2, 3) and order <= 10 and total_pages == 1 << order

@@ -1,0 +1,1 @@
+"""What a user has: directories, archives, single files, turned into named sources."""

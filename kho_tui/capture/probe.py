@@ -1,0 +1,279 @@
+"""From a path to sources: what is this, in a fixed order of questions."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from kho_tui.capture.archives import TarTree, ZipTree, archive_kind
+from kho_tui.capture.dmesg import Side
+from kho_tui.capture.files import FileTree, Notes, PartOfTree, directory_tree, read_until_eof, why
+from kho_tui.capture.hints import architecture, platform_hints
+from kho_tui.capture.live import is_live, live_tree, why_no_tree
+from kho_tui.capture.reader import BLOB_LIMIT
+from kho_tui.capture.roots import Root, find_roots
+from kho_tui.capture.sources import Hint, SourceFile, SourceKind, Sources
+from kho_tui.capture.surroundings import open_capture
+from kho_tui.capture.unpack import compression_of, unpack
+from kho_tui.context import Context
+from kho_tui.errors import InputError, ReadError
+from kho_tui.fdt.tree import looks_like_fdt
+from kho_tui.layout.place import Blob, Origin, Place
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
+from kho_tui.memory.raw import open_raw
+from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.memory.source import ByteSource, BytesSource, FileSource, open_file
+from kho_tui.text import SafeText, visible
+
+LIVE_ROOT = Path("/")
+"""The file system whose kho tree counts as this machine's."""
+
+_HEAD = 4096
+_SMALLEST_RAW = 4096
+_SCRATCH_ENTRIES = 4096
+_LISTED = 12
+_WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; kho-tui capture-script prints a script that makes one"
+
+
+def open_sources(path: str | Path, context: Context, *, raw_base: int | None = None) -> Sources:
+    """What is at ``path``: a capture (directory or archive), a kho tree, an ELF core, a raw image, an FDT or a scratch table.
+
+    ``raw_base``: take a single file for a raw image of memory from this physical address on, whatever it looks like. The caller closes
+    the result. Raises InputError with one line of advice, ReadError, BudgetError, Cancelled.
+    """
+    where = Path(path)
+    shown = visible(str(path))
+    closer = ExitStack()
+    try:
+        return _open(where, shown, context, closer, raw_base)
+    except BaseException as error:
+        closer.close()
+        if isinstance(error, OSError):
+            raise InputError(f"{shown}: {why(error)}") from None
+        if isinstance(error, ValueError):
+            raise InputError(f"{shown}: cannot be read: {visible(str(error))}") from None
+        raise
+
+
+def _open(where: Path, shown: SafeText, context: Context, closer: ExitStack, raw_base: int | None) -> Sources:
+    if is_live(where, LIVE_ROOT):
+        return _open_live(shown, context, closer)
+    try:
+        is_directory = where.is_dir()
+    except PermissionError:
+        raise InputError(f"{shown}: permission denied; run as root, or copy it to where you may read it") from None
+    if not is_directory:
+        return _open_path(where, shown, context, closer, raw_base)
+    next(where.iterdir(), None)
+    tree = directory_tree(where)
+    closer.callback(tree.close)
+    sources = _open_tree(tree, str(where), context, closer, raw_base)
+    if sources is None:
+        raise InputError(f"{shown}: no KHO state in this directory; {_WANTED}")
+    return sources
+
+
+def _open_live(shown: SafeText, context: Context, closer: ExitStack) -> Sources:
+    tree = live_tree(LIVE_ROOT)
+    closer.callback(tree.close)
+    order: ByteOrder = "little" if sys.byteorder == "little" else "big"
+    here = (os.sysconf("SC_PAGE_SIZE"), order)
+    sources = open_capture(tree, context, closer, path=str(LIVE_ROOT / "sys/kernel/debug/kho"), kind="live", live=here)
+    if sources.absent:
+        raise InputError(f"{shown}: {why_no_tree(LIVE_ROOT) or sources.absent}")
+    return sources
+
+
+def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, raw_base: int | None) -> Sources | None:
+    """The one capture in a tree, or its only file; None where it holds neither."""
+    paths = tree.paths()
+    name = Path(os.path.abspath(path)).name  # noqa: PTH100 - resolve() would follow links
+    roots = find_roots(paths, name)
+    if not roots:
+        top = [one for one in paths if "/" not in one]
+        if len(paths) == 1:
+            return _open_bytes(tree.open(paths[0]), path, context, closer, tree.notes, raw_base)
+        if any(_is_core(tree, one) for one in top[:_LISTED]):
+            roots = (Root("", "capture"),)
+        else:
+            return None
+    if len(roots) > 1:
+        names = [visible(root.prefix.rstrip("/")) for root in roots]
+        advice = "name one" if tree.kind == "directory" else "unpack it and name one"
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        raise InputError(f"{visible(path)}: holds several captures: {', '.join(names[:_LISTED])}{more}; {advice}")
+    root = roots[0]
+    part: FileTree = PartOfTree(tree, root.prefix, root.name_in_capture)
+    if root.tree is not None and root.kind == "capture" and root.tree != root.prefix + "kho/":
+        tree.notes.add(root.tree.rstrip("/"), "taken for the copy of /sys/kernel/debug/kho (it is not named kho)")
+    if root.kind != "capture" and tree.kind == "directory":
+        _note_more(Path(path) / root.prefix, tree.notes)
+    kind: SourceKind = "capture" if root.kind == "capture" else "debugfs"
+    return open_capture(part, context, closer, path=path, kind=kind, raw_base=raw_base)
+
+
+def _is_core(tree: FileTree, path: str) -> bool:
+    try:
+        return is_elf(tree.head(path, 16))
+    except (ReadError, InputError):
+        return False
+
+
+def _open_path(where: Path, shown: SafeText, context: Context, closer: ExitStack, raw_base: int | None) -> Sources:
+    source: ByteSource = closer.enter_context(open_file(where))
+    notes = Notes()
+    if not source.size:
+        # Files of debugfs say size 0 and still hold bytes.
+        data, cut = read_until_eof(where, BLOB_LIMIT)
+        if not data:
+            raise InputError(f"{shown}: is empty (files of debugfs have size 0 for tar and cp of some systems: copy them with cat)")
+        if cut:
+            notes.add(source.name, f"longer than {BLOB_LIMIT} bytes, cut")
+        source = BytesSource(data, source.name)
+    _note_more(where, notes)
+    return _open_bytes(source, str(where), context, closer, notes, raw_base)
+
+
+def _open_bytes(
+    source: ByteSource, path: str, context: Context, closer: ExitStack, notes: Notes, raw_base: int | None, unpacked: bool = False
+) -> Sources:
+    """A single file by its first bytes."""
+    shown = visible(path)
+    head = source.read_at(0, _HEAD)
+    if not head:
+        raise InputError(f"{shown}: is empty")
+    if raw_base is not None or _side_of(Path(path)) is not None:
+        # A blob of debugfs may be recycled memory: whatever it looks like, it is no archive and no core.
+        return _open_single(source, head, path, notes, raw_base, closer)
+    how = compression_of(head)
+    if how is not None:
+        if unpacked:
+            raise InputError(f"{shown}: compressed twice; unpack it first")
+        return _open_bytes(unpack(source, how, context, notes, closer), path, context, closer, notes, raw_base, unpacked=True)
+    kind = archive_kind(head)
+    if kind is not None and isinstance(source, FileSource):
+        archive = (TarTree if kind == "tar" else ZipTree)(source, context, notes, closer)
+        sources = _open_tree(archive, path, context, closer, raw_base)
+        if sources is None:
+            raise InputError(f"{shown}: no KHO state in this archive; {_WANTED}")
+        return sources
+    return _open_single(source, head, path, notes, raw_base, closer)
+
+
+def _open_single(source: ByteSource, head: bytes, path: str, notes: Notes, raw_base: int | None, closer: ExitStack) -> Sources:
+    shown = visible(path)
+    memory: SegmentedMemory | None = None
+    bare: Blob | None = None
+    table_order: ByteOrder | None = None
+    kind: SourceKind
+    side = _side_of(Path(path))
+    advice = describe_unsupported(head)
+    if raw_base is not None:
+        kind, memory = "raw", open_raw(source, raw_base)
+    elif looks_like_fdt(head):
+        kind, bare = "fdt", _bare(source, side, notes)
+    elif side is not None:
+        kind, bare = "blob", _bare(source, side, notes)
+    elif is_elf(head):
+        kind, memory = "core", open_elf(source)
+    elif advice is not None:
+        raise InputError(f"{shown}: {advice}")
+    elif (table_order := scratch_table_order(head, source)) is not None:
+        kind, bare = "scratch", _bare(source, side, notes)
+    elif _is_text(head):
+        raise InputError(f"{shown}: a text file, not a KHO state; {_WANTED}")
+    elif source.size >= _SMALLEST_RAW:
+        kind, memory = "raw", open_raw(source)
+        notes.add(source.name, "nothing in it says what it is: taken for a raw image of memory from address 0 on")
+    else:
+        kind, bare = "blob", _bare(source, side, notes)
+    for message in memory.notes if memory is not None else ():
+        notes.add(source.name, message)
+    arch = architecture(memory, {}, False, False, None)
+    hints = platform_hints(live=None, manifest=None, boot=None, memory=memory, config={}, arch=arch)
+    if table_order is not None:
+        hints += (Hint("byte_order", table_order, "the scratch table reads well so", 20),)
+    release = memory.vmcoreinfo.get("OSRELEASE") if memory is not None else None
+    return Sources(
+        path=path,
+        kind=kind,
+        container="file",
+        memory=memory,
+        bare=bare,
+        bare_side=side,
+        release=release if release and re.fullmatch(r"[!-~]{1,128}", release) else None,
+        arch=arch,
+        hints=hints,
+        files=(SourceFile(visible(source.name), source.size, _GAVE[kind]),),
+        notes=tuple(notes),
+        absent=SafeText("a single file was opened"),
+        closer=closer,
+    )
+
+
+_GAVE: dict[SourceKind, str] = {
+    "core": "physical memory",
+    "raw": "physical memory",
+    "fdt": "an FDT",
+    "scratch": "a scratch table",
+    "blob": "an unknown blob",
+}
+
+
+def _bare(source: ByteSource, side: Side | None, notes: Notes) -> Blob:
+    if source.size > BLOB_LIMIT:
+        notes.add(source.name, f"{source.size} bytes, cut to {BLOB_LIMIT}")
+    origin = Origin.DEBUGFS if side is not None else Origin.FILE
+    return Blob(source.read_at(0, BLOB_LIMIT), Place(origin, source.name, 0, None))
+
+
+def scratch_table_order(head: bytes, source: ByteSource) -> ByteOrder | None:
+    """The byte order in which a file reads as an array of (address, size) of scratch areas; None where it does in neither.
+
+    Whole entries only, at most 4096, all multiples of 4096, sizes below 2^48 and not all zero. Round numbers read well both ways:
+    then the order with the smaller areas, for the other one means areas of terabytes.
+    """
+    if source.size % 16 or not 16 <= source.size <= 16 * _SCRATCH_ENTRIES:
+        return None
+    data = head if len(head) == source.size else source.read_at(0, source.size)
+    orders: tuple[ByteOrder, ByteOrder] = ("little", "big")
+    fitting: list[tuple[int, ByteOrder]] = []
+    for order in orders:
+        words = [int.from_bytes(data[at : at + 8], order) for at in range(0, len(data) - len(data) % 16, 8)]
+        if all(word % 4096 == 0 for word in words) and max(words[::2]) < 1 << 52 and 0 < max(words[1::2]) < 1 << 48:
+            fitting.append((max(words[1::2]), order))
+    return min(fitting, key=lambda one: one[0])[1] if fitting else None
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head[: len(head) - 3 if len(head) == _HEAD else None].decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return all(char.isprintable() or char in "\n\t\r" for char in text)
+
+
+def _side_of(path: Path) -> Side | None:
+    """The side of a file of a kho tree by where it lies."""
+    parts = Path(os.path.abspath(path)).parts  # noqa: PTH100 - resolve() would follow links
+    if len(parts) >= 4 and parts[-2] == "sub_fdts":
+        parts = parts[:-1]
+    elif len(parts) < 2 or parts[-1] not in ("fdt", "finalize", "scratch_phys", "scratch_len"):
+        return None
+    folder = parts[-2]
+    return "in" if folder == "in" else "out" if folder == "out" else None
+
+
+def _note_more(where: Path, notes: Notes) -> None:
+    """Say so where what is opened is only a part of a capture: a file at its top, or something in its kho tree."""
+    here = Path(os.path.abspath(where))  # noqa: PTH100 - resolve() would follow links
+    for parent in here.parents[:4]:
+        tree = parent / "kho"
+        beside = here.parent == parent and (os.path.isdir(tree) or os.path.isfile(parent / "capture.json"))  # noqa: PTH112, PTH113 - never raise
+        if beside or here.is_relative_to(tree):
+            notes.add("", f"opened alone; {visible(str(parent))} has more")
+            return

@@ -1,0 +1,298 @@
+"""Text files of /proc and /sys as data. Never raises: a file that cannot be understood gives a Missing that says why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kho_tui.capture.unpack import unpack_bytes
+from kho_tui.model.facts import Damaged, Missing, Unavailable
+from kho_tui.text import SafeText
+
+T = TypeVar("T")
+
+MAX_LINES = 500_000
+_CONFIG_LIMIT = 16 << 20
+_NUMBER = 20
+"""Digits of a decimal number that is read: 2^64 has 20. Longer ones make int() slow and mean nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines(Generic[T]):
+    """The lines that could be read; ``skipped`` counts those that could not."""
+
+    rows: tuple[T, ...]
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IomemEntry:
+    """A line of /proc/iomem: ``size`` bytes from physical address ``start``; ``depth`` 0 for the outermost."""
+
+    start: int
+    size: int
+    name: bytes
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone of /proc/zoneinfo, in pages. None: the file does not say (start_pfn of an empty zone)."""
+
+    node: int
+    name: bytes
+    start_pfn: int | None
+    spanned: int | None
+    present: int | None
+    managed: int | None
+    free: int | None
+    free_cma: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemblockRange:
+    """A line of /sys/kernel/debug/memblock/*. ``node`` is None where the line names none."""
+
+    index: int
+    start: int
+    size: int
+    node: int | None
+    flags: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRange:
+    """Physical memory of a NUMA node: ``size`` bytes from ``start``."""
+
+    node: int
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveMem:
+    """A ``reserve_mem=SIZE:ALIGN:NAME`` of the command line, sizes in bytes (None: not readable)."""
+
+    size: int | None
+    align: int | None
+    name: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """The kernel's command line and what of it matters here. None: the parameter is not on it; the last one counts."""
+
+    text: bytes
+    kho: bytes | None
+    kho_scratch: bytes | None
+    liveupdate: bytes | None
+    reserve_mem: tuple[ReserveMem, ...]
+
+
+def parse_iomem(data: bytes) -> Lines[IomemEntry] | Missing:
+    """/proc/iomem, flattened in its order."""
+    lines = _parse_lines(data, _iomem_line, "/proc/iomem")
+    if isinstance(lines, Lines) and all(entry.start == 0 and entry.size <= 1 for entry in lines.rows):
+        return Unavailable(SafeText("/proc/iomem was read without root: all addresses are 0"))
+    return lines
+
+
+_IOMEM = re.compile(rb"( *)([0-9a-fA-F]{1,16})-([0-9a-fA-F]{1,16}) : ?(.*)")
+
+
+def _iomem_line(line: bytes) -> IomemEntry | None:
+    match = _IOMEM.fullmatch(line)
+    if match is None:
+        return None
+    start, end = int(match[2], 16), int(match[3], 16)
+    return IomemEntry(start, end - start + 1, match[4], len(match[1]) // 2) if end >= start else None
+
+
+_ZONE = re.compile(rb"Node (\d{1,9}), zone +(\S+)")
+_ZONE_VALUES = {
+    b"start_pfn:": "start_pfn",
+    b"spanned": "spanned",
+    b"present": "present",
+    b"managed": "managed",
+    b"nr_free_pages": "free",
+    b"nr_free_cma": "free_cma",
+}
+
+
+def parse_zoneinfo(data: bytes) -> Lines[Zone] | Missing:
+    """/proc/zoneinfo: every zone of every node."""
+    zones: list[Zone] = []
+    head: tuple[int, bytes] | None = None
+    values: dict[str, int] = {}
+
+    def finish() -> None:
+        if head is not None:
+            zones.append(Zone(*head, *(values.get(name) for name in ("start_pfn", "spanned", "present", "managed", "free", "free_cma"))))
+        values.clear()
+
+    for line in _lines(data):
+        if (match := _ZONE.match(line)) is not None:
+            finish()
+            head = int(match[1]), match[2]
+            continue
+        words = line.split()
+        if words[:2] == [b"pages", b"free"]:
+            words = [b"nr_free_pages", *words[2:]]
+        if len(words) == 2 and (name := _ZONE_VALUES.get(words[0])) is not None and _is_decimal(words[1]):
+            values.setdefault(name, int(words[1]))
+    finish()
+    return Lines(tuple(zones)) if zones else _unreadable("/proc/zoneinfo")
+
+
+_MEMINFO = re.compile(rb"(?:Node \d+ )?([A-Za-z0-9_]{1,64}(?:\([a-z]{1,16}\))?): +(\d{1,20}) kB *")
+
+
+def parse_meminfo(data: bytes) -> Mapping[str, int] | Missing:
+    """/proc/meminfo, or that of a node: name -> kB. Lines that are counts (HugePages_*) are left out."""
+    found = {match[1].decode("ascii"): int(match[2]) for line in _lines(data) if (match := _MEMINFO.fullmatch(line)) is not None}
+    return found or _unreadable("meminfo")
+
+
+def parse_version(data: bytes) -> str | None:
+    """The release in /proc/version ("7.3.4")."""
+    match = re.match(rb"Linux version ([!-~]{1,128})(?:\s|$)", data)
+    return match[1].decode("ascii") if match else None
+
+
+def parse_cmdline(data: bytes) -> CommandLine:
+    """/proc/cmdline, split as the kernel does: quotes keep blanks, - and _ are one, ``--`` ends it, the last of a name counts."""
+    text = data.rstrip(b"\n\0")
+    last: dict[bytes, bytes] = {}
+    reserved: list[ReserveMem] = []
+    for word in re.findall(rb'(?:"[^"]*"?|[^\s"])+', text):
+        word = word.replace(b'"', b"")
+        if word == b"--":
+            break
+        name, _, value = word.partition(b"=")
+        name = name.replace(b"-", b"_")
+        last[name] = value
+        if name == b"reserve_mem":
+            size, _, rest = value.partition(b":")
+            align, _, region = rest.partition(b":")
+            reserved.append(ReserveMem(parse_memory_size(size), parse_memory_size(align), region))
+    return CommandLine(text, last.get(b"kho"), last.get(b"kho_scratch"), last.get(b"liveupdate"), tuple(reserved))
+
+
+_SIZE = re.compile(rb"(0[xX][0-9a-fA-F]{1,16}|\d{1,20})([kKmMgGtTpPeE]?)")
+
+
+def parse_memory_size(word: bytes) -> int | None:
+    """Bytes of a size as the kernel's memparse reads it (K, M, G, T, P, E; 0x and 0 prefixes); None where it is no number."""
+    match = _SIZE.fullmatch(word)
+    if match is None:
+        return None
+    digits = match[1].lower()
+    try:
+        number = int(digits, 16 if digits.startswith(b"0x") else 8 if digits.startswith(b"0") else 10)
+    except ValueError:
+        return None
+    return number << (10 * (b" kmgtpe".index(match[2].lower()) if match[2] else 0))
+
+
+def parse_switch(word: bytes | None) -> bool | None:
+    """A parameter as the kernel's kstrtobool reads it; None where it is neither on nor off (and so left as it was)."""
+    if not word:
+        return None
+    first, second = word[:1].lower(), word[1:2].lower()
+    if first in (b"y", b"t", b"1") or (first, second) == (b"o", b"n"):
+        return True
+    if first in (b"n", b"f", b"0") or (first, second) == (b"o", b"f"):
+        return False
+    return None
+
+
+_OPTION = re.compile(r"(CONFIG_[A-Za-z0-9_]+)=(.*)")
+_NOT_SET = re.compile(r"# (CONFIG_[A-Za-z0-9_]+) is not set")
+
+
+def parse_config(data: bytes) -> Mapping[str, str] | Missing:
+    """A kernel's .config, plain or gzip: option -> value as written ("y", "m", "16", '"text"'), "n" for "is not set"."""
+    plain: bytes | None = data
+    if data.startswith(b"\x1f\x8b"):
+        plain = unpack_bytes(data, _CONFIG_LIMIT)
+    if plain is None:
+        return Damaged(SafeText("the kernel's config is a damaged gzip file"))
+    options: dict[str, str] = {}
+    for line in plain.decode("latin-1").splitlines()[:MAX_LINES]:
+        if (match := _OPTION.fullmatch(line)) is not None:
+            options[match[1]] = match[2]
+        elif (match := _NOT_SET.fullmatch(line)) is not None:
+            options[match[1]] = "n"
+    return options or _unreadable("the kernel's config")
+
+
+_MEMBLOCK = re.compile(rb" *(\d{1,9}): 0x([0-9a-fA-F]{1,16})\.\.0x([0-9a-fA-F]{1,16})(?: +(\d{1,9}|x))?(?: +(\S+))?\s*")
+
+
+def parse_memblock(data: bytes) -> Lines[MemblockRange] | Missing:
+    """/sys/kernel/debug/memblock/memory or reserved (mm/memblock.c, memblock_debug_show; node and flags since 6.6)."""
+    return _parse_lines(data, _memblock_line, "memblock")
+
+
+def _memblock_line(line: bytes) -> MemblockRange | None:
+    match = _MEMBLOCK.fullmatch(line)
+    if match is None:
+        return None
+    start, end = int(match[2], 16), int(match[3], 16)
+    node = int(match[4]) if match[4] and match[4] != b"x" else None
+    return MemblockRange(int(match[1]), start, end - start + 1, node, match[5] or b"") if end >= start else None
+
+
+def parse_addresses(data: bytes) -> tuple[int, ...] | Missing:
+    """out/scratch_phys or out/scratch_len: one ``0x...`` a line. One bad line spoils the file, for the lines of the two belong together."""
+    values: list[int] = []
+    for line in _lines(data):
+        if re.fullmatch(rb"0x[0-9a-fA-F]{1,16}", line.strip()) is None:
+            return Damaged(SafeText(f"line {len(values) + 1} is no 0x... number"))
+        values.append(int(line, 16))
+    return tuple(values) if values else Damaged(SafeText("the file is empty"))
+
+
+def parse_finalize(data: bytes) -> bool | Missing:
+    """out/finalize: 0 or 1."""
+    word = data.strip()
+    return word == b"1" if word in (b"0", b"1") else Damaged(SafeText("out/finalize is neither 0 nor 1"))
+
+
+def node_ranges(memory: tuple[MemblockRange, ...], zones: tuple[Zone, ...], page_size: int) -> tuple[NodeRange, ...]:
+    """Which memory belongs to which node: exact from memblock/memory where its lines name nodes, else what the zones span (with holes)."""
+    exact = tuple(NodeRange(one.node, one.start, one.size) for one in memory if one.node is not None)
+    if exact:
+        return exact
+    return tuple(
+        NodeRange(zone.node, zone.start_pfn * page_size, zone.spanned * page_size)
+        for zone in zones
+        if zone.start_pfn is not None and zone.spanned
+    )
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    """Lines that are not blank, at most MAX_LINES."""
+    return (line for line in data.split(b"\n", MAX_LINES)[:MAX_LINES] if line.strip())
+
+
+def _parse_lines(data: bytes, parse: Callable[[bytes], T | None], what: str) -> Lines[T] | Missing:
+    rows: list[T] = []
+    skipped = 0
+    for line in _lines(data):
+        row = parse(line)
+        if row is None:
+            skipped += 1
+        else:
+            rows.append(row)
+    return Lines(tuple(rows), skipped) if rows else _unreadable(what)
+
+
+def _unreadable(what: str) -> Damaged:
+    return Damaged(SafeText(f"{what}: no line of it can be read"))
+
+
+def _is_decimal(word: bytes) -> bool:
+    return word.isdigit() and len(word) <= _NUMBER

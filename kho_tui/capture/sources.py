@@ -1,0 +1,115 @@
+"""What was found of a capture, named and typed. Nothing here knows a KHO format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+from kho_tui.capture.boot import BootHandover
+from kho_tui.capture.dmesg import Evidence, Side
+from kho_tui.capture.files import Note, TreeKind
+from kho_tui.capture.proc import CommandLine, IomemEntry, MemblockRange, NodeRange, Zone, node_ranges
+from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.model.facts import Missing, Unavailable, known
+from kho_tui.text import SafeText
+
+SourceKind = Literal["capture", "debugfs", "live", "core", "raw", "fdt", "scratch", "blob"]
+"""capture: a directory of files in the capture layout; debugfs: a bare kho tree; live: this machine's; the others: a single file."""
+
+Arch = Literal["x86_64", "arm64"]
+
+_NOTHING = SafeText("")
+NOT_HERE = Unavailable(SafeText("not in this capture"))
+
+
+@dataclass(frozen=True, slots=True)
+class DebugfsSide:
+    """One side of a kho debugfs tree: the root FDT, subtree blobs by name, and out/finalize."""
+
+    fdt: Blob | None
+    subtrees: Mapping[bytes, Blob]
+    finalize: bool | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchText:
+    """out/scratch_phys (physical addresses) and out/scratch_len (bytes), in the order of the scratch table. They may differ in length."""
+
+    phys: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file of the capture: bytes read from it (None: not read), what it gave, and what was wrong with it."""
+
+    path: SafeText
+    size: int | None
+    gave: str
+    note: SafeText = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What the surroundings say about page size (bytes) or byte order. Higher ``strength`` is to be trusted more."""
+
+    what: Literal["page_size", "byte_order"]
+    value: int | ByteOrder
+    reason: str
+    strength: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """Everything found at a path. Owns the open files: a context manager, or ``close``.
+
+    ``bare`` holds a single FDT, scratch table or unknown blob, ``bare_side`` its side where its path shows it. A Missing says why a text
+    file gave nothing. ``absent`` says why there is no kho tree ("" where there is one).
+    """
+
+    path: str
+    kind: SourceKind
+    container: TreeKind
+    incoming: DebugfsSide | None = None
+    outgoing: DebugfsSide | None = None
+    scratch: ScratchText | None = None
+    memory: SegmentedMemory | None = None
+    boot: BootHandover | None = None
+    bare: Blob | None = None
+    bare_side: Side | None = None
+    release: str | None = None
+    arch: Arch | None = None
+    cmdline: CommandLine | Missing = NOT_HERE
+    config: Mapping[str, str] | Missing = NOT_HERE
+    iomem: tuple[IomemEntry, ...] | Missing = NOT_HERE
+    zones: tuple[Zone, ...] | Missing = NOT_HERE
+    memblock_memory: tuple[MemblockRange, ...] | Missing = NOT_HERE
+    memblock_reserved: tuple[MemblockRange, ...] | Missing = NOT_HERE
+    meminfo: Mapping[str, int] | Missing = NOT_HERE
+    node_meminfo: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+    notes: tuple[Note, ...] = ()
+    manifest: Mapping[str, object] | None = None
+    absent: SafeText = _NOTHING
+    closer: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    def node_ranges(self, page_size: int) -> tuple[NodeRange, ...]:
+        """Physical memory of each NUMA node, as far as the capture says; ``page_size`` in bytes."""
+        return node_ranges(known(self.memblock_memory) or (), known(self.zones) or (), page_size)
+
+    def close(self) -> None:
+        """Close every file. May be called twice."""
+        self.closer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

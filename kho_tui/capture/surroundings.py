@@ -1,0 +1,280 @@
+"""A file tree in the layout of a capture as sources."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import ExitStack
+
+from kho_tui.capture import boot as boot_files
+from kho_tui.capture.boot import BootHandover
+from kho_tui.capture.dmesg import parse_dmesg
+from kho_tui.capture.files import FileTree
+from kho_tui.capture.hints import architecture, platform_hints, why_absent
+from kho_tui.capture.proc import (
+    parse_addresses,
+    parse_cmdline,
+    parse_config,
+    parse_finalize,
+    parse_iomem,
+    parse_memblock,
+    parse_meminfo,
+    parse_version,
+    parse_zoneinfo,
+)
+from kho_tui.capture.reader import LOG_LIMIT, CaptureReader
+from kho_tui.capture.sources import DebugfsSide, ScratchText, SourceKind, Sources
+from kho_tui.capture.unpack import compression_of, unpack
+from kho_tui.context import Context
+from kho_tui.errors import InputError, KhoError, ReadError
+from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.memory.elf import is_elf, open_elf
+from kho_tui.memory.raw import open_raw
+from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.memory.source import ByteSource
+from kho_tui.model.facts import Missing, Unavailable
+from kho_tui.text import SafeText, visible
+
+_MEMORY_NAMES = ("memory.elf", "memory.elf.gz", "memory.elf.xz", "memory.elf.bz2")
+_RAW_NAME = re.compile(r"memory\.raw|.*\.raw|memory\.img|.*\.dump", re.DOTALL)
+_LOOKED_AT = 200
+"""Files at the top of a capture whose first bytes are looked at for an ELF core."""
+_NODE = re.compile(r"node/node(\d{1,9})[./]meminfo")
+
+
+def open_capture(
+    tree: FileTree,
+    context: Context,
+    closer: ExitStack,
+    *,
+    path: str,
+    kind: SourceKind,
+    raw_base: int | None = None,
+    live: tuple[int, ByteOrder] | None = None,
+) -> Sources:
+    """The sources in a tree. Raises InputError where nothing of it can be read, Cancelled, BudgetError."""
+    reader = CaptureReader(tree, context)
+    incoming = _side(reader, "in")
+    outgoing = _side(reader, "out")
+    scratch = _scratch(reader)
+    # Before the manifest, which may complain of the tree in words of its own.
+    tree_problem = _tree_problem(reader)
+    manifest = _manifest(reader)
+    memory = _memory(reader, context, closer, raw_base)
+    boot = _boot(reader)
+    config_name = next((name for name in ("config.gz", "config") if reader.has(name)), "config.gz")
+    config = reader.parsed(config_name, "kernel configuration", parse_config)
+    cmdline = reader.parsed("cmdline", "kernel command line", parse_cmdline)
+    version = reader.parsed("version", "kernel release", _version)
+    dmesg = reader.read("dmesg", "evidence of the kernel's log", LOG_LIMIT)
+    arch = architecture(memory, config, bool(reader.below("setup_data/")), bool(reader.below("dt-chosen/")), manifest)
+    tree_files = reader.below("kho/")
+    got_something = incoming is not None or outgoing is not None or scratch is not None
+    absent = SafeText("")
+    if not got_something:
+        absent = _empty_copies(reader, tree_files) or why_absent(config, cmdline, manifest, tree_problem)
+        if tree_files and memory is None:
+            raise InputError(f"{visible(path)}: {absent}")
+    iomem = reader.rows("iomem", "physical address ranges", parse_iomem)
+    return Sources(
+        path=path,
+        kind=kind,
+        container=tree.kind,
+        incoming=incoming,
+        outgoing=outgoing,
+        scratch=scratch,
+        memory=memory,
+        boot=boot,
+        release=version if isinstance(version, str) else _manifest_release(manifest),
+        arch=arch,
+        cmdline=cmdline,
+        config=config,
+        iomem=iomem,
+        zones=reader.rows("zoneinfo", "zones and nodes", parse_zoneinfo),
+        memblock_memory=reader.rows("memblock/memory", "memory and its nodes at boot", parse_memblock),
+        memblock_reserved=reader.rows("memblock/reserved", "reservations at boot", parse_memblock),
+        meminfo=reader.parsed("meminfo", "memory counters", parse_meminfo),
+        node_meminfo=_node_meminfo(reader),
+        evidence=() if isinstance(dmesg, Missing) else parse_dmesg(dmesg),
+        hints=platform_hints(live=live, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch),
+        files=reader.account(),
+        notes=tuple(reader.notes),
+        manifest=manifest,
+        absent=absent,
+        closer=closer,
+    )
+
+
+def _side(reader: CaptureReader, name: str) -> DebugfsSide | None:
+    spoken = {"in": "incoming", "out": "outgoing"}[name]
+    folder = f"kho/{name}/"
+    fdt = reader.blob(folder + "fdt", f"root FDT, {spoken}")
+    subtrees: dict[bytes, Blob] = {}
+    for path in reader.below(folder + "sub_fdts/"):
+        subtree = path[len(folder + "sub_fdts/") :]
+        blob = reader.blob(path, f"subtree {visible(subtree)}, {spoken}")
+        if blob is not None:
+            subtrees[subtree.encode("utf-8", "surrogateescape")] = blob
+    if name == "out":
+        finalize = reader.parsed(folder + "finalize", "finalized or not", parse_finalize)
+        if not reader.has(folder + "finalize"):
+            finalize = Unavailable(SafeText("no out/finalize in this capture: kernels from 7.1 on have none"))
+    else:
+        finalize = Unavailable(SafeText("the incoming side has no finalize"))
+    if fdt is None and not subtrees and isinstance(finalize, Missing):
+        return None
+    return DebugfsSide(fdt, subtrees, finalize)
+
+
+def _scratch(reader: CaptureReader) -> ScratchText | None:
+    phys = reader.parsed("kho/out/scratch_phys", "addresses of the scratch areas", parse_addresses)
+    lengths = reader.parsed("kho/out/scratch_len", "sizes of the scratch areas", parse_addresses)
+    if isinstance(phys, Missing) and isinstance(lengths, Missing):
+        return None
+    text = ScratchText(() if isinstance(phys, Missing) else phys, () if isinstance(lengths, Missing) else lengths)
+    if len(text.phys) != len(text.lengths):
+        reader.notes.add("kho/out/scratch_len", f"{len(text.phys)} scratch addresses but {len(text.lengths)} lengths")
+    return text
+
+
+def _manifest(reader: CaptureReader) -> dict[str, object] | None:
+    data = reader.read("capture.json", "manifest")
+    if isinstance(data, Missing):
+        return None
+    try:
+        manifest = json.loads(data)
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict):
+        reader.notes.add("capture.json", "not a JSON object: not used")
+        reader.record("capture.json", len(data), "nothing", "not a JSON object")
+        return None
+    for entry in _dicts(manifest.get("unreadable")):
+        reader.notes.add(_text(entry.get("path")), f"could not be captured: {visible(_text(entry.get('reason')) or 'no reason given')}")
+    for name in _list(manifest.get("changed_while_reading")):
+        if isinstance(name, str):
+            reader.notes.add(name, "changed while it was captured: it may be a mixture of two states")
+    return manifest
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _dicts(value: object) -> list[dict[str, object]]:
+    return [one for one in _list(value) if isinstance(one, dict)]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _manifest_release(manifest: dict[str, object] | None) -> str | None:
+    release = (manifest or {}).get("kernel")
+    return release if isinstance(release, str) and re.fullmatch(r"[!-~]{1,128}", release) else None
+
+
+def _version(data: bytes) -> str | Missing:
+    return parse_version(data) or Unavailable(SafeText("no kernel release in it"))
+
+
+def _memory(reader: CaptureReader, context: Context, closer: ExitStack, raw_base: int | None) -> SegmentedMemory | None:
+    """The capture's memory: memory.elf, else the first ELF core or raw image at its top. Only one is used."""
+    top = [path for path in reader.paths if "/" not in path]
+    named = [name for name in _MEMORY_NAMES if reader.has(name)]
+    candidates = dict.fromkeys([*named, *_cores(reader, top), *(name for name in top if _RAW_NAME.fullmatch(name))])
+    found: SegmentedMemory | None = None
+    for name in candidates:
+        context.step("looking for the memory of the capture")
+        if found is not None:
+            reader.record(name, None, "not used", f"{visible(found.name)} is the memory that is read")
+            continue
+        try:
+            source = reader.tree.open(name)
+            how = compression_of(source.read_at(0, 16))
+            if how is not None:
+                source = unpack(source, how, context, reader.notes, closer)
+            found = _open_memory(reader, source, raw_base)
+        except (InputError, ReadError) as error:
+            reader.failed(name, error)
+            continue
+        reader.record(name, source.size, "physical memory")
+        if name not in _MEMORY_NAMES:
+            reader.notes.add(name, "taken for the memory of this capture (it is not named memory.elf)")
+        for message in found.notes:
+            reader.notes.add(name, message)
+    return found
+
+
+def _open_memory(reader: CaptureReader, source: ByteSource, raw_base: int | None) -> SegmentedMemory:
+    if is_elf(source.read_at(0, 16)):
+        return open_elf(source)
+    if _RAW_NAME.fullmatch(source.name) is None:
+        raise InputError(f"{visible(source.name)}: not an ELF core")
+    reader.notes.add(source.name, f"taken for a raw image of memory from address {raw_base or 0:#x} on")
+    return open_raw(source, raw_base or 0)
+
+
+def _cores(reader: CaptureReader, top: list[str]) -> list[str]:
+    """Files at the top, under whatever name, that begin as an ELF file."""
+    cores: list[str] = []
+    for name in [name for name in top if name not in _TEXT_NAMES][:_LOOKED_AT]:
+        try:
+            if is_elf(reader.tree.head(name, 16)):
+                cores.append(name)
+        except KhoError:
+            continue
+    return cores
+
+
+_TEXT_NAMES = frozenset({"iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "dmesg", "config", "config.gz", "capture.json"})
+
+
+def _boot(reader: CaptureReader) -> BootHandover | None:
+    nodes: dict[str, tuple[bytes, bytes]] = {}
+    for path in reader.below("setup_data/"):
+        folder, _, last = path.rpartition("/")
+        if last != "type":
+            continue
+        kind = reader.read(path, "type of a setup_data node")
+        data = reader.read(f"{folder}/data", "payload of a setup_data node")
+        if not isinstance(kind, Missing) and not isinstance(data, Missing):
+            nodes[f"{folder}/data"] = (kind, data)
+    found = boot_files.boot_from_setup_data(nodes, reader.notes)
+    properties = {}
+    for name in ("linux,kho-fdt", "linux,kho-scratch"):
+        data = reader.read(f"dt-chosen/{name}", "where the state of this boot is")
+        properties[name] = None if isinstance(data, Missing) else (f"dt-chosen/{name}", data)
+    chosen = boot_files.boot_from_chosen(properties["linux,kho-fdt"], properties["linux,kho-scratch"], reader.notes)
+    if found is not None and chosen is not None:
+        reader.notes.add("dt-chosen", "setup_data and the device tree both name a state: setup_data is used")
+    return found or chosen
+
+
+def _node_meminfo(reader: CaptureReader) -> dict[int, dict[str, int]]:
+    nodes: dict[int, dict[str, int]] = {}
+    for path in reader.below("node/"):
+        match = _NODE.fullmatch(path)
+        counters = reader.parsed(path, "memory counters of a node", parse_meminfo) if match else None
+        if match and counters is not None and not isinstance(counters, Missing):
+            nodes[int(match[1])] = dict(counters)
+    return nodes
+
+
+def _empty_copies(reader: CaptureReader, tree_files: tuple[str, ...]) -> SafeText:
+    """The kho tree is there, and every file of it is empty: an archiver believed stat."""
+    names = {visible(path) for path in tree_files}
+    sizes = {file.size for file in reader.account() if file.path in names and file.gave != "not used"}
+    if sizes != {0}:
+        return SafeText("")
+    holder = {"tar": "this tar holds", "zip": "this zip holds"}.get(reader.tree.kind, "this copy holds")
+    return SafeText(
+        f"stat says 0 for debugfs files: {holder} no bytes of them; "
+        "copy with cat (kho-tui capture-script does), do not archive debugfs itself"
+    )
+
+
+def _tree_problem(reader: CaptureReader) -> str:
+    """The first note about the kho tree itself, such as a missing permission."""
+    return next((note.message for note in reader.notes if note.path == "kho" or note.path.startswith("kho/")), "")

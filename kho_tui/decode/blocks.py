@@ -1,0 +1,104 @@
+"""Lists of entries: chains of serialization blocks (7.2 on), and arrays with or without a count in front."""
+
+from __future__ import annotations
+
+from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
+from kho_tui.decode.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_BAD, POINTER_GAP
+from kho_tui.decode.reader import Reader
+from kho_tui.errors import BudgetError
+from kho_tui.layout.struct import Layout, Record
+from kho_tui.layout.table import PageArray, Table, join_tables
+from kho_tui.model.facts import Damaged, Missing, Status, Unavailable
+from kho_tui.model.luo import EntryList
+from kho_tui.model.path import EntityPath
+from kho_tui.text import SafeText
+
+
+def decode_chain(reader: Reader, first: int, element: Layout, where: EntityPath, what: str) -> EntryList | Missing:
+    """The entries of a block chain; Missing where not even its first block can be read."""
+    page = block_of(element)
+    capacity = page.capacity(reader.platform.page_size)
+    headers: list[Record] = []
+    tables: list[Table] = []
+    status, reason = Status.DECODED, ""
+    seen: set[int] = set()
+    address = first
+    while address:
+        if address in seen or len(seen) > 2 * MAX_BLOCKS:
+            said = (
+                f"block {len(headers)} of the {what} leads back to {address:#x}"
+                if address in seen
+                else f"more than {2 * MAX_BLOCKS} blocks"
+            )
+            reader.findings.add(CHAIN_LOOP, where, said, address)
+            status, reason = Status.DAMAGED, "its block chain has no end"
+            break
+        seen.add(address)
+        blob = reader.page(address, "block")
+        if isinstance(blob, Missing):
+            reader.unreadable(blob, where, f"block {len(headers)} of the {what}", address)
+            if not headers:
+                return blob
+            status, reason = Status.PARTIAL, str(blob.reason)
+            break
+        header = KHO_BLOCK_HEADER_SER.record(blob.data, reader.platform.byte_order, blob.place)
+        count = header.integer("count")
+        if not 1 <= count <= capacity:
+            said = f"block at {address:#x} of the {what} has count {count}, allowed are 1 to {capacity}"
+            reader.findings.add(COUNT_BAD, where, said, address)
+            status, reason = Status.DAMAGED, said
+            count = min(count, capacity)
+        try:
+            reader.context.spend_entries(count, what)
+        except BudgetError as error:
+            reader.findings.add(BUDGET, where, str(error), address)
+            status, reason = Status.PARTIAL, str(error)
+            break
+        headers.append(header)
+        tables.append(reader.table(element, blob, page.header_size, count))
+        address = header.integer("next")
+    return EntryList(tuple(headers), join_tables(tables), status, SafeText(reason))
+
+
+def decode_array(reader: Reader, address: int, array: PageArray, count: int | None, where: EntityPath, what: str) -> EntryList | Missing:
+    """The entries of one allocation. ``count`` is that of its header where None.
+
+    Only the pages that the entries need have to be in the capture.
+    """
+    page_size = reader.platform.page_size
+    if address % page_size:
+        missing: Missing = Damaged(SafeText(f"{what} at {address:#x} is not page aligned"))
+        reader.findings.add(POINTER_BAD, where, str(missing.reason), address)
+        return missing
+    headers: tuple[Record, ...] = ()
+    if array.header is not None:
+        header = reader.record(array.header, address)
+        if isinstance(header, Missing):
+            reader.unreadable(header, where, what, address)
+            return header
+        headers = (header,)
+        count = header.integer("count") if count is None else count
+    assert count is not None
+    status, reason = Status.DECODED, ""
+    capacity = array.capacity(page_size)
+    if count > capacity:
+        reason = f"{what} at {address:#x} claims {count} entries, its {array.pages} pages hold {capacity}"
+        status = Status.DAMAGED
+        reader.findings.add(COUNT_BAD, where, reason, address)
+        count = capacity
+    there = max(0, reader.available(address, array.header_size + count * array.element.size) - array.header_size) // array.element.size
+    if there < count:
+        said = f"{there} of {count} entries of the {what} are in this capture"
+        reader.findings.add(POINTER_GAP, where, said, address)
+        if not there and status is Status.DECODED:
+            return Unavailable(SafeText(said))
+        count, status, reason = there, Status.PARTIAL if status is Status.DECODED else status, reason or said
+    try:
+        reader.context.spend_entries(count, what)
+    except BudgetError as error:
+        reader.findings.add(BUDGET, where, str(error), address)
+        count, status, reason = 0, Status.PARTIAL, str(error)
+    blob = reader.blob(address, array.header_size + count * array.element.size)
+    if isinstance(blob, Missing):
+        return blob
+    return EntryList(headers, reader.table(array.element, blob, array.header_size, count), status, SafeText(reason))

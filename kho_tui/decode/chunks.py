@@ -1,0 +1,222 @@
+"""The kho-v1 tracker: chunk chain to runs, with either size of bitmap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES
+from kho_tui.decode.bitmaps import bit_runs
+from kho_tui.decode.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, POINTER_GAP
+from kho_tui.decode.reader import Reader
+from kho_tui.errors import BudgetError
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.path import EntityPath
+from kho_tui.model.runs import Runs, make_runs, no_runs
+from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap, Reading
+from kho_tui.releases.table import Release
+from kho_tui.text import SafeText
+
+_BATCH_BYTES = 16 << 20
+_SURE_BY_ALIGNMENT = 4
+_PROVEN_BY_ALIGNMENT = 16
+"""Elements whose bitmaps are all page aligned: 512-byte slab objects do so by chance once in 8 each. From so many on the page size is
+taken, and from so many on no other reading is offered."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Elements:
+    """All elements of a chain, shapes (n,): what bit 0 stands for, where the bitmap lies, order."""
+
+    phys_start: npt.NDArray[np.uint64]
+    bitmap: npt.NDArray[np.uint64]
+    order: npt.NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """On what ground one of two readings was taken. ``settled``: something outside the structure, or chance, speaks for it."""
+
+    text: str
+    settled: bool
+
+
+def decode_chunks(reader: Reader, address: int, where: EntityPath, release: Release | None) -> PreservedMap | Missing:
+    """The tracker whose first chunk is at ``address``. ``release`` is that of the kernel that wrote it, where known."""
+    chunks, whole, first_problem = _walk(reader, address, where)
+    if not chunks and first_problem is not None:
+        return first_problem
+    elements = _elements(chunks)
+    small, why = _bitmap_size(elements, reader.platform.page_size, release)
+    chosen_bytes = SMALL_BITMAP_BYTES if small else reader.platform.page_size
+    runs, complete = _runs(reader, elements, chosen_bytes, where)
+    whole = whole and complete
+    others: tuple[Reading, ...] = ()
+    if why is not None:
+        others = _other_reading(reader, elements, runs, small, where)
+        if others:
+            other = others[0]
+            reader.findings.add(
+                OTHER_READING if why.settled else AMBIGUOUS,
+                where,
+                f"bitmaps read as {chosen_bytes} bytes ({why.text}): {runs.blocks} blocks; "
+                f"as {other.bitmap_bytes} bytes they give {other.runs.blocks} blocks",
+                address,
+            )
+    reason = "" if whole else "part of the tracker could not be read: counts are lower bounds"
+    return PreservedMap(
+        address, ChunkList(tuple(chunks), chosen_bytes), runs, Status.DECODED if whole else Status.PARTIAL, SafeText(reason), others
+    )
+
+
+def chunk_list_preserves(reader: Reader, first: int, page: int) -> bool:
+    """Whether the chain marks the order-0 block at ``page``, in either bitmap size. Reads no more than it needs."""
+    shift = reader.platform.page_shift
+    seen: set[int] = set()
+    while first and first not in seen and len(seen) < 1_000_000:
+        seen.add(first)
+        blob = reader.page(first, "chunk")
+        if isinstance(blob, Missing):
+            return False
+        header = KHOSER_MEM_CHUNK_HDR.record(blob.data, reader.platform.byte_order, blob.place)
+        used = min(header.integer("num_elms"), CHUNK.capacity(reader.platform.page_size))
+        if header.integer("order") == 0:
+            table = reader.table(KHOSER_MEM_BITMAP_PTR, blob, CHUNK.header_size, used)
+            for start, bitmap in zip(table.column("phys_start").tolist(), table.column("bitmap").tolist(), strict=True):
+                bit = (page - start) >> shift
+                if 0 <= bit < reader.platform.page_size * 8:
+                    word = reader.blob(bitmap + bit // 64 * 8, 8)
+                    if not isinstance(word, Missing) and int.from_bytes(word.data, reader.platform.byte_order) >> (bit % 64) & 1:
+                        return True
+        first = header.integer("next")
+    return False
+
+
+def _walk(reader: Reader, address: int, where: EntityPath) -> tuple[list[Chunk], bool, Missing | None]:
+    """The chunks of the chain, whether the chain was read to its end, and why not even its first chunk was."""
+    chunks: list[Chunk] = []
+    capacity = CHUNK.capacity(reader.platform.page_size)
+    seen: set[int] = set()
+    whole = True
+    while address:
+        if address in seen:
+            reader.findings.add(CHAIN_LOOP, where, f"chunk {len(chunks)} leads back to the chunk at {address:#x}", address)
+            return chunks, False, None
+        seen.add(address)
+        reader.context.step("reading tracker chunks", len(chunks))
+        blob = reader.page(address, "chunk")
+        if isinstance(blob, Missing):
+            reader.unreadable(blob, where, f"chunk {len(chunks)} of the tracker", address)
+            return chunks, False, blob
+        header = KHOSER_MEM_CHUNK_HDR.record(blob.data, reader.platform.byte_order, blob.place)
+        used = header.integer("num_elms")
+        if used > capacity:
+            reader.findings.add(COUNT_BAD, where, f"chunk at {address:#x} claims {used} elements, a page holds {capacity}", address)
+            used, whole = capacity, False
+        if header.integer("order") + reader.platform.page_shift > 52:
+            reader.findings.add(KEY_BAD, where, f"chunk at {address:#x} has order {header.integer('order')}: left out", address)
+            used, whole = 0, False
+        try:
+            reader.context.spend_entries(used, "tracker elements")
+        except BudgetError as error:
+            reader.findings.add(BUDGET, where, str(error), address)
+            return chunks, False, None
+        chunks.append(Chunk(header, reader.table(KHOSER_MEM_BITMAP_PTR, blob, CHUNK.header_size, used)))
+        address = header.integer("next")
+    return chunks, whole, None
+
+
+def _elements(chunks: list[Chunk]) -> _Elements:
+    filled = [c for c in chunks if len(c.elements)]
+    if not filled:
+        empty = np.empty(0, np.uint64)
+        return _Elements(empty, empty, empty)
+    rows = np.concatenate([c.elements.rows for c in filled])
+    order = np.concatenate([np.full(len(c.elements), c.header.integer("order"), np.uint64) for c in filled])
+    return _Elements(rows["phys_start"].astype(np.uint64), rows["bitmap"].astype(np.uint64), order)
+
+
+def _bitmap_size(elements: _Elements, page_size: int, release: Release | None) -> tuple[bool, _Ground | None]:
+    """Whether bitmaps are the small ones of 6.16/6.17, and, where structure does not settle it, on what ground that is said."""
+    page = np.uint64(page_size)
+    shift = elements.order + np.uint64(page_size.bit_length() - 1)
+    page_span = np.uint64(page_size * 8) << shift
+    neighbours = (elements.order[1:] == elements.order[:-1]) & (elements.phys_start[1:] > elements.phys_start[:-1])
+    close = neighbours & ((elements.phys_start[1:] - elements.phys_start[:-1]) < page_span[1:])
+    if bool((elements.bitmap % page != 0).any()) or bool((elements.phys_start % page_span != 0).any()) or bool(close.any()):
+        return True, None
+    if len(elements) >= _PROVEN_BY_ALIGNMENT:
+        return False, None
+    if release is not None and release.root == b"kho-v1":
+        return release.bitmap_bytes is not None, _Ground(f"as {release.name} writes them", settled=True)
+    if len(elements) >= _SURE_BY_ALIGNMENT:
+        return False, _Ground(f"all {len(elements)} are page aligned", settled=True)
+    return False, _Ground("the size of 6.18 to 7.0; the release is not known", settled=False)
+
+
+def _other_reading(reader: Reader, elements: _Elements, runs: Runs, small: bool, where: EntityPath) -> tuple[Reading, ...]:
+    """The reading with the other bitmap size, where it gives other blocks."""
+    size = reader.platform.page_size if small else SMALL_BITMAP_BYTES
+    quiet = Reader(reader.memory, reader.platform, reader.context, type(reader.findings)())
+    other, _ = _runs(quiet, elements, size, where)
+    same = len(other) == len(runs) and bool((other.start == runs.start).all() and (other.count == runs.count).all())
+    return () if same else (Reading(size, other, SafeText("the compatible string is the same for both sizes of bitmap")),)
+
+
+def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> tuple[Runs, bool]:
+    """The blocks of all elements with bitmaps of ``size`` bytes, and whether every bitmap could be read."""
+    shift = np.uint64(reader.platform.page_shift)
+    keep, complete = _readable(reader, elements, size, where)
+    starts, counts, orders = [], [], []
+    batch = max(1, _BATCH_BYTES // size)
+    found = 0
+    for at in range(0, len(keep), batch):
+        reader.context.step("reading tracker bitmaps", at, len(keep))
+        rows = keep[at : at + batch]
+        try:
+            data, present = reader.pages(elements.bitmap[rows], size)
+            bitmap, bit, length = bit_runs(reader.words(data))
+            found += len(bit)
+            reader.context.spend_runs(len(bit))
+        except BudgetError as error:
+            reader.findings.add(BUDGET, where, str(error))
+            complete = False
+            break
+        for missing in rows[~present].tolist():
+            complete = False
+            reader.findings.add(POINTER_GAP, where, f"bitmap at {int(elements.bitmap[missing]):#x} is not in this capture")
+        block_shift = elements.order[rows][bitmap] + shift
+        base = elements.phys_start[rows][bitmap]
+        wraps = (bit + length).astype(np.uint64) > (~base >> block_shift)
+        start = base + (bit.astype(np.uint64) << block_shift)
+        if wraps.any():
+            complete = False
+            reader.findings.add(KEY_BAD, where, f"{int(wraps.sum())} runs of blocks run past the end of the address space: left out")
+        starts.append(start[~wraps])
+        counts.append(length[~wraps])
+        orders.append(elements.order[rows][bitmap][~wraps])
+    if not found:
+        return no_runs(reader.platform.page_shift), complete
+    return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), reader.platform.page_shift), complete
+
+
+def _readable(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> tuple[npt.NDArray[np.int64], bool]:
+    """Rows of the elements whose bitmap is worth reading: not null, aligned, and not one that another element has."""
+    bitmap = elements.bitmap
+    bad = (bitmap == 0) | (bitmap % np.uint64(SMALL_BITMAP_BYTES) != 0)
+    for row in np.flatnonzero(bad)[:100].tolist():
+        reader.findings.add(
+            POINTER_BAD, where, f"an element for {int(elements.phys_start[row]):#x} has its bitmap at {int(bitmap[row]):#x}"
+        )
+    good = np.flatnonzero(~bad)
+    by_address = good[np.argsort(bitmap[good], kind="stable")]
+    shared = np.zeros(len(by_address), np.bool_)
+    shared[1:] = bitmap[by_address][1:] == bitmap[by_address][:-1]
+    for row in by_address[shared][:100].tolist():
+        reader.findings.add(POINTER_BAD, where, f"two elements share the bitmap at {int(bitmap[row]):#x}; the first one counts")
+    return np.sort(by_address[~shared]), not bool(bad.any() or shared.any())

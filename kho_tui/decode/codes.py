@@ -1,0 +1,41 @@
+"""The anomalies that decoding itself can meet, each with its code. KHO001..KHO050 belong to the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kho_tui.model.finding import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of finding."""
+
+    name: str
+    severity: Severity
+    meaning: str
+
+
+FDT_DAMAGED = Code("KHO101", "error", "an FDT is damaged; what could be read was kept")
+FDT_CUT = Code("KHO102", "warning", "an FDT file ends early; what could be read was kept")
+POINTER_GAP = Code("KHO103", "warning", "a pointer leads to memory that the capture does not hold")
+POINTER_BAD = Code("KHO104", "error", "a pointer leads to an address that cannot be right")
+CHAIN_LOOP = Code("KHO105", "error", "a chain or tree comes back to a page it has been to")
+COUNT_BAD = Code("KHO106", "error", "a count is beyond what its page or array can hold, or does not match")
+VERSION_UNKNOWN = Code("KHO107", "warning", "a version that no release in the table writes")
+NAME_UNKNOWN = Code("KHO108", "info", "a subtree or file handler that no release in the table has")
+SOURCES_DIFFER = Code("KHO109", "info", "two sources give different bytes for one thing")
+AMBIGUOUS = Code("KHO110", "warning", "the format leaves two readings open")
+OTHER_READING = Code("KHO120", "info", "the format leaves two readings open; the release or chance settles it")
+PROPERTY_BAD = Code("KHO111", "error", "a property is missing or of another length than its format says")
+BUDGET = Code("KHO112", "error", "the state asks for more than the budget; the rest is left out")
+KEY_BAD = Code("KHO113", "error", "a tracker entry that stands for no block")
+PLATFORM = Code("KHO114", "warning", "byte order or page size is a guess, or sources disagree on it")
+SOURCE_PROBLEM = Code("KHO115", "warning", "a file of the capture could not be read as what it is")
+SOURCE_NOTE = Code("KHO121", "info", "how the path was taken")
+OTHER_ROOTS = Code("KHO116", "info", "memory holds further root FDTs")
+LOG_EVIDENCE = Code("KHO117", "warning", "the kernel log speaks of a handover that failed")
+FIELD_BAD = Code("KHO118", "error", "a field holds what its format forbids")
+STALE_LOOKS_WHOLE = Code("KHO119", "info", "memory given back by the running kernel still decodes; it is not a fact")
+
+CODES: tuple[Code, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Code))

@@ -1,0 +1,202 @@
+"""LUO: the root as FDT or struct, then sessions, files and FLBs."""
+
+from __future__ import annotations
+
+from kho_tui.abi.flb import FLB_PAGE
+from kho_tui.abi.luo import (
+    FILE_ARRAY,
+    FLB_FORMATS,
+    FLB_NODE_NAME,
+    LUO_ABI_HEADER,
+    LUO_FILE_SER,
+    LUO_FORMATS,
+    LUO_SER,
+    LUO_SESSION_SER,
+    SESSION_ARRAY,
+    SESSION_ARRAYS,
+    SESSION_NODE_NAME,
+    STRUCT_PREFIX,
+    LuoFormat,
+)
+from kho_tui.abi.properties import compatible_of
+from kho_tui.decode.blocks import decode_array, decode_chain
+from kho_tui.decode.codes import COUNT_BAD, PROPERTY_BAD, VERSION_UNKNOWN
+from kho_tui.decode.memfd import decode_file
+from kho_tui.decode.reader import Reader
+from kho_tui.fdt.tree import FdtTree
+from kho_tui.layout.place import Blob
+from kho_tui.layout.struct import Record
+from kho_tui.layout.table import PageArray, Table
+from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
+from kho_tui.model.luo import File, FlbList, Luo, Session, SessionList
+from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.text import SafeText, c_string, visible
+
+NOT_YET = SafeText("none written: LUO writes sessions, files and FLB counts only inside the reboot call")
+
+
+def is_luo_struct(data: bytes) -> bool:
+    """Whether a blob is LUO's struct and not its FDT."""
+    return data.startswith(STRUCT_PREFIX)
+
+
+def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None) -> Luo | Missing:
+    """LUO in its FDT form. ``stale``: why nothing that it points at may be read as fact."""
+    root = tree.root
+    version = None if root is None else compatible_of(root)
+    form = LUO_FORMATS.get(version or b"")
+    if root is None or form is None or form.is_struct:
+        return _unknown(reader, version, where)
+    if form.compatible == b"luo-v2":
+        at = reader.property(root, "luo-abi-header", where)
+        if isinstance(at, Missing):
+            return Luo(form, None, at, at, at, at, at)
+        header = stale or reader.record(LUO_ABI_HEADER, at)
+        if isinstance(header, Missing):
+            if stale is None:
+                reader.unreadable(header, where, "LUO header", at)
+            return Luo(form, None, header, header, header, header, header)
+        return _behind_struct(reader, form, header, where, stale)
+    number = reader.property(root, "liveupdate-number", where)
+    array, sessions_at = _session_node(reader, tree, where)
+    flbs_at = _flb_node(reader, tree, where)
+    return _luo(reader, form, None, number, sessions_at, flbs_at, where, stale, array)
+
+
+def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath) -> Luo | Missing:
+    """LUO in its struct form."""
+    if len(blob.data) < LUO_SER.size:
+        missing = Damaged(SafeText(f"{len(blob.data)} bytes where LUO's struct has {LUO_SER.size}"))
+        reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
+        return missing
+    version = c_string(blob.data[:8])
+    form = LUO_FORMATS.get(version)
+    if form is None or not form.is_struct:
+        return _unknown(reader, version, where)
+    return _behind_struct(reader, form, LUO_SER.record(blob.data, reader.platform.byte_order, blob.place), where, None)
+
+
+def _behind_struct(reader: Reader, form: LuoFormat, header: Record, where: EntityPath, stale: Stale | None) -> Luo:
+    number, sessions_at, flbs_at = (header.integer(name) for name in ("liveupdate_num", "sessions_pa", "flbs_pa"))
+    return _luo(reader, form, header, number, sessions_at, flbs_at, where, stale, SESSION_ARRAY)
+
+
+def _luo(
+    reader: Reader,
+    form: LuoFormat,
+    header: Record | None,
+    number: Fact[int],
+    sessions_at: Fact[int],
+    flbs_at: Fact[int],
+    where: EntityPath,
+    stale: Stale | None,
+    array: PageArray,
+) -> Luo:
+    sessions = stale or _sessions(reader, form, sessions_at, where, array)
+    flbs = stale or _flbs(reader, form, flbs_at, where.child("FLBs"), written=not isinstance(sessions, Missing))
+    return Luo(form, header, number, sessions_at, flbs_at, sessions, flbs)
+
+
+def _unknown(reader: Reader, version: bytes | None, where: EntityPath) -> Missing:
+    said = SafeText("LUO without a version" if version is None else f"LUO version {visible(version)} is not known: shown as it is")
+    reader.findings.add(VERSION_UNKNOWN, where, str(said))
+    return Unknown(said)
+
+
+def _session_node(reader: Reader, tree: FdtTree, where: EntityPath) -> tuple[PageArray, Fact[int]]:
+    assert tree.root is not None
+    node = tree.root.child(SESSION_NODE_NAME)
+    if node is None:
+        missing: Missing = Damaged(SafeText("no luo-session node"))
+        reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
+        return SESSION_ARRAY, missing
+    version = compatible_of(node) or b""
+    array = SESSION_ARRAYS.get(version)
+    if array is None:
+        said = SafeText(f"session format {visible(version)} is not known")
+        reader.findings.add(VERSION_UNKNOWN, where, str(said))
+        return SESSION_ARRAY, Unknown(said)
+    return array, reader.property(node, "luo-session-header", where)
+
+
+def _flb_node(reader: Reader, tree: FdtTree, where: EntityPath) -> Fact[int]:
+    assert tree.root is not None
+    node = tree.root.child(FLB_NODE_NAME)
+    if node is None:
+        return 0
+    version = compatible_of(node) or b""
+    if version not in FLB_FORMATS:
+        said = SafeText(f"FLB format {visible(version)} is not known")
+        reader.findings.add(VERSION_UNKNOWN, where, str(said))
+        return Unknown(said)
+    return reader.property(node, "luo-flb-header", where)
+
+
+def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, array: PageArray) -> SessionList | Missing:
+    if isinstance(at, Missing):
+        return at
+    if at == 0:
+        return Unavailable(NOT_YET)
+    if form.sessions_in_blocks:
+        entries = decode_chain(reader, at, LUO_SESSION_SER, where, "sessions")
+    else:
+        entries = decode_array(reader, at, array, None, where, "sessions")
+    if isinstance(entries, Missing):
+        return entries
+    if not len(entries.table) and entries.status is Status.DECODED:
+        return Unavailable(NOT_YET)
+    siblings = Siblings(where)
+    sessions = []
+    for row in range(len(entries.table)):
+        if row % 64 == 0:
+            reader.context.step("reading sessions", row, len(entries.table))
+        record = entries.table.record(row)
+        sessions.append(_session(reader, form, record, siblings.named(record.text("name"))))
+    return SessionList(entries.headers, tuple(sessions), entries.status, entries.reason)
+
+
+def _session(reader: Reader, form: LuoFormat, record: Record, where: EntityPath) -> Session:
+    probe = Session(where, record, (), ())
+    at, count = probe.files_at, probe.count
+    if at is None or count is None:
+        return Session(where, record, Unknown(SafeText("luo-session-v1 names sessions only")), ())
+    if at == 0:
+        if count:
+            said = f"{count} files claimed and no list of them"
+            reader.findings.add(COUNT_BAD, where, said, record.place.phys)
+            return Session(where, record, Damaged(SafeText(said)), ())
+        return probe
+    if form.files_in_blocks:
+        entries = decode_chain(reader, at, LUO_FILE_SER, where, "files")
+    else:
+        entries = decode_array(reader, at, FILE_ARRAY, count, where, "files")
+    if isinstance(entries, Missing):
+        return Session(where, record, entries, ())
+    if entries.status is Status.DECODED and len(entries.table) != count:
+        reader.findings.add(COUNT_BAD, where, f"the session claims {count} files, its list holds {len(entries.table)}", record.place.phys)
+    return Session(where, record, _files(reader, entries.table, where), entries.headers)
+
+
+def _files(reader: Reader, table: Table, where: EntityPath) -> tuple[File, ...]:
+    files: list[File] = []
+    siblings = Siblings(where)
+    for row in range(len(table)):
+        reader.context.step("reading files", row, len(table))
+        record = table.record(row)
+        files.append(decode_file(reader, record, siblings.child(f"{record.integer('token'):#x}")))
+    return tuple(files)
+
+
+def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, written: bool) -> FlbList | Missing:
+    """The FLBs. ``written``: whether LUO has written the sessions, and so the FLBs too."""
+    if isinstance(at, Missing):
+        return at
+    if at == 0:
+        return Unavailable(SafeText("no FLB page")) if form.is_struct else FlbList(None, (), Status.DECODED, SafeText("6.19 has no FLBs"))
+    entries = decode_array(reader, at, FLB_PAGE, None, where, "FLBs")
+    if isinstance(entries, Missing):
+        return entries
+    if not len(entries.table) and not written:
+        return Unavailable(NOT_YET)
+    flbs = tuple(entries.table.record(row) for row in range(len(entries.table)))
+    return FlbList(entries.headers[0], flbs, entries.status, entries.reason)

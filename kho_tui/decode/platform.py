@@ -1,0 +1,126 @@
+"""Byte order and page size of a state: from what surrounds it, else from its own structure, else assumed; always with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kho_tui.abi.properties import integer_property
+from kho_tui.abi.root import POINTER_PROPERTIES
+from kho_tui.capture.sources import Hint, Sources
+from kho_tui.context import Context
+from kho_tui.decode.codes import PLATFORM
+from kho_tui.decode.reader import Findings, Reader
+from kho_tui.decode.roots import RootCandidate, preserves_itself
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.platform import PAGE_SIZES, ByteOrder, Platform
+from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.model.path import EntityPath
+from kho_tui.text import SafeText
+
+_HIGHEST_ADDRESS = 1 << 52
+_SURE_BY_ALIGNMENT = 3
+"""Addresses that are all aligned to a larger page: by chance once in 4 (16K) or 16 (64K) each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the user says against all evidence; None leaves the evidence to decide."""
+
+    page_size: int | None = None
+    byte_order: ByteOrder | None = None
+
+
+def decide_platform(
+    sources: Sources, candidates: Sequence[RootCandidate], roots: Sequence[Node], overrides: Overrides, context: Context, findings: Findings
+) -> tuple[Platform, tuple[SafeText, ...]]:
+    """The platform and one reason for each half of it. ``roots`` are the root nodes of all root FDTs at hand."""
+    nodes = [*roots, *(c.root for c in candidates)]
+    byte_order, why_order = _byte_order(sources, nodes, overrides, findings)
+    page_size, why_size = _page_size(sources, candidates, nodes, overrides, byte_order, context, findings)
+    reasons = (SafeText(f"{byte_order}-endian: {why_order}"), SafeText(f"page size {page_size}: {why_size}"))
+    return Platform(byte_order, page_size), reasons
+
+
+def _byte_order(sources: Sources, nodes: Sequence[Node], overrides: Overrides, findings: Findings) -> tuple[ByteOrder, str]:
+    if overrides.byte_order is not None:
+        return overrides.byte_order, "as told"
+    hint = _strongest(sources, "byte_order", findings)
+    if hint is not None:
+        return ("big" if hint.value == "big" else "little"), hint.reason
+    votes = {order: sum(1 for value in _addresses(nodes, order) if value < _HIGHEST_ADDRESS) for order in _orders()}
+    if votes["big"] > votes["little"]:
+        return "big", "addresses in the root FDT make sense only so"
+    if votes["little"] > votes["big"]:
+        return "little", "addresses in the root FDT make sense only so"
+    findings.add(PLATFORM, EntityPath(), "byte order: nothing tells; taken as little-endian (--byte-order says otherwise)")
+    return "little", "assumed, nothing tells"
+
+
+def _page_size(
+    sources: Sources,
+    candidates: Sequence[RootCandidate],
+    nodes: Sequence[Node],
+    overrides: Overrides,
+    byte_order: ByteOrder,
+    context: Context,
+    findings: Findings,
+) -> tuple[int, str]:
+    if overrides.page_size is not None:
+        return overrides.page_size, "as told"
+    hint = _strongest(sources, "page_size", findings)
+    if hint is not None and hint.value in PAGE_SIZES:
+        return int(hint.value), hint.reason
+    by_walk = _by_walk(sources.memory, candidates, byte_order, context)
+    if by_walk is not None:
+        return by_walk, "with it the tracker keeps the root FDT's own page"
+    addresses = sorted(set(_addresses(nodes, byte_order)))
+    for size in reversed(PAGE_SIZES[1:]):
+        if len(addresses) >= _SURE_BY_ALIGNMENT and all(value % size == 0 for value in addresses):
+            findings.add(
+                PLATFORM, EntityPath(), f"page size {size} is a guess: all addresses are aligned to it (--page-size says otherwise)"
+            )
+            return size, f"a guess: all {len(addresses)} addresses are aligned to it"
+    if any(value % PAGE_SIZES[1] for value in addresses):
+        return PAGE_SIZES[0], "addresses are aligned to no larger page"
+    if nodes:
+        findings.add(PLATFORM, EntityPath(), "page size: nothing tells; taken as 4096 (--page-size says otherwise)")
+    return PAGE_SIZES[0], "assumed, nothing tells"
+
+
+def _by_walk(memory: PhysicalMemory | None, candidates: Sequence[RootCandidate], byte_order: ByteOrder, context: Context) -> int | None:
+    """The one page size with which a root's own tracker keeps its page."""
+    if memory is None:
+        return None
+    fits = [
+        size
+        for size in PAGE_SIZES
+        if any(preserves_itself(Reader(memory, Platform(byte_order, size), context, Findings()), one) for one in candidates)
+    ]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _strongest(sources: Sources, what: str, findings: Findings) -> Hint | None:
+    hints = sorted((h for h in sources.hints if h.what == what), key=lambda h: -h.strength)
+    if not hints:
+        return None
+    other = next((h for h in hints if h.value != hints[0].value), None)
+    if other is not None:
+        message = (
+            f"{what.replace('_', ' ')}: {hints[0].reason} says {hints[0].value}, {other.reason} says {other.value}; the first is taken"
+        )
+        findings.add(PLATFORM, EntityPath(), message)
+    return hints[0]
+
+
+def _orders() -> tuple[ByteOrder, ByteOrder]:
+    return "little", "big"
+
+
+def _addresses(nodes: Sequence[Node], byte_order: ByteOrder) -> list[int]:
+    """Addresses that root FDTs hold, zeros left out."""
+    found = []
+    for node in nodes:
+        found.append(integer_property(node, "preserved-memory-map", 8, byte_order))
+        found += [integer_property(child, name, 8, byte_order) for child in node.children for name in POINTER_PROPERTIES]
+    return [value for value in found if value]

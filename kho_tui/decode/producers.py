@@ -1,0 +1,107 @@
+"""The subtrees that are no LUO: memblock, kexec-metadata, test_kho."""
+
+from __future__ import annotations
+
+from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, RESERVE_MEM_NODE
+from kho_tui.abi.metadata import KHO_KEXEC_METADATA, METADATA_VERSION
+from kho_tui.abi.properties import compatible_of
+from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_DATA_NODE, KHO_TEST_FOLIO, KHO_TEST_NODE, looks_like_descriptor
+from kho_tui.abi.vmalloc import KHO_VMALLOC
+from kho_tui.decode.codes import COUNT_BAD, PROPERTY_BAD, VERSION_UNKNOWN
+from kho_tui.decode.reader import Reader
+from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
+from kho_tui.fdt.tree import FdtTree
+from kho_tui.layout.place import Blob, Place
+from kho_tui.layout.table import Table, table_of
+from kho_tui.model.facts import Damaged, Missing, Stale, Unavailable, Unknown
+from kho_tui.model.luo import VmallocArea
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, MemblockRegion
+from kho_tui.text import SafeText, visible
+
+
+def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPath) -> Memblock | Missing:
+    """The regions of ``reserve_mem=``."""
+    if tree.root is None:
+        return Damaged(SafeText("not a readable FDT"))
+    wrong = _other_version(reader, compatible_of(tree.root), MEMBLOCK_COMPATIBLE, where)
+    if wrong is not None:
+        return wrong
+    order = reader.platform.byte_order
+    regions = []
+    for node in tree.root.children:
+        start, size = (reader.property(node, name, where.named(node.name)) for name in ("start", "size"))
+        regions.append(MemblockRegion(node.name, start, size, RESERVE_MEM_NODE.values(node, order, place)))
+    return Memblock(tuple(regions))
+
+
+def decode_metadata(reader: Reader, blob: Blob, where: EntityPath) -> KexecMetadata | Missing:
+    """Who wrote the handover."""
+    if len(blob.data) < KHO_KEXEC_METADATA.size:
+        missing = Damaged(SafeText(f"{len(blob.data)} bytes where {KHO_KEXEC_METADATA.size} are needed"))
+        reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
+        return missing
+    record = KHO_KEXEC_METADATA.record(blob.data, reader.platform.byte_order, blob.place)
+    if record.integer("version") != METADATA_VERSION:
+        said = SafeText(f"kexec-metadata version {record.integer('version')} is not known: shown as it is")
+        reader.findings.add(VERSION_UNKNOWN, where, str(said), blob.place.phys)
+        return Unknown(said)
+    return KexecMetadata(record)
+
+
+def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, stale: Stale | None) -> KhoTest | Missing:
+    """The test module's data. ``stale``: why nothing that the FDT points at may be read as fact."""
+    if tree.root is None:
+        return Damaged(SafeText("not a readable FDT"))
+    wrong = _other_version(reader, compatible_of(tree.root), KHO_TEST_COMPATIBLE, where)
+    if wrong is not None:
+        return wrong
+    order, shift = reader.platform.byte_order, reader.platform.page_shift
+    node = tree.root.child(b"data")
+    values = KHO_TEST_NODE.values(tree.root, order, place)
+    if node is None:
+        missing = Damaged(SafeText("no data node"))
+        reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
+        return KhoTest(values, missing, missing, missing, missing, shift)
+    values += KHO_TEST_DATA_NODE.values(node, order, place)
+    nr_folios = reader.property(node, "nr_folios", where, 4)
+    csum = reader.property(node, "csum", where, 4)
+    info = node.property(b"folios_info")
+    if info is None or not info.complete or isinstance(nr_folios, Missing):
+        gone = Damaged(SafeText("folios_info is missing"))
+        return KhoTest(values, nr_folios, csum, gone, gone, shift)
+    if looks_like_descriptor(info.data, nr_folios, order):
+        area, folios = _described(reader, Blob(info.data, place.at(info.data_offset)), nr_folios, where, stale)
+        return KhoTest(values, nr_folios, csum, folios, area, shift)
+    inline = table_of(KHO_TEST_FOLIO, order, info.data, (place.phys or 0) + info.data_offset, place.at(info.data_offset))
+    if len(inline) != nr_folios:
+        reader.findings.add(COUNT_BAD, where, f"nr_folios is {nr_folios}, folios_info holds {len(inline)}")
+    return KhoTest(values, nr_folios, csum, inline, Unavailable(SafeText("6.16 and 6.17 keep the list inside the FDT")), shift)
+
+
+def _described(
+    reader: Reader, info: Blob, nr_folios: int, where: EntityPath, stale: Stale | None
+) -> tuple[VmallocArea | Missing, Table | Missing]:
+    if stale is not None:
+        return stale, stale
+    record = KHO_VMALLOC.record(info.data, reader.platform.byte_order, info.place)
+    first, total, flags, order = (record.integer(name) for name in ("first", "total_pages", "flags", "order"))
+    area = decode_vmalloc(reader, first, total, flags, order, where)
+    if not area.chunks:
+        return area, Unavailable(area.reason)
+    if nr_folios * KHO_TEST_FOLIO.size > total * reader.platform.page_size:
+        said = SafeText(f"{nr_folios} folios do not fit the {total} pages of their list")
+        reader.findings.add(COUNT_BAD, where, str(said), first)
+        return area, Damaged(said)
+    table, whole = area_rows(reader, area, KHO_TEST_FOLIO, nr_folios, where)
+    if not whole:
+        return area, Unavailable(SafeText(f"only {len(table)} of {nr_folios} folios could be read"))
+    return area, table
+
+
+def _other_version(reader: Reader, found: bytes | None, known: bytes, where: EntityPath) -> Missing | None:
+    if found == known:
+        return None
+    said = SafeText("it has no compatible string" if found is None else f"version {visible(found)} is not known: shown as it is")
+    reader.findings.add(VERSION_UNKNOWN, where, str(said))
+    return Unknown(said)

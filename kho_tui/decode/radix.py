@@ -1,0 +1,187 @@
+"""The kho-v2 to v4 tracker: radix tree to runs, level by level, thousands of nodes at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.abi.radix import RadixShape
+from kho_tui.decode.bitmaps import bit_runs
+from kho_tui.decode.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTER_GAP
+from kho_tui.decode.reader import Reader
+from kho_tui.errors import BudgetError
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.path import EntityPath
+from kho_tui.model.runs import Runs, make_runs, no_runs
+from kho_tui.model.tracker import PreservedMap, RadixTree
+from kho_tui.text import SafeText
+
+U64s = npt.NDArray[np.uint64]
+
+_BATCH_BYTES = 16 << 20
+
+
+def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) -> PreservedMap | Missing:
+    """The tree whose root node is at ``root``. ``extra_bit``: depth formula of kho-v3 on."""
+    shape = RadixShape(reader.platform.page_shift, extra_bit)
+    first = reader.page(root, "radix root")
+    if isinstance(first, Missing):
+        reader.unreadable(first, where, "root node of the tracker", root)
+        return first
+    addresses, prefixes = [np.array([root], np.uint64)], [np.zeros(1, np.uint64)]
+    seen = addresses[0]
+    whole = True
+    for level in range(shape.depth - 1, 0, -1):
+        try:
+            below, prefix, complete = _children(reader, shape, level, addresses[-1], prefixes[-1], where)
+        except BudgetError as error:
+            reader.findings.add(BUDGET, where, str(error))
+            below, prefix, complete = np.empty(0, np.uint64), np.empty(0, np.uint64), False
+        below, prefix, fresh = _unseen(reader, below, prefix, seen, where)
+        seen = np.concatenate([seen, below])
+        whole = whole and complete and fresh
+        addresses.append(below)
+        prefixes.append(prefix)
+    runs, complete = _leaf_runs(reader, shape, addresses[-1], prefixes[-1], where)
+    whole = whole and complete
+    for array in (*addresses, *prefixes):
+        array.flags.writeable = False
+    reason = "" if whole else "part of the tracker could not be read: counts are lower bounds"
+    status = Status.DECODED if whole else Status.PARTIAL
+    if not shape.holds_order0:
+        status, reason = Status.DAMAGED, "kho-v2 on this page size loses the bit that tells the order: addresses and orders are wrong"
+        reader.findings.add(KEY_BAD, where, reason, root)
+    return PreservedMap(root, RadixTree(tuple(addresses), tuple(prefixes)), runs, status, SafeText(reason))
+
+
+def radix_preserves(reader: Reader, root: int, page: int, extra_bit: bool) -> bool:
+    """Whether the tree marks the order-0 block at ``page``: one walk down."""
+    shape = RadixShape(reader.platform.page_shift, extra_bit)
+    *inner, bit = shape.indexes(shape.key(page, 0))
+    node = root
+    for slot in inner:
+        entry = reader.blob(node + slot * 8, 8)
+        if isinstance(entry, Missing):
+            return False
+        node = int.from_bytes(entry.data, reader.platform.byte_order)
+        if node == 0 or node % reader.platform.page_size:
+            return False
+    word = reader.blob(node + bit // 64 * 8, 8)
+    return not isinstance(word, Missing) and bool(int.from_bytes(word.data, reader.platform.byte_order) >> (bit % 64) & 1)
+
+
+def _children(reader: Reader, shape: RadixShape, level: int, nodes: U64s, prefixes: U64s, where: EntityPath) -> tuple[U64s, U64s, bool]:
+    """Addresses and key prefixes of the nodes below, and whether every node and entry could be read."""
+    size = reader.platform.page_size
+    batch = max(1, _BATCH_BYTES // size)
+    found: list[U64s] = [np.empty(0, np.uint64)]
+    found_prefixes: list[U64s] = [np.empty(0, np.uint64)]
+    complete = True
+    for at in range(0, len(nodes), batch):
+        reader.context.step("reading tracker nodes", at, len(nodes))
+        data, present = reader.pages(nodes[at : at + batch], size)
+        for missing in nodes[at : at + batch][~present].tolist():
+            complete = False
+            reader.findings.add(POINTER_GAP, where, f"radix node at {missing:#x} (level {level}) is not in this capture", missing)
+        entries = reader.words(data)
+        node, slot = np.nonzero(entries)
+        target = entries[node, slot]
+        bad = target % np.uint64(size) != 0
+        for wrong in np.flatnonzero(bad)[:100].tolist():
+            complete = False
+            holder = int(nodes[at + int(node[wrong])])
+            reader.findings.add(
+                POINTER_BAD,
+                where,
+                f"entry {int(slot[wrong])} of the radix node at {holder:#x} (level {level}) is {int(target[wrong]):#x}: not page aligned",
+                holder,
+            )
+        good = ~bad
+        reader.context.spend_entries(int(good.sum()), "tracker nodes")
+        found.append(target[good])
+        found_prefixes.append(prefixes[at : at + batch][node[good]] + (slot[good].astype(np.uint64) << np.uint64(shape.level_shift(level))))
+    return np.concatenate(found), np.concatenate(found_prefixes), complete
+
+
+def _unseen(reader: Reader, nodes: U64s, prefixes: U64s, seen: U64s, where: EntityPath) -> tuple[U64s, U64s, bool]:
+    """The nodes that are reached for the first time."""
+    by_address = np.argsort(nodes, kind="stable")
+    ordered = nodes[by_address]
+    again = np.isin(ordered, seen)
+    again[1:] |= ordered[1:] == ordered[:-1]
+    for address in ordered[again][:100].tolist():
+        reader.findings.add(CHAIN_LOOP, where, f"the radix node at {address:#x} is reached twice; the first time counts", address)
+    keep = np.sort(by_address[~again])
+    return nodes[keep], prefixes[keep], not bool(again.any())
+
+
+def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, where: EntityPath) -> tuple[Runs, bool]:
+    size = reader.platform.page_size
+    batch = max(1, _BATCH_BYTES // size)
+    starts, counts, orders = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    complete = True
+    for at in range(0, len(leaves), batch):
+        reader.context.step("reading tracker bitmaps", at, len(leaves))
+        try:
+            data, present = reader.pages(leaves[at : at + batch], size)
+            leaf, bit, length = bit_runs(reader.words(data))
+            reader.context.spend_runs(len(bit))
+        except BudgetError as error:
+            reader.findings.add(BUDGET, where, str(error))
+            return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), shape.page_shift), False
+        for missing in leaves[at : at + batch][~present].tolist():
+            complete = False
+            reader.findings.add(POINTER_GAP, where, f"radix leaf at {missing:#x} is not in this capture", missing)
+        first, length = _one_marker_each(prefixes[at : at + batch][leaf], bit.astype(np.uint64), length)
+        blocks, bad = _blocks_of_keys(shape, first, length)
+        for wrong in first[bad][:100].tolist():
+            complete = False
+            reader.findings.add(KEY_BAD, where, f"keys from {wrong:#x} on stand for no block: left out")
+        starts.append(blocks[0])
+        counts.append(blocks[1])
+        orders.append(blocks[2])
+    if len(starts) == 1:
+        return no_runs(shape.page_shift), complete
+    return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), shape.page_shift), complete
+
+
+def _blocks_of_keys(
+    shape: RadixShape, first: U64s, length: npt.NDArray[np.int64]
+) -> tuple[tuple[U64s, npt.NDArray[np.int64], U64s], npt.NDArray[np.bool_]]:
+    """(start, count, order) of runs of keys that begin at ``first`` and have one marker bit, and which of the runs stand for no block."""
+    bad = (first == 0) | (first >= np.uint64(1) << np.uint64(shape.order0_bit + 1))
+    top = _highest_bit(np.where(bad, np.uint64(1), first))
+    order = np.where(bad, np.uint64(0), np.uint64(shape.order0_bit) - top)
+    bad |= order + np.uint64(shape.page_shift) > np.uint64(63)
+    shift = np.where(bad, np.uint64(0), order + np.uint64(shape.page_shift))
+    start = (first ^ (np.uint64(1) << top)) << shift
+    end = start + (length.astype(np.uint64) << shift)
+    bad |= end <= start
+    return (start[~bad], length[~bad], order[~bad]), bad
+
+
+def _one_marker_each(prefix: U64s, bit: U64s, length: npt.NDArray[np.int64]) -> tuple[U64s, npt.NDArray[np.int64]]:
+    """First key and length of runs, cut so that all keys of a run have one marker bit.
+
+    The keys of a leaf share the marker in their prefix, but for the one leaf whose prefix is 0: it holds blocks so large that only
+    damage, or kho-v2 on 16K pages, makes it.
+    """
+    low = prefix == 0
+    pieces: list[tuple[int, int]] = []
+    for key, count in zip(bit[low].tolist(), length[low].tolist(), strict=True):
+        end = key + count
+        while key < end:
+            stop = min(end, 1 << key.bit_length())
+            pieces.append((key, stop - key))
+            key = stop
+    keys = np.array([key for key, _ in pieces], np.uint64)
+    counts = np.array([count for _, count in pieces], np.int64)
+    return np.concatenate([prefix[~low] | bit[~low], keys]), np.concatenate([length[~low], counts])
+
+
+def _highest_bit(values: U64s) -> U64s:
+    """Index of the highest set bit of each value (values above 0)."""
+    filled = values.copy()
+    for step in (1, 2, 4, 8, 16, 32):
+        filled |= filled >> np.uint64(step)
+    return np.bitwise_count(filled).astype(np.uint64) - np.uint64(1)

@@ -1,0 +1,135 @@
+"""What every decoder reads through: memory of one state, its platform, the budget, and the list of findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.abi.properties import integer_property
+from kho_tui.context import Context
+from kho_tui.decode.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, Code
+from kho_tui.errors import GapError, ReadError
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob, Origin, Place
+from kho_tui.layout.platform import Platform
+from kho_tui.layout.struct import Layout, Record
+from kho_tui.layout.table import Table, table_of
+from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.model.facts import Damaged, Fact, Missing, Unavailable
+from kho_tui.model.finding import Finding
+from kho_tui.model.path import EntityPath
+from kho_tui.text import SafeText, visible
+
+_SAME_CODE_LIMIT = 50
+_LAST_ADDRESS = 2**64
+
+
+@dataclass(slots=True)
+class Findings:
+    """Findings met on the way; many of one code are counted, not listed."""
+
+    items: list[Finding] = field(default_factory=list)
+    _seen: Counter[str] = field(default_factory=Counter)
+
+    def add(self, code: Code, where: EntityPath, message: str, address: int | None = None) -> None:
+        """Note one anomaly. ``message`` is ours; captured text in it has gone through ``visible``."""
+        self._seen[code.name] += 1
+        if self._seen[code.name] <= _SAME_CODE_LIMIT:
+            self.items.append(Finding(code.name, code.severity, SafeText(message), where, address))
+
+    def extend(self, other: Findings) -> None:
+        """Take over the findings of a part that was decoded on trial."""
+        self.items.extend(other.items)
+        self._seen.update(other._seen)
+
+    def all(self) -> tuple[Finding, ...]:
+        """The findings in order, with a line for each code that was cut."""
+        cut = tuple(
+            Finding(name, "info", SafeText(f"{count - _SAME_CODE_LIMIT} more findings of {name} are not listed"), EntityPath())
+            for name, count in self._seen.items()
+            if count > _SAME_CODE_LIMIT
+        )
+        return (*self.items, *cut)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads captured memory; never raises for what the state says, answers with a Missing that says why."""
+
+    memory: PhysicalMemory | None
+    platform: Platform
+    context: Context
+    findings: Findings
+
+    def place(self, address: int) -> Place:
+        """Where an address of captured memory lies."""
+        name = visible(self.memory.name) if self.memory is not None else ""
+        if self.memory is None:
+            return Place(Origin.MEMORY, name, None, address)
+        try:
+            return Place(Origin.MEMORY, name, self.memory.origin(address)[1], address)
+        except GapError:
+            return Place(Origin.MEMORY, name, None, address)
+
+    def blob(self, address: int, size: int) -> Blob | Missing:
+        """``size`` bytes at a physical address."""
+        if self.memory is None:
+            return Unavailable(SafeText("no memory in this capture"))
+        if not 0 <= address < _LAST_ADDRESS or address + size > _LAST_ADDRESS:
+            return Damaged(SafeText(f"{address:#x} + {size:#x} runs past the end of the address space"))
+        self.context.spend_read(size)
+        try:
+            return Blob(self.memory.read(address, size), self.place(address))
+        except GapError as gap:
+            return Unavailable(SafeText(f"not in this capture: memory at {gap.address:#x}"))
+        except ReadError as error:
+            return Damaged(visible(str(error)))
+
+    def unreadable(self, missing: Missing, where: EntityPath, what: str, address: int | None) -> None:
+        """Note a pointer that could not be followed. A capture without memory says so once, not at every pointer."""
+        if self.memory is not None:
+            self.findings.add(POINTER_BAD if isinstance(missing, Damaged) else POINTER_GAP, where, f"{what}: {missing.reason}", address)
+
+    def property(self, node: Node, name: str, where: EntityPath, size: int = 8) -> Fact[int]:
+        """The native-endian value of a property that the format demands."""
+        value = integer_property(node, name, size, self.platform.byte_order)
+        if value is not None:
+            return value
+        missing = Damaged(SafeText(f"{name} is missing or not {size} bytes"))
+        self.findings.add(PROPERTY_BAD, where, str(missing.reason))
+        return missing
+
+    def available(self, address: int, size: int) -> int:
+        """How many of ``size`` bytes at ``address`` the capture holds without a gap."""
+        return 0 if self.memory is None or not 0 <= address < _LAST_ADDRESS else self.memory.available(address, size)
+
+    def page(self, address: int, what: str) -> Blob | Missing:
+        """A whole page; Damaged where the address is not page aligned."""
+        if address % self.platform.page_size:
+            return Damaged(SafeText(f"{what} at {address:#x} is not page aligned"))
+        return self.blob(address, self.platform.page_size)
+
+    def record(self, layout: Layout, address: int) -> Record | Missing:
+        """One struct at a physical address."""
+        blob = self.blob(address, layout.size)
+        return blob if isinstance(blob, Missing) else layout.record(blob.data, self.platform.byte_order, blob.place)
+
+    def pages(self, addresses: npt.NDArray[np.uint64], size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Many pieces of ``size`` bytes: bytes of shape (n, size) and which are there, shape (n,)."""
+        self.context.spend_read(len(addresses) * size)
+        if self.memory is None:
+            return np.zeros((len(addresses), size), np.uint8), np.zeros(len(addresses), np.bool_)
+        return self.memory.read_pages(addresses, size)
+
+    def words(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+        """Bytes of shape (n, size) as native u64 of shape (n, size / 8)."""
+        sign = "<" if self.platform.byte_order == "little" else ">"
+        return data.view(f"{sign}u8").astype(np.uint64, copy=False)
+
+    def table(self, layout: Layout, blob: Blob, skip: int, count: int) -> Table:
+        """``count`` structs in a blob after ``skip`` bytes."""
+        data = blob.data[skip : skip + count * layout.size]
+        return table_of(layout, self.platform.byte_order, data, (blob.place.phys or 0) + skip, blob.place)

@@ -1,0 +1,73 @@
+"""The scratch table, from the two debugfs text files or from its binary form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH
+from kho_tui.capture.proc import NodeRange
+from kho_tui.capture.sources import Sources
+from kho_tui.decode.codes import COUNT_BAD, SOURCE_PROBLEM, SOURCES_DIFFER
+from kho_tui.decode.reader import Reader
+from kho_tui.layout.place import Blob
+from kho_tui.layout.table import Table
+from kho_tui.model.facts import Missing, Unavailable
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import Scratch, ScratchArea
+from kho_tui.text import SafeText
+
+_MOST_BYTES = 1 << 20
+_WHERE = EntityPath(("scratch",))
+
+
+def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
+    """The areas in table order. Text and binary that differ are both said; the text is of the running kernel and counts."""
+    nodes = sources.node_ranges(reader.platform.page_size)
+    binary = _binary(reader, sources)
+    pairs = None if binary is None else list(zip(binary.column("addr").tolist(), binary.column("size").tolist(), strict=True))
+    text = sources.scratch
+    if text is not None:
+        if len(text.phys) != len(text.lengths):
+            message = f"scratch_phys has {len(text.phys)} lines, scratch_len {len(text.lengths)}: the shorter one counts"
+            reader.findings.add(SOURCE_PROBLEM, _WHERE, message)
+        said = list(zip(text.phys, text.lengths, strict=False))
+        if pairs is not None and pairs != said:
+            reader.findings.add(SOURCES_DIFFER, _WHERE, "the table passed at boot differs from out/scratch_phys and out/scratch_len")
+        return Scratch(_areas(said, nodes), binary, SafeText("kho/out/scratch_phys, scratch_len"))
+    if pairs is not None and binary is not None:
+        return Scratch(_areas(pairs, nodes), binary, SafeText("scratch table in memory" if sources.bare is None else "scratch table"))
+    return Unavailable(SafeText("neither out/scratch_phys nor the table itself is in this capture"))
+
+
+def _binary(reader: Reader, sources: Sources) -> Table | None:
+    if sources.kind == "scratch" and sources.bare is not None:
+        return _rows(reader, sources.bare)
+    boot = sources.boot
+    if boot is None or boot.scratch_phys is None or not boot.scratch_size or reader.memory is None:
+        return None
+    if boot.scratch_size > _MOST_BYTES:
+        reader.findings.add(COUNT_BAD, _WHERE, f"a scratch table of {boot.scratch_size} bytes cannot be right", boot.scratch_phys)
+        return None
+    blob = reader.blob(boot.scratch_phys, boot.scratch_size)
+    return None if isinstance(blob, Missing) else _rows(reader, blob)
+
+
+def _rows(reader: Reader, blob: Blob) -> Table:
+    return reader.table(KHO_SCRATCH, blob, 0, len(blob.data) // KHO_SCRATCH.size)
+
+
+def _areas(pairs: Sequence[tuple[int, int]], nodes: Sequence[NodeRange]) -> tuple[ScratchArea, ...]:
+    return tuple(
+        ScratchArea(
+            ("lowmem", "global")[index] if index < FIRST_NODE_ENTRY else "node",
+            _node(start, size, nodes) if index >= FIRST_NODE_ENTRY else None,
+            start,
+            size,
+        )
+        for index, (start, size) in enumerate(pairs)
+    )
+
+
+def _node(start: int, size: int, nodes: Sequence[NodeRange]) -> int | None:
+    holding = {n.node for n in nodes if n.start <= start and start + size <= n.start + n.size}
+    return holding.pop() if len(holding) == 1 else None

@@ -1,0 +1,175 @@
+"""One side of a handover: its root FDT, tracker and subtrees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kho_tui.abi.properties import compatible_of, integer_property
+from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, ROOT_NODE, SUBTREE_NODE, RootFormat, Tracker
+from kho_tui.decode.chunks import decode_chunks
+from kho_tui.decode.codes import POINTER_BAD, PROPERTY_BAD, SOURCES_DIFFER, VERSION_UNKNOWN
+from kho_tui.decode.fdts import report_fdt, view_root
+from kho_tui.decode.radix import decode_radix
+from kho_tui.decode.reader import Reader
+from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob
+from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
+from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.model.state import KexecMetadata, Root, Side, Subtree
+from kho_tui.model.tracker import PreservedMap
+from kho_tui.releases.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK, subtree_is_kept
+from kho_tui.releases.table import Finalize, Release
+from kho_tui.text import SafeText, visible
+
+
+@dataclass(frozen=True, slots=True)
+class SideSource:
+    """What speaks of one side.
+
+    ``roots`` are copies of its root FDT, the one that counts first; ``phys`` is where its page lies. ``stale_tracker``: why the tracker is
+    not to be believed although the side is not the incoming one.
+    """
+
+    name: str
+    roots: tuple[Blob, ...]
+    phys: Fact[int]
+    subtrees: Mapping[bytes, Blob]
+    no_root: SafeText
+    finalized: Fact[bool]
+    release: Release | None
+    stale_tracker: Stale | None = None
+
+
+def decode_side(reader: Reader, source: SideSource) -> Side:
+    """The side. Incoming parts that the running kernel has given back are stale, whatever they look like."""
+    where = EntityPath((source.name,))
+    root = _root(reader, source, where)
+    given_back = source.name == "in" or source.stale_tracker is not None
+    preserved = _preserved(reader, root, source, where.child("preserved"))
+    subtrees = _subtrees(reader, root, source, where, given_back=given_back)
+    return Side(source.name, root, source.finalized, preserved, subtrees, _writer(subtrees, source))
+
+
+def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missing:
+    if not source.roots:
+        return Unavailable(source.no_root)
+    view = view_root(source.roots[0])
+    report_fdt(reader.findings, view, where)
+    for copy in source.roots[1:]:
+        whole = view.blob.data
+        if not whole.startswith(copy.data) and not copy.data.startswith(whole):
+            message = f"{visible(copy.place.source)} holds another root FDT than {visible(view.blob.place.source)}; the latter counts"
+            reader.findings.add(SOURCES_DIFFER, where, message, known(source.phys))
+    node = view.tree.root
+    if node is None:
+        return Damaged(SafeText("the root FDT cannot be read"))
+    version = compatible_of(node)
+    form = ROOT_FORMATS.get(version or b"")
+    if form is None:
+        said = "the root has no compatible string" if version is None else f"root version {visible(version)} is not known: shown as it is"
+        reader.findings.add(VERSION_UNKNOWN, where, said, known(source.phys))
+    address = reader.property(node, "preserved-memory-map", where) if form is not None else _lenient_map(reader, node)
+    values = ROOT_NODE.values(node, reader.platform.byte_order, view.blob.place)
+    return Root(view, source.roots[1:], source.phys, version, form, address, values)
+
+
+def _lenient_map(reader: Reader, node: Node) -> Fact[int]:
+    value = integer_property(node, "preserved-memory-map", 8, reader.platform.byte_order)
+    return Unknown(SafeText("no preserved-memory-map of 8 bytes")) if value is None else value
+
+
+def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath) -> PreservedMap | Missing:
+    if source.name == "in":
+        return Stale(SafeText(TRACKER_GIVEN_BACK))
+    if source.stale_tracker is not None:
+        return source.stale_tracker
+    if isinstance(root, Missing):
+        return Unavailable(SafeText("its root FDT is not in this capture"))
+    if isinstance(root.map_address, Missing):
+        return root.map_address
+    if root.format is None:
+        return Unknown(SafeText("the format of the tracker is not known for this root version"))
+    if root.map_address == 0:
+        return Unavailable(SafeText("not finalized: the root FDT names no tracker yet"))
+    if reader.memory is None:
+        return Unavailable(SafeText("no memory in this capture"))
+    if root.map_address % reader.platform.page_size:
+        missing = Damaged(SafeText(f"the tracker's address {root.map_address:#x} is not page aligned"))
+        reader.findings.add(POINTER_BAD, where, str(missing.reason), root.map_address)
+        return missing
+    if root.format.tracker is Tracker.CHUNKS:
+        return decode_chunks(reader, root.map_address, where, source.release)
+    return decode_radix(reader, root.map_address, root.format.extra_bit, where)
+
+
+def _subtrees(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath, *, given_back: bool) -> tuple[Subtree, ...]:
+    siblings = Siblings(where)
+    found: list[Subtree] = []
+    version = None if isinstance(root, Missing) else root.compatible
+    for one in _sources(reader, root, source, where):
+        trust = _incoming_trust(version, one.name) if given_back else Trust()
+        found.append(decode_subtree(reader, one, siblings.named(one.name), trust, memory_first=source.name != "in"))
+    return tuple(found)
+
+
+def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath) -> list[SubtreeSource]:
+    """Subtrees in the order of the root FDT, then those that only debugfs has."""
+    nodes = [] if isinstance(root, Missing) or root.view.tree.root is None else list(root.view.tree.root.children)
+    place = None if isinstance(root, Missing) else root.view.blob.place
+    found = []
+    for node in nodes:
+        assert place is not None and isinstance(root, Root)
+        path = where.named(node.name)
+        phys, size = _pointers(reader, node, root.format, path)
+        values = SUBTREE_NODE.values(node, reader.platform.byte_order, place)
+        found.append(SubtreeSource(node.name, phys, size, values, source.subtrees.get(node.name)))
+    known_names = {node.name for node in nodes}
+    why = SafeText(
+        "the root FDT is not in this capture" if isinstance(root, Missing) else "the root FDT, as far as it was read, does not name it"
+    )
+    unknown = Unavailable(why)
+    found += [
+        SubtreeSource(name, unknown, len(blob.data), (), blob) for name, blob in sorted(source.subtrees.items()) if name not in known_names
+    ]
+    return found
+
+
+def _pointers(reader: Reader, node: Node, form: RootFormat | None, where: EntityPath) -> tuple[Fact[int], Fact[int]]:
+    order = reader.platform.byte_order
+    names = (form.pointer,) if form is not None else POINTER_PROPERTIES
+    phys = next((v for v in (integer_property(node, n, 8, order) for n in names) if v is not None), None)
+    size = integer_property(node, "blob-size", 8, order)
+    no_size: Missing = Unavailable(SafeText("this version records no size"))
+    if phys is None or (size is None and form is not None and form.has_size):
+        lacking = names[0] if phys is None else "blob-size"
+        missing: Missing = Unavailable(SafeText(f"{lacking} lies beyond the end of the file"))
+        if node.complete:
+            missing = Damaged(SafeText(f"{lacking} is missing or not 8 bytes"))
+            reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
+        no_size = missing if size is None and form is not None and form.has_size else no_size
+        return (missing if phys is None else phys), (no_size if size is None else size)
+    return phys, (no_size if size is None else size)
+
+
+def _incoming_trust(version: bytes | None, name: bytes) -> Trust:
+    behind = Stale(SafeText(REACHED_THROUGH_FREED))
+    return Trust(None if subtree_is_kept(version, name) else behind, behind)
+
+
+def _writer(subtrees: tuple[Subtree, ...], source: SideSource) -> str | None:
+    """The release that wrote the side: as kexec-metadata says; for the outgoing side it is the running kernel's too."""
+    for one in subtrees:
+        if isinstance(one.content, KexecMetadata):
+            return visible(one.content.record.text("previous_release"))
+    return None
+
+
+def finalized_fact(release: Release | None, file: bool | Missing, map_address: int | None) -> Fact[bool]:
+    """Whether the outgoing side is complete, by the rule of its release."""
+    if release is not None and release.finalize is Finalize.NONE:
+        return Unavailable(SafeText(f"{release.name} has no such step: always complete"))
+    if map_address:
+        return True
+    return file

@@ -1,0 +1,91 @@
+"""The whole decode: sources to State."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kho_tui.capture.sources import Sources
+from kho_tui.context import Context
+from kho_tui.decode.codes import LOG_EVIDENCE, SOURCE_NOTE, SOURCE_PROBLEM
+from kho_tui.decode.fdts import is_fdt, view_root
+from kho_tui.decode.platform import Overrides, decide_platform
+from kho_tui.decode.reader import Findings, Reader
+from kho_tui.decode.roots import find_roots
+from kho_tui.decode.scratch import decode_scratch
+from kho_tui.decode.side import SideSource, decode_side
+from kho_tui.decode.sides import side_sources
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.platform import Platform
+from kho_tui.model.facts import Missing, Stale, Status
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
+from kho_tui.model.tracker import PreservedMap
+from kho_tui.releases.table import release_of
+from kho_tui.text import SafeText, visible
+
+_OVERLAPS = SafeText("the blocks of its tracker overlap: most likely what a running kernel was handed and has given back")
+
+
+def decode_state(sources: Sources, context: Context, overrides: Overrides) -> State:
+    """Everything that the sources hold. Raises Cancelled; what the state says never raises."""
+    findings = Findings()
+    candidates = find_roots(sources.memory, context) if sources.memory is not None else []
+    platform, reasons = decide_platform(sources, candidates, _root_nodes(sources), overrides, context, findings)
+    reader = Reader(sources.memory, platform, context, findings)
+    scratch = decode_scratch(reader, sources)
+    release = release_of(sources.release)
+    sides = {source.name: _side(reader, source) for source in side_sources(reader, sources, candidates, release)}
+    _report_sources(sources, findings)
+    return State(
+        _machine(sources, platform, reasons),
+        scratch,
+        sides,
+        tuple(LogLine(e.kind, e.side, e.time, e.text) for e in sources.evidence),
+        findings.all(),
+        SafeText("") if sides else sources.absent,
+    )
+
+
+def _side(reader: Reader, source: SideSource) -> Side:
+    """One side; of a core alone a tracker whose blocks overlap is not believed: no kernel that has not freed it leaves it so."""
+    trial = Reader(reader.memory, reader.platform, reader.context, Findings())
+    side = decode_side(trial, source)
+    if source.name == "unsided" and isinstance(side.preserved, PreservedMap) and _is_stale(side.preserved):
+        trial = Reader(reader.memory, reader.platform, reader.context, Findings())
+        side = decode_side(trial, replace(source, stale_tracker=Stale(_OVERLAPS)))
+    reader.findings.extend(trial.findings)
+    return side
+
+
+def _is_stale(preserved: PreservedMap) -> bool:
+    return preserved.status is not Status.DAMAGED and preserved.runs.overlapping
+
+
+def _root_nodes(sources: Sources) -> list[Node]:
+    sides = (sources.incoming, sources.outgoing)
+    blobs = [side.fdt for side in sides if side is not None and side.fdt is not None]
+    if sources.bare is not None and is_fdt(sources.bare):
+        blobs.append(sources.bare)
+    roots = (view_root(blob).tree.root for blob in blobs)
+    return [root for root in roots if root is not None]
+
+
+def _report_sources(sources: Sources, findings: Findings) -> None:
+    where = EntityPath(("machine", "files"))
+    for note in sources.notes:
+        if note.path:
+            findings.add(SOURCE_PROBLEM, where, f"{note.path}: {note.message}")
+        else:
+            findings.add(SOURCE_NOTE, where, note.message)
+    for text in sources.memory.notes if sources.memory is not None else ():
+        findings.add(SOURCE_PROBLEM, where, text)
+    for line in sources.evidence:
+        if line.kind in ("disabled", "crash"):
+            side = EntityPath((line.side,)) if line.side else EntityPath()
+            findings.add(LOG_EVIDENCE, side, f"kernel log: {visible(line.text)}")
+
+
+def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...]) -> Machine:
+    cmdline = None if isinstance(sources.cmdline, Missing) else sources.cmdline.text
+    files = tuple(FileUse(f.path, f.size, SafeText(f.gave), f.note) for f in sources.files)
+    return Machine(visible(sources.path), sources.kind, sources.release, sources.arch, platform, reasons, cmdline, files)

@@ -1,0 +1,141 @@
+"""One subtree: which of its copies counts, what it is, and its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kho_tui.abi.luo import LUO_NAME, LUO_SER
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.properties import compatible_of
+from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.decode.codes import NAME_UNKNOWN, POINTER_GAP, SOURCES_DIFFER, STALE_LOOKS_WHOLE
+from kho_tui.decode.fdts import FDT_HEADER_BYTES, is_fdt, report_fdt, view_fdt
+from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
+from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
+from kho_tui.decode.reader import Reader
+from kho_tui.layout.place import Blob
+from kho_tui.layout.struct import FieldValue
+from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import Content, FdtView, RawContent, Subtree
+from kho_tui.text import SafeText, c_string, visible
+
+MOST_BLOB_BYTES = 16 << 20
+_UNKNOWN_SHOWN = 4096
+"""Bytes shown of a blob whose size nothing tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubtreeSource:
+    """What speaks of one subtree: its node in the root FDT (if any) and its copy in debugfs (if any)."""
+
+    name: bytes
+    phys: Fact[int]
+    size: Fact[int]
+    values: tuple[FieldValue, ...]
+    debugfs: Blob | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What may be believed of a side. ``blob``: why the blob itself is stale; ``behind``: why what it points at is."""
+
+    blob: Stale | None = None
+    behind: Stale | None = None
+
+
+def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, trust: Trust, *, memory_first: bool) -> Subtree:
+    """The subtree. ``memory_first``: memory was taken later than the debugfs copy, so it counts where both are there."""
+    from_memory = _memory_copy(reader, source, where, quiet=source.debugfs is not None or trust.blob is not None)
+    blobs = [b for b in (from_memory, source.debugfs) if isinstance(b, Blob)]
+    if not memory_first:
+        blobs.reverse()
+    primary: Blob | Missing = blobs[0] if blobs else (from_memory if isinstance(from_memory, Missing) else Unavailable(SafeText("no copy")))
+    copies = tuple(b for b in blobs[1:] if b.data != blobs[0].data)
+    for copy in copies:
+        if trust.blob is None:
+            later = ": memory was taken later" if memory_first else ""
+            message = f"{visible(copy.place.source)} holds other bytes than {visible(blobs[0].place.source)}; the latter counts{later}"
+            reader.findings.add(SOURCES_DIFFER, where, message, known(source.phys))
+    fdt = view_fdt(primary) if isinstance(primary, Blob) and is_fdt(primary) else None
+    content, status, reason = _content(reader, source.name, primary, fdt, where, trust)
+    version = None if trust.blob is not None else _version(primary, fdt)
+    return Subtree(source.name, where, source.phys, source.size, source.values, primary, copies, fdt, version, content, status, reason)
+
+
+def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, quiet: bool) -> Blob | Missing:
+    if isinstance(source.phys, Missing):
+        return source.phys
+    if reader.memory is None:
+        return Unavailable(SafeText("no memory in this capture"))
+    size = _size_in_memory(reader, source.phys, source.size)
+    if isinstance(size, Missing):
+        blob: Blob | Missing = size
+    else:
+        there = reader.available(source.phys, size)
+        blob = reader.blob(source.phys, there or size)
+        if there and there < size and not quiet:
+            reader.findings.add(POINTER_GAP, where, f"{there} of {size} bytes of its blob are in this capture", source.phys)
+    if isinstance(blob, Missing) and not quiet:
+        reader.unreadable(blob, where, "its blob", source.phys)
+    return blob
+
+
+def _size_in_memory(reader: Reader, phys: int, size: Fact[int]) -> int | Missing:
+    """Bytes of the blob: as the root FDT says, else as the blob's own FDT header says (kho-v1 and v2)."""
+    if not isinstance(size, Missing):
+        if 0 < size <= MOST_BLOB_BYTES:
+            return size
+        return Damaged(SafeText(f"a size of {size} bytes cannot be right"))
+    head = reader.blob(phys, FDT_HEADER_BYTES)
+    if isinstance(head, Missing):
+        return head
+    if is_fdt(head):
+        claimed = int.from_bytes(head.data[4:8], "big")
+        return claimed if FDT_HEADER_BYTES <= claimed <= MOST_BLOB_BYTES else reader.platform.page_size
+    return LUO_SER.size if is_luo_struct(head.data) else min(_UNKNOWN_SHOWN, max(1, reader.available(phys, _UNKNOWN_SHOWN)))
+
+
+def _version(blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
+    if fdt is not None:
+        return None if fdt.tree.root is None else compatible_of(fdt.tree.root)
+    return c_string(blob.data[:8]) if isinstance(blob, Blob) and is_luo_struct(blob.data) else None
+
+
+def _content(
+    reader: Reader, name: bytes, blob: Blob | Missing, fdt: FdtView | None, where: EntityPath, trust: Trust
+) -> tuple[Content | Missing, Status, SafeText]:
+    if trust.blob is not None:
+        if isinstance(blob, Blob) and (is_luo_struct(blob.data) or (fdt is not None and not fdt.tree.anomalies)):
+            reader.findings.add(STALE_LOOKS_WHOLE, where, f"its bytes still look whole, but {trust.blob.reason}", blob.place.phys)
+        return trust.blob, Status.STALE, trust.blob.reason
+    if isinstance(blob, Missing):
+        return blob, blob.status, blob.reason
+    if fdt is not None:
+        report_fdt(reader.findings, fdt, where)
+    content = _known_content(reader, name, blob, fdt, where, trust)
+    if isinstance(content, Missing):
+        return content, content.status, content.reason
+    if isinstance(content, RawContent):
+        return content, Status.UNKNOWN, SafeText("no release in the table has a subtree of this name")
+    if fdt is not None and fdt.tree.salvaged:
+        return content, Status.PARTIAL, SafeText("its FDT is damaged: what could be read is shown")
+    return content, Status.DECODED, SafeText("")
+
+
+def _known_content(reader: Reader, name: bytes, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust) -> Content | Missing:
+    if name == KEXEC_METADATA_NAME:
+        return decode_metadata(reader, blob, where)
+    if name == LUO_NAME and is_luo_struct(blob.data):
+        return decode_luo_struct(reader, blob, where)
+    if name not in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
+        reader.findings.add(NAME_UNKNOWN, where, f"subtree {visible(name)} is not known: its bytes are shown as they are", blob.place.phys)
+        return RawContent()
+    if fdt is None or fdt.tree.root is None:
+        return Damaged(SafeText("neither an FDT nor a struct that is known" if name == LUO_NAME else "not a readable FDT"))
+    if name == LUO_NAME:
+        return decode_luo_fdt(reader, fdt.tree, where, trust.behind)
+    if name == MEMBLOCK_NAME:
+        return decode_memblock(reader, fdt.tree, blob.place, where)
+    return decode_test(reader, fdt.tree, blob.place, where, trust.behind)

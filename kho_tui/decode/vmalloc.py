@@ -1,0 +1,104 @@
+"""vmalloc areas: follow the chain of chunk pages, gather the pages they list."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.abi.vmalloc import KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS, VMALLOC_CHUNK
+from kho_tui.decode.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_GAP
+from kho_tui.decode.reader import Reader
+from kho_tui.errors import BudgetError
+from kho_tui.layout.place import Origin, Place
+from kho_tui.layout.struct import Layout
+from kho_tui.layout.table import Table, dtype_of
+from kho_tui.model.facts import Damaged, Missing, Status
+from kho_tui.model.luo import VmallocArea, VmallocChunk
+from kho_tui.model.path import EntityPath
+from kho_tui.text import SafeText
+
+_MAX_ORDER = 20
+"""No entry of a vmalloc area is larger: huge mappings are at most 1 GiB."""
+
+
+def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, order: int, where: EntityPath) -> VmallocArea:
+    """The area of a descriptor's values. Never raises for what the state says; findings tell where the chain ends early."""
+    chunks: list[VmallocChunk] = []
+    status, reason = Status.DECODED, ""
+    capacity = VMALLOC_CHUNK.capacity(reader.platform.page_size)
+    needed = -(-total_pages >> order) if order <= _MAX_ORDER else 0
+    if order > _MAX_ORDER:
+        status, reason = Status.DAMAGED, f"entries of order {order}"
+        reader.findings.add(COUNT_BAD, where, f"vmalloc descriptor with entries of order {order}", first)
+        return VmallocArea(first, total_pages, flags, order, (), status, SafeText(reason))
+    seen: set[int] = set()
+    listed = 0
+    address = first
+    while address:
+        problem: tuple[Status, str] | None = None
+        if address in seen:
+            reader.findings.add(CHAIN_LOOP, where, f"vmalloc chunk {len(chunks)} leads back to the chunk at {address:#x}", address)
+            problem = Status.DAMAGED, "its page list runs in a circle"
+        elif listed > needed:
+            reader.findings.add(COUNT_BAD, where, f"the page list holds more than the {needed} entries of its descriptor", address)
+            problem = Status.DAMAGED, "its page list is longer than its descriptor says"
+        seen.add(address)
+        blob = None if problem else reader.page(address, "vmalloc chunk")
+        if isinstance(blob, Missing):
+            reader.unreadable(blob, where, f"vmalloc chunk {len(chunks)}", address)
+            problem = (Status.DAMAGED if isinstance(blob, Damaged) else Status.PARTIAL), str(blob.reason)
+        if problem is not None or blob is None or isinstance(blob, Missing):
+            assert problem is not None
+            status, reason = problem
+            break
+        reader.context.step("reading page lists", len(chunks), needed // capacity + 1)
+        try:
+            reader.context.spend_entries(capacity // 64, "page lists")
+        except BudgetError as error:
+            reader.findings.add(BUDGET, where, str(error), address)
+            status, reason = Status.PARTIAL, str(error)
+            break
+        header = KHO_VMALLOC_HDR.record(blob.data, reader.platform.byte_order, blob.place)
+        entries = reader.table(KHO_VMALLOC_PHYS, blob, VMALLOC_CHUNK.header_size, capacity)
+        zeros = np.flatnonzero(entries.column("phys") == 0)
+        used = int(zeros[0]) if len(zeros) else capacity
+        listed += used
+        chunks.append(VmallocChunk(header, entries, used))
+        address = header.integer("next")
+    if status is Status.DECODED and (listed << order) != total_pages:
+        status, reason = Status.DAMAGED, f"{listed} entries of order {order} where {total_pages} pages are claimed"
+        reader.findings.add(COUNT_BAD, where, f"vmalloc area at {first:#x}: {reason}", first)
+    return VmallocArea(first, total_pages, flags, order, tuple(chunks), status, SafeText(reason))
+
+
+def area_pages(area: VmallocArea, page_size: int) -> npt.NDArray[np.uint64]:
+    """Physical addresses of the base pages of the area in virtual order, u64 of shape (n,), at most ``total_pages`` of them."""
+    heads = [chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks]
+    entries = np.concatenate(heads) if heads else np.empty(0, np.uint64)
+    entries = entries[: -(-area.total_pages >> area.order)]
+    steps = np.arange(1 << area.order, dtype=np.uint64) * np.uint64(page_size)
+    return (entries[:, None] + steps[None, :]).reshape(-1)[: area.total_pages]
+
+
+def area_rows(reader: Reader, area: VmallocArea, layout: Layout, count: int, where: EntityPath) -> tuple[Table, bool]:
+    """The first ``count`` structs that the area's memory holds, and whether all of them were there.
+
+    Rows end before the first page that cannot be read: what follows would stand at the wrong row.
+    """
+    size = reader.platform.page_size
+    pages = area_pages(area, size)[: -(-count * layout.size // size)]
+    reader.context.spend_entries(min(count, len(pages) * size // layout.size), "rows of arrays")
+    data, present = reader.pages(pages, size)
+    missing = np.flatnonzero(~present)
+    if len(missing):
+        reader.findings.add(POINTER_GAP, where, f"page {int(missing[0])} of the array is not in this capture", int(pages[int(missing[0])]))
+        data, pages = data[: int(missing[0])], pages[: int(missing[0])]
+    flat = np.ascontiguousarray(data).reshape(-1)
+    rows = min(count, flat.size // layout.size)
+    table = flat[: rows * layout.size].view(dtype_of(layout, reader.platform.byte_order))
+    offsets = np.arange(rows, dtype=np.uint64) * np.uint64(layout.size)
+    shift = np.uint64(reader.platform.page_shift)
+    addresses = pages[(offsets >> shift).astype(np.int64)] + (offsets & np.uint64(size - 1))
+    table.flags.writeable = addresses.flags.writeable = False
+    name = reader.place(area.first).source
+    return Table(layout, reader.platform.byte_order, table, addresses, Place(Origin.MEMORY, name, None, None)), rows == count

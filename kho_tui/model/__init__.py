@@ -1,0 +1,1 @@
+"""What a state means: typed, frozen, without knowledge of files or screens."""

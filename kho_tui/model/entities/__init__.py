@@ -1,0 +1,1 @@
+"""The state as a walk of entities: one module a part of the state."""

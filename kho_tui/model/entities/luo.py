@@ -1,0 +1,165 @@
+"""LUO below its subtree: sessions, files, folios, FLBs."""
+
+from __future__ import annotations
+
+from kho_tui.abi.memfd import SEALS
+from kho_tui.layout.place import Blob
+from kho_tui.layout.struct import Record, Unit
+from kho_tui.model.entities.tables import FolioRows
+from kho_tui.model.entities.values import bytes_of, derived, record_values, words
+from kho_tui.model.entity import Detail, Entity, Value
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session, VmallocArea
+from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
+
+
+def luo_children(luo: Luo, path: EntityPath, page_shift: int) -> list[Entity]:
+    """Sessions, then FLBs."""
+    children = []
+    if isinstance(luo.sessions, Missing):
+        children.append(_missing(path.child("sessions"), "sessions", "sessions", luo.sessions))
+    else:
+        children += [_session(s, page_shift) for s in luo.sessions.sessions]
+    children.append(_flbs(luo.flbs, path.child("FLBs")))
+    return children
+
+
+def luo_values(luo: Luo) -> tuple[Value, ...]:
+    """The header struct where there is one, and what the lists gave."""
+    headers = () if isinstance(luo.sessions, Missing) else luo.sessions.headers
+    count = luo.sessions if isinstance(luo.sessions, Missing) else len(luo.sessions.sessions)
+    return (
+        *record_values(luo.header),
+        *record_values(*headers[:64]),
+        derived("sessions", Unit.COUNT, count, "sessions that could be read"),
+    )
+
+
+def _missing(path: EntityPath, kind: str, title: str, why: Missing) -> Entity:
+    return Entity(path, kind, SafeText(title), why.status, reason=why.reason)
+
+
+def _session(session: Session, page_shift: int) -> Entity:
+    files = session.files
+    if isinstance(files, Missing):
+        status, reason, summary = files.status, files.reason, ""
+    else:
+        status, reason, summary = Status.DECODED, NO_TEXT, plural(len(files), "file")
+        if session.count is not None and session.count != len(files):
+            status, reason = Status.PARTIAL, SafeText(f"{session.count} files are claimed, {len(files)} could be read")
+
+    def children() -> list[Entity]:
+        return [] if isinstance(files, Missing) else [_file(f, page_shift) for f in files]
+
+    def detail() -> Detail:
+        return Detail(record_values(session.record, *session.blocks[:64]), (bytes_of(session.record), *map(bytes_of, session.blocks[:64])))
+
+    return Entity(
+        session.path,
+        "session",
+        visible(session.name) or SafeText("(no name)"),
+        status,
+        SafeText(summary),
+        reason,
+        session.record.place.phys,
+        len(session.record.data),
+        detail,
+        children,
+    )
+
+
+def _file(file: File, page_shift: int) -> Entity:
+    content = file.content
+    status, reason, summary = Status.DECODED, NO_TEXT, str(visible(file.compatible))
+    if isinstance(content, Missing):
+        status, reason = content.status, content.reason
+    else:
+        summary += f", {human_size(content.record.integer('size'))}, {plural(content.nr_folios, 'folio')}"
+        if content.format.has_seals and content.record.integer("seals"):
+            summary += f", sealed {seal_names(content.record.integer('seals'))}"
+
+    def children() -> list[Entity]:
+        return [_folios(content, file.path.child("folios"), page_shift)] if isinstance(content, Memfd) else []
+
+    def detail() -> Detail:
+        structs: tuple[Record, ...] = (file.record, content.record) if isinstance(content, Memfd) else (file.record,)
+        return Detail(record_values(*structs), tuple(bytes_of(s) for s in structs))
+
+    record = file.record
+    title = SafeText(f"{file.token:#x}")
+    return Entity(file.path, "file", title, status, SafeText(summary), reason, record.place.phys, len(record.data), detail, children)
+
+
+def _folios(memfd: Memfd, path: EntityPath, page_shift: int) -> Entity:
+    folios = memfd.folios
+    if isinstance(folios, Missing):
+        return _missing(path, "folios", "folios", folios)
+    count = len(folios.table)
+
+    def detail() -> Detail:
+        assert not isinstance(folios, Missing)
+        return Detail(area_values(folios.area), area_blobs(folios.area), FolioRows(folios.table, page_shift))
+
+    summary = SafeText(plural(count, "folio"))
+    first = int(folios.table.addresses[0]) if count else None
+    return Entity(
+        path, "folios", SafeText("folios"), folios.status, summary, folios.reason, first, count * folios.table.layout.size, detail
+    )
+
+
+def area_values(area: VmallocArea) -> tuple[Value, ...]:
+    """What a vmalloc descriptor says, and what its chain of pages gave."""
+    used = sum(chunk.used for chunk in area.chunks)
+    return (
+        derived("first", Unit.PHYS, area.first, "first page of the page list"),
+        derived("total_pages", Unit.PAGES, area.total_pages, "base pages of the array as the descriptor says"),
+        derived("flags", Unit.FLAGS, area.flags, "1 plain, 2 huge mappings allowed"),
+        derived("order", Unit.ORDER, area.order, "order of every entry of the page list"),
+        derived("chunks", Unit.COUNT, len(area.chunks), "pages of the page list that could be read"),
+        derived("entries", Unit.COUNT, used, "entries before the first zero of each chunk"),
+    )
+
+
+def area_blobs(area: VmallocArea) -> tuple[Blob, ...]:
+    """The bytes of the first chunks of the page list, headers and used entries."""
+    return tuple(Blob(c.header.data + c.entries.rows[: c.used].tobytes(), c.header.place) for c in area.chunks[:16])
+
+
+def seal_names(seals: int) -> str:
+    """F_SEAL_* names joined by ``|``; bits nobody knows in hex."""
+    names = [name for bit, name in SEALS if seals & bit]
+    rest = seals & ~sum(bit for bit, _ in SEALS)
+    return "|".join([*names, f"{rest:#x}"] if rest else names)
+
+
+def _flbs(flbs: FlbList | Missing, path: EntityPath) -> Entity:
+    if isinstance(flbs, Missing):
+        return _missing(path, "FLBs", "FLBs", flbs)
+
+    def children() -> list[Entity]:
+        assert not isinstance(flbs, Missing)
+        siblings = Siblings(path)
+        return [_flb(one, siblings) for one in flbs.flbs]
+
+    def detail() -> Detail:
+        assert not isinstance(flbs, Missing)
+        if flbs.header is None:
+            return Detail((words("FLBs", "none", "6.19 has no FLBs"),))
+        return Detail(record_values(flbs.header), (bytes_of(flbs.header),))
+
+    header = flbs.header
+    summary = SafeText(plural(len(flbs.flbs), "FLB"))
+    address, size = (None, 0) if header is None else (header.place.phys, len(header.data))
+    return Entity(path, "FLBs", SafeText("FLBs"), flbs.status, summary, flbs.reason, address, size, detail, children)
+
+
+def _flb(record: Record, siblings: Siblings) -> Entity:
+    def detail() -> Detail:
+        return Detail(record_values(record), (bytes_of(record),))
+
+    name = record.text("name")
+    summary = SafeText(f"data {record.integer('data'):#x}, {plural(record.integer('count'), 'file')}")
+    return Entity(
+        siblings.named(name), "FLB", visible(name), summary=summary, address=record.place.phys, size=len(record.data), detail=detail
+    )

@@ -1,0 +1,250 @@
+"""The root of the walk: machine, scratch, sides, kernel log, findings."""
+
+from __future__ import annotations
+
+from kho_tui.layout.place import Blob
+from kho_tui.layout.struct import Unit
+from kho_tui.model.entities.subtree import fdt_values, subtree_entity
+from kho_tui.model.entities.tables import BitmapRows, BlockRows, NodeRows, PlainRows
+from kho_tui.model.entities.values import derived, property_values, record_values, words
+from kho_tui.model.entity import Column, Detail, Entity, Value
+from kho_tui.model.facts import Missing, Status, Unavailable, known
+from kho_tui.model.finding import Finding
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import LogLine, Machine, Root, Scratch, Side, State
+from kho_tui.model.tracker import ChunkList, PreservedMap
+from kho_tui.model.verdict import verdict
+from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
+
+SIDE_ORDER = ("out", "in", "unsided")
+SIDE_TITLES = {"in": "in (handed to this kernel)", "out": "out (for the next kernel)", "unsided": "side unknown"}
+
+
+def state_entity(state: State) -> Entity:
+    """The whole state."""
+
+    def children() -> list[Entity]:
+        found = [_machine(state.machine), _scratch(state.scratch)]
+        found += [_side(state.sides[name], state) for name in SIDE_ORDER if name in state.sides]
+        found += [_log(state.log), _findings(state.findings)]
+        return found
+
+    said = verdict(state)
+    return Entity(EntityPath(), "state", state.machine.path, summary=said, children=children)
+
+
+def _machine(machine: Machine) -> Entity:
+    order, page = machine.platform_reasons
+    release = machine.release or "not told by this capture"
+    values = (
+        words("kind", machine.kind, "what was opened"),
+        words("kernel", release, "uname -r of the kernel that ran when this was captured"),
+        words("architecture", machine.arch or "not told by this capture", "of that machine"),
+        words("byte order", order, "KHO values are in the CPU's own byte order; --byte-order overrides"),
+        derived("page size", Unit.BYTES, machine.platform.page_size, f"{page}; --page-size overrides"),
+        Value("command line", Unit.TEXT, machine.cmdline or b"", "of the running kernel") if machine.cmdline else None,
+    )
+    columns = (Column("file", Unit.TEXT, 34), Column("bytes", Unit.BYTES, 10), Column("gave", Unit.TEXT, 60))
+    rows = tuple((f.path.encode(), f.size if f.size is not None else b"-", f"{f.gave} {f.note}".strip().encode()) for f in machine.files)
+
+    def detail() -> Detail:
+        return Detail(tuple(v for v in values if v is not None))
+
+    def children() -> list[Entity]:
+        path = EntityPath(("machine", "files"))
+        return [Entity(path, "files", SafeText("files"), summary=SafeText(plural(len(rows), "file")), detail=lambda: Detail(table=files))]
+
+    files = PlainRows(columns, rows)
+    summary = SafeText(f"{visible(release)}, {machine.arch or 'architecture unknown'}, {human_size(machine.platform.page_size)} pages")
+    return Entity(EntityPath(("machine",)), "machine", SafeText("machine"), summary=summary, detail=detail, children=children)
+
+
+def _scratch(scratch: Scratch | Missing) -> Entity:
+    path = EntityPath(("scratch",))
+    title = SafeText("scratch")
+    if isinstance(scratch, Missing):
+        return Entity(path, "scratch", title, scratch.status, reason=scratch.reason)
+
+    def children() -> list[Entity]:
+        assert not isinstance(scratch, Missing)
+        return [_area(scratch, index, path) for index in range(len(scratch.areas))]
+
+    def detail() -> Detail:
+        total = sum(a.size for a in scratch.areas)
+        return Detail(
+            (
+                words("source", scratch.source, "where the table was read"),
+                derived("areas", Unit.COUNT, len(scratch.areas), "lowmem, global, then one for each node"),
+                derived("total", Unit.BYTES, total, "memory that only movable pages may use; counted as free"),
+            )
+        )
+
+    total = human_size(sum(a.size for a in scratch.areas))
+    summary = SafeText(f"{plural(len(scratch.areas), 'area')}, {total}")
+    return Entity(path, "scratch", title, summary=summary, detail=detail, children=children)
+
+
+def _area(scratch: Scratch, index: int, path: EntityPath) -> Entity:
+    area = scratch.areas[index]
+    name = area.kind if area.node is None else f"node {area.node}"
+    record = scratch.table.record(index) if scratch.table is not None and index < len(scratch.table) else None
+
+    def detail() -> Detail:
+        if record is not None:
+            return Detail(record_values(record), (Blob(record.data, record.place),))
+        return Detail(
+            (
+                derived("addr", Unit.PHYS, area.start, "start of memory the next kernel may boot in; never preserved memory"),
+                derived("size", Unit.BYTES, area.size, "its size; 0 is an empty entry and harmless"),
+            )
+        )
+
+    summary = SafeText(f"{human_size(area.size)} at {area.start:#x}" if area.size else f"empty entry at {area.start:#x}")
+    return Entity(
+        path.child(str(index)), "scratch area", SafeText(name), summary=summary, address=area.start, size=area.size, detail=detail
+    )
+
+
+def _side(side: Side, state: State) -> Entity:
+    path = EntityPath((side.name,))
+    root = side.root
+    status, reason = (root.status, root.reason) if isinstance(root, Missing) else _root_status(root)
+
+    def detail() -> Detail:
+        return Detail(_side_values(side), () if isinstance(root, Missing) else (root.view.blob, *root.copies))
+
+    def children() -> list[Entity]:
+        return [_preserved(side, path.child("preserved"), state), *(subtree_entity(s, state.machine.platform) for s in side.subtrees)]
+
+    address, size = (None, 0) if isinstance(root, Missing) else (known(root.phys), len(root.view.blob.data))
+    return Entity(path, "side", SafeText(SIDE_TITLES[side.name]), status, _side_summary(side), reason, address, size, detail, children)
+
+
+def _root_status(root: Root) -> tuple[Status, SafeText]:
+    tree = root.view.tree
+    if root.format is None:
+        return Status.UNKNOWN, SafeText("a root version that no release in the table writes")
+    if tree.truncated:
+        return Status.PARTIAL, SafeText(f"salvaged from {tree.available} of {tree.total_size} bytes")
+    return (Status.PARTIAL, SafeText("salvaged from a damaged FDT")) if tree.salvaged else (Status.DECODED, NO_TEXT)
+
+
+def _side_summary(side: Side) -> SafeText:
+    root = side.root
+    if isinstance(root, Missing):
+        return SafeText(plural(len(side.subtrees), "subtree"))
+    version = visible(root.compatible) if root.compatible is not None else "no version"
+    at = f" at {root.phys:#x}" if isinstance(root.phys, int) else ""
+    writer = f", written by {side.writer}" if side.writer else ""
+    finalized = {True: ", finalized", False: ", not finalized"}.get(known(side.finalized), "")  # type: ignore[arg-type]
+    libfdt = f", libfdt: {root.view.verdict.partition(':')[0]}"
+    return SafeText(f"{version}{at}{writer}{finalized}{libfdt}")
+
+
+def _side_values(side: Side) -> tuple[Value, ...]:
+    finalized = side.finalized
+    step = finalized if isinstance(finalized, Missing) else (b"yes" if finalized else b"no")
+    values: tuple[Value, ...] = (
+        derived("finalized", Unit.TEXT, step, "whether the outgoing side is complete, where the release has such a step"),
+    )
+    if isinstance(side.root, Missing):
+        return values
+    root = side.root
+    phys = derived("root FDT", Unit.PHYS, root.phys, "where the page of the root FDT lies; passed to the next kernel")
+    return (*property_values(root.values), phys, *values, *fdt_values(root.view))
+
+
+def _preserved(side: Side, path: EntityPath, state: State) -> Entity:
+    fact = side.preserved
+    title = SafeText("preserved memory")
+    address = None if isinstance(side.root, Missing) else known(side.root.map_address) or None
+    if isinstance(fact, Missing):
+        return Entity(path, "tracker", title, fact.status, reason=fact.reason)
+    bound = "at least " if fact.status is not Status.DECODED else ""
+
+    def detail() -> Detail:
+        assert isinstance(fact, PreservedMap)
+        orders = tuple(
+            derived(f"order {order}", Unit.COUNT, count, f"preserved blocks of {human_size(state.machine.platform.page_size << order)}")
+            for order, count in fact.runs.by_order.items()
+        )
+        values = (
+            derived("blocks", Unit.COUNT, fact.runs.blocks, "preserved blocks, one for each allocation kept"),
+            derived("bytes", Unit.BYTES, fact.runs.bytes, "memory kept across the kexec"),
+            derived("runs", Unit.COUNT, len(fact.runs), "stretches of neighbouring blocks of one order"),
+            *orders,
+        )
+        return Detail(values, table=BlockRows(fact.runs))
+
+    summary = SafeText(f"{bound}{plural(fact.runs.blocks, 'block')}, {human_size(fact.runs.bytes)}")
+    return Entity(path, "tracker", title, fact.status, summary, fact.reason, address, 0, detail, lambda: _tracker_parts(fact, path, state))
+
+
+def _tracker_parts(fact: PreservedMap, path: EntityPath, state: State) -> list[Entity]:
+    """How the tracker lies in memory, and its other readings."""
+    structure = fact.structure
+    if isinstance(structure, ChunkList):
+        bitmaps = BitmapRows(structure)
+        headers = structure.chunks
+        summary = SafeText(f"{plural(len(headers), 'chunk')}, {plural(len(bitmaps), 'bitmap')} of {structure.bitmap_bytes} bytes")
+        detail = Detail(record_values(*(c.header for c in headers[:64])), table=bitmaps)
+        parts = [Entity(path.child("chunks"), "chunks", SafeText("chunk list"), summary=summary, detail=lambda: detail)]
+    else:
+        nodes = NodeRows(structure, state.machine.platform.page_size)
+        summary = SafeText(f"{plural(len(nodes), 'node')}, depth {len(structure.addresses)}")
+        parts = [Entity(path.child("nodes"), "nodes", SafeText("radix tree"), summary=summary, detail=lambda: Detail(table=nodes))]
+    for other in fact.others:
+        table = BlockRows(other.runs)
+        parts.append(
+            Entity(
+                path.child(f"as-{other.bitmap_bytes}-byte-bitmaps"),
+                "reading",
+                SafeText(f"read with {other.bitmap_bytes}-byte bitmaps"),
+                Status.UNKNOWN,
+                SafeText(plural(other.runs.blocks, "block")),
+                other.why,
+                detail=lambda table=table: Detail(table=table),  # type: ignore[misc]
+            )
+        )
+    return parts
+
+
+def _log(lines: tuple[LogLine, ...]) -> Entity:
+    columns = (Column("time", Unit.TEXT, 12), Column("side", Unit.TEXT, 4), Column("line", Unit.TEXT, 100))
+    rows = tuple(((line.time or "").encode(), (line.side or "").encode(), line.text) for line in lines)
+    summary = SafeText(plural(len(lines), "line") + " speak of KHO" if lines else "nothing of KHO in it, or no log")
+    return Entity(
+        EntityPath(("log",)), "log", SafeText("kernel log"), summary=summary, detail=lambda: Detail(table=PlainRows(columns, rows))
+    )
+
+
+def _findings(findings: tuple[Finding, ...]) -> Entity:
+    path = EntityPath(("findings",))
+
+    def children() -> list[Entity]:
+        return [_finding(f, path.child(str(number))) for number, f in enumerate(findings, 1)]
+
+    counts = {severity: sum(1 for f in findings if f.severity == severity) for severity in ("error", "warning", "info")}
+    told = ", ".join(plural(count, word) if word != "info" else f"{count} for information" for word, count in counts.items() if count)
+    return Entity(path, "findings", SafeText("findings"), summary=SafeText(told or "none while reading"), children=children)
+
+
+def _finding(finding: Finding, path: EntityPath) -> Entity:
+    def detail() -> Detail:
+        values = (
+            words("code", finding.code, "stable name of this kind of finding"),
+            words("severity", finding.severity, "error: something is broken; warning: look; info: good to know"),
+            words("message", finding.message, "what was found"),
+            derived(
+                "where",
+                Unit.TEXT,
+                str(finding.where).encode() or Unavailable(SafeText("it speaks of the whole state")),
+                "what it speaks of",
+            ),
+        )
+        at = derived("address", Unit.PHYS, finding.address, "where it was met") if finding.address is not None else None
+        return Detail((*values, at) if at is not None else values)
+
+    title = SafeText(f"{finding.code} {finding.severity}")
+    where = f"{finding.where}: " if finding.where.parts else ""
+    return Entity(path, "finding", title, summary=SafeText(f"{where}{finding.message}"), detail=detail)

@@ -1,0 +1,167 @@
+"""One subtree and what lies below it."""
+
+from __future__ import annotations
+
+from kho_tui.abi.luo import LUO_FDT_NODE
+from kho_tui.abi.memblock import MEMBLOCK_NODE
+from kho_tui.abi.properties import NodeLayout
+from kho_tui.abi.test_kho import KHO_TEST_FOLIO
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob, Place
+from kho_tui.layout.platform import ByteOrder, Platform
+from kho_tui.layout.struct import Unit
+from kho_tui.model.entities.luo import area_blobs, area_values, luo_children, luo_values
+from kho_tui.model.entities.tables import PlainRows
+from kho_tui.model.entities.values import derived, property_values, record_values, words
+from kho_tui.model.entity import Column, Detail, Entity, Value
+from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.luo import Luo
+from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.model.state import FdtView, KexecMetadata, KhoTest, Memblock, MemblockRegion, Subtree
+from kho_tui.text import SafeText, human_size, plural, visible
+
+PLAIN_NODE = NodeLayout("node", (), "", "a node of a subtree that is not known")
+_MOST_NODES_SHOWN = 10_000
+
+
+def subtree_entity(one: Subtree, platform: Platform) -> Entity:
+    """The subtree: its node in the root FDT, its own bytes and its content."""
+
+    def detail() -> Detail:
+        blobs = (*((one.blob,) if isinstance(one.blob, Blob) else ()), *one.copies)
+        return Detail((*_content_values(one, platform.byte_order), *property_values(one.values), *fdt_values(one.fdt)), blobs)
+
+    size = len(one.blob.data) if isinstance(one.blob, Blob) else known(one.size) or 0
+    return Entity(
+        one.path,
+        "subtree",
+        visible(one.name),
+        one.status,
+        _summary(one),
+        one.reason,
+        known(one.phys),
+        size,
+        detail,
+        lambda: _children(one, platform),
+    )
+
+
+def fdt_values(view: FdtView | None) -> tuple[Value, ...]:
+    """The FDT header field by field, and libfdt's verdict."""
+    if view is None:
+        return ()
+    return (words("libfdt", view.verdict, "what libfdt, the code in the kernel, says of this FDT"), *record_values(view.tree.header))
+
+
+def _summary(one: Subtree) -> SafeText:
+    content = one.content
+    version = f"{visible(one.compatible)}, " if one.compatible else ""
+    if isinstance(content, Memblock):
+        return SafeText(version + plural(len(content.regions), "region"))
+    if isinstance(content, KexecMetadata):
+        count = content.record.integer("kexec_count")
+        return SafeText(f"written by {visible(content.record.text('previous_release'))}, {plural(count, 'kexec')} in a row")
+    if isinstance(content, KhoTest):
+        folios = content.nr_folios
+        return SafeText(version + (f"folios {folios.status.value}" if isinstance(folios, Missing) else plural(folios, "folio")))
+    if isinstance(content, Luo):
+        number = content.number
+        told = f"live update {number}" if isinstance(number, int) else f"live update number {number.status.value}"
+        sessions = content.sessions
+        listed = f"sessions {sessions.status.value}" if isinstance(sessions, Missing) else plural(len(sessions.sessions), "session")
+        return SafeText(f"{version}{told}, {listed}")
+    shown = one.blob
+    return SafeText(human_size(len(shown.data)) if isinstance(shown, Blob) and one.status is not Status.STALE else "")
+
+
+def _content_values(one: Subtree, byte_order: ByteOrder) -> tuple[Value, ...]:
+    content = one.content
+    if isinstance(content, KexecMetadata):
+        return record_values(content.record)
+    if isinstance(content, KhoTest):
+        return property_values(content.values)
+    fdt = () if one.fdt is None or one.fdt.tree.root is None or isinstance(content, Missing) else _root_values(one, byte_order)
+    if isinstance(content, Luo):
+        return (*fdt, *luo_values(content))
+    return fdt
+
+
+def _root_values(one: Subtree, byte_order: ByteOrder) -> tuple[Value, ...]:
+    assert one.fdt is not None and one.fdt.tree.root is not None
+    layout = MEMBLOCK_NODE if isinstance(one.content, Memblock) else LUO_FDT_NODE if isinstance(one.content, Luo) else PLAIN_NODE
+    return property_values(layout.values(one.fdt.tree.root, byte_order, one.fdt.blob.place))
+
+
+def _children(one: Subtree, platform: Platform) -> list[Entity]:
+    content = one.content
+    if isinstance(content, Luo):
+        return luo_children(content, one.path, platform.page_shift)
+    if isinstance(content, Memblock):
+        siblings = Siblings(one.path)
+        return [_region(region, siblings) for region in content.regions]
+    if isinstance(content, KhoTest):
+        return [_test_folios(content, one.path.child("folios"), platform)]
+    unknown = not isinstance(content, KexecMetadata) and one.status is not Status.STALE
+    if unknown and one.fdt is not None and one.fdt.tree.root is not None:
+        return _nodes(one.fdt.tree.root, one.path, platform.byte_order, one.fdt.blob.place)
+    return []
+
+
+def _region(region: MemblockRegion, siblings: Siblings) -> Entity:
+    start, size = region.start, region.size
+    broken = next((fact for fact in (start, size) if isinstance(fact, Missing)), None)
+    summary = SafeText("" if broken is not None else f"{human_size(known(size) or 0)} at {known(start):#x}")
+
+    def detail() -> Detail:
+        return Detail(property_values(region.values))
+
+    return Entity(
+        siblings.named(region.name),
+        "reserve_mem",
+        visible(region.name),
+        Status.DECODED if broken is None else broken.status,
+        summary,
+        SafeText("") if broken is None else broken.reason,
+        known(start),
+        known(size) or 0,
+        detail,
+    )
+
+
+def _test_folios(content: KhoTest, path: EntityPath, platform: Platform) -> Entity:
+    blocks = content.folio_blocks
+    if isinstance(blocks, Missing):
+        return Entity(path, "folios", SafeText("folios"), blocks.status, reason=blocks.reason)
+    cells = tuple((address, order, platform.page_size << min(order, 40)) for address, order in blocks)
+    columns = (Column("address", Unit.PHYS, 18), Column("order", Unit.ORDER, 5), Column("size", Unit.BYTES, 12))
+    table = PlainRows(columns, cells, tuple(c[0] for c in cells), tuple(c[2] for c in cells))
+
+    def detail() -> Detail:
+        area = content.area
+        values = () if isinstance(area, Missing) else area_values(area)
+        list_at = derived("entry size", Unit.BYTES, KHO_TEST_FOLIO.size, "one u64 a folio: its address, with its order in the low bits")
+        return Detail((*values, list_at), () if isinstance(area, Missing) else area_blobs(area), table)
+
+    return Entity(path, "folios", SafeText("folios"), summary=SafeText(plural(len(blocks), "folio")), detail=detail)
+
+
+def _nodes(root: Node, path: EntityPath, byte_order: ByteOrder, place: Place) -> list[Entity]:
+    """The nodes of an FDT that nobody knows, raw."""
+    siblings = Siblings(path)
+    return [_node(node, siblings.named(node.name), byte_order, place) for node in root.children[:_MOST_NODES_SHOWN]]
+
+
+def _node(node: Node, path: EntityPath, byte_order: ByteOrder, place: Place) -> Entity:
+    def detail() -> Detail:
+        return Detail(property_values(PLAIN_NODE.values(node, byte_order, place)))
+
+    return Entity(
+        path,
+        "node",
+        visible(node.name),
+        Status.UNKNOWN,
+        SafeText(f"properties: {len(node.properties)}"),
+        SafeText("shown as it is"),
+        detail=detail,
+        children=lambda: _nodes(node, path, byte_order, place),
+    )

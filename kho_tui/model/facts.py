@@ -1,0 +1,72 @@
+"""A fact is a value or says why it is not one. Never None, never 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, TypeAlias, TypeVar
+
+from kho_tui.text import SafeText
+
+T = TypeVar("T")
+
+
+class Status(Enum):
+    """How far something shown can be trusted. The value is the word shown and used in JSON."""
+
+    DECODED = "decoded"
+    PARTIAL = "partial"
+    DERIVED = "derived"
+    STALE = "stale"
+    UNAVAILABLE = "unavailable"
+    DAMAGED = "damaged"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why there is no value."""
+
+    reason: SafeText
+    status: ClassVar[Status] = Status.UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Stale(Missing):
+    """Reached through memory that the kernel has given back: may look right and be wrong."""
+
+    status: ClassVar[Status] = Status.STALE
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable(Missing):
+    """Not in this capture."""
+
+    status: ClassVar[Status] = Status.UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged(Missing):
+    """Read, and not what the format says."""
+
+    status: ClassVar[Status] = Status.DAMAGED
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Missing):
+    """Of a version or kind that no release in the registry writes."""
+
+    status: ClassVar[Status] = Status.UNKNOWN
+
+
+Fact: TypeAlias = T | Missing
+
+
+def known(fact: T | Missing) -> T | None:
+    """The value, or None where the fact says why not. For JSON and for optional inputs only."""
+    return None if isinstance(fact, Missing) else fact
+
+
+def status_of(fact: object) -> Status:
+    """The status of a fact."""
+    return fact.status if isinstance(fact, Missing) else Status.DECODED

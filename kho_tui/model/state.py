@@ -1,0 +1,201 @@
+"""A whole state: what was opened, its sides, their subtrees, and the scratch table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from kho_tui.abi.root import RootFormat
+from kho_tui.fdt.tree import FdtTree
+from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import Platform
+from kho_tui.layout.struct import FieldValue, Record
+from kho_tui.layout.table import Table
+from kho_tui.model.facts import Fact, Missing, Status
+from kho_tui.model.finding import Finding
+from kho_tui.model.luo import Luo, VmallocArea
+from kho_tui.model.path import EntityPath
+from kho_tui.model.tracker import PreservedMap
+from kho_tui.text import SafeText
+
+
+@dataclass(frozen=True, slots=True)
+class FdtView:
+    """A flattened device tree with libfdt's own words on it."""
+
+    blob: Blob
+    tree: FdtTree
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemblockRegion:
+    """One ``reserve_mem=`` region. ``start`` physical, ``size`` in bytes."""
+
+    name: bytes
+    start: Fact[int]
+    size: Fact[int]
+    values: tuple[FieldValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Memblock:
+    """The regions that memblock handed over, in the order of the FDT."""
+
+    regions: tuple[MemblockRegion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KexecMetadata:
+    """Who wrote the handover."""
+
+    record: Record
+
+
+@dataclass(frozen=True, eq=False)
+class KhoTest:
+    """The test module's data. ``folios``: rows of KhoTestFolio; ``csum``: native value; ``page_shift``: log2 of the page size."""
+
+    values: tuple[FieldValue, ...]
+    nr_folios: Fact[int]
+    csum: Fact[int]
+    folios: Table | Missing
+    area: VmallocArea | Missing
+    page_shift: int
+
+    @property
+    def folio_blocks(self) -> list[tuple[int, int]] | Missing:
+        """(physical address, order) of each folio in the order of the list: the order stands in the low page-shift bits."""
+        if isinstance(self.folios, Missing):
+            return self.folios
+        mask = (1 << self.page_shift) - 1
+        return [(value & ~mask, value & mask) for value in self.folios.column("phys_order").tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class RawContent:
+    """A subtree nobody knows: only its bytes."""
+
+
+Content = Memblock | KexecMetadata | KhoTest | Luo | RawContent
+
+
+@dataclass(frozen=True, eq=False)
+class Subtree:
+    """One subsystem's state.
+
+    ``blob`` is the copy that counts, ``copies`` every other one. ``status`` and ``reason`` speak of the content: STALE where the
+    running kernel has given the memory back.
+    """
+
+    name: bytes
+    path: EntityPath
+    phys: Fact[int]
+    size: Fact[int]
+    values: tuple[FieldValue, ...]
+    blob: Blob | Missing
+    copies: tuple[Blob, ...]
+    fdt: FdtView | None
+    compatible: bytes | None
+    content: Content | Missing
+    status: Status
+    reason: SafeText
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The root FDT of a side. ``phys`` is where its page lies, ``map_address`` the tracker's (0: not finalized)."""
+
+    view: FdtView
+    copies: tuple[Blob, ...]
+    phys: Fact[int]
+    compatible: bytes | None
+    format: RootFormat | None
+    map_address: Fact[int]
+    values: tuple[FieldValue, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """What was handed in, is to be handed out, or (``unsided``) cannot be told."""
+
+    name: str
+    root: Root | Missing
+    finalized: Fact[bool]
+    preserved: PreservedMap | Missing
+    subtrees: tuple[Subtree, ...]
+    writer: str | None
+    """Release of the kernel that wrote this side, where the state says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchArea:
+    """One entry of the scratch table. ``node`` is None for lowmem, global, and where no source tells."""
+
+    kind: str
+    node: int | None
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scratch:
+    """The scratch table; ``table`` are its rows where the binary table itself was read."""
+
+    areas: tuple[ScratchArea, ...]
+    table: Table | None
+    source: SafeText
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of the kernel log that speaks of a handover. ``side`` is the one it speaks of."""
+
+    kind: str
+    side: str | None
+    time: str | None
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileUse:
+    """A file of the capture and what it gave. ``size`` in bytes, None where it was not read."""
+
+    path: SafeText
+    size: int | None
+    gave: SafeText
+    note: SafeText
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where the state comes from. ``platform_reasons`` say why byte order and page size are what they are."""
+
+    path: SafeText
+    kind: str
+    release: str | None
+    arch: str | None
+    platform: Platform
+    platform_reasons: tuple[SafeText, ...]
+    cmdline: bytes | None
+    files: tuple[FileUse, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Everything that was opened, decoded."""
+
+    machine: Machine
+    scratch: Scratch | Missing
+    sides: Mapping[str, Side]
+    """By name: ``in``, ``out``, ``unsided``; absent where nothing speaks of it."""
+    log: tuple[LogLine, ...]
+    findings: tuple[Finding, ...]
+    absent: SafeText
+    """Why there is no KHO state at all, where that is so."""
+
+    def only(self, side: str) -> State:
+        """The same state with one side, and the findings that speak of it or of the whole."""
+        others = {name for name in self.sides if name != side}
+        findings = tuple(f for f in self.findings if not f.where.parts or f.where.parts[0] not in others)
+        return replace(self, sides={name: one for name, one in self.sides.items() if name == side}, findings=findings)

@@ -1,0 +1,65 @@
+"""The tracker of preserved pages: its structure as it lies in memory, and the runs it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.layout.struct import Record
+from kho_tui.layout.table import Table
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.runs import Runs
+from kho_tui.text import SafeText
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """One chunk page: its header and the elements in use."""
+
+    header: Record
+    elements: Table
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkList:
+    """The chain of a kho-v1 tracker. ``bitmap_bytes`` is the size of a bitmap in the reading taken."""
+
+    chunks: tuple[Chunk, ...]
+    bitmap_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class RadixTree:
+    """The nodes of a kho-v2 to v4 tracker, level by level from the root down; the last level are the leaves.
+
+    Each level: physical addresses of the nodes and the key prefix that leads there, u64 of shape (n,).
+    """
+
+    addresses: tuple[npt.NDArray[np.uint64], ...]
+    prefixes: tuple[npt.NDArray[np.uint64], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Another reading of the same tracker, where the format leaves it open."""
+
+    bitmap_bytes: int
+    runs: Runs
+    why: SafeText
+
+
+@dataclass(frozen=True, eq=False)
+class PreservedMap:
+    """What is preserved. ``status`` PARTIAL: some of the tracker could not be read, so that counts are lower bounds."""
+
+    address: int
+    structure: ChunkList | RadixTree
+    runs: Runs
+    status: Status
+    reason: SafeText
+    others: tuple[Reading, ...] = ()
+
+
+PreservedFact = PreservedMap | Missing

@@ -1,0 +1,84 @@
+"""The first line: what was read, and what would be handed over now. It never says that a state is sound."""
+
+from __future__ import annotations
+
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.luo import Luo
+from kho_tui.model.state import Side, State, Subtree
+from kho_tui.releases.table import Finalize, Release, release_of
+from kho_tui.text import SafeText, human_size, plural, visible
+
+
+def verdict(state: State) -> SafeText:
+    """One line about the whole state."""
+    outgoing, incoming, unsided = (state.sides.get(name) for name in ("out", "in", "unsided"))
+    if not state.sides:
+        if isinstance(state.scratch, Missing):
+            return SafeText(f"no KHO state here: {state.absent or 'nothing in it speaks of KHO'}")
+        return SafeText(f"a scratch table of {plural(len(state.scratch.areas), 'area')}; no handover in this capture")
+    parts = []
+    if unsided is not None:
+        parts.append(f"side unknown: {_handover(unsided)}")
+    if outgoing is not None:
+        parts.append(_outgoing(outgoing, release_of(state.machine.release)))
+    if incoming is not None:
+        parts.append(_incoming(incoming, alone=outgoing is None))
+    return SafeText("; ".join(parts))
+
+
+def _outgoing(side: Side, release: Release | None) -> str:
+    if side.finalized is False:
+        return f"out: not finalized: {_before_finalize(side, release)}"
+    if isinstance(side.root, Missing):
+        return f"out: {_named(side)}what is preserved cannot be told: {side.root.reason}"
+    return f"a kexec now would hand over {_handover(side)}"
+
+
+def _before_finalize(side: Side, release: Release | None) -> str:
+    """What a kexec would do now, by the rule of the release (kho-abi 8.1)."""
+    if release is not None and release.finalize is Finalize.SERIALIZE and any(s.name == LUO_NAME for s in side.subtrees):
+        return f"LUO does that inside the reboot call, so a kexec would hand over {_named(side) or 'what is registered then'}".rstrip("; ")
+    if release is not None and release.finalize is Finalize.SERIALIZE:
+        return f"{_named(side)}the next kernel refuses it unless 1 is written to out/finalize before the kexec"
+    return "a kexec now hands over nothing; 1 has to be written to out/finalize before the kexec image is loaded"
+
+
+def _named(side: Side) -> str:
+    names = ", ".join(visible(s.name) for s in side.subtrees)
+    return f"{'subtree' if len(side.subtrees) == 1 else 'subtrees'} {names}; " if names else ""
+
+
+def _incoming(side: Side, *, alone: bool) -> str:
+    if isinstance(side.root, Missing):
+        return f"in: {side.root.reason}"
+    version = visible(side.root.compatible or b"?")
+    by = f" from {side.writer}" if side.writer else ""
+    names = ", ".join(visible(s.name) for s in side.subtrees)
+    return f"in: booted from a {version} handover{by} ({names})" + ("; its tracker is stale" if alone else "")
+
+
+def _handover(side: Side) -> str:
+    if isinstance(side.root, Missing):
+        names = ", ".join(visible(s.name) for s in side.subtrees)
+        return f"a single blob ({names})" if side.subtrees else str(side.root.reason)
+    version = "FDT without a version" if side.root.compatible is None else visible(side.root.compatible)
+    preserved = side.preserved
+    if isinstance(preserved, Missing):
+        memory = f"preserved memory {preserved.status.value}: {preserved.reason}"
+    else:
+        bound = "at least " if preserved.status is not Status.DECODED else ""
+        memory = f"{bound}{plural(preserved.runs.blocks, 'block')}, {human_size(preserved.runs.bytes)}"
+    luo = next((_luo(s) for s in side.subtrees if isinstance(s.content, Luo)), "")
+    return f"{version}: {memory}; {plural(len(side.subtrees), 'subtree')}{luo}"
+
+
+def _luo(subtree: Subtree) -> str:
+    assert isinstance(subtree.content, Luo)
+    sessions = subtree.content.sessions
+    if isinstance(sessions, Missing):
+        return f"; LUO sessions {sessions.status.value}: {sessions.reason}"
+    files = [s.files for s in sessions.sessions]
+    count = sum(len(f) for f in files if not isinstance(f, Missing))
+    bound = "at least " if sessions.status is not Status.DECODED or any(isinstance(f, Missing) for f in files) else ""
+    return f"; {bound}{plural(len(sessions.sessions), 'session')}, {plural(count, 'file')}"

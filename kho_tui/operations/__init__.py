@@ -1,0 +1,1 @@
+"""Whole user actions: the only composer of capture, decode and model."""

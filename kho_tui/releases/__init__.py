@@ -1,0 +1,1 @@
+"""What each kernel release writes and keeps."""
