@@ -1,0 +1,176 @@
+"""The command line: arguments in, exit code out. Heavy imports happen inside the commands, so that --help is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kho_tui.errors import InputError, KhoError
+
+if TYPE_CHECKING:
+    from kho_tui.decode.platform import Overrides
+
+INTERRUPTED = 130
+COMMANDS = ("open", "show", "capture-script")
+_SIDE_SUFFIXES = (":in", ":out")
+
+app = typer.Typer(
+    name="kho-tui",
+    help="Inspect Linux Kexec HandOver (KHO) and Live Update (LUO) states.\n\n`kho-tui PATH` opens the app on a capture "
+    "directory, an archive of one, a dumped FDT, a memory dump or /sys/kernel/debug/kho.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="What to open; PATH:in or PATH:out picks a side.")]
+SideOption = Annotated[str | None, typer.Option("--side", metavar="in|out", help="Only this side.")]
+PageSizeOption = Annotated[int | None, typer.Option("--page-size", metavar="BYTES", help="Page size, where the program gets it wrong.")]
+ByteOrderOption = Annotated[str | None, typer.Option("--byte-order", metavar="little|big", help="Byte order, likewise.")]
+BaseOption = Annotated[str | None, typer.Option("--base", metavar="ADDR", help="Physical address of the first byte of a raw image.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"kho-tui {version('kho-tui')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Options before any command."""
+
+
+@app.command("open")
+def open_command(
+    path: PathArgument,
+    side: SideOption = None,
+    page_size: PageSizeOption = None,
+    byte_order: ByteOrderOption = None,
+    base: BaseOption = None,
+) -> None:
+    """Open the app (the default: `kho-tui PATH`). Without a terminal: what `show` prints."""
+    from kho_tui.views.cli import opened
+
+    where, side = split_side(path, side)
+    request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        typer.echo("kho-tui: not a terminal, so this is `kho-tui show`; in a terminal the app opens", err=True)
+        raise typer.Exit(opened.show(request, as_json=False, blocks=False))
+    raise typer.Exit(opened.app(request))
+
+
+@app.command("show")
+def show_command(
+    path: PathArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole state as JSON (schema kho-tui.state/1).")] = False,
+    blocks: Annotated[bool, typer.Option("--blocks", help="Also every preserved block and every folio.")] = False,
+    side: SideOption = None,
+    page_size: PageSizeOption = None,
+    byte_order: ByteOrderOption = None,
+    base: BaseOption = None,
+) -> None:
+    """Print the verdict of what was read and the decoded tree."""
+    from kho_tui.views.cli import opened
+
+    where, side = split_side(path, side)
+    request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
+    raise typer.Exit(opened.show(request, as_json=as_json, blocks=blocks))
+
+
+@app.command("capture-script")
+def capture_script_command() -> None:
+    """Print a POSIX sh script that makes a capture on any server (as root: sh SCRIPT [DIR])."""
+    from kho_tui.capture.script import capture_script
+
+    sys.stdout.write(capture_script())
+
+
+def split_side(path: str, side: str | None) -> tuple[str, str | None]:
+    """The path and the side of ``A:in``; a path that exists as it is written wins. Raises InputError for a side that is none."""
+    suffix = next((s for s in _SIDE_SUFFIXES if path.endswith(s)), None)
+    if suffix is not None and not Path(path).exists():
+        if side is not None and side != suffix[1:]:
+            raise InputError(f"--side {side} and {suffix} contradict each other")
+        path, side = path[: -len(suffix)], suffix[1:]
+    if side not in (None, "in", "out"):
+        raise InputError("--side takes in or out")
+    return path, side
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """The arguments with ``open`` put in front where the first word is a path: one that exists, or no command's name."""
+    words = list(arguments)
+    first = next((word for word in words if not word.startswith("-")), None)
+    before = words[: words.index(first)] if first is not None else words
+    if first is None or "--help" in before or "--version" in before:
+        return words
+    if first in COMMANDS and not (Path(first).exists() and len(words) == 1):
+        return words
+    return ["open", *words]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The whole program; the exit code. Never a traceback."""
+    try:
+        code = app(with_command(arguments), standalone_mode=False, prog_name="kho-tui")
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.Exit as done:
+        return done.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has what he wanted. Python would complain at exit when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KhoError as error:
+        _complain(str(error))
+        return error.exit_code
+    except Exception as error:
+        from kho_tui.text import visible
+
+        show = getattr(error, "format_message", None)
+        if show is not None:
+            _complain(f"{visible(show())} (kho-tui --help)")
+        else:
+            _complain(f"internal error, please report it: {type(error).__name__}: {visible(str(error))}")
+        return KhoError.exit_code
+
+
+def _complain(message: str) -> None:
+    print(f"kho-tui: {message}", file=sys.stderr)
+
+
+def _overrides(page_size: int | None, byte_order: str | None) -> Overrides:
+    from kho_tui.decode.platform import Overrides
+    from kho_tui.layout.platform import PAGE_SIZES
+
+    if page_size is not None and page_size not in PAGE_SIZES:
+        raise InputError(f"--page-size takes one of {', '.join(map(str, PAGE_SIZES))}")
+    if byte_order is None:
+        return Overrides(page_size)
+    if byte_order == "little":
+        return Overrides(page_size, "little")
+    if byte_order == "big":
+        return Overrides(page_size, "big")
+    raise InputError("--byte-order takes little or big")
+
+
+def _address(text: str | None) -> int | None:
+    if text is None:
+        return None
+    from kho_tui.layout.platform import PAGE_SIZES
+    from kho_tui.views.format import parse_address
+
+    return parse_address(text, PAGE_SIZES[0])

@@ -1,0 +1,215 @@
+"""``show --json``: schema kho-tui.state/1. Addresses and opaque u64 are "0x..." strings, sizes and counts integers, unknown is null."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
+from kho_tui.layout.place import Blob
+from kho_tui.model.facts import Fact, Missing, Status, known
+from kho_tui.model.luo import File, Luo, Memfd, Session
+from kho_tui.model.runs import Runs
+from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, Root, Scratch, Side, State, Subtree
+from kho_tui.model.tracker import PreservedMap
+from kho_tui.model.verdict import verdict
+from kho_tui.text import visible
+from kho_tui.views.export.json_stream import Json, Rows
+
+SCHEMA = "kho-tui.state/1"
+SIDES = ("in", "out", "unsided")
+_BATCH = 512
+_HEXDUMP_BYTES = 64
+
+
+def state_json(state: State, *, blocks: bool) -> Json:
+    """The whole state; ``blocks`` adds every preserved block and every folio."""
+    machine = state.machine
+    return {
+        "schema": SCHEMA,
+        "verdict": verdict(state),
+        "source": {
+            "path": machine.path,
+            "kind": machine.kind,
+            "kernel": machine.release and visible(machine.release),
+            "arch": machine.arch,
+            "byte_order": machine.platform.byte_order,
+            "page_size": machine.platform.page_size,
+        },
+        "scratch": _scratch(state.scratch),
+        "sides": {name: _side(state.sides[name], blocks) if name in state.sides else None for name in SIDES},
+        "findings": [{"code": f.code, "severity": f.severity, "message": f.message, "where": f.where.text} for f in state.findings],
+    }
+
+
+def _scratch(scratch: Scratch | Missing) -> Json:
+    if isinstance(scratch, Missing):
+        return None
+    return [{"kind": a.kind, "node": a.node, "start": _hex(a.start), "size": a.size} for a in scratch.areas]
+
+
+def _side(side: Side, blocks: bool) -> Json:
+    root = side.root
+    return {
+        "abi": None if isinstance(root, Missing) or root.compatible is None else visible(root.compatible),
+        "writer": side.writer,
+        "finalized": known(side.finalized),
+        "fdt": _fdt(root),
+        "preserved": _preserved(side, blocks),
+        "subtrees": [_subtree(one, blocks) for one in side.subtrees],
+    }
+
+
+def _fdt(root: Root | Missing) -> Json:
+    if isinstance(root, Missing):
+        return None
+    tree = root.view.tree
+    return {
+        "phys": _address(root.phys),
+        "total_size": tree.total_size,
+        "available": tree.available,
+        "origin": root.view.blob.place.origin.value,
+        "truncated": tree.truncated,
+        "libfdt": root.view.verdict,
+    }
+
+
+def _preserved(side: Side, blocks: bool) -> Json:
+    fact = side.preserved
+    root_map = None if isinstance(side.root, Missing) else _address(side.root.map_address)
+    if isinstance(fact, Missing):
+        return {"state": fact.status.value, "reason": fact.reason, "map": root_map, "blocks": None, "bytes": None, "by_order": None}
+    shown: dict[str, Json] = {"state": fact.status.value, "reason": fact.reason, "map": root_map, **_counts(fact.runs)}
+    if fact.others:
+        shown["other_readings"] = [{"bitmap_bytes": o.bitmap_bytes, "reason": o.why, **_counts(o.runs)} for o in fact.others]
+    if blocks:
+        shown["block_list"] = Rows(_block_batches(fact))
+    return shown
+
+
+def _counts(runs: Runs) -> dict[str, Json]:
+    return {"blocks": runs.blocks, "bytes": runs.bytes, "by_order": {str(order): count for order, count in runs.by_order.items()}}
+
+
+def _block_batches(fact: PreservedMap) -> Callable[[], Iterator[list[list[str | int]]]]:
+    def batches() -> Iterator[list[list[str | int]]]:
+        for first in range(0, fact.runs.blocks, _BATCH):
+            address, order = fact.runs.expand(first, _BATCH)
+            yield [[_hex(a), o] for a, o in zip(address.tolist(), order.tolist(), strict=True)]
+
+    return batches
+
+
+def _subtree(one: Subtree, blocks: bool) -> Json:
+    return {
+        "name": visible(one.name),
+        "phys": _address(one.phys),
+        "size": known(one.size),
+        "compatible": None if one.compatible is None else visible(one.compatible),
+        "state": one.status.value,
+        "reason": one.reason,
+        "origin": one.blob.place.origin.value if isinstance(one.blob, Blob) else None,
+        "content": _content(one, blocks),
+    }
+
+
+def _content(one: Subtree, blocks: bool) -> Json:
+    content = one.content
+    if isinstance(content, Memblock):
+        return {
+            "regions": [{"name": visible(r.name), "start": _address(r.start), "size": known(r.size)} for r in content.regions],
+        }
+    if isinstance(content, KexecMetadata):
+        return {
+            "version": content.record.integer("version"),
+            "previous_release": visible(content.record.text("previous_release")),
+            "kexec_count": content.record.integer("kexec_count"),
+        }
+    if isinstance(content, KhoTest):
+        return _test(content, blocks)
+    if isinstance(content, Luo):
+        return _luo(content, blocks)
+    if one.status is Status.STALE or not isinstance(one.blob, Blob):
+        return None
+    return {"hexdump": one.blob.data[:_HEXDUMP_BYTES].hex()}
+
+
+def _test(content: KhoTest, blocks: bool) -> Json:
+    shown: dict[str, Json] = {"folios": known(content.nr_folios), "csum": _address(content.csum)}
+    if blocks:
+        rows = content.folio_blocks
+        shown["folio_list"] = None if isinstance(rows, Missing) else [[_hex(address), order] for address, order in rows]
+    return shown
+
+
+def _luo(luo: Luo, blocks: bool) -> Json:
+    sessions, flbs = luo.sessions, luo.flbs
+    return {
+        "liveupdate_number": known(luo.number),
+        "sessions_state": sessions.status.value,
+        "sessions_reason": sessions.reason,
+        "sessions": None if isinstance(sessions, Missing) else [_session(s, blocks) for s in sessions.sessions],
+        "flbs_state": flbs.status.value,
+        "flbs_reason": flbs.reason,
+        "flbs": None
+        if isinstance(flbs, Missing)
+        else [{"name": visible(f.text("name")), "data": _hex(f.integer("data")), "count": f.integer("count")} for f in flbs.flbs],
+    }
+
+
+def _session(session: Session, blocks: bool) -> Json:
+    files = session.files
+    return {
+        "name": visible(session.name),
+        "files_at": None if session.files_at is None else _hex(session.files_at),
+        "count": session.count,
+        "files": None if isinstance(files, Missing) else [_file(f, blocks) for f in files],
+    }
+
+
+def _file(file: File, blocks: bool) -> Json:
+    shown: dict[str, Json] = {
+        "token": _hex(file.token),
+        "compatible": visible(file.compatible),
+        "data": _hex(file.data),
+        "state": file.content.status.value if isinstance(file.content, Missing) else Status.DECODED.value,
+    }
+    if isinstance(file.content, Memfd):
+        shown["memfd"] = _memfd(file.content, blocks)
+    elif isinstance(file.content, Missing):
+        shown["reason"] = file.content.reason
+    return shown
+
+
+def _memfd(memfd: Memfd, blocks: bool) -> Json:
+    record, folios = memfd.record, memfd.folios
+    shown: dict[str, Json] = {
+        "size": record.integer("size"),
+        "pos": record.integer("pos"),
+        "seals": record.integer("seals") if memfd.format.has_seals else None,
+        "flags": record.integer("flags") if memfd.format.has_seals else None,
+        "folios": memfd.nr_folios,
+        "folios_state": folios.status.value,
+    }
+    if blocks:
+        shown["folio_list"] = None if isinstance(folios, Missing) else Rows(_folio_batches(memfd))
+    return shown
+
+
+def _folio_batches(memfd: Memfd) -> Callable[[], Iterator[list[list[str | int]]]]:
+    def batches() -> Iterator[list[list[str | int]]]:
+        assert not isinstance(memfd.folios, Missing)
+        rows = memfd.folios.table.rows
+        for first in range(0, len(rows), _BATCH):
+            words = rows["word0"][first : first + _BATCH].tolist()
+            indexes = rows["index"][first : first + _BATCH].tolist()
+            yield [[FOLIO_PFN.of(w), FOLIO_FLAGS.of(w), i] for w, i in zip(words, indexes, strict=True)]
+
+    return batches
+
+
+def _hex(value: int) -> str:
+    return f"{value:#x}"
+
+
+def _address(fact: Fact[int]) -> str | None:
+    return None if isinstance(fact, Missing) else _hex(fact)
