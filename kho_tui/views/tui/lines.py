@@ -1,0 +1,108 @@
+"""Lines of safe text with roles: what every pane draws, before any colour is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from rich.cells import cell_len, set_cell_size
+
+from kho_tui.model.facts import Status
+from kho_tui.text import SafeText
+
+
+class Role(Enum):
+    """What a piece of a line is; a palette turns it into a style."""
+
+    TEXT = auto()
+    DIM = auto()
+    TITLE = auto()
+    NAME = auto()
+    NUMBER = auto()
+    ADDRESS = auto()
+    STRING = auto()
+    WARN = auto()
+    BAD = auto()
+    UNKNOWN = auto()
+    MARK = auto()
+    RULE = auto()
+    RULE_FOCUS = auto()
+    KEY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a line."""
+
+    text: SafeText
+    role: Role = Role.TEXT
+
+
+Line = tuple[Span, ...]
+
+STATUS_ROLE = {
+    Status.DECODED: Role.TEXT,
+    Status.PARTIAL: Role.WARN,
+    Status.DERIVED: Role.DIM,
+    Status.STALE: Role.WARN,
+    Status.UNAVAILABLE: Role.DIM,
+    Status.DAMAGED: Role.BAD,
+    Status.UNKNOWN: Role.UNKNOWN,
+}
+
+
+def spans(*pieces: tuple[str, Role]) -> Line:
+    """A line of pieces whose text is ours or already safe."""
+    return tuple(Span(SafeText(text), role) for text, role in pieces if text)
+
+
+def width_of(line: Line) -> int:
+    """Terminal cells of a line."""
+    return sum(cell_len(span.text) for span in line)
+
+
+def fit(line: Line, width: int, ellipsis: str = "…") -> Line:
+    """The line in at most ``width`` cells; cut with an ellipsis where it is longer."""
+    if width_of(line) <= width:
+        return line
+    room = width - cell_len(ellipsis)
+    if room < 0:
+        return ()
+    kept: list[Span] = []
+    for span in line:
+        used = cell_len(span.text)
+        if used > room:
+            kept.append(Span(SafeText(set_cell_size(span.text, room).rstrip() + ellipsis), span.role))
+            break
+        kept.append(span)
+        room -= used
+    return tuple(kept)
+
+
+def pad(text: str, width: int, *, right: bool = False) -> SafeText:
+    """Safe text in exactly ``width`` cells; ``right``: against the right edge."""
+    used = cell_len(text)
+    if used > width:
+        return SafeText(set_cell_size(text, max(width - 1, 0)) + "…" * (width > 0))
+    blanks = " " * (width - used)
+    return SafeText(blanks + text if right else text + blanks)
+
+
+def wrap(text: SafeText, width: int, most: int, role: Role = Role.TEXT, ellipsis: str = "…") -> list[Line]:
+    """The text in at most ``most`` lines, broken at blanks where there are any, cut with an ellipsis."""
+    lines: list[Line] = []
+    rest = text.strip()
+    while rest and len(lines) < most and width > 0:
+        if cell_len(rest) <= width or len(lines) == most - 1:
+            lines.append(fit((Span(SafeText(rest), role),), width, ellipsis))
+            break
+        head = set_cell_size(rest, width + 1)
+        # set_cell_size may trade half of a wide character for a blank, so the count of characters is taken by measure.
+        taken = len(head) if rest.startswith(head) else len(head) - 1
+        blank = head.rfind(" ", 1, taken)
+        while cell_len(rest[:taken]) > width:
+            taken -= 1
+        cut = blank if blank > width // 3 else taken
+        lines.append((Span(SafeText(rest[:cut].rstrip()), role),))
+        rest = rest[cut:].lstrip()
+    return lines

@@ -1,0 +1,24 @@
+"""What the app is given to show. The app takes a loader and so knows no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kho_tui.context import Context
+from kho_tui.model.entity import Entity
+from kho_tui.text import SafeText
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A state ready to be looked at. ``page_size`` in bytes turns page frame numbers into addresses."""
+
+    title: SafeText
+    verdict: SafeText
+    root: Entity
+    page_size: int = 4096
+
+
+Loader = Callable[[Context], Loaded]
+"""Blocking; runs in a thread, reports through the context and stops when it is cancelled."""
