@@ -51,10 +51,10 @@ class Context:
             raise BudgetError("the state points at more memory than the budget allows to read")
 
     def spend_entries(self, count: int, what: str) -> None:
-        """Account ``count`` decoded records. Raises BudgetError."""
-        self.budget.entries -= count
-        if self.budget.entries < 0:
+        """Account ``count`` records before they are decoded. Raises BudgetError; a claim that is refused costs nothing."""
+        if count > self.budget.entries:
             raise BudgetError(f"more {what} than the budget allows")
+        self.budget.entries -= count
 
     def spend_runs(self, count: int) -> None:
         """Account ``count`` runs of blocks. Raises BudgetError."""

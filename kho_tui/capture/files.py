@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 from kho_tui.errors import ReadError
-from kho_tui.memory.source import ByteSource, BytesSource, open_file
+from kho_tui.memory.source import ByteSource, BytesSource, NamedSource, open_file
 from kho_tui.text import SafeText, visible
 
 TreeKind = Literal["directory", "tar", "zip", "file"]
@@ -249,7 +249,7 @@ class PartOfTree:
 
     def open(self, path: str) -> ByteSource:
         """See FileTree."""
-        return self._tree.open(self._where(path))
+        return NamedSource(self._tree.open(self._where(path)), path)
 
     def read(self, path: str, limit: int) -> bytes:
         """See FileTree."""

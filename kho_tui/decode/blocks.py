@@ -21,19 +21,14 @@ def decode_chain(reader: Reader, first: int, element: Layout, where: EntityPath,
     headers: list[Record] = []
     tables: list[Table] = []
     status, reason = Status.DECODED, ""
-    seen: set[int] = set()
     address = first
     while address:
-        if address in seen or len(seen) > 2 * MAX_BLOCKS:
-            said = (
-                f"block {len(headers)} of the {what} leads back to {address:#x}"
-                if address in seen
-                else f"more than {2 * MAX_BLOCKS} blocks"
-            )
-            reader.findings.add(CHAIN_LOOP, where, said, address)
-            status, reason = Status.DAMAGED, "its block chain has no end"
+        endless = len(headers) > 2 * MAX_BLOCKS
+        if endless or not reader.reached_first(address):
+            said = f"more than {2 * MAX_BLOCKS} blocks" if endless else f"block {len(headers)} at {address:#x} is in a list already"
+            reader.findings.add(CHAIN_LOOP, where, f"{what}: {said}", address)
+            status, reason = Status.DAMAGED, said
             break
-        seen.add(address)
         blob = reader.page(address, "block")
         if isinstance(blob, Missing):
             reader.unreadable(blob, where, f"block {len(headers)} of the {what}", address)
@@ -47,16 +42,20 @@ def decode_chain(reader: Reader, first: int, element: Layout, where: EntityPath,
             said = f"block at {address:#x} of the {what} has count {count}, allowed are 1 to {capacity}"
             reader.findings.add(COUNT_BAD, where, said, address)
             status, reason = Status.DAMAGED, said
-            count = min(count, capacity)
+        entries = reader.table(element, blob, page.header_size, min(count, capacity))
+        if count > capacity:
+            entries = entries.written()
         try:
-            reader.context.spend_entries(count, what)
+            reader.context.spend_entries(len(entries), what)
         except BudgetError as error:
             reader.findings.add(BUDGET, where, str(error), address)
             status, reason = Status.PARTIAL, str(error)
             break
         headers.append(header)
-        tables.append(reader.table(element, blob, page.header_size, count))
+        tables.append(entries)
         address = header.integer("next")
+    if not headers:
+        return (Damaged if status is Status.DAMAGED else Unavailable)(SafeText(reason))
     return EntryList(tuple(headers), join_tables(tables), status, SafeText(reason))
 
 
@@ -70,6 +69,10 @@ def decode_array(reader: Reader, address: int, array: PageArray, count: int | No
         missing: Missing = Damaged(SafeText(f"{what} at {address:#x} is not page aligned"))
         reader.findings.add(POINTER_BAD, where, str(missing.reason), address)
         return missing
+    if not reader.reached_first(address):
+        missing = Damaged(SafeText(f"{what} at {address:#x} are in a list already"))
+        reader.findings.add(CHAIN_LOOP, where, str(missing.reason), address)
+        return missing
     headers: tuple[Record, ...] = ()
     if array.header is not None:
         header = reader.record(array.header, address)
@@ -81,7 +84,8 @@ def decode_array(reader: Reader, address: int, array: PageArray, count: int | No
     assert count is not None
     status, reason = Status.DECODED, ""
     capacity = array.capacity(page_size)
-    if count > capacity:
+    claimed = count
+    if claimed > capacity:
         reason = f"{what} at {address:#x} claims {count} entries, its {array.pages} pages hold {capacity}"
         status = Status.DAMAGED
         reader.findings.add(COUNT_BAD, where, reason, address)
@@ -101,4 +105,6 @@ def decode_array(reader: Reader, address: int, array: PageArray, count: int | No
     blob = reader.blob(address, array.header_size + count * array.element.size)
     if isinstance(blob, Missing):
         return blob
-    return EntryList(headers, reader.table(array.element, blob, array.header_size, count), status, SafeText(reason))
+    entries = reader.table(array.element, blob, array.header_size, count)
+    # How many entries of an impossible count are real nobody knows; what was never written is none.
+    return EntryList(headers, entries.written() if claimed > capacity else entries, status, SafeText(reason))

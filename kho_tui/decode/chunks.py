@@ -24,6 +24,8 @@ _SURE_BY_ALIGNMENT = 4
 _PROVEN_BY_ALIGNMENT = 16
 """Elements whose bitmaps are all page aligned: 512-byte slab objects do so by chance once in 8 each. From so many on the page size is
 taken, and from so many on no other reading is offered."""
+_MOST_CHUNKS_TRIED = 10_000
+"""Chunks looked through for one page: 16 TiB of 4 KiB pages in small bitmaps need fewer than 5000."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +78,10 @@ def decode_chunks(reader: Reader, address: int, where: EntityPath, release: Rele
 
 def chunk_list_preserves(reader: Reader, first: int, page: int) -> bool:
     """Whether the chain marks the order-0 block at ``page``, in either bitmap size. Reads no more than it needs."""
-    shift = reader.platform.page_shift
+    shift = np.uint64(reader.platform.page_shift)
+    span = np.uint64(reader.platform.page_size * 8)
     seen: set[int] = set()
-    while first and first not in seen and len(seen) < 1_000_000:
+    while first and first not in seen and len(seen) < _MOST_CHUNKS_TRIED:
         seen.add(first)
         blob = reader.page(first, "chunk")
         if isinstance(blob, Missing):
@@ -87,12 +90,15 @@ def chunk_list_preserves(reader: Reader, first: int, page: int) -> bool:
         used = min(header.integer("num_elms"), CHUNK.capacity(reader.platform.page_size))
         if header.integer("order") == 0:
             table = reader.table(KHOSER_MEM_BITMAP_PTR, blob, CHUNK.header_size, used)
-            for start, bitmap in zip(table.column("phys_start").tolist(), table.column("bitmap").tolist(), strict=True):
-                bit = (page - start) >> shift
-                if 0 <= bit < reader.platform.page_size * 8:
-                    word = reader.blob(bitmap + bit // 64 * 8, 8)
-                    if not isinstance(word, Missing) and int.from_bytes(word.data, reader.platform.byte_order) >> (bit % 64) & 1:
-                        return True
+            # An element that starts behind the page wraps to a number no bitmap has.
+            bits = (np.uint64(page) - table.column("phys_start")) >> shift
+            near = np.flatnonzero(bits < span)
+            try:
+                data, _ = reader.pages(table.column("bitmap")[near] + bits[near] // np.uint64(64) * np.uint64(8), 8)
+            except BudgetError:
+                return False
+            if (reader.words(data)[:, 0] >> bits[near] % np.uint64(64) & np.uint64(1)).any():
+                return True
         first = header.integer("next")
     return False
 
@@ -162,8 +168,7 @@ def _bitmap_size(elements: _Elements, page_size: int, release: Release | None) -
 def _other_reading(reader: Reader, elements: _Elements, runs: Runs, small: bool, where: EntityPath) -> tuple[Reading, ...]:
     """The reading with the other bitmap size, where it gives other blocks."""
     size = reader.platform.page_size if small else SMALL_BITMAP_BYTES
-    quiet = Reader(reader.memory, reader.platform, reader.context, type(reader.findings)())
-    other, _ = _runs(quiet, elements, size, where)
+    other, _ = _runs(reader.on_trial(), elements, size, where)
     same = len(other) == len(runs) and bool((other.start == runs.start).all() and (other.count == runs.count).all())
     return () if same else (Reading(size, other, SafeText("the compatible string is the same for both sizes of bitmap")),)
 
@@ -174,14 +179,12 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
     keep, complete = _readable(reader, elements, size, where)
     starts, counts, orders = [], [], []
     batch = max(1, _BATCH_BYTES // size)
-    found = 0
     for at in range(0, len(keep), batch):
         reader.context.step("reading tracker bitmaps", at, len(keep))
         rows = keep[at : at + batch]
         try:
             data, present = reader.pages(elements.bitmap[rows], size)
             bitmap, bit, length = bit_runs(reader.words(data))
-            found += len(bit)
             reader.context.spend_runs(len(bit))
         except BudgetError as error:
             reader.findings.add(BUDGET, where, str(error))
@@ -200,7 +203,7 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
         starts.append(start[~wraps])
         counts.append(length[~wraps])
         orders.append(elements.order[rows][bitmap][~wraps])
-    if not found:
+    if not starts:
         return no_runs(reader.platform.page_shift), complete
     return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), reader.platform.page_shift), complete
 

@@ -35,6 +35,10 @@ from kho_tui.text import SafeText, c_string, visible
 NOT_YET = SafeText("none written: LUO writes sessions, files and FLB counts only inside the reboot call")
 
 
+_FLBS = "FLBs"
+"""Beside the sessions, so no session's path."""
+
+
 def is_luo_struct(data: bytes) -> bool:
     """Whether a blob is LUO's struct and not its FDT."""
     return data.startswith(STRUCT_PREFIX)
@@ -93,7 +97,7 @@ def _luo(
     array: PageArray,
 ) -> Luo:
     sessions = stale or _sessions(reader, form, sessions_at, where, array)
-    flbs = stale or _flbs(reader, form, flbs_at, where.child("FLBs"), written=not isinstance(sessions, Missing))
+    flbs = stale or _flbs(reader, form, flbs_at, where.child(_FLBS), written=not isinstance(sessions, Missing))
     return Luo(form, header, number, sessions_at, flbs_at, sessions, flbs)
 
 
@@ -146,6 +150,7 @@ def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath,
     if not len(entries.table) and entries.status is Status.DECODED:
         return Unavailable(NOT_YET)
     siblings = Siblings(where)
+    siblings.child(_FLBS)
     sessions = []
     for row in range(len(entries.table)):
         if row % 64 == 0:
@@ -172,9 +177,11 @@ def _session(reader: Reader, form: LuoFormat, record: Record, where: EntityPath)
         entries = decode_array(reader, at, FILE_ARRAY, count, where, "files")
     if isinstance(entries, Missing):
         return Session(where, record, entries, ())
-    if entries.status is Status.DECODED and len(entries.table) != count:
-        reader.findings.add(COUNT_BAD, where, f"the session claims {count} files, its list holds {len(entries.table)}", record.place.phys)
-    return Session(where, record, _files(reader, entries.table, where), entries.headers)
+    status, reason = entries.status, entries.reason
+    if status is Status.DECODED and len(entries.table) != count:
+        status, reason = Status.DAMAGED, SafeText(f"the session claims {count} files, its list holds {len(entries.table)}")
+        reader.findings.add(COUNT_BAD, where, reason, record.place.phys)
+    return Session(where, record, _files(reader, entries.table, where), entries.headers, status, reason)
 
 
 def _files(reader: Reader, table: Table, where: EntityPath) -> tuple[File, ...]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from kho_tui.abi.memfd import MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER
-from kho_tui.decode.codes import BUDGET, COUNT_BAD, NAME_UNKNOWN
+from kho_tui.decode.codes import COUNT_BAD, NAME_UNKNOWN
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
-from kho_tui.errors import BudgetError
 from kho_tui.layout.struct import Record
 from kho_tui.model.facts import Damaged, Missing, Status, Unavailable, Unknown
 from kho_tui.model.luo import File, FolioArray, Memfd
@@ -23,6 +22,8 @@ def decode_file(reader: Reader, record: Record, where: EntityPath) -> File:
         reader.findings.add(NAME_UNKNOWN, where, said, record.place.phys)
         return File(where, record, Unknown(said))
     struct = reader.record(known.layout, record.integer("data"))
+    if not isinstance(struct, Missing) and not reader.reached_first(record.integer("data")):
+        struct = Damaged(SafeText(f"its struct at {record.integer('data'):#x} is that of another file"))
     if isinstance(struct, Missing):
         reader.unreadable(struct, where, f"{visible(handler)} struct", record.integer("data"))
         return File(where, record, struct)
@@ -40,12 +41,9 @@ def _folios(reader: Reader, struct: Record, where: EntityPath) -> FolioArray | M
     if count > room:
         status, reason = Status.DAMAGED, SafeText(f"{count} folios do not fit the {total} pages of their array")
         reader.findings.add(COUNT_BAD, where, str(reason), struct.place.phys)
-        count = room
-    try:
-        table, whole = area_rows(reader, area, MEMFD_LUO_FOLIO_SER, count, where)
-    except BudgetError as error:
-        reader.findings.add(BUDGET, where, str(error), struct.place.phys)
-        return Unavailable(SafeText(str(error)))
+        # How many are real nobody knows; what was never written is none.
+        return FolioArray(area, area_rows(reader, area, MEMFD_LUO_FOLIO_SER, room, where)[0].written(), status, reason)
+    table, whole = area_rows(reader, area, MEMFD_LUO_FOLIO_SER, count, where)
     if not whole and status is Status.DECODED:
         status, reason = Status.PARTIAL, SafeText(f"{len(table)} of {count} folios could be read")
     return FolioArray(area, table, status, reason)

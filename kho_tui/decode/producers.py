@@ -15,7 +15,7 @@ from kho_tui.layout.place import Blob, Place
 from kho_tui.layout.table import Table, table_of
 from kho_tui.model.facts import Damaged, Missing, Stale, Unavailable, Unknown
 from kho_tui.model.luo import VmallocArea
-from kho_tui.model.path import EntityPath
+from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, MemblockRegion
 from kho_tui.text import SafeText, visible
 
@@ -29,8 +29,10 @@ def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPa
         return wrong
     order = reader.platform.byte_order
     regions = []
+    siblings = Siblings(where)
     for node in tree.root.children:
-        start, size = (reader.property(node, name, where.named(node.name)) for name in ("start", "size"))
+        path = siblings.named(node.name)
+        start, size = (reader.property(node, name, path) for name in ("start", "size"))
         regions.append(MemblockRegion(node.name, start, size, RESERVE_MEM_NODE.values(node, order, place)))
     return Memblock(tuple(regions))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from kho_tui.abi.properties import integer_property
 from kho_tui.context import Context
 from kho_tui.decode.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, Code
-from kho_tui.errors import GapError, ReadError
+from kho_tui.errors import BudgetError, GapError, ReadError
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.layout.platform import Platform
@@ -25,6 +25,11 @@ from kho_tui.text import SafeText, visible
 
 _SAME_CODE_LIMIT = 50
 _LAST_ADDRESS = 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget(Unavailable):
+    """Not read, because the budget is spent. That is said once for the whole state."""
 
 
 @dataclass(slots=True)
@@ -63,6 +68,20 @@ class Reader:
     platform: Platform
     context: Context
     findings: Findings
+    _reached: set[int] = field(default_factory=set)
+
+    def on_trial(self) -> Reader:
+        """The same reader with findings of its own, for a part that may have to be decoded again."""
+        return replace(self, findings=Findings(), _reached=set())
+
+    def reached_first(self, address: int) -> bool:
+        """Whether nothing has led to the structure at an address before.
+
+        A structure has one owner. Read again for every pointer to it, a page could stand for any amount of work.
+        """
+        fresh = address not in self._reached
+        self._reached.add(address)
+        return fresh
 
     def place(self, address: int) -> Place:
         """Where an address of captured memory lies."""
@@ -80,17 +99,19 @@ class Reader:
             return Unavailable(SafeText("no memory in this capture"))
         if not 0 <= address < _LAST_ADDRESS or address + size > _LAST_ADDRESS:
             return Damaged(SafeText(f"{address:#x} + {size:#x} runs past the end of the address space"))
-        self.context.spend_read(size)
         try:
+            self.context.spend_read(size)
             return Blob(self.memory.read(address, size), self.place(address))
         except GapError as gap:
             return Unavailable(SafeText(f"not in this capture: memory at {gap.address:#x}"))
         except ReadError as error:
             return Damaged(visible(str(error)))
+        except BudgetError as error:
+            return OverBudget(SafeText(str(error)))
 
     def unreadable(self, missing: Missing, where: EntityPath, what: str, address: int | None) -> None:
-        """Note a pointer that could not be followed. A capture without memory says so once, not at every pointer."""
-        if self.memory is not None:
+        """Note a pointer that could not be followed. A capture without memory and a spent budget are said once, not at every pointer."""
+        if self.memory is not None and not isinstance(missing, OverBudget):
             self.findings.add(POINTER_BAD if isinstance(missing, Damaged) else POINTER_GAP, where, f"{what}: {missing.reason}", address)
 
     def property(self, node: Node, name: str, where: EntityPath, size: int = 8) -> Fact[int]:

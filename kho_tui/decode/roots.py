@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.scratch import KHO_SCRATCH
+from kho_tui.capture.boot import KHO_DATA, SETUP_KEXEC_KHO
 from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
 from kho_tui.decode.fdts import FDT_HEADER_BYTES
@@ -15,7 +17,8 @@ from kho_tui.decode.reader import Reader
 from kho_tui.errors import GapError, ReadError
 from kho_tui.fdt.header import FDT_MAGIC, FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, parse_fdt
-from kho_tui.layout.platform import ByteOrder
+from kho_tui.layout.place import Origin, Place
+from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
 from kho_tui.memory.physical import PhysicalMemory
 
 _PIECE = 8 << 20
@@ -23,7 +26,10 @@ _LARGEST_ROOT = 1 << 16
 """A root FDT is one page."""
 _MOST_CANDIDATES = 256
 _MOST_MAGICS = 100_000
-_SMALLEST_PAGE = 4096
+_MARKS = (FDT_MAGIC.to_bytes(4, "big"), FDT_SW_MAGIC.to_bytes(4, "big"))
+_BOOT_RECORD = SETUP_KEXEC_KHO.to_bytes(4, "little") + KHO_DATA.size.to_bytes(4, "little")
+"""Type and length of the setup_data node, behind its u64 ``next``."""
+_UNPLACED = Place(Origin.MEMORY, "", None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +52,37 @@ class RootCandidate:
         return integer_property(self.root, "preserved-memory-map", 8, byte_order) or 0
 
 
-def find_roots(memory: PhysicalMemory, context: Context) -> list[RootCandidate]:
-    """Every root FDT in memory, by address. Unaligned copies (page cache) come too: ranking is the caller's."""
-    found: list[RootCandidate] = []
-    for magics, address in enumerate(_magics(memory, context), 1):
-        candidate = _candidate(memory, address)
-        if candidate is not None:
-            found.append(candidate)
-        if len(found) >= _MOST_CANDIDATES or magics >= _MOST_MAGICS:
-            break
-    return found
+@dataclass(frozen=True, slots=True)
+class FoundInMemory:
+    """What a search of memory gave. ``boot_fdts``: addresses that a setup_data node of type 10 names as an incoming root FDT."""
+
+    roots: tuple[RootCandidate, ...] = ()
+    boot_fdts: frozenset[int] = frozenset()
+
+    @property
+    def incoming(self) -> int | None:
+        """The root that a boot record in memory names; None where none or more than one is named."""
+        named = [root.phys for root in self.roots if root.phys in self.boot_fdts]
+        return named[0] if len(named) == 1 else None
+
+
+def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
+    """Every root FDT in memory, by address, and boot records. Unaligned copies (page cache) come too: ranking is the caller's.
+
+    The search is not charged to the budget: it is bounded by the memory held, not by what a state claims.
+    """
+    roots: list[RootCandidate] = []
+    boot_fdts: set[int] = set()
+    magics = 0
+    for address, data in _pieces(memory, context):
+        boot_fdts.update(_boot_records(data))
+        hits = sorted(at for mark in _MARKS for at in _all(data, mark) if at % 4 == 0)
+        for at in hits[: max(0, _MOST_MAGICS - magics)]:
+            candidate = _candidate(memory, address + at)
+            if candidate is not None and len(roots) < _MOST_CANDIDATES:
+                roots.append(candidate)
+        magics += len(hits)
+    return FoundInMemory(tuple(roots), frozenset(boot_fdts))
 
 
 def preserves_itself(reader: Reader, candidate: RootCandidate) -> bool:
@@ -69,8 +96,8 @@ def preserves_itself(reader: Reader, candidate: RootCandidate) -> bool:
     return radix_preserves(reader, tracker, candidate.phys, form.extra_bit)
 
 
-def _magics(memory: PhysicalMemory, context: Context) -> Iterator[int]:
-    marks = (FDT_MAGIC.to_bytes(4, "big"), FDT_SW_MAGIC.to_bytes(4, "big"))
+def _pieces(memory: PhysicalMemory, context: Context) -> Iterator[tuple[int, bytes]]:
+    """All of memory, a few MiB at a time; pieces end where pages end, so they cut no FDT header and no boot record of one page."""
     total = memory.total_bytes
     done = 0
     for extent in memory.extents():
@@ -81,10 +108,20 @@ def _magics(memory: PhysicalMemory, context: Context) -> Iterator[int]:
                 data = memory.read(start, size)
             except (GapError, ReadError):
                 continue
-            context.spend_read(size)
             done += size
-            hits = sorted(at for mark in marks for at in _all(data, mark) if at % 4 == 0)
-            yield from (start + at for at in hits)
+            yield start, data
+
+
+def _boot_records(data: bytes) -> Iterator[int]:
+    """Root FDT addresses of setup_data nodes of type 10 in ``data`` (x86 only, so little-endian; kho-abi 7.4)."""
+    for at in _all(data, _BOOT_RECORD):
+        payload = data[at + len(_BOOT_RECORD) : at + len(_BOOT_RECORD) + KHO_DATA.size]
+        if len(payload) < KHO_DATA.size:
+            continue
+        record = KHO_DATA.record(payload, "little", _UNPLACED)
+        page = record.integer("fdt_size")
+        if page in PAGE_SIZES and record.integer("fdt_addr") % page == 0 and record.integer("scratch_size") % KHO_SCRATCH.size == 0:
+            yield record.integer("fdt_addr")
 
 
 def _all(data: bytes, mark: bytes) -> Iterator[int]:
@@ -98,7 +135,7 @@ def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
     try:
         head = memory.read(address, FDT_HEADER_BYTES)
         half_built = int.from_bytes(head[:4], "big") == FDT_SW_MAGIC
-        size = _SMALLEST_PAGE if half_built else int.from_bytes(head[4:8], "big")
+        size = int.from_bytes(head[4:8], "big")
         if not FDT_HEADER_BYTES < size <= _LARGEST_ROOT:
             return None
         data = memory.read(address, memory.available(address, size))

@@ -16,13 +16,18 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Scratch, ScratchArea
 from kho_tui.text import SafeText
 
-_MOST_BYTES = 1 << 20
+_MOST_AREAS = FIRST_NODE_ENTRY + (1 << 10)
+"""A kernel knows at most 2^10 nodes (NODES_SHIFT of x86 and arm64)."""
+_MOST_RANGES = 10_000
+"""Ranges of memory looked through for an area's node; where a capture names more, nodes are not told."""
 _WHERE = EntityPath(("scratch",))
 
 
 def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
     """The areas in table order. Text and binary that differ are both said; the text is of the running kernel and counts."""
     nodes = sources.node_ranges(reader.platform.page_size)
+    if len(nodes) > _MOST_RANGES:
+        nodes = ()
     binary = _binary(reader, sources)
     pairs = None if binary is None else list(zip(binary.column("addr").tolist(), binary.column("size").tolist(), strict=True))
     text = sources.scratch
@@ -30,7 +35,9 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
         if len(text.phys) != len(text.lengths):
             message = f"scratch_phys has {len(text.phys)} lines, scratch_len {len(text.lengths)}: the shorter one counts"
             reader.findings.add(SOURCE_PROBLEM, _WHERE, message)
-        said = list(zip(text.phys, text.lengths, strict=False))
+        said = list(zip(text.phys, text.lengths, strict=False))[:_MOST_AREAS]
+        if len(said) < min(len(text.phys), len(text.lengths)):
+            reader.findings.add(COUNT_BAD, _WHERE, f"more than {_MOST_AREAS} scratch areas: the rest is left out")
         if pairs is not None and pairs != said:
             reader.findings.add(SOURCES_DIFFER, _WHERE, "the table passed at boot differs from out/scratch_phys and out/scratch_len")
         return Scratch(_areas(said, nodes), binary, SafeText("kho/out/scratch_phys, scratch_len"))
@@ -45,7 +52,7 @@ def _binary(reader: Reader, sources: Sources) -> Table | None:
     boot = sources.boot
     if boot is None or boot.scratch_phys is None or not boot.scratch_size or reader.memory is None:
         return None
-    if boot.scratch_size > _MOST_BYTES:
+    if boot.scratch_size > _MOST_AREAS * KHO_SCRATCH.size:
         reader.findings.add(COUNT_BAD, _WHERE, f"a scratch table of {boot.scratch_size} bytes cannot be right", boot.scratch_phys)
         return None
     blob = reader.blob(boot.scratch_phys, boot.scratch_size)

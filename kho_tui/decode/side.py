@@ -23,6 +23,9 @@ from kho_tui.releases.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK,
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, visible
 
+_PRESERVED = "preserved"
+"""The tracker's place beside the subtrees, so no subtree's path."""
+
 
 @dataclass(frozen=True, slots=True)
 class SideSource:
@@ -47,7 +50,7 @@ def decode_side(reader: Reader, source: SideSource) -> Side:
     where = EntityPath((source.name,))
     root = _root(reader, source, where)
     given_back = source.name == "in" or source.stale_tracker is not None
-    preserved = _preserved(reader, root, source, where.child("preserved"))
+    preserved = _preserved(reader, root, source, where.child(_PRESERVED))
     subtrees = _subtrees(reader, root, source, where, given_back=given_back)
     return Side(source.name, root, source.finalized, preserved, subtrees, _writer(subtrees, source))
 
@@ -105,33 +108,36 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
 
 
 def _subtrees(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath, *, given_back: bool) -> tuple[Subtree, ...]:
-    siblings = Siblings(where)
     found: list[Subtree] = []
     version = None if isinstance(root, Missing) else root.compatible
-    for one in _sources(reader, root, source, where):
+    for path, one in _sources(reader, root, source, where):
         trust = _incoming_trust(version, one.name) if given_back else Trust()
-        found.append(decode_subtree(reader, one, siblings.named(one.name), trust, memory_first=source.name != "in"))
+        found.append(decode_subtree(reader, one, path, trust, memory_first=source.name != "in"))
     return tuple(found)
 
 
-def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath) -> list[SubtreeSource]:
-    """Subtrees in the order of the root FDT, then those that only debugfs has."""
+def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath) -> list[tuple[EntityPath, SubtreeSource]]:
+    """Subtrees in the order of the root FDT, then those that only debugfs has, each with a path of its own."""
+    siblings = Siblings(where)
+    siblings.child(_PRESERVED)
     nodes = [] if isinstance(root, Missing) or root.view.tree.root is None else list(root.view.tree.root.children)
     place = None if isinstance(root, Missing) else root.view.blob.place
     found = []
     for node in nodes:
         assert place is not None and isinstance(root, Root)
-        path = where.named(node.name)
+        path = siblings.named(node.name)
         phys, size = _pointers(reader, node, root.format, path)
         values = SUBTREE_NODE.values(node, reader.platform.byte_order, place)
-        found.append(SubtreeSource(node.name, phys, size, values, source.subtrees.get(node.name)))
+        found.append((path, SubtreeSource(node.name, phys, size, values, source.subtrees.get(node.name))))
     known_names = {node.name for node in nodes}
     why = SafeText(
         "the root FDT is not in this capture" if isinstance(root, Missing) else "the root FDT, as far as it was read, does not name it"
     )
     unknown = Unavailable(why)
     found += [
-        SubtreeSource(name, unknown, len(blob.data), (), blob) for name, blob in sorted(source.subtrees.items()) if name not in known_names
+        (siblings.named(name), SubtreeSource(name, unknown, len(blob.data), (), blob))
+        for name, blob in sorted(source.subtrees.items())
+        if name not in known_names
     ]
     return found
 

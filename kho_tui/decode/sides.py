@@ -16,7 +16,7 @@ from kho_tui.decode.codes import OTHER_ROOTS
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.luo import is_luo_struct
 from kho_tui.decode.reader import Reader
-from kho_tui.decode.roots import RootCandidate, preserves_itself
+from kho_tui.decode.roots import FoundInMemory, RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource, finalized_fact
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.model.facts import Fact, Stale, Unavailable
@@ -28,16 +28,19 @@ _NO_IN_STEP = Unavailable(SafeText("not a question for what was handed in"))
 _UNTRUSTED = SafeText("its own tracker does not keep its page: most likely what a running kernel was handed and has given back")
 
 
-def side_sources(reader: Reader, sources: Sources, candidates: Sequence[RootCandidate], release: Release | None) -> list[SideSource]:
+def side_sources(reader: Reader, sources: Sources, memory: FoundInMemory, release: Release | None) -> list[SideSource]:
     """The sides that the sources speak of, each with the copies of its root FDT."""
     found: list[SideSource] = []
-    left = list(candidates)
-    incoming = _incoming(sources, left)
+    left = list(memory.roots)
+    boot = sources.boot.fdt_phys if sources.boot is not None else None
+    if boot is None:
+        boot = memory.incoming
+    incoming = _incoming(sources, left, boot)
     if incoming is not None:
         found.append(incoming)
         same = {blob.data for blob in incoming.roots}
         left = [c for c in left if c.phys != incoming.phys and c.data not in same]
-    outgoing = _outgoing(reader, sources, left, release)
+    outgoing = _outgoing(reader, sources, left, release, boot)
     if outgoing is not None:
         found.append(outgoing)
         left = [c for c in left if c.phys != outgoing.phys]
@@ -57,9 +60,8 @@ def kho_boot_refused(sources: Sources) -> bool:
     return any(e.kind == "disabled" and e.side == "in" for e in sources.evidence)
 
 
-def _incoming(sources: Sources, candidates: Sequence[RootCandidate]) -> SideSource | None:
+def _incoming(sources: Sources, candidates: Sequence[RootCandidate], boot: int | None) -> SideSource | None:
     debugfs = sources.incoming
-    boot = sources.boot.fdt_phys if sources.boot is not None else None
     bare = sources.bare if sources.bare_side == "in" and sources.bare is not None and _is_root(sources.bare) else None
     no_tree = debugfs is None and sources.outgoing is None
     if debugfs is None and bare is None and (boot is None or not no_tree or kho_boot_refused(sources)):
@@ -77,10 +79,12 @@ def _incoming(sources: Sources, candidates: Sequence[RootCandidate]) -> SideSour
     return SideSource("in", tuple(copies), phys, debugfs.subtrees if debugfs is not None else {}, no_root, _NO_IN_STEP, None)
 
 
-def _outgoing(reader: Reader, sources: Sources, candidates: Sequence[RootCandidate], release: Release | None) -> SideSource | None:
+def _outgoing(
+    reader: Reader, sources: Sources, candidates: Sequence[RootCandidate], release: Release | None, boot: int | None
+) -> SideSource | None:
     debugfs = sources.outgoing
     bare = sources.bare if sources.bare_side == "out" and sources.bare is not None and _is_root(sources.bare) else None
-    if debugfs is None and bare is None and not _memory_is_outgoing(sources):
+    if debugfs is None and bare is None and not _memory_is_outgoing(sources, boot):
         return None
     file = debugfs.finalize if debugfs is not None else Unavailable(SafeText("out/finalize is not in this capture"))
     aborted = release is not None and release.finalize is Finalize.STATEFUL and file is False
@@ -96,9 +100,9 @@ def _outgoing(reader: Reader, sources: Sources, candidates: Sequence[RootCandida
     return SideSource("out", tuple(copies), phys, subtrees, _no_outgoing_root(sources, release, aborted=aborted), finalized, release)
 
 
-def _memory_is_outgoing(sources: Sources) -> bool:
+def _memory_is_outgoing(sources: Sources, boot: int | None) -> bool:
     """Whether what surrounds a memory dump shows that a root FDT in it, other than the one of this boot, is the outgoing one."""
-    if sources.boot is not None and sources.boot.fdt_phys is not None:
+    if boot is not None:
         return True
     has_log = any(f.path.rsplit("/", 1)[-1] == "dmesg" and f.size for f in sources.files)
     return has_log and not any(e.kind == "found" for e in sources.evidence)

@@ -6,36 +6,36 @@ from dataclasses import replace
 
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
-from kho_tui.decode.codes import LOG_EVIDENCE, SOURCE_NOTE, SOURCE_PROBLEM
+from kho_tui.decode.codes import BUDGET, LOG_EVIDENCE, SOURCE_NOTE, SOURCE_PROBLEM
+from kho_tui.decode.consistency import contradiction
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.platform import Overrides, decide_platform
 from kho_tui.decode.reader import Findings, Reader
-from kho_tui.decode.roots import find_roots
+from kho_tui.decode.roots import FoundInMemory, search_memory
 from kho_tui.decode.scratch import decode_scratch
 from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.decode.sides import side_sources
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.platform import Platform
-from kho_tui.model.facts import Missing, Stale, Status
+from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
-from kho_tui.model.tracker import PreservedMap
 from kho_tui.releases.table import release_of
 from kho_tui.text import SafeText, visible
-
-_OVERLAPS = SafeText("the blocks of its tracker overlap: most likely what a running kernel was handed and has given back")
 
 
 def decode_state(sources: Sources, context: Context, overrides: Overrides) -> State:
     """Everything that the sources hold. Raises Cancelled; what the state says never raises."""
     findings = Findings()
-    candidates = find_roots(sources.memory, context) if sources.memory is not None else []
-    platform, reasons = decide_platform(sources, candidates, _root_nodes(sources), overrides, context, findings)
+    found = search_memory(sources.memory, context) if sources.memory is not None else FoundInMemory()
+    platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources), overrides, context, findings)
     reader = Reader(sources.memory, platform, context, findings)
     scratch = decode_scratch(reader, sources)
     release = release_of(sources.release)
-    sides = {source.name: _side(reader, source) for source in side_sources(reader, sources, candidates, release)}
+    sides = {source.name: _side(reader, source) for source in side_sources(reader, sources, found, release)}
     _report_sources(sources, findings)
+    if context.budget.read_bytes < 0:
+        findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(
         _machine(sources, platform, reasons),
         scratch,
@@ -47,18 +47,15 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
 
 
 def _side(reader: Reader, source: SideSource) -> Side:
-    """One side; of a core alone a tracker whose blocks overlap is not believed: no kernel that has not freed it leaves it so."""
-    trial = Reader(reader.memory, reader.platform, reader.context, Findings())
+    """One side. Of a core alone a tracker that contradicts the rest of its state is not believed: it was given back."""
+    trial = reader.on_trial()
     side = decode_side(trial, source)
-    if source.name == "unsided" and isinstance(side.preserved, PreservedMap) and _is_stale(side.preserved):
-        trial = Reader(reader.memory, reader.platform, reader.context, Findings())
-        side = decode_side(trial, replace(source, stale_tracker=Stale(_OVERLAPS)))
+    if side.name == "unsided" and (why := contradiction(side, reader.platform)) is not None:
+        stale = Stale(SafeText(f"{why}: most likely what a running kernel was handed and has given back"))
+        trial = reader.on_trial()
+        side = decode_side(trial, replace(source, stale_tracker=stale))
     reader.findings.extend(trial.findings)
     return side
-
-
-def _is_stale(preserved: PreservedMap) -> bool:
-    return preserved.status is not Status.DAMAGED and preserved.runs.overlapping
 
 
 def _root_nodes(sources: Sources) -> list[Node]:
@@ -88,4 +85,5 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
 def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...]) -> Machine:
     cmdline = None if isinstance(sources.cmdline, Missing) else sources.cmdline.text
     files = tuple(FileUse(f.path, f.size, SafeText(f.gave), f.note) for f in sources.files)
-    return Machine(visible(sources.path), sources.kind, sources.release, sources.arch, platform, reasons, cmdline, files)
+    boot = () if sources.boot is None else sources.boot.records
+    return Machine(visible(sources.path), sources.kind, sources.release, sources.arch, platform, reasons, cmdline, files, boot)

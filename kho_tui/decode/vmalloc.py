@@ -31,18 +31,16 @@ def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, ord
         status, reason = Status.DAMAGED, f"entries of order {order}"
         reader.findings.add(COUNT_BAD, where, f"vmalloc descriptor with entries of order {order}", first)
         return VmallocArea(first, total_pages, flags, order, (), status, SafeText(reason))
-    seen: set[int] = set()
     listed = 0
     address = first
     while address:
         problem: tuple[Status, str] | None = None
-        if address in seen:
-            reader.findings.add(CHAIN_LOOP, where, f"vmalloc chunk {len(chunks)} leads back to the chunk at {address:#x}", address)
-            problem = Status.DAMAGED, "its page list runs in a circle"
+        if not reader.reached_first(address):
+            reader.findings.add(CHAIN_LOOP, where, f"vmalloc chunk {len(chunks)} at {address:#x} is in a list already", address)
+            problem = Status.DAMAGED, "its page list runs in a circle or into another one"
         elif listed > needed:
             reader.findings.add(COUNT_BAD, where, f"the page list holds more than the {needed} entries of its descriptor", address)
             problem = Status.DAMAGED, "its page list is longer than its descriptor says"
-        seen.add(address)
         blob = None if problem else reader.page(address, "vmalloc chunk")
         if isinstance(blob, Missing):
             reader.unreadable(blob, where, f"vmalloc chunk {len(chunks)}", address)
@@ -71,24 +69,31 @@ def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, ord
     return VmallocArea(first, total_pages, flags, order, tuple(chunks), status, SafeText(reason))
 
 
-def area_pages(area: VmallocArea, page_size: int) -> npt.NDArray[np.uint64]:
-    """Physical addresses of the base pages of the area in virtual order, u64 of shape (n,), at most ``total_pages`` of them."""
+def area_pages(area: VmallocArea, page_size: int, count: int) -> npt.NDArray[np.uint64]:
+    """Physical addresses of the first ``count`` base pages of the area in virtual order, u64 of shape (n,); fewer where it lists fewer."""
     heads = [chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks]
     entries = np.concatenate(heads) if heads else np.empty(0, np.uint64)
-    entries = entries[: -(-area.total_pages >> area.order)]
-    steps = np.arange(1 << area.order, dtype=np.uint64) * np.uint64(page_size)
-    return (entries[:, None] + steps[None, :]).reshape(-1)[: area.total_pages]
+    count = min(count, area.total_pages, len(entries) << area.order)
+    number = np.arange(count, dtype=np.uint64)
+    within = number & np.uint64((1 << area.order) - 1)
+    return entries[(number >> np.uint64(area.order)).astype(np.int64)] + within * np.uint64(page_size)
 
 
 def area_rows(reader: Reader, area: VmallocArea, layout: Layout, count: int, where: EntityPath) -> tuple[Table, bool]:
     """The first ``count`` structs that the area's memory holds, and whether all of them were there.
 
-    Rows end before the first page that cannot be read: what follows would stand at the wrong row.
+    Rows end before the first page that cannot be read: what follows would stand at the wrong row. There are none where the budget
+    does not allow them.
     """
     size = reader.platform.page_size
-    pages = area_pages(area, size)[: -(-count * layout.size // size)]
-    reader.context.spend_entries(min(count, len(pages) * size // layout.size), "rows of arrays")
-    data, present = reader.pages(pages, size)
+    listed = min(area.total_pages, sum(chunk.used for chunk in area.chunks) << area.order)
+    try:
+        reader.context.spend_entries(min(count, listed * size // layout.size), "rows of arrays")
+        pages = area_pages(area, size, -(-count * layout.size // size))
+        data, present = reader.pages(pages, size)
+    except BudgetError as error:
+        reader.findings.add(BUDGET, where, str(error), area.first)
+        pages, data, present = np.empty(0, np.uint64), np.empty((0, size), np.uint8), np.empty(0, np.bool_)
     missing = np.flatnonzero(~present)
     if len(missing):
         reader.findings.add(POINTER_GAP, where, f"page {int(missing[0])} of the array is not in this capture", int(pages[int(missing[0])]))

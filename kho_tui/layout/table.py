@@ -48,6 +48,13 @@ class Table:
         """An integer column as u64 in this machine's order, shape (n,)."""
         return self.rows[name].astype(np.uint64)
 
+    def written(self) -> Table:
+        """The rows up to the last one that is not all zeros."""
+        data = np.frombuffer(self.rows.tobytes(), np.uint8).reshape(len(self), self.layout.size)
+        used = np.flatnonzero(data.any(axis=1))
+        end = int(used[-1]) + 1 if len(used) else 0
+        return Table(self.layout, self.byte_order, self.rows[:end], self.addresses[:end], self.place)
+
     def record(self, row: int) -> Record:
         """One row as a record."""
         phys = int(self.addresses[row])

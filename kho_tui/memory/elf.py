@@ -84,9 +84,13 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
     sizes = _clip(promised, offsets, source.size)
     cut = np.flatnonzero(sizes < promised)
     sizes = np.where(starts > 0, np.minimum(sizes, np.uint64(0) - starts), sizes)
-    extents, overlaps = arrange(starts, sizes, offsets)
-
     notes: list[str] = []
+    # Room for one header whose size is damaged; a table of aliases must not make a small file a large memory.
+    aliases = np.cumsum(sizes, dtype=np.float64) > 2 * source.size
+    if aliases.any():
+        notes.append(f"{shown}: its segments hold far more bytes than the file: the last {int(aliases.sum())} are left out")
+        sizes = np.where(aliases, np.uint64(0), sizes)
+    extents, overlaps = arrange(starts, sizes, offsets)
     if len(cut):
         notes.append(
             f"{shown} ends too early: {len(cut)} of {len(placed)} segments are cut or missing, "

@@ -49,6 +49,23 @@ class BytesSource:
         return self.data[offset : offset + size]
 
 
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """A source under the name it has inside the capture; closed by whoever closes the source."""
+
+    source: ByteSource
+    name: str
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return self.source.size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """See ByteSource."""
+        return self.source.read_at(offset, size)
+
+
 @dataclass(slots=True)
 class _Descriptor:
     """A file descriptor shared by views; None once closed, so that no view ever reads a reused number."""

@@ -10,7 +10,7 @@ from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
 from kho_tui.model.facts import Fact, Missing, Status
 from kho_tui.model.path import EntityPath
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +102,9 @@ class Session:
     files: tuple[File, ...] | Missing
     blocks: tuple[Record, ...]
     """Headers of the block chain that holds the files (7.2 on)."""
+    status: Status = Status.DECODED
+    """PARTIAL or DAMAGED: ``files`` are those of the list that could be read."""
+    reason: SafeText = NO_TEXT
 
     @property
     def name(self) -> bytes:

@@ -45,7 +45,8 @@ class Siblings:
     """Gives the children of one path names of their own, also where captured names repeat."""
 
     parent: EntityPath
-    _taken: set[str] = field(default_factory=set)
+    _taken: dict[str, int] = field(default_factory=dict)
+    """Every name given, with the last number tried for it: a million equal names must not be tried one by one."""
 
     def named(self, name: bytes) -> EntityPath:
         """The path of the next child with a captured name."""
@@ -53,11 +54,13 @@ class Siblings:
 
     def child(self, part: str) -> EntityPath:
         """The path of the next child: ``part``, or ``part~2`` and so on where that is taken."""
-        unique, number = part or "~", 1
+        wanted = unique = part or "~"
+        number = self._taken.get(wanted, 1)
         while unique in self._taken:
             number += 1
-            unique = f"{part}~{number}"
-        self._taken.add(unique)
+            unique = f"{wanted}~{number}"
+        self._taken[unique] = 1
+        self._taken[wanted] = number
         return self.parent.child(unique)
 
 

@@ -179,6 +179,8 @@ class Machine:
     platform_reasons: tuple[SafeText, ...]
     cmdline: bytes | None
     files: tuple[FileUse, ...]
+    boot: tuple[Record, ...]
+    """The boot record: where this boot was told to find its root FDT and scratch table (setup_data, or properties of /chosen)."""
 
 
 @dataclass(frozen=True, eq=False)

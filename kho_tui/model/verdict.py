@@ -80,5 +80,6 @@ def _luo(subtree: Subtree) -> str:
         return f"; LUO sessions {sessions.status.value}: {sessions.reason}"
     files = [s.files for s in sessions.sessions]
     count = sum(len(f) for f in files if not isinstance(f, Missing))
-    bound = "at least " if sessions.status is not Status.DECODED or any(isinstance(f, Missing) for f in files) else ""
+    whole = all(s.status is Status.DECODED and not isinstance(s.files, Missing) for s in sessions.sessions)
+    bound = "" if whole and sessions.status is Status.DECODED else "at least "
     return f"; {bound}{plural(len(sessions.sessions), 'session')}, {plural(count, 'file')}"

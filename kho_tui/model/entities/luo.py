@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kho_tui.abi.memfd import SEALS
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record, Unit
-from kho_tui.model.entities.tables import FolioRows
-from kho_tui.model.entities.values import bytes_of, derived, record_values, words
+from kho_tui.model.entities.tables import FolioRows, stretches, table_blobs
+from kho_tui.model.entities.values import bytes_of, derived, header_blobs, header_values, record_values, words
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session, VmallocArea
@@ -31,9 +33,14 @@ def luo_values(luo: Luo) -> tuple[Value, ...]:
     count = luo.sessions if isinstance(luo.sessions, Missing) else len(luo.sessions.sessions)
     return (
         *record_values(luo.header),
-        *record_values(*headers[:64]),
+        *header_values("sessions", headers),
         derived("sessions", Unit.COUNT, count, "sessions that could be read"),
     )
+
+
+def luo_blobs(luo: Luo) -> tuple[Blob, ...]:
+    """The headers of the session list; the struct itself is the subtree's blob, but behind the FDT of luo-v2."""
+    return () if isinstance(luo.sessions, Missing) else header_blobs(luo.sessions.headers)
 
 
 def _missing(path: EntityPath, kind: str, title: str, why: Missing) -> Entity:
@@ -45,17 +52,19 @@ def _session(session: Session, page_shift: int) -> Entity:
     if isinstance(files, Missing):
         status, reason, summary = files.status, files.reason, ""
     else:
-        status, reason, summary = Status.DECODED, NO_TEXT, plural(len(files), "file")
-        if session.count is not None and session.count != len(files):
+        status, reason, summary = session.status, session.reason, plural(len(files), "file")
+        if status is Status.DECODED and session.count is not None and session.count != len(files):
             status, reason = Status.PARTIAL, SafeText(f"{session.count} files are claimed, {len(files)} could be read")
 
     def children() -> list[Entity]:
-        return [] if isinstance(files, Missing) else [_file(f, page_shift) for f in files]
+        assert not isinstance(files, Missing)
+        return [_file(f, page_shift) for f in files]
 
     def detail() -> Detail:
-        return Detail(record_values(session.record, *session.blocks[:64]), (bytes_of(session.record), *map(bytes_of, session.blocks[:64])))
+        values = (*record_values(session.record), *header_values("files", session.blocks))
+        return Detail(values, (bytes_of(session.record), *header_blobs(session.blocks)))
 
-    return Entity(
+    entity = Entity(
         session.path,
         "session",
         visible(session.name) or SafeText("(no name)"),
@@ -65,8 +74,8 @@ def _session(session: Session, page_shift: int) -> Entity:
         session.record.place.phys,
         len(session.record.data),
         detail,
-        children,
     )
+    return replace(entity, children=children) if files and not isinstance(files, Missing) else entity
 
 
 def _file(file: File, page_shift: int) -> Entity:
@@ -80,7 +89,8 @@ def _file(file: File, page_shift: int) -> Entity:
             summary += f", sealed {seal_names(content.record.integer('seals'))}"
 
     def children() -> list[Entity]:
-        return [_folios(content, file.path.child("folios"), page_shift)] if isinstance(content, Memfd) else []
+        assert isinstance(content, Memfd)
+        return [_folios(content, file.path.child("folios"), page_shift)]
 
     def detail() -> Detail:
         structs: tuple[Record, ...] = (file.record, content.record) if isinstance(content, Memfd) else (file.record,)
@@ -88,7 +98,8 @@ def _file(file: File, page_shift: int) -> Entity:
 
     record = file.record
     title = SafeText(f"{file.token:#x}")
-    return Entity(file.path, "file", title, status, SafeText(summary), reason, record.place.phys, len(record.data), detail, children)
+    entity = Entity(file.path, "file", title, status, SafeText(summary), reason, record.place.phys, len(record.data), detail)
+    return replace(entity, children=children) if isinstance(content, Memfd) else entity
 
 
 def _folios(memfd: Memfd, path: EntityPath, page_shift: int) -> Entity:
@@ -99,13 +110,14 @@ def _folios(memfd: Memfd, path: EntityPath, page_shift: int) -> Entity:
 
     def detail() -> Detail:
         assert not isinstance(folios, Missing)
-        return Detail(area_values(folios.area), area_blobs(folios.area), FolioRows(folios.table, page_shift))
+        blobs = (*table_blobs(folios.table), *area_blobs(folios.area))
+        return Detail(area_values(folios.area), blobs, FolioRows(folios.table, page_shift))
 
     summary = SafeText(plural(count, "folio"))
     first = int(folios.table.addresses[0]) if count else None
-    return Entity(
-        path, "folios", SafeText("folios"), folios.status, summary, folios.reason, first, count * folios.table.layout.size, detail
-    )
+    # The pages of the array need not be neighbours; then no size speaks of all of them.
+    size = count * folios.table.layout.size if len(stretches(folios.table)) == 1 else 0
+    return Entity(path, "folios", SafeText("folios"), folios.status, summary, folios.reason, first, size, detail)
 
 
 def area_values(area: VmallocArea) -> tuple[Value, ...]:
@@ -151,7 +163,8 @@ def _flbs(flbs: FlbList | Missing, path: EntityPath) -> Entity:
     header = flbs.header
     summary = SafeText(plural(len(flbs.flbs), "FLB"))
     address, size = (None, 0) if header is None else (header.place.phys, len(header.data))
-    return Entity(path, "FLBs", SafeText("FLBs"), flbs.status, summary, flbs.reason, address, size, detail, children)
+    entity = Entity(path, "FLBs", SafeText("FLBs"), flbs.status, summary, flbs.reason, address, size, detail)
+    return replace(entity, children=children) if flbs.flbs else entity
 
 
 def _flb(record: Record, siblings: Siblings) -> Entity:

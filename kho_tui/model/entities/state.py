@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kho_tui.layout.place import Blob
-from kho_tui.layout.struct import Unit
+from kho_tui.layout.platform import Platform
+from kho_tui.layout.struct import Record, Unit
+from kho_tui.model.entities.copies import copied_root_values, copy_entities
 from kho_tui.model.entities.subtree import fdt_values, subtree_entity
 from kho_tui.model.entities.tables import BitmapRows, BlockRows, NodeRows, PlainRows
-from kho_tui.model.entities.values import derived, property_values, record_values, words
+from kho_tui.model.entities.values import MOST_HEADERS, bytes_of, derived, header_values, property_values, record_values, words
 from kho_tui.model.entity import Column, Detail, Entity, Value
 from kho_tui.model.facts import Missing, Status, Unavailable, known
 from kho_tui.model.finding import Finding
@@ -24,7 +28,7 @@ def state_entity(state: State) -> Entity:
     """The whole state."""
 
     def children() -> list[Entity]:
-        found = [_machine(state.machine), _scratch(state.scratch)]
+        found = [_machine(state.machine, said), _scratch(state.scratch)]
         found += [_side(state.sides[name], state) for name in SIDE_ORDER if name in state.sides]
         found += [_log(state.log), _findings(state.findings)]
         return found
@@ -33,10 +37,11 @@ def state_entity(state: State) -> Entity:
     return Entity(EntityPath(), "state", state.machine.path, summary=said, children=children)
 
 
-def _machine(machine: Machine) -> Entity:
+def _machine(machine: Machine, said: SafeText) -> Entity:
     order, page = machine.platform_reasons
     release = machine.release or "not told by this capture"
     values = (
+        words("verdict", said, "what was read, and what would be handed over now"),
         words("kind", machine.kind, "what was opened"),
         words("kernel", release, "uname -r of the kernel that ran when this was captured"),
         words("architecture", machine.arch or "not told by this capture", "of that machine"),
@@ -51,12 +56,30 @@ def _machine(machine: Machine) -> Entity:
         return Detail(tuple(v for v in values if v is not None))
 
     def children() -> list[Entity]:
+        boot = [_boot(machine.boot)] if machine.boot else []
         path = EntityPath(("machine", "files"))
-        return [Entity(path, "files", SafeText("files"), summary=SafeText(plural(len(rows), "file")), detail=lambda: Detail(table=files))]
+        summary = SafeText(plural(len(rows), "file"))
+        return [*boot, Entity(path, "files", SafeText("files"), summary=summary, detail=lambda: Detail(table=files))]
 
     files = PlainRows(columns, rows)
     summary = SafeText(f"{visible(release)}, {machine.arch or 'architecture unknown'}, {human_size(machine.platform.page_size)} pages")
     return Entity(EntityPath(("machine",)), "machine", SafeText("machine"), summary=summary, detail=detail, children=children)
+
+
+def _boot(records: tuple[Record, ...]) -> Entity:
+    """Where this boot was told to look; that it was told does not mean that it took what lies there."""
+
+    def detail() -> Detail:
+        return Detail(record_values(*records), tuple(bytes_of(record) for record in records))
+
+    told = [
+        f"{f.name if len(records) == 1 else record.layout.name} {record.integer(f.name):#x}"
+        for record in records
+        for f in record.layout.fields
+        if f.unit is Unit.PHYS
+    ]
+    summary = SafeText(f"{', '.join(told)} ({visible(records[0].place.source)})")
+    return Entity(EntityPath(("machine", "boot")), "boot record", SafeText("boot record"), summary=summary, detail=detail)
 
 
 def _scratch(scratch: Scratch | Missing) -> Entity:
@@ -113,11 +136,22 @@ def _side(side: Side, state: State) -> Entity:
     def detail() -> Detail:
         return Detail(_side_values(side), () if isinstance(root, Missing) else (root.view.blob, *root.copies))
 
+    node_of = () if isinstance(root, Missing) else (root.view.blob,)
+
     def children() -> list[Entity]:
-        return [_preserved(side, path.child("preserved"), state), *(subtree_entity(s, state.machine.platform) for s in side.subtrees)]
+        parts = [_preserved(side, path.child("preserved"), state)]
+        parts += [] if isinstance(root, Missing) else _root_copies(root, path, state.machine.platform)
+        return [*parts, *(subtree_entity(s, node_of, state.machine.platform) for s in side.subtrees)]
 
     address, size = (None, 0) if isinstance(root, Missing) else (known(root.phys), len(root.view.blob.data))
     return Entity(path, "side", SafeText(SIDE_TITLES[side.name]), status, _side_summary(side), reason, address, size, detail, children)
+
+
+def _root_copies(root: Root, path: EntityPath, platform: Platform) -> list[Entity]:
+    """Copies of the root FDT that hold other bytes; one that is only cut shorter says nothing new."""
+    data = root.view.blob.data
+    others = [copy for copy in root.copies if not data.startswith(copy.data) and not copy.data.startswith(data)]
+    return copy_entities(others, path, lambda copy: copied_root_values(copy, platform.byte_order))
 
 
 def _root_status(root: Root) -> tuple[Status, SafeText]:
@@ -159,7 +193,7 @@ def _preserved(side: Side, path: EntityPath, state: State) -> Entity:
     title = SafeText("preserved memory")
     address = None if isinstance(side.root, Missing) else known(side.root.map_address) or None
     if isinstance(fact, Missing):
-        return Entity(path, "tracker", title, fact.status, reason=fact.reason)
+        return Entity(path, "tracker", title, fact.status, reason=fact.reason, address=address)
     bound = "at least " if fact.status is not Status.DECODED else ""
 
     def detail() -> Detail:
@@ -187,8 +221,13 @@ def _tracker_parts(fact: PreservedMap, path: EntityPath, state: State) -> list[E
         bitmaps = BitmapRows(structure)
         headers = structure.chunks
         summary = SafeText(f"{plural(len(headers), 'chunk')}, {plural(len(bitmaps), 'bitmap')} of {structure.bitmap_bytes} bytes")
-        detail = Detail(record_values(*(c.header for c in headers[:64])), table=bitmaps)
-        parts = [Entity(path.child("chunks"), "chunks", SafeText("chunk list"), summary=summary, detail=lambda: detail)]
+
+        def detail() -> Detail:
+            shown = headers[:MOST_HEADERS]
+            blobs = tuple(Blob(c.header.data + c.elements.rows.tobytes(), c.header.place) for c in shown)
+            return Detail(header_values("chunk", [c.header for c in shown]), blobs, bitmaps)
+
+        parts = [Entity(path.child("chunks"), "chunks", SafeText("chunk list"), summary=summary, detail=detail)]
     else:
         nodes = NodeRows(structure, state.machine.platform.page_size)
         summary = SafeText(f"{plural(len(nodes), 'node')}, depth {len(structure.addresses)}")
@@ -226,7 +265,8 @@ def _findings(findings: tuple[Finding, ...]) -> Entity:
 
     counts = {severity: sum(1 for f in findings if f.severity == severity) for severity in ("error", "warning", "info")}
     told = ", ".join(plural(count, word) if word != "info" else f"{count} for information" for word, count in counts.items() if count)
-    return Entity(path, "findings", SafeText("findings"), summary=SafeText(told or "none while reading"), children=children)
+    entity = Entity(path, "findings", SafeText("findings"), summary=SafeText(told or "none while reading"))
+    return replace(entity, children=children) if findings else entity
 
 
 def _finding(finding: Finding, path: EntityPath) -> Entity:

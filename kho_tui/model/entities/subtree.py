@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kho_tui.abi.luo import LUO_FDT_NODE
 from kho_tui.abi.memblock import MEMBLOCK_NODE
 from kho_tui.abi.properties import NodeLayout
 from kho_tui.abi.test_kho import KHO_TEST_FOLIO
 from kho_tui.fdt.tree import Node
-from kho_tui.layout.place import Blob, Place
+from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder, Platform
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entities.luo import area_blobs, area_values, luo_children, luo_values
+from kho_tui.model.entities.copies import copied_subtree_values, copy_entities
+from kho_tui.model.entities.luo import area_blobs, area_values, luo_blobs, luo_children, luo_values
 from kho_tui.model.entities.tables import PlainRows
 from kho_tui.model.entities.values import derived, property_values, record_values, words
 from kho_tui.model.entity import Column, Detail, Entity, Value
@@ -24,15 +27,20 @@ PLAIN_NODE = NodeLayout("node", (), "", "a node of a subtree that is not known")
 _MOST_NODES_SHOWN = 10_000
 
 
-def subtree_entity(one: Subtree, platform: Platform) -> Entity:
-    """The subtree: its node in the root FDT, its own bytes and its content."""
+def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform) -> Entity:
+    """The subtree: its own bytes and its content, and its node in the root FDT, whose bytes are ``node_of``."""
 
     def detail() -> Detail:
-        blobs = (*((one.blob,) if isinstance(one.blob, Blob) else ()), *one.copies)
+        own = (one.blob,) if isinstance(one.blob, Blob) else ()
+        lists = luo_blobs(one.content) if isinstance(one.content, Luo) else ()
+        blobs = (*own, *lists, *node_of, *one.copies)
         return Detail((*_content_values(one, platform.byte_order), *property_values(one.values), *fdt_values(one.fdt)), blobs)
 
+    def children() -> list[Entity]:
+        return [*_copies(one, platform), *_children(one, platform)]
+
     size = len(one.blob.data) if isinstance(one.blob, Blob) else known(one.size) or 0
-    return Entity(
+    entity = Entity(
         one.path,
         "subtree",
         visible(one.name),
@@ -42,8 +50,14 @@ def subtree_entity(one: Subtree, platform: Platform) -> Entity:
         known(one.phys),
         size,
         detail,
-        lambda: _children(one, platform),
     )
+    return replace(entity, children=children) if _has_content_below(one) or _copies(one, platform) else entity
+
+
+def _copies(one: Subtree, platform: Platform) -> list[Entity]:
+    if one.status is Status.STALE:
+        return []
+    return copy_entities(one.copies, one.path, lambda copy: copied_subtree_values(one.name, copy, platform.byte_order))
 
 
 def fdt_values(view: FdtView | None) -> tuple[Value, ...]:
@@ -94,26 +108,36 @@ def _root_values(one: Subtree, byte_order: ByteOrder) -> tuple[Value, ...]:
 
 def _children(one: Subtree, platform: Platform) -> list[Entity]:
     content = one.content
+    if not _has_content_below(one):
+        return []
     if isinstance(content, Luo):
         return luo_children(content, one.path, platform.page_shift)
     if isinstance(content, Memblock):
         siblings = Siblings(one.path)
-        return [_region(region, siblings) for region in content.regions]
+        return [_region(region, siblings, one.fdt) for region in content.regions]
     if isinstance(content, KhoTest):
         return [_test_folios(content, one.path.child("folios"), platform)]
-    unknown = not isinstance(content, KexecMetadata) and one.status is not Status.STALE
-    if unknown and one.fdt is not None and one.fdt.tree.root is not None:
-        return _nodes(one.fdt.tree.root, one.path, platform.byte_order, one.fdt.blob.place)
-    return []
+    assert one.fdt is not None and one.fdt.tree.root is not None
+    return _nodes(one.fdt.tree.root, one.path, platform.byte_order, one.fdt.blob)
 
 
-def _region(region: MemblockRegion, siblings: Siblings) -> Entity:
+def _has_content_below(one: Subtree) -> bool:
+    if isinstance(one.content, KexecMetadata):
+        return False
+    if isinstance(one.content, Luo | KhoTest):
+        return True
+    if isinstance(one.content, Memblock):
+        return bool(one.content.regions)
+    return one.status is not Status.STALE and one.fdt is not None and one.fdt.tree.root is not None and bool(one.fdt.tree.root.children)
+
+
+def _region(region: MemblockRegion, siblings: Siblings, view: FdtView | None) -> Entity:
     start, size = region.start, region.size
     broken = next((fact for fact in (start, size) if isinstance(fact, Missing)), None)
     summary = SafeText("" if broken is not None else f"{human_size(known(size) or 0)} at {known(start):#x}")
 
     def detail() -> Detail:
-        return Detail(property_values(region.values))
+        return Detail(property_values(region.values), () if view is None else (view.blob,))
 
     return Entity(
         siblings.named(region.name),
@@ -145,15 +169,15 @@ def _test_folios(content: KhoTest, path: EntityPath, platform: Platform) -> Enti
     return Entity(path, "folios", SafeText("folios"), summary=SafeText(plural(len(blocks), "folio")), detail=detail)
 
 
-def _nodes(root: Node, path: EntityPath, byte_order: ByteOrder, place: Place) -> list[Entity]:
+def _nodes(root: Node, path: EntityPath, byte_order: ByteOrder, blob: Blob) -> list[Entity]:
     """The nodes of an FDT that nobody knows, raw."""
     siblings = Siblings(path)
-    return [_node(node, siblings.named(node.name), byte_order, place) for node in root.children[:_MOST_NODES_SHOWN]]
+    return [_node(node, siblings.named(node.name), byte_order, blob) for node in root.children[:_MOST_NODES_SHOWN]]
 
 
-def _node(node: Node, path: EntityPath, byte_order: ByteOrder, place: Place) -> Entity:
+def _node(node: Node, path: EntityPath, byte_order: ByteOrder, blob: Blob) -> Entity:
     def detail() -> Detail:
-        return Detail(property_values(PLAIN_NODE.values(node, byte_order, place)))
+        return Detail(property_values(PLAIN_NODE.values(node, byte_order, blob.place)), (blob,))
 
     return Entity(
         path,
@@ -163,5 +187,5 @@ def _node(node: Node, path: EntityPath, byte_order: ByteOrder, place: Place) -> 
         SafeText(f"properties: {len(node.properties)}"),
         SafeText("shown as it is"),
         detail=detail,
-        children=lambda: _nodes(node, path, byte_order, place),
+        children=lambda: _nodes(node, path, byte_order, blob),
     )

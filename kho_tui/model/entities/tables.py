@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
-from kho_tui.layout.place import Place
+from kho_tui.layout.place import Blob, Place
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
 from kho_tui.model.entity import Column
@@ -18,7 +18,35 @@ from kho_tui.model.tracker import Chunk, ChunkList, RadixTree
 _ADDRESS_WIDTH = 18
 _COUNT_WIDTH = 12
 
+_MOST_ROWS_AS_BYTES = 1 << 18
+"""Rows of one table whose bytes are held ready for the hex view (folios: 4 MiB)."""
+
 Cells = tuple[int | bytes, ...]
+
+
+def _width(largest: int) -> int:
+    """Characters of numbers up to the largest, hex or decimal."""
+    return max(len(f"{largest:#x}"), len(str(largest)))
+
+
+def stretches(table: Table) -> list[int]:
+    """How many rows lie side by side, stretch by stretch; no stretch where there are no rows."""
+    if not len(table):
+        return []
+    breaks = np.flatnonzero(table.addresses[1:] - table.addresses[:-1] != np.uint64(table.layout.size)) + 1
+    return [int(count) for count in np.diff(np.concatenate([[0], breaks, [len(table)]]))]
+
+
+def table_blobs(table: Table) -> tuple[Blob, ...]:
+    """The bytes of the first rows, a blob for each stretch of neighbouring rows."""
+    blobs, first = [], 0
+    for count in stretches(table):
+        place = table.record(first).place
+        blobs.append(Blob(table.rows[first : first + count].tobytes(), place))
+        first += count
+        if first >= _MOST_ROWS_AS_BYTES:
+            break
+    return tuple(blobs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +54,12 @@ class BlockRows:
     """Every preserved block by address: where it begins, its order, its bytes."""
 
     runs: Runs
-    columns = (Column("address", Unit.PHYS, _ADDRESS_WIDTH), Column("order", Unit.ORDER, 5), Column("size", Unit.BYTES, _COUNT_WIDTH))
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Address, order, bytes."""
+        highest = int(self.runs.ends.max()) if len(self.runs) else 0
+        return (Column("address", Unit.PHYS, _width(highest)), Column("order", Unit.ORDER, 5), Column("size", Unit.BYTES, _COUNT_WIDTH))
 
     def __len__(self) -> int:
         return self.runs.blocks
@@ -57,12 +90,18 @@ class FolioRows:
 
     table: Table
     page_shift: int
-    columns = (
-        Column("pfn", Unit.PFN, 14),
-        Column("flags", Unit.FLAGS, 6),
-        Column("index", Unit.INDEX, _COUNT_WIDTH),
-        Column("address", Unit.PHYS, _ADDRESS_WIDTH),
-    )
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Page frame number, flag bits, page index in the file, address."""
+        highest = int(self._pfns.max()) if len(self) else 0
+        last = int(self.table.column("index").max()) if len(self) else 0
+        return (
+            Column("pfn", Unit.PFN, _width(highest)),
+            Column("flags", Unit.FLAGS, 5),
+            Column("index", Unit.INDEX, _width(last)),
+            Column("address", Unit.PHYS, _width(highest << self.page_shift)),
+        )
 
     def __len__(self) -> int:
         return len(self.table)

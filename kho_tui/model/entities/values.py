@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import FieldValue, Record, Unit
 from kho_tui.model.entity import Value, value_of
 from kho_tui.model.facts import Fact, Missing, Status
+
+MOST_HEADERS = 64
+"""Headers of one list that are shown field by field."""
 
 
 def record_values(*records: Record | None) -> tuple[Value, ...]:
@@ -31,6 +35,20 @@ def _part_values(one: FieldValue) -> list[Value]:
         Value(f"{one.field.name}.{part.name}", part.unit, part.of(one.value), part.meaning, one.source, one.place, len(one.raw))
         for part in one.field.parts
     ]
+
+
+def header_values(of: str, headers: Sequence[Record]) -> tuple[Value, ...]:
+    """All fields of the headers of a list, named after it: ``files.next``, and ``files[1].next`` from the second header on."""
+    return tuple(
+        replace(value, name=f"{of}[{number}].{value.name}" if number else f"{of}.{value.name}")
+        for number, header in enumerate(headers[:MOST_HEADERS])
+        for value in record_values(header)
+    )
+
+
+def header_blobs(headers: Sequence[Record]) -> tuple[Blob, ...]:
+    """The bytes of the headers whose fields are shown."""
+    return tuple(map(bytes_of, headers[:MOST_HEADERS]))
 
 
 def derived(name: str, unit: Unit, value: Fact[int] | Fact[bytes], meaning: str) -> Value:

@@ -84,6 +84,8 @@ def _lines(root: Entity, state: State, *, blocks: bool) -> Iterator[_Line]:
         if entity.kind in _LEFT_OUT:
             continue
         yield _Line(depth, entity.title, entity.summary, entity.status, entity.reason)
+        if entity.kind == "machine":
+            yield from (_Line(depth + 1, reason, "", Status.DECODED, "") for reason in state.machine.platform_reasons)
         if blocks and entity.kind in _WITH_ROWS:
             yield from _rows(entity.detail().table, depth + 1)
         stack.extend((depth + 1, child) for child in reversed(entity.children()))

@@ -34,6 +34,7 @@ def state_json(state: State, *, blocks: bool) -> Json:
             "arch": machine.arch,
             "byte_order": machine.platform.byte_order,
             "page_size": machine.platform.page_size,
+            "platform_reasons": list(machine.platform_reasons),
         },
         "scratch": _scratch(state.scratch),
         "sides": {name: _side(state.sides[name], blocks) if name in state.sides else None for name in SIDES},
@@ -109,7 +110,13 @@ def _subtree(one: Subtree, blocks: bool) -> Json:
         "reason": one.reason,
         "origin": one.blob.place.origin.value if isinstance(one.blob, Blob) else None,
         "content": _content(one, blocks),
+        "copies": [] if one.status is Status.STALE else [_copy(copy) for copy in one.copies],
     }
+
+
+def _copy(copy: Blob) -> Json:
+    """Another source's bytes of the same thing, where they differ from those that count."""
+    return {"origin": copy.place.origin.value, "source": visible(copy.place.source), "hexdump": copy.data[:_HEXDUMP_BYTES].hex()}
 
 
 def _content(one: Subtree, blocks: bool) -> Json:
@@ -162,6 +169,8 @@ def _session(session: Session, blocks: bool) -> Json:
         "name": visible(session.name),
         "files_at": None if session.files_at is None else _hex(session.files_at),
         "count": session.count,
+        "files_state": files.status.value if isinstance(files, Missing) else session.status.value,
+        "files_reason": files.reason if isinstance(files, Missing) else session.reason,
         "files": None if isinstance(files, Missing) else [_file(f, blocks) for f in files],
     }
 

@@ -1,0 +1,37 @@
+"""Whether a side found in memory, without any word on which side it is, agrees with itself.
+
+The tracker of an incoming side is given back after boot and may still walk. What a kernel hands over always keeps the pages of
+every subtree and every region; where the tracker found does not, it is not that of a handover to come.
+"""
+
+from __future__ import annotations
+
+from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import Platform
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.state import Memblock, Side
+from kho_tui.model.tracker import PreservedMap
+from kho_tui.text import visible
+
+
+def contradiction(side: Side, platform: Platform) -> str | None:
+    """What in the side speaks against its tracker, None where nothing does."""
+    preserved = side.preserved
+    if not isinstance(preserved, PreservedMap) or preserved.status is Status.DAMAGED:
+        return None
+    if preserved.runs.overlapping:
+        return "the blocks of its tracker overlap"
+    if preserved.status is Status.PARTIAL:
+        # What could not be read of it may keep whatever the rest does not.
+        return None
+    for subtree in side.subtrees:
+        if not isinstance(subtree.phys, Missing) and isinstance(subtree.blob, Blob):
+            pages = range(subtree.phys, subtree.phys + len(subtree.blob.data), platform.page_size)
+            if not all(preserved.runs.covers(page) for page in pages):
+                return f"its tracker does not keep the memory of {visible(subtree.name)}"
+        if isinstance(subtree.content, Memblock):
+            for region in subtree.content.regions:
+                # 6.16 and 6.17 refuse regions that are not page aligned, later ones keep whole pages only: the first page is always kept.
+                if not isinstance(region.start, Missing) and not preserved.runs.covers(region.start):
+                    return f"its tracker does not keep region {visible(region.name)}"
+    return None

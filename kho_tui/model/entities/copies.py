@@ -1,0 +1,54 @@
+"""Copies of one thing that hold other bytes than the one that counts: shown with their origin, decoded by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kho_tui.abi.luo import LUO_FDT_NODE, LUO_SER, STRUCT_PREFIX
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
+from kho_tui.abi.root import ROOT_NODE, TRUNCATED_NAMES
+from kho_tui.fdt.tree import looks_like_fdt, parse_fdt
+from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.model.entities.values import property_values, record_values
+from kho_tui.model.entity import Detail, Entity, Value
+from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.text import SafeText, visible
+
+
+def copy_entities(copies: Sequence[Blob], path: EntityPath, values: Callable[[Blob], tuple[Value, ...]]) -> list[Entity]:
+    """One entity for each copy, under the file it stands in."""
+    siblings = Siblings(path.child("copies"))
+    return [_copy(copy, siblings, values) for copy in copies]
+
+
+def copied_root_values(copy: Blob, byte_order: ByteOrder) -> tuple[Value, ...]:
+    """The properties of the root node of another copy of the root FDT."""
+    root = parse_fdt(copy.data, fallback_names=TRUNCATED_NAMES).root
+    return () if root is None else property_values(ROOT_NODE.values(root, byte_order, copy.place))
+
+
+def copied_subtree_values(name: bytes, copy: Blob, byte_order: ByteOrder) -> tuple[Value, ...]:
+    """The head of another copy of a subtree's blob: its struct, or the properties of its FDT's root node."""
+    if copy.data.startswith(STRUCT_PREFIX) and len(copy.data) >= LUO_SER.size:
+        return record_values(LUO_SER.record(copy.data, byte_order, copy.place))
+    if name == KEXEC_METADATA_NAME and len(copy.data) >= KHO_KEXEC_METADATA.size:
+        return record_values(KHO_KEXEC_METADATA.record(copy.data, byte_order, copy.place))
+    root = parse_fdt(copy.data).root if looks_like_fdt(copy.data) else None
+    return () if root is None else property_values(LUO_FDT_NODE.values(root, byte_order, copy.place))
+
+
+def _copy(copy: Blob, siblings: Siblings, values: Callable[[Blob], tuple[Value, ...]]) -> Entity:
+    def detail() -> Detail:
+        return Detail(values(copy), (copy,))
+
+    shown = values(copy)
+    told = ", ".join(f"{v.name} {v.value:#x}" for v in shown if isinstance(v.value, int))
+    return Entity(
+        siblings.child(copy.place.origin.value),
+        "copy",
+        SafeText(f"also in {visible(copy.place.source)}"),
+        summary=SafeText(f"other bytes: {told}" if told else "other bytes"),
+        address=None,
+        detail=detail,
+    )
