@@ -9,6 +9,8 @@ from typing import Literal
 Side = Literal["in", "out"]
 
 MAX_EVIDENCE = 2000
+_BOOT_LINES = 4096
+"""Bytes in which the kernel's banner stands in a log that begins at boot."""
 _LONGEST = 512
 """Bytes of a message that are kept; the kernel's own limit for a line is 1024."""
 
@@ -70,6 +72,11 @@ _PREFIX = re.compile(
     rb")?"
 )
 _INTERESTING = re.compile(rb"KHO|kho|luo|liveupdate|panic|Oops|BUG|Unable to handle|general protection")
+
+
+def starts_at_boot(data: bytes) -> bool:
+    """Whether the log still has its first lines: only then does it mean something that a line is not there."""
+    return b"Linux version " in data[:_BOOT_LINES]
 
 
 def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:

@@ -93,6 +93,8 @@ class Sources:
     meminfo: Mapping[str, int] | Missing = NOT_HERE
     node_meminfo: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
+    log_from_boot: bool = False
+    """Whether the kernel log is there from its first line on."""
     hints: tuple[Hint, ...] = ()
     files: tuple[SourceFile, ...] = ()
     notes: tuple[Note, ...] = ()

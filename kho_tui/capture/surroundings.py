@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from kho_tui.capture import boot as boot_files
 from kho_tui.capture.boot import BootHandover
-from kho_tui.capture.dmesg import parse_dmesg
+from kho_tui.capture.dmesg import parse_dmesg, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, platform_hints, why_absent
 from kho_tui.capture.proc import (
@@ -97,6 +97,7 @@ def open_capture(
         meminfo=reader.parsed("meminfo", "memory counters", parse_meminfo),
         node_meminfo=_node_meminfo(reader),
         evidence=() if isinstance(dmesg, Missing) else parse_dmesg(dmesg),
+        log_from_boot=not isinstance(dmesg, Missing) and starts_at_boot(dmesg),
         hints=platform_hints(live=live, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch),
         files=reader.account(),
         notes=tuple(reader.notes),

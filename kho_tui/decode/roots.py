@@ -24,7 +24,7 @@ from kho_tui.memory.physical import PhysicalMemory
 _PIECE = 8 << 20
 _LARGEST_ROOT = 1 << 16
 """A root FDT is one page."""
-_MOST_CANDIDATES = 256
+_MOST_CANDIDATES = 64
 _MOST_MAGICS = 100_000
 _MARKS = (FDT_MAGIC.to_bytes(4, "big"), FDT_SW_MAGIC.to_bytes(4, "big"))
 _BOOT_RECORD = SETUP_KEXEC_KHO.to_bytes(4, "little") + KHO_DATA.size.to_bytes(4, "little")

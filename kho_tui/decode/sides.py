@@ -19,6 +19,7 @@ from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import FoundInMemory, RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource, finalized_fact
 from kho_tui.layout.place import Blob, Origin, Place
+from kho_tui.layout.platform import Platform
 from kho_tui.model.facts import Fact, Stale, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.releases.table import Finalize, Release
@@ -32,6 +33,7 @@ def side_sources(reader: Reader, sources: Sources, memory: FoundInMemory, releas
     """The sides that the sources speak of, each with the copies of its root FDT."""
     found: list[SideSource] = []
     left = list(memory.roots)
+    keeps = frozenset(c.phys for c in left if preserves_itself(reader, c))
     boot = sources.boot.fdt_phys if sources.boot is not None else None
     if boot is None:
         boot = memory.incoming
@@ -40,17 +42,17 @@ def side_sources(reader: Reader, sources: Sources, memory: FoundInMemory, releas
         found.append(incoming)
         same = {blob.data for blob in incoming.roots}
         left = [c for c in left if c.phys != incoming.phys and c.data not in same]
-    outgoing = _outgoing(reader, sources, left, release, boot)
+    outgoing = _outgoing(reader.platform, sources, left, keeps, release, boot)
     if outgoing is not None:
         found.append(outgoing)
         left = [c for c in left if c.phys != outgoing.phys]
     if not found:
-        unsided = _unsided(reader, sources, left, release)
+        unsided = _unsided(reader.platform, sources, left, keeps, release)
         if unsided is not None:
             found.append(unsided)
             left = [c for c in left if c.phys != unsided.phys]
     for other in left[:20]:
-        state = "half-built" if other.half_built else "preserved by its own tracker" if preserves_itself(reader, other) else "not preserved"
+        state = "half-built" if other.half_built else "preserved by its own tracker" if other.phys in keeps else "not preserved"
         reader.findings.add(OTHER_ROOTS, EntityPath(), f"memory holds another root FDT at {other.phys:#x} ({state}): not shown", other.phys)
     return found
 
@@ -80,21 +82,27 @@ def _incoming(sources: Sources, candidates: Sequence[RootCandidate], boot: int |
 
 
 def _outgoing(
-    reader: Reader, sources: Sources, candidates: Sequence[RootCandidate], release: Release | None, boot: int | None
+    platform: Platform,
+    sources: Sources,
+    candidates: Sequence[RootCandidate],
+    keeps: frozenset[int],
+    release: Release | None,
+    boot: int | None,
 ) -> SideSource | None:
+    """The outgoing side. ``keeps``: addresses of the candidates that their own trackers keep."""
     debugfs = sources.outgoing
     bare = sources.bare if sources.bare_side == "out" and sources.bare is not None and _is_root(sources.bare) else None
     if debugfs is None and bare is None and not _memory_is_outgoing(sources, boot):
         return None
     file = debugfs.finalize if debugfs is not None else Unavailable(SafeText("out/finalize is not in this capture"))
     aborted = release is not None and release.finalize is Finalize.STATEFUL and file is False
-    chosen = None if aborted else _choose_outgoing(reader, debugfs, candidates)
+    chosen = None if aborted else _choose_outgoing(platform, debugfs, candidates, keeps)
     if debugfs is None and bare is None and chosen is None:
         return None
     copies = [] if chosen is None else [_blob(sources, chosen)]
     copies += [b for b in (debugfs.fdt if debugfs is not None else None, bare) if b is not None]
     phys: Fact[int] = chosen.phys if chosen is not None else Unavailable(SafeText("debugfs does not tell where the root FDT lies"))
-    address = None if chosen is None else chosen.map_address(reader.platform.byte_order)
+    address = None if chosen is None else chosen.map_address(platform.byte_order)
     finalized = file if aborted else finalized_fact(release, file, address)
     subtrees = debugfs.subtrees if debugfs is not None else {}
     return SideSource("out", tuple(copies), phys, subtrees, _no_outgoing_root(sources, release, aborted=aborted), finalized, release)
@@ -104,22 +112,22 @@ def _memory_is_outgoing(sources: Sources, boot: int | None) -> bool:
     """Whether what surrounds a memory dump shows that a root FDT in it, other than the one of this boot, is the outgoing one."""
     if boot is not None:
         return True
-    has_log = any(f.path.rsplit("/", 1)[-1] == "dmesg" and f.size for f in sources.files)
-    return has_log and not any(e.kind == "found" for e in sources.evidence)
+    return sources.log_from_boot and not any(e.kind == "found" for e in sources.evidence)
 
 
-def _choose_outgoing(reader: Reader, debugfs: DebugfsSide | None, candidates: Sequence[RootCandidate]) -> RootCandidate | None:
+def _choose_outgoing(
+    platform: Platform, debugfs: DebugfsSide | None, candidates: Sequence[RootCandidate], keeps: frozenset[int]
+) -> RootCandidate | None:
     """The candidate that agrees with debugfs and keeps itself; one that is not finalized yet has to agree the more."""
-    ranked = sorted((c for c in candidates if not c.half_built), key=lambda c: (not preserves_itself(reader, c), c.phys))
+    ranked = sorted((c for c in candidates if not c.half_built), key=lambda c: (c.phys not in keeps, c.phys))
     window = debugfs.fdt.data if debugfs is not None and debugfs.fdt is not None else None
     names = frozenset(debugfs.subtrees) if debugfs is not None else frozenset()
     for one in ranked:
         same_bytes = window is not None and (one.data.startswith(window) or window.startswith(one.data))
         if same_bytes:
             return one
-        keeps = preserves_itself(reader, one)
-        pending = one.map_address(reader.platform.byte_order) == 0 and one.phys % reader.platform.page_size == 0
-        if keeps and (names <= one.names or window is not None):
+        pending = one.map_address(platform.byte_order) == 0 and one.phys % platform.page_size == 0
+        if one.phys in keeps and (names <= one.names or window is not None):
             return one
         if pending and names and names == one.names:
             return one
@@ -134,7 +142,9 @@ def _no_outgoing_root(sources: Sources, release: Release | None, *, aborted: boo
     return SafeText("out/fdt is not in this capture")
 
 
-def _unsided(reader: Reader, sources: Sources, candidates: Sequence[RootCandidate], release: Release | None) -> SideSource | None:
+def _unsided(
+    platform: Platform, sources: Sources, candidates: Sequence[RootCandidate], keeps: frozenset[int], release: Release | None
+) -> SideSource | None:
     unknown_step = Unavailable(SafeText("the side is not known"))
     bare = sources.bare
     if bare is not None and sources.kind in ("fdt", "blob"):
@@ -145,15 +155,13 @@ def _unsided(reader: Reader, sources: Sources, candidates: Sequence[RootCandidat
         return SideSource(
             sources.bare_side or "unsided", (), phys, {name: bare}, SafeText("a single blob, not a root FDT"), unknown_step, None
         )
-    ranked = sorted(
-        candidates, key=lambda c: (c.half_built, not preserves_itself(reader, c), c.phys % reader.platform.page_size != 0, c.phys)
-    )
+    ranked = sorted(candidates, key=lambda c: (c.half_built, c.phys not in keeps, c.phys % platform.page_size != 0, c.phys))
     if not ranked:
         return None
     best = ranked[0]
-    finalized: Fact[bool] = best.map_address(reader.platform.byte_order) != 0
+    finalized: Fact[bool] = best.map_address(platform.byte_order) != 0
     checkable = best.version in ROOT_FORMATS and finalized
-    stale = Stale(_UNTRUSTED) if checkable and not preserves_itself(reader, best) else None
+    stale = Stale(_UNTRUSTED) if checkable and best.phys not in keeps else None
     return SideSource("unsided", (_blob(sources, best),), best.phys, {}, SafeText(""), finalized, release, stale)
 
 

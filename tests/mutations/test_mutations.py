@@ -1,0 +1,66 @@
+"""Whatever a capture was broken into: an answer or one line of advice, in time, in bounds, and nothing that a terminal obeys."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+import pytest
+from captures import SAMPLES
+
+from mutations.attacks import ATTACKS
+from mutations.mutator import make_mutant
+from mutations.originals import originals
+from mutations.probe import Violation, check_json, check_text, exercise, exercise_command
+from mutations.workers import Outcome, run_mutants
+
+SEED = 20261122
+COUNT = 300
+THROUGH_THE_COMMAND = 4
+
+
+def assert_none_failed(outcome: Outcome) -> None:
+    again = "again: python benchmarks/mutate.py --seed SEED --number NUMBER [--keep DIRECTORY]"
+    assert not outcome.failures, "\n\n".join([again, *map(str, outcome.failures)])
+
+
+def test_mutants_are_read_or_refused() -> None:
+    captures = [o for o in originals() if "samples" in o.name]
+    outcome = run_mutants(partial(make_mutant, captures, SEED), range(COUNT), exercise)
+    assert_none_failed(outcome)
+    assert sum(outcome.answers.values()) == COUNT
+    assert outcome.answers["read"] > COUNT // 2, "mutants that are refused at the door test nothing behind it"
+
+
+def test_mutants_through_the_command() -> None:
+    captures = [o for o in originals() if "samples" in o.name]
+    numbers = range(COUNT, COUNT + THROUGH_THE_COMMAND)
+    assert_none_failed(run_mutants(partial(make_mutant, captures, SEED), numbers, exercise_command))
+
+
+def test_attacks_made_by_hand_cost_no_more_than_their_size() -> None:
+    outcome = run_mutants(ATTACKS.__getitem__, range(len(ATTACKS)), exercise)
+    assert_none_failed(outcome)
+    assert sum(outcome.answers.values()) == len(ATTACKS)
+
+
+def test_a_mutant_is_the_same_at_every_call() -> None:
+    captures = originals()
+    for number in random.Random(SEED).sample(range(10_000), 5):
+        one, other = make_mutant(captures, SEED, number), make_mutant(captures, SEED, number)
+        assert str(one) == str(other)
+        assert (one.files, one.links, one.single) == (other.files, other.links, other.single)
+
+
+@pytest.mark.parametrize("bad", ["\x1b[2J", "\x9b31m", "\x7f", "\u202e", "\u2066", "\u2028", "\ud800"])
+def test_the_probe_sees_what_it_is_there_for(bad: str) -> None:
+    with pytest.raises(Violation):
+        check_text(f"a{bad}b", "text")
+    with pytest.raises(Violation):
+        check_json('"name": "a\\\\' + "".join(f"\\u{ord(char):04x}" for char in bad) + '"')
+    check_json('"a\\\\u001b is text of ours"')
+
+
+def test_originals_are_at_hand() -> None:
+    assert SAMPLES.is_dir()
+    assert all(o.core is None or (o.core.pointers and o.core.names and o.core.fdts) for o in originals() if "samples" in o.name)
