@@ -64,6 +64,9 @@ ROOT_FORMATS: Mapping[bytes, RootFormat] = {
     )
 }
 
+PACKED_STRUCT_OFFSET = 56
+"""off_dt_struct of a root FDT that went through fdt_pack, as from 6.19 on with the first subtree (kho-abi 2.2); else it is 64."""
+
 POINTER_PROPERTIES = ("preserved-data", "fdt")
 
 TRUNCATED_NAMES: Mapping[int, bytes] = {0: b"preserved-memory-map", 21: b"compatible"}

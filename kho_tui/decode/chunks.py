@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES
 from kho_tui.decode.bitmaps import bit_runs
-from kho_tui.decode.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, POINTER_GAP
+from kho_tui.decode.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs, no_runs
-from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap, Reading
+from kho_tui.model.tracker import UNUSABLE, Chunk, ChunkList, PreservedMap, Reading
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText
 
@@ -48,19 +48,38 @@ class _Ground:
     settled: bool
 
 
-def decode_chunks(reader: Reader, address: int, where: EntityPath, release: Release | None) -> PreservedMap | Missing:
-    """The tracker whose first chunk is at ``address``. ``release`` is that of the kernel that wrote it, where known."""
+@dataclass(frozen=True, slots=True)
+class ChunkClues:
+    """What speaks for one size of bitmaps where the structure leaves both open.
+
+    ``root`` is the page of the root FDT, which every kernel keeps as an order-0 block; ``packed``: the root FDT went through fdt_pack, as
+    only 6.19 and later do; ``release`` is that of the kernel that wrote the tracker.
+    """
+
+    root: int | None = None
+    packed: bool = False
+    release: Release | None = None
+
+
+def decode_chunks(reader: Reader, address: int, where: EntityPath, clues: ChunkClues) -> PreservedMap | Missing:
+    """The tracker whose first chunk is at ``address``."""
+    damage = reader.findings.count(*TRACKER_DAMAGE)
     chunks, whole, first_problem = _walk(reader, address, where)
     if not chunks and first_problem is not None:
         return first_problem
     elements = _elements(chunks)
-    small, why = _bitmap_size(elements, reader.platform.page_size, release)
+    small, why = _bitmap_size(elements, reader.platform.page_size, clues)
     chosen_bytes = SMALL_BITMAP_BYTES if small else reader.platform.page_size
     runs, complete = _runs(reader, elements, chosen_bytes, where)
-    whole = whole and complete
     others: tuple[Reading, ...] = ()
     if why is not None:
         others = _other_reading(reader, elements, runs, small, where)
+        if others and clues.root is not None and others[0].runs.covers(clues.root, 0) and not runs.covers(clues.root, 0):
+            why = _Ground("so the root FDT's own page is kept", settled=True)
+            chosen_bytes, other_bytes = others[0].bitmap_bytes, chosen_bytes
+            other_runs = runs
+            runs, complete = _runs(reader, elements, chosen_bytes, where)
+            others = (Reading(other_bytes, other_runs, others[0].why),)
         if others:
             other = others[0]
             reader.findings.add(
@@ -70,14 +89,21 @@ def decode_chunks(reader: Reader, address: int, where: EntityPath, release: Rele
                 f"as {other.bitmap_bytes} bytes they give {other.runs.blocks} blocks",
                 address,
             )
-    reason = "" if whole else "part of the tracker could not be read: counts are lower bounds"
-    return PreservedMap(
-        address, ChunkList(tuple(chunks), chosen_bytes), runs, Status.DECODED if whole else Status.PARTIAL, SafeText(reason), others
-    )
+    whole = whole and complete
+    damaged = reader.findings.count(*TRACKER_DAMAGE) > damage
+    if not runs.blocks and damaged:
+        return Damaged(UNUSABLE)
+    reason = SafeText("" if whole else "part of the tracker could not be used: counts are lower bounds")
+    status = Status.DECODED if whole else Status.PARTIAL
+    return PreservedMap(address, ChunkList(tuple(chunks), chosen_bytes), runs, status, reason, others, damaged)
 
 
-def chunk_list_preserves(reader: Reader, first: int, page: int) -> bool:
-    """Whether the chain marks the order-0 block at ``page``, in either bitmap size. Reads no more than it needs."""
+def chunk_list_preserves(reader: Reader, first: int, page: int) -> bool | None:
+    """Whether the chain marks the order-0 block at ``page``, in either bitmap size; None where what would tell could not be read.
+
+    Reads no more than it needs.
+    """
+    whole = True
     shift = np.uint64(reader.platform.page_shift)
     span = np.uint64(reader.platform.page_size * 8)
     seen: set[int] = set()
@@ -85,7 +111,7 @@ def chunk_list_preserves(reader: Reader, first: int, page: int) -> bool:
         seen.add(first)
         blob = reader.page(first, "chunk")
         if isinstance(blob, Missing):
-            return False
+            return None
         header = KHOSER_MEM_CHUNK_HDR.record(blob.data, reader.platform.byte_order, blob.place)
         used = min(header.integer("num_elms"), CHUNK.capacity(reader.platform.page_size))
         if header.integer("order") == 0:
@@ -94,13 +120,14 @@ def chunk_list_preserves(reader: Reader, first: int, page: int) -> bool:
             bits = (np.uint64(page) - table.column("phys_start")) >> shift
             near = np.flatnonzero(bits < span)
             try:
-                data, _ = reader.pages(table.column("bitmap")[near] + bits[near] // np.uint64(64) * np.uint64(8), 8)
+                data, present = reader.pages(table.column("bitmap")[near] + bits[near] // np.uint64(64) * np.uint64(8), 8)
             except BudgetError:
-                return False
+                return None
+            whole = whole and bool(present.all())
             if (reader.words(data)[:, 0] >> bits[near] % np.uint64(64) & np.uint64(1)).any():
                 return True
         first = header.integer("next")
-    return False
+    return False if whole else None
 
 
 def _walk(reader: Reader, address: int, where: EntityPath) -> tuple[list[Chunk], bool, Missing | None]:
@@ -147,7 +174,7 @@ def _elements(chunks: list[Chunk]) -> _Elements:
     return _Elements(rows["phys_start"].astype(np.uint64), rows["bitmap"].astype(np.uint64), order)
 
 
-def _bitmap_size(elements: _Elements, page_size: int, release: Release | None) -> tuple[bool, _Ground | None]:
+def _bitmap_size(elements: _Elements, page_size: int, clues: ChunkClues) -> tuple[bool, _Ground | None]:
     """Whether bitmaps are the small ones of 6.16/6.17, and, where structure does not settle it, on what ground that is said."""
     page = np.uint64(page_size)
     shift = elements.order + np.uint64(page_size.bit_length() - 1)
@@ -158,6 +185,9 @@ def _bitmap_size(elements: _Elements, page_size: int, release: Release | None) -
         return True, None
     if len(elements) >= _PROVEN_BY_ALIGNMENT:
         return False, None
+    if clues.packed:
+        return False, None
+    release = clues.release
     if release is not None and release.root == b"kho-v1":
         return release.bitmap_bytes is not None, _Ground(f"as {release.name} writes them", settled=True)
     if len(elements) >= _SURE_BY_ALIGNMENT:

@@ -32,10 +32,14 @@ BUDGET = Code("KHO112", "error", "the state asks for more than the budget; the r
 KEY_BAD = Code("KHO113", "error", "a tracker entry that stands for no block")
 PLATFORM = Code("KHO114", "warning", "byte order or page size is a guess, or sources disagree on it")
 SOURCE_PROBLEM = Code("KHO115", "warning", "a file of the capture could not be read as what it is")
+NOT_ONE_BOOT = Code("KHO122", "warning", "two sources are not of one boot, or not of one machine")
 SOURCE_NOTE = Code("KHO121", "info", "how the path was taken")
 OTHER_ROOTS = Code("KHO116", "info", "memory holds further root FDTs")
 LOG_EVIDENCE = Code("KHO117", "warning", "the kernel log speaks of a handover that failed")
 FIELD_BAD = Code("KHO118", "error", "a field holds what its format forbids")
 STALE_LOOKS_WHOLE = Code("KHO119", "info", "memory given back by the running kernel still decodes; it is not a fact")
+
+TRACKER_DAMAGE = (POINTER_BAD, CHAIN_LOOP, COUNT_BAD, KEY_BAD)
+"""What says that a tracker was read and is wrong, not that it could not be read."""
 
 CODES: tuple[Code, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Code))

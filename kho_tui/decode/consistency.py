@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
-from kho_tui.model.facts import Missing, Status
-from kho_tui.model.state import Memblock, Side
-from kho_tui.model.tracker import PreservedMap
+from kho_tui.model.facts import Damaged, Missing, Status
+from kho_tui.model.state import Memblock, Root, Side
+from kho_tui.model.tracker import UNUSABLE, PreservedMap
 from kho_tui.text import visible
+
+EITHER_WAY = "either a running kernel was handed this root and has given the tracker back, or the state is broken"
 
 
 def contradiction(side: Side, platform: Platform) -> str | None:
     """What in the side speaks against its tracker, None where nothing does."""
     preserved = side.preserved
+    if isinstance(preserved, Damaged) and preserved.reason == UNUSABLE:
+        return UNUSABLE
     if not isinstance(preserved, PreservedMap) or preserved.status is Status.DAMAGED:
         return None
     if preserved.runs.overlapping:
         return "the blocks of its tracker overlap"
+    if preserved.damaged and isinstance(side.root, Root) and isinstance(side.root.phys, int) and not preserved.runs.covers(side.root.phys):
+        return "its tracker is damaged and does not keep the root FDT"
     if preserved.status is Status.PARTIAL:
         # What could not be read of it may keep whatever the rest does not.
         return None

@@ -20,11 +20,11 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.abi.properties import compatible_of
 from kho_tui.decode.blocks import decode_array, decode_chain
-from kho_tui.decode.codes import COUNT_BAD, PROPERTY_BAD, VERSION_UNKNOWN
+from kho_tui.decode.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
 from kho_tui.decode.memfd import decode_file
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.tree import FdtTree
-from kho_tui.layout.place import Blob
+from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray, Table
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
@@ -44,8 +44,8 @@ def is_luo_struct(data: bytes) -> bool:
     return data.startswith(STRUCT_PREFIX)
 
 
-def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None) -> Luo | Missing:
-    """LUO in its FDT form. ``stale``: why nothing that it points at may be read as fact."""
+def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None, root_version: bytes | None) -> Luo | Missing:
+    """LUO in its FDT form. ``stale``: why nothing that it points at may be read as fact; ``root_version``: of its handover."""
     root = tree.root
     version = None if root is None else compatible_of(root)
     form = LUO_FORMATS.get(version or b"")
@@ -63,7 +63,7 @@ def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stal
         return _behind_struct(reader, form, header, where, stale)
     number = reader.property(root, "liveupdate-number", where)
     array, sessions_at = _session_node(reader, tree, where)
-    flbs_at = _flb_node(reader, tree, where)
+    flbs_at = _flb_node(reader, tree, where, root_version)
     return _luo(reader, form, None, number, sessions_at, flbs_at, where, stale, array)
 
 
@@ -97,7 +97,17 @@ def _luo(
     array: PageArray,
 ) -> Luo:
     sessions = stale or _sessions(reader, form, sessions_at, where, array)
+    zero_is_damage = not form.is_struct and form.compatible != b"luo-v2"
+    if stale is None and sessions_at == 0 and zero_is_damage:
+        sessions = Damaged(SafeText("luo-session-header is 0, yet the session array is there from boot on"))
+        reader.findings.add(POINTER_BAD, where, str(sessions.reason))
     flbs = stale or _flbs(reader, form, flbs_at, where.child(_FLBS), written=not isinstance(sessions, Missing))
+    # A struct copied by debugfs is older than an FLB page in memory: that is no contradiction.
+    older = header is not None and header.place.origin is not Origin.MEMORY
+    unwritten = isinstance(sessions, Unavailable) and sessions.reason == NOT_YET
+    if unwritten and not older and isinstance(flbs, FlbList) and flbs.flbs:
+        sessions = Damaged(SafeText("FLBs are written, yet no session is: LUO writes both in the reboot call"))
+        reader.findings.add(COUNT_BAD, where, str(sessions.reason))
     return Luo(form, header, number, sessions_at, flbs_at, sessions, flbs)
 
 
@@ -123,9 +133,14 @@ def _session_node(reader: Reader, tree: FdtTree, where: EntityPath) -> tuple[Pag
     return array, reader.property(node, "luo-session-header", where)
 
 
-def _flb_node(reader: Reader, tree: FdtTree, where: EntityPath) -> Fact[int]:
+def _flb_node(reader: Reader, tree: FdtTree, where: EntityPath, root_version: bytes | None) -> Fact[int]:
+    """Where the FLB page lies; 0 where there is no node of it, as in 6.19."""
     assert tree.root is not None
     node = tree.root.child(FLB_NODE_NAME)
+    if node is None and root_version == b"kho-v3":
+        missing = Damaged(SafeText("no luo-flb node: 7.1 panics without it"))
+        reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
+        return missing
     if node is None:
         return 0
     version = compatible_of(node) or b""
@@ -199,7 +214,11 @@ def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, 
     if isinstance(at, Missing):
         return at
     if at == 0:
-        return Unavailable(SafeText("no FLB page")) if form.is_struct else FlbList(None, (), Status.DECODED, SafeText("6.19 has no FLBs"))
+        return (
+            Unavailable(SafeText("no FLB page"))
+            if form.is_struct
+            else FlbList(None, (), Status.DECODED, SafeText("no luo-flb node, as 6.19 writes it: no FLBs"))
+        )
     entries = decode_array(reader, at, FLB_PAGE, None, where, "FLBs")
     if isinstance(entries, Missing):
         return entries

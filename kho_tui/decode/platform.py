@@ -9,7 +9,7 @@ from kho_tui.abi.properties import integer_property
 from kho_tui.abi.root import POINTER_PROPERTIES
 from kho_tui.capture.sources import Hint, Sources
 from kho_tui.context import Context
-from kho_tui.decode.codes import PLATFORM
+from kho_tui.decode.codes import NOT_ONE_BOOT, PLATFORM
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import RootCandidate, preserves_itself
 from kho_tui.fdt.tree import Node
@@ -18,6 +18,8 @@ from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 
+_MACHINES = {"x86_64": "x86_64", "aarch64": "arm64"}
+"""ELF machines by the kernel's name of the architecture."""
 _HIGHEST_ADDRESS = 1 << 52
 _SURE_BY_ALIGNMENT = 3
 """Addresses that are all aligned to a larger page: by chance once in 4 (16K) or 16 (64K) each."""
@@ -38,14 +40,16 @@ def decide_platform(
     nodes = [*roots, *(c.root for c in candidates)]
     byte_order, why_order = _byte_order(sources, nodes, overrides, findings)
     page_size, why_size = _page_size(sources, candidates, nodes, overrides, byte_order, context, findings)
+    _check_machine(sources, findings)
     reasons = (SafeText(f"{byte_order}-endian: {why_order}"), SafeText(f"page size {page_size}: {why_size}"))
     return Platform(byte_order, page_size), reasons
 
 
 def _byte_order(sources: Sources, nodes: Sequence[Node], overrides: Overrides, findings: Findings) -> tuple[ByteOrder, str]:
-    if overrides.byte_order is not None:
-        return overrides.byte_order, "as told"
     hint = _strongest(sources, "byte_order", findings)
+    if overrides.byte_order is not None:
+        _check_told(hint, overrides.byte_order, findings)
+        return overrides.byte_order, "as told"
     if hint is not None:
         return ("big" if hint.value == "big" else "little"), hint.reason
     votes = {order: sum(1 for value in _addresses(nodes, order) if value < _HIGHEST_ADDRESS) for order in _orders()}
@@ -66,9 +70,10 @@ def _page_size(
     context: Context,
     findings: Findings,
 ) -> tuple[int, str]:
-    if overrides.page_size is not None:
-        return overrides.page_size, "as told"
     hint = _strongest(sources, "page_size", findings)
+    if overrides.page_size is not None:
+        _check_told(hint, overrides.page_size, findings)
+        return overrides.page_size, "as told"
     if hint is not None and hint.value in PAGE_SIZES:
         return int(hint.value), hint.reason
     by_walk = _by_walk(sources.memory, candidates, byte_order, context)
@@ -86,6 +91,21 @@ def _page_size(
     if nodes:
         findings.add(PLATFORM, EntityPath(), "page size: nothing tells; taken as 4096 (--page-size says otherwise)")
     return PAGE_SIZES[0], "assumed, nothing tells"
+
+
+def _check_told(hint: Hint | None, told: int | ByteOrder, findings: Findings) -> None:
+    """Say where what the user told contradicts what the capture says."""
+    if hint is not None and hint.value != told:
+        what = hint.what.replace("_", " ")
+        findings.add(PLATFORM, EntityPath(), f"{what}: told to be {told}, but {hint.reason} says {hint.value}")
+
+
+def _check_machine(sources: Sources, findings: Findings) -> None:
+    """Memory of another kind of machine than the rest of the capture is not this capture's."""
+    machine = sources.memory.machine if sources.memory is not None else None
+    arch = _MACHINES.get(machine or "")
+    if arch is not None and sources.arch is not None and arch != sources.arch:
+        findings.add(NOT_ONE_BOOT, EntityPath(), f"memory is of {arch}, the rest of the capture of {sources.arch}")
 
 
 def _by_walk(memory: PhysicalMemory | None, candidates: Sequence[RootCandidate], byte_order: ByteOrder, context: Context) -> int | None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, RESERVE_MEM_NODE
 from kho_tui.abi.metadata import KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.abi.properties import compatible_of
-from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_DATA_NODE, KHO_TEST_FOLIO, KHO_TEST_NODE, looks_like_descriptor
+from kho_tui.abi.test_kho import (
+    KHO_TEST_COMPATIBLE,
+    KHO_TEST_DATA_NODE,
+    KHO_TEST_FOLIO,
+    KHO_TEST_MAGIC,
+    KHO_TEST_NODE,
+    looks_like_descriptor,
+)
 from kho_tui.abi.vmalloc import KHO_VMALLOC
-from kho_tui.decode.codes import COUNT_BAD, PROPERTY_BAD, VERSION_UNKNOWN
+from kho_tui.decode.codes import COUNT_BAD, FIELD_BAD, PROPERTY_BAD, VERSION_UNKNOWN
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
 from kho_tui.fdt.tree import FdtTree
@@ -65,6 +72,9 @@ def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, 
         missing = Damaged(SafeText("no data node"))
         reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
         return KhoTest(values, missing, missing, missing, missing, shift)
+    magic = reader.property(tree.root, "magic", where, 4)
+    if isinstance(magic, int) and magic != KHO_TEST_MAGIC:
+        reader.findings.add(FIELD_BAD, where, f"magic is {magic:#x} where {KHO_TEST_MAGIC:#x} is right: the test module refuses it")
     values += KHO_TEST_DATA_NODE.values(node, order, place)
     nr_folios = reader.property(node, "nr_folios", where, 4)
     csum = reader.property(node, "csum", where, 4)

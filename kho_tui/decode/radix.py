@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 from kho_tui.abi.radix import RadixShape
 from kho_tui.decode.bitmaps import bit_runs
-from kho_tui.decode.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTER_GAP
+from kho_tui.decode.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs, no_runs
-from kho_tui.model.tracker import PreservedMap, RadixTree
+from kho_tui.model.tracker import UNUSABLE, PreservedMap, RadixTree
 from kho_tui.text import SafeText
 
 U64s = npt.NDArray[np.uint64]
@@ -28,6 +28,7 @@ def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) 
     if isinstance(first, Missing):
         reader.unreadable(first, where, "root node of the tracker", root)
         return first
+    damage = reader.findings.count(*TRACKER_DAMAGE)
     addresses, prefixes = [np.array([root], np.uint64)], [np.zeros(1, np.uint64)]
     seen = addresses[0]
     whole = True
@@ -44,30 +45,33 @@ def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) 
         prefixes.append(prefix)
     runs, complete = _leaf_runs(reader, shape, addresses[-1], prefixes[-1], where)
     whole = whole and complete
-    for array in (*addresses, *prefixes):
-        array.flags.writeable = False
-    reason = "" if whole else "part of the tracker could not be read: counts are lower bounds"
+    damaged = reader.findings.count(*TRACKER_DAMAGE) > damage
+    if not runs.blocks and damaged:
+        return Damaged(UNUSABLE)
+    reason = "" if whole else "part of the tracker could not be used: counts are lower bounds"
     status = Status.DECODED if whole else Status.PARTIAL
     if not shape.holds_order0:
         status, reason = Status.DAMAGED, "kho-v2 on this page size loses the bit that tells the order: addresses and orders are wrong"
         reader.findings.add(KEY_BAD, where, reason, root)
-    return PreservedMap(root, RadixTree(tuple(addresses), tuple(prefixes)), runs, status, SafeText(reason))
+    for array in (*addresses, *prefixes):
+        array.flags.writeable = False
+    return PreservedMap(root, RadixTree(tuple(addresses), tuple(prefixes)), runs, status, SafeText(reason), damaged=damaged)
 
 
-def radix_preserves(reader: Reader, root: int, page: int, extra_bit: bool) -> bool:
-    """Whether the tree marks the order-0 block at ``page``: one walk down."""
+def radix_preserves(reader: Reader, root: int, page: int, extra_bit: bool) -> bool | None:
+    """Whether the tree marks the order-0 block at ``page``: one walk down; None where a node on the way could not be read."""
     shape = RadixShape(reader.platform.page_shift, extra_bit)
     *inner, bit = shape.indexes(shape.key(page, 0))
     node = root
     for slot in inner:
         entry = reader.blob(node + slot * 8, 8)
         if isinstance(entry, Missing):
-            return False
+            return None
         node = int.from_bytes(entry.data, reader.platform.byte_order)
         if node == 0 or node % reader.platform.page_size:
             return False
     word = reader.blob(node + bit // 64 * 8, 8)
-    return not isinstance(word, Missing) and bool(int.from_bytes(word.data, reader.platform.byte_order) >> (bit % 64) & 1)
+    return None if isinstance(word, Missing) else bool(int.from_bytes(word.data, reader.platform.byte_order) >> (bit % 64) & 1)
 
 
 def _children(reader: Reader, shape: RadixShape, level: int, nodes: U64s, prefixes: U64s, where: EntityPath) -> tuple[U64s, U64s, bool]:
@@ -118,6 +122,9 @@ def _unseen(reader: Reader, nodes: U64s, prefixes: U64s, seen: U64s, where: Enti
 def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, where: EntityPath) -> tuple[Runs, bool]:
     size = reader.platform.page_size
     batch = max(1, _BATCH_BYTES // size)
+    # By address, which mostly is the order in the file: pages of one batch are then read many at a time, not one by one.
+    by_address = np.argsort(leaves)
+    leaves, prefixes = leaves[by_address], prefixes[by_address]
     starts, counts, orders = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
     complete = True
     for at in range(0, len(leaves), batch):

@@ -45,6 +45,10 @@ class Findings:
         if self._seen[code.name] <= _SAME_CODE_LIMIT:
             self.items.append(Finding(code.name, code.severity, SafeText(message), where, address))
 
+    def count(self, *codes: Code) -> int:
+        """How many findings of these codes there are so far."""
+        return sum(self._seen[code.name] for code in codes)
+
     def extend(self, other: Findings) -> None:
         """Take over the findings of a part that was decoded on trial."""
         self.items.extend(other.items)
@@ -73,6 +77,10 @@ class Reader:
     def on_trial(self) -> Reader:
         """The same reader with findings of its own, for a part that may have to be decoded again."""
         return replace(self, findings=Findings(), _reached=set())
+
+    def without_memory(self) -> Reader:
+        """The same reader where memory must not be looked at."""
+        return replace(self, memory=None)
 
     def reached_first(self, address: int) -> bool:
         """Whether nothing has led to the structure at an address before.
@@ -119,6 +127,9 @@ class Reader:
         value = integer_property(node, name, size, self.platform.byte_order)
         if value is not None:
             return value
+        found = node.property(name.encode())
+        if (found is not None and not found.complete) or (found is None and not node.complete):
+            return Unavailable(SafeText(f"{name} lies beyond the end of the file"))
         missing = Damaged(SafeText(f"{name} is missing or not {size} bytes"))
         self.findings.add(PROPERTY_BAD, where, str(missing.reason))
         return missing

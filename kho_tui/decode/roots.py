@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, Tracker
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.capture.boot import KHO_DATA, SETUP_KEXEC_KHO
 from kho_tui.context import Context
@@ -47,6 +47,12 @@ class RootCandidate:
         """Names of the subtrees."""
         return frozenset(child.name for child in self.root.children)
 
+    def pointer(self, name: bytes, byte_order: ByteOrder) -> int | None:
+        """Where the root says that a subtree's blob lies."""
+        node = self.root.child(name)
+        found = [] if node is None else [integer_property(node, one, 8, byte_order) for one in POINTER_PROPERTIES]
+        return next((value for value in found if value), None)
+
     def map_address(self, byte_order: ByteOrder) -> int:
         """Address of the tracker, 0 where there is none."""
         return integer_property(self.root, "preserved-memory-map", 8, byte_order) or 0
@@ -85,15 +91,21 @@ def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
     return FoundInMemory(tuple(roots), frozenset(boot_fdts))
 
 
-def preserves_itself(reader: Reader, candidate: RootCandidate) -> bool:
-    """Whether the candidate's own tracker keeps its page as an order-0 block, as a kernel sees to."""
-    form = ROOT_FORMATS.get(candidate.version)
-    tracker = candidate.map_address(reader.platform.byte_order)
-    if form is None or not tracker or candidate.phys % reader.platform.page_size or tracker % reader.platform.page_size:
+def preserves_itself(reader: Reader, candidate: RootCandidate) -> bool | None:
+    """Whether the candidate's own tracker keeps its page as an order-0 block, as a kernel sees to; None where that cannot be told."""
+    if candidate.version not in ROOT_FORMATS:
+        return None
+    return tracker_keeps(reader, candidate.version, candidate.map_address(reader.platform.byte_order), candidate.phys)
+
+
+def tracker_keeps(reader: Reader, version: bytes, tracker: int, page: int) -> bool | None:
+    """Whether the tracker of a root of this version keeps the order-0 block at ``page``; None where that cannot be told."""
+    form = ROOT_FORMATS.get(version)
+    if form is None or not tracker or page % reader.platform.page_size or tracker % reader.platform.page_size:
         return False
     if form.tracker is Tracker.CHUNKS:
-        return chunk_list_preserves(reader, tracker, candidate.phys)
-    return radix_preserves(reader, tracker, candidate.phys, form.extra_bit)
+        return chunk_list_preserves(reader, tracker, page)
+    return radix_preserves(reader, tracker, page, form.extra_bit)
 
 
 def _pieces(memory: PhysicalMemory, context: Context) -> Iterator[tuple[int, bytes]]:

@@ -11,10 +11,10 @@ from kho_tui.decode.codes import COUNT_BAD, SOURCE_PROBLEM, SOURCES_DIFFER
 from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
 from kho_tui.layout.table import Table
-from kho_tui.model.facts import Missing, Unavailable
+from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Scratch, ScratchArea
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 
 _MOST_AREAS = FIRST_NODE_ENTRY + (1 << 10)
 """A kernel knows at most 2^10 nodes (NODES_SHIFT of x86 and arm64)."""
@@ -31,18 +31,27 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
     binary = _binary(reader, sources)
     pairs = None if binary is None else list(zip(binary.column("addr").tolist(), binary.column("size").tolist(), strict=True))
     text = sources.scratch
+    if text is not None and not (text.phys and text.lengths):
+        lacking = "scratch_phys" if not text.phys else "scratch_len"
+        if pairs is None:
+            return Unavailable(SafeText(f"out/{lacking} could not be read, and one half of the table says nothing"))
+        text = None
     if text is not None:
+        status, reason = Status.DECODED, NO_TEXT
         if len(text.phys) != len(text.lengths):
             message = f"scratch_phys has {len(text.phys)} lines, scratch_len {len(text.lengths)}: the shorter one counts"
             reader.findings.add(SOURCE_PROBLEM, _WHERE, message)
+            status, reason = Status.PARTIAL, SafeText(f"{len(text.phys)} addresses and {len(text.lengths)} sizes: some areas are not known")
         said = list(zip(text.phys, text.lengths, strict=False))[:_MOST_AREAS]
         if len(said) < min(len(text.phys), len(text.lengths)):
             reader.findings.add(COUNT_BAD, _WHERE, f"more than {_MOST_AREAS} scratch areas: the rest is left out")
+            status, reason = Status.PARTIAL, SafeText(f"only the first {_MOST_AREAS} areas are shown")
         if pairs is not None and pairs != said:
             reader.findings.add(SOURCES_DIFFER, _WHERE, "the table passed at boot differs from out/scratch_phys and out/scratch_len")
-        return Scratch(_areas(said, nodes), binary, SafeText("kho/out/scratch_phys, scratch_len"))
+        return Scratch(_areas(said, nodes), binary, SafeText("kho/out/scratch_phys, scratch_len"), status, reason)
     if pairs is not None and binary is not None:
-        return Scratch(_areas(pairs, nodes), binary, SafeText("scratch table in memory" if sources.bare is None else "scratch table"))
+        source = SafeText("scratch table in memory" if sources.bare is None else "scratch table")
+        return Scratch(_areas(pairs, nodes), binary, source, Status.DECODED, NO_TEXT)
     return Unavailable(SafeText("neither out/scratch_phys nor the table itself is in this capture"))
 
 

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, ROOT_NODE, SUBTREE_NODE, RootFormat, Tracker
-from kho_tui.decode.chunks import decode_chunks
-from kho_tui.decode.codes import POINTER_BAD, PROPERTY_BAD, SOURCES_DIFFER, VERSION_UNKNOWN
+from kho_tui.abi.root import PACKED_STRUCT_OFFSET, POINTER_PROPERTIES, ROOT_FORMATS, ROOT_NODE, SUBTREE_NODE, RootFormat, Tracker
+from kho_tui.decode.chunks import ChunkClues, decode_chunks
+from kho_tui.decode.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCES_DIFFER, VERSION_UNKNOWN
 from kho_tui.decode.fdts import report_fdt, view_root
 from kho_tui.decode.radix import decode_radix
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
 from kho_tui.fdt.tree import Node
-from kho_tui.layout.place import Blob
+from kho_tui.layout.place import Blob, Origin
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.state import KexecMetadata, Root, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.releases.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK, subtree_is_kept
-from kho_tui.releases.table import Finalize, Release
+from kho_tui.releases.table import Release
 from kho_tui.text import SafeText, visible
 
 _PRESERVED = "preserved"
@@ -43,21 +43,30 @@ class SideSource:
     finalized: Fact[bool]
     release: Release | None
     stale_tracker: Stale | None = None
+    use_memory: bool = True
+    """False: memory is of another boot, so nothing of this side may be followed into it."""
+    none_yet: bool = False
+    """True: this release has neither root nor subtrees before they are finalized."""
 
 
 def decode_side(reader: Reader, source: SideSource) -> Side:
     """The side. Incoming parts that the running kernel has given back are stale, whatever they look like."""
     where = EntityPath((source.name,))
+    if not source.use_memory:
+        reader = reader.without_memory()
     root = _root(reader, source, where)
     given_back = source.name == "in" or source.stale_tracker is not None
     preserved = _preserved(reader, root, source, where.child(_PRESERVED))
     subtrees = _subtrees(reader, root, source, where, given_back=given_back)
-    return Side(source.name, root, source.finalized, preserved, subtrees, _writer(subtrees, source))
+    told = not isinstance(root, Missing) or bool(source.subtrees) or source.none_yet
+    return Side(source.name, root, source.finalized, preserved, subtrees, told, _writer(subtrees))
 
 
 def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missing:
     if not source.roots:
         return Unavailable(source.no_root)
+    if source.name == "out" and reader.memory is not None and source.roots[0].place.origin is not Origin.MEMORY:
+        reader.findings.add(POINTER_GAP, where, "the root FDT was not found in memory: the copy in debugfs counts, which was made earlier")
     view = view_root(source.roots[0])
     report_fdt(reader.findings, view, where)
     for copy in source.roots[1:]:
@@ -95,23 +104,37 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
     if root.format is None:
         return Unknown(SafeText("the format of the tracker is not known for this root version"))
     if root.map_address == 0:
-        return Unavailable(SafeText("not finalized: the root FDT names no tracker yet"))
+        return _no_map(reader, root.format, where)
     if reader.memory is None:
-        return Unavailable(SafeText("no memory in this capture"))
+        return Unavailable(SafeText("no memory in this capture" if source.use_memory else "memory is of another boot"))
     if root.map_address % reader.platform.page_size:
         missing = Damaged(SafeText(f"the tracker's address {root.map_address:#x} is not page aligned"))
         reader.findings.add(POINTER_BAD, where, str(missing.reason), root.map_address)
         return missing
     if root.format.tracker is Tracker.CHUNKS:
-        return decode_chunks(reader, root.map_address, where, source.release)
+        header = root.view.tree.header
+        packed = header is not None and header.integer("off_dt_struct") == PACKED_STRUCT_OFFSET
+        return decode_chunks(reader, root.map_address, where, ChunkClues(known(root.phys), packed, source.release))
     return decode_radix(reader, root.map_address, root.format.extra_bit, where)
+
+
+def _no_map(reader: Reader, form: RootFormat, where: EntityPath) -> Missing:
+    """Why a root names no tracker: before 7.1 it is not finalized yet, from then on that cannot be."""
+    if form.tracker is Tracker.CHUNKS:
+        return Unavailable(SafeText("not finalized: the root FDT names no tracker yet"))
+    missing = Damaged(SafeText("the root FDT names no tracker: the next kernel refuses it"))
+    reader.findings.add(POINTER_BAD, where, str(missing.reason))
+    return missing
 
 
 def _subtrees(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath, *, given_back: bool) -> tuple[Subtree, ...]:
     found: list[Subtree] = []
     version = None if isinstance(root, Missing) else root.compatible
     for path, one in _sources(reader, root, source, where):
-        trust = _incoming_trust(version, one.name) if given_back else Trust()
+        trust = _trust(version, one.name, source.stale_tracker) if given_back else Trust()
+        if one.in_root is False:
+            message = f"{visible(one.name)} is in debugfs and not in the root FDT: it is not handed over"
+            reader.findings.add(SOURCES_DIFFER, path, message)
         found.append(decode_subtree(reader, one, path, trust, memory_first=source.name != "in"))
     return tuple(found)
 
@@ -128,14 +151,16 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
         path = siblings.named(node.name)
         phys, size = _pointers(reader, node, root.format, path)
         values = SUBTREE_NODE.values(node, reader.platform.byte_order, place)
-        found.append((path, SubtreeSource(node.name, phys, size, values, source.subtrees.get(node.name))))
+        found.append((path, SubtreeSource(node.name, phys, size, values, source.subtrees.get(node.name), True, root.compatible)))
     known_names = {node.name for node in nodes}
+    version = None if isinstance(root, Missing) else root.compatible
+    in_root = None if isinstance(root, Missing) or root.view.tree.salvaged else False
     why = SafeText(
         "the root FDT is not in this capture" if isinstance(root, Missing) else "the root FDT, as far as it was read, does not name it"
     )
     unknown = Unavailable(why)
     found += [
-        (siblings.named(name), SubtreeSource(name, unknown, len(blob.data), (), blob))
+        (siblings.named(name), SubtreeSource(name, unknown, len(blob.data), (), blob, in_root, version))
         for name, blob in sorted(source.subtrees.items())
         if name not in known_names
     ]
@@ -159,23 +184,15 @@ def _pointers(reader: Reader, node: Node, form: RootFormat | None, where: Entity
     return phys, (no_size if size is None else size)
 
 
-def _incoming_trust(version: bytes | None, name: bytes) -> Trust:
-    behind = Stale(SafeText(REACHED_THROUGH_FREED))
+def _trust(version: bytes | None, name: bytes, why: Stale | None) -> Trust:
+    """What may be believed of a subtree of a side whose memory was given back, surely or (``why``) most likely."""
+    behind = why or Stale(SafeText(REACHED_THROUGH_FREED))
     return Trust(None if subtree_is_kept(version, name) else behind, behind)
 
 
-def _writer(subtrees: tuple[Subtree, ...], source: SideSource) -> str | None:
+def _writer(subtrees: tuple[Subtree, ...]) -> str | None:
     """The release that wrote the side: as kexec-metadata says; for the outgoing side it is the running kernel's too."""
     for one in subtrees:
         if isinstance(one.content, KexecMetadata):
             return visible(one.content.record.text("previous_release"))
     return None
-
-
-def finalized_fact(release: Release | None, file: bool | Missing, map_address: int | None) -> Fact[bool]:
-    """Whether the outgoing side is complete, by the rule of its release."""
-    if release is not None and release.finalize is Finalize.NONE:
-        return Unavailable(SafeText(f"{release.name} has no such step: always complete"))
-    if map_address:
-        return True
-    return file

@@ -9,40 +9,42 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.properties import compatible_of
-from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
-from kho_tui.capture.sources import DebugfsSide, Sources
-from kho_tui.decode.codes import OTHER_ROOTS
+from kho_tui.capture.sources import Sources
+from kho_tui.decode.codes import NOT_ONE_BOOT, OTHER_ROOTS, SOURCES_DIFFER
+from kho_tui.decode.consistency import EITHER_WAY
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.luo import is_luo_struct
+from kho_tui.decode.outgoing import Choice, Keeps, choose_outgoing
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import FoundInMemory, RootCandidate, preserves_itself
-from kho_tui.decode.side import SideSource, finalized_fact
+from kho_tui.decode.side import SideSource
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.layout.platform import Platform
-from kho_tui.model.facts import Fact, Stale, Unavailable
+from kho_tui.model.facts import Fact, Missing, Stale, Unavailable, Unknown
 from kho_tui.model.path import EntityPath
 from kho_tui.releases.table import Finalize, Release
-from kho_tui.text import SafeText
+from kho_tui.text import SafeText, visible
 
 _NO_IN_STEP = Unavailable(SafeText("not a question for what was handed in"))
-_UNTRUSTED = SafeText("its own tracker does not keep its page: most likely what a running kernel was handed and has given back")
+_UNTRUSTED = SafeText(f"its own tracker does not keep its page: {EITHER_WAY}")
 
 
 def side_sources(reader: Reader, sources: Sources, memory: FoundInMemory, release: Release | None) -> list[SideSource]:
     """The sides that the sources speak of, each with the copies of its root FDT."""
     found: list[SideSource] = []
     left = list(memory.roots)
-    keeps = frozenset(c.phys for c in left if preserves_itself(reader, c))
+    keeps = {c.phys: preserves_itself(reader, c) for c in left}
     boot = sources.boot.fdt_phys if sources.boot is not None else None
     if boot is None:
         boot = memory.incoming
-    incoming = _incoming(sources, left, boot)
+    incoming = _incoming(reader, sources, left, boot, release)
     if incoming is not None:
         found.append(incoming)
-        same = {blob.data for blob in incoming.roots}
-        left = [c for c in left if c.phys != incoming.phys and c.data not in same]
-    outgoing = _outgoing(reader.platform, sources, left, keeps, release, boot)
+        same = {blob.data for blob in incoming.roots} if boot is None else set()
+        left = [c for c in left if c.phys != boot and c.data not in same]
+    outgoing = _outgoing(reader, sources, left, keeps, release, boot)
     if outgoing is not None:
         found.append(outgoing)
         left = [c for c in left if c.phys != outgoing.phys]
@@ -52,8 +54,9 @@ def side_sources(reader: Reader, sources: Sources, memory: FoundInMemory, releas
             found.append(unsided)
             left = [c for c in left if c.phys != unsided.phys]
     for other in left[:20]:
-        state = "half-built" if other.half_built else "preserved by its own tracker" if other.phys in keeps else "not preserved"
-        reader.findings.add(OTHER_ROOTS, EntityPath(), f"memory holds another root FDT at {other.phys:#x} ({state}): not shown", other.phys)
+        state = {True: "kept by its own tracker", False: "not kept by its own tracker", None: "whether its tracker keeps it cannot be told"}
+        told = "half-built" if other.half_built else state[keeps[other.phys]]
+        reader.findings.add(OTHER_ROOTS, EntityPath(), f"memory holds another root FDT at {other.phys:#x} ({told}): not shown", other.phys)
     return found
 
 
@@ -62,50 +65,91 @@ def kho_boot_refused(sources: Sources) -> bool:
     return any(e.kind == "disabled" and e.side == "in" for e in sources.evidence)
 
 
-def _incoming(sources: Sources, candidates: Sequence[RootCandidate], boot: int | None) -> SideSource | None:
+def _incoming(
+    reader: Reader, sources: Sources, candidates: Sequence[RootCandidate], boot: int | None, release: Release | None
+) -> SideSource | None:
     debugfs = sources.incoming
     bare = sources.bare if sources.bare_side == "in" and sources.bare is not None and _is_root(sources.bare) else None
-    no_tree = debugfs is None and sources.outgoing is None
-    if debugfs is None and bare is None and (boot is None or not no_tree or kho_boot_refused(sources)):
+    if debugfs is None and bare is None and (boot is None or kho_boot_refused(sources)):
         return None
     copies = [b for b in (debugfs.fdt if debugfs is not None else None, bare) if b is not None]
     here = next((c for c in candidates if c.phys == boot), None) if boot is not None else None
-    if here is None and copies:
+    if boot is None and copies:
         here = next((c for c in candidates if c.data == copies[0].data), None)
-    phys: Fact[int] = (
-        boot if boot is not None else here.phys if here is not None else Unavailable(SafeText("no boot record in this capture"))
-    )
+    phys: Fact[int] = Unavailable(SafeText("no boot record in this capture"))
+    if boot is not None:
+        phys = boot
+    elif here is not None:
+        phys = here.phys
     if here is not None:
-        copies.append(_blob(sources, here))
-    no_root = SafeText("in/fdt is not in this capture" if boot is None else f"memory at {boot:#x} is not in this capture")
+        memory = _blob(sources, here)
+        if copies and not (memory.data.startswith(copies[0].data) or copies[0].data.startswith(memory.data)):
+            phys = Unavailable(SafeText(f"in/fdt is not what lies at {here.phys:#x}, where this boot was told to look"))
+            message = f"in/fdt is not the root FDT at {here.phys:#x} that this boot was told of, which does not change: in/fdt is shown"
+            reader.findings.add(NOT_ONE_BOOT, EntityPath(("in",)), message, here.phys)
+        # A copy cut short says less than the page itself.
+        copies = (
+            [memory, *copies]
+            if copies and len(copies[0].data) < len(memory.data) and memory.data.startswith(copies[0].data)
+            else [*copies, memory]
+        )
+    _check_version(reader, copies, release)
+    no_root = SafeText("in/fdt is not in this capture" if boot is None else f"neither in/fdt nor memory at {boot:#x} is in this capture")
     return SideSource("in", tuple(copies), phys, debugfs.subtrees if debugfs is not None else {}, no_root, _NO_IN_STEP, None)
 
 
+def _check_version(reader: Reader, copies: Sequence[Blob], release: Release | None) -> None:
+    """An incoming root of a version that the running kernel does not take is not what it booted from."""
+    node = view_root(copies[0]).tree.root if copies else None
+    version = None if node is None else compatible_of(node)
+    if release is not None and version in ROOT_FORMATS and version != release.root:
+        message = f"{visible(version or b'')} is not a version that {release.name} takes: not of one boot"
+        reader.findings.add(NOT_ONE_BOOT, EntityPath(("in",)), message)
+
+
 def _outgoing(
-    platform: Platform,
+    reader: Reader,
     sources: Sources,
     candidates: Sequence[RootCandidate],
-    keeps: frozenset[int],
+    keeps: Keeps,
     release: Release | None,
     boot: int | None,
 ) -> SideSource | None:
-    """The outgoing side. ``keeps``: addresses of the candidates that their own trackers keep."""
+    """The outgoing side. ``keeps``: whether the candidates' own trackers keep them."""
     debugfs = sources.outgoing
     bare = sources.bare if sources.bare_side == "out" and sources.bare is not None and _is_root(sources.bare) else None
     if debugfs is None and bare is None and not _memory_is_outgoing(sources, boot):
         return None
-    file = debugfs.finalize if debugfs is not None else Unavailable(SafeText("out/finalize is not in this capture"))
-    aborted = release is not None and release.finalize is Finalize.STATEFUL and file is False
-    chosen = None if aborted else _choose_outgoing(platform, debugfs, candidates, keeps)
+    file: Fact[bool] = debugfs.finalize if debugfs is not None else Unavailable(SafeText("out/finalize is not in this capture"))
+    stateful = release is not None and release.finalize is Finalize.STATEFUL
+    if stateful and file is False and debugfs is not None and debugfs.fdt is not None:
+        file = Unknown(SafeText("out/finalize says 0, yet out/fdt is there, which it is only while finalized"))
+        reader.findings.add(SOURCES_DIFFER, EntityPath(("out",)), str(file.reason))
+    aborted = stateful and file is False
+    choice = Choice() if aborted else choose_outgoing(reader, debugfs, candidates, keeps)
+    if choice.root is None and choice.foreign is not None:
+        message = f"memory is not of the boot that debugfs was copied from: {choice.foreign}. It is not used for this side"
+        reader.findings.add(NOT_ONE_BOOT, EntityPath(("out",)), message)
+    chosen = choice.root
     if debugfs is None and bare is None and chosen is None:
         return None
     copies = [] if chosen is None else [_blob(sources, chosen)]
     copies += [b for b in (debugfs.fdt if debugfs is not None else None, bare) if b is not None]
     phys: Fact[int] = chosen.phys if chosen is not None else Unavailable(SafeText("debugfs does not tell where the root FDT lies"))
-    address = None if chosen is None else chosen.map_address(platform.byte_order)
-    finalized = file if aborted else finalized_fact(release, file, address)
+    address = None if chosen is None else chosen.map_address(reader.platform.byte_order)
+    finalized = file if aborted else finalized_fact(release, chosen, file, address)
     subtrees = debugfs.subtrees if debugfs is not None else {}
-    return SideSource("out", tuple(copies), phys, subtrees, _no_outgoing_root(sources, release, aborted=aborted), finalized, release)
+    no_root = _no_outgoing_root(sources, release, boot, aborted=aborted)
+    use_memory = choice.foreign is None or chosen is not None
+    return SideSource("out", tuple(copies), phys, subtrees, no_root, finalized, release, use_memory=use_memory, none_yet=aborted)
+
+
+def finalized_fact(release: Release | None, root: RootCandidate | None, file: Fact[bool], map_address: int | None) -> Fact[bool]:
+    """Whether the outgoing side is complete, by the rule of its release, or of its root's version where no release is known."""
+    form = ROOT_FORMATS.get(root.version) if root is not None else None
+    if (release is not None and release.finalize is Finalize.NONE) or (form is not None and form.tracker is Tracker.RADIX):
+        return Unavailable(SafeText("there is no such step from 7.1 on: always complete"))
+    return True if map_address and not isinstance(file, Unknown) else file
 
 
 def _memory_is_outgoing(sources: Sources, boot: int | None) -> bool:
@@ -115,53 +159,37 @@ def _memory_is_outgoing(sources: Sources, boot: int | None) -> bool:
     return sources.log_from_boot and not any(e.kind == "found" for e in sources.evidence)
 
 
-def _choose_outgoing(
-    platform: Platform, debugfs: DebugfsSide | None, candidates: Sequence[RootCandidate], keeps: frozenset[int]
-) -> RootCandidate | None:
-    """The candidate that agrees with debugfs and keeps itself; one that is not finalized yet has to agree the more."""
-    ranked = sorted((c for c in candidates if not c.half_built), key=lambda c: (c.phys not in keeps, c.phys))
-    window = debugfs.fdt.data if debugfs is not None and debugfs.fdt is not None else None
-    names = frozenset(debugfs.subtrees) if debugfs is not None else frozenset()
-    for one in ranked:
-        same_bytes = window is not None and (one.data.startswith(window) or window.startswith(one.data))
-        if same_bytes:
-            return one
-        pending = one.map_address(platform.byte_order) == 0 and one.phys % platform.page_size == 0
-        if one.phys in keeps and (names <= one.names or window is not None):
-            return one
-        if pending and names and names == one.names:
-            return one
-    return None
-
-
-def _no_outgoing_root(sources: Sources, release: Release | None, *, aborted: bool) -> SafeText:
+def _no_outgoing_root(sources: Sources, release: Release | None, boot: int | None, *, aborted: bool) -> SafeText:
     if aborted:
         return SafeText("not finalized: this release builds the root FDT when 1 is written to out/finalize")
-    if sources.incoming is not None and not (release is not None and release.finalize is Finalize.STATEFUL):
+    through_kho = sources.incoming is not None or boot is not None or any(e.kind == "found" for e in sources.evidence)
+    if through_kho and not (release is not None and release.finalize is Finalize.STATEFUL):
         return SafeText("a kernel that itself booted through KHO has no out/fdt, and memory with its root FDT is not in this capture")
     return SafeText("out/fdt is not in this capture")
 
 
 def _unsided(
-    platform: Platform, sources: Sources, candidates: Sequence[RootCandidate], keeps: frozenset[int], release: Release | None
+    platform: Platform, sources: Sources, candidates: Sequence[RootCandidate], keeps: Keeps, release: Release | None
 ) -> SideSource | None:
-    unknown_step = Unavailable(SafeText("the side is not known"))
+    unknown_step: Missing = Unavailable(SafeText("the side is not known"))
     bare = sources.bare
     if bare is not None and sources.kind in ("fdt", "blob"):
         phys = Unavailable(SafeText("a single file does not tell where it lay"))
         if _is_root(bare):
             return SideSource("unsided", (bare,), phys, {}, SafeText(""), unknown_step, release)
         name = _subtree_name(bare)
-        return SideSource(
-            sources.bare_side or "unsided", (), phys, {name: bare}, SafeText("a single blob, not a root FDT"), unknown_step, None
-        )
-    ranked = sorted(candidates, key=lambda c: (c.half_built, c.phys not in keeps, c.phys % platform.page_size != 0, c.phys))
+        no_root = SafeText("a single blob, not a root FDT")
+        return SideSource(sources.bare_side or "unsided", (), phys, {name: bare}, no_root, unknown_step, None)
+    ranked = sorted(
+        candidates,
+        key=lambda c: (c.half_built, keeps[c.phys] is not True, keeps[c.phys] is False, c.phys % platform.page_size != 0, c.phys),
+    )
     if not ranked:
         return None
     best = ranked[0]
-    finalized: Fact[bool] = best.map_address(platform.byte_order) != 0
-    checkable = best.version in ROOT_FORMATS and finalized
-    stale = Stale(_UNTRUSTED) if checkable and best.phys not in keeps else None
+    address = best.map_address(platform.byte_order)
+    finalized = finalized_fact(None, best, address != 0, address)
+    stale = Stale(_UNTRUSTED) if address and keeps[best.phys] is False else None
     return SideSource("unsided", (_blob(sources, best),), best.phys, {}, SafeText(""), finalized, release, stale)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.codes import BUDGET, LOG_EVIDENCE, SOURCE_NOTE, SOURCE_PROBLEM
-from kho_tui.decode.consistency import contradiction
+from kho_tui.decode.consistency import EITHER_WAY, contradiction
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.platform import Overrides, decide_platform
 from kho_tui.decode.reader import Findings, Reader
@@ -51,7 +51,7 @@ def _side(reader: Reader, source: SideSource) -> Side:
     trial = reader.on_trial()
     side = decode_side(trial, source)
     if side.name == "unsided" and (why := contradiction(side, reader.platform)) is not None:
-        stale = Stale(SafeText(f"{why}: most likely what a running kernel was handed and has given back"))
+        stale = Stale(SafeText(f"{why}: {EITHER_WAY}"))
         trial = reader.on_trial()
         side = decode_side(trial, replace(source, stale_tracker=stale))
     reader.findings.extend(trial.findings)
@@ -74,8 +74,6 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
             findings.add(SOURCE_PROBLEM, where, f"{note.path}: {note.message}")
         else:
             findings.add(SOURCE_NOTE, where, note.message)
-    for text in sources.memory.notes if sources.memory is not None else ():
-        findings.add(SOURCE_PROBLEM, where, text)
     for line in sources.evidence:
         if line.kind in ("disabled", "crash"):
             side = EntityPath((line.side,)) if line.side else EntityPath()

@@ -9,7 +9,7 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import KHO_TEST_NAME
-from kho_tui.decode.codes import NAME_UNKNOWN, POINTER_GAP, SOURCES_DIFFER, STALE_LOOKS_WHOLE
+from kho_tui.decode.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, STALE_LOOKS_WHOLE
 from kho_tui.decode.fdts import FDT_HEADER_BYTES, is_fdt, report_fdt, view_fdt
 from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
 from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
@@ -35,6 +35,10 @@ class SubtreeSource:
     size: Fact[int]
     values: tuple[FieldValue, ...]
     debugfs: Blob | None
+    in_root: bool | None
+    """None: the root FDT is not there, or cut, so that it cannot be told."""
+    root_version: bytes | None
+    """Version of the handover that the subtree is part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +62,22 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
             later = ": memory was taken later" if memory_first else ""
             message = f"{visible(copy.place.source)} holds other bytes than {visible(blobs[0].place.source)}; the latter counts{later}"
             reader.findings.add(SOURCES_DIFFER, where, message, known(source.phys))
+    if memory_first and reader.memory is not None and isinstance(from_memory, Missing) and not isinstance(source.phys, Missing) and blobs:
+        message = f"{from_memory.reason}: the copy in debugfs counts, which was made earlier"
+        reader.findings.add(POINTER_BAD if isinstance(from_memory, Damaged) else SOURCES_DIFFER, where, message, source.phys)
     fdt = view_fdt(primary) if isinstance(primary, Blob) and is_fdt(primary) else None
-    content, status, reason = _content(reader, source.name, primary, fdt, where, trust)
+    content, status, reason = _content(reader, source, primary, fdt, where, trust)
     version = None if trust.blob is not None else _version(primary, fdt)
-    return Subtree(source.name, where, source.phys, source.size, source.values, primary, copies, fdt, version, content, status, reason)
+    return Subtree(
+        source.name, where, source.phys, source.size, source.values, primary, copies, fdt, version, content, status, reason, source.in_root
+    )
 
 
 def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, quiet: bool) -> Blob | Missing:
     if isinstance(source.phys, Missing):
         return source.phys
+    if source.phys == 0:
+        return Damaged(SafeText("its address is 0, which stands for none"))
     if reader.memory is None:
         return Unavailable(SafeText("no memory in this capture"))
     size = _size_in_memory(reader, source.phys, source.size)
@@ -104,7 +115,7 @@ def _version(blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
 
 
 def _content(
-    reader: Reader, name: bytes, blob: Blob | Missing, fdt: FdtView | None, where: EntityPath, trust: Trust
+    reader: Reader, source: SubtreeSource, blob: Blob | Missing, fdt: FdtView | None, where: EntityPath, trust: Trust
 ) -> tuple[Content | Missing, Status, SafeText]:
     if trust.blob is not None:
         if isinstance(blob, Blob) and (is_luo_struct(blob.data) or (fdt is not None and not fdt.tree.anomalies)):
@@ -114,7 +125,7 @@ def _content(
         return blob, blob.status, blob.reason
     if fdt is not None:
         report_fdt(reader.findings, fdt, where)
-    content = _known_content(reader, name, blob, fdt, where, trust)
+    content = _known_content(reader, source, blob, fdt, where, trust)
     if isinstance(content, Missing):
         return content, content.status, content.reason
     if isinstance(content, RawContent):
@@ -124,10 +135,17 @@ def _content(
     return content, Status.DECODED, SafeText("")
 
 
-def _known_content(reader: Reader, name: bytes, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust) -> Content | Missing:
+def _known_content(
+    reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust
+) -> Content | Missing:
+    name, claimed = source.name, known(source.size)
     if name == KEXEC_METADATA_NAME:
         return decode_metadata(reader, blob, where)
     if name == LUO_NAME and is_luo_struct(blob.data):
+        if claimed is not None and claimed < LUO_SER.size:
+            missing = Damaged(SafeText(f"blob-size is {claimed}, LUO's struct has {LUO_SER.size}: the next kernel panics"))
+            reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
+            return missing
         return decode_luo_struct(reader, blob, where)
     if name not in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
         reader.findings.add(NAME_UNKNOWN, where, f"subtree {visible(name)} is not known: its bytes are shown as they are", blob.place.phys)
@@ -135,7 +153,7 @@ def _known_content(reader: Reader, name: bytes, blob: Blob, fdt: FdtView | None,
     if fdt is None or fdt.tree.root is None:
         return Damaged(SafeText("neither an FDT nor a struct that is known" if name == LUO_NAME else "not a readable FDT"))
     if name == LUO_NAME:
-        return decode_luo_fdt(reader, fdt.tree, where, trust.behind)
+        return decode_luo_fdt(reader, fdt.tree, where, trust.behind, source.root_version)
     if name == MEMBLOCK_NAME:
         return decode_memblock(reader, fdt.tree, blob.place, where)
     return decode_test(reader, fdt.tree, blob.place, where, trust.behind)

@@ -100,6 +100,8 @@ class Subtree:
     content: Content | Missing
     status: Status
     reason: SafeText
+    in_root: bool | None
+    """False: only debugfs has it and the root FDT does not name it, so it is not handed over. None: cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,18 @@ class Root:
 class Side:
     """What was handed in, is to be handed out, or (``unsided``) cannot be told."""
 
+    @property
+    def handed_over(self) -> tuple[Subtree, ...]:
+        """The subtrees, less those that only debugfs has."""
+        return tuple(one for one in self.subtrees if one.in_root is not False)
+
     name: str
     root: Root | Missing
     finalized: Fact[bool]
     preserved: PreservedMap | Missing
     subtrees: tuple[Subtree, ...]
+    subtrees_told: bool
+    """False: nothing at hand lists the subtrees, so that none shown does not mean none there."""
     writer: str | None
     """Release of the kernel that wrote this side, where the state says so."""
 
@@ -140,11 +149,13 @@ class ScratchArea:
 
 @dataclass(frozen=True, eq=False)
 class Scratch:
-    """The scratch table; ``table`` are its rows where the binary table itself was read."""
+    """The scratch table; ``table`` are its rows where the binary table itself was read. ``status`` PARTIAL: some areas are not known."""
 
     areas: tuple[ScratchArea, ...]
     table: Table | None
     source: SafeText
+    status: Status
+    reason: SafeText
 
 
 @dataclass(frozen=True, slots=True)

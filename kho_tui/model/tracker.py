@@ -52,7 +52,10 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class PreservedMap:
-    """What is preserved. ``status`` PARTIAL: some of the tracker could not be read, so that counts are lower bounds."""
+    """What is preserved. ``status`` PARTIAL: some of the tracker could not be used, so that counts are lower bounds.
+
+    ``damaged``: some of it was read and is wrong, not only out of reach.
+    """
 
     address: int
     structure: ChunkList | RadixTree
@@ -60,6 +63,10 @@ class PreservedMap:
     status: Status
     reason: SafeText
     others: tuple[Reading, ...] = ()
+    damaged: bool = False
 
 
 PreservedFact = PreservedMap | Missing
+
+UNUSABLE = SafeText("nothing of the tracker could be used")
+"""Reason of a Damaged tracker whose pages were there and held no block at all."""

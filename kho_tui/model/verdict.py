@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.model.facts import Missing, Status
+from kho_tui.fdt.libfdt import UNAVAILABLE
+from kho_tui.layout.place import Origin
+from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import Luo
-from kho_tui.model.state import Side, State, Subtree
+from kho_tui.model.state import Root, Side, State, Subtree
 from kho_tui.releases.table import Finalize, Release, release_of
 from kho_tui.text import SafeText, human_size, plural, visible
 
@@ -28,11 +30,28 @@ def verdict(state: State) -> SafeText:
 
 
 def _outgoing(side: Side, release: Release | None) -> str:
+    stateful = release is not None and release.finalize is Finalize.STATEFUL
     if side.finalized is False:
         return f"out: not finalized: {_before_finalize(side, release)}"
     if isinstance(side.root, Missing):
         return f"out: {_named(side)}what is preserved cannot be told: {side.root.reason}"
-    return f"a kexec now would hand over {_handover(side)}"
+    fault = root_fault(side.root)
+    if fault is not None:
+        return f"out: {fault}, so the next kernel would not take it as it is; {_handover(side)}"
+    if isinstance(side.preserved, Damaged):
+        return f"out: {_handover(side)}"
+    now = "a kexec image loaded now, while finalized, would hand over" if stateful else "a kexec now would hand over"
+    return f"{now} {_handover(side)}"
+
+
+def root_fault(root: Root) -> str | None:
+    """What the next kernel's first look at the root FDT would trip over (kho-abi section 9, stage 1); a copy cut by debugfs is no fault."""
+    if root.format is None:
+        return "a root FDT of a version that is not known" if root.compatible is not None else "a root FDT without a version"
+    cut_copy = root.view.tree.truncated and root.view.blob.place.origin is not Origin.MEMORY
+    if not root.view.verdict.startswith(("ok", UNAVAILABLE)) and not cut_copy:
+        return f"a damaged root FDT ({root.view.verdict.partition(':')[0]})"
+    return None
 
 
 def _before_finalize(side: Side, release: Release | None) -> str:
@@ -41,7 +60,7 @@ def _before_finalize(side: Side, release: Release | None) -> str:
         return f"LUO does that inside the reboot call, so a kexec would hand over {_named(side) or 'what is registered then'}".rstrip("; ")
     if release is not None and release.finalize is Finalize.SERIALIZE:
         return f"{_named(side)}the next kernel refuses it unless 1 is written to out/finalize before the kexec"
-    return "a kexec now hands over nothing; 1 has to be written to out/finalize before the kexec image is loaded"
+    return "a kexec image loaded now would carry nothing; 1 has to be written to out/finalize before it is loaded"
 
 
 def _named(side: Side) -> str:
@@ -69,8 +88,9 @@ def _handover(side: Side) -> str:
     else:
         bound = "at least " if preserved.status is not Status.DECODED else ""
         memory = f"{bound}{plural(preserved.runs.blocks, 'block')}, {human_size(preserved.runs.bytes)}"
-    luo = next((_luo(s) for s in side.subtrees if isinstance(s.content, Luo)), "")
-    return f"{version}: {memory}; {plural(len(side.subtrees), 'subtree')}{luo}"
+    luo = next((_luo(s) for s in side.handed_over if isinstance(s.content, Luo)), "")
+    subtrees = plural(len(side.handed_over), "subtree") if side.subtrees_told else "subtrees not known"
+    return f"{version}: {memory}; {subtrees}{luo}"
 
 
 def _luo(subtree: Subtree) -> str:

@@ -121,7 +121,7 @@ def test_page_size_and_byte_order_can_be_told() -> None:
 def test_the_first_line_is_the_verdict() -> None:
     lines = {str(path.relative_to(SAMPLES)): kho_tui("show", str(path)).stdout.splitlines()[0] for path in SAMPLES.glob("*/*-p*")}
     assert lines["x86_64-7.3/1-pre"] == "a kexec now would hand over kho-v4: 2056 blocks, 20.97 MiB; 4 subtrees; 3 sessions, 3 files"
-    assert lines["x86_64-6.18/1-post"].startswith("out: not finalized: a kexec now hands over nothing; 1 has to be written to out/finalize")
+    assert lines["x86_64-6.18/1-post"].startswith("out: not finalized: a kexec image loaded now would carry nothing; 1 has to be written")
     assert lines["x86_64-6.19/1-post"].startswith("out: not finalized: LUO does that inside the reboot call")
     assert "sound" not in " ".join(lines.values())
 

@@ -103,8 +103,9 @@ def _scratch(scratch: Scratch | Missing) -> Entity:
         )
 
     total = human_size(sum(a.size for a in scratch.areas))
-    summary = SafeText(f"{plural(len(scratch.areas), 'area')}, {total}")
-    return Entity(path, "scratch", title, summary=summary, detail=detail, children=children)
+    bound = "at least " if scratch.status is not Status.DECODED else ""
+    summary = SafeText(f"{bound}{plural(len(scratch.areas), 'area')}, {total}")
+    return Entity(path, "scratch", title, scratch.status, summary, scratch.reason, detail=detail, children=children)
 
 
 def _area(scratch: Scratch, index: int, path: EntityPath) -> Entity:
@@ -166,7 +167,7 @@ def _root_status(root: Root) -> tuple[Status, SafeText]:
 def _side_summary(side: Side) -> SafeText:
     root = side.root
     if isinstance(root, Missing):
-        return SafeText(plural(len(side.subtrees), "subtree"))
+        return SafeText(plural(len(side.handed_over), "subtree") if side.subtrees_told else "subtrees not known")
     version = visible(root.compatible) if root.compatible is not None else "no version"
     at = f" at {root.phys:#x}" if isinstance(root.phys, int) else ""
     writer = f", written by {side.writer}" if side.writer else ""
@@ -265,7 +266,9 @@ def _findings(findings: tuple[Finding, ...]) -> Entity:
 
     counts = {severity: sum(1 for f in findings if f.severity == severity) for severity in ("error", "warning", "info")}
     told = ", ".join(plural(count, word) if word != "info" else f"{count} for information" for word, count in counts.items() if count)
-    entity = Entity(path, "findings", SafeText("findings"), summary=SafeText(told or "none while reading"))
+    entity = Entity(
+        path, "findings", SafeText("findings"), summary=SafeText(told or "none while reading; the invariants are not checked here")
+    )
     return replace(entity, children=children) if findings else entity
 
 

@@ -68,6 +68,13 @@ def fdt_values(view: FdtView | None) -> tuple[Value, ...]:
 
 
 def _summary(one: Subtree) -> SafeText:
+    said = _content_summary(one)
+    if one.in_root is False:
+        return SafeText(f"{said}; only in debugfs, not in the root FDT" if said else "only in debugfs, not in the root FDT")
+    return said
+
+
+def _content_summary(one: Subtree) -> SafeText:
     content = one.content
     version = f"{visible(one.compatible)}, " if one.compatible else ""
     if isinstance(content, Memblock):
@@ -82,7 +89,10 @@ def _summary(one: Subtree) -> SafeText:
         number = content.number
         told = f"live update {number}" if isinstance(number, int) else f"live update number {number.status.value}"
         sessions = content.sessions
-        listed = f"sessions {sessions.status.value}" if isinstance(sessions, Missing) else plural(len(sessions.sessions), "session")
+        listed = f"sessions {sessions.status.value}"
+        if not isinstance(sessions, Missing):
+            bound = "at least " if sessions.status is not Status.DECODED else ""
+            listed = bound + plural(len(sessions.sessions), "session")
         return SafeText(f"{version}{told}, {listed}")
     shown = one.blob
     return SafeText(human_size(len(shown.data)) if isinstance(shown, Blob) and one.status is not Status.STALE else "")

@@ -56,7 +56,7 @@ def _side(side: Side, blocks: bool) -> Json:
         "finalized": known(side.finalized),
         "fdt": _fdt(root),
         "preserved": _preserved(side, blocks),
-        "subtrees": [_subtree(one, blocks) for one in side.subtrees],
+        "subtrees": [_subtree(one, blocks) for one in side.subtrees] if side.subtrees_told else None,
     }
 
 
@@ -105,6 +105,7 @@ def _subtree(one: Subtree, blocks: bool) -> Json:
         "name": visible(one.name),
         "phys": _address(one.phys),
         "size": known(one.size),
+        "in_root": one.in_root,
         "compatible": None if one.compatible is None else visible(one.compatible),
         "state": one.status.value,
         "reason": one.reason,

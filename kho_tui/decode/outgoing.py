@@ -1,0 +1,116 @@
+"""Which root FDT in memory is that of the outgoing side.
+
+debugfs never tells its address. What tells is: the bytes of out/fdt, the tracker that out/fdt names, the root's own tracker, and
+blobs that do not change within a boot. Memory of another boot, laid beside a copied debugfs tree, must not pass for this one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kho_tui.abi.luo import LUO_NAME, LUO_SER
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.properties import compatible_of, integer_property
+from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.capture.sources import DebugfsSide
+from kho_tui.decode.fdts import view_root
+from kho_tui.decode.luo import is_luo_struct
+from kho_tui.decode.reader import Reader
+from kho_tui.decode.roots import RootCandidate, tracker_keeps
+from kho_tui.fdt.tree import Node, looks_like_fdt, parse_fdt
+from kho_tui.model.facts import Missing
+from kho_tui.text import visible
+
+Keeps = Mapping[int, bool | None]
+"""By address of a candidate: whether its own tracker keeps it; None where that cannot be told."""
+
+_SAME_ALL_BOOT = (KEXEC_METADATA_NAME, MEMBLOCK_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The outgoing root in memory, or why memory cannot be that of this boot (``foreign``), or neither."""
+
+    root: RootCandidate | None = None
+    foreign: str | None = None
+
+
+def choose_outgoing(reader: Reader, debugfs: DebugfsSide | None, candidates: Sequence[RootCandidate], keeps: Keeps) -> Choice:
+    """The candidate that belongs to what debugfs shows; without debugfs the one that keeps itself."""
+    ranked = sorted(candidates, key=lambda c: (keeps[c.phys] is not True, keeps[c.phys] is False, c.half_built, c.phys))
+    if debugfs is None:
+        certain = next((c for c in ranked if keeps[c.phys] is True), None)
+        only = ranked[0] if len(ranked) == 1 and keeps[ranked[0].phys] is None else None
+        return Choice(certain or only)
+    window = None if debugfs.fdt is None else view_root(debugfs.fdt).tree.root
+    foreign: str | None = None
+    for one in ranked:
+        if debugfs.fdt is not None and (one.data.startswith(debugfs.fdt.data) or debugfs.fdt.data.startswith(one.data)):
+            return Choice(one)
+        if window is not None and _kept_by(reader, window, one.phys):
+            return Choice(one)
+    for one in ranked:
+        if one.half_built or not frozenset(debugfs.subtrees) <= one.names | (frozenset() if window is None else _names(window)):
+            continue
+        same, why = _same_boot(reader, window, debugfs, one)
+        pending = one.map_address(reader.platform.byte_order) == 0 and one.phys % reader.platform.page_size == 0
+        if same is not False and (same or keeps[one.phys] is not False or pending):
+            return Choice(one)
+        if same is False and keeps[one.phys] is not False:
+            foreign = foreign or why
+    return Choice(foreign=foreign)
+
+
+def _kept_by(reader: Reader, window: Node, page: int) -> bool:
+    """Whether the tracker that out/fdt names keeps a page: then the page is that of the same side, whatever it holds by now."""
+    tracker = integer_property(window, "preserved-memory-map", 8, reader.platform.byte_order)
+    return bool(tracker) and tracker_keeps(reader, compatible_of(window) or b"", tracker or 0, page) is True
+
+
+def _same_boot(reader: Reader, window: Node | None, debugfs: DebugfsSide, one: RootCandidate) -> tuple[bool | None, str | None]:
+    """Whether the candidate and debugfs are of one boot: True with proof, False with what speaks against it, else None."""
+    order = reader.platform.byte_order
+    form = ROOT_FORMATS.get(one.version)
+    if window is not None and form is not None and form.tracker is Tracker.RADIX:
+        there, here = (integer_property(node, "preserved-memory-map", 8, order) for node in (window, one.root))
+        if there != here and there is not None:
+            return False, f"its tracker is not the one that out/fdt names ({there:#x}), which does not change within a boot"
+    proof: bool | None = None
+    for name, blob in debugfs.subtrees.items():
+        pointer = one.pointer(name, order)
+        if pointer is None:
+            continue
+        if name in _SAME_ALL_BOOT:
+            memory = reader.blob(pointer, len(blob.data))
+            if not isinstance(memory, Missing):
+                if memory.data != blob.data:
+                    return False, f"its {visible(name)} differs from that of debugfs, which does not change within a boot"
+                proof = True
+        elif name == LUO_NAME:
+            there, here = luo_number(reader, blob.data), _number_in_memory(reader, pointer)
+            if there is not None and here is not None:
+                if there != here:
+                    return False, f"its live update number is {here}, that of debugfs {there}"
+                proof = True
+    return proof, None
+
+
+def luo_number(reader: Reader, data: bytes) -> int | None:
+    """The live update number of LUO's blob in either form; it does not change within a boot."""
+    if is_luo_struct(data) and len(data) >= LUO_SER.size:
+        offset, size = LUO_SER.span("liveupdate_num")
+        return int.from_bytes(data[offset : offset + size], reader.platform.byte_order)
+    root = parse_fdt(data).root if looks_like_fdt(data) else None
+    return None if root is None else integer_property(root, "liveupdate-number", 8, reader.platform.byte_order)
+
+
+def _number_in_memory(reader: Reader, pointer: int) -> int | None:
+    there = reader.available(pointer, reader.platform.page_size)
+    blob = reader.blob(pointer, there) if there else None
+    return None if blob is None or isinstance(blob, Missing) else luo_number(reader, blob.data)
+
+
+def _names(node: Node) -> frozenset[bytes]:
+    return frozenset(child.name for child in node.children)
