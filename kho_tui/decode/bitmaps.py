@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.model.runs import I64s
-
-U64s = npt.NDArray[np.uint64]
+from kho_tui.model.runs import I64s, U64s
 
 _BLOCK_WORDS = 1 << 15
+_EDGE_WORDS = 1 << 13
+"""Words looked through for edges, and words with edges taken apart, in one step: few enough that what a step makes stays in the
+processor's cache, and enough that the calls do not count."""
+_MANY_BITS = 4
+"""Set bits a word from which on unpacking all 64 is cheaper than taking them off one by one."""
+_ONE, _TOP = np.uint64(1), np.uint64(63)
 
 
 def bit_runs(words: U64s) -> tuple[I64s, I64s, I64s]:
@@ -17,44 +21,75 @@ def bit_runs(words: U64s) -> tuple[I64s, I64s, I64s]:
 
     Bit n of a bitmap is bit n % 64 of word n // 64. A run never crosses from one bitmap into the next.
     """
-    count, width = words.shape
-    per_block = max(1, _BLOCK_WORDS // width)
-    pieces = [_bit_runs_of_block(words[at : at + per_block], at) for at in range(0, count, per_block)]
-    if not pieces:
-        empty = np.empty(0, np.int64)
-        return empty, empty, empty
-    return (np.concatenate([p[0] for p in pieces]), np.concatenate([p[1] for p in pieces]), np.concatenate([p[2] for p in pieces]))
+    bits = words.shape[1] * 64
+    where, starts, ends = _edges(words)
+    first, length = _positions(starts, where), _positions(ends, where)
+    length -= first
+    bitmap = first // bits
+    # In steps, because another array of all runs costs more than the arithmetic on it.
+    for at in range(0, len(first), _BLOCK_WORDS):
+        step = slice(at, at + _BLOCK_WORDS)
+        first[step] -= bitmap[step] * bits
+    return bitmap, first, length
 
 
-def _bit_runs_of_block(words: U64s, first: int) -> tuple[I64s, I64s, I64s]:
-    count, width = words.shape
-    # A zero word behind each bitmap ends its last run, so that edges alternate start, end, start, end.
-    guarded = np.zeros((count, width + 1), np.uint64)
-    guarded[:, :width] = words
-    flat = guarded.reshape(-1)
-    edges = flat << np.uint64(1)
-    edges[1:] |= flat[:-1] >> np.uint64(63)
-    edges ^= flat
-    where = np.flatnonzero(edges)
-    positions = _bit_positions(edges[where], where)
-    starts, ends = positions[0::2], positions[1::2]
-    bits = (width + 1) * 64
-    bitmap = starts // bits
-    return bitmap + first, starts - bitmap * bits, ends - starts
+def _edges(words: U64s) -> tuple[I64s, U64s, U64s]:
+    """Words of the stream that all bitmaps make one after the other, in which a run may start or end: their numbers, in each a
+    bit where a run starts, and a bit behind the last one of a run; all of shape (edge words,), ascending."""
+    width = words.shape[1]
+    stream = np.ascontiguousarray(words).reshape(-1)
+    found = [_edges_of_block(stream, at, width) for at in range(0, len(stream), _BLOCK_WORDS)]
+    # A run that reaches the end of the stream ends in the word behind it.
+    found.append((np.array([len(stream)]), np.zeros(1, np.uint64), stream[-1:] >> _TOP if len(stream) else np.zeros(1, np.uint64)))
+    where, starts, ends = zip(*found, strict=True)
+    return np.concatenate(where), np.concatenate(starts), np.concatenate(ends)
 
 
-def _bit_positions(values: U64s, where: I64s) -> I64s:
-    """Positions of the set bits of ``values``, word i standing at word ``where[i]``; ascending."""
-    per_word = np.bitwise_count(values).astype(np.int64)
-    before = np.cumsum(per_word) - per_word
-    positions = np.empty(int(per_word.sum()), np.int64)
-    single = per_word == 1
-    positions[before[single]] = where[single] * 64 + np.bitwise_count(values[single] - np.uint64(1))
-    several = ~single
-    if several.any():
-        little = values[several].astype("<u8", copy=False)
-        row, bit = np.nonzero(np.unpackbits(little.view(np.uint8).reshape(-1, 8), axis=1, bitorder="little"))
-        first_of_row = np.cumsum(per_word[several]) - per_word[several]
-        rank = np.arange(len(row), dtype=np.int64) - first_of_row[row]
-        positions[before[several][row] + rank] = where[several][row] * 64 + bit
+def _edges_of_block(stream: U64s, at: int, width: int) -> tuple[I64s, U64s, U64s]:
+    value = stream[at : at + _BLOCK_WORDS]
+    signed = value.view(np.int64)
+    # A word has no edge where it is what its predecessor ends with: all ones after a set top bit, all zeros after a clear one.
+    # So most words are done with after one shift and one comparison.
+    fill = np.empty_like(signed)
+    fill[0] = -int(stream[at - 1] >> _TOP) if at else 0
+    np.right_shift(signed[:-1], 63, out=fill[1:])
+    edge = fill != signed
+    edge[-at % width :: width] = True  # where a bitmap begins, a run may end and another start between equal bits
+    where = np.flatnonzero(edge)
+    value, carry = value[where], fill[where].view(np.uint64) & _ONE
+    where += at
+    before = value << _ONE | carry
+    joined = ~(where % width == 0).astype(np.uint64)  # bits that go on a run of the bit before: not the first of a bitmap
+    return where, value & ~(before & joined), before & ~(value & joined)
+
+
+def _positions(values: U64s, where: I64s) -> I64s:
+    """Positions in the stream of the set bits of ``values``, word i of them standing at word ``where[i]``; ascending."""
+    found = np.empty(int(np.bitwise_count(values).sum()), np.int64)
+    done = 0
+    for at in range(0, len(values), _EDGE_WORDS):
+        step = slice(at, at + _EDGE_WORDS)
+        some = np.flatnonzero(values[step] != 0)
+        part = _positions_of_some(values[step][some], where[step][some] * 64)
+        found[done : done + len(part)] = part
+        done += len(part)
+    return found
+
+
+def _positions_of_some(values: U64s, base: I64s) -> I64s:
+    """Positions of the set bits of ``values``, which are above 0 and have their bit 0 at ``base``; ascending."""
+    per_word = np.bitwise_count(values)
+    if per_word.sum() > _MANY_BITS * len(values):
+        bits = np.unpackbits(values.astype("<u8", copy=False).view(np.uint8), bitorder="little").view(np.bool_)
+        return np.flatnonzero(bits) + np.repeat(base - np.arange(0, 64 * len(base), 64), per_word)
+    rounds: list[npt.NDArray[np.int64]] = []
+    while len(values):
+        rest = values & (values - _ONE)
+        rounds.append(base + np.bitwise_count((values ^ rest) - _ONE))
+        more = np.flatnonzero(rest != 0)
+        values, base = rest[more], base[more]
+    if len(rounds) < 2:
+        return rounds[0] if rounds else base
+    positions = np.concatenate(rounds)
+    positions.sort(kind="stable")  # each round ascends: a merge
     return positions

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, Tracker
 from kho_tui.abi.scratch import KHO_SCRATCH
@@ -26,9 +29,9 @@ _LARGEST_ROOT = 1 << 16
 """A root FDT is one page."""
 _MOST_CANDIDATES = 64
 _MOST_MAGICS = 100_000
-_MARKS = (FDT_MAGIC.to_bytes(4, "big"), FDT_SW_MAGIC.to_bytes(4, "big"))
-_BOOT_RECORD = SETUP_KEXEC_KHO.to_bytes(4, "little") + KHO_DATA.size.to_bytes(4, "little")
-"""Type and length of the setup_data node, behind its u64 ``next``."""
+_TYPE_WORD = int.from_bytes(SETUP_KEXEC_KHO.to_bytes(4, "little"), "big")
+_LENGTH_WORD = int.from_bytes(KHO_DATA.size.to_bytes(4, "little"), "big")
+"""Type and length of the setup_data node, behind its u64 ``next``, as they read in big-endian words like the magic's."""
 _UNPLACED = Place(Origin.MEMORY, "", None, None)
 
 
@@ -81,13 +84,14 @@ def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
     boot_fdts: set[int] = set()
     magics = 0
     for address, data in _pieces(memory, context):
-        boot_fdts.update(_boot_records(data))
-        hits = sorted(at for mark in _MARKS for at in _all(data, mark) if at % 4 == 0)
+        words = np.frombuffer(data, ">u4", len(data) // 4)
+        hits = (4 * np.flatnonzero((words == FDT_MAGIC) | (words == FDT_SW_MAGIC))).tolist()
         for at in hits[: max(0, _MOST_MAGICS - magics)]:
             candidate = _candidate(memory, address + at)
             if candidate is not None and len(roots) < _MOST_CANDIDATES:
                 roots.append(candidate)
         magics += len(hits)
+        boot_fdts.update(_boot_records(data, words))
     return FoundInMemory(tuple(roots), frozenset(boot_fdts))
 
 
@@ -124,23 +128,17 @@ def _pieces(memory: PhysicalMemory, context: Context) -> Iterator[tuple[int, byt
             yield start, data
 
 
-def _boot_records(data: bytes) -> Iterator[int]:
+def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[int]:
     """Root FDT addresses of setup_data nodes of type 10 in ``data`` (x86 only, so little-endian; kho-abi 7.4)."""
-    for at in _all(data, _BOOT_RECORD):
-        payload = data[at + len(_BOOT_RECORD) : at + len(_BOOT_RECORD) + KHO_DATA.size]
+    heads = np.flatnonzero((words[:-1] == _TYPE_WORD) & (words[1:] == _LENGTH_WORD))
+    for at in (4 * heads + 8).tolist():
+        payload = data[at : at + KHO_DATA.size]
         if len(payload) < KHO_DATA.size:
             continue
         record = KHO_DATA.record(payload, "little", _UNPLACED)
         page = record.integer("fdt_size")
         if page in PAGE_SIZES and record.integer("fdt_addr") % page == 0 and record.integer("scratch_size") % KHO_SCRATCH.size == 0:
             yield record.integer("fdt_addr")
-
-
-def _all(data: bytes, mark: bytes) -> Iterator[int]:
-    at = data.find(mark)
-    while at >= 0:
-        yield at
-        at = data.find(mark, at + 4)
 
 
 def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:

@@ -9,6 +9,7 @@ from kho_tui.context import Context
 from kho_tui.decode.codes import BUDGET, LOG_EVIDENCE, SOURCE_NOTE, SOURCE_PROBLEM
 from kho_tui.decode.consistency import EITHER_WAY, contradiction
 from kho_tui.decode.fdts import is_fdt, view_root
+from kho_tui.decode.host import decode_host
 from kho_tui.decode.platform import Overrides, decide_platform
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import FoundInMemory, search_memory
@@ -38,6 +39,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(
         _machine(sources, platform, reasons),
+        decode_host(sources, platform),
         scratch,
         sides,
         tuple(LogLine(e.kind, e.side, e.time, e.text) for e in sources.evidence),

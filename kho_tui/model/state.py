@@ -13,6 +13,7 @@ from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import Table
 from kho_tui.model.facts import Fact, Missing, Status
 from kho_tui.model.finding import Finding
+from kho_tui.model.host import Host
 from kho_tui.model.luo import Luo, VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.model.tracker import PreservedMap
@@ -199,6 +200,7 @@ class State:
     """Everything that was opened, decoded."""
 
     machine: Machine
+    host: Host
     scratch: Scratch | Missing
     sides: Mapping[str, Side]
     """By name: ``in``, ``out``, ``unsided``; absent where nothing speaks of it."""

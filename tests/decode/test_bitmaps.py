@@ -63,7 +63,36 @@ def test_bitmaps_are_numbered_through_all_pieces_of_work(monkeypatch: pytest.Mon
     whole = naive(rows)
     for words in (1, 2, 5, 8):
         monkeypatch.setattr(bitmaps, "_BLOCK_WORDS", words)
-        assert runs_of(rows) == whole
+        for edge_words in (1, 3, 100):
+            monkeypatch.setattr(bitmaps, "_EDGE_WORDS", edge_words)
+            assert runs_of(rows) == whole
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5), st.lists(st.sampled_from([0, FULL, 1, 1 << 63, FULL - 1, FULL >> 1]), min_size=1, max_size=40))
+def test_runs_end_with_their_bitmap(width: int, stream: list[int]) -> None:
+    rows = [stream[at : at + width] for at in range(0, len(stream) - width + 1, width)]
+    if rows:
+        assert runs_of(rows) == naive(rows)
+
+
+@pytest.mark.parametrize("set_bits", [1, 2, 5, 20])
+def test_words_of_one_density(set_bits: int) -> None:
+    random = np.random.default_rng(set_bits)
+    rows = [[sum(1 << int(bit) for bit in random.permutation(32)[:set_bits] * 2) for _ in range(8)] for _ in range(40)]
+    assert runs_of(rows) == naive(rows)
+
+
+def test_bitmaps_that_are_not_contiguous() -> None:
+    words = np.arange(1, 65, dtype=np.uint64).reshape(8, 8)
+    for part in (words[::2], words[:, 2:5], words.T, words[::-1]):
+        assert [tuple(run) for run in np.stack(bit_runs(part), axis=1).tolist()] == naive(part.tolist())
+
+
+def test_the_bitmaps_are_only_read() -> None:
+    words = np.frombuffer(bytes(range(256)) * 4, np.uint64).reshape(2, 64)
+    bit_runs(words)
+    assert words.tobytes() == bytes(range(256)) * 4
 
 
 def test_no_bitmaps_no_runs() -> None:

@@ -1,0 +1,52 @@
+"""Interval arithmetic against sets of numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kho_tui.analysis.intervals import Intervals, intervals
+
+PIECES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12)
+
+
+def made(pieces: list[tuple[int, int]]) -> Intervals:
+    return intervals([a for a, _ in pieces], [b for _, b in pieces])
+
+
+def members(one: Intervals) -> set[int]:
+    found: set[int] = set()
+    for start, end in zip(one.start.tolist(), one.end.tolist(), strict=True):
+        assert start < end
+        assert not found & set(range(start, end))
+        found |= set(range(start, end))
+    assert (one.start[1:] > one.end[:-1]).all(), "ascending, and neighbours are joined"
+    assert one.bytes == len(found)
+    return found
+
+
+def numbers(pieces: list[tuple[int, int]]) -> set[int]:
+    return {n for a, b in pieces for n in range(a, b)}
+
+
+@given(PIECES, PIECES)
+def test_like_sets(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
+    one, other = made(a), made(b)
+    assert members(one) == numbers(a)
+    assert members(one | other) == numbers(a) | numbers(b)
+    assert members(one & other) == numbers(a) & numbers(b)
+    assert members(one - other) == numbers(a) - numbers(b)
+
+
+@given(PIECES, st.integers(0, 60), st.integers(0, 60))
+def test_clip(a: list[tuple[int, int]], low: int, high: int) -> None:
+    assert members(made(a).clip(low, high)) == {n for n in numbers(a) if low <= n < high}
+
+
+def test_high_addresses() -> None:
+    top = 2**64 - 1
+    one = intervals([2**63, 0], [top, 1])
+    assert one.bytes == top - 2**63 + 1
+    assert (one - intervals([2**63 + 5], [top])).end.tolist() == [1, 2**63 + 5]
+    assert one.start.dtype == np.uint64
