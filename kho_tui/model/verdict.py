@@ -89,7 +89,8 @@ def _handover(side: Side) -> str:
         bound = "at least " if preserved.status is not Status.DECODED else ""
         memory = f"{bound}{plural(preserved.runs.blocks, 'block')}, {human_size(preserved.runs.bytes)}"
     luo = next((_luo(s) for s in side.handed_over if isinstance(s.content, Luo)), "")
-    subtrees = plural(len(side.handed_over), "subtree") if side.subtrees_told else "subtrees not known"
+    cut = "at least " if side.root.view.tree.salvaged else ""
+    subtrees = cut + plural(len(side.handed_over), "subtree") if side.subtrees_told else "subtrees not known"
     return f"{version}: {memory}; {subtrees}{luo}"
 
 

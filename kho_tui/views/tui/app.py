@@ -22,11 +22,14 @@ from kho_tui.views.tui.theme import choose_look
 from kho_tui.views.tui.tree_model import TreeModel
 
 _INTERRUPTED = 130
+_AROUND_TREE = 5
+"""Lines of the screen that are not rows of the tree: title, verdict, the tree's own title, the last line."""
 
 
 class KhoApp(App[None], inherit_bindings=False):
     """The inspector of one state."""
 
+    TITLE = "kho-tui"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     ESCAPE_TO_MINIMIZE = False
@@ -71,10 +74,12 @@ class KhoApp(App[None], inherit_bindings=False):
         else:
             self.push_screen(screen)
 
+        height = self.size.height - _AROUND_TREE
+
         def work() -> tuple[Loaded, TreeModel]:
             loaded = self._load(context)
             model = TreeModel(loaded.root)
-            model.open_short()
+            model.open_to_fit(height)
             return loaded, model
 
         def done(result: tuple[Loaded, TreeModel]) -> None:

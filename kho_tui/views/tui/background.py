@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from threading import Thread
-from typing import TypeVar
+from threading import Event, Thread
+from typing import Protocol, TypeVar
 
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+from kho_tui.errors import Cancelled
 from kho_tui.text import SafeText
+from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.reading import explain
 
 T = TypeVar("T")
@@ -46,3 +48,85 @@ def run_beside(
             pump.post_message(Finished(lambda: done(result)))
 
     Thread(target=copy_context().run, args=(body,), daemon=True).start()
+
+
+class Newest:
+    """Work that only the newest request of matters: while one runs, what is asked for meanwhile replaces what waits."""
+
+    def __init__(self, pump: MessagePump) -> None:
+        self._pump = pump
+        self._waiting: Callable[[], None] | None = None
+        self.is_running = False
+
+    def run(self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[SafeText], None]) -> None:
+        """Run ``work``, then ``done`` unless something newer waits."""
+
+        def start() -> None:
+            self.is_running = True
+            run_beside(self._pump, work, ended, lambda _error, text: self._end(lambda: failed(text)))
+
+        def ended(result: T) -> None:
+            self._end(lambda: done(result))
+
+        if self.is_running:
+            self._waiting = start
+        else:
+            start()
+
+    def _end(self, deliver: Callable[[], None]) -> None:
+        newer, self._waiting = self._waiting, None
+        if newer is not None:
+            newer()
+        else:
+            self.is_running = False
+            deliver()
+
+
+class Teller(Protocol):
+    """Where the user is told what runs."""
+
+    def say(self, text: str, role: Role) -> None:
+        """Tell."""
+
+    def clear(self) -> None:
+        """Nothing to tell any more."""
+
+
+class Stoppable:
+    """Walks over the whole state beside the screen, one at a time; the next one stops the one before it."""
+
+    def __init__(self, pump: MessagePump) -> None:
+        self._pump = pump
+        self._stop: Event | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """True until the walk has ended or was stopped."""
+        return self._stop is not None
+
+    def stop(self) -> None:
+        """Forget the walk that runs; its thread ends at its next look at the event."""
+        if self._stop is not None:
+            self._stop.set()
+            self._stop = None
+
+    def run(self, what: str, work: Callable[[Event], T], done: Callable[[T], None], teller: Teller) -> None:
+        """Run ``work``, which stops with Cancelled when its event is set, then ``done``."""
+        self.stop()
+        stop = Event()
+        self._stop = stop
+        teller.say(f"{what} (Esc stops)", Role.DIM)
+
+        def ended(result: T) -> None:
+            if self._stop is stop:
+                self._stop = None
+                teller.clear()
+                done(result)
+
+        def failed(error: BaseException, text: SafeText) -> None:
+            if self._stop is stop:
+                self._stop = None
+            if not isinstance(error, Cancelled):
+                teller.say(text, Role.BAD)
+
+        run_beside(self._pump, lambda: work(stop), ended, failed)

@@ -9,13 +9,16 @@ from kho_tui.model.facts import Missing, Status
 from kho_tui.text import SafeText, plural
 from kho_tui.views.format import Base, format_value, plain_value
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, pad, spans, width_of, wrap
-from kho_tui.views.tui.navigate import address_of
+from kho_tui.views.tui.navigate import address_of, path_of
 from kho_tui.views.tui.paint import look_of
 from kho_tui.views.tui.reading import explain
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.theme import Glyphs
 
 _NAME_WIDTH = 24
+_LARGEST_ROW = 256
+_NAMED_UNITS = frozenset({Unit.PFN, Unit.INDEX})
+"""Units that the name of a column tells already."""
 _LEFT_UNITS = frozenset({Unit.TEXT, Unit.OPAQUE})
 
 
@@ -57,23 +60,30 @@ def heading(entity: Entity, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def value_info(value: Value, base: Base, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """About the selected value, most important first: meaning, where its bytes lie, why it is doubtful, its declaration."""
+    """About the selected value, most important first: meaning, why it is doubtful, its whole text, where its bytes lie, its declaration."""
     inner = width - 4
+    missing = value.value if isinstance(value.value, Missing) else None
     lines = wrap(SafeText(value.meaning or value.unit.value), inner, 2, Role.TEXT, glyphs.ellipsis)
-    if value.status not in (Status.DECODED, Status.DERIVED) or isinstance(value.value, Missing):
-        shown = value.value if isinstance(value.value, Missing) else None
-        why = format_value(shown, value.unit) if shown else SafeText(f"{value.status.value}: not to be taken as fact")
-        lines += wrap(why, inner, 3, STATUS_ROLE[value.status if shown is None else shown.status], glyphs.ellipsis)
-    elif isinstance(value.value, bytes):
-        whole = format_value(value.value, value.unit, base)
-        lines += wrap(whole, inner, 2, unit_role(value.unit), glyphs.ellipsis) if len(whole) > inner - _NAME_WIDTH else []
+    if missing is not None:
+        lines += wrap(format_value(missing, value.unit), inner, 3, STATUS_ROLE[missing.status], glyphs.ellipsis)
+    elif value.status not in (Status.DECODED, Status.DERIVED):
+        lines.append(spans((f"{value.status.value}: not to be taken as fact", STATUS_ROLE[value.status])))
+    last: list[Line] = []
     if value.place is not None:
-        lines += wrap(place_text(value.place, value.size, glyphs), inner, 1, Role.ADDRESS, glyphs.ellipsis)
-    else:
-        lines.append(spans(("derived, no bytes of its own", Role.DIM)))
+        last += wrap(place_text(value.place, value.size, glyphs), inner, 1, Role.ADDRESS, glyphs.ellipsis)
+    elif missing is None:
+        last.append(spans(("derived, no bytes of its own", Role.DIM)))
     if value.source:
-        lines += wrap(SafeText(value.source), inner, 1, Role.DIM, glyphs.ellipsis)
-    return _indented(lines[:height])
+        last += wrap(SafeText(value.source), inner, 1, Role.DIM, glyphs.ellipsis)
+    if isinstance(value.value, bytes) and len(whole := shown_value(value, base)) > inner - _NAME_WIDTH:
+        lines += wrap(whole, inner, max(2, height - len(lines) - len(last)), unit_role(value.unit), glyphs.ellipsis)
+    return _indented((lines + last)[:height])
+
+
+def shown_value(value: Value, base: Base) -> SafeText:
+    """The value as a line of detail: words of ours stand without the quotes that captured text has."""
+    ours = value.status is Status.DERIVED and isinstance(value.value, bytes)
+    return (plain_value if ours else format_value)(value.value, value.unit, base)
 
 
 def _indented(lines: list[Line]) -> list[Line]:
@@ -107,21 +117,32 @@ class FieldsPane(TableView):
         """Name, value, and a word for what is not plainly decoded."""
         names = min(max((len(value.name) for value in self.values), default=0), _NAME_WIDTH, width // 2)
         glyphs = look_of(self).glyphs
-        return [_value_line(value, names, width, self.base, glyphs) for value in self.values[start : start + count]]
+        # Words of ours are seen to be none of the state's, and where no number is decoded the word would tell nothing.
+        mixed = any(value.status is Status.DECODED and isinstance(value.value, int) for value in self.values)
+        return [_value_line(value, names, width, self.base, glyphs, mixed=mixed) for value in self.values[start : start + count]]
 
 
-def _value_line(value: Value, names: int, width: int, base: Base, glyphs: Glyphs) -> Line:
+def _value_line(value: Value, names: int, width: int, base: Base, glyphs: Glyphs, *, mixed: bool) -> Line:
     missing = isinstance(value.value, Missing)
     status = value.value.status if isinstance(value.value, Missing) else value.status
     role = STATUS_ROLE[status] if missing or status not in (Status.DECODED, Status.DERIVED) else unit_role(value.unit)
-    line = spans((" " + pad(value.name, names) + "  ", Role.NAME), (format_value(value.value, value.unit, base), role))
-    if address_of(value, 1) is not None:
+    line = spans((" " + pad(value.name, names) + "  ", Role.NAME), (shown_value(value, base), role))
+    if address_of(value, 1) is not None or path_of(value) is not None:
         line += spans((f" {glyphs.follow}", Role.KEY))
-    if missing or status is Status.DECODED:
+    plain = status is Status.DECODED or (status is Status.DERIVED and not (mixed and isinstance(value.value, int)))
+    if missing or plain:
         return line
     word = f"  {status.value} "
     shown = fit(line, width - len(word), glyphs.ellipsis)
     return (*shown, *spans((" " * (width - len(word) - width_of(shown)) + word, STATUS_ROLE[status])))
+
+
+def _distance(one: Place, other: Place) -> int:
+    if one.phys is not None and other.phys is not None:
+        return other.phys - one.phys
+    if one.source == other.source and one.offset is not None and other.offset is not None:
+        return other.offset - one.offset
+    return 0
 
 
 class RowsPane(TableView):
@@ -186,15 +207,35 @@ class RowsPane(TableView):
         except Exception:
             return None
 
-    def row_info(self, height: int, glyphs: Glyphs) -> list[Line]:
+    def row_span(self) -> tuple[Place | None, int]:
+        """Where the row at the cursor lies, and its bytes: it ends where the next one begins, as far as they lie side by side."""
+        assert self.source is not None
+        try:
+            here, *others = (self.source.place(row) for row in (self.cursor, self.cursor + 1, self.cursor - 1))
+        except Exception:
+            return None, 0
+        near = (abs(_distance(here, other)) for other in others if here is not None and other is not None)
+        return here, next((size for size in near if 0 < size <= _LARGEST_ROW), 1)
+
+    def row_info(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
         """About the row at the cursor: its values with their units, and where it lies."""
         values = self.row_values(self.cursor)
+        lines: list[Line] = []
         line: Line = spans((f"row {self.cursor}", Role.DIM))
         for value in values:
-            line += spans((f"  {value.name} ", Role.NAME), (format_value(value.value, value.unit, self.base), unit_role(value.unit)))
-        place = values[0].place if values else None
-        where = spans((place_text(place, 0, glyphs) if place is not None else "derived, no bytes of its own", Role.DIM))
-        return _indented([line, where][:height])
+            if isinstance(value.value, bytes):
+                lines += wrap(plain_value(value.value, value.unit), width - 4, 3, unit_role(value.unit), glyphs.ellipsis)
+                continue
+            form = plain_value if value.unit in _NAMED_UNITS else format_value
+            more = spans((f"  {value.name} ", Role.NAME), (form(value.value, value.unit, self.base), unit_role(value.unit)))
+            if width_of(line) + width_of(more) > width - 4:
+                lines.append(line)
+                line = spans(("     ", Role.TEXT))
+            line += more
+        place, size = self.row_span()
+        where = place_text(place, size, glyphs) if place is not None else SafeText("derived, no bytes of its own")
+        lines = [line, *lines] if any(isinstance(value.value, bytes) for value in values) else [*lines, line]
+        return _indented([*lines, *wrap(where, width - 4, 1, Role.DIM, glyphs.ellipsis)][:height])
 
     @property
     def _number_width(self) -> int:

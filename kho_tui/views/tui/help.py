@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from kho_tui.views.tui.keys import key, key_name
 from kho_tui.views.tui.lines import Line, Role, pad, spans
@@ -33,15 +33,18 @@ class KeysView(TableView):
 
     def lines(self, start: int, count: int, width: int) -> list[Line]:
         """Key and what it does."""
-        return [spans((" " + pad(names, 24) + " ", Role.KEY), (text, Role.TEXT)) for names, text in self._rows[start : start + count]]
+        return [spans((" " + pad(names, 28) + " ", Role.KEY), (text, Role.TEXT)) for names, text in self._rows[start : start + count]]
 
 
 class HelpScreen(ModalScreen[None]):
     """A list of keys over the screen they belong to."""
 
-    def __init__(self, bindings: Iterable[Binding]) -> None:
+    def __init__(self, screen: Screen[None]) -> None:
         super().__init__()
-        self._listed = list(bindings)
+        active = [one for one in screen.active_bindings.values() if one.binding.id]
+        # What is peculiar to the screen first, moving about in a list last: everybody tries the arrows anyway.
+        active.sort(key=lambda one: one.node is not screen)
+        self._listed = [one.binding for one in active]
 
     def compose(self) -> ComposeResult:
         """The list."""

@@ -71,12 +71,13 @@ class HexPane(TableView):
 
     def on_resize(self, _event: events.Resize) -> None:
         """Another width takes another shape."""
-        old = self._shape.per_row
+        old, centered = self._shape.per_row, self._centered
         self._lay_out()
         if self._shape.per_row != old:
             self.rows_changed(self.cursor * old // self._shape.per_row)
             if self._mark is not None:
                 self.set_cursor(self._first_row(self._mark[0]) + self._mark[1] // self._shape.per_row)
+        self._centered = centered
 
     def row_count(self) -> int:
         """Rows of all blobs, with a heading each where there are several."""
@@ -93,7 +94,8 @@ class HexPane(TableView):
     def _find(self, place: Place | None, size: int) -> tuple[int, int, int] | None:
         if place is None:
             return None
-        for index, blob in enumerate(self.blobs):
+        # The very source first: a copy of the same memory may stand beside it.
+        for index, blob in sorted(enumerate(self.blobs), key=lambda one: one[1].place.source != place.source):
             if place.phys is not None and blob.place.phys is not None:
                 first = place.phys - blob.place.phys
             elif place.source == blob.place.source and place.offset is not None and blob.place.offset is not None:
@@ -163,9 +165,10 @@ def _bytes(row: HexRow, per_row: int, marked: tuple[int, int]) -> Line:
         here = first <= offset < end and i < len(row.data)
         before = first <= offset - 1 < end and 0 < i <= len(row.data)
         separator = "[" if here and offset == first else "]" if before and offset == end else " "
-        if i == 8 and per_row > 8:
-            separator = separator + " " if separator == "]" else " " + separator
-        line += spans((separator, Role.MARK if separator.strip() or (here and before) else Role.TEXT))
+        role = Role.MARK if separator.strip() or (here and before) else Role.TEXT
+        gap = " " if i == 8 and per_row > 8 else ""
+        gap_role = role if here and before else Role.TEXT
+        line += spans((separator, role), (gap, gap_role)) if separator == "]" else spans((gap, gap_role), (separator, role))
         if i < per_row:
             digits = f"{row.data[i]:02x}" if i < len(row.data) else "  "
             quiet = i < len(row.data) and row.data[i] == 0

@@ -79,6 +79,17 @@ def fit(line: Line, width: int, ellipsis: str = "…") -> Line:
     return tuple(kept)
 
 
+def fit_end(text: SafeText, width: int, ellipsis: str = "…") -> SafeText:
+    """The end of the text in at most ``width`` cells, after an ellipsis where it is longer: of a path the end matters."""
+    start = 0
+    room = width
+    if cell_len(text) > width:
+        room = max(width - cell_len(ellipsis), 0)
+        while cell_len(text[start:]) > room:
+            start += 1
+    return SafeText((ellipsis if start else "") + text[start:])
+
+
 def pad(text: str, width: int, *, right: bool = False) -> SafeText:
     """Safe text in exactly ``width`` cells; ``right``: against the right edge."""
     used = cell_len(text)

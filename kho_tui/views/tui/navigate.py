@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kho_tui.errors import Cancelled, InputError
+from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entity import Detail, Entity, Value, entity_at, walk
+from kho_tui.model.entity import Detail, Entity, Value, walk
 from kho_tui.model.facts import Status
-from kho_tui.model.path import EntityPath
+from kho_tui.model.path import EntityPath, parse_path
+from kho_tui.text import NO_TEXT, SafeText
 from kho_tui.views.format import format_value, parse_address
 from kho_tui.views.tui.reading import read_detail
 
@@ -26,6 +28,11 @@ class Location:
     value: int | None = None
     row: int | None = None
     pane: str | None = None
+
+    def is_shown_by(self, here: Location) -> bool:
+        """True where one who is ``here`` sees this place already."""
+        same = (self.value is None or self.value == here.value) and (self.row is None or self.row == here.row)
+        return self.path == here.path and same
 
 
 @dataclass(slots=True)
@@ -57,6 +64,27 @@ class History:
         return source.pop()
 
 
+@dataclass(slots=True)
+class Hits:
+    """What a search met, stepped through in a ring. ``query`` is shown."""
+
+    query: SafeText = NO_TEXT
+    places: Sequence[Location] = ()
+    _at: int = -1
+
+    def step(self, direction: int) -> Location | None:
+        """The next (1) or previous (-1) hit; None where there are none."""
+        if not self.places:
+            return None
+        self._at = (self._at + direction) % len(self.places)
+        return self.places[self._at]
+
+    @property
+    def note(self) -> SafeText:
+        """Which hit of how many."""
+        return SafeText(f"{self._at + 1}/{len(self.places)} {self.query}")
+
+
 def address_of(value: Value, page_size: int) -> int | None:
     """The physical address a value points at; None where it is no pointer or points nowhere (0)."""
     if not isinstance(value.value, int) or value.value == 0:
@@ -66,27 +94,55 @@ def address_of(value: Value, page_size: int) -> int | None:
     return value.value * page_size if value.unit is Unit.PFN else None
 
 
-def locate(root: Entity, address: int, cancelled: Callable[[], bool]) -> Location | None:
-    """What holds a physical address: a small entity, else the row of the most specific table, else a large entity.
+def path_of(value: Value) -> EntityPath | None:
+    """The entity a value names (what a finding speaks of); None where it names none."""
+    if value.name != "where" or not isinstance(value.value, bytes):
+        return None
+    return parse_path(value.value.decode("utf-8", "surrogateescape"))
 
-    Rows of tables that can be trusted come before stale ones. Raises Cancelled.
+
+def locate(root: Entity, address: int, cancelled: Callable[[], bool]) -> list[Location]:
+    """All that holds a physical address, most telling first. Raises Cancelled.
+
+    Small structs that lie there (of one entity the very value), then rows of tables and larger memory, from the deepest in
+    the walk up; what is stale or one of several readings comes last.
     """
-    holder = entity_at(root, address)
-    if holder is not None and 0 < holder.size <= _SMALL:
-        return Location(holder.path)
-    best: tuple[bool, int] | None = None
-    found: Location | None = None
+    found: list[tuple[tuple[bool, bool, int, int], Location]] = []
     for entity in walk(root):
         _check(cancelled)
-        rank = (entity.status is not Status.STALE, len(entity.path.parts))
-        if best is not None and rank <= best:
-            continue
-        row = _row_at(read_detail(entity), address)
+        detail = read_detail(entity)
+        doubt = entity.status in (Status.STALE, Status.UNKNOWN)
+        depth = -len(entity.path.parts)
+        size = _size_at(entity, detail, address)
+        if size:
+            small = size <= _SMALL
+            value = _value_at(detail, address)
+            place = Location(entity.path) if value is None else Location(entity.path, value=value, pane="fields")
+            found.append(((doubt, not small, size if small else depth, depth), place))
+        row = _row_at(detail, address)
         if row is not None:
-            best, found = rank, Location(entity.path, row=row, pane="rows")
-    if found is None and holder is not None:
-        found = Location(holder.path)
-    return found
+            found.append(((doubt, True, depth, 1), Location(entity.path, row=row, pane="rows")))
+    return [place for _, place in sorted(found, key=lambda one: one[0])]
+
+
+def _size_at(entity: Entity, detail: Detail, address: int) -> int:
+    """Bytes of the smallest thing of the entity that holds the address, 0 where none does."""
+    spans = [(blob.place.phys, len(blob.data)) for blob in detail.blobs if blob.place.phys is not None and _is_own(blob, detail)]
+    if entity.address is not None:
+        spans.append((entity.address, max(entity.size, 1)))
+    return min((size for start, size in spans if start <= address < start + size), default=0)
+
+
+def _is_own(blob: Blob, detail: Detail) -> bool:
+    """False for bytes that are shown here only because a value or two lies in them: those of the whole FDT around a property."""
+    return detail.table is not None or any(value.place is not None and value.place.phys == blob.place.phys for value in detail.values)
+
+
+def _value_at(detail: Detail, address: int) -> int | None:
+    """The first value that begins at the address, behind the start of the entity's own bytes."""
+    if not detail.blobs or detail.blobs[0].place.phys == address:
+        return None
+    return next((i for i, value in enumerate(detail.values) if value.place is not None and value.place.phys == address), None)
 
 
 def _row_at(detail: Detail, address: int) -> int | None:
@@ -99,21 +155,22 @@ def _row_at(detail: Detail, address: int) -> int | None:
 def search(root: Entity, query: str, page_size: int, cancelled: Callable[[], bool]) -> list[Location]:
     """Everything whose title, summary, own part of the path or a value contains the query, in order of the walk.
 
-    A query that reads as an address also meets what holds it and values equal to it. At most 10,000 hits. Raises Cancelled.
+    A query that reads as an address first meets what holds it. At most 10,000 hits. Raises Cancelled.
     """
     wanted = query.casefold()
     try:
         address = parse_address(query, page_size)
     except InputError:
         address = None
-    hits: list[Location] = []
+    hits = [] if address is None else locate(root, address, cancelled)
+    held = {hit.path for hit in hits}
     for entity in walk(root):
         _check(cancelled)
         if len(hits) >= _HITS:
             break
-        if not entity.path.parts:
+        if not entity.path.parts or entity.path in held:
             continue
-        if _entity_matches(entity, wanted, address):
+        if _entity_matches(entity, wanted):
             hits.append(Location(entity.path))
             continue
         values = read_detail(entity).values
@@ -123,13 +180,15 @@ def search(root: Entity, query: str, page_size: int, cancelled: Callable[[], boo
     return hits
 
 
-def _entity_matches(entity: Entity, wanted: str, address: int | None) -> bool:
+def _entity_matches(entity: Entity, wanted: str) -> bool:
     if any(wanted in text.casefold() for text in (entity.title, entity.summary, entity.kind, entity.path.parts[-1])):
         return True
-    if "/" in wanted and wanted in str(entity.path).casefold():
+    if entity.status not in (Status.DECODED, Status.DERIVED) and wanted in f"{entity.status.value}: {entity.reason}".casefold():
+        return True
+    if "/" in wanted and wanted in f"/{entity.path}".casefold():
         # All below a matching entity contains the query too; only where the match reaches its own part it is meant.
-        return wanted not in str(entity.path.parent).casefold()
-    return address is not None and entity.address is not None and entity.address <= address < entity.address + max(entity.size, 1)
+        return wanted not in f"/{entity.path.parent}".casefold()
+    return False
 
 
 def _value_matches(value: Value, wanted: str, address: int | None) -> bool:

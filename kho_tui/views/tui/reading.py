@@ -10,13 +10,6 @@ from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.facts import Damaged, Status
 from kho_tui.text import SafeText, visible
 
-_NO_CHILDREN = Entity.__dataclass_fields__["children"].default
-
-
-def is_leaf(entity: Entity) -> bool:
-    """True where it is known without asking that nothing lies below."""
-    return entity.children is _NO_CHILDREN
-
 
 def explain(error: BaseException) -> SafeText:
     """One line for an error: ours as it stands, any other named as a fault of the program."""

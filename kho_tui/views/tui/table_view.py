@@ -65,6 +65,7 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self._title = SafeText(title)
         self._pending_g = False
+        self._centered = False
         self._window: tuple[tuple[int, int, int], list[Line]] | None = None
 
     # What subclasses give
@@ -119,6 +120,7 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
     def watch_cursor(self, _old: int, _new: int) -> None:
         """Tell whoever shows what the cursor is on."""
         self._pending_g = False
+        self._centered = False
         self._show_cursor()
         self.refresh()
         self.post_message(self.Moved(self))
@@ -126,7 +128,10 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self, _event: events.Resize) -> None:
         """Keep the cursor in sight."""
         self._window = None
-        self._show_cursor()
+        if self._centered:
+            self.center_cursor()
+        else:
+            self._show_cursor()
 
     def on_focus(self) -> None:
         """The title line shows the focus."""
@@ -156,7 +161,8 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_to(y=top, animate=False, force=True, immediate=True)
 
     def center_cursor(self) -> None:
-        """Show the cursor with rows around it."""
+        """Show the cursor with rows around it, also at another height, until it moves."""
+        self._centered = True
         self.scroll_to(y=max(0, self.cursor - self.page // 2), animate=False, force=True, immediate=True)
 
     # Keys and mouse

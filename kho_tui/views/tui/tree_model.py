@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from kho_tui.model.entity import Entity
 from kho_tui.model.path import EntityPath
-from kho_tui.views.tui.reading import is_leaf, read_children
-
-_OPEN_AT_START = 12
+from kho_tui.views.tui.reading import read_children
 
 
 @dataclass(slots=True)
@@ -55,11 +53,19 @@ class TreeModel:
         parts = path.parts
         return all(EntityPath(parts[:n]) in self._children for n in range(len(parts)))
 
-    def open_short(self) -> None:
-        """Open the sides where they have few children, so that a state shows its shape at once."""
-        for index in reversed(range(len(self.rows))):
-            if self.rows[index].entity.kind == "side" and self.expand(index) and self.last_below(index) - index > _OPEN_AT_START:
-                self.collapse(index)
+    def open_to_fit(self, height: int) -> None:
+        """Open what leads to sessions as far as ``height`` rows show it all: a state shows its shape at once."""
+        for opens in (_is_side, self._holds_sessions, _is_session):
+            index = 0
+            while index < len(self.rows):
+                node = self.rows[index]
+                opened = opens(node.entity) and not node.expanded and self.expand(index)
+                if opened and len(self.rows) > height:
+                    self.collapse(index)
+                index += 1
+
+    def _holds_sessions(self, entity: Entity) -> bool:
+        return entity.kind == "subtree" and not entity.is_leaf and any(map(_is_session, self.fetch(entity)))
 
     def expand(self, index: int) -> bool:
         """Show the children of a row; False where there are none."""
@@ -108,8 +114,16 @@ class TreeModel:
 
 
 def _node(entity: Entity, depth: int) -> Node:
-    return Node(entity, depth, leaf=is_leaf(entity))
+    return Node(entity, depth, leaf=entity.is_leaf)
 
 
 def _leads_to(part: EntityPath, path: EntityPath) -> bool:
     return bool(part.parts) and path.parts[: len(part.parts)] == part.parts
+
+
+def _is_side(entity: Entity) -> bool:
+    return entity.kind == "side"
+
+
+def _is_session(entity: Entity) -> bool:
+    return entity.kind == "session"

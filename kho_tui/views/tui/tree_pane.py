@@ -10,12 +10,14 @@ from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 from kho_tui.views.tui.background import Finished, run_beside
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, spans
+from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, spans, width_of
 from kho_tui.views.tui.paint import look_of
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.tree_model import Node, TreeModel
 
 _QUIET = frozenset({Status.DECODED, Status.DERIVED})
+_LEAST_TITLE = 6
+_LEAST_SUMMARY = 6
 
 
 class TreePane(TableView):
@@ -115,9 +117,12 @@ class TreePane(TableView):
         marker = " " if node.leaf else glyphs.expanded if node.expanded else glyphs.collapsed
         loud = entity.status not in _QUIET
         title_role = STATUS_ROLE[entity.status] if loud else Role.TITLE if node.depth == 0 else Role.TEXT
-        line = spans(("  " * node.depth + marker + " ", Role.DIM), (entity.title, title_role))
-        if loud:
-            line += spans((f" {entity.status.value}", STATUS_ROLE[entity.status]))
-        if entity.summary:
+        indent = "  " * node.depth + marker + " "
+        word = f" {entity.status.value}" if loud else ""
+        # Of a long title the word about its status must not be what is cut.
+        room = max(width - len(indent) - len(word), _LEAST_TITLE)
+        title = fit(spans((entity.title, title_role)), room, glyphs.ellipsis)
+        line = (*spans((indent, Role.DIM)), *title, *spans((word, STATUS_ROLE[entity.status])))
+        if entity.summary and width - width_of(line) >= _LEAST_SUMMARY:
             line += spans((f"  {entity.summary}", Role.DIM))
         return line

@@ -2,117 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import pytest
-from textual import events
-from textual.pilot import Pilot
+from fake_state import BrokenRows, fake_state
 from textual.widgets import Input
-from views.tui.fake_state import BrokenRows, fake_state
+from views.app_user import using, using_state
 
 from kho_tui.context import Context
 from kho_tui.errors import InputError
-from kho_tui.text import SafeText
-from kho_tui.views.tui.app import KhoApp
-from kho_tui.views.tui.detail_panes import FieldsPane, RowsPane
-from kho_tui.views.tui.hex_pane import HexPane
-from kho_tui.views.tui.loaded import Loaded, Loader
+from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.loading import LoadingScreen
-from kho_tui.views.tui.paint import Panel
-from kho_tui.views.tui.state_screen import StateScreen
 
 SIZES = [(80, 24), (160, 48), (60, 20), (30, 8)]
 
 
-@pytest.fixture(autouse=True)
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TMUX", "NO_COLOR", "LC_ALL", "LC_CTYPE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("LANG", "C.UTF-8")
-
-
-class User:
-    """Hands and eyes of a test."""
-
-    def __init__(self, app: KhoApp, pilot: Pilot[None]) -> None:
-        self.app = app
-        self.pilot = pilot
-
-    @property
-    def state(self) -> StateScreen:
-        assert isinstance(self.app.screen, StateScreen)
-        return self.app.screen
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        for _ in range(500):
-            await self.pilot.pause()
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("nothing came of it")
-
-    async def settle(self) -> None:
-        await self.until(lambda: not isinstance(self.app.screen, StateScreen) or not self.app.screen.busy)
-
-    async def press(self, *keys: str) -> None:
-        """Keys as the driver sends them; a pilot would take 60 ms over each."""
-        for key in keys:
-            self.app.post_message(events.Key(key, key if len(key) == 1 else None))
-            await self.settle()
-
-    async def type(self, text: str) -> None:
-        self.app.screen.query_one(Input).value = text
-        await self.press("enter")
-
-    def panel(self, name: str) -> str:
-        return self.app.screen.query_one(f"#{name}", Panel).shown
-
-    @property
-    def bar(self) -> str:
-        return self.panel("bar")
-
-    @property
-    def path(self) -> str:
-        here = self.state.here
-        assert here is not None
-        return str(here.path)
-
-    @property
-    def screen(self) -> str:
-        """All that is drawn, as text."""
-        width, height = self.app.size
-        return "\n".join("".join(segment.text for segment in strip) for strip in self.app.screen._compositor.render_strips())[
-            : (width + 1) * height
-        ]
-
-
-@asynccontextmanager
-async def using(load: Loader | None = None, size: tuple[int, int] = (80, 24)) -> AsyncIterator[User]:
-    app = KhoApp(load or (lambda context: fake_state()), SafeText("x86_64-7.3/2-pre"))
-    async with app.run_test(size=size) as pilot:
-        user = User(app, pilot)
-        if load is None:
-            await user.until(lambda: isinstance(app.screen, StateScreen))
-            await user.settle()
-        yield user
+def load_fake(_context: Context) -> Loaded:
+    return fake_state()
 
 
 async def test_opens_with_the_verdict_and_the_overview() -> None:
-    async with using() as user:
-        assert "kho-v4, 3 sessions" in user.panel("verdict")
+    async with using_state(load_fake) as user:
+        assert "kho-v4, 3 sessions" in user.panel("top")
         assert user.path == "overview"
-        assert "what was opened" in user.panel("info")
+        assert "what was opened" in user.info
         for word in ("scratch", "stale", "damaged", "partial", "unknown"):
-            assert word in user.screen
+            await user.sees(word)
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_every_entity_can_be_shown_at_every_size(size: tuple[int, int]) -> None:
-    async with using(size=size) as user:
+    async with using_state(load_fake, size=size) as user:
         rows = user.state.entities.model.rows
         at = 0
         while at < len(rows):
@@ -126,61 +46,50 @@ async def test_every_entity_can_be_shown_at_every_size(size: tuple[int, int]) ->
 
 
 async def test_hostile_names_are_only_text() -> None:
-    async with using(size=(160, 48)) as user:
-        await user.press("slash")
-        await user.type("LUO")
+    async with using_state(load_fake, size=(160, 48)) as user:
+        await user.search("LUO")
         await user.press("l")
-        shown = user.screen
-        assert "\x1b" not in shown
-        assert "\\x1b[31mred\\x1b[0m" in shown
-        assert "[bold red]markup[/] $panic" in shown
-        assert "bidi \\u{202e}gpj.exe" in shown
-        assert "\\xff\\xfe broken utf-8" in shown
+        assert "\x1b" not in user.screen
+        await user.sees("\\x1b[31mred\\x1b[0m", "[bold red]markup[/] $panic", "bidi \\u{202e}gpj.exe", "\\xff\\xfe broken utf-8")
 
 
 async def test_a_selected_field_tells_meaning_place_and_bytes() -> None:
-    async with using() as user:
-        await user.press("slash")
-        await user.type("sessions_pa")
-        fields = user.app.screen.query_one(FieldsPane)
-        assert fields.value is not None and fields.value.name == "sessions_pa"
-        assert "first block of the session list" in user.panel("info")
-        assert "phys 0x7f801018" in user.panel("info")
-        assert "[00 20 80 7f 00 00 00 00]" in user.screen
+    async with using_state(load_fake) as user:
+        await user.search("sessions_pa")
+        assert user.field == "sessions_pa"
+        assert "first block of the session list" in user.info
+        assert "phys 0x7f801018" in user.info
+        await user.sees("[00 20 80 7f 00 00 00 00]")
 
 
 async def test_enter_on_a_pointer_goes_there_and_backspace_returns_to_the_field() -> None:
-    async with using() as user:
-        await user.press("slash")
-        await user.type("sessions_pa")
+    async with using_state(load_fake) as user:
+        await user.search("sessions_pa")
         await user.press("tab", "enter")
         assert user.path == "out/LUO/vm-alpha"
         await user.press("backspace")
         assert user.path == "out/LUO"
-        fields = user.app.screen.query_one(FieldsPane)
-        assert fields.value is not None and fields.value.name == "sessions_pa"
+        assert user.field == "sessions_pa"
         await user.press("alt+right")
         assert user.path == "out/LUO/vm-alpha"
 
 
 async def test_a_page_frame_number_leads_to_its_row_of_a_list() -> None:
-    async with using() as user:
-        await user.press("slash")
-        await user.type("vm-alpha")
+    async with using_state(load_fake) as user:
+        await user.search("vm-alpha")
         await user.press("tab", "G", "enter")
         assert user.path == "out/preserved"
-        assert user.app.screen.query_one(RowsPane).cursor == 2
+        assert user.rows.cursor == 2
 
 
 async def test_a_list_of_100_million_rows_goes_anywhere_at_once() -> None:
-    async with using() as user:
-        await user.press("at")
-        await user.type("pfn:0x100006")
-        rows = user.app.screen.query_one(RowsPane)
+    async with using_state(load_fake) as user:
+        await user.go_to_address("pfn:0x100006")
+        rows = user.rows
         assert (user.path, rows.cursor) == ("out/preserved", 3)
         await user.press("G")
         assert rows.cursor == 99_999_999
-        assert f"{0x1_0000_0000 + 99_999_999 * 8192:#x}" in user.screen
+        await user.sees(f"{0x1_0000_0000 + 99_999_999 * 8192:#x}")
         await user.press("ctrl+u", "g", "g")
         assert rows.cursor == 0
         await user.press("y")
@@ -188,37 +97,31 @@ async def test_a_list_of_100_million_rows_goes_anywhere_at_once() -> None:
 
 
 async def test_what_cannot_be_read_is_said_where_it_would_stand() -> None:
-    async with using(lambda context: fake_state(BrokenRows())) as user:
-        await user.until(lambda: isinstance(user.app.screen, StateScreen))
-        await user.settle()
-        await user.press("slash")
-        await user.type("preserved memory")
+    async with using_state(lambda context: fake_state(BrokenRows())) as user:
+        await user.search("preserved memory")
         await user.press("n")
-        assert "cannot be read: the file has shrunk" in user.screen
-        await user.press("slash")
-        await user.type("broken")
+        await user.sees("cannot be read: the file has shrunk")
+        await user.search("broken")
         await user.press("n")
         assert user.path == "out/broken"
-        assert "ValueError: bug \\x1b[31m" in user.panel("info").replace("\n   ", " ")
+        assert "ValueError: bug \\x1b[31m" in user.info
 
 
 async def test_search_steps_through_hits_and_says_when_there_are_none() -> None:
-    async with using() as user:
-        await user.press("slash")
-        await user.type("VM-")
+    async with using_state(load_fake) as user:
+        await user.search("VM-")
         assert user.path == "out/LUO/vm-alpha"
         assert "1/3" in user.bar
         await user.press("n")
         assert user.path == "out/LUO/vm-beta"
         await user.press("N", "N")
         assert user.path == "findings/KHO101-1"
-        await user.press("slash")
-        await user.type("no such thing [red]")
+        await user.search("no such thing [red]")
         assert "nothing matches no such thing [red]" in user.bar
 
 
 async def test_brackets_step_through_findings_and_enter_goes_to_the_culprit() -> None:
-    async with using() as user:
+    async with using_state(load_fake) as user:
         await user.press("right_square_bracket", "right_square_bracket")
         assert user.path == "findings/KHO101-1"
         await user.press("right_square_bracket", "left_square_bracket", "enter")
@@ -226,19 +129,17 @@ async def test_brackets_step_through_findings_and_enter_goes_to_the_culprit() ->
 
 
 async def test_an_address_that_nothing_holds_or_that_is_none() -> None:
-    async with using() as user:
-        await user.press("at")
-        await user.type("0xdead0000")
+    async with using_state(load_fake) as user:
+        await user.go_to_address("0xdead0000")
         assert "nothing in this state holds 0xdead0000" in user.bar
-        await user.press("at")
-        await user.type("zebra")
+        await user.go_to_address("zebra")
         assert "not an address: zebra" in user.bar
         await user.press("at", "escape", "j")
         assert user.path == "scratch"
 
 
 async def test_letters_typed_into_a_search_are_no_keys() -> None:
-    async with using() as user:
+    async with using_state(load_fake) as user:
         await user.pilot.press("slash", "q", "r", "z")
         assert user.app.screen.query_one(Input).value == "qrz"
         await user.press("tab", "escape")
@@ -247,18 +148,17 @@ async def test_letters_typed_into_a_search_are_no_keys() -> None:
 
 
 async def test_number_base_changes_by_x() -> None:
-    async with using() as user:
+    async with using_state(load_fake) as user:
         await user.press("G", "slash")
         await user.type("sessions_pa")
-        assert "0x7f802000" in user.screen
+        await user.sees("0x7f802000")
         await user.press("x", "x")
-        assert str(0x7F802000) in user.screen
+        await user.sees(str(0x7F802000))
 
 
 async def test_left_goes_up_and_closes() -> None:
-    async with using() as user:
-        await user.press("slash")
-        await user.type("vm-alpha")
+    async with using_state(load_fake) as user:
+        await user.search("vm-alpha")
         await user.press("h")
         assert user.path == "out/LUO"
         await user.press("h", "h")
@@ -307,18 +207,16 @@ async def test_reload_comes_back_to_the_same_place_and_survives_a_failure() -> N
         return fake_state()
 
     async with using(load) as user:
-        await user.until(lambda: isinstance(user.app.screen, StateScreen))
-        await user.settle()
-        await user.press("slash")
-        await user.type("vm-beta")
+        await user.opened()
+        await user.search("vm-beta")
         await user.press("r")
         await user.until(lambda: isinstance(user.app.screen, LoadingScreen) and "the capture is gone" in user.panel("loading"))
         await user.press("escape")
-        await user.until(lambda: isinstance(user.app.screen, StateScreen))
+        await user.opened()
         assert user.path == "out/LUO/vm-beta"
         await user.press("r")
-        await user.until(lambda: loads == 3 and isinstance(user.app.screen, StateScreen) and user.state.here is not None)
-        await user.settle()
+        await user.until(lambda: loads == 3)
+        await user.opened()
         assert user.path == "out/LUO/vm-beta"
         assert len(user.app.screen_stack) == 2
 
@@ -327,28 +225,26 @@ async def test_reload_comes_back_to_the_same_place_and_survives_a_failure() -> N
 async def test_plain_terminals_tell_the_same(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    async with using() as user:
-        await user.press("slash")
-        await user.type("sessions_pa")
-        assert "[00 20 80 7f 00 00 00 00]" in user.screen
-        assert "stale" in user.screen
+    async with using_state(load_fake) as user:
+        await user.search("sessions_pa")
+        await user.sees("[00 20 80 7f 00 00 00 00]")
+        await user.sees("stale")
         if environ.get("LANG") == "C":
             assert user.app.look.glyphs.follow == ">"
 
 
 async def test_every_binding_has_an_id_and_a_description() -> None:
-    async with using() as user:
+    async with using_state(load_fake) as user:
         for active in user.app.screen.active_bindings.values():
             assert active.binding.id and active.binding.description
 
 
 async def test_hex_view_follows_the_width() -> None:
-    async with using() as user:
-        await user.press("slash")
-        await user.type("sessions_pa")
-        dump = user.app.screen.query_one(HexPane)
+    async with using_state(load_fake) as user:
+        await user.search("sessions_pa")
+        dump = user.hex
         assert dump.row_count() == 256 // 8
         await user.pilot.resize_terminal(160, 48)
-        await user.pilot.pause()
-        assert dump.row_count() == 256 // 16
-        assert "[00 20 80 7f 00 00 00 00]" in user.screen
+        await user.until(lambda: dump.row_count() == 256 // 16)
+        await user.settle()
+        await user.sees("[00 20 80 7f 00 00 00 00]")

@@ -1,0 +1,106 @@
+"""The last line: what just happened, else the keys to know; and where a search or an address is typed."""
+
+from __future__ import annotations
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from kho_tui.text import NO_TEXT
+from kho_tui.views.tui.lines import Line, Role, spans, width_of
+from kho_tui.views.tui.paint import Panel
+from kho_tui.views.tui.prompt import Prompt, Purpose
+
+_HINTS = (
+    ("Enter", "follow"),
+    ("Bksp", "back"),
+    ("/", "search"),
+    ("@", "goto"),
+    ("]", "finding"),
+    ("y", "copy"),
+    ("?", "keys"),
+    ("q", "quit"),
+)
+_DEAREST = (7, 6, 0, 1, 2, 3, 4, 5)
+"""Indexes of the hints in the order in which they get room: who knows ``?`` finds all the others."""
+
+
+class Bottom(Vertical):
+    """One line high. ``hits`` and ``base`` are modes that stay in sight until they end."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._message: Line = ()
+        self._hits = str(NO_TEXT)
+        self._base = str(NO_TEXT)
+        self._bar = Panel(id="bar")
+        self._prompt = Prompt(id="prompt")
+
+    def compose(self) -> ComposeResult:
+        """The bar, and the prompt that takes its place."""
+        yield self._bar
+        yield self._prompt
+
+    @property
+    def is_asking(self) -> bool:
+        """True while something is typed."""
+        return self._prompt.is_open
+
+    @property
+    def has_message(self) -> bool:
+        """True while something said stands in the line."""
+        return bool(self._message)
+
+    def say(self, text: str, role: Role = Role.TEXT) -> None:
+        """Something that happened, until ``clear``. The text is ours or safe already."""
+        self._message = spans((text, role))
+        self._draw()
+
+    def clear(self) -> None:
+        """Back to modes and keys."""
+        self._message = ()
+        self._draw()
+
+    def show_hits(self, text: str) -> None:
+        """The search that ``n`` steps through; empty: none."""
+        self._hits = text
+        self._draw()
+
+    def show_base(self, text: str) -> None:
+        """The number base; empty: the usual one."""
+        self._base = text
+        self._draw()
+
+    def ask(self, purpose: Purpose) -> None:
+        """Open the prompt."""
+        self._prompt.ask(purpose)
+        self._bar.display = False
+
+    @on(Prompt.Closed)
+    def _prompt_closed(self) -> None:
+        self._bar.display = True
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """As many keys as fit."""
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._message:
+            self._bar.show([(*spans((" ", Role.TEXT)), *self._message)])
+            return
+        line: Line = ()
+        if self._hits:
+            line += spans((f" {self._hits} ", Role.WARN), ("n", Role.KEY), (" next hit ", Role.DIM))
+        if self._base:
+            line += spans((f" {self._base} ", Role.WARN))
+        hints = [spans((f" {name}", Role.KEY), (f" {what} ", Role.DIM)) for name, what in _HINTS]
+        free = self.size.width - width_of(line)
+        kept = set()
+        for index in _DEAREST:
+            width = width_of(hints[index])
+            if width <= free:
+                free -= width
+                kept.add(index)
+        for index in sorted(kept):
+            line += hints[index]
+        self._bar.show([line])
