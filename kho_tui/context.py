@@ -1,4 +1,4 @@
-"""Budget, progress and cancel of one action, made in ``operations`` and passed down. Decode knows no screen."""
+"""Budget, progress and cancel of one action, made by whoever starts it and passed down. Decode knows no screen."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _subtree(found: _Collector, subtree: Subtree) -> None:
     if isinstance(content, Memblock):
         for region in content.regions:
             if isinstance(region.start, int) and isinstance(region.size, int):
-                found.span(Kind.RESERVE_MEM, subtree.path.named(region.name), region.start, region.size)
+                found.span(Kind.RESERVE_MEM, region.path, region.start, region.size)
     elif isinstance(content, KhoTest):
         folios = content.folio_blocks
         if not isinstance(folios, Missing):

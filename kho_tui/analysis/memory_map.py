@@ -22,6 +22,9 @@ from kho_tui.text import SafeText
 U64s = npt.NDArray[np.uint64]
 U32s = npt.NDArray[np.uint32]
 
+_MOST_HOLDING = 64
+"""Regions of one kind named for one address: a sound state has one, a hostile one any number."""
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -45,12 +48,8 @@ class Regions:
 
     def holding(self, address: int) -> list[int]:
         """Regions that hold an address, the one that starts last first."""
-        found: list[int] = []
-        at = int(np.searchsorted(self.start, np.uint64(address), side="right")) - 1
-        while at >= 0 and int(self._reach[at]) > address and len(found) < 64:
-            if int(self.end[at]) > address:
-                found.append(at)
-            at -= 1
+        rows = self.within(address, address + 1)
+        found: list[int] = rows[::-1][:_MOST_HOLDING].tolist()
         return found
 
     def within(self, low: int, high: int) -> npt.NDArray[np.int64]:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from kho_tui.model.facts import Missing, Status, Unavailable, Unknown
-from kho_tui.model.luo import FlbList, Luo, Memfd
-from kho_tui.model.state import RawContent, Side, State, Subtree
+from kho_tui.model.facts import Missing, Status, Unknown
+from kho_tui.model.luo import FlbList, Luo, Memfd, NotWritten
+from kho_tui.model.state import KhoTest, Memblock, RawContent, Side, State, Subtree
+from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import SafeText
 
 NOT_WRITTEN = SafeText("sessions not written yet: LUO does it inside the reboot call, so their pages have no owner before")
+AMBIGUOUS = SafeText("the tracker can be read in another way too, and this reading may count memory that is not preserved")
 OPAQUE = SafeText("an opaque owner: {names} may keep memory that nothing here can decode")
-NOT_CAPTURED = SafeText("part of what says who owns it is not in this capture")
+NOT_CAPTURED = SafeText("part of what says who owns it is not in this capture or damaged")
 LEAK = SafeText("no decoded path leads to it: possibly a leak")
 
 
 def unowned_reason(state: State, side: Side) -> SafeText:
     """The reason for the side's unowned memory, if it has any."""
     luo = [s.content for s in side.handed_over if isinstance(s.content, Luo)]
-    if any(isinstance(one.sessions, Unavailable) and "reboot call" in one.sessions.reason for one in luo):
+    if any(isinstance(one.sessions, NotWritten) for one in luo):
         return NOT_WRITTEN
+    if isinstance(side.preserved, PreservedMap) and side.preserved.others:
+        return AMBIGUOUS
     opaque = [*_opaque_subtrees(side.handed_over), *(name for one in luo for name in _opaque_in(one))]
     if opaque:
         return SafeText(OPAQUE.replace("{names}", ", ".join(opaque[:3])))
-    if any(_not_captured(s) for s in side.handed_over):
+    if not side.subtrees_told or any(_not_captured(s) for s in side.handed_over):
         return NOT_CAPTURED
     return LEAK
 
@@ -43,7 +47,11 @@ def _opaque_in(luo: Luo) -> list[str]:
 def _not_captured(subtree: Subtree) -> bool:
     content = subtree.content
     if isinstance(content, Missing):
-        return content.status is Status.UNAVAILABLE
+        return True
+    if isinstance(content, KhoTest):
+        return isinstance(content.folios, Missing)
+    if isinstance(content, Memblock):
+        return any(isinstance(region.start, Missing) or isinstance(region.size, Missing) for region in content.regions)
     if not isinstance(content, Luo):
         return False
     if isinstance(content.sessions, Missing) or content.sessions.status is not Status.DECODED:

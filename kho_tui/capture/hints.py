@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from kho_tui.capture.boot import BootHandover
+from kho_tui.capture.boot_record import BootHandover
 from kho_tui.capture.proc import CommandLine, parse_switch
 from kho_tui.capture.sources import Arch, Hint
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder

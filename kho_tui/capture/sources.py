@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
-from kho_tui.capture.boot import BootHandover
+from kho_tui.capture.boot_record import BootHandover
 from kho_tui.capture.dmesg import Evidence, Side
 from kho_tui.capture.files import Note, TreeKind
 from kho_tui.capture.proc import CommandLine, IomemEntry, MemblockRange, NodeRange, Zone, node_ranges

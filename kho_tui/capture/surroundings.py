@@ -6,8 +6,7 @@ import json
 import re
 from contextlib import ExitStack
 
-from kho_tui.capture import boot as boot_files
-from kho_tui.capture.boot import BootHandover
+from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_from_setup_data
 from kho_tui.capture.dmesg import parse_dmesg, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, platform_hints, why_absent
@@ -242,12 +241,12 @@ def _boot(reader: CaptureReader) -> BootHandover | None:
         data = reader.read(f"{folder}/data", "payload of a setup_data node")
         if not isinstance(kind, Missing) and not isinstance(data, Missing):
             nodes[f"{folder}/data"] = (kind, data)
-    found = boot_files.boot_from_setup_data(nodes, reader.notes)
+    found = boot_from_setup_data(nodes, reader.notes)
     properties = {}
     for name in ("linux,kho-fdt", "linux,kho-scratch"):
         data = reader.read(f"dt-chosen/{name}", "where the state of this boot is")
         properties[name] = None if isinstance(data, Missing) else (f"dt-chosen/{name}", data)
-    chosen = boot_files.boot_from_chosen(properties["linux,kho-fdt"], properties["linux,kho-scratch"], reader.notes)
+    chosen = boot_from_chosen(properties["linux,kho-fdt"], properties["linux,kho-scratch"], reader.notes)
     if found is not None and chosen is not None:
         reader.notes.add("dt-chosen", "setup_data and the device tree both name a state: setup_data is used")
     return found or chosen

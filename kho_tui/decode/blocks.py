@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
-from kho_tui.decode.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_BAD, POINTER_GAP
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
 from kho_tui.layout.struct import Layout, Record
 from kho_tui.layout.table import PageArray, Table, join_tables
+from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_BAD, POINTER_GAP
 from kho_tui.model.facts import Damaged, Missing, Status, Unavailable
 from kho_tui.model.luo import EntryList
 from kho_tui.model.path import EntityPath

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES
 from kho_tui.decode.bitmaps import bit_runs
-from kho_tui.decode.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
+from kho_tui.model.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs, no_runs

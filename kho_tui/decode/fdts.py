@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.root import TRUNCATED_NAMES, truncated_names
-from kho_tui.decode.codes import FDT_CUT, FDT_DAMAGED
 from kho_tui.decode.reader import Findings
 from kho_tui.fdt.libfdt import verdict
 from kho_tui.fdt.tree import NO_NAMES, AnomalyCode, FdtTree, looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob
+from kho_tui.model.codes import FDT_CUT, FDT_DAMAGED
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FdtView
 from kho_tui.text import visible

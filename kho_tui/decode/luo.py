@@ -20,20 +20,17 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.abi.properties import compatible_of
 from kho_tui.decode.blocks import decode_array, decode_chain
-from kho_tui.decode.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
 from kho_tui.decode.memfd import decode_file
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.tree import FdtTree
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray, Table
+from kho_tui.model.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
-from kho_tui.model.luo import File, FlbList, Luo, Session, SessionList
+from kho_tui.model.luo import NOT_WRITTEN, File, FlbList, Luo, NotWritten, Session, SessionList
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.text import SafeText, c_string, visible
-
-NOT_YET = SafeText("none written: LUO writes sessions, files and FLB counts only inside the reboot call")
-
 
 _FLBS = "FLBs"
 """Beside the sessions, so no session's path."""
@@ -67,8 +64,8 @@ def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stal
     return _luo(reader, form, None, number, sessions_at, flbs_at, where, stale, array)
 
 
-def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath) -> Luo | Missing:
-    """LUO in its struct form."""
+def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stale | None) -> Luo | Missing:
+    """LUO in its struct form. ``stale``: why nothing that it points at may be read as fact."""
     if len(blob.data) < LUO_SER.size:
         missing = Damaged(SafeText(f"{len(blob.data)} bytes where LUO's struct has {LUO_SER.size}"))
         reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
@@ -77,7 +74,7 @@ def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath) -> Luo | Mi
     form = LUO_FORMATS.get(version)
     if form is None or not form.is_struct:
         return _unknown(reader, version, where)
-    return _behind_struct(reader, form, LUO_SER.record(blob.data, reader.platform.byte_order, blob.place), where, None)
+    return _behind_struct(reader, form, LUO_SER.record(blob.data, reader.platform.byte_order, blob.place), where, stale)
 
 
 def _behind_struct(reader: Reader, form: LuoFormat, header: Record, where: EntityPath, stale: Stale | None) -> Luo:
@@ -104,7 +101,7 @@ def _luo(
     flbs = stale or _flbs(reader, form, flbs_at, where.child(_FLBS), written=not isinstance(sessions, Missing))
     # A struct copied by debugfs is older than an FLB page in memory: that is no contradiction.
     older = header is not None and header.place.origin is not Origin.MEMORY
-    unwritten = isinstance(sessions, Unavailable) and sessions.reason == NOT_YET
+    unwritten = isinstance(sessions, NotWritten)
     if unwritten and not older and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Damaged(SafeText("FLBs are written, yet no session is: LUO writes both in the reboot call"))
         reader.findings.add(COUNT_BAD, where, str(sessions.reason))
@@ -155,7 +152,7 @@ def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath,
     if isinstance(at, Missing):
         return at
     if at == 0:
-        return Unavailable(NOT_YET)
+        return NotWritten(NOT_WRITTEN)
     if form.sessions_in_blocks:
         entries = decode_chain(reader, at, LUO_SESSION_SER, where, "sessions")
     else:
@@ -163,7 +160,7 @@ def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath,
     if isinstance(entries, Missing):
         return entries
     if not len(entries.table) and entries.status is Status.DECODED:
-        return Unavailable(NOT_YET)
+        return NotWritten(NOT_WRITTEN)
     siblings = Siblings(where)
     siblings.child(_FLBS)
     sessions = []
@@ -223,6 +220,6 @@ def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, 
     if isinstance(entries, Missing):
         return entries
     if not len(entries.table) and not written:
-        return Unavailable(NOT_YET)
+        return NotWritten(NOT_WRITTEN)
     flbs = tuple(entries.table.record(row) for row in range(len(entries.table)))
     return FlbList(entries.headers[0], flbs, entries.status, entries.reason)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kho_tui.abi.memfd import MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER
-from kho_tui.decode.codes import COUNT_BAD, NAME_UNKNOWN
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
 from kho_tui.layout.struct import Record
+from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN
 from kho_tui.model.facts import Damaged, Missing, Status, Unavailable, Unknown
 from kho_tui.model.luo import File, FolioArray, Memfd
 from kho_tui.model.path import EntityPath

@@ -9,12 +9,12 @@ from kho_tui.abi.properties import integer_property
 from kho_tui.abi.root import POINTER_PROPERTIES
 from kho_tui.capture.sources import Hint, Sources
 from kho_tui.context import Context
-from kho_tui.decode.codes import NOT_ONE_BOOT, PLATFORM
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import RootCandidate, preserves_itself
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder, Platform
 from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.model.codes import NOT_ONE_BOOT, PLATFORM
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 

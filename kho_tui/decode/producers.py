@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, RESERVE_MEM_NODE
+from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, RESERVE_MEM_COMPATIBLE, RESERVE_MEM_NODE
 from kho_tui.abi.metadata import KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import (
@@ -14,12 +14,12 @@ from kho_tui.abi.test_kho import (
     looks_like_descriptor,
 )
 from kho_tui.abi.vmalloc import KHO_VMALLOC
-from kho_tui.decode.codes import COUNT_BAD, FIELD_BAD, PROPERTY_BAD, VERSION_UNKNOWN
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
 from kho_tui.fdt.tree import FdtTree
 from kho_tui.layout.place import Blob, Place
 from kho_tui.layout.table import Table, table_of
+from kho_tui.model.codes import COUNT_BAD, FIELD_BAD, PROPERTY_BAD, VERSION_UNKNOWN
 from kho_tui.model.facts import Damaged, Missing, Stale, Unavailable, Unknown
 from kho_tui.model.luo import VmallocArea
 from kho_tui.model.path import EntityPath, Siblings
@@ -40,7 +40,10 @@ def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPa
     for node in tree.root.children:
         path = siblings.named(node.name)
         start, size = (reader.property(node, name, path) for name in ("start", "size"))
-        regions.append(MemblockRegion(node.name, start, size, RESERVE_MEM_NODE.values(node, order, place)))
+        if compatible_of(node) != RESERVE_MEM_COMPATIBLE:
+            message = "its compatible is not reserve-mem-v1: the next kernel allocates the region anew"
+            reader.findings.add(VERSION_UNKNOWN, path, message)
+        regions.append(MemblockRegion(path, node.name, start, size, RESERVE_MEM_NODE.values(node, order, place)))
     return Memblock(tuple(regions))
 
 

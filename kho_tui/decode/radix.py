@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from kho_tui.abi.radix import RadixShape
 from kho_tui.decode.bitmaps import bit_runs
-from kho_tui.decode.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
+from kho_tui.model.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs, no_runs

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from kho_tui.abi.properties import integer_property
 from kho_tui.context import Context
-from kho_tui.decode.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, Code
 from kho_tui.errors import BudgetError, GapError, ReadError
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin, Place
@@ -18,6 +17,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Layout, Record
 from kho_tui.layout.table import Table, table_of
 from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.model.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCE_PROBLEM, Code
 from kho_tui.model.facts import Damaged, Fact, Missing, Unavailable
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
@@ -66,7 +66,10 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads captured memory; never raises for what the state says, answers with a Missing that says why."""
+    """Reads captured memory; for what the state says, and for a file that fails, it answers with a Missing that says why.
+
+    ``pages`` alone raises BudgetError: only its caller knows what to keep of a batch.
+    """
 
     memory: PhysicalMemory | None
     platform: Platform
@@ -150,11 +153,19 @@ class Reader:
         return blob if isinstance(blob, Missing) else layout.record(blob.data, self.platform.byte_order, blob.place)
 
     def pages(self, addresses: npt.NDArray[np.uint64], size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Many pieces of ``size`` bytes: bytes of shape (n, size) and which are there, shape (n,)."""
+        """Many pieces of ``size`` bytes: bytes of shape (n, size) and which are there, shape (n,). Raises BudgetError.
+
+        Where the file itself fails none of them is there, and a finding says so.
+        """
         self.context.spend_read(len(addresses) * size)
+        nothing = np.zeros((len(addresses), size), np.uint8), np.zeros(len(addresses), np.bool_)
         if self.memory is None:
-            return np.zeros((len(addresses), size), np.uint8), np.zeros(len(addresses), np.bool_)
-        return self.memory.read_pages(addresses, size)
+            return nothing
+        try:
+            return self.memory.read_pages(addresses, size)
+        except ReadError as error:
+            self.findings.add(SOURCE_PROBLEM, EntityPath(("machine", "files")), visible(str(error)))
+            return nothing
 
     def words(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
         """Bytes of shape (n, size) as native u64 of shape (n, size / 8)."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kho_tui.abi.boot import KHO_DATA, SETUP_KEXEC_KHO
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, Tracker
 from kho_tui.abi.scratch import KHO_SCRATCH
-from kho_tui.capture.boot import KHO_DATA, SETUP_KEXEC_KHO
 from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
 from kho_tui.decode.fdts import FDT_HEADER_BYTES

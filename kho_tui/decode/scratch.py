@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH
 from kho_tui.capture.proc import NodeRange
 from kho_tui.capture.sources import Sources
-from kho_tui.decode.codes import COUNT_BAD, SOURCE_PROBLEM, SOURCES_DIFFER
 from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
 from kho_tui.layout.table import Table
+from kho_tui.model.codes import COUNT_BAD, SOURCE_PROBLEM, SOURCES_DIFFER
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Scratch, ScratchArea

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import PACKED_STRUCT_OFFSET, POINTER_PROPERTIES, ROOT_FORMATS, ROOT_NODE, SUBTREE_NODE, RootFormat, Tracker
 from kho_tui.decode.chunks import ChunkClues, decode_chunks
-from kho_tui.decode.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCES_DIFFER, VERSION_UNKNOWN
 from kho_tui.decode.fdts import report_fdt, view_root
 from kho_tui.decode.radix import decode_radix
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin
+from kho_tui.model.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCES_DIFFER, VERSION_UNKNOWN
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.state import KexecMetadata, Root, Side, Subtree

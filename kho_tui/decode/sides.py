@@ -12,7 +12,6 @@ from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
 from kho_tui.capture.sources import Sources
-from kho_tui.decode.codes import NOT_ONE_BOOT, OTHER_ROOTS, SOURCES_DIFFER
 from kho_tui.decode.consistency import EITHER_WAY
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.luo import is_luo_struct
@@ -22,6 +21,7 @@ from kho_tui.decode.roots import FoundInMemory, RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.layout.platform import Platform
+from kho_tui.model.codes import NOT_ONE_BOOT, OTHER_ROOTS, SOURCES_DIFFER
 from kho_tui.model.facts import Fact, Missing, Stale, Unavailable, Unknown
 from kho_tui.model.path import EntityPath
 from kho_tui.releases.table import Finalize, Release

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
-from kho_tui.decode.codes import BUDGET, LOG_EVIDENCE, SOURCE_NOTE, SOURCE_PROBLEM
 from kho_tui.decode.consistency import EITHER_WAY, contradiction
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.host import decode_host
@@ -18,6 +17,7 @@ from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.decode.sides import side_sources
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.platform import Platform
+from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, SOURCE_NOTE, SOURCE_PROBLEM
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
@@ -35,6 +35,8 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
     release = release_of(sources.release)
     sides = {source.name: _side(reader, source) for source in side_sources(reader, sources, found, release)}
     _report_sources(sources, findings)
+    if release is not None and release.inferred:
+        findings.add(INFERRED, EntityPath(), f"what is said of {release.name} was inferred from its neighbours, not read from its sources")
     if context.budget.read_bytes < 0:
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(

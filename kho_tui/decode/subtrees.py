@@ -9,13 +9,13 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import KHO_TEST_NAME
-from kho_tui.decode.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, STALE_LOOKS_WHOLE
 from kho_tui.decode.fdts import FDT_HEADER_BYTES, is_fdt, report_fdt, view_fdt
 from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
 from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
 from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import FieldValue
+from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, STALE_LOOKS_WHOLE
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Content, FdtView, RawContent, Subtree
@@ -146,7 +146,7 @@ def _known_content(
             missing = Damaged(SafeText(f"blob-size is {claimed}, LUO's struct has {LUO_SER.size}: the next kernel panics"))
             reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
             return missing
-        return decode_luo_struct(reader, blob, where)
+        return decode_luo_struct(reader, blob, where, trust.behind)
     if name not in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
         reader.findings.add(NAME_UNKNOWN, where, f"subtree {visible(name)} is not known: its bytes are shown as they are", blob.place.phys)
         return RawContent()

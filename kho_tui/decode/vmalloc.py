@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.vmalloc import KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS, VMALLOC_CHUNK
-from kho_tui.decode.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_GAP
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
 from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.struct import Layout
 from kho_tui.layout.table import Table, dtype_of
+from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_GAP
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import VmallocArea, VmallocChunk
 from kho_tui.model.path import EntityPath

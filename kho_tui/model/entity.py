@@ -1,7 +1,7 @@
 """Entity: one thing of a state as everything that walks a state sees it.
 
-Tree, JSON, search, goto, history and the commands all walk entities; nobody writes a second traversal. Blocks, folios and
-other long lists are rows of an entity's table, never entities of the walk.
+Tree, search, goto, history and the text of the commands walk entities. JSON and the memory map read the model itself: they keep a
+contract, or arrays. Blocks, folios and other long lists are rows of an entity's table, never entities of the walk.
 """
 
 from __future__ import annotations
@@ -133,13 +133,3 @@ def find(root: Entity, path: EntityPath) -> Entity | None:
             return None
         here = step
     return here
-
-
-def entity_at(root: Entity, address: int) -> Entity | None:
-    """The smallest entity whose own bytes hold a physical address."""
-    best: Entity | None = None
-    for one in walk(root):
-        holds = one.address is not None and one.address <= address < one.address + max(one.size, 1)
-        if holds and (best is None or (one.size or 1) <= (best.size or 1)):
-            best = one
-    return best

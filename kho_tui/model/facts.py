@@ -1,4 +1,4 @@
-"""A fact is a value or says why it is not one. Never None, never 0."""
+"""A fact that a state should tell is a value or says why it is not one: never 0. None is left for what may be absent by right."""
 
 from __future__ import annotations
 
@@ -65,8 +65,3 @@ Fact: TypeAlias = T | Missing
 def known(fact: T | Missing) -> T | None:
     """The value, or None where the fact says why not. For JSON and for optional inputs only."""
     return None if isinstance(fact, Missing) else fact
-
-
-def status_of(fact: object) -> Status:
-    """The status of a fact."""
-    return fact.status if isinstance(fact, Missing) else Status.DECODED

@@ -8,9 +8,16 @@ from kho_tui.abi.luo import LuoFormat
 from kho_tui.abi.memfd import MemfdFormat
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
-from kho_tui.model.facts import Fact, Missing, Status
+from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.text import NO_TEXT, SafeText
+
+NOT_WRITTEN = SafeText("none written: LUO writes sessions, files and FLB counts only inside the reboot call")
+
+
+@dataclass(frozen=True, slots=True)
+class NotWritten(Unavailable):
+    """Not there yet, because LUO writes it inside the reboot call."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +54,7 @@ class FolioArray:
 
 @dataclass(frozen=True, eq=False)
 class Memfd:
-    """A preserved memfd. ``size`` and ``pos`` in bytes; ``seals`` unavailable before memfd-v2."""
+    """A preserved memfd. ``record`` holds size and pos (bytes) and, from memfd-v2 on, the seals."""
 
     record: Record
     format: MemfdFormat

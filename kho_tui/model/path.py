@@ -1,4 +1,4 @@
-"""EntityPath: the stable name of everything in a state, such as ``out/LUO/vm-alpha/0x1/folios/37``."""
+"""EntityPath: the name of everything in a state, such as ``out/LUO/vm-alpha/0x1/folios/37``; stable within that state."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ class FdtView:
 class MemblockRegion:
     """One ``reserve_mem=`` region. ``start`` physical, ``size`` in bytes."""
 
+    path: EntityPath
     name: bytes
     start: Fact[int]
     size: Fact[int]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Status
 from kho_tui.model.runs import Runs
 from kho_tui.text import SafeText
 
@@ -65,8 +65,6 @@ class PreservedMap:
     others: tuple[Reading, ...] = ()
     damaged: bool = False
 
-
-PreservedFact = PreservedMap | Missing
 
 UNUSABLE = SafeText("nothing of the tracker could be used")
 """Reason of a Damaged tracker whose pages were there and held no block at all."""

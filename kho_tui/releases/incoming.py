@@ -1,7 +1,8 @@
 """Which parts of the incoming side are still what was handed over, on a kernel that runs.
 
 After a KHO boot the kernel gives back the memory of the incoming tracker, of the LUO structures it has read and of whatever
-consumers have restored. What stays is decided by release, never by whether it still decodes (kho-abi.md 5.2, section 9, gotcha 5).
+consumers have restored. What stays is decided by release, told by the version of the root that it takes, never by whether it still
+decodes (kho-abi.md 5.2, section 9, gotcha 5).
 """
 
 from __future__ import annotations

@@ -23,19 +23,18 @@ class Release:
     root: bytes
     bitmap_bytes: int | None
     finalize: Finalize
-    luo: bytes | None
     inferred: bool = False
 
 
 RELEASES: tuple[Release, ...] = (
-    Release("6.16", b"kho-v1", 512, Finalize.STATEFUL, None),
-    Release("6.17", b"kho-v1", 512, Finalize.STATEFUL, None),
-    Release("6.18", b"kho-v1", None, Finalize.STATEFUL, None),
-    Release("6.19", b"kho-v1", None, Finalize.SERIALIZE, b"luo-v1"),
-    Release("7.0", b"kho-v1", None, Finalize.SERIALIZE, b"luo-v1", inferred=True),
-    Release("7.1", b"kho-v3", None, Finalize.NONE, b"luo-v1"),
-    Release("7.2", b"kho-v4", None, Finalize.NONE, b"luo-v5"),
-    Release("7.3", b"kho-v4", None, Finalize.NONE, b"luo-v5"),
+    Release("6.16", b"kho-v1", 512, Finalize.STATEFUL),
+    Release("6.17", b"kho-v1", 512, Finalize.STATEFUL),
+    Release("6.18", b"kho-v1", None, Finalize.STATEFUL),
+    Release("6.19", b"kho-v1", None, Finalize.SERIALIZE),
+    Release("7.0", b"kho-v1", None, Finalize.SERIALIZE, inferred=True),
+    Release("7.1", b"kho-v3", None, Finalize.NONE),
+    Release("7.2", b"kho-v4", None, Finalize.NONE),
+    Release("7.3", b"kho-v4", None, Finalize.NONE),
 )
 
 

@@ -56,6 +56,9 @@ STRUCTS: dict[str, tuple[int, list[tuple[str, int, int]]]] = {
     "MemfdLuoFolioSer": (16, [("word0", 0, 8), ("index", 8, 8)]),
     "KhoKexecMetadata": (73, [("version", 0, 4), ("previous_release", 4, 65), ("kexec_count", 69, 4)]),
     "KhoScratch": (16, [("addr", 0, 8), ("size", 8, 8)]),
+    "KhoData": (32, [("fdt_addr", 0, 8), ("fdt_size", 8, 8), ("scratch_addr", 16, 8), ("scratch_size", 24, 8)]),
+    "linux,kho-fdt": (16, [("address", 0, 8), ("size", 8, 8)]),
+    "linux,kho-scratch": (16, [("address", 0, 8), ("size", 8, 8)]),
     "KhoTestFolio": (8, [("phys_order", 0, 8)]),
 }
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kho_tui.capture import boot, proc
+from kho_tui.capture import boot_record as boot
+from kho_tui.capture import proc
 from kho_tui.capture.dmesg import parse_dmesg
 from kho_tui.capture.files import Notes
 from kho_tui.model.facts import Damaged, Missing, Unavailable

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kho_tui.abi.luo import LUO_FDT_NODE, LUO_SER, STRUCT_PREFIX
+from kho_tui.abi.luo import LUO_FDT_NODE, LUO_NAME, LUO_SER, STRUCT_PREFIX
+from kho_tui.abi.memblock import MEMBLOCK_NAME, MEMBLOCK_NODE
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.root import ROOT_NODE, TRUNCATED_NAMES
+from kho_tui.abi.test_kho import KHO_TEST_NAME, KHO_TEST_NODE
 from kho_tui.fdt.tree import looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.model.entities.values import property_values, record_values
+from kho_tui.model.entities.values import PLAIN_NODE, property_values, record_values
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.text import SafeText, visible
+
+_ROOT_NODES = {LUO_NAME: LUO_FDT_NODE, MEMBLOCK_NAME: MEMBLOCK_NODE, KHO_TEST_NAME: KHO_TEST_NODE}
 
 
 def copy_entities(copies: Sequence[Blob], path: EntityPath, values: Callable[[Blob], tuple[Value, ...]]) -> list[Entity]:
@@ -35,7 +39,7 @@ def copied_subtree_values(name: bytes, copy: Blob, byte_order: ByteOrder) -> tup
     if name == KEXEC_METADATA_NAME and len(copy.data) >= KHO_KEXEC_METADATA.size:
         return record_values(KHO_KEXEC_METADATA.record(copy.data, byte_order, copy.place))
     root = parse_fdt(copy.data).root if looks_like_fdt(copy.data) else None
-    return () if root is None else property_values(LUO_FDT_NODE.values(root, byte_order, copy.place))
+    return () if root is None else property_values(_ROOT_NODES.get(name, PLAIN_NODE).values(root, byte_order, copy.place))
 
 
 def _copy(copy: Blob, siblings: Siblings, values: Callable[[Blob], tuple[Value, ...]]) -> Entity:

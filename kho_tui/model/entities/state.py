@@ -7,6 +7,7 @@ from dataclasses import replace
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record, Unit
+from kho_tui.model.codes import CODES
 from kho_tui.model.entities.copies import copied_root_values, copy_entities
 from kho_tui.model.entities.subtree import fdt_values, subtree_entity
 from kho_tui.model.entities.tables import BitmapRows, BlockRows, NodeRows, PlainRows
@@ -275,7 +276,7 @@ def _findings(findings: tuple[Finding, ...]) -> Entity:
 def _finding(finding: Finding, path: EntityPath) -> Entity:
     def detail() -> Detail:
         values = (
-            words("code", finding.code, "stable name of this kind of finding"),
+            words("code", finding.code, CODES[finding.code].meaning if finding.code in CODES else "stable name of this kind of finding"),
             words("severity", finding.severity, "error: something is broken; warning: look; info: good to know"),
             words("message", finding.message, "what was found"),
             derived(

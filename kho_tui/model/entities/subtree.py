@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kho_tui.abi.luo import LUO_FDT_NODE
+from kho_tui.abi.luo import FLB_NODE_NAME, LUO_FDT_NODE, LUO_FLB_NODE, LUO_SESSION_NODE, SESSION_NODE_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NODE
-from kho_tui.abi.properties import NodeLayout
 from kho_tui.abi.test_kho import KHO_TEST_FOLIO
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
@@ -15,7 +14,7 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entities.copies import copied_subtree_values, copy_entities
 from kho_tui.model.entities.luo import area_blobs, area_values, luo_blobs, luo_children, luo_values
 from kho_tui.model.entities.tables import PlainRows
-from kho_tui.model.entities.values import derived, property_values, record_values, words
+from kho_tui.model.entities.values import PLAIN_NODE, derived, property_values, record_values, words
 from kho_tui.model.entity import Column, Detail, Entity, Value
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import Luo
@@ -23,7 +22,6 @@ from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.state import FdtView, KexecMetadata, KhoTest, Memblock, MemblockRegion, Subtree
 from kho_tui.text import SafeText, human_size, plural, visible
 
-PLAIN_NODE = NodeLayout("node", (), "", "a node of a subtree that is not known")
 _MOST_NODES_SHOWN = 10_000
 
 
@@ -112,8 +110,14 @@ def _content_values(one: Subtree, byte_order: ByteOrder) -> tuple[Value, ...]:
 
 def _root_values(one: Subtree, byte_order: ByteOrder) -> tuple[Value, ...]:
     assert one.fdt is not None and one.fdt.tree.root is not None
+    root, place = one.fdt.tree.root, one.fdt.blob.place
     layout = MEMBLOCK_NODE if isinstance(one.content, Memblock) else LUO_FDT_NODE if isinstance(one.content, Luo) else PLAIN_NODE
-    return property_values(layout.values(one.fdt.tree.root, byte_order, one.fdt.blob.place))
+    values = property_values(layout.values(root, byte_order, place))
+    for name, below in ((SESSION_NODE_NAME, LUO_SESSION_NODE), (FLB_NODE_NAME, LUO_FLB_NODE)):
+        node = root.child(name) if isinstance(one.content, Luo) else None
+        if node is not None:
+            values += tuple(replace(v, name=f"{name.decode()}/{v.name}") for v in property_values(below.values(node, byte_order, place)))
+    return values
 
 
 def _children(one: Subtree, platform: Platform) -> list[Entity]:
@@ -123,8 +127,7 @@ def _children(one: Subtree, platform: Platform) -> list[Entity]:
     if isinstance(content, Luo):
         return luo_children(content, one.path, platform.page_shift)
     if isinstance(content, Memblock):
-        siblings = Siblings(one.path)
-        return [_region(region, siblings, one.fdt) for region in content.regions]
+        return [_region(region, one.fdt) for region in content.regions]
     if isinstance(content, KhoTest):
         return [_test_folios(content, one.path.child("folios"), platform)]
     assert one.fdt is not None and one.fdt.tree.root is not None
@@ -141,7 +144,7 @@ def _has_content_below(one: Subtree) -> bool:
     return one.status is not Status.STALE and one.fdt is not None and one.fdt.tree.root is not None and bool(one.fdt.tree.root.children)
 
 
-def _region(region: MemblockRegion, siblings: Siblings, view: FdtView | None) -> Entity:
+def _region(region: MemblockRegion, view: FdtView | None) -> Entity:
     start, size = region.start, region.size
     broken = next((fact for fact in (start, size) if isinstance(fact, Missing)), None)
     summary = SafeText("" if broken is not None else f"{human_size(known(size) or 0)} at {known(start):#x}")
@@ -150,7 +153,7 @@ def _region(region: MemblockRegion, siblings: Siblings, view: FdtView | None) ->
         return Detail(property_values(region.values), () if view is None else (view.blob,))
 
     return Entity(
-        siblings.named(region.name),
+        region.path,
         "reserve_mem",
         visible(region.name),
         Status.DECODED if broken is None else broken.status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from kho_tui.abi.properties import NodeLayout
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import FieldValue, Record, Unit
 from kho_tui.model.entity import Value, value_of
@@ -12,6 +13,10 @@ from kho_tui.model.facts import Fact, Missing, Status
 
 MOST_HEADERS = 64
 """Headers of one list that are shown field by field."""
+
+
+PLAIN_NODE = NodeLayout("node", (), "", "a node of a subtree that is not known")
+"""For FDTs that no release in the table writes: every property raw."""
 
 
 def record_values(*records: Record | None) -> tuple[Value, ...]:
@@ -60,6 +65,12 @@ def derived(name: str, unit: Unit, value: Fact[int] | Fact[bytes], meaning: str)
 def words(name: str, text: str, meaning: str) -> Value:
     """A derived value in words of ours."""
     return Value(name, Unit.TEXT, text.encode(), meaning, status=Status.DERIVED)
+
+
+def written_by(since: str, until: str, released: bool = True) -> str:
+    """Releases of a format in words: ``7.2 to 7.3``, ``7.1``, ``never released (7.2-rc)``."""
+    span = since if since == until else f"{since} to {until}"
+    return span if released else f"never released ({span})"
 
 
 def bytes_of(record: Record) -> Blob:

@@ -5,45 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY, SETUP_KEXEC_KHO
 from kho_tui.capture.files import Notes
 from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
-from kho_tui.layout.struct import Layout, Record, Unit, u64
-
-SETUP_KEXEC_KHO = 10
-"""The type of the setup_data node (arch/x86/include/uapi/asm/setup_data.h, 6.16-7.3)."""
-
-KHO_DATA = Layout(
-    "KhoData",
-    (
-        u64("fdt_addr", Unit.PHYS, "where the incoming root FDT lies; wrong: the state is refused at boot"),
-        u64("fdt_size", Unit.BYTES, "size of the FDT's page, so the page size; what the kernel maps to check it"),
-        u64("scratch_addr", Unit.PHYS, "where the scratch table lies; wrong: boot memory lands in kept pages"),
-        u64("scratch_size", Unit.BYTES, "bytes of the scratch table, 16 for each area; a rest below 16 is ignored"),
-    ),
-    "arch/x86/include/uapi/asm/setup_data.h, struct kho_data, 6.16-7.3",
-    "payload of the setup_data node of type 10",
-)
-
-KHO_FDT_PROPERTY = Layout(
-    "linux,kho-fdt",
-    (
-        u64("address", Unit.PHYS, "where the incoming root FDT lies; wrong: the state is refused at boot"),
-        u64("size", Unit.BYTES, "size of the FDT's page, so the page size; what the kernel maps to check it"),
-    ),
-    "drivers/of/kexec.c, drivers/of/fdt.c, 6.16-7.3",
-    "property of /chosen, big-endian cells",
-)
-
-KHO_SCRATCH_PROPERTY = Layout(
-    "linux,kho-scratch",
-    (
-        u64("address", Unit.PHYS, "where the scratch table lies; wrong: boot memory lands in kept pages"),
-        u64("size", Unit.BYTES, "bytes of the scratch table, 16 for each area; a rest below 16 is ignored"),
-    ),
-    "drivers/of/kexec.c, drivers/of/fdt.c, 6.16-7.3",
-    "property of /chosen, big-endian cells",
-)
+from kho_tui.layout.struct import Layout, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kho_tui.model.finding import Severity
@@ -34,6 +35,7 @@ PLATFORM = Code("KHO114", "warning", "byte order or page size is a guess, or sou
 SOURCE_PROBLEM = Code("KHO115", "warning", "a file of the capture could not be read as what it is")
 NOT_ONE_BOOT = Code("KHO122", "warning", "two sources are not of one boot, or not of one machine")
 SOURCE_NOTE = Code("KHO121", "info", "how the path was taken")
+INFERRED = Code("KHO123", "info", "a release whose facts were inferred, not read from its sources")
 OTHER_ROOTS = Code("KHO116", "info", "memory holds further root FDTs")
 LOG_EVIDENCE = Code("KHO117", "warning", "the kernel log speaks of a handover that failed")
 FIELD_BAD = Code("KHO118", "error", "a field holds what its format forbids")
@@ -42,4 +44,5 @@ STALE_LOOKS_WHOLE = Code("KHO119", "info", "memory given back by the running ker
 TRACKER_DAMAGE = (POINTER_BAD, CHAIN_LOOP, COUNT_BAD, KEY_BAD)
 """What says that a tracker was read and is wrong, not that it could not be read."""
 
-CODES: tuple[Code, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Code))
+CODES: Mapping[str, Code] = {value.name: value for value in list(globals().values()) if isinstance(value, Code)}
+"""Every code by its name."""
