@@ -28,7 +28,7 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.memory.elf import is_elf, open_elf
+from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
 from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource
@@ -36,6 +36,8 @@ from kho_tui.model.facts import Missing, Unavailable
 from kho_tui.text import SafeText, visible
 
 _MEMORY_NAMES = ("memory.elf", "memory.elf.gz", "memory.elf.xz", "memory.elf.bz2")
+_HEAD = 64
+"""Bytes that tell what a file of memory is."""
 _RAW_NAME = re.compile(r"memory\.raw|.*\.raw|memory\.img|.*\.dump", re.DOTALL)
 _LOOKED_AT = 200
 """Files at the top of a capture whose first bytes are looked at for an ELF core."""
@@ -208,8 +210,12 @@ def _memory(reader: CaptureReader, context: Context, closer: ExitStack, raw_base
 
 
 def _open_memory(reader: CaptureReader, source: ByteSource, raw_base: int | None) -> SegmentedMemory:
-    if is_elf(source.read_at(0, 16)):
+    head = source.read_at(0, _HEAD)
+    if is_elf(head):
         return open_elf(source)
+    advice = describe_unsupported(head)
+    if advice is not None:
+        raise InputError(f"{visible(source.name)}: {advice}")
     if _RAW_NAME.fullmatch(source.name) is None:
         raise InputError(f"{visible(source.name)}: not an ELF core")
     reader.notes.add(source.name, f"taken for a raw image of memory from address {raw_base or 0:#x} on")

@@ -387,3 +387,13 @@ def test_a_mangled_archive_is_read_or_refused_with_one_line(
         open_sources(path, Context(Budget(temporary_bytes=1 << 24))).close()
     except KhoError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["vmcore.dump", "memory.elf"])
+def test_a_compressed_dump_inside_a_capture_is_not_taken_for_memory(tmp_path: Path, name: str) -> None:
+    (tmp_path / "kho/out").mkdir(parents=True)
+    (tmp_path / "kho/out/fdt").write_bytes(FDT)
+    (tmp_path / name).write_bytes(b"KDUMP   " + bytes(8192))
+    with open_sources(tmp_path, Context()) as sources:
+        assert sources.memory is None
+        assert any("makedumpfile" in note.message for note in sources.notes)
