@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 
 from rich.segment import Segment
 from textual import events
@@ -12,6 +13,7 @@ from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from kho_tui.analysis.memory_map import memory_map
 from kho_tui.context import Context
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.verdict import verdict
@@ -21,6 +23,7 @@ from kho_tui.views.tui.app import KhoApp
 from kho_tui.views.tui.detail_panes import FieldsPane, RowsPane
 from kho_tui.views.tui.hex_pane import HexPane
 from kho_tui.views.tui.loaded import Loaded, Loader
+from kho_tui.views.tui.map_screen import MapScreen
 from kho_tui.views.tui.paint import Panel
 from kho_tui.views.tui.state_screen import StateScreen
 
@@ -41,6 +44,16 @@ class User:
     def state(self) -> StateScreen:
         assert isinstance(self.app.screen, StateScreen)
         return self.app.screen
+
+    @property
+    def map(self) -> MapScreen:
+        assert isinstance(self.app.screen, MapScreen)
+        return self.app.screen
+
+    @property
+    def cell(self) -> str:
+        """The cell under the cursor of the map, in words."""
+        return self.panel("cell")
 
     async def delivered(self) -> None:
         """Every message that is under way has been handled."""
@@ -78,9 +91,15 @@ class User:
     async def settle(self) -> None:
         """What was asked for is on the screen."""
         await self.delivered()
-        while isinstance(self.app.screen, StateScreen) and self.state.busy:
-            await self.until(lambda: not isinstance(self.app.screen, StateScreen) or not self.state.busy)
+        while self.is_busy:
+            await self.until(lambda: not self.is_busy)
             await self.delivered()
+
+    @property
+    def is_busy(self) -> bool:
+        """Something is read or drawn beside the screen."""
+        screen = self.app.screen
+        return isinstance(screen, StateScreen | MapScreen) and screen.busy
 
     async def opened(self) -> None:
         """The state is on the screen."""
@@ -165,7 +184,8 @@ def opening(path: str) -> Loader:
     def load(context: Context) -> Loaded:
         with open_state(path, context) as opened:
             state = opened.state
-            return Loaded(state.machine.path, verdict(state), state_entity(state), state.machine.platform.page_size)
+            maps = cache(lambda side: memory_map(state, state.sides[side]))
+            return Loaded(state.machine.path, verdict(state), state_entity(state), state.machine.platform.page_size, maps)
 
     return load
 

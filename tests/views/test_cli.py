@@ -27,7 +27,9 @@ def kho_tui(*arguments: str, cwd: Path = CHECKOUT, **environment: str) -> subpro
     )
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["show", "--help"], ["capture-script"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["show", "--help"], ["map", "--help"], ["whois", "--help"], ["capture-script"]]
+)
 def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
     probe = (
         "import sys; from kho_tui.views.cli.main import run\n"

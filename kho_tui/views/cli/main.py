@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from kho_tui.decode.platform import Overrides
 
 INTERRUPTED = 130
-COMMANDS = ("open", "show", "capture-script")
+COMMANDS = ("open", "show", "map", "whois", "capture-script")
 _SIDE_SUFFIXES = (":in", ":out")
 
 app = typer.Typer(
@@ -75,6 +74,7 @@ def show_command(
     path: PathArgument,
     as_json: Annotated[bool, typer.Option("--json", help="The whole state as JSON (schema kho-tui.state/1).")] = False,
     blocks: Annotated[bool, typer.Option("--blocks", help="Also every preserved block and every folio.")] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Instead: what scratch, preserved memory and KHO itself cost.")] = False,
     side: SideOption = None,
     page_size: PageSizeOption = None,
     byte_order: ByteOrderOption = None,
@@ -85,7 +85,47 @@ def show_command(
 
     where, side = split_side(path, side)
     request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
-    raise typer.Exit(opened.show(request, as_json=as_json, blocks=blocks))
+    if memory and blocks:
+        raise InputError("--memory and --blocks are two different outputs: take one")
+    raise typer.Exit(opened.memory(request, as_json=as_json) if memory else opened.show(request, as_json=as_json, blocks=blocks))
+
+
+@app.command("map")
+def map_command(
+    path: PathArgument,
+    window: Annotated[str | None, typer.Option("--range", metavar="LO-HI", help="Only from LO to below HI: 0x..., 4G, pfn:0x...")] = None,
+    width: Annotated[int | None, typer.Option("--width", metavar="N", help="Characters of a line; the terminal's unless given.")] = None,
+    kind: Annotated[list[str] | None, typer.Option("--kind", metavar="NAME", help="List only this kind; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole map as JSON (schema kho-tui.map/1).")] = False,
+    side: SideOption = None,
+    page_size: PageSizeOption = None,
+    byte_order: ByteOrderOption = None,
+    base: BaseOption = None,
+) -> None:
+    """Print the memory map: what lies where, whose it is, and whether the sums agree."""
+    from kho_tui.views.cli import opened
+
+    where, side = split_side(path, side)
+    request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
+    raise typer.Exit(opened.map_memory(request, opened.MapRequest(window, width, tuple(kind or ())), as_json=as_json))
+
+
+@app.command("whois")
+def whois_command(
+    path: PathArgument,
+    address: Annotated[str, typer.Argument(metavar="ADDR", help="Physical address: 0x12345000, decimal, 4G, pfn:0x12345.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON (schema kho-tui.whois/1).")] = False,
+    side: SideOption = None,
+    page_size: PageSizeOption = None,
+    byte_order: ByteOrderOption = None,
+    base: BaseOption = None,
+) -> None:
+    """Print who owns a physical address. Exit code 0: owned, 1: nobody owns it, 2: cannot be told."""
+    from kho_tui.views.cli import opened
+
+    where, side = split_side(path, side)
+    request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
+    raise typer.Exit(opened.whois(request, address, as_json=as_json))
 
 
 @app.command("capture-script")
@@ -130,10 +170,6 @@ def run(arguments: Sequence[str]) -> int:
         return done.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has what he wanted. Python would complain at exit when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KhoError as error:
         _complain(str(error))
         return error.exit_code

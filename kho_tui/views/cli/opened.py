@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
+from shutil import get_terminal_size
 
+from kho_tui.analysis.kinds import BY_NAME, Kind
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
+from kho_tui.model.facts import Missing
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.text import visible
 from kho_tui.views.cli.progress import StderrProgress
+from kho_tui.views.export.json_stream import Json, json_pieces
+from kho_tui.views.format import parse_address
 
+NOBODY = 1
 UNREADABLE = 2
+_NARROWEST, _WIDEST = 40, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +35,22 @@ class Request:
     base: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class MapRequest:
+    """What the user wants to see of a map, as it was typed; None: not said."""
+
+    window: str | None
+    width: int | None
+    kinds: tuple[str, ...]
+
+
 def show(request: Request, *, as_json: bool, blocks: bool) -> int:
     """Print the state; the exit code."""
-    progress = StderrProgress()
-    context = Context(progress=progress.report)
-    with _open(request, context) as opened:
-        progress.clear()
+    with _opened(request) as opened:
         if as_json:
-            from kho_tui.views.export.json_stream import json_pieces
             from kho_tui.views.export.state_json import state_json
 
-            sys.stdout.writelines(json_pieces(state_json(opened.state, blocks=blocks)))
-            sys.stdout.write("\n")
+            _write_json(state_json(opened.state, blocks=blocks))
         else:
             from kho_tui.views.cli.show_text import print_state
 
@@ -44,8 +58,81 @@ def show(request: Request, *, as_json: bool, blocks: bool) -> int:
     return 0
 
 
+def map_memory(request: Request, wanted: MapRequest, *, as_json: bool) -> int:
+    """Print the memory map; the exit code. Raises InputError for a request that makes no sense, or where there is nothing to map."""
+    from kho_tui.operations.map_state import map_state
+
+    kinds = _kinds(wanted.kinds)
+    width = _width(wanted.width)
+    with _opened(request) as opened:
+        state = opened.state
+        window = None if wanted.window is None else parse_range(wanted.window, state.machine.platform.page_size)
+        mapped = map_state(state)
+        if mapped.memory.extent == (0, 0):
+            raise InputError(f"{visible(request.path)}: nothing to map: {mapped.memory.preserved.reason}")
+        if as_json:
+            from kho_tui.views.export.map_json import map_json
+
+            _write_json(map_json(mapped, window, kinds))
+        else:
+            from kho_tui.views.cli.map_text import print_map
+
+            print_map(mapped, window, width, kinds)
+    return 0
+
+
+def whois(request: Request, address: str, *, as_json: bool) -> int:
+    """Print who owns an address; 0 owned, 1 nobody, 2 cannot be told."""
+    from kho_tui.operations.map_state import map_state
+    from kho_tui.operations.map_state import whois as answer
+
+    with _opened(request) as opened:
+        at = parse_address(address, opened.state.machine.platform.page_size)
+        found = answer(map_state(opened.state), opened.memory, at)
+        if as_json:
+            from kho_tui.views.export.map_json import whois_json
+
+            _write_json(whois_json(found))
+        else:
+            from kho_tui.views.cli.whois_text import print_whois
+
+            print_whois(found)
+    if isinstance(found.owned, Missing):
+        return UNREADABLE
+    return 0 if found.owned else NOBODY
+
+
+def memory(request: Request, *, as_json: bool) -> int:
+    """Print what KHO costs; the exit code."""
+    from kho_tui.operations.map_state import map_state
+    from kho_tui.operations.memory_cost import memory_cost
+    from kho_tui.views.cli.memory_text import print_memory, sentences
+
+    with _opened(request) as opened:
+        cost = memory_cost(map_state(opened.state))
+        if as_json:
+            from kho_tui.views.export.map_json import memory_json
+
+            _write_json(memory_json(cost, list(sentences(cost))))
+        else:
+            print_memory(cost)
+    return 0
+
+
+def parse_range(text: str, page_size: int) -> tuple[int, int]:
+    """``LO-HI`` as addresses, HI exclusive. Raises InputError."""
+    low, dash, high = text.partition("-")
+    if not dash:
+        raise InputError("--range takes LO-HI, such as 0x1000000-0x2000000 or 3G-4G")
+    window = parse_address(low, page_size), parse_address(high, page_size)
+    if window[0] >= window[1]:
+        raise InputError(f"--range {visible(text[:80])}: the end is not above the start")
+    return window
+
+
 def app(request: Request) -> int:
     """Open the app; the exit code."""
+    from kho_tui.analysis.memory_map import memory_map
     from kho_tui.model.entities.state import state_entity
     from kho_tui.model.verdict import verdict
     from kho_tui.views.tui.app import run
@@ -53,10 +140,43 @@ def app(request: Request) -> int:
 
     def load(context: Context) -> Loaded:
         opened = _open(request, context)
-        page_size = opened.state.machine.platform.page_size
-        return Loaded(opened.state.machine.path, verdict(opened.state), state_entity(opened.state), page_size)
+        shown.close()
+        shown.callback(opened.close)
+        state = opened.state
+        maps = cache(lambda side: memory_map(state, state.sides[side]))
+        return Loaded(state.machine.path, verdict(state), state_entity(state), state.machine.platform.page_size, maps)
 
-    return run(load, visible(request.path))
+    with ExitStack() as shown:
+        return run(load, visible(request.path))
+
+
+@contextmanager
+def _opened(request: Request) -> Iterator[Opened]:
+    """The opened state of a command that prints, with progress on stderr while it is read."""
+    progress = StderrProgress()
+    with _open(request, Context(progress=progress.report)) as opened:
+        progress.clear()
+        yield opened
+
+
+def _write_json(document: Json) -> None:
+    sys.stdout.writelines(json_pieces(document))
+    sys.stdout.write("\n")
+
+
+def _kinds(names: tuple[str, ...]) -> tuple[Kind, ...]:
+    unknown = next((name for name in names if name not in BY_NAME), None)
+    if unknown is not None:
+        raise InputError(f"--kind {visible(unknown[:40])}: there is no such kind; there are {', '.join(BY_NAME)}")
+    return tuple(BY_NAME[name] for name in names)
+
+
+def _width(wanted: int | None) -> int:
+    if wanted is None:
+        return min(max(get_terminal_size().columns, _NARROWEST), _WIDEST)
+    if not _NARROWEST <= wanted <= _WIDEST:
+        raise InputError(f"--width takes {_NARROWEST} to {_WIDEST}")
+    return wanted
 
 
 def _open(request: Request, context: Context) -> Opened:

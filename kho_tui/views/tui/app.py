@@ -15,7 +15,7 @@ from kho_tui.views.tui.background import Finished, run_beside
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.loaded import Loaded, Loader
 from kho_tui.views.tui.loading import LoadingScreen, Progress
-from kho_tui.views.tui.navigate import Location
+from kho_tui.views.tui.navigate import Spot
 from kho_tui.views.tui.reading import explain
 from kho_tui.views.tui.state_screen import StateScreen
 from kho_tui.views.tui.theme import choose_look
@@ -61,7 +61,7 @@ class KhoApp(App[None], inherit_bindings=False):
         self.theme = self.look.theme.name
         self.load(None)
 
-    def load(self, start: Location | None) -> None:
+    def load(self, start: Spot | None) -> None:
         """Load the state, then show it at ``start``."""
         self._action.cancelled.set()
         progress = Progress()

@@ -11,25 +11,17 @@ from kho_tui.views.tui.lines import Line, Role, spans, width_of
 from kho_tui.views.tui.paint import Panel
 from kho_tui.views.tui.prompt import Prompt, Purpose
 
-_HINTS = (
-    ("Enter", "follow"),
-    ("Bksp", "back"),
-    ("/", "search"),
-    ("@", "goto"),
-    ("]", "finding"),
-    ("y", "copy"),
-    ("?", "keys"),
-    ("q", "quit"),
-)
-_DEAREST = (7, 6, 0, 1, 2, 3, 4, 5)
-"""Indexes of the hints in the order in which they get room: who knows ``?`` finds all the others."""
+Hint = tuple[str, str]
+"""A key and a word for what it does."""
+_LAST: tuple[Hint, ...] = (("?", "keys"), ("q", "quit"))
 
 
 class Bottom(Vertical):
-    """One line high. ``hits`` and ``base`` are modes that stay in sight until they end."""
+    """One line high. ``hints`` are the keys to know, dearest first. ``hits`` and ``base`` are modes that stay in sight until they end."""
 
-    def __init__(self, *, id: str) -> None:
+    def __init__(self, hints: tuple[Hint, ...], *, id: str) -> None:
         super().__init__(id=id)
+        self._hints = (*hints, *_LAST)
         self._message: Line = ()
         self._hits = str(NO_TEXT)
         self._base = str(NO_TEXT)
@@ -93,10 +85,12 @@ class Bottom(Vertical):
             line += spans((f" {self._hits} ", Role.WARN), ("n", Role.KEY), (" next hit ", Role.DIM))
         if self._base:
             line += spans((f" {self._base} ", Role.WARN))
-        hints = [spans((f" {name}", Role.KEY), (f" {what} ", Role.DIM)) for name, what in _HINTS]
+        hints = [spans((f" {name}", Role.KEY), (f" {what} ", Role.DIM)) for name, what in self._hints]
         free = self.size.width - width_of(line)
         kept = set()
-        for index in _DEAREST:
+        # The last two get room first: who knows ``?`` finds all the others.
+        count = len(self._hints)
+        for index in (count - 1, count - 2, *range(count - 2)):
             width = width_of(hints[index])
             if width <= free:
                 free -= width

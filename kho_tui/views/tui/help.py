@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -39,7 +40,7 @@ class KeysView(TableView):
 class HelpScreen(ModalScreen[None]):
     """A list of keys over the screen they belong to."""
 
-    def __init__(self, screen: Screen[None]) -> None:
+    def __init__(self, screen: Screen[Any]) -> None:
         super().__init__()
         active = [one for one in screen.active_bindings.values() if one.binding.id]
         # What is peculiar to the screen first, moving about in a list last: everybody tries the arrows anyway.

@@ -24,6 +24,9 @@ _NAMES = {
     "down": "Down",
     "left": "Left",
     "right": "Right",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
 }
 _MODIFIERS = {"ctrl": "Ctrl", "shift": "Shift", "alt": "Alt"}
 

@@ -35,29 +35,50 @@ class Location:
         return self.path == here.path and same
 
 
+@dataclass(frozen=True, slots=True)
+class MapPlace:
+    """A place in the memory map of a side.
+
+    Where one goes to: ``subject`` or ``size`` bytes at ``address`` (None: nowhere in particular). Where one was: the bytes of a cell,
+    the first address of the window, and the name of the lane or kind that was chosen; ``cell`` 0 leaves all that to the map.
+    """
+
+    side: str
+    address: int | None = None
+    size: int = 1
+    subject: EntityPath | None = None
+    cell: int = 0
+    low: int = 0
+    stop: str = ""
+
+
+Spot = Location | MapPlace
+"""Anywhere in the app."""
+
+
 @dataclass(slots=True)
 class History:
     """Where one has been, like a browser's: going somewhere new forgets what was ahead."""
 
-    _back: list[Location] = field(default_factory=list)
-    _ahead: list[Location] = field(default_factory=list)
+    _back: list[Spot] = field(default_factory=list)
+    _ahead: list[Spot] = field(default_factory=list)
 
-    def leave(self, here: Location) -> None:
+    def leave(self, here: Spot) -> None:
         """Remember ``here`` before going somewhere new."""
         if not self._back or self._back[-1] != here:
             self._back.append(here)
         self._ahead.clear()
 
-    def back(self, here: Location) -> Location | None:
+    def back(self, here: Spot) -> Spot | None:
         """The place before; ``here`` can be come back to."""
         return self._step(self._back, self._ahead, here)
 
-    def ahead(self, here: Location) -> Location | None:
+    def ahead(self, here: Spot) -> Spot | None:
         """The place that was left by going back."""
         return self._step(self._ahead, self._back, here)
 
     @staticmethod
-    def _step(source: list[Location], other: list[Location], here: Location) -> Location | None:
+    def _step(source: list[Spot], other: list[Spot], here: Spot) -> Spot | None:
         if not source:
             return None
         other.append(here)

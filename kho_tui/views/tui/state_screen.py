@@ -7,36 +7,32 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widget import Widget
 
 from kho_tui.errors import InputError
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entity import Detail, Entity, Value, find
+from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing
-from kho_tui.text import SafeText, visible
+from kho_tui.text import visible
 from kho_tui.views.format import parse_address, plain_value
-from kho_tui.views.tui.background import Finished, Newest, Stoppable
-from kho_tui.views.tui.bottom import Bottom
 from kho_tui.views.tui.clipboard import copy
 from kho_tui.views.tui.help import HelpScreen
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.loaded import Loaded
-from kho_tui.views.tui.navigate import FINDINGS, History, Hits, Location, address_of, locate, path_of, search
+from kho_tui.views.tui.navigate import FINDINGS, Hits, Location, Spot, search
 from kho_tui.views.tui.prompt import Prompt, Purpose
-from kho_tui.views.tui.reading import explain, read_children, read_detail
-from kho_tui.views.tui.right_side import RightSide
+from kho_tui.views.tui.reading import explain
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.top import Top
+from kho_tui.views.tui.travel import TravelScreen
 from kho_tui.views.tui.tree_model import TreeModel
-from kho_tui.views.tui.tree_pane import TreePane
 
 if TYPE_CHECKING:
     from kho_tui.views.tui.app import KhoApp
 
 
-class StateScreen(Screen[None], inherit_bindings=False):
+class StateScreen(TravelScreen, inherit_bindings=False):
     """One state. Selecting in the tree reads the entity's detail beside the screen; everything else follows the selection."""
 
     AUTO_FOCUS = "#tree"
@@ -53,6 +49,7 @@ class StateScreen(Screen[None], inherit_bindings=False):
         key("right_square_bracket", "finding(1)", "next, previous finding", "state.next_finding"),
         key("left_square_bracket", "finding(-1)", "next, previous finding", "state.previous_finding"),
         key("at", "ask('address')", "go to an address (0x…, 4G, pfn:0x…)", "state.address"),
+        key("m", "map", "where it lies: the memory map", "state.map"),
         key("x", "base", "number base: by unit, hex, decimal", "state.base"),
         key("y", "copy", "copy the selected value", "state.copy"),
         key("z", "zoom", "the focused pane alone, and back", "state.zoom"),
@@ -62,19 +59,10 @@ class StateScreen(Screen[None], inherit_bindings=False):
         key("q,ctrl+q", "leave", "quit", "state.quit"),
     ]
 
-    def __init__(self, loaded: Loaded, model: TreeModel, start: Location | None = None) -> None:
-        super().__init__()
-        self._loaded = loaded
-        self._model = model
+    def __init__(self, loaded: Loaded, model: TreeModel, start: Spot | None = None) -> None:
+        super().__init__(loaded, model)
         self._start = start
-        self.entities = TreePane(model, id="tree")
-        self.right = RightSide(id="right")
-        self.bottom = Bottom(id="bottom")
-        self._history = History()
-        self._hits = Hits()
         self._typing_from: Widget | None = None
-        self._detail = Newest(self)
-        self._walk = Stoppable(self)
 
     def compose(self) -> ComposeResult:
         """Title and verdict above, tree left, detail right, one line below."""
@@ -102,26 +90,6 @@ class StateScreen(Screen[None], inherit_bindings=False):
         """A pane may have had to go."""
         self.call_after_refresh(self._keep_focus)
 
-    def _keep_focus(self) -> None:
-        if self.focused is not None and not self.focused.display:
-            self.set_focus(self.entities)
-
-    def _select(self, entity: Entity | None, location: Location | None) -> None:
-        if entity is None:
-            return
-
-        def done(detail: Detail) -> None:
-            self.bottom.clear()
-            self.right.show(entity, detail, location)
-            self._keep_focus()
-
-        self._detail.run(lambda: read_detail(entity), done, lambda text: self.bottom.say(text, Role.BAD))
-
-    @on(Finished)
-    def _finished(self, message: Finished) -> None:
-        message.stop()
-        message.deliver()
-
     @on(TableView.Moved)
     def _moved(self, message: TableView.Moved) -> None:
         message.stop()
@@ -130,56 +98,7 @@ class StateScreen(Screen[None], inherit_bindings=False):
         elif self.entities.entity is not self.right.entity or self._detail.is_running:
             self._select(self.entities.entity, None)
 
-    # Going places
-
-    @property
-    def here(self) -> Location | None:
-        """Where one is."""
-        entity = self.right.entity
-        if entity is None:
-            return None
-        pane = self.focused.id if isinstance(self.focused, TableView) else None
-        return Location(entity.path, self.right.fields.cursor, self.right.table.cursor, pane)
-
-    def _go(self, location: Location, leaving: Location | None = None) -> None:
-        """Open the way to a place and show it; ``leaving`` is what Backspace will return to."""
-
-        def opened(_result: None) -> None:
-            with self.prevent(TableView.Moved):
-                there = self.entities.go(location.path)
-            if not there:
-                self.bottom.say(f"{location.path.text} is not in this state", Role.WARN)
-                return
-            if leaving is not None:
-                self._history.leave(leaving)
-            self._select(self.entities.entity, location)
-
-        if self._model.is_way_fetched(location.path):
-            opened(None)
-        else:
-            self._walk.run(f"opening {location.path.text}", lambda _stop: self._model.fetch_way(location.path), opened, self.bottom)
-
-    def _travel(self, location: Location) -> None:
-        """Go somewhere new; Backspace returns."""
-        self._go(location, self.here)
-
-    def action_back(self) -> None:
-        """Go back."""
-        self._step_history(-1)
-
-    def action_ahead(self) -> None:
-        """Undo going back."""
-        self._step_history(1)
-
-    def _step_history(self, direction: int) -> None:
-        here = self.here
-        if here is None:
-            return
-        there = self._history.back(here) if direction < 0 else self._history.ahead(here)
-        if there is None:
-            self.bottom.say("nothing to go back to" if direction < 0 else "nothing ahead", Role.DIM)
-        else:
-            self._go(there)
+    # Panes
 
     @on(TableView.Chosen)
     def _chosen(self, message: TableView.Chosen) -> None:
@@ -209,37 +128,6 @@ class StateScreen(Screen[None], inherit_bindings=False):
             self.entities.action_open_or_close()
         else:
             self.action_focus_pane(1)
-
-    def _follow(self, value: Value) -> None:
-        address = address_of(value, self._loaded.page_size)
-        if address is not None:
-            self._go_to_address(address)
-        elif (path := path_of(value)) is not None:
-            self._travel(Location(path))
-        else:
-            self.bottom.say(f"{value.name} points nowhere", Role.DIM)
-
-    def _go_to_address(self, address: int) -> None:
-        """To what the address says most about, other than where one is; the rest is for ``n``."""
-
-        def done(places: list[Location]) -> None:
-            shown = self.right.entity
-            here = self.here
-            others = [place for place in places if here is None or not place.is_shown_by(here)]
-            if len(others) == 1:
-                self._travel(others[0])
-            elif others:
-                self._step_through(SafeText(f"{address:#x}"), others)
-            elif places and shown is not None:
-                self.bottom.say(f"{address:#x} lies here", Role.DIM)
-            else:
-                self.bottom.say(f"nothing in this state holds {address:#x}", Role.WARN)
-
-        self._walk.run(f"looking for {address:#x}", lambda stop: locate(self._loaded.root, address, stop.is_set), done, self.bottom)
-
-    def _step_through(self, query: SafeText, places: list[Location]) -> None:
-        self._hits = Hits(query, places)
-        self.action_hit(1)
 
     def action_stop(self) -> None:
         """Stop what runs; where nothing runs, end the search."""
@@ -301,26 +189,6 @@ class StateScreen(Screen[None], inherit_bindings=False):
                 self.bottom.say(f"nothing matches {query}", Role.WARN)
 
         self._walk.run(f"searching {query}", lambda stop: search(root, text, page_size, stop.is_set), found, self.bottom)
-
-    def action_hit(self, direction: int) -> None:
-        """Go to the next or previous hit."""
-        place = self._hits.step(direction)
-        if place is None:
-            self.bottom.say("no search yet: / starts one", Role.DIM)
-            return
-        self.bottom.show_hits(self._hits.note)
-        self._travel(place)
-
-    def action_finding(self, direction: int) -> None:
-        """Go to the next or previous finding."""
-        holder = find(self._loaded.root, FINDINGS)
-        paths = [finding.path for finding in read_children(holder)] if holder is not None else []
-        if not paths:
-            self.bottom.say("no findings", Role.DIM)
-            return
-        here = self.right.entity.path if self.right.entity is not None else None
-        at = paths.index(here) + direction if here in paths else 0 if direction > 0 else -1
-        self._travel(Location(paths[at % len(paths)]))
 
     # The selected value
 

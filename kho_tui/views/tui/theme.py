@@ -22,12 +22,17 @@ class Glyphs:
     divider: str
     ellipsis: str
     dot: str
+    bar: str
+    tick: str
+    begin: str
+    shades: str
+    """Of a share of a cell, from a little to all of it."""
 
 
-UNICODE = Glyphs("▾", "▸", "→", "─", "│", "…", "·")
-CONSOLE = Glyphs("▼", "►", "→", "─", "│", "...", "·")
+UNICODE = Glyphs("▾", "▸", "→", "─", "│", "…", "·", "━", "┴", "├", "▁▂▃▄▅▆▇█")
+CONSOLE = Glyphs("▼", "►", "→", "─", "│", "...", "·", "═", "┴", "├", "123456789")
 """What the fonts of the Linux console hold (code page 437)."""
-ASCII = Glyphs("v", ">", ">", "-", "|", "...", "-")
+ASCII = Glyphs("v", ">", ">", "-", "|", "...", "-", "=", "+", "|", "123456789")
 
 
 @dataclass(frozen=True, slots=True)

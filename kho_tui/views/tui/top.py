@@ -18,6 +18,11 @@ class Top(Panel):
         self._title = title
         self._verdict = verdict
 
+    def tell(self, verdict: SafeText) -> None:
+        """Say something else below the title."""
+        self._verdict = verdict
+        self.on_resize()
+
     def on_resize(self) -> None:
         """Break the lines anew."""
         width = self.size.width

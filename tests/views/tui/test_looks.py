@@ -16,6 +16,7 @@ from kho_tui.views.tui.help import KeysView
 Act = Callable[[User], Awaitable[None]]
 Compare = Callable[..., bool]
 
+ONE_PRE = "samples/x86_64-7.3/1-pre"
 TWO_PRE = "samples/x86_64-7.3/2-pre"
 CUT_FDT = "samples/x86_64-7.3/1-pre/kho/out/fdt"
 
@@ -93,6 +94,37 @@ def test_a_cut_root_fdt(snap_compare: Compare) -> None:
         await user.sees("partial: salvaged from 233 of 405 bytes", "[6b 68 6f 2d", "version of the whole handover")
 
     assert looks(snap_compare, CUT_FDT, act)
+
+
+async def open_the_map(user: User) -> None:
+    await user.opened()
+    await user.press("m")
+    await user.go_to_address("0x20829000")
+    await user.sees("16 MiB a cell", "out/kho_test/folios")
+
+
+def test_memory_map(snap_compare: Compare) -> None:
+    assert looks(snap_compare, ONE_PRE, open_the_map)
+
+
+def test_memory_map_wide(snap_compare: Compare) -> None:
+    async def act(user: User) -> None:
+        await user.opened()
+        await user.press("m")
+        await user.go_to_address("0x20829000")
+        await user.sees("8 MiB a cell", "out/LUO/FLBs", "test-folio")
+
+    assert looks(snap_compare, ONE_PRE, act, (160, 48))
+
+
+def test_memory_map_without_colours(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert looks(snap_compare, ONE_PRE, open_the_map)
+
+
+def test_memory_map_on_the_linux_console(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "linux")
+    assert looks(snap_compare, ONE_PRE, open_the_map)
 
 
 def test_keys(snap_compare: Compare) -> None:

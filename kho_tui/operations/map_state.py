@@ -1,0 +1,261 @@
+"""The memory map of an opened state: which side it is of, its stretches over a range, and all that is known of one address."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.analysis.kinds import Duty, Kind, Lane
+from kho_tui.analysis.memory_map import Hit, MemoryMap, memory_map
+from kho_tui.analysis.unowned import NOT_CAPTURED, unowned_reason
+from kho_tui.errors import GapError, ReadError
+from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
+from kho_tui.model.facts import Fact, Missing, Status, Unavailable
+from kho_tui.model.luo import File, Luo, Memfd
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import Side, State
+from kho_tui.text import SafeText, plural, visible
+
+SIDE_PREFERENCE = ("out", "unsided", "in")
+AROUND_BYTES = 64
+ROW_BYTES = 16
+
+_Joined: TypeAlias = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.int64]]
+"""Starts, ends and claims of stretches, all of shape (n,)."""
+
+_NO_STRETCHES: _Joined = (np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
+_KINDS = tuple(Kind)
+_OF_A_FILE = frozenset({Kind.MEMFD, Kind.VMALLOC, Kind.ARRAY, Kind.FOLIO})
+_TOKEN_AT = 3
+"""Where the token stands in the path of what belongs to a file: side, LUO, session, token."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """One side of a state with its memory map."""
+
+    state: State
+    side: Side
+    memory: MemoryMap
+
+    @property
+    def unknown(self) -> Mapping[Kind, Missing]:
+        """Kinds that the map does not have because nothing told them: that they are absent from it means nothing."""
+        host = self.state.host
+        facts = {Kind.RAM: host.ram, Kind.KERNEL: host.kernel, Kind.SCRATCH: self.state.scratch, Kind.PRESERVED: self.memory.preserved}
+        return {kind: fact for kind, fact in facts.items() if isinstance(fact, Missing)}
+
+
+def map_state(state: State) -> Mapped:
+    """The map of the side that a user means who names none: out, else unsided, else in. Without any, the machine's own layers."""
+    name = next((name for name in SIDE_PREFERENCE if name in state.sides), None)
+    side = state.sides[name] if name is not None else _no_side(state)
+    return Mapped(state, side, memory_map(state, side))
+
+
+def _no_side(state: State) -> Side:
+    nothing = Unavailable(state.absent or SafeText("no handover in this capture"))
+    return Side("out", nothing, nothing, nothing, (), False, None)
+
+
+@dataclass(frozen=True, eq=False)
+class Stretches:
+    """What lies in a range, ascending: neighbours of one kind and owner joined, preserved blocks joined over all orders.
+
+    ``start``, ``end`` u64, ``kind`` the kind's number in the order of Kind, ``claim`` the owner's number in the map's claims (-1 for
+    preserved); all of shape (n,).
+    """
+
+    memory: MemoryMap
+    start: npt.NDArray[np.uint64]
+    end: npt.NDArray[np.uint64]
+    kind: npt.NDArray[np.uint8]
+    claim: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def rows(self, first: int, count: int) -> list[Hit]:
+        """Stretches first..first+count-1; fewer at the end."""
+        window = slice(max(first, 0), max(first, 0) + count)
+        columns = (self.kind[window].tolist(), self.claim[window].tolist(), self.start[window].tolist(), self.end[window].tolist())
+        kept = EntityPath((self.memory.side, "preserved"))
+        return [
+            Hit(_KINDS[kind], kept if claim < 0 else self.memory.claims[claim].path, start, end)
+            for kind, claim, start, end in zip(*columns, strict=True)
+        ]
+
+
+def stretches(memory: MemoryMap, low: int, high: int, kinds: Collection[Kind]) -> Stretches:
+    """The stretches of some kinds that reach into [low, high), at their full length."""
+    chosen = [number for number, kind in enumerate(_KINDS) if kind in kinds]
+    firsts: dict[EntityPath, int] = {}
+    owners = np.array([firsts.setdefault(claim.path, number) for number, claim in enumerate(memory.claims)], np.int64)
+    parts = [_joined(memory, _KINDS[number], low, high, owners) for number in chosen] or [_NO_STRETCHES]
+    start = np.concatenate([part[0] for part in parts])
+    end = np.concatenate([part[1] for part in parts])
+    claim = np.concatenate([part[2] for part in parts])
+    kind = np.repeat(np.array(chosen, np.uint8), [len(part[0]) for part in parts] if chosen else [])
+    order = np.lexsort((kind, start))
+    return Stretches(memory, start[order], end[order], kind[order], claim[order])
+
+
+def _joined(memory: MemoryMap, kind: Kind, low: int, high: int, owners: npt.NDArray[np.int64]) -> _Joined:
+    """``owners``: the first claim of the same path, for each claim; a tracker claims level by level."""
+    if kind is Kind.PRESERVED:
+        union = memory.unions.get(kind)
+        if union is None:
+            return _NO_STRETCHES
+        near = (union.end > np.uint64(low)) & (union.start < np.uint64(high))
+        return union.start[near], union.end[near], np.full(int(near.sum()), -1, np.int64)
+    regions = memory.layers.get(kind)
+    rows = _NO_STRETCHES[2] if regions is None else regions.within(low, high)
+    if regions is None or not len(rows):
+        return _NO_STRETCHES
+    start, end, owner = regions.start[rows], regions.end[rows], owners[regions.owner[rows]]
+    breaks = (start[1:] != end[:-1]) | (owner[1:] != owner[:-1])
+    heads, tails = np.concatenate([[True], breaks]), np.concatenate([breaks, [True]])
+    return start[heads], end[tails], owner[heads]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer that holds the address, with the way there from the root in words."""
+
+    hit: Hit
+    way: SafeText
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRow:
+    """Some bytes at a physical address, or why they are not there."""
+
+    address: int
+    data: bytes | Missing
+
+
+@dataclass(frozen=True, eq=False)
+class Whois:
+    """All that is known of one address.
+
+    ``owned``: whether a decoded path leads to it. ``standing`` says whether it is preserved, and whether it ought to be.
+    """
+
+    address: int
+    side: str
+    page_size: int
+    layers: tuple[Layer, ...]
+    preserved: Fact[bool]
+    owned: Fact[bool]
+    standing: SafeText
+    around: tuple[ByteRow, ...]
+    unknown: Mapping[Kind, Missing]
+    """Kinds that may hold the address and that nothing told."""
+
+
+def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
+    """Whose an address is, by the map; ``held`` is the captured memory, where there is any."""
+    memory = mapped.memory
+    hits = memory.at(address)
+    preserved = _preserved(memory, hits)
+    reason = unowned_reason(mapped.state, mapped.side)
+    owned: Fact[bool] = any(hit.kind.is_owner for hit in hits)
+    if owned is False and isinstance(preserved, Missing):
+        owned = preserved
+    elif owned is False and preserved is True and reason == NOT_CAPTURED:
+        owned = Unavailable(reason)
+    layers = tuple(Layer(hit, _way(hit, address, mapped)) for hit in hits)
+    standing = SafeText(_standing(hits, preserved, reason))
+    return Whois(address, memory.side, memory.page_size, layers, preserved, owned, standing, _around(held, address), mapped.unknown)
+
+
+def _preserved(memory: MemoryMap, hits: list[Hit]) -> Fact[bool]:
+    if isinstance(memory.preserved, Missing):
+        return memory.preserved
+    if any(hit.kind is Kind.PRESERVED for hit in hits):
+        return True
+    if memory.preserved.status is not Status.DECODED:
+        return Unavailable(SafeText(f"not in the part of the tracker that could be read ({memory.preserved.reason})"))
+    return False
+
+
+def _standing(hits: list[Hit], preserved: Fact[bool], reason: SafeText) -> str:
+    duties = {hit.kind.value.duty: hit.kind for hit in hits}
+    owners = sum(hit.kind.is_owner for hit in hits)
+    claimed = f"; {owners} owners claim it" if owners > 1 else ""
+    forbidden, must = duties.get(Duty.MUST_NOT), duties.get(Duty.MUST)
+    if isinstance(preserved, Missing):
+        due = f"; {must.label} {Duty.MUST.value}" if must else ""
+        return f"whether it is preserved cannot be told: {preserved.reason}{due}{claimed}"
+    if preserved and forbidden:
+        return f"preserved, and {forbidden.label} {Duty.MUST_NOT.value}{claimed}"
+    if preserved:
+        return f"preserved, as {must.label} must be{claimed}" if must else f"preserved, but no owner: {reason}"
+    if must:
+        return f"NOT preserved, and {must.label} {Duty.MUST.value}: it will be lost{claimed}"
+    return f"not preserved, as {forbidden.label} must not be" if forbidden else "not preserved: its contents end with this kernel"
+
+
+def _way(hit: Hit, address: int, mapped: Mapped) -> SafeText:
+    page_size = mapped.memory.page_size
+    words = _path_words(hit, mapped)
+    pages = -(-(hit.end - hit.start) // page_size)
+    within = f", page {(address - hit.start) // page_size + 1} of {pages}" if pages > 1 and hit.kind.value.lane is not Lane.MACHINE else ""
+    if hit.kind not in (Kind.FOLIO, Kind.TEST_FOLIO):
+        return SafeText(f"{words}{within}")
+    return SafeText(f"{words}{within or ', page 1 of 1'} of the folio{_file_offset(hit, address, mapped.side, page_size)}")
+
+
+def _path_words(hit: Hit, mapped: Mapped) -> str:
+    parts = list(hit.path.parts)
+    if parts[0] == mapped.side.name:
+        del parts[0]
+    if hit.kind in _OF_A_FILE and len(hit.path.parts) > _TOKEN_AT:
+        parts[_TOKEN_AT - 1] = f"token {parts[_TOKEN_AT - 1]}"
+    if hit.kind in (Kind.FOLIO, Kind.TEST_FOLIO):
+        parts[-2:] = [f"{parts[-2]}[{parts[-1]}]"]
+    elif hit.kind is Kind.PRESERVED:
+        order = ((hit.end - hit.start) // mapped.memory.page_size).bit_length() - 1
+        parts[-1] = f"block {parts[-1]} of order {order}"
+    elif hit.kind is Kind.SCRATCH and not isinstance(mapped.state.scratch, Missing):
+        area = mapped.state.scratch.areas[int(parts[-1])]
+        parts[-1] = area.kind if area.node is None else f"node {area.node}"
+    return " / ".join(parts) or "root FDT"
+
+
+def _file_offset(hit: Hit, address: int, side: Side, page_size: int) -> str:
+    memfd = _memfd(side, hit.path.parent.parent) if hit.kind is Kind.FOLIO else None
+    if memfd is None or isinstance(memfd.folios, Missing):
+        return ""
+    offset = int(memfd.folios.table.rows["index"][int(hit.path.parts[-1])]) * page_size + address - hit.start
+    size = memfd.record.integer("size")
+    return f", byte {offset} of the file" if offset < size else f", byte {offset}: beyond the end of the file ({plural(size, 'byte')})"
+
+
+def _memfd(side: Side, path: EntityPath) -> Memfd | None:
+    contents = (one.content for one in side.handed_over if isinstance(one.content, Luo))
+    lists = (luo.sessions for luo in contents if not isinstance(luo.sessions, Missing))
+    files = (session.files for sessions in lists for session in sessions.sessions if not isinstance(session.files, Missing))
+    found: File | None = next((file for some in files for file in some if file.path == path), None)
+    return found.content if found is not None and isinstance(found.content, Memfd) else None
+
+
+def _around(held: PhysicalMemory | None, address: int) -> tuple[ByteRow, ...]:
+    """The aligned AROUND_BYTES that hold the address, row by row."""
+    first = address // AROUND_BYTES * AROUND_BYTES
+    return tuple(ByteRow(at, _bytes(held, at)) for at in range(first, min(first + AROUND_BYTES, ADDRESS_END), ROW_BYTES))
+
+
+def _bytes(held: PhysicalMemory | None, address: int) -> bytes | Missing:
+    if held is None:
+        return Unavailable(SafeText("no memory in this capture"))
+    try:
+        return held.read(address, ROW_BYTES)
+    except GapError:
+        return Unavailable(SafeText("not in this capture"))
+    except ReadError as error:
+        return Unavailable(visible(str(error)))

@@ -1,0 +1,87 @@
+"""What KHO costs a machine: scratch, preserved memory, and the pages that KHO needs for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kho_tui.analysis.kinds import Kind, Lane
+from kho_tui.model.facts import Fact, Missing, Status, Unavailable
+from kho_tui.model.host import MemoryRange
+from kho_tui.model.state import ScratchArea
+from kho_tui.operations.map_state import Mapped
+from kho_tui.text import SafeText
+
+COUNTERS = ("MemTotal", "MemFree", "MemAvailable", "CmaFree", "CmaTotal")
+CONTENT = (Kind.RESERVE_MEM, Kind.FOLIO, Kind.TEST_FOLIO)
+"""Kinds that are kept for somebody else's sake; the other owners are what KHO and LUO need to describe them."""
+
+METADATA = tuple(kind for kind in Kind if kind.is_owner and kind not in CONTENT)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCost:
+    """Bytes, each a fact or why it is not known.
+
+    ``scratch_free`` are the free CMA bytes of all nodes; ``free_is_scratch_only``: no other CMA area exists, so that all of them lie in
+    scratch. ``metadata`` and ``content`` by kind, addresses counted once. ``bound`` says why these and ``preserved`` are lower
+    bounds, empty where they are not. ``by_kho``: an incoming side shows that this boot was a KHO boot.
+    """
+
+    side: str
+    ram: Fact[int]
+    nodes: tuple[MemoryRange, ...]
+    areas: Fact[tuple[ScratchArea, ...]]
+    areas_bound: SafeText
+    scratch_free: Fact[int]
+    free_is_scratch_only: bool
+    blocks: Fact[int]
+    preserved: Fact[int]
+    tracker: Fact[int]
+    metadata: Mapping[Kind, int]
+    content: Mapping[Kind, int]
+    bound: SafeText
+    counters: Mapping[str, Fact[int]]
+    by_kho: bool
+
+    @property
+    def scratch(self) -> Fact[int]:
+        """Sum of the table, never MemTotal less something."""
+        return self.areas if isinstance(self.areas, Missing) else sum(area.size for area in self.areas)
+
+    @property
+    def metadata_bytes(self) -> int:
+        """What the structures that describe the handover take; part of the preserved memory."""
+        return sum(self.metadata.values())
+
+
+def memory_cost(mapped: Mapped) -> MemoryCost:
+    """What is known of one side's cost."""
+    state, memory = mapped.state, mapped.memory
+    host, kept, scratch = state.host, memory.preserved, state.scratch
+    sizes = {kind: union.bytes for kind, union in memory.unions.items() if kind.value.lane in (Lane.OWNER, Lane.TRACKER)}
+    counters = {name: _counter(host.meminfo, name) for name in COUNTERS}
+    whole = not isinstance(kept, Missing) and kept.status is Status.DECODED
+    return MemoryCost(
+        memory.side,
+        host.ram if isinstance(host.ram, Missing) else sum(one.size for one in host.ram),
+        host.nodes,
+        scratch if isinstance(scratch, Missing) else scratch.areas,
+        SafeText("") if isinstance(scratch, Missing) else scratch.reason,
+        host.free_cma if isinstance(host.free_cma, Missing) else sum(host.free_cma.values()),
+        counters["CmaTotal"] == 0,
+        kept if isinstance(kept, Missing) else kept.runs.blocks,
+        kept if isinstance(kept, Missing) else kept.runs.bytes,
+        kept if isinstance(kept, Missing) else sizes.get(Kind.TRACKER, 0),
+        {kind: sizes[kind] for kind in METADATA if kind in sizes},
+        {kind: sizes[kind] for kind in CONTENT if kind in sizes},
+        SafeText("") if whole else kept.reason,
+        counters,
+        "in" in state.sides,
+    )
+
+
+def _counter(meminfo: Mapping[str, int] | Missing, name: str) -> Fact[int]:
+    if isinstance(meminfo, Missing):
+        return meminfo
+    return meminfo[name] if name in meminfo else Unavailable(SafeText("not in /proc/meminfo"))

@@ -1,0 +1,157 @@
+"""``map``, ``whois`` and ``show --memory`` with --json: addresses "0x...", sizes integers, what cannot be told is null with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from kho_tui.analysis.intervals import Intervals
+from kho_tui.analysis.kinds import Kind
+from kho_tui.analysis.memory_map import Sums
+from kho_tui.model.facts import Fact, Missing, known
+from kho_tui.operations.map_state import Layer, Mapped, Stretches, Whois, stretches
+from kho_tui.operations.memory_cost import MemoryCost
+from kho_tui.views.export.json_stream import Json, Rows
+
+MAP_SCHEMA = "kho-tui.map/1"
+WHOIS_SCHEMA = "kho-tui.whois/1"
+MEMORY_SCHEMA = "kho-tui.memory/1"
+_BATCH = 512
+
+
+def map_json(mapped: Mapped, window: tuple[int, int] | None, kinds: Collection[Kind]) -> Json:
+    """The whole map, or the stretches of a range and of some kinds; sums are always of the whole side."""
+    memory = mapped.memory
+    low, high = window or memory.extent
+    found = stretches(memory, low, high, kinds or tuple(Kind))
+    kept = memory.preserved
+    return {
+        "schema": MAP_SCHEMA,
+        "path": mapped.state.machine.path,
+        "side": memory.side,
+        "page_size": memory.page_size,
+        "range": [_hex(low), _hex(high)],
+        "preserved_state": kept.status.value,
+        "preserved_reason": kept.reason,
+        "sums": None if isinstance(memory.sums, Missing) else _sums(memory.sums),
+        "kinds": {
+            kind.label: {"lane": kind.value.lane.value, "duty": kind.value.duty.value, "meaning": kind.value.meaning, "bytes": union.bytes}
+            for kind, union in memory.unions.items()
+        },
+        "unknown": _unknown(mapped.unknown),
+        "columns": ["start", "size", "kind", "owner"],
+        "stretches": Rows(_stretch_batches(found)),
+    }
+
+
+def _unknown(missing: Mapping[Kind, Missing]) -> Json:
+    return {kind.label: _reason(fact) for kind, fact in missing.items()}
+
+
+def _sums(sums: Sums) -> Json:
+    return {
+        "preserved": sums.preserved,
+        "covered": sums.covered,
+        "owned": sums.owned,
+        "unowned": sums.unowned.bytes,
+        "unowned_reason": sums.reason if len(sums.unowned) else None,
+        "unowned_ranges": Rows(_range_batches(sums.unowned)),
+        "lost": sums.lost.bytes,
+        "lost_ranges": Rows(_range_batches(sums.lost)),
+        "overlap": sums.overlap,
+        "hold": sums.hold,
+    }
+
+
+def _range_batches(some: Intervals) -> Callable[[], Iterator[list[list[str | int]]]]:
+    def batches() -> Iterator[list[list[str | int]]]:
+        for first in range(0, len(some), _BATCH):
+            pairs = zip(some.start[first : first + _BATCH].tolist(), some.end[first : first + _BATCH].tolist(), strict=True)
+            yield [[_hex(start), end - start] for start, end in pairs]
+
+    return batches
+
+
+def _stretch_batches(found: Stretches) -> Callable[[], Iterator[list[list[str | int]]]]:
+    def batches() -> Iterator[list[list[str | int]]]:
+        for first in range(0, len(found), _BATCH):
+            yield [[_hex(hit.start), hit.end - hit.start, hit.kind.label, str(hit.path)] for hit in found.rows(first, _BATCH)]
+
+    return batches
+
+
+def whois_json(found: Whois) -> Json:
+    """One address."""
+    return {
+        "schema": WHOIS_SCHEMA,
+        "address": _hex(found.address),
+        "pfn": _hex(found.address // found.page_size),
+        "side": found.side,
+        "owned": known(found.owned),
+        "owned_reason": _reason(found.owned),
+        "preserved": known(found.preserved),
+        "preserved_reason": _reason(found.preserved),
+        "standing": found.standing,
+        "layers": [_layer(layer) for layer in found.layers],
+        "unknown": _unknown(found.unknown),
+        "bytes": [
+            {
+                "start": _hex(row.address),
+                "hex": None if isinstance(row.data, Missing) else row.data.hex(),
+                "reason": _reason(row.data),
+            }
+            for row in found.around
+        ],
+    }
+
+
+def _layer(layer: Layer) -> Json:
+    hit = layer.hit
+    return {
+        "kind": hit.kind.label,
+        "lane": hit.kind.value.lane.value,
+        "duty": hit.kind.value.duty.value,
+        "owner": str(hit.path),
+        "way": layer.way,
+        "start": _hex(hit.start),
+        "size": hit.end - hit.start,
+    }
+
+
+def memory_json(cost: MemoryCost, said: Collection[str]) -> Json:
+    """What KHO costs; ``said`` are the sentences on scratch."""
+    areas = cost.areas
+    return {
+        "schema": MEMORY_SCHEMA,
+        "side": cost.side,
+        "ram": known(cost.ram),
+        "nodes": [{"node": node.node, "start": _hex(node.start), "size": node.size} for node in cost.nodes],
+        "scratch": {
+            "bytes": known(cost.scratch),
+            "reason": _reason(cost.scratch) or cost.areas_bound or None,
+            "areas": None
+            if isinstance(areas, Missing)
+            else [{"kind": a.kind, "node": a.node, "start": _hex(a.start), "size": a.size} for a in areas],
+            "free_cma": known(cost.scratch_free),
+            "free_cma_is_scratch_only": cost.free_is_scratch_only,
+        },
+        "preserved": {
+            "blocks": known(cost.blocks),
+            "bytes": known(cost.preserved),
+            "reason": _reason(cost.preserved) or cost.bound or None,
+        },
+        "tracker": known(cost.tracker),
+        "metadata": {kind.label: size for kind, size in cost.metadata.items()},
+        "content": {kind.label: size for kind, size in cost.content.items()},
+        "lower_bounds": bool(cost.bound),
+        "meminfo": {name: known(value) for name, value in cost.counters.items()},
+        "booted_by_kho": cost.by_kho or None,
+        "notes": list(said),
+    }
+
+
+def _reason(fact: Fact[object]) -> str | None:
+    return f"{fact.status.value}: {fact.reason}" if isinstance(fact, Missing) else None
+
+
+def _hex(value: int) -> str:
+    return f"{value:#x}"
