@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,21 @@ class Intervals:
     def bytes(self) -> int:
         """Addresses in all intervals."""
         return int((self.end - self.start).sum(dtype=np.uint64))
+
+    def below(self, addresses: U64s) -> U64s:
+        """How many addresses of the intervals lie below each given one, u64 of the same shape. O(log n) each."""
+        if not len(self):
+            return np.zeros(len(addresses), np.uint64)
+        at = np.searchsorted(self.start, addresses, side="right")
+        last = np.maximum(at, 1) - 1
+        inside = np.minimum(addresses, self.end[last]) - np.minimum(self.start[last], addresses)
+        total: U64s = self._before[last] + np.where(at > 0, inside, np.uint64(0))
+        return total
+
+    @cached_property
+    def _before(self) -> U64s:
+        """Addresses in the intervals before each one."""
+        return np.concatenate([np.zeros(1, np.uint64), np.cumsum(self.end - self.start, dtype=np.uint64)])[:-1]
 
     def __and__(self, other: Intervals) -> Intervals:
         """Addresses in both."""

@@ -156,11 +156,7 @@ class MemoryMap:
         union = self.unions.get(kind)
         if union is None or not len(union):
             return np.zeros(bins)
-        before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(union.end - union.start, dtype=np.uint64)])
-        at = np.searchsorted(union.start, edges, side="right")
-        last = np.maximum(at, 1) - 1
-        partial = np.where(at > 0, np.minimum(edges, union.end[last]) - np.minimum(union.start[last], edges), np.uint64(0))
-        below = before[last] + partial
+        below = union.below(edges)
         inside = (below[1:] - below[:-1]).astype(np.float64)
         shares: npt.NDArray[np.float64] = inside / np.maximum(edges[1:] - edges[:-1], np.uint64(1)).astype(np.float64)
         return shares

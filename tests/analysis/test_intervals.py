@@ -50,3 +50,8 @@ def test_high_addresses() -> None:
     assert one.bytes == top - 2**63 + 1
     assert (one - intervals([2**63 + 5], [top])).end.tolist() == [1, 2**63 + 5]
     assert one.start.dtype == np.uint64
+
+
+@given(PIECES, st.lists(st.integers(0, 70), max_size=8))
+def test_below(a: list[tuple[int, int]], at: list[int]) -> None:
+    assert made(a).below(np.array(at, np.uint64)).tolist() == [sum(n < edge for n in numbers(a)) for edge in at]
