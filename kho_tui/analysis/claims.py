@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.block import block_of
+from kho_tui.abi.boot import KHO_DATA, KHO_SCRATCH_PROPERTY
 from kho_tui.abi.luo import FILE_ARRAY, SESSION_ARRAY
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.analysis.kinds import Kind
 from kho_tui.decode.vmalloc import area_pages
 from kho_tui.layout.place import Blob
-from kho_tui.model.facts import Missing, known
+from kho_tui.layout.struct import Record
+from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import File, Luo, Memfd, Session, VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs
@@ -45,7 +47,8 @@ class _Collector:
     claims: list[Claim] = field(default_factory=list)
 
     def add(self, kind: Kind, path: EntityPath, start: U64s, end: U64s, *, rows: bool = False) -> None:
-        self.claims.append(Claim(kind, path, start, end, rows))
+        if len(start):
+            self.claims.append(Claim(kind, path, start, end, rows))
 
     def span(self, kind: Kind, path: EntityPath, address: int, size: int) -> None:
         """Any stretch of bytes as it is."""
@@ -99,7 +102,19 @@ def machine_claims(state: State) -> list[Claim]:
         table = state.scratch.table
         if table is not None and len(table):
             found.span(Kind.SCRATCH_TABLE, EntityPath(("scratch",)), int(table.addresses[0]), len(table) * table.layout.size)
+    if Kind.SCRATCH_TABLE not in {claim.kind for claim in found.claims}:
+        _passed_table(found, state.machine.boot)
     return found.claims
+
+
+def _passed_table(found: _Collector, boot: tuple[Record, ...]) -> None:
+    """The scratch table where this boot was told it lies."""
+    path = EntityPath(("machine", "boot"))
+    for record in boot:
+        if record.layout is KHO_DATA:
+            found.span(Kind.SCRATCH_TABLE, path, record.integer("scratch_addr"), record.integer("scratch_size"))
+        elif record.layout is KHO_SCRATCH_PROPERTY:
+            found.span(Kind.SCRATCH_TABLE, path, record.integer("address"), record.integer("size"))
 
 
 def _tracker(found: _Collector, preserved: PreservedMap, path: EntityPath) -> None:
@@ -118,6 +133,9 @@ def _tracker(found: _Collector, preserved: PreservedMap, path: EntityPath) -> No
 
 def _subtree(found: _Collector, subtree: Subtree) -> None:
     content = subtree.content
+    if subtree.status is Status.STALE:
+        # Given back: whose the page is by now nothing here can tell.
+        return
     if isinstance(subtree.phys, int) and subtree.phys:
         size = len(subtree.blob.data) if isinstance(subtree.blob, Blob) else known(subtree.size) or 1
         found.pages(Kind.BLOB, subtree.path, subtree.phys, size)

@@ -40,7 +40,6 @@ class Kind(Enum):
     RAM = KindFacts("ram", Lane.MACHINE, Duty.MAY, "System RAM of /proc/iomem")
     KERNEL = KindFacts("kernel", Lane.MACHINE, Duty.MAY, "image of the running kernel")
     NODE = KindFacts("node", Lane.MACHINE, Duty.MAY, "memory of a NUMA node")
-    SETUP_DATA = KindFacts("setup-data", Lane.MACHINE, Duty.MAY, "where this boot was told to look")
     SCRATCH = KindFacts("scratch", Lane.SCRATCH, Duty.MUST_NOT, "holds the next kernel while it boots")
     SCRATCH_TABLE = KindFacts("scratch-table", Lane.SCRATCH, Duty.MUST_NOT, "the table of scratch areas, inside scratch")
     PRESERVED = KindFacts("preserved", Lane.PRESERVED, Duty.MAY, "in the tracker: kept across the kexec")

@@ -163,13 +163,13 @@ def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
     hits = memory.at(address)
     preserved = _preserved(memory, hits)
     reason = unowned_reason(mapped.state, mapped.side)
-    owned: Fact[bool] = any(hit.kind.is_owner for hit in hits)
+    owned: Fact[bool] = any(hit.kind.is_owner or hit.kind is Kind.TRACKER for hit in hits)
     if owned is False and isinstance(preserved, Missing):
         owned = preserved
     elif owned is False and preserved is True and reason == NOT_CAPTURED:
         owned = Unavailable(reason)
     layers = tuple(Layer(hit, _way(hit, address, mapped)) for hit in hits)
-    standing = SafeText(_standing(hits, preserved, reason))
+    standing = SafeText(_standing(hits, preserved, reason, mapped.state))
     return Whois(address, memory.side, memory.page_size, layers, preserved, owned, standing, _around(held, address), mapped.unknown)
 
 
@@ -183,7 +183,7 @@ def _preserved(memory: MemoryMap, hits: list[Hit]) -> Fact[bool]:
     return False
 
 
-def _standing(hits: list[Hit], preserved: Fact[bool], reason: SafeText) -> str:
+def _standing(hits: list[Hit], preserved: Fact[bool], reason: SafeText, state: State) -> str:
     duties = {hit.kind.value.duty: hit.kind for hit in hits}
     owners = sum(hit.kind.is_owner for hit in hits)
     claimed = f"; {owners} owners claim it" if owners > 1 else ""
@@ -197,7 +197,13 @@ def _standing(hits: list[Hit], preserved: Fact[bool], reason: SafeText) -> str:
         return f"preserved, as {must.label} must be{claimed}" if must else f"preserved, but no owner: {reason}"
     if must:
         return f"NOT preserved, and {must.label} {Duty.MUST.value}: it will be lost{claimed}"
-    return f"not preserved, as {forbidden.label} must not be" if forbidden else "not preserved: its contents end with this kernel"
+    if forbidden:
+        return f"not preserved, as {forbidden.label} must not be"
+    if not isinstance(state.host.ram, Missing) and not any(hit.kind is Kind.RAM for hit in hits):
+        return "not preserved, and no System RAM by /proc/iomem"
+    doubt = " (unless it is scratch, which this capture does not tell)" if isinstance(state.scratch, Missing) else ""
+    known_ram = "" if any(hit.kind is Kind.RAM for hit in hits) else ", if it is memory at all"
+    return f"not preserved: its contents end with this kernel{known_ram}{doubt}"
 
 
 def _way(hit: Hit, address: int, mapped: Mapped) -> SafeText:

@@ -25,7 +25,7 @@ class MemoryCost:
 
     ``scratch_free`` are the free CMA bytes of all nodes; ``free_is_scratch_only``: no other CMA area exists, so that all of them lie in
     scratch. ``metadata`` and ``content`` by kind, addresses counted once. ``bound`` says why these and ``preserved`` are lower
-    bounds, empty where they are not. ``by_kho``: an incoming side shows that this boot was a KHO boot.
+    bounds, empty where they are not. ``by_kho``: an incoming side, or the kernel log, shows that this boot was a KHO boot.
     """
 
     side: str
@@ -77,7 +77,7 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
         {kind: sizes[kind] for kind in CONTENT if kind in sizes},
         SafeText("") if whole else kept.reason,
         counters,
-        "in" in state.sides,
+        "in" in state.sides or any(line.kind == "found" for line in state.log),
     )
 
 

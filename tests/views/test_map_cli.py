@@ -294,3 +294,29 @@ def test_accounts_without_memory_or_table_say_so_and_print_no_zero(say: Say) -> 
 def test_every_owner_has_a_letter_of_its_own() -> None:
     assert set(LETTERS) == {kind for kind in Kind if kind.is_owner}
     assert len(set(LETTERS.values())) == len(LETTERS)
+
+
+def test_memory_that_was_given_back_has_no_owner(say: Say) -> None:
+    """7.3 frees LUO's struct at early initcall: in this capture its page already holds somebody's ELF file."""
+    done = say("whois", "samples/x86_64-7.3/2-pre", "0x721000", "--side", "in")
+    assert done.code == 2
+    assert "in/LUO" not in done.out
+
+
+def test_what_is_no_memory_has_no_contents_that_end(say: Say) -> None:
+    done = say("whois", "samples/x86_64-7.3/2-pre", "0xa0000")
+    assert done.code == 1
+    assert "no System RAM by /proc/iomem" in done.out and "contents end" not in done.out
+
+
+def test_the_passed_scratch_table_and_tracker_pages_are_named(say: Say) -> None:
+    table = say("whois", "samples/x86_64-7.3/2-pre", "0x3ebf0000")
+    assert "scratch-table" in table.out
+    node = say("whois", "samples/x86_64-7.3/2-pre", "0xd89000")
+    assert node.code == 0 and "preserved/nodes" in node.out
+
+
+def test_a_kho_boot_is_one_whatever_side_is_shown(say: Say) -> None:
+    for side in ("in", "out"):
+        text = say("show", "samples/x86_64-7.3/2-post", "--memory", "--side", side).out
+        assert "This boot was a KHO boot" in " ".join(text.split())
