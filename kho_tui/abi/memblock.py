@@ -10,7 +10,6 @@ SOURCE = "include/linux/kho/abi/memblock.h 7.0-7.3 (mm/memblock.c 6.16-6.19)"
 MEMBLOCK_NAME = b"memblock"
 MEMBLOCK_COMPATIBLE = b"memblock-v1"
 RESERVE_MEM_COMPATIBLE = b"reserve-mem-v1"
-MAX_REGIONS = 8
 
 MEMBLOCK_NODE = NodeLayout(
     "memblock", (compatible("if unknown, all reserve_mem regions are allocated anew"),), SOURCE, "the regions that reserve_mem= asked for"

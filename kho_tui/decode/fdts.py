@@ -15,7 +15,6 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FdtView
 from kho_tui.text import visible
 
-FDT_HEADER_BYTES = 40
 _SHOWN_ANOMALIES = 10
 
 

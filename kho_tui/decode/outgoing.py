@@ -20,6 +20,7 @@ from kho_tui.decode.luo import is_luo_struct
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, tracker_keeps
 from kho_tui.fdt.tree import Node, looks_like_fdt, parse_fdt
+from kho_tui.layout.place import agree
 from kho_tui.model.facts import Missing
 from kho_tui.text import visible
 
@@ -47,7 +48,7 @@ def choose_outgoing(reader: Reader, debugfs: DebugfsSide | None, candidates: Seq
     window = None if debugfs.fdt is None else view_root(debugfs.fdt).tree.root
     foreign: str | None = None
     for one in ranked:
-        if debugfs.fdt is not None and (one.data.startswith(debugfs.fdt.data) or debugfs.fdt.data.startswith(one.data)):
+        if debugfs.fdt is not None and agree(one.data, debugfs.fdt.data):
             return Choice(one)
         if window is not None and _kept_by(reader, window, one.phys):
             return Choice(one)

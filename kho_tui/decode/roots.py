@@ -14,11 +14,10 @@ from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, Tracker
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
-from kho_tui.decode.fdts import FDT_HEADER_BYTES
 from kho_tui.decode.radix import radix_preserves
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import GapError, ReadError
-from kho_tui.fdt.header import FDT_MAGIC, FDT_SW_MAGIC
+from kho_tui.fdt.header import FDT_HEADER, FDT_MAGIC, FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, parse_fdt
 from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
@@ -143,10 +142,10 @@ def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[int]:
 
 def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
     try:
-        head = memory.read(address, FDT_HEADER_BYTES)
+        head = memory.read(address, FDT_HEADER.size)
         half_built = int.from_bytes(head[:4], "big") == FDT_SW_MAGIC
         size = int.from_bytes(head[4:8], "big")
-        if not FDT_HEADER_BYTES < size <= _LARGEST_ROOT:
+        if not FDT_HEADER.size < size <= _LARGEST_ROOT:
             return None
         data = memory.read(address, memory.available(address, size))
     except (GapError, ReadError):

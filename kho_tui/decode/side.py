@@ -13,7 +13,7 @@ from kho_tui.decode.radix import decode_radix
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
 from kho_tui.fdt.tree import Node
-from kho_tui.layout.place import Blob, Origin
+from kho_tui.layout.place import Blob, Origin, agree
 from kho_tui.model.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCES_DIFFER, VERSION_UNKNOWN
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
 from kho_tui.model.path import EntityPath, Siblings
@@ -70,8 +70,7 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
     view = view_root(source.roots[0])
     report_fdt(reader.findings, view, where)
     for copy in source.roots[1:]:
-        whole = view.blob.data
-        if not whole.startswith(copy.data) and not copy.data.startswith(whole):
+        if not agree(view.blob.data, copy.data):
             message = f"{visible(copy.place.source)} holds another root FDT than {visible(view.blob.place.source)}; the latter counts"
             reader.findings.add(SOURCES_DIFFER, where, message, known(source.phys))
     node = view.tree.root

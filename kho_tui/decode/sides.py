@@ -19,7 +19,7 @@ from kho_tui.decode.outgoing import Choice, Keeps, choose_outgoing
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import FoundInMemory, RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource
-from kho_tui.layout.place import Blob, Origin, Place
+from kho_tui.layout.place import Blob, Origin, Place, agree
 from kho_tui.layout.platform import Platform
 from kho_tui.model.codes import NOT_ONE_BOOT, OTHER_ROOTS, SOURCES_DIFFER
 from kho_tui.model.facts import Fact, Missing, Stale, Unavailable, Unknown
@@ -83,7 +83,7 @@ def _incoming(
         phys = here.phys
     if here is not None:
         memory = _blob(sources, here)
-        if copies and not (memory.data.startswith(copies[0].data) or copies[0].data.startswith(memory.data)):
+        if copies and not agree(memory.data, copies[0].data):
             phys = Unavailable(SafeText(f"in/fdt is not what lies at {here.phys:#x}, where this boot was told to look"))
             message = f"in/fdt is not the root FDT at {here.phys:#x} that this boot was told of, which does not change: in/fdt is shown"
             reader.findings.add(NOT_ONE_BOOT, EntityPath(("in",)), message, here.phys)

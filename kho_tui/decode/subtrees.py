@@ -9,10 +9,11 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import KHO_TEST_NAME
-from kho_tui.decode.fdts import FDT_HEADER_BYTES, is_fdt, report_fdt, view_fdt
+from kho_tui.decode.fdts import is_fdt, report_fdt, view_fdt
 from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
 from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
 from kho_tui.decode.reader import Reader
+from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import FieldValue
 from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, STALE_LOOKS_WHOLE
@@ -99,12 +100,12 @@ def _size_in_memory(reader: Reader, phys: int, size: Fact[int]) -> int | Missing
         if 0 < size <= MOST_BLOB_BYTES:
             return size
         return Damaged(SafeText(f"a size of {size} bytes cannot be right"))
-    head = reader.blob(phys, FDT_HEADER_BYTES)
+    head = reader.blob(phys, FDT_HEADER.size)
     if isinstance(head, Missing):
         return head
     if is_fdt(head):
         claimed = int.from_bytes(head.data[4:8], "big")
-        return claimed if FDT_HEADER_BYTES <= claimed <= MOST_BLOB_BYTES else reader.platform.page_size
+        return claimed if FDT_HEADER.size <= claimed <= MOST_BLOB_BYTES else reader.platform.page_size
     return LUO_SER.size if is_luo_struct(head.data) else min(_UNKNOWN_SHOWN, max(1, reader.available(phys, _UNKNOWN_SHOWN)))
 
 

@@ -36,6 +36,11 @@ class Place:
         )
 
 
+def agree(one: bytes, other: bytes) -> bool:
+    """Whether two copies of one thing say the same as far as the shorter goes."""
+    return one.startswith(other) or other.startswith(one)
+
+
 @dataclass(frozen=True, slots=True)
 class Blob:
     """Bytes with their place."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kho_tui.layout.place import Blob
+from kho_tui.layout.place import Blob, agree
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record, Unit
 from kho_tui.model.codes import CODES
@@ -152,7 +152,7 @@ def _side(side: Side, state: State) -> Entity:
 def _root_copies(root: Root, path: EntityPath, platform: Platform) -> list[Entity]:
     """Copies of the root FDT that hold other bytes; one that is only cut shorter says nothing new."""
     data = root.view.blob.data
-    others = [copy for copy in root.copies if not data.startswith(copy.data) and not copy.data.startswith(data)]
+    others = [copy for copy in root.copies if not agree(data, copy.data)]
     return copy_entities(others, path, lambda copy: copied_root_values(copy, platform.byte_order))
 
 

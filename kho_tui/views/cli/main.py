@@ -13,6 +13,7 @@ from kho_tui.errors import InputError, KhoError
 
 if TYPE_CHECKING:
     from kho_tui.decode.platform import Overrides
+    from kho_tui.views.cli.opened import Request
 
 INTERRUPTED = 130
 COMMANDS = ("open", "show", "map", "whois", "capture-script")
@@ -61,8 +62,7 @@ def open_command(
     """Open the app (the default: `kho-tui PATH`). Without a terminal: what `show` prints."""
     from kho_tui.views.cli import opened
 
-    where, side = split_side(path, side)
-    request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
+    request = _request(path, side, page_size, byte_order, base)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         typer.echo("kho-tui: not a terminal, so this is `kho-tui show`; in a terminal the app opens", err=True)
         raise typer.Exit(opened.show(request, as_json=False, blocks=False))
@@ -83,8 +83,7 @@ def show_command(
     """Print the verdict of what was read and the decoded tree."""
     from kho_tui.views.cli import opened
 
-    where, side = split_side(path, side)
-    request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
+    request = _request(path, side, page_size, byte_order, base)
     if memory and blocks:
         raise InputError("--memory and --blocks are two different outputs: take one")
     raise typer.Exit(opened.memory(request, as_json=as_json) if memory else opened.show(request, as_json=as_json, blocks=blocks))
@@ -105,8 +104,7 @@ def map_command(
     """Print the memory map: what lies where, whose it is, and whether the sums agree."""
     from kho_tui.views.cli import opened
 
-    where, side = split_side(path, side)
-    request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
+    request = _request(path, side, page_size, byte_order, base)
     raise typer.Exit(opened.map_memory(request, opened.MapRequest(window, width, tuple(kind or ())), as_json=as_json))
 
 
@@ -123,8 +121,7 @@ def whois_command(
     """Print who owns a physical address. Exit code 0: owned, 1: nobody owns it, 2: cannot be told."""
     from kho_tui.views.cli import opened
 
-    where, side = split_side(path, side)
-    request = opened.Request(where, side, _overrides(page_size, byte_order), _address(base))
+    request = _request(path, side, page_size, byte_order, base)
     raise typer.Exit(opened.whois(request, address, as_json=as_json))
 
 
@@ -186,6 +183,14 @@ def run(arguments: Sequence[str]) -> int:
 
 def _complain(message: str) -> None:
     print(f"kho-tui: {message}", file=sys.stderr)
+
+
+def _request(path: str, side: str | None, page_size: int | None, byte_order: str | None, base: str | None) -> Request:
+    """What every command that opens a state is told."""
+    from kho_tui.views.cli.opened import Request
+
+    where, chosen = split_side(path, side)
+    return Request(where, chosen, _overrides(page_size, byte_order), _address(base))
 
 
 def _overrides(page_size: int | None, byte_order: str | None) -> Overrides:
