@@ -57,10 +57,10 @@ class Context:
         self.budget.entries -= count
 
     def spend_runs(self, count: int) -> None:
-        """Account ``count`` runs of blocks. Raises BudgetError."""
-        self.budget.runs -= count
-        if self.budget.runs < 0:
+        """Account ``count`` runs of blocks before they are kept. Raises BudgetError; runs that are refused cost nothing."""
+        if count > self.budget.runs:
             raise BudgetError("the tracker is split into more runs than the budget allows")
+        self.budget.runs -= count
 
     def spend_temporary(self, size: int) -> None:
         """Account ``size`` bytes unpacked from an archive. Raises BudgetError."""

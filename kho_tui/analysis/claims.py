@@ -13,6 +13,7 @@ from kho_tui.abi.boot import KHO_DATA, KHO_SCRATCH_PROPERTY
 from kho_tui.abi.luo import FILE_ARRAY, SESSION_ARRAY
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.analysis.kinds import Kind
+from kho_tui.context import Context
 from kho_tui.decode.vmalloc import area_pages
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
@@ -24,6 +25,9 @@ from kho_tui.model.state import KhoTest, Memblock, Root, Side, State, Subtree
 from kho_tui.model.tracker import ChunkList, PreservedMap
 
 U64s = npt.NDArray[np.uint64]
+
+_PIECE = 1 << 19
+"""Folios looked up in one go."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +48,11 @@ class Claim:
 class _Collector:
     page_size: int
     runs: Runs | None
+    context: Context
     claims: list[Claim] = field(default_factory=list)
 
     def add(self, kind: Kind, path: EntityPath, start: U64s, end: U64s, *, rows: bool = False) -> None:
+        self.context.step("collecting owners", len(self.claims))
         if len(start):
             self.claims.append(Claim(kind, path, start, end, rows))
 
@@ -74,11 +80,11 @@ class _Collector:
         self.add(kind, path, start[keep], start[keep] + np.uint64(self.page_size))
 
 
-def side_claims(side: Side, state: State) -> list[Claim]:
-    """What the side's entities claim. Of a stale part only what is still a fact is in it."""
+def side_claims(side: Side, state: State, context: Context) -> list[Claim]:
+    """What the side's entities claim. Of a stale part only what is still a fact is in it. Raises Cancelled."""
     preserved = side.preserved if isinstance(side.preserved, PreservedMap) else None
     platform = state.machine.platform
-    found = _Collector(platform.page_size, preserved.runs if preserved is not None else None)
+    found = _Collector(platform.page_size, preserved.runs if preserved is not None else None, context)
     path = EntityPath((side.name,))
     if preserved is not None:
         _tracker(found, preserved, path.child("preserved"))
@@ -89,9 +95,9 @@ def side_claims(side: Side, state: State) -> list[Claim]:
     return found.claims
 
 
-def machine_claims(state: State) -> list[Claim]:
-    """RAM, kernel images, nodes, scratch and boot record: the same for every side."""
-    found = _Collector(state.machine.platform.page_size, None)
+def machine_claims(state: State, context: Context) -> list[Claim]:
+    """RAM, kernel images, nodes, scratch and boot record: the same for every side. Raises Cancelled."""
+    found = _Collector(state.machine.platform.page_size, None, context)
     path = EntityPath(("machine",))
     for kind, ranges in ((Kind.RAM, state.host.ram), (Kind.KERNEL, state.host.kernel), (Kind.NODE, state.host.nodes)):
         for one in () if isinstance(ranges, Missing) else ranges:
@@ -192,14 +198,24 @@ def _file(found: _Collector, file: File) -> None:
         return
     path = file.path.child("folios")
     _area(found, memfd.folios.area, path)
-    pfn = memfd.folios.table.column("word0") & np.uint64((1 << FOLIO_PFN.width) - 1)
-    shift = np.uint64(found.page_size.bit_length() - 1)
-    start = pfn << shift
-    order = block_orders(found.runs, start)
-    end = start + (np.uint64(found.page_size) << order)
-    sound = (pfn > 0) & (start >> shift == pfn) & (end > start)
     # Rows stay in step with the table: an entry that claims nothing becomes an empty stretch.
-    found.add(Kind.FOLIO, path, np.where(sound, start, np.uint64(0)), np.where(sound, end, np.uint64(0)), rows=True)
+    found.add(Kind.FOLIO, path, *_folios(found, memfd.folios.table.column("word0")), rows=True)
+
+
+def _folios(found: _Collector, words: U64s) -> tuple[U64s, U64s]:
+    """Where folios start and end by the first words of their entries; (0, 0) for what is none. In pieces: there may be millions."""
+    starts, ends = np.zeros(len(words), np.uint64), np.zeros(len(words), np.uint64)
+    shift = np.uint64(found.page_size.bit_length() - 1)
+    for at in range(0, len(words), _PIECE):
+        found.context.step("finding the blocks of folios", at, len(words))
+        piece = slice(at, at + _PIECE)
+        pfn = words[piece] & np.uint64((1 << FOLIO_PFN.width) - 1)
+        start = pfn << shift
+        end = start + (np.uint64(found.page_size) << block_orders(found.runs, start))
+        sound = (pfn > 0) & (start >> shift == pfn) & (end > start)
+        np.copyto(starts[piece], start, where=sound)
+        np.copyto(ends[piece], end, where=sound)
+    return starts, ends
 
 
 def block_orders(runs: Runs | None, addresses: U64s) -> U64s:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 U64s = npt.NDArray[np.uint64]
+
+Step = Callable[[int, int], None]
+"""Called between pieces of work with (pieces done, of how many); ends the work by raising."""
+
+_PIECE = 1 << 20
+"""Elements of one piece of work: tens of milliseconds."""
+
+
+def _no_step(_done: int, _total: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,53 +55,94 @@ class Intervals:
 
     def __and__(self, other: Intervals) -> Intervals:
         """Addresses in both."""
-        return _combine(self, other, 2)
+        return overlay(self, other, 1, 2)
 
     def __or__(self, other: Intervals) -> Intervals:
         """Addresses in either."""
-        return _combine(self, other, 1)
+        return overlay(self, other, 1, 1)
 
     def __sub__(self, other: Intervals) -> Intervals:
         """Addresses of this that are not in the other."""
-        first = _edges(self)
-        second = _edges(other)
-        return _sweep(np.concatenate([first[0], second[0]]), np.concatenate([first[1], -2 * second[1]]), 1)
+        return overlay(self, other, -2, 1)
 
     def clip(self, low: int, high: int) -> Intervals:
-        """Addresses from ``low`` to below ``high``."""
-        start, end = np.maximum(self.start, np.uint64(low)), np.minimum(self.end, np.uint64(high))
-        keep = start < end
-        return _frozen(start[keep], end[keep])
+        """Addresses from ``low`` to below ``high``. O(log n) and what it gives."""
+        first = int(np.searchsorted(self.end, np.uint64(low), side="right"))
+        behind = int(np.searchsorted(self.start, np.uint64(high), side="left")) if low < high else first
+        inside = slice(first, max(first, behind))
+        return _frozen(np.maximum(self.start[inside], np.uint64(low)), np.minimum(self.end[inside], np.uint64(high)))
 
 
-def intervals(start: npt.ArrayLike, end: npt.ArrayLike) -> Intervals:
+def intervals(start: npt.ArrayLike, end: npt.ArrayLike, step: Step = _no_step) -> Intervals:
     """Intervals from pieces in any order that may overlap; pieces without an address are left out."""
     first, last = np.asarray(start, np.uint64), np.asarray(end, np.uint64)
-    keep = first < last
-    first, last = first[keep], last[keep]
-    order = np.argsort(first, kind="stable")
-    first, reach = first[order], np.maximum.accumulate(last[order]) if len(last) else last
-    if not len(first):
-        return _frozen(first, reach)
-    heads = np.flatnonzero(np.concatenate([[True], first[1:] > reach[:-1]]))
-    tails = np.concatenate([heads[1:] - 1, [len(first) - 1]])
-    return _frozen(first[heads], reach[tails])
+    order = ascending(first, step)
+    return _joined(first, last, step) if order is None else _joined(first[order], last[order], step)
 
 
-def _combine(one: Intervals, other: Intervals, depth: int) -> Intervals:
-    first, second = _edges(one), _edges(other)
-    return _sweep(np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]]), depth)
+def ascending(values: U64s, step: Step = _no_step) -> npt.NDArray[np.int64] | None:
+    """Rows in ascending order of ``values``, equal ones as they stand; None where they stand so already.
+
+    Sorted piece by piece, then merged: no single call takes long.
+    """
+    if bool((values[1:] >= values[:-1]).all()):
+        return None
+    order = np.arange(len(values), dtype=np.int64)
+    for at in range(0, len(values), _PIECE):
+        step(at, len(values))
+        piece = slice(at, at + _PIECE)
+        order[piece] = at + np.argsort(values[piece], kind="stable")
+    if len(values) <= _PIECE:
+        return order
+    step(len(values), len(values))
+    # numpy's stable sort finds the pieces that ascend and merges them.
+    merged: npt.NDArray[np.int64] = order[np.argsort(values[order], kind="stable")]
+    return merged
 
 
-def _edges(one: Intervals) -> tuple[U64s, npt.NDArray[np.int64]]:
-    steps = np.ones(len(one), np.int64)
-    return np.concatenate([one.start, one.end]), np.concatenate([steps, -steps])
+def _joined(start: U64s, end: U64s, step: Step = _no_step) -> Intervals:
+    """Intervals from pieces that ascend by start."""
+    starts: list[U64s] = []
+    ends: list[U64s] = []
+    reach = np.uint64(0)
+    for at in range(0, len(start), _PIECE):
+        step(at, len(start))
+        first, last = start[at : at + _PIECE], end[at : at + _PIECE]
+        keep = first < last
+        if not keep.all():
+            first, last = first[keep], last[keep]
+        if not len(first):
+            continue
+        far = np.maximum(np.maximum.accumulate(last), reach)
+        before = np.concatenate([[reach], far[:-1]])
+        begins = first > before
+        begins[0] |= not starts
+        starts.append(first[begins])
+        ends.append(before[begins])
+        reach = far[-1]
+    if not starts:
+        return _frozen(np.empty(0, np.uint64), np.empty(0, np.uint64))
+    return _frozen(np.concatenate(starts), np.append(np.concatenate(ends)[1:], reach))
 
 
-def _sweep(at: U64s, step: npt.NDArray[np.int64], depth: int) -> Intervals:
-    """Where the running sum of ``step`` is at least ``depth``."""
+def overlay(one: Intervals, other: Intervals, weight: int, depth: int, step: Step = _no_step) -> Intervals:
+    """Where one (worth 1) and the other (worth ``weight``) add up to ``depth`` or more; window by window where there are many."""
+    longer = one if len(one) >= len(other) else other
+    if len(longer) <= _PIECE:
+        return _sweep(one, other, weight, depth)
+    cuts = [0, *longer.start[_PIECE::_PIECE].tolist(), 2**64 - 1]
+    parts = []
+    for number, (low, high) in enumerate(pairwise(cuts)):
+        step(number, len(cuts) - 1)
+        parts.append(_sweep(one.clip(low, high), other.clip(low, high), weight, depth))
+    return _joined(np.concatenate([part.start for part in parts]), np.concatenate([part.end for part in parts]))
+
+
+def _sweep(one: Intervals, other: Intervals, weight: int, depth: int) -> Intervals:
+    at = np.concatenate([one.start, one.end, other.start, other.end])
+    steps = np.repeat(np.array([1, -1, weight, -weight], np.int64), [len(one), len(one), len(other), len(other)])
     order = np.argsort(at, kind="stable")
-    at, level = at[order], np.cumsum(step[order])
+    at, level = at[order], np.cumsum(steps[order])
     last_of_address = np.concatenate([at[1:] != at[:-1], [True]]) if len(at) else np.empty(0, np.bool_)
     at, level = at[last_of_address], level[last_of_address]
     inside = level >= depth

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.analysis.claims import Claim, machine_claims, side_claims
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, ascending, intervals, overlay
 from kho_tui.analysis.kinds import Duty, Kind
 from kho_tui.analysis.unowned import unowned_reason
+from kho_tui.context import Context
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, State
@@ -40,6 +41,11 @@ class Regions:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @cached_property
+    def union(self) -> Intervals:
+        """The addresses of all of them."""
+        return intervals(self.start, self.end)
 
     @cached_property
     def _reach(self) -> U64s:
@@ -74,19 +80,24 @@ class Hit:
 class Sums:
     """Three sums of bytes, each from both ends.
 
-    ``preserved`` is the decoder's own count, ``covered`` the addresses it stands for (less where blocks overlap); ``owned`` is found by
-    sweeping the owners over the preserved, ``unowned`` by subtracting them: together they are ``covered``. ``lost`` must be preserved
+    ``preserved`` is the decoder's own count, ``kept`` the addresses it stands for (fewer where blocks overlap); ``owned`` is found by
+    sweeping the owners over the preserved, ``unowned`` by subtracting them: together they are ``kept``. ``lost`` must be preserved
     and is not. ``overlap`` is claimed by more than one owner, counted as often as it is claimed too much.
     """
 
     preserved: int
-    covered: int
+    kept: Intervals
     owned: int
     unowned: Intervals
     lost: Intervals
     overlap: int
     reason: SafeText
     """The likeliest reason for what is unowned."""
+
+    @cached_property
+    def covered(self) -> int:
+        """Bytes that the tracker keeps, each counted once."""
+        return self.kept.bytes
 
     @property
     def hold(self) -> bool:
@@ -139,9 +150,9 @@ class MemoryMap:
     @cached_property
     def unions(self) -> Mapping[Kind, Intervals]:
         """The addresses of each kind."""
-        found = {kind: intervals(regions.start, regions.end) for kind, regions in self.layers.items()}
-        if not isinstance(self.preserved, Missing):
-            found[Kind.PRESERVED] = intervals(self.preserved.runs.start, self.preserved.runs.ends)
+        found = {kind: regions.union for kind, regions in self.layers.items()}
+        if not isinstance(self.sums, Missing):
+            found[Kind.PRESERVED] = self.sums.kept
         return found
 
     @property
@@ -152,10 +163,10 @@ class MemoryMap:
 
     def density(self, kind: Kind, low: int, high: int, bins: int) -> npt.NDArray[np.float64]:
         """Share of each of ``bins`` equal parts of [low, high) that is of a kind, 0..1, shape (bins,)."""
-        edges = np.array([low + (high - low) * i // bins for i in range(bins + 1)], np.uint64)
         union = self.unions.get(kind)
         if union is None or not len(union):
             return np.zeros(bins)
+        edges = np.array([low + (high - low) * i // bins for i in range(bins + 1)], np.uint64)
         below = union.below(edges)
         inside = (below[1:] - below[:-1]).astype(np.float64)
         shares: npt.NDArray[np.float64] = inside / np.maximum(edges[1:] - edges[:-1], np.uint64(1)).astype(np.float64)
@@ -173,43 +184,65 @@ class MemoryMap:
         return int(union.start[at]) if at >= 0 else None
 
 
-def memory_map(state: State, side: Side) -> MemoryMap:
-    """The map of one side, with the machine's own layers."""
-    claims = (*machine_claims(state), *side_claims(side, state))
-    layers = {kind: _regions(kind, claims) for kind in Kind if any(c.kind is kind for c in claims)}
-    sums = side.preserved if isinstance(side.preserved, Missing) else _sums(state, side, side.preserved, claims)
+def memory_map(state: State, side: Side, context: Context | None = None) -> MemoryMap:
+    """The map of one side, with the machine's own layers. Says what it does, and raises Cancelled within a moment of a cancel."""
+    context = context or Context()
+    claims = (*machine_claims(state, context), *side_claims(side, state, context))
+    layers = layers_of(claims, context)
+    sums = side.preserved if isinstance(side.preserved, Missing) else _sums(state, side, side.preserved, layers, context)
     return MemoryMap(side.name, state.machine.platform.page_size, claims, layers, side.preserved, sums)
 
 
-def _regions(kind: Kind, claims: Iterable[Claim]) -> Regions:
-    mine = [(index, claim) for index, claim in enumerate(claims) if claim.kind is kind]
+def layers_of(claims: Iterable[Claim], context: Context) -> Mapping[Kind, Regions]:
+    """The claims by kind, each kind sorted. Raises Cancelled."""
+    by_kind: dict[Kind, list[tuple[int, Claim]]] = {kind: [] for kind in Kind}
+    for index, claim in enumerate(claims):
+        by_kind[claim.kind].append((index, claim))
+    return {kind: _regions(kind, mine, context) for kind, mine in by_kind.items() if mine}
+
+
+def _regions(kind: Kind, mine: list[tuple[int, Claim]], context: Context) -> Regions:
+    """The stretches of one kind; ``mine``: its claims with their numbers."""
     start = np.concatenate([claim.start for _, claim in mine])
     end = np.concatenate([claim.end for _, claim in mine])
-    owner = np.concatenate([np.full(len(claim.start), index, np.uint32) for index, claim in mine])
-    row = np.concatenate([np.arange(len(claim.start), dtype=np.int64) for _, claim in mine])
+    lengths = [len(claim.start) for _, claim in mine]
+    owner = np.repeat(np.array([index for index, _ in mine], np.uint32), lengths)
+    row = np.concatenate([np.arange(length, dtype=np.int64) for length in lengths])
     keep = end > start
-    order = np.argsort(start[keep], kind="stable")
-    arrays = (start[keep][order], end[keep][order], owner[keep][order], row[keep][order])
-    for array in arrays:
+    if not keep.all():
+        start, end, owner, row = start[keep], end[keep], owner[keep], row[keep]
+    order = ascending(start, _telling(context, f"sorting {kind.label}"))
+    context.step(f"arranging {kind.label}")
+    if order is not None:
+        start, end, owner, row = start[order], end[order], owner[order], row[order]
+    for array in (start, end, owner, row):
         array.flags.writeable = False
-    return Regions(*arrays)
+    regions = Regions(start, end, owner, row)
+    context.step(f"joining {kind.label}")
+    _ = regions.union  # made here, where it can be stopped, and not where it is first asked for
+    return regions
 
 
-def _sums(state: State, side: Side, preserved: PreservedMap, claims: Iterable[Claim]) -> Sums:
-    owners = [claim for claim in claims if claim.kind.is_owner]
-    start = np.concatenate([c.start for c in owners]) if owners else np.empty(0, np.uint64)
-    end = np.concatenate([c.end for c in owners]) if owners else np.empty(0, np.uint64)
-    owned = intervals(start, end)
-    kept = intervals(preserved.runs.start, preserved.runs.ends)
-    must = [c for c in owners if c.kind.value.duty is Duty.MUST]
-    needed = intervals(np.concatenate([c.start for c in must]), np.concatenate([c.end for c in must])) if must else owned
-    claimed = int((end - np.minimum(start, end)).sum(dtype=np.uint64))
-    return Sums(
-        preserved.runs.bytes,
-        kept.bytes,
-        (owned & kept).bytes,
-        kept - owned,
-        needed - kept,
-        claimed - owned.bytes,
-        unowned_reason(state, side),
-    )
+def _telling(context: Context, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: context.step(what, done, total)
+
+
+def _sums(state: State, side: Side, preserved: PreservedMap, layers: Mapping[Kind, Regions], context: Context) -> Sums:
+    runs = preserved.runs
+    kept = intervals(runs.start, runs.ends, _telling(context, "joining preserved blocks"))
+    owners = {kind: regions for kind, regions in layers.items() if kind.is_owner}
+    context.step("adding up owners")
+    owned = _union_of(owners.values())
+    needed = _union_of(regions for kind, regions in owners.items() if kind.value.duty is Duty.MUST)
+    claimed = sum(int((regions.end - regions.start).sum(dtype=np.uint64)) for regions in owners.values())
+    step = _telling(context, "comparing owners with what is preserved")
+    both = overlay(owned, kept, 1, 2, step)
+    unowned = overlay(kept, owned, -2, 1, step)
+    lost = overlay(needed, kept, -2, 1, step)
+    return Sums(runs.bytes, kept, both.bytes, unowned, lost, claimed - owned.bytes, unowned_reason(state, side))
+
+
+def _union_of(layers: Iterable[Regions]) -> Intervals:
+    unions = [regions.union for regions in layers]
+    nothing = np.empty(0, np.uint64)
+    return intervals(np.concatenate([nothing, *(one.start for one in unions)]), np.concatenate([nothing, *(one.end for one in unions)]))

@@ -8,7 +8,6 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from kho_tui.capture.archives import TarTree, ZipTree, archive_kind
 from kho_tui.capture.dmesg import Side
 from kho_tui.capture.files import FileTree, Notes, PartOfTree, directory_tree, read_until_eof, why
 from kho_tui.capture.hints import architecture, platform_hints
@@ -154,6 +153,8 @@ def _open_bytes(
         if unpacked:
             raise InputError(f"{shown}: compressed twice; unpack it first")
         return _open_bytes(unpack(source, how, context, notes, closer), path, context, closer, notes, raw_base, unpacked=True)
+    from kho_tui.capture.archives import TarTree, ZipTree, archive_kind  # tarfile and zipfile: not for a directory
+
     kind = archive_kind(head)
     if kind is not None and isinstance(source, FileSource):
         archive = (TarTree if kind == "tar" else ZipTree)(source, context, notes, closer)

@@ -19,7 +19,8 @@ from kho_tui.model.tracker import UNUSABLE, Chunk, ChunkList, PreservedMap, Read
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText
 
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 2 << 20
+"""Bitmaps taken apart at a time. Few: at worst every other bit is a run, and a batch beyond the budget is left out whole."""
 _SURE_BY_ALIGNMENT = 4
 _PROVEN_BY_ALIGNMENT = 16
 """Elements whose bitmaps are all page aligned: 512-byte slab objects do so by chance once in 8 each. From so many on the page size is
@@ -231,10 +232,11 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
             complete = False
             reader.findings.add(KEY_BAD, where, f"{int(wraps.sum())} runs of blocks run past the end of the address space: left out")
         starts.append(start[~wraps])
-        counts.append(length[~wraps])
-        orders.append(elements.order[rows][bitmap][~wraps])
+        counts.append(length[~wraps].astype(np.uint32))
+        orders.append(elements.order[rows][bitmap][~wraps].astype(np.uint8))
     if not starts:
         return no_runs(reader.platform.page_shift), complete
+    reader.context.step("sorting preserved blocks")
     return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), reader.platform.page_shift), complete
 
 

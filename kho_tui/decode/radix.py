@@ -19,6 +19,8 @@ from kho_tui.text import SafeText
 U64s = npt.NDArray[np.uint64]
 
 _BATCH_BYTES = 16 << 20
+_BITMAP_BATCH_BYTES = 2 << 20
+"""Bitmaps taken apart at a time. Few: at worst every other bit is a run, and a batch beyond the budget is left out whole."""
 
 
 def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) -> PreservedMap | Missing:
@@ -121,11 +123,11 @@ def _unseen(reader: Reader, nodes: U64s, prefixes: U64s, seen: U64s, where: Enti
 
 def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, where: EntityPath) -> tuple[Runs, bool]:
     size = reader.platform.page_size
-    batch = max(1, _BATCH_BYTES // size)
+    batch = max(1, _BITMAP_BATCH_BYTES // size)
     # By address, which mostly is the order in the file: pages of one batch are then read many at a time, not one by one.
     by_address = np.argsort(leaves)
     leaves, prefixes = leaves[by_address], prefixes[by_address]
-    starts, counts, orders = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    starts, counts, orders = [np.empty(0, np.uint64)], [np.empty(0, np.uint32)], [np.empty(0, np.uint8)]
     complete = True
     for at in range(0, len(leaves), batch):
         reader.context.step("reading tracker bitmaps", at, len(leaves))
@@ -135,7 +137,8 @@ def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, 
             reader.context.spend_runs(len(bit))
         except BudgetError as error:
             reader.findings.add(BUDGET, where, str(error))
-            return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), shape.page_shift), False
+            complete = False
+            break
         for missing in leaves[at : at + batch][~present].tolist():
             complete = False
             reader.findings.add(POINTER_GAP, where, f"radix leaf at {missing:#x} is not in this capture", missing)
@@ -145,10 +148,11 @@ def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, 
             complete = False
             reader.findings.add(KEY_BAD, where, f"keys from {wrong:#x} on stand for no block: left out")
         starts.append(blocks[0])
-        counts.append(blocks[1])
-        orders.append(blocks[2])
+        counts.append(blocks[1].astype(np.uint32))
+        orders.append(blocks[2].astype(np.uint8))
     if len(starts) == 1:
         return no_runs(shape.page_shift), complete
+    reader.context.step("sorting preserved blocks")
     return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), shape.page_shift), complete
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from elftools.elf.elffile import ELFFile
-from elftools.elf.enums import ENUM_E_MACHINE
 
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import ByteOrder
@@ -25,6 +22,8 @@ from kho_tui.text import SafeText, visible
 
 _MAGIC = b"\x7fELF"
 _HEADER_SIZE = 64
+_CLASSES: Mapping[bytes, int] = MappingProxyType({b"\1": 32, b"\2": 64})
+_BYTE_ORDERS: Mapping[bytes, ByteOrder] = MappingProxyType({b"\1": "little", b"\2": "big"})
 _SEGMENT_LIMIT = 1 << 20
 """Program headers accepted. The bitmaps of a 12 TiB host are 10^5 pages, scattered at worst."""
 _NOTES_LIMIT = 8 << 20
@@ -112,13 +111,23 @@ def _read_header(source: ByteSource, shown: SafeText) -> _Header:
     head = source.read_at(0, _HEADER_SIZE)
     if not is_elf(head):
         raise InputError(f"{shown}: not an ELF file")
-    elf: Any
+    # Here, for most of what is opened is no core; and not ELFFile, which brings all of DWARF.
+    from elftools.elf.enums import ENUM_E_MACHINE
+    from elftools.elf.structs import ELFStructs
+
+    bits, byte_order = _CLASSES.get(head[4:5]), _BYTE_ORDERS.get(head[5:6])
+    if bits is None or byte_order is None:
+        raise InputError(f"{shown}: damaged ELF header (no such class or byte order)")
+    structs: Any
     try:
-        elf = ELFFile(BytesIO(head))
+        structs = ELFStructs(little_endian=byte_order == "little", elfclass=bits)
+        structs.create_basic_structs()
+        elf = structs.Elf_Ehdr.parse(head)
         kind, machine, entry_size = elf["e_type"], elf["e_machine"], int(elf["e_phentsize"])
         table_offset, segments, sections = int(elf["e_phoff"]), int(elf["e_phnum"]), int(elf["e_shoff"])
-        expected_size = int(elf.structs.Elf_Phdr.sizeof())
-        section_size = int(elf.structs.Elf_Shdr.sizeof())
+        structs.create_advanced_structs()
+        expected_size = int(structs.Elf_Phdr.sizeof())
+        section_size = int(structs.Elf_Shdr.sizeof())
     except Exception as error:  # the package lets errors of struct, construct and its own out
         raise InputError(f"{shown}: damaged ELF header ({visible(str(error) or type(error).__name__)})") from None
     if kind != "ET_CORE":
@@ -127,12 +136,12 @@ def _read_header(source: ByteSource, shown: SafeText) -> _Header:
         raw = source.read_at(sections, section_size)
         if len(raw) < section_size:
             raise InputError(f"{shown}: section header 0, which has the number of segments, lies behind the end of the file")
-        segments = int(elf.structs.Elf_Shdr.parse(raw)["sh_info"])
+        segments = int(structs.Elf_Shdr.parse(raw)["sh_info"])
     if segments and entry_size != expected_size:
         raise InputError(f"{shown}: program headers of {entry_size} bytes where ELF has {expected_size}")
     number = machine if isinstance(machine, int) else int(ENUM_E_MACHINE[machine])
     name = MACHINES.get(number, f"{OTHER_MACHINE}{number}")
-    return _Header(int(elf.elfclass), "little" if elf.little_endian else "big", name, table_offset, segments)
+    return _Header(bits, byte_order, name, table_offset, segments)
 
 
 def _program_headers(source: ByteSource, header: _Header, shown: SafeText) -> Rows:

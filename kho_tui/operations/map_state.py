@@ -12,6 +12,7 @@ import numpy.typing as npt
 from kho_tui.analysis.kinds import Duty, Kind, Lane
 from kho_tui.analysis.memory_map import Hit, MemoryMap, memory_map
 from kho_tui.analysis.unowned import NOT_CAPTURED, unowned_reason
+from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
@@ -50,11 +51,14 @@ class Mapped:
         return {kind: fact for kind, fact in facts.items() if isinstance(fact, Missing)}
 
 
-def map_state(state: State) -> Mapped:
-    """The map of the side that a user means who names none: out, else unsided, else in. Without any, the machine's own layers."""
+def map_state(state: State, context: Context | None = None) -> Mapped:
+    """The map of the side that a user means who names none: out, else unsided, else in. Without any, the machine's own layers.
+
+    Raises Cancelled.
+    """
     name = next((name for name in SIDE_PREFERENCE if name in state.sides), None)
     side = state.sides[name] if name is not None else _no_side(state)
-    return Mapped(state, side, memory_map(state, side))
+    return Mapped(state, side, memory_map(state, side, context))
 
 
 def _no_side(state: State) -> Side:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,3 +56,13 @@ def test_high_addresses() -> None:
 @given(PIECES, st.lists(st.integers(0, 70), max_size=8))
 def test_below(a: list[tuple[int, int]], at: list[int]) -> None:
     assert made(a).below(np.array(at, np.uint64)).tolist() == [sum(n < edge for n in numbers(a)) for edge in at]
+
+
+@given(PIECES, PIECES, st.integers(1, 4))
+def test_work_in_pieces_gives_the_same(a: list[tuple[int, int]], b: list[tuple[int, int]], piece: int) -> None:
+    whole = made(a), made(b), made(a) & made(b), made(a) - made(b)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kho_tui.analysis.intervals._PIECE", piece)
+        pieces = made(a), made(b), made(a) & made(b), made(a) - made(b)
+    for one, other in zip(whole, pieces, strict=True):
+        assert one.start.tolist() == other.start.tolist() and one.end.tolist() == other.end.tolist()

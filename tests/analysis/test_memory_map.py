@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kho_tui.analysis.claims import Claim
+from kho_tui.analysis.intervals import intervals
 from kho_tui.analysis.kinds import BY_NAME, Kind
-from kho_tui.analysis.memory_map import MemoryMap, _regions
+from kho_tui.analysis.memory_map import MemoryMap, Sums, layers_of
 from kho_tui.context import Context
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
@@ -35,8 +36,11 @@ def claim(pieces: Pieces, kind: Kind = Kind.FOLIO, name: str = "a", *, rows: boo
 
 
 def made(claims: Sequence[Claim], preserved: PreservedMap | Missing = NONE, page_size: int = 4096) -> MemoryMap:
-    layers = {kind: _regions(kind, claims) for kind in {c.kind for c in claims}}
-    return MemoryMap("out", page_size, tuple(claims), layers, preserved, NONE)
+    layers = layers_of(claims, Context())
+    none = intervals([], [])
+    kept = NONE if isinstance(preserved, Missing) else intervals(preserved.runs.start, preserved.runs.ends)
+    sums = kept if isinstance(kept, Missing) else Sums(kept.bytes, kept, 0, kept, none, 0, NO_TEXT)
+    return MemoryMap("out", page_size, tuple(claims), layers, preserved, sums)
 
 
 @given(PIECES, st.integers(0, 130))
