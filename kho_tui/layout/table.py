@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kho_tui.errors import EncodeError
 from kho_tui.layout.place import Place
-from kho_tui.layout.platform import ByteOrder
+from kho_tui.layout.platform import ByteOrder, Platform
 from kho_tui.layout.struct import Layout, Record, Unit
 
 Rows = npt.NDArray[np.void]
@@ -99,3 +101,11 @@ class PageArray:
     def capacity(self, page_size: int) -> int:
         """Entries that fit."""
         return (self.bytes(page_size) - self.header_size) // self.element.size
+
+
+def encode_array(array: PageArray, header: Mapping[str, int | bytes], elements: bytes, platform: Platform) -> bytes:
+    """The whole allocation: header, encoded elements, and zeros up to its end. Raises EncodeError where they do not fit."""
+    if len(elements) > array.capacity(platform.page_size) * array.element.size:
+        raise EncodeError(f"{len(elements) // array.element.size} of {array.element.name} do not fit {array.pages} pages")
+    head = b"" if array.header is None else array.header.encode(header, platform.byte_order)
+    return (head + elements).ljust(array.bytes(platform.page_size), b"\0")

@@ -1,0 +1,45 @@
+"""memfds: the struct, and the array of folios in vmalloc memory (kho-abi.md 5.7)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER
+from kho_tui.encode.piece import Pieces, page_of
+from kho_tui.encode.vmalloc import chunk_pieces, content_pieces, descriptor_values
+from kho_tui.errors import EncodeError
+from kho_tui.layout.platform import Platform
+from kho_tui.layout.table import dtype_of
+from kho_tui.model.handover import FileContent, MemfdContent
+from kho_tui.model.path import EntityPath
+from kho_tui.text import visible
+
+
+def memfd_pieces(file: FileContent, memfd: MemfdContent, platform: Platform, what: EntityPath) -> Pieces:
+    """The struct at ``data``, the chunks, and the pages of the array, zeros behind its end included."""
+    form = MEMFD_FORMATS.get(file.compatible)
+    if form is None:
+        raise EncodeError(f"{what}: handler {visible(file.compatible)} keeps no memfd")
+    values: dict[str, int | bytes] = {"pos": memfd.pos, "size": memfd.size, "nr_folios": len(memfd.folios)}
+    if form.has_seals:
+        values |= {"seals": memfd.seals or 0, "flags": memfd.flags}
+    values |= {f"folios.{name}": value for name, value in descriptor_values(memfd.area).items()}
+    yield page_of(file.data, form.layout.encode(values, platform.byte_order), platform, what)
+    if memfd.area is None:
+        if len(memfd.folios):
+            raise EncodeError(f"{what}: {len(memfd.folios)} folios and no area that lists them")
+        return
+    yield from chunk_pieces(memfd.area, platform, what)
+    # The kernel allocates the array zeroed (vcalloc), so the rest of its last page is zeros.
+    room = memfd.area.total_pages * platform.page_size
+    yield from content_pieces(memfd.area, _array(memfd, platform).ljust(room, b"\0"), platform, what.child("folios"))
+
+
+def _array(memfd: MemfdContent, platform: Platform) -> bytes:
+    table = np.zeros(len(memfd.folios), dtype_of(MEMFD_LUO_FOLIO_SER, platform.byte_order))
+    pfn, flags, index = memfd.folios.T
+    if (pfn >> np.uint64(FOLIO_PFN.width)).any() or (flags >> np.uint64(FOLIO_FLAGS.width)).any():
+        raise EncodeError("a page frame number or the flags of a folio do not fit their bits")
+    table["word0"] = pfn | flags << np.uint64(FOLIO_FLAGS.low)
+    table["index"] = index
+    return table.tobytes()

@@ -1,0 +1,69 @@
+"""The root FDT, by the calls of the release that makes it (kho-abi.md 2.3)."""
+
+from __future__ import annotations
+
+from kho_tui.abi.root import ROOT_FORMATS, ROOT_NODE, SUBTREE_NODE, RootFormat
+from kho_tui.encode.fdts import NodeSpec, fdt_of, properties, sequential
+from kho_tui.encode.piece import Values
+from kho_tui.errors import EncodeError
+from kho_tui.fdt.libfdt import FdtBuffer
+from kho_tui.model.handover import Handover, Registered, RootStyle
+from kho_tui.text import visible
+
+
+def root_format(handover: Handover) -> RootFormat:
+    """The format that the root's ``compatible`` names. Raises EncodeError for one that nobody knows."""
+    known = ROOT_FORMATS.get(handover.compatible)
+    if known is None:
+        raise EncodeError(f"root version {visible(handover.compatible)} is not known")
+    return known
+
+
+def root_page(handover: Handover) -> bytes:
+    """The whole page of the root FDT, with what libfdt leaves behind its end.
+
+    Where subtrees were removed while others stay, a kernel's page holds other remains there than this one.
+    """
+    form = root_format(handover)
+    size = handover.platform.page_size
+    if handover.style is RootStyle.FINALIZED:
+        children = tuple(NodeSpec(one.name, SUBTREE_NODE, _pointers(form, one)) for one in handover.subtrees)
+        return sequential(size, _root(handover, children), handover.platform).data
+    fdt = sequential(size, _root(handover), handover.platform)
+    for one in handover.subtrees:
+        _add(fdt, form, one, handover)
+        fdt.pack()
+    if handover.style is RootStyle.EMPTIED:
+        if handover.subtrees:
+            raise EncodeError("a root whose subtrees were all removed has none")
+        node = _add(fdt, form, Registered(b"removed", 0, 0, None), handover)
+        fdt.pack()
+        fdt.open()
+        fdt.delete(node)
+        fdt.pack()
+    return fdt.data
+
+
+def root_file(handover: Handover) -> bytes:
+    """The root FDT to its end, as debugfs would show it if it did not cut it."""
+    return fdt_of(root_page(handover))
+
+
+def _root(handover: Handover, children: tuple[NodeSpec, ...] = ()) -> NodeSpec:
+    values: Values = {"compatible": handover.compatible, "preserved-memory-map": handover.map_address}
+    return NodeSpec(b"", ROOT_NODE, values, children)
+
+
+def _pointers(form: RootFormat, one: Registered) -> Values:
+    if form.has_size and one.size is None:
+        raise EncodeError(f"the size of subtree {visible(one.name)} is not known, and this version records it")
+    return {form.pointer: one.phys, **({"blob-size": one.size} if one.size is not None and form.has_size else {})}
+
+
+def _add(fdt: FdtBuffer, form: RootFormat, one: Registered, handover: Handover) -> int:
+    """``kho_add_subtree`` of 6.19 and later, but for the last call."""
+    fdt.open()
+    node = fdt.add_subnode(one.name)
+    for name, data in properties(SUBTREE_NODE, _pointers(form, one), handover.platform):
+        fdt.set_property(node, name, data)
+    return node

@@ -1,0 +1,81 @@
+"""Any handover that a kernel could leave, written to an image and opened as a core, is the same handover."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from kho_tui.capture.sources import Sources
+from kho_tui.context import Context
+from kho_tui.decode.platform import Overrides
+from kho_tui.decode.state import decode_state
+from kho_tui.encode.handover import encode_handover, pieces
+from kho_tui.errors import InputError
+from kho_tui.layout.platform import Platform
+from kho_tui.memory.elf import open_elf
+from kho_tui.memory.elf_writer import write_elf_core
+from kho_tui.memory.source import BytesSource
+from kho_tui.memory.sparse import SparseImage
+from kho_tui.model.handover import Handover, LuoContent, MetadataContent, Registered, RootStyle, TestContent
+from kho_tui.model.handover_of import distil, handover_of
+from kho_tui.model.runs import no_runs
+from kho_tui.model.state import State
+
+from .equal import plain
+from .strategies import Memory, handovers, radix_tracker, runs_of
+
+TestContent.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
+
+
+def decoded(image: SparseImage, platform: Platform) -> State:
+    """What opening the image as a bare core shows."""
+    stream = BytesIO()
+    write_elf_core(stream, image, byte_order=platform.byte_order)
+    memory = open_elf(BytesSource(stream.getvalue(), "memory.elf"))
+    sources = Sources("memory.elf", "core", "file", memory=memory)
+    return decode_state(sources, Context(), Overrides(platform.page_size, platform.byte_order))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(handovers())
+def test_a_handover_written_and_decoded_is_the_same(one: Handover) -> None:
+    image = SparseImage(one.platform.page_size)
+    encode_handover(one, image)
+    again = handover_of(decoded(image, one.platform), "unsided")
+    assert plain(again) == plain(one)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(handovers())
+def test_no_two_structures_share_a_byte(one: Handover) -> None:
+    spans = sorted((piece.address, piece.address + len(piece.data)) for piece in pieces(one))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+def test_a_root_that_is_not_finalized_yet_comes_back_without_a_tracker() -> None:
+    luo = LuoContent(b"luo-v1", 1, b"luo-session-v2", (0x20_0000,), (), b"", None)
+    subtrees = (Registered(b"LUO", 0x1000, 236, luo),)
+    one = Handover(Platform(), b"kho-v1", RootStyle.GROWN, 0x9000, 0, subtrees, None, no_runs(12))
+    image = SparseImage(4096)
+    encode_handover(one, image)
+    assert plain(handover_of(decoded(image, one.platform), "unsided")) == plain(one)
+
+
+def test_a_subtree_cut_off_by_a_gap_is_named_and_the_rest_goes_on() -> None:
+    metadata = Registered(b"kexec-metadata", 0x1000, 73, MetadataContent(1, b"7.3.4", 1))
+    blocks = [(0x9000, 0), (0x1000, 0), (0x2000, 0)]
+    memory = Memory(Platform())
+    tree = radix_tracker(memory, blocks, [])
+    lost = Registered(b"LUO", 0x2000, 32, None)
+    one = Handover(Platform(), b"kho-v4", RootStyle.GROWN, 0x9000, int(tree.addresses[0][0]), (metadata, lost), tree, runs_of(blocks, 12))
+    image = SparseImage(4096)
+    encode_handover(one, image)
+    state = decoded(image, one.platform)
+    distilled = distil(state, "unsided")
+    assert plain(distilled.handover) == plain(one)
+    assert [str(lacking.path) for lacking in distilled.not_known] == ["unsided/LUO"]
+    with pytest.raises(InputError, match="unsided/LUO: not in this capture: memory at 0x2000"):
+        handover_of(state, "unsided")
