@@ -1,0 +1,148 @@
+"""Kernel images: what release they are and whether KHO is in them, for every container a distribution ships."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+
+import pytest
+from captures import SHARED
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kho_tui.capture.kernel_image import KernelImage, KhoSupport, read_kernel_image
+from kho_tui.errors import InputError
+
+KERNELS = SHARED.parent / "kernels"
+BANNER = b"Linux version 7.3.4 (gcc) #1 SMP\n"
+BODY = b"\0" * 64 + b"kho-v4\0luo-v5\0" + BANNER
+CONFIG = b"IKCFG_ST" + gzip.compress(b"CONFIG_KEXEC_HANDOVER=y\nCONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT=y\n") + b"IKCFG_ED"
+
+
+def bzimage(payload: bytes, init_size: int = 0x1234000) -> bytes:
+    """Documentation/arch/x86/boot.rst: the fields that matter, one setup sector, the payload 0x40 bytes into the code."""
+    image = bytearray(1024)
+    image[0x1F1] = 1
+    image[0x202:0x206] = b"HdrS"
+    image[0x206:0x208] = (0x20F).to_bytes(2, "little")
+    image[0x248:0x24C] = (0x40).to_bytes(4, "little")
+    image[0x24C:0x250] = len(payload).to_bytes(4, "little")
+    image[0x260:0x264] = init_size.to_bytes(4, "little")
+    return bytes(image) + b"\x90" * 0x40 + payload + b"signature of PE behind it"
+
+
+def arm64_image(body: bytes, flags: int) -> bytes:
+    """Documentation/arch/arm64/booting.rst."""
+    head = bytearray(64)
+    head[0x10:0x18] = (0x2000000).to_bytes(8, "little")
+    head[0x18:0x20] = flags.to_bytes(8, "little")
+    head[0x38:0x3C] = b"ARM\x64"
+    return bytes(head) + body
+
+
+def zboot(payload: bytes, kind: bytes) -> bytes:
+    """drivers/firmware/efi/libstub/zboot-header.S."""
+    return b"MZ\0\0zimg" + (64).to_bytes(4, "little") + len(payload).to_bytes(4, "little") + bytes(8) + kind.ljust(40, b"\0") + payload
+
+
+def lz4_legacy(data: bytes) -> bytes:
+    block = pytest.importorskip("lz4.block", reason="lz4 is not installed")
+    packed: bytes = block.compress(data, store_size=False)
+    return b"\x02\x21\x4c\x18" + len(packed).to_bytes(4, "little") + packed
+
+
+def zstd(data: bytes) -> bytes:
+    packed: bytes = pytest.importorskip("zstandard", reason="zstandard is not installed").compress(data)
+    return packed
+
+
+def read(tmp_path: Path, data: bytes) -> KernelImage:
+    path = tmp_path / "vmlinuz"
+    path.write_bytes(data)
+    return read_kernel_image(path)
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        pytest.param(gzip.compress, id="gzip"),
+        pytest.param(lzma.compress, id="xz"),
+        pytest.param(lambda data: lzma.compress(data, lzma.FORMAT_ALONE), id="lzma"),
+        pytest.param(bz2.compress, id="bzip2"),
+        pytest.param(lz4_legacy, id="lz4"),
+        pytest.param(zstd, id="zstd"),
+    ],
+)
+def test_a_bzimage_of_any_compression_is_read_and_the_appended_size_ignored(tmp_path: Path, pack: object) -> None:
+    assert callable(pack)
+    image = read(tmp_path, bzimage(pack(BODY) + len(BODY).to_bytes(4, "little")))
+    assert (image.form, image.arch, image.release, image.page_size, image.init_size) == ("bzImage", "x86_64", "7.3.4", 4096, 0x1234000)
+    assert image.versions == {b"kho-v4", b"luo-v5"}
+    assert image.series is not None and image.series.name == "7.3"
+
+
+@pytest.mark.parametrize(("flags", "page_size"), [(0b010, 4096), (0b100, 16384), (0b110, 65536), (0, None)])
+def test_an_arm64_image_tells_its_page_size(tmp_path: Path, flags: int, page_size: int | None) -> None:
+    image = read(tmp_path, arm64_image(BODY, flags))
+    assert (image.arch, image.page_size, image.init_size) == ("arm64", page_size, 0x2000000)
+
+
+def test_an_efi_zboot_of_a_compressed_image_is_read(tmp_path: Path) -> None:
+    image = read(tmp_path, zboot(gzip.compress(arm64_image(BODY, 0b110)), b"gzip"))
+    assert (image.form, image.page_size) == ("arm64 Image in EFI zboot", 65536)
+
+
+def test_four_answers_on_kho(tmp_path: Path) -> None:
+    def support(body: bytes) -> KhoSupport:
+        return read(tmp_path, bzimage(gzip.compress(body))).support
+
+    assert support(BODY.replace(b"7.3.4", b"6.1.0").replace(b"kho-v4", b"xxxxxx")) is KhoSupport.NOT_IN_RELEASE
+    assert support(BODY.replace(b"kho-v4", b"xxxxxx")) is KhoSupport.NOT_BUILT
+    assert support(BODY) is KhoSupport.BUILT
+    assert support(BODY + CONFIG) is KhoSupport.BUILT_ON
+    assert support(BODY + CONFIG.replace(CONFIG[8:-8], gzip.compress(b"CONFIG_KEXEC_HANDOVER=y\n"))) is KhoSupport.BUILT_OFF
+
+
+def test_a_longer_word_is_no_version(tmp_path: Path) -> None:
+    assert read(tmp_path, bzimage(gzip.compress(BODY.replace(b"\0kho-v4", b"xkho-v4")))).support is KhoSupport.NOT_BUILT
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        pytest.param(b"", "no kernel image", id="empty"),
+        pytest.param(b"#!/bin/sh\n" * 99, "no kernel image", id="script"),
+        pytest.param(b"\x7fELF" + bytes(100), "no kernel", id="elf"),
+        pytest.param(bzimage(gzip.compress(BODY))[:1100], "cut short", id="cut"),
+        pytest.param(bzimage(gzip.compress(BODY)[:-20]), "damaged", id="gzip-cut"),
+        pytest.param(bzimage(b"\x89LZO\0\r\n\x1a\n" + bytes(50)), "lzo", id="lzo"),
+        pytest.param(bzimage(b"?" * 50), "not known", id="unknown"),
+        pytest.param(zboot(b"", b"gzip"), "outside", id="zboot"),
+    ],
+)
+def test_what_is_no_readable_kernel_is_refused_with_its_reason(tmp_path: Path, data: bytes, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read(tmp_path, data)
+
+
+@given(st.binary(max_size=2000), st.sampled_from([b"", b"MZ\0\0zimg", bytes(0x202) + b"HdrS\x0f\x02", b"\x1f\x8b\x08"]))
+def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, data: bytes, head: bytes) -> None:
+    path = tmp_path_factory.mktemp("image") / "vmlinuz"
+    path.write_bytes(head + data)
+    with pytest.raises(InputError):
+        read_kernel_image(path)
+
+
+@pytest.mark.skipif(not KERNELS.is_dir(), reason="../shared/kernels is not there")
+@pytest.mark.parametrize(
+    ("name", "root", "luo"),
+    [("6.18", b"kho-v1", None), ("6.19", b"kho-v1", b"luo-v1"), ("7.1", b"kho-v3", b"luo-v1"), ("7.3", b"kho-v4", b"luo-v5")],
+)
+def test_the_real_kernels(name: str, root: bytes, luo: bytes | None) -> None:
+    image = read_kernel_image(KERNELS / f"bzImage-{name}")
+    assert image.release is not None and image.release.startswith(f"{name}.")
+    assert root in image.versions and image.support is KhoSupport.BUILT_OFF
+    assert next((one for one in image.versions if one.startswith(b"luo-v")), None) == luo
+    assert image.config is not None and image.config["CONFIG_KEXEC_HANDOVER"] == "y"
