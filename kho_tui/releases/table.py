@@ -1,9 +1,12 @@
-"""What each kernel release writes (kho-abi.md section 1: sources of 6.17.8, 6.18.15, 6.19.11, 7.1.13, 7.2.12, 7.3.4 read in full)."""
+"""What each kernel release writes (kho-abi.md section 1: sources of 6.17.8, 6.18.15, 6.19.11, 7.1.13, 7.2.12, 7.3.4 read in full).
+
+A row says only what changed against the release before it.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -15,27 +18,158 @@ class Finalize(Enum):
     NONE = "always complete"
 
 
+class Attach(Enum):
+    """When kexec_file_load hands the outgoing side to the kernel that it loads."""
+
+    ENABLED = "whenever KHO is on"
+    FINALIZED = "only while it is finalized"
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchRules:
+    """How scratch areas are sized (kho-abi.md 7.2, 7.3)."""
+
+    aligned_to_max_order: bool = False
+    """Alignment is a page of MAX_PAGE_ORDER, else a pageblock (CMA_MIN_ALIGNMENT)."""
+    rounds_explicit: bool = False
+    """Lowmem and global sizes of ``kho_scratch=`` are rounded up; per-node ones always are."""
+    subtracts_rounded: bool = True
+    """The scaled global size is less the rounded lowmem size, else less the unrounded one."""
+    memoryless_nodes: bool = True
+    """Every online node gets an entry, also one without memory, which makes the whole allocation fail."""
+    counts_hugetlb: bool = True
+    """Boot-time hugetlb pages are multiplied by the scale too."""
+    strict: bool = False
+    """Single sizes may be 0 and nothing may follow the last; else each must be above 0 and trailing text is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class LuoRules:
+    """What LUO writes and refuses (kho-abi.md section 5). A string is empty where the format has none."""
+
+    compatible: bytes = b"luo-v1"
+    session_compatible: bytes = b"luo-session-v2"
+    flb_compatible: bytes = b""
+    memfd_compatible: bytes = b"memfd-v1"
+    flbs: bool = False
+    checks_names: bool = False
+    """Names of 1 to 63 characters or -EINVAL; else longer ones are cut and an empty one is taken."""
+    one_session_a_file: bool = False
+    """A file that is preserved already is refused with -EBUSY."""
+    limits_memfd: bool = False
+    """A memfd of more than UINT_MAX pages is refused with -EFBIG."""
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One release series. ``bitmap_bytes`` is None where a bitmap is one page, or where there are no bitmaps."""
+    """One release series. ``bitmap_bytes`` is None where a bitmap is one page, or where there are no bitmaps.
+
+    ``inferred``: not read from its sources, so every result has to say so.
+    """
 
     name: str
     root: bytes
     bitmap_bytes: int | None
     finalize: Finalize
     inferred: bool = False
+    attach: Attach = Attach.FINALIZED
+    scratch: ScratchRules = ScratchRules()
+    luo: LuoRules | None = None
+    metadata: bool = False
+    """Writes the subtree kexec-metadata."""
+    test_list_inline: bool = True
+    """The test module's FDT holds the list of folios itself, else a vmalloc descriptor of it."""
+    vmalloc_reports_failure: bool = False
+    """kho_preserve_vmalloc tells of a failure behind the first chunk; 6.18 gives 0 though all was undone."""
+    ragged_regions: bool = False
+    """reserve_mem regions need not be whole pages: a partial last page is not preserved."""
+    splits_at_nodes: bool = False
+    """A block of a preserved range never crosses a NUMA node."""
+    page_count_bits: int = 32
+    """Width of the page count of kho_preserve_pages."""
+    cold_fdt_bytes: int | None = None
+    """Length that out/fdt of debugfs is frozen to, only on a boot without KHO; None: whole, while finalized."""
+    crash_images: bool = True
+    """Crash kernels get the handover too."""
+    checks_scratch: bool = False
+    """A kernel built with CONFIG_KEXEC_HANDOVER_DEBUG refuses to preserve memory inside scratch."""
+    checks_init: bool = False
+    """Preserving before KHO init, or with KHO off, is refused with -EINVAL."""
+
+    @property
+    def has_finalize_file(self) -> bool:
+        """Whether debugfs has out/finalize."""
+        return self.finalize is not Finalize.NONE
 
 
-RELEASES: tuple[Release, ...] = (
-    Release("6.16", b"kho-v1", 512, Finalize.STATEFUL),
-    Release("6.17", b"kho-v1", 512, Finalize.STATEFUL),
-    Release("6.18", b"kho-v1", None, Finalize.STATEFUL),
-    Release("6.19", b"kho-v1", None, Finalize.SERIALIZE),
-    Release("7.0", b"kho-v1", None, Finalize.SERIALIZE, inferred=True),
-    Release("7.1", b"kho-v3", None, Finalize.NONE),
-    Release("7.2", b"kho-v4", None, Finalize.NONE),
-    Release("7.3", b"kho-v4", None, Finalize.NONE),
+_6_16 = Release("6.16", b"kho-v1", 512, Finalize.STATEFUL, attach=Attach.ENABLED)
+_6_17 = replace(_6_16, name="6.17", attach=Attach.FINALIZED)
+_6_18 = replace(
+    _6_17,
+    name="6.18",
+    bitmap_bytes=None,
+    test_list_inline=False,
+    ragged_regions=True,
+    checks_scratch=True,
+    scratch=replace(_6_17.scratch, strict=True),
 )
+_6_19 = replace(
+    _6_18,
+    name="6.19",
+    finalize=Finalize.SERIALIZE,
+    attach=Attach.ENABLED,
+    scratch=replace(_6_18.scratch, memoryless_nodes=False),
+    luo=LuoRules(),
+    vmalloc_reports_failure=True,
+    cold_fdt_bytes=152,
+)
+_7_0 = replace(_6_19, name="7.0", inferred=True, luo=LuoRules(flb_compatible=b"luo-flb-v1", flbs=True))
+_7_1 = replace(
+    _7_0,
+    name="7.1",
+    inferred=False,
+    root=b"kho-v3",
+    finalize=Finalize.NONE,
+    scratch=replace(_7_0.scratch, rounds_explicit=True, subtracts_rounded=False),
+    luo=LuoRules(
+        flb_compatible=b"luo-flb-v1",
+        memfd_compatible=b"memfd-v2",
+        flbs=True,
+        checks_names=True,
+        one_session_a_file=True,
+        limits_memfd=True,
+    ),
+    metadata=True,
+    splits_at_nodes=True,
+    page_count_bits=64,
+    cold_fdt_bytes=233,
+    crash_images=False,
+    checks_init=True,
+)
+_7_2 = replace(
+    _7_1,
+    name="7.2",
+    root=b"kho-v4",
+    scratch=replace(_7_1.scratch, aligned_to_max_order=True),
+    luo=LuoRules(
+        compatible=b"luo-v5",
+        session_compatible=b"",
+        memfd_compatible=b"memfd-v2",
+        flbs=True,
+        checks_names=True,
+        one_session_a_file=True,
+        limits_memfd=True,
+    ),
+)
+_7_3 = replace(_7_2, name="7.3", scratch=replace(_7_2.scratch, counts_hugetlb=False))
+
+RELEASES: tuple[Release, ...] = (_6_16, _6_17, _6_18, _6_19, _7_0, _7_1, _7_2, _7_3)
+
+REGISTRATION_ORDER: tuple[bytes, ...] = (b"kexec-metadata", b"kho_test", b"LUO", b"memblock")
+"""In which order a booting kernel registers the subtrees it has (kho-abi.md 2.5)."""
+
+MAX_REGIONS = 8
+"""``reserve_mem=`` regions (mm/memblock.c, all releases)."""
 
 
 def release_of(uname: str | None) -> Release | None:

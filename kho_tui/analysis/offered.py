@@ -1,0 +1,178 @@
+"""What a decoded side offers to the next kernel: the facts that its checks look at, taken from the model (``releases.receiver``)."""
+
+from __future__ import annotations
+
+from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
+from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SESSION_SER, SESSION_NODE_NAME, STRUCT_PREFIX
+from kho_tui.abi.memblock import RESERVE_MEM_COMPATIBLE
+from kho_tui.abi.properties import compatible_of
+from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.vmalloc import KHO_VMALLOC
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob
+from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.luo import Luo, NotWritten, SessionList
+from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, Root, Side, State, Subtree
+from kho_tui.model.tracker import ChunkList, PreservedMap
+from kho_tui.releases.receiver import Offered, OfferedLuo, OfferedRegion, OfferedSubtree
+from kho_tui.releases.table import Finalize, release_of
+from kho_tui.text import c_string
+
+
+def offered(state: State, side: Side) -> Offered:
+    """What a kernel booted now would be handed of this side."""
+    root = None if isinstance(side.root, Missing) else side.root
+    node = None if root is None else root.view.tree.root
+    attached, why = _attached(state, side)
+    kept = side.preserved if isinstance(side.preserved, PreservedMap) else None
+    luo, readable = _luo(side, state)
+    return Offered(
+        state.machine.platform.page_size,
+        attached,
+        why,
+        None if root is None else root.view.blob.data,
+        None if root is None else known(root.phys),
+        None if node is None else _strings(node),
+        _map_length(root, node),
+        None if root is None else known(root.map_address),
+        True if not isinstance(state.scratch, Missing) and state.scratch.areas else None,
+        kept.structure.bitmap_bytes if kept is not None and isinstance(kept.structure, ChunkList) else None,
+        max(kept.runs.by_order, default=0) if kept is not None else None,
+        tuple(_subtree(one, node) for one in side.handed_over) if side.subtrees_told and root is not None else None,
+        luo,
+        readable,
+        _metadata(side),
+        _test_inline(side),
+        _regions(side),
+    )
+
+
+def _attached(state: State, side: Side) -> tuple[bool | None, str]:
+    """6.16 to 6.18 hand over what was finalized before the load; LUO finalizes 6.19 and 7.0 in the reboot call; later ones always do."""
+    release = release_of(state.machine.release)
+    if isinstance(side.root, Missing):
+        return None, "the root FDT is not at hand"
+    if release is not None and release.finalize is Finalize.STATEFUL and side.finalized is False:
+        return False, "not finalized: this release hands over nothing then"
+    if isinstance(side.finalized, Missing):
+        form = side.root.format
+        if form is not None and form.tracker is Tracker.RADIX:
+            return True, "always complete"
+        return (True, "there is a root FDT with a memory map") if known(side.root.map_address) else (None, str(side.finalized.reason))
+    return True, "finalized"
+
+
+def _strings(node: Node) -> tuple[bytes, ...]:
+    found = node.property(b"compatible")
+    return () if found is None else tuple(part for part in found.data.split(b"\0") if part)
+
+
+def _map_length(root: Root | None, node: Node | None) -> int | None:
+    if root is None or node is None:
+        return None
+    found = node.property(b"preserved-memory-map")
+    if found is None:
+        return 0 if node.complete else None
+    return len(found.data) if found.complete else None
+
+
+def _subtree(subtree: Subtree, root: Node | None) -> OfferedSubtree:
+    node = None if root is None else root.child(subtree.name)
+    lengths = {} if node is None else {one.name.decode("latin-1"): len(one.data) for one in node.properties if one.name is not None}
+    if node is not None and not node.complete:
+        form = ROOT_FORMATS.get((_strings(root)[:1] or (b"",))[0]) if root is not None else None
+        # What lies beyond the end of a cut file was not seen, which is no reason to call it missing.
+        lengths |= {name: 8 for name in ((form.pointer, "blob-size") if form is not None else ()) if name not in lengths}
+    return OfferedSubtree(subtree.name, lengths, known(subtree.phys), known(subtree.size), isinstance(subtree.blob, Blob))
+
+
+def _named(side: Side, kind: type[object]) -> Subtree | None:
+    return next((one for one in side.handed_over if isinstance(one.content, kind) and one.status is not Status.STALE), None)
+
+
+def _metadata(side: Side) -> int | None:
+    found = _named(side, KexecMetadata)
+    return found.content.record.integer("version") if found is not None and isinstance(found.content, KexecMetadata) else None
+
+
+def _test_inline(side: Side) -> bool | None:
+    found = _named(side, KhoTest)
+    if found is None or not isinstance(found.content, KhoTest):
+        return None
+    info = next((one for one in found.content.values if one.field.name == "folios_info"), None)
+    return None if info is None else isinstance(found.content.area, Missing) and len(info.raw) != KHO_VMALLOC.size
+
+
+def _regions(side: Side) -> tuple[OfferedRegion, ...] | None:
+    found = _named(side, Memblock)
+    if found is None or not isinstance(found.content, Memblock) or found.fdt is None or found.fdt.tree.root is None:
+        return None
+    nodes = {node.name: node for node in found.fdt.tree.root.children}
+    return tuple(
+        OfferedRegion(one.name, known(one.start), known(one.size), compatible_of(nodes[one.name]) == RESERVE_MEM_COMPATIBLE)
+        for one in found.content.regions
+    )
+
+
+def _luo(side: Side, state: State) -> tuple[OfferedLuo | None, bool]:
+    subtree = next((one for one in side.handed_over if one.name == LUO_NAME), None)
+    if subtree is None or isinstance(subtree.blob, Missing) or subtree.status is Status.STALE:
+        return None, subtree is None
+    content = subtree.content if isinstance(subtree.content, Luo) else None
+    files = _files(content)
+    root = None if subtree.fdt is None else subtree.fdt.tree.root
+    if root is None:
+        data = subtree.blob.data
+        version = c_string(data[:8]) if data.startswith(STRUCT_PREFIX) or len(data) >= 8 else None
+        size = known(subtree.size) or len(data)
+        return OfferedLuo("struct", version, size=size, chain_fault=_chain_fault(content, state), handlers=files), True
+    session, flb = root.child(SESSION_NODE_NAME), root.child(FLB_NODE_NAME)
+    return OfferedLuo(
+        "fdt",
+        compatible_of(root) or b"",
+        _has_u64(root, b"liveupdate-number"),
+        session is not None and _has_u64(session, b"luo-session-header"),
+        None if session is None else compatible_of(session),
+        flb is not None and _has_u64(flb, b"luo-flb-header"),
+        None if flb is None else compatible_of(flb),
+        handlers=files,
+    ), True
+
+
+def _has_u64(node: Node, name: bytes) -> bool:
+    found = node.property(name)
+    return found is not None and len(found.data) == 8
+
+
+def _files(luo: Luo | None) -> frozenset[bytes] | None:
+    if luo is None or isinstance(luo.sessions, Missing) or luo.sessions.status is not Status.DECODED:
+        return None
+    handlers: set[bytes] = set()
+    for session in luo.sessions.sessions:
+        if isinstance(session.files, Missing):
+            return None
+        handlers |= {file.compatible for file in session.files}
+    return frozenset(handlers)
+
+
+def _chain_fault(luo: Luo | None, state: State) -> str | None:
+    """What ``kho_block_set_restore`` finds wrong with the session blocks (kernel/liveupdate/kho_block.c 7.2-7.3), empty for nothing."""
+    if luo is None:
+        return None
+    if luo.sessions_at == 0 and not isinstance(luo.sessions, NotWritten):
+        return ""
+    if not isinstance(luo.sessions, SessionList):
+        return str(luo.sessions.reason) if luo.sessions.status is Status.DAMAGED else None
+    capacity = block_of(LUO_SESSION_SER).capacity(state.machine.platform.page_size)
+    headers = [one for one in luo.sessions.headers if one.layout is KHO_BLOCK_HEADER_SER]
+    places = {one.place.phys for one in headers}
+    if headers and headers[-1].integer("next") in places:
+        return f"block at {headers[-1].place.phys:#x} leads back to {headers[-1].integer('next'):#x}: a loop"
+    for header in headers:
+        count = header.integer("count")
+        if not 1 <= count <= capacity:
+            kind = "empty LUO block" if count == 0 else f"LUO block of {count} entries"
+            return f"{kind} at {header.place.phys or 0:#x}"
+    if len(headers) > MAX_BLOCKS:
+        return f"{len(headers)} blocks, allowed are {MAX_BLOCKS}"
+    return None if headers and headers[-1].integer("next") else ""

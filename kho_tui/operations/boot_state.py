@@ -1,0 +1,214 @@
+"""Boot a real kernel in QEMU on the outgoing side of a state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kho_tui.analysis.claims import side_claims
+from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.kinds import Kind
+from kho_tui.context import Context
+from kho_tui.decode.platform import Overrides
+from kho_tui.errors import InputError
+from kho_tui.layout.platform import Platform
+from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.memory.source import open_file
+from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.runs import no_runs
+from kho_tui.model.state import Memblock, Scratch, Side, State
+from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage
+from kho_tui.simulator.qemu.console import Outcome, RetrievedFile
+from kho_tui.simulator.qemu.guest import GuestOrder, Report, fill, find_qemu, run_guest
+from kho_tui.simulator.qemu.placement import PAGE, Handed, conflict, place
+from kho_tui.simulator.qemu.ram import GuestRam, RamLayout, ram_layout, ram_size
+from kho_tui.text import SafeText, human_size, visible
+
+BASE_CMDLINE = "console=ttyS0 kho=on nokaslr panic=-1 liveupdate=on"
+LIMIT_SECONDS = 60.0
+_MOST_FILE = 512 << 20
+_GROWTH = 32 << 20
+"""Memory added above a machine whose own top the firmware needs."""
+_NAME = re.compile(rb"[!#-~]{1,15}")
+"""A region's name that can stand on a command line: no blank and no quote."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootRequest:
+    """What to boot and how. ``append`` goes behind the command line, ``limit`` is in seconds."""
+
+    kernel: Path
+    initrd: Path | None = None
+    append: str = ""
+    limit: float = LIMIT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class BootReport:
+    """What came of it. ``deciding`` is the line of the log that tells, ``notes`` what a user has to know of this boot.
+
+    ``files``: what the initrd's user space got back from LUO. ``ended``: the guest ended by itself; else it was ended at the limit.
+    """
+
+    outcome: Outcome
+    deciding: SafeText
+    files: tuple[RetrievedFile, ...]
+    lines: tuple[SafeText, ...]
+    notes: tuple[SafeText, ...]
+    cmdline: SafeText
+    ended: bool
+
+
+def boot_state(
+    path: str | Path,
+    request: BootRequest,
+    context: Context,
+    report: Report = lambda _line: None,
+    overrides: Overrides | None = None,
+    begin: Callable[[tuple[SafeText, ...]], None] = lambda _notes: None,
+) -> BootReport:
+    """Boot ``request.kernel`` on the state at ``path``; ``begin`` gets the notes before, ``report`` the telling lines as they come.
+
+    Raises InputError where the state, the kernel or this machine does not allow it, GapError and ReadError of the capture's memory.
+    """
+    qemu = find_qemu()
+    kernel = parse_bzimage(_content(request.kernel), visible(str(request.kernel)))
+    initrd = b"" if request.initrd is None else _content(request.initrd)
+    with open_state(path, context, overrides) as opened:
+        memory = _memory(opened)
+        side = _outgoing(opened.state)
+        handed = _handed(opened, side, memory, context)
+        layout, grown = _layout(opened.state, handed)
+        placed = place(handed, layout, kernel, initrd)
+        cmdline = _cmdline(opened, side, request.append, kernel)
+        present = _present(memory)
+        notes = _notes(side, handed, layout, present, grown)
+        if not initrd:
+            notes += (SafeText("no initrd: the kernel will end in a panic for want of a program to run, which does not count"),)
+        begin(notes)
+        inside = present & layout.ranges.clip(layout.firmware[0].end, 2**64 - 1)
+        wanted = list(zip(inside.start.tolist(), inside.end.tolist(), strict=True))
+
+        def prepare(ram: GuestRam) -> None:
+            fill(ram, memory, wanted, context)
+
+        ran = run_guest(qemu, GuestOrder(layout, placed, cmdline, request.limit), prepare, report, context)
+    extra = () if not ran.message else (SafeText(f"QEMU: {ran.message}"),)
+    return BootReport(ran.outcome, ran.deciding, ran.files, ran.lines, (*notes, *extra), visible(cmdline), ran.ended)
+
+
+def _content(path: Path) -> bytes:
+    with open_file(path) as source:
+        if source.size > _MOST_FILE:
+            raise InputError(f"{visible(str(path))}: {human_size(source.size)}; a kernel or initrd has at most {human_size(_MOST_FILE)}")
+        return source.read_at(0, source.size)
+
+
+def _memory(opened: Opened) -> SegmentedMemory:
+    if opened.sources.memory is None:
+        raise InputError(f"{opened.state.machine.path}: no memory in this capture; a boot needs the pages of the state (memory.elf)")
+    return opened.sources.memory
+
+
+def _outgoing(state: State) -> Side:
+    """The side that a kexec would hand over. Raises InputError where this state is none for an x86_64 kernel."""
+    machine = state.machine
+    if machine.arch not in (None, "x86_64"):
+        raise InputError(f"{machine.path}: a state of {visible(machine.arch or '')}; only x86_64 states can be booted")
+    if machine.platform != Platform("little", PAGE):
+        told = f"{human_size(machine.platform.page_size)} pages, {machine.platform.byte_order}-endian"
+        raise InputError(f"{machine.path}: a state with {told}; x86_64 has 4 KiB pages, little-endian")
+    side = state.sides.get("out")
+    if side is None:
+        there = f" (it has: {', '.join(state.sides)})" if state.sides else ""
+        raise InputError(f"{machine.path}: no outgoing side in this capture, and only that can be handed to a kernel{there}")
+    return side
+
+
+def _handed(opened: Opened, side: Side, memory: SegmentedMemory, context: Context) -> Handed:
+    where = opened.state.machine.path
+    if isinstance(side.root, Missing):
+        raise InputError(f"{where}: the outgoing root FDT is not known: {side.root.reason}")
+    if isinstance(side.root.phys, Missing):
+        raise InputError(f"{where}: where the outgoing root FDT lies is not known: {side.root.phys.reason}")
+    fdt = side.root.phys
+    if memory.available(fdt, PAGE) < PAGE:
+        raise InputError(f"{where}: the page of the outgoing root FDT, {fdt:#x}, is not in the captured memory")
+    scratch = _scratch(opened.state)
+    structure = intervals([fdt], [fdt + PAGE])
+    for claim in side_claims(side, opened.state, context):
+        if claim.kind is Kind.TRACKER:
+            structure |= intervals(claim.start, claim.end)
+    runs = no_runs(opened.state.machine.platform.page_shift) if isinstance(side.preserved, Missing) else side.preserved.runs
+    return Handed(fdt, tuple((area.start, area.size) for area in scratch.areas), runs, structure)
+
+
+def _scratch(state: State) -> Scratch:
+    if isinstance(state.scratch, Missing):
+        raise InputError(f"{state.machine.path}: no scratch table: {state.scratch.reason}")
+    if state.scratch.status is not Status.DECODED:
+        raise InputError(f"{state.machine.path}: the scratch table is not whole: {state.scratch.reason}")
+    return state.scratch
+
+
+def _layout(state: State, handed: Handed) -> tuple[RamLayout, bool]:
+    """The guest's memory; True: more than the machine had. Raises InputError that names block and conflict."""
+    ram, nodes = known(state.host.ram) or (), state.host.nodes
+    tops = [one.start + one.size for one in (*ram, *nodes)]
+    if not tops:
+        # Room above the highest block for what the firmware keeps there.
+        tops = [int((handed.kept | handed.areas).end[-1]) + _GROWTH]
+    size = ram_size(max(tops))
+    starts = sorted((node.start, node.node) for node in nodes if node.node is not None)
+    layout = ram_layout(size, starts)
+    wrong = conflict(handed, layout)
+    if wrong is None:
+        return layout, False
+    larger = ram_layout(size + _GROWTH, starts)
+    if larger.low > layout.low and conflict(handed, larger) is None:
+        return larger, True
+    raise InputError(f"{state.machine.path}: {wrong}")
+
+
+def _cmdline(opened: Opened, side: Side, append: str, kernel: BzImage) -> str:
+    """The guest's command line: ours, the state's reserve_mem=, then what the user adds."""
+    asked = () if isinstance(opened.sources.cmdline, Missing) else opened.sources.cmdline.reserve_mem
+    regions = {one.name: (one.size, one.align) for one in asked if one.size is not None and one.align is not None}
+    for subtree in side.handed_over:
+        for region in subtree.content.regions if isinstance(subtree.content, Memblock) else ():
+            if not isinstance(region.size, Missing):
+                regions.setdefault(region.name, (region.size, PAGE))
+    words = [f"reserve_mem={size}:{align}:{name.decode()}" for name, (size, align) in regions.items() if _NAME.fullmatch(name)]
+    cmdline = " ".join([BASE_CMDLINE, *words, *([append] if append else [])])
+    if not cmdline.isprintable() or not cmdline.isascii():
+        raise InputError("--append takes printable ASCII on one line")
+    if len(cmdline) > kernel.cmdline_size:
+        raise InputError(f"a command line of {len(cmdline)} characters; this kernel takes {kernel.cmdline_size}")
+    return cmdline
+
+
+def _present(memory: SegmentedMemory) -> Intervals:
+    """Whole pages that are captured."""
+    extents = memory.extents()
+    held = intervals(extents.starts, extents.starts + extents.sizes)
+    page = np.uint64(PAGE)
+    return intervals((held.start + page - np.uint64(1)) // page * page, held.end // page * page)
+
+
+def _notes(side: Side, handed: Handed, layout: RamLayout, present: Intervals, grown: bool) -> tuple[SafeText, ...]:
+    notes = [f"a guest of {human_size(layout.size)}, {len(layout.nodes)} NUMA node{'s' if len(layout.nodes) > 1 else ''}"]
+    if grown:
+        notes.append(f"it has {human_size(_GROWTH)} more than the machine, because the firmware needs its top where the state lies")
+    absent = (handed.kept - present).bytes
+    if absent:
+        notes.append(f"{human_size(absent)} of {human_size(handed.kept.bytes)} that are kept are not in this capture: zeros in the guest")
+    if isinstance(side.preserved, Missing):
+        notes.append(f"what is preserved is not known ({side.preserved.reason}), so only FDT and tracker were kept clear of what is loaded")
+    elif side.preserved.status is not Status.DECODED:
+        notes.append(f"the tracker was read in part ({side.preserved.reason}): blocks that it hides were not kept clear of what is loaded")
+    return tuple(SafeText(note) for note in notes)

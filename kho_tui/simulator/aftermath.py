@@ -1,0 +1,102 @@
+"""Physical memory after a kexec: what was kept is as it was, everything else was written over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import shake_128
+
+import numpy as np
+
+from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.errors import GapError
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.layout.table import U64s
+from kho_tui.memory.extents import Extents
+from kho_tui.memory.physical import PageBytes, PhysicalMemory, PresentMask
+from kho_tui.memory.sparse import SparseImage
+
+
+class Aftermath:
+    """Whole pages of ``before``, noise where they are not in ``kept``, and the pages of ``written`` on top. Implements PhysicalMemory.
+
+    The noise follows from ``seed`` and the page's address. A page that ``before`` does not hold is a gap here too: what was written
+    over is only known to be lost where it was known at all. As a file each byte would stand at its own address.
+    """
+
+    def __init__(self, before: PhysicalMemory | None, kept: Intervals, page_size: int, seed: int, written: SparseImage | None = None) -> None:
+        self.name = "memory after the kexec"
+        self.byte_order: ByteOrder | None = None if before is None else before.byte_order
+        self.machine: str | None = None if before is None else before.machine
+        self._before, self._kept, self._seed, self._size = before, kept, seed, page_size
+        self._written = written or SparseImage(page_size)
+        held = intervals([], []) if before is None else _whole_pages(before, page_size)
+        top = _whole_pages(self._written, page_size)
+        everything = held | top
+        self._extents = Extents(everything.start.copy(), everything.end - everything.start, everything.start.copy())
+
+    @property
+    def total_bytes(self) -> int:
+        """See PhysicalMemory."""
+        return self._extents.total_bytes
+
+    def extents(self) -> Extents:
+        """See PhysicalMemory."""
+        return self._extents
+
+    def available(self, address: int, size: int) -> int:
+        """See PhysicalMemory."""
+        return self._extents.available(address, size)
+
+    def origin(self, address: int) -> tuple[str, int]:
+        """See PhysicalMemory."""
+        self._require(address, 1)
+        return self.name, address
+
+    def read(self, address: int, size: int) -> bytes:
+        """See PhysicalMemory."""
+        if size < 0:
+            raise ValueError(f"negative size: {size}")
+        self._require(address, size)
+        return b"".join(self._parts(address, size))
+
+    def read_pages(self, addresses: U64s, size: int) -> tuple[PageBytes, PresentMask]:
+        """See PhysicalMemory."""
+        pages: PageBytes = np.zeros((len(addresses), size), dtype=np.uint8)
+        present: PresentMask = np.zeros(len(addresses), dtype=np.bool_)
+        for row, address in enumerate(np.asarray(addresses, dtype=np.uint64).tolist()):
+            if self.available(address, size) == size:
+                present[row] = True
+                pages[row] = np.frombuffer(self.read(address, size), dtype=np.uint8)
+        return pages, present
+
+    def _parts(self, address: int, size: int) -> Iterator[bytes]:
+        while size:
+            inside = address % self._size
+            part = min(size, self._size - inside)
+            page = address - inside
+            if self._written.available(page, self._size):
+                yield self._written.read(address, part)
+            elif self._before is not None and _holds(self._kept, page, self._size):
+                yield self._before.read(address, part)
+            else:
+                yield shake_128(f"{self._seed} {page:#x}".encode()).digest(self._size)[inside : inside + part]
+            address += part
+            size -= part
+
+    def _require(self, address: int, size: int) -> None:
+        there = self.available(address, size)
+        if there < size:
+            raise GapError(address + there, size - there, self.name)
+
+
+def _holds(some: Intervals, start: int, size: int) -> bool:
+    """Whether all of [start, start + size) is in one interval."""
+    row = int(some.start.searchsorted(np.uint64(start), side="right")) - 1
+    return row >= 0 and start + size <= int(some.end[row])
+
+
+def _whole_pages(memory: PhysicalMemory, page_size: int) -> Intervals:
+    extents = memory.extents()
+    held = intervals([one.start for one in extents], [one.start + one.size for one in extents])
+    page = np.uint64(page_size)
+    return intervals((held.start + page - np.uint64(1)) // page * page, held.end // page * page)

@@ -1,0 +1,220 @@
+"""The Live Update Orchestrator: sessions, files and FLBs up to the reboot call (kho-abi.md section 5)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from kho_tui.abi.block import MAX_BLOCKS, block_of
+from kho_tui.abi.flb import FLB_PAGE
+from kho_tui.abi.luo import FILE_ARRAY, LUO_FILE_SER, LUO_FORMATS, LUO_NAME, LUO_SESSION_SER, SESSION_ARRAY
+from kho_tui.encode.subtrees import subtree_blob
+from kho_tui.layout.struct import Layout
+from kho_tui.model.handover import FileContent, FlbContent, FlbPage, LuoContent, SessionContent
+from kho_tui.releases.calls import CALLS, has_call
+from kho_tui.releases.table import LuoRules
+from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
+from kho_tui.simulator.kernel_error import KernelError
+from kho_tui.simulator.kho import Kho
+from kho_tui.simulator.memfd import Memfd, PreservedMemfd, preserve_memfd, unpreserve_memfd
+
+_NAME_BYTES = 63
+
+GiveBack = Callable[[Sequence[Stretch]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Flb:
+    """File-lifecycle-bound data that a driver registered: ``data`` is written while any file is preserved."""
+
+    name: bytes
+    data: int
+
+
+@dataclass(slots=True)
+class Session:
+    """An outgoing session; ``pages``: the array or the blocks that list its files."""
+
+    name: bytes
+    pages: list[int] = field(default_factory=list)
+    files: dict[int, PreservedMemfd] = field(default_factory=dict)
+
+
+class Luo:
+    """LUO of one kernel. ``give_back`` takes memory of the handover that it is done with."""
+
+    def __init__(self, kho: Kho, rules: LuoRules, incoming: Incoming | None = None, give_back: GiveBack = lambda _stretches: None) -> None:
+        self._kho, self._rules, self._give_back = kho, rules, give_back
+        self._form = LUO_FORMATS[rules.compatible]
+        self._number = (incoming.liveupdate_number if incoming is not None else 0) + 1
+        self.sessions: dict[bytes, Session] = {}
+        self.incoming = {session.name: session for session in (incoming.sessions if incoming is not None else ())}
+        self._incoming_pages = incoming.session_pages if incoming is not None else ()
+        self._incoming_fault = incoming.sessions_fault if incoming is not None else ""
+        self.frozen = False
+        self._flbs: list[Flb] = []
+        size = kho.machine.page_size
+        blob = kho.kho_alloc_preserve(size, "LUO")
+        self._session_pages: list[int] = []
+        if not self._form.sessions_in_blocks:
+            self._session_pages.append(kho.kho_alloc_preserve(SESSION_ARRAY.bytes(size), "LUO sessions"))
+        self._flb_page = kho.kho_alloc_preserve(size, "LUO FLBs") if rules.flbs else 0
+        kho.kho_add_subtree(LUO_NAME, blob, len(subtree_blob(self.content(), kho.machine.platform)), self.content)
+
+    def open_device(self) -> None:
+        """Open /dev/liveupdate: the first time the incoming sessions are made. -EIO, also later, where they cannot be (kho-abi.md 5.4)."""
+        if self._incoming_fault:
+            raise KernelError(errno.EIO, "open /dev/liveupdate", self._incoming_fault)
+        self._give_back(self._incoming_pages)
+        self._incoming_pages = ()
+
+    def liveupdate_register_flb(self, flb: Flb) -> None:
+        """Register FLB data (7.0 on). -EEXIST for a name twice, -ENOSPC when the page is full."""
+        call = "liveupdate_register_flb"
+        if not has_call(self._kho.release, call):
+            raise KernelError(errno.ENOSYS, call, f"{self._kho.release.name} has no FLBs: they are there from {CALLS[call][0]} on")
+        if any(one.name == flb.name for one in self._flbs):
+            raise KernelError(errno.EEXIST, call, f"{flb.name!r} is registered")
+        if len(self._flbs) >= FLB_PAGE.capacity(self._kho.machine.page_size):
+            raise KernelError(errno.ENOSPC, call, f"{len(self._flbs)} FLBs are all that fit the page")
+        self._flbs.append(flb)
+
+    def create_session(self, name: bytes) -> Session:
+        """LIVEUPDATE_IOCTL_CREATE_SESSION. -EEXIST, -EINVAL for a bad name (7.1 on), -ENOMEM when the array is full, -ENOSPC the blocks."""
+        call = "luo_session_create"
+        self._need_unfrozen(call)
+        if self._rules.checks_names and not 1 <= len(name) <= _NAME_BYTES:
+            raise KernelError(errno.EINVAL, call, f"a session name has 1 to {_NAME_BYTES} bytes, not {len(name)}")
+        name = name[:_NAME_BYTES].split(b"\0", 1)[0]
+        count = len(self.sessions) + 1
+        if self._form.sessions_in_blocks:
+            # Before the name is looked at: a name that is taken leaves an empty block behind (gotcha 14).
+            self._grow(self._session_pages, LUO_SESSION_SER, count, "LUO sessions", call)
+        if name in self.sessions:
+            raise KernelError(errno.EEXIST, call, f"a session {name!r} is there")
+        if not self._form.sessions_in_blocks and count > SESSION_ARRAY.capacity(self._kho.machine.page_size):
+            raise KernelError(errno.ENOMEM, call, f"{count - 1} sessions are all that fit the array")
+        self.sessions[name] = Session(name)
+        return self.sessions[name]
+
+    def release_session(self, name: bytes) -> None:
+        """Close an outgoing session's file: its files are unpreserved, its memory given back."""
+        self._need_unfrozen("luo_session_release")
+        session = self._outgoing(name, "luo_session_release")
+        for kept in session.files.values():
+            unpreserve_memfd(self._kho, kept)
+        whole = self._kho.machine.page_size * (1 if self._form.files_in_blocks else FILE_ARRAY.pages)
+        for page in session.pages:
+            self._kho.kho_unpreserve_free(page, whole)
+        del self.sessions[name]
+        if self._form.sessions_in_blocks:
+            needed = -(-len(self.sessions) // self._capacity(LUO_SESSION_SER))
+            while len(self._session_pages) > needed:
+                self._kho.kho_unpreserve_free(self._session_pages.pop(), self._kho.machine.page_size)
+
+    def preserve_file(self, session_name: bytes, token: int, file: Memfd) -> PreservedMemfd:
+        """LIVEUPDATE_SESSION_PRESERVE_FD. -EEXIST for a token twice, -ENOSPC, -ENOENT without handler, -EBUSY for a file twice (7.1 on)."""
+        call = "luo_preserve_file"
+        self._need_unfrozen(call)
+        session = self._outgoing(session_name, call)
+        if token in session.files:
+            raise KernelError(errno.EEXIST, call, f"token {token:#x} is taken")
+        what = f"{session.name.decode('utf-8', 'backslashreplace')}/{token:#x}"
+        self._room_for_file(session, what, call)
+        if file.hugetlb:
+            raise KernelError(errno.ENOENT, call, "no handler takes a hugetlb memfd")
+        if self._rules.one_session_a_file and any(kept.file is file for one in self.sessions.values() for kept in one.files.values()):
+            raise KernelError(errno.EBUSY, call, "the file is preserved already")
+        session.files[token] = preserve_memfd(self._kho, self._rules, file, what)
+        return session.files[token]
+
+    def retrieve_session(self, name: bytes) -> IncomingSession:
+        """LIVEUPDATE_IOCTL_RETRIEVE_SESSION. -ENOENT where no such session came, -EINVAL the second time."""
+        found = self.incoming.get(name)
+        if found is None:
+            raise KernelError(errno.ENOENT, "luo_session_retrieve", f"no session {name!r} was handed over")
+        if found.retrieved:
+            raise KernelError(errno.EINVAL, "luo_session_retrieve", f"session {name!r} was retrieved before")
+        found.retrieved = True
+        return found
+
+    def retrieve_file(self, session: IncomingSession, token: int) -> IncomingFile:
+        """LIVEUPDATE_SESSION_RETRIEVE_FD. -ENOENT where there is no such token, -EIO where the file could not be restored."""
+        found = next((one for one in session.files if one.token == token), None)
+        if found is None:
+            raise KernelError(errno.ENOENT, "luo_retrieve_file", f"session {session.name!r} has no file {token:#x}")
+        if found.memfd is None:
+            raise KernelError(errno.EIO, "luo_retrieve_file", f"file {token:#x} of {session.name!r} could not be restored")
+        found.retrieved = True
+        self._give_back(found.pages)
+        found.pages = ()
+        return found
+
+    def finish_session(self, name: bytes) -> IncomingSession:
+        """LIVEUPDATE_SESSION_FINISH: what was not retrieved is given back to the system, and the session is gone. Gives it a last time."""
+        found = self.incoming.get(name)
+        if found is None or not found.retrieved:
+            raise KernelError(errno.EINVAL, "luo_session_finish", f"session {name!r} was not retrieved")
+        done = list(found.pages)
+        for file in found.files:
+            done += file.pages
+            if not file.retrieved and file.memfd is not None:
+                done += file.memfd.stretches(self._kho.machine.page_size)
+        self._give_back(done)
+        return self.incoming.pop(name)
+
+    def freeze(self) -> None:
+        """Inside the reboot call: entries and counts are written, sessions stay locked."""
+        self.frozen = True
+
+    def content(self) -> LuoContent:
+        """What is in memory now: lists are written in the reboot call only."""
+        files = sum(len(session.files) for session in self.sessions.values())
+        flbs = tuple(FlbContent(flb.name, flb.data, files) for flb in self._flbs if files) if self.frozen else ()
+        written = self.frozen or not self._form.sessions_in_blocks
+        return LuoContent(
+            compatible=self._rules.compatible,
+            number=self._number,
+            session_compatible=self._rules.session_compatible,
+            pages=tuple(self._session_pages) if written else (),
+            sessions=tuple(self._session(one) for one in self.sessions.values()) if self.frozen else (),
+            flb_compatible=self._rules.flb_compatible,
+            flb_page=FlbPage(self._flb_page, 1, flbs) if self._flb_page else None,
+        )
+
+    def _session(self, session: Session) -> SessionContent:
+        shift = self._kho.machine.page_shift
+        files = tuple(
+            FileContent(self._rules.memfd_compatible, one.struct, token, one.content(shift)) for token, one in session.files.items()
+        )
+        return SessionContent(session.name, tuple(session.pages) if files else (), files)
+
+    def _room_for_file(self, session: Session, what: str, call: str) -> None:
+        size, count = self._kho.machine.page_size, len(session.files) + 1
+        label = f"{what.rpartition('/')[0]} files"
+        if self._form.files_in_blocks:
+            self._grow(session.pages, LUO_FILE_SER, count, label, call)
+        elif not session.pages:
+            session.pages.append(self._kho.kho_alloc_preserve(FILE_ARRAY.bytes(size), label))
+        if not self._form.files_in_blocks and count > FILE_ARRAY.capacity(size):
+            raise KernelError(errno.ENOSPC, call, f"{count - 1} files are all that fit the session")
+
+    def _grow(self, pages: list[int], element: Layout, count: int, what: str, call: str) -> None:
+        while len(pages) * self._capacity(element) < count:
+            if len(pages) >= MAX_BLOCKS:
+                raise KernelError(errno.ENOSPC, call, f"{MAX_BLOCKS} blocks are the most a list has")
+            pages.append(self._kho.kho_alloc_preserve(self._kho.machine.page_size, what))
+
+    def _capacity(self, element: Layout) -> int:
+        return block_of(element).capacity(self._kho.machine.page_size)
+
+    def _outgoing(self, name: bytes, call: str) -> Session:
+        session = self.sessions.get(name)
+        if session is None:
+            raise KernelError(errno.ENOENT, call, f"no session {name!r}")
+        return session
+
+    def _need_unfrozen(self, call: str) -> None:
+        if self.frozen:
+            raise KernelError(errno.EBUSY, call, "sessions are frozen for the reboot")

@@ -1,0 +1,133 @@
+"""memfds: files in memory, and what LUO's handler keeps of one (kho-abi.md 5.7)."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+import numpy as np
+
+from kho_tui.abi.memfd import MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER, SEALS
+from kho_tui.model.handover import MemfdContent, Vmalloc
+from kho_tui.releases.table import LuoRules
+from kho_tui.simulator.allocator import PageAllocator
+from kho_tui.simulator.contents import Contents, FileContents, FilledMemory
+from kho_tui.simulator.kernel_error import KernelError
+from kho_tui.simulator.kho import Kho
+from kho_tui.simulator.machine import Machine
+from kho_tui.simulator.preserving import U64s
+from kho_tui.simulator.split import greedy_blocks
+
+DIRTY_UPTODATE = 3
+_KNOWN_SEALS = sum(bit for bit, _ in SEALS)
+_UINT_MAX = (1 << 32) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Memfd:
+    """A memfd; sizes in bytes. Folio i is ``orders[i]`` at address ``addresses[i]`` and holds the pages from ``indexes[i]`` on.
+
+    Arrays are u64 of shape (n,), indexes in pages, ascending. Two memfds are the same file only if they are the same object.
+    """
+
+    size: int
+    pos: int
+    seals: int
+    addresses: U64s
+    orders: U64s
+    indexes: U64s
+    contents: Contents
+    hugetlb: bool = False
+
+    def stretches(self, page_size: int) -> list[tuple[int, int]]:
+        """(start, size) in bytes of each folio."""
+        return list(zip(self.addresses.tolist(), (np.uint64(page_size) << self.orders).tolist(), strict=True))
+
+
+def memfd_create(
+    machine: Machine,
+    allocator: PageAllocator,
+    memory: FilledMemory,
+    what: str,
+    contents: FileContents,
+    *,
+    order: int = 0,
+    pos: int = 0,
+    seals: int = 0,
+    hugetlb: bool = False,
+    node: int | None = None,
+) -> Memfd:
+    """A file in folios of 2^order pages, smaller ones where its end needs them; holes have folios too. Raises KernelError -ENOMEM."""
+    pages = -(-contents.size // machine.page_size)
+    whole = pages >> order
+    rest = list(greedy_blocks(whole << order, pages - (whole << order)))
+    addresses = allocator.alloc_many(whole, order, what, node)
+    tail = [allocator.alloc(small, what, node) for _, small in rest]
+    starts = np.concatenate([addresses, np.array(tail, np.uint64)])
+    orders = np.array([order] * whole + [small for _, small in rest], np.uint64)
+    indexes = np.concatenate([np.arange(whole, dtype=np.uint64) << np.uint64(order), np.array([at for at, _ in rest], np.uint64)])
+    for array in (starts, orders, indexes):
+        array.flags.writeable = False
+    shift = np.uint64(machine.page_shift)
+    memory.fill(starts, np.uint64(1) << (orders + shift), indexes << shift, contents)
+    return Memfd(contents.size, pos, seals, starts, orders, indexes, contents, hugetlb)
+
+
+@dataclass(frozen=True, eq=False)
+class PreservedMemfd:
+    """What the handler keeps: the address of its struct, the area that lists the folios, and the file itself."""
+
+    file: Memfd
+    struct: int
+    area: Vmalloc | None
+    keeps_seals: bool
+
+    def content(self, page_shift: int) -> MemfdContent:
+        """As it is written to the struct."""
+        flags = np.full(len(self.file.addresses), DIRTY_UPTODATE, np.uint64)
+        folios = np.column_stack([self.file.addresses >> np.uint64(page_shift), flags, self.file.indexes])
+        folios.flags.writeable = False
+        return MemfdContent(self.file.pos, self.file.size, self.file.seals if self.keeps_seals else None, 0, folios, self.area)
+
+
+def preserve_memfd(kho: Kho, rules: LuoRules, file: Memfd, what: str) -> PreservedMemfd:
+    """memfd_luo_preserve. -EOPNOTSUPP for unknown seals, -EFBIG (7.1 on), -ENOMEM, or what preserving a folio gives."""
+    call = "memfd_luo_preserve"
+    form = MEMFD_FORMATS[rules.memfd_compatible]
+    if form.has_seals and file.seals & ~_KNOWN_SEALS:
+        raise KernelError(errno.EOPNOTSUPP, call, f"seals {file.seals:#x} hold a bit that the format does not know")
+    if rules.limits_memfd and -(-file.size // kho.machine.page_size) > _UINT_MAX:
+        raise KernelError(errno.EFBIG, call, f"{file.size} bytes are more than {_UINT_MAX} pages")
+    struct = kho.kho_alloc_preserve(form.layout.size, what)
+    done: list[int] = []
+    area: Vmalloc | None = None
+    try:
+        for order in np.unique(file.orders).tolist():
+            kho.kho_preserve_folios(file.addresses[file.orders == order], order)
+            done.append(order)
+        if len(file.addresses):
+            listed = kho.vmalloc(len(file.addresses) * MEMFD_LUO_FOLIO_SER.size, f"{what} list")
+            area = kho.kho_preserve_vmalloc(listed, f"{what} list")
+    except KernelError:
+        for order in done:
+            unpreserve_folios(kho, file, order)
+        kho.kho_unpreserve_free(struct, form.layout.size)
+        raise
+    return PreservedMemfd(file, struct, area, form.has_seals)
+
+
+def unpreserve_memfd(kho: Kho, kept: PreservedMemfd) -> None:
+    """memfd_luo_unpreserve: the file goes on as it was."""
+    for order in np.unique(kept.file.orders).tolist():
+        unpreserve_folios(kho, kept.file, order)
+    if kept.area is not None:
+        kho.kho_unpreserve_vmalloc(kept.area)
+        for page in kept.area.entries.tolist():
+            kho.allocator.free(page, kho.machine.page_size)
+    kho.kho_unpreserve_free(kept.struct, kho.machine.page_size)
+
+
+def unpreserve_folios(kho: Kho, file: Memfd, order: int) -> None:
+    """Undo for the folios of one order."""
+    for address in file.addresses[file.orders == order].tolist():
+        kho.kho_unpreserve_folio(address, order)

@@ -1,0 +1,1 @@
+"""A real kernel in QEMU, booted on a state as a kexec would boot it."""

@@ -1,0 +1,59 @@
+"""The outgoing root as the kernel keeps it: which subtrees are registered, and whether one more fits its page (kho-abi.md 2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kho_tui.model.handover import Content, RootStyle
+
+ContentNow = Callable[[], Content | None]
+"""Gives what stands in a blob at the moment it is asked."""
+
+_BEGIN, _END, _PROPERTY = 4, 4, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One registered subtree; ``size`` in bytes."""
+
+    name: bytes
+    phys: int
+    size: int
+    content: ContentNow
+
+
+@dataclass(slots=True)
+class Root:
+    """The root FDT's page and what is in it, oldest first. ``sized``: subnodes carry ``blob-size`` (7.1 on)."""
+
+    compatible: bytes
+    style: RootStyle
+    phys: int
+    page_size: int
+    sized: bool
+    entries: list[Entry] = field(default_factory=list)
+    had_entries: bool = False
+
+    def add(self, entry: Entry) -> None:
+        """Register one more."""
+        self.entries.append(entry)
+        self.had_entries = True
+
+    @property
+    def style_now(self) -> RootStyle:
+        """How the FDT in the page came into being."""
+        emptied = self.style is RootStyle.GROWN and self.had_entries and not self.entries
+        return RootStyle.EMPTIED if emptied else self.style
+
+    def refusal(self, name: bytes) -> str | None:
+        """What does not fit any more if ``name`` is added: "node" or "property"; None where all fits."""
+        header = 64 if self.style is RootStyle.FINALIZED else 56
+        strings = 57 if self.sized else 36
+        empty = header + _BEGIN + 4 + (_PROPERTY + len(self.compatible) + 1 + 3) // 4 * 4 + _PROPERTY + 8 + _END + 4
+        properties = (2 if self.sized else 1) * (_PROPERTY + 8)
+        nodes = [_BEGIN + (len(one) + 4) // 4 * 4 + _END for one in (*(entry.name for entry in self.entries), name)]
+        held = empty + sum(nodes) + len(self.entries) * properties + strings
+        if held > self.page_size:
+            return "node"
+        return "property" if held + properties > self.page_size else None

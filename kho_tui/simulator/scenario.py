@@ -1,0 +1,186 @@
+"""A scenario: a machine, a kernel and what happens on it, read from TOML. Every error names file, line and key."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kho_tui.errors import InputError
+from kho_tui.layout.platform import Platform
+from kho_tui.releases.table import Release
+from kho_tui.simulator.allocator import Pins
+from kho_tui.simulator.kernel import Config, Kernel
+from kho_tui.simulator.luo import Flb
+from kho_tui.simulator.machine import LOW_LIMIT, BootMemory, Machine, MemoryNode
+from kho_tui.simulator.producers import KhoTest
+from kho_tui.simulator.scenario_steps import parse_step
+from kho_tui.simulator.scenario_table import Table
+from kho_tui.simulator.scenario_values import (
+    Convert,
+    a_boolean,
+    a_page_size,
+    a_release,
+    a_size,
+    a_string,
+    a_table,
+    a_uname,
+    an_order,
+    memory_or_switch,
+    one_of,
+    some_orders,
+    some_pairs,
+    some_tables,
+    within,
+)
+from kho_tui.simulator.steps import (
+    Kexec,
+    Step,
+    Userspace,
+)
+from kho_tui.simulator.toml_lines import TomlLines
+from kho_tui.text import visible
+
+_MOST_STEPS = 100_000
+_FLB_DATA = 0xFEEDF00DCAFEBEE0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What happens on one kernel, and the kexec that ends it (None: it goes on running)."""
+
+    steps: tuple[Step, ...]
+    kexec: Kexec | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """All that a run needs. ``pins`` are for the first kernel."""
+
+    machine: Machine
+    release: Release
+    cmdline: str
+    seed: int
+    config: Config
+    pins: Pins
+    stages: tuple[Stage, ...]
+
+
+def parse_scenario(text: str, name: str) -> Scenario:
+    """The scenario that ``text`` says. ``name`` of the file is for messages. Raises InputError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{visible(name)}: {visible(str(error))}") from error
+    lines = TomlLines(text, visible(name))
+    top = Table("", document, {"machine": a_table, "kernel": a_table, "pins": a_table, "step": some_tables}, lines)
+    kernel = Table("kernel", top.need("kernel"), _KERNEL, lines)
+    release = kernel.need("release")
+    steps = top.get("step", [])
+    if len(steps) > _MOST_STEPS:
+        raise top.error("step", f"{len(steps)} steps are more than {_MOST_STEPS}")
+    uname = kernel.get("uname")
+    flbs = tuple(Flb(f"liveupdate-test-flb-v{number}".encode(), _FLB_DATA + number) for number in range(kernel.get("flbs", 0)))
+    return Scenario(
+        machine=_machine(Table("machine", top.need("machine"), _MACHINE, lines)),
+        release=release,
+        cmdline=kernel.get("cmdline", ""),
+        seed=kernel.get("seed", 0),
+        config=Config(uname, kernel.get("debug", True), kernel.get("on_by_default", False), _test(kernel), flbs),
+        pins={key: _pins(top.error, key, value) for key, value in top.get("pins", {}).items()},
+        stages=_stages([parse_step(values, number, lines) for number, values in enumerate(steps)]),
+    )
+
+
+def boot(scenario: Scenario) -> Userspace:
+    """The first kernel of a scenario, booted cold, and its user space."""
+    kernel = Kernel(scenario.machine, scenario.release, scenario.cmdline, seed=scenario.seed, config=scenario.config, pins=scenario.pins)
+    return Userspace(kernel, scenario.seed)
+
+
+def _machine(table: Table) -> Machine:
+    nodes = []
+    for number, values in enumerate(table.need("node")):
+        node = Table("machine.node", values, _NODE, table.lines, number)
+        nodes.append(
+            MemoryNode(node.get("number", number), node.need("memory"), BootMemory(node.get("boot", 0), node.get("boot_hugetlb", 0)))
+        )
+    facts: dict[str, Any] = {
+        "arch": table.get("arch", "x86_64"),
+        "platform": Platform(table.get("byte_order", "little"), table.get("page_size", 4096)),
+        "nodes": tuple(nodes),
+        "reserved": table.get("reserved", ()),
+        "early": table.get("early", ()),
+        "boot_low": BootMemory(table.get("boot_low", 0), table.get("boot_low_hugetlb", 0)),
+        "boot_total": BootMemory(table.get("boot_total", 0), table.get("boot_total_hugetlb", 0)),
+        "low_limit": table.get("low_limit", LOW_LIMIT),
+        "numa": table.get("numa", True),
+    }
+    try:
+        return Machine(**facts)
+    except InputError as error:
+        raise table.error(None, str(error)) from error
+
+
+def _test(kernel: Table) -> KhoTest | None:
+    orders = kernel.get("test_orders", ())
+    memory = kernel.get("test", False)
+    if memory is False and not orders:
+        return None
+    return KhoTest(None if isinstance(memory, bool) else memory, orders)
+
+
+def _stages(steps: list[Step | Kexec]) -> tuple[Stage, ...]:
+    stages: list[Stage] = []
+    some: list[Step] = []
+    for step in steps:
+        if isinstance(step, Kexec):
+            stages.append(Stage(tuple(some), step))
+            some = []
+        else:
+            some.append(step)
+    if some or not stages:
+        stages.append(Stage(tuple(some), None))
+    return tuple(stages)
+
+
+def _pins(error: Callable[[str, str], InputError], key: str, value: Any) -> list[tuple[int, int]]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise error("pins", f'{visible(key)}: not a list of "ADDRESS" or "ADDRESS/ORDER"')
+    found = []
+    for one in value:
+        address, _, order = one.partition("/")
+        try:
+            found.append((a_size(address), an_order(order or "0")))
+        except ValueError as problem:
+            raise error("pins", f"{visible(key)}: {problem}") from problem
+    return found
+
+
+_KERNEL: Mapping[str, Convert] = {
+    "release": a_release,
+    "uname": a_uname,
+    "cmdline": a_string,
+    "seed": a_size,
+    "debug": a_boolean,
+    "on_by_default": a_boolean,
+    "test": memory_or_switch,
+    "test_orders": some_orders,
+    "flbs": within(0, 5000),
+}
+_MACHINE: Mapping[str, Convert] = {
+    "arch": one_of("x86_64", "aarch64"),
+    "page_size": a_page_size,
+    "byte_order": one_of("little", "big"),
+    "low_limit": a_size,
+    "numa": a_boolean,
+    "reserved": some_pairs,
+    "early": some_pairs,
+    "boot_low": a_size,
+    "boot_low_hugetlb": a_size,
+    "boot_total": a_size,
+    "boot_total_hugetlb": a_size,
+    "node": some_tables,
+}
+_NODE: Mapping[str, Convert] = {"number": within(0, 1023), "memory": some_pairs, "boot": a_size, "boot_hugetlb": a_size}

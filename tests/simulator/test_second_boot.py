@@ -1,0 +1,85 @@
+"""A kernel that took a handover: table, regions, counters (kho-abi.md 6.1, 7.5)."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from kho_tui.model.handover import LuoContent, MetadataContent, Region
+from kho_tui.model.state import ScratchArea
+from kho_tui.simulator.contents import Counting, FileContents
+from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession
+from kho_tui.simulator.kernel import Config, Kernel
+from kho_tui.simulator.kernel_error import KernelError
+from kho_tui.simulator.producers import KhoTest
+from kho_tui.simulator.steps import Finish, PreserveAgain, Retrieve, Step, Userspace
+
+from .playing import GIB, MIB, RELEASE, kernel, machine
+
+LINE = "kho=on liveupdate=on kho_scratch=512M,512M,512M"
+TABLE = (ScratchArea("lowmem", None, GIB, 64 * MIB), ScratchArea("global", None, 5 * GIB, 64 * MIB))
+
+
+def second(line: str = LINE, **more: object) -> Kernel:
+    facts = {"scratch": TABLE, "reserved": ((4 * GIB, MIB),), "kexec_count": 2, "liveupdate_number": 4, **more}
+    return Kernel(machine(), RELEASE["7.3"], line, config=Config(test=KhoTest()), incoming=Incoming(**facts))  # type: ignore[arg-type]
+
+
+def test_the_table_is_taken_over_whatever_kho_scratch_says() -> None:
+    assert second().scratch == TABLE
+    assert second("kho=off").scratch == TABLE
+    assert second("kho=off").kho is None
+
+
+def test_counters_go_on() -> None:
+    done = second().handover()
+    assert done is not None
+    metadata, luo = done.by_name()[b"kexec-metadata"].content, done.by_name()[b"LUO"].content
+    assert isinstance(metadata, MetadataContent) and metadata.kexec_count == 3
+    assert isinstance(luo, LuoContent) and luo.number == 5
+
+
+def test_the_test_module_makes_nothing_new_where_something_came() -> None:
+    first, again = second().handover(), second(has_test=True).handover()
+    assert first is not None and again is not None
+    assert b"kho_test" in first.by_name() and b"kho_test" not in again.by_name()
+
+
+@pytest.mark.parametrize(
+    ("asked", "start"),
+    [("1M:4096:log", 3 << 29), ("2M:4096:log", None), ("1M:1G:log", None), ("1M:4096:other", None)],
+)
+def test_a_region_is_revived_only_in_the_same_size_and_alignment(asked: str, start: int | None) -> None:
+    one = second(f"{LINE} reserve_mem={asked}", regions=(Region(b"log", 3 << 29, MIB),), reserved=((3 << 29, MIB),))
+    (region,) = one.regions
+    if start is not None:
+        assert region.start == start
+    else:
+        assert any(area.start <= region.start < area.start + area.size for area in TABLE)
+        # Memory inside scratch cannot be preserved, so nothing of memblock is.
+        assert any(line.startswith("memblock: kho_preserve_pages: -EINVAL") for line in one.log)
+        done, without = one.handover(), second().handover()
+        assert done is not None and without is not None
+        assert b"memblock" not in done.by_name() and done.runs.by_order == without.runs.by_order
+
+
+def test_a_file_that_came_is_preserved_again_on_the_same_pages() -> None:
+    first = kernel("7.3")
+    file = first.memfd_create("file", FileContents(Counting(1), 3 * MIB), order=4)
+    blocks = tuple((int(at), 4096 << int(order)) for at, order in zip(file.addresses, file.orders, strict=True))
+    session = IncomingSession(b"vm", (IncomingFile(1, file), IncomingFile(2, None)))
+    one = second(reserved=blocks, sessions=(session,))
+    user = Userspace(one)
+    assert one.luo is not None
+    with pytest.raises(KernelError) as broken:
+        user.kernel.need_luo("x").retrieve_file(session, 2)
+    assert broken.value.errno == errno.EIO
+    session.files = session.files[:1]
+    one.luo.create_session(b"vm2")
+    user.perform([Step(Retrieve(b"vm")), Step(PreserveAgain(b"vm2", 7, b"vm", 1)), Step(Finish(b"vm"))])
+    user.perform([Step(Finish(b"vm"), expect=errno.EINVAL), Step(Retrieve(b"vm"), expect=errno.ENOENT)])
+    one.kexec_file_load()
+    done = one.reboot()
+    assert done is not None
+    assert all(done.runs.covers(start, size.bit_length() - 13) for start, size in blocks)
