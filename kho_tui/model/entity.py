@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kho_tui.layout.place import Blob, Place
 from kho_tui.layout.struct import FieldValue, Unit
@@ -70,6 +70,17 @@ class RowSource(Protocol):
 
     def row_at(self, address: int) -> int | None:
         """The row whose memory holds a physical address, if any."""
+
+
+@runtime_checkable
+class WireRows(RowSource, Protocol):
+    """A long list whose rows lie in memory as such: entries of an array on the wire."""
+
+    def row_bytes(self) -> int:
+        """Bytes of a row, the same for all."""
+
+    def row_holding(self, address: int) -> int | None:
+        """The row whose own bytes hold a physical address, if any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import cache
 
 from rich.segment import Segment
 from textual import events
@@ -13,19 +12,20 @@ from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from kho_tui.analysis.memory_map import memory_map
 from kho_tui.context import Context
-from kho_tui.model.entities.state import state_entity
-from kho_tui.model.verdict import verdict
 from kho_tui.operations.open_state import open_state
 from kho_tui.text import SafeText
+from kho_tui.views.cli.open_app import loaded_of
 from kho_tui.views.tui.app import KhoApp
 from kho_tui.views.tui.detail_panes import FieldsPane, RowsPane
 from kho_tui.views.tui.hex_pane import HexPane
-from kho_tui.views.tui.loaded import Loaded, Loader
-from kho_tui.views.tui.map_screen import MapScreen
+from kho_tui.views.tui.loaded import Loaded, Loader, Watch
+from kho_tui.views.tui.map_body import MapBody
+from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
 from kho_tui.views.tui.paint import Panel
+from kho_tui.views.tui.palette import EntriesView, Palette
 from kho_tui.views.tui.state_screen import StateScreen
+from kho_tui.views.tui.tree_body import TreeBody
 
 _HOPS = 6
 """Widgets a message may pass on its way up to the app."""
@@ -42,13 +42,51 @@ class User:
 
     @property
     def state(self) -> StateScreen:
+        """The one screen."""
         assert isinstance(self.app.screen, StateScreen)
         return self.app.screen
 
     @property
-    def map(self) -> MapScreen:
-        assert isinstance(self.app.screen, MapScreen)
+    def where(self) -> Where:
+        """The place that is shown."""
+        assert self.state.body is not None
+        return self.state.body.WHERE
+
+    @property
+    def tree(self) -> TreeBody:
+        """The tree, which must be shown."""
+        assert isinstance(self.state.body, TreeBody), self.state.body
+        return self.state.body
+
+    @property
+    def map(self) -> MapBody:
+        """The map, which must be shown."""
+        assert isinstance(self.state.body, MapBody), self.state.body
+        return self.state.body
+
+    @property
+    def spot(self) -> MapPlace:
+        """Where one is in the map."""
+        here = self.map.here
+        assert isinstance(here, MapPlace)
+        return here
+
+    @property
+    def palette(self) -> Palette:
+        """The palette, which must be open."""
+        assert isinstance(self.app.screen, Palette)
         return self.app.screen
+
+    @property
+    def offers(self) -> list[str]:
+        """What the palette offers."""
+        return [str(entry.words) for entry in self.palette.query_one(EntriesView).entries]
+
+    async def command(self, text: str) -> None:
+        """Type into the palette."""
+        await self.press("colon")
+        self.palette.query_one(Input).value = text
+        await self.settle()
 
     @property
     def cell(self) -> str:
@@ -99,11 +137,11 @@ class User:
     def is_busy(self) -> bool:
         """Something is read or drawn beside the screen."""
         screen = self.app.screen
-        return isinstance(screen, StateScreen | MapScreen) and screen.busy
+        return isinstance(screen, StateScreen | Palette) and screen.busy
 
     async def opened(self) -> None:
         """The state is on the screen."""
-        await self.until(lambda: isinstance(self.app.screen, StateScreen) and self.state.here is not None)
+        await self.until(lambda: isinstance(self.app.screen, StateScreen) and not self.state.busy)
         await self.settle()
 
     async def press(self, *keys: str) -> None:
@@ -143,21 +181,21 @@ class User:
 
     @property
     def path(self) -> str:
-        here = self.state.here
-        assert here is not None
+        here = self.tree.here
+        assert isinstance(here, Location)
         return str(here.path)
 
     @property
     def fields(self) -> FieldsPane:
-        return self.state.right.fields
+        return self.tree.right.fields
 
     @property
     def rows(self) -> RowsPane:
-        return self.state.right.table
+        return self.tree.right.table
 
     @property
     def hex(self) -> HexPane:
-        return self.state.right.hex
+        return self.tree.right.hex
 
     @property
     def field(self) -> str:
@@ -182,24 +220,29 @@ def opening(path: str) -> Loader:
     """Loads what lies at the path, as the command does."""
 
     def load(context: Context) -> Loaded:
-        with open_state(path, context) as opened:
-            state = opened.state
-            maps = cache(lambda side: memory_map(state, state.sides[side]))
-            return Loaded(state.machine.path, verdict(state), state_entity(state), state.machine.platform.page_size, maps)
+        return loaded_of(open_state(path, context), path, ())
 
     return load
 
 
+TREE = ListSpot(Where.TREE)
+
+
 @asynccontextmanager
-async def using(load: Loader, size: tuple[int, int] = (80, 24), title: str = "x86_64-7.3/2-pre") -> AsyncIterator[User]:
-    app = KhoApp(load, SafeText(title))
+async def using(
+    load: Loader, size: tuple[int, int] = (80, 24), title: str = "x86_64-7.3/2-pre", start: Spot = TREE, watch: Watch | None = None
+) -> AsyncIterator[User]:
+    app = KhoApp(load, SafeText(title), start=start, watch=watch)
     async with app.run_test(size=size) as pilot:
         yield User(app, pilot)
+    app.close_state()
 
 
 @asynccontextmanager
-async def using_state(load: Loader, size: tuple[int, int] = (80, 24), title: str = "x86_64-7.3/2-pre") -> AsyncIterator[User]:
+async def using_state(
+    load: Loader, size: tuple[int, int] = (80, 24), title: str = "x86_64-7.3/2-pre", start: Spot = TREE, watch: Watch | None = None
+) -> AsyncIterator[User]:
     """As ``using``, from when the state is on the screen."""
-    async with using(load, size, title) as user:
+    async with using(load, size, title, start, watch) as user:
         await user.opened()
         yield user

@@ -49,6 +49,13 @@ def table_blobs(table: Table) -> tuple[Blob, ...]:
     return tuple(blobs)
 
 
+def _entry_holding(table: Table, address: int) -> int | None:
+    """The row of a table whose own bytes hold a physical address."""
+    first = table.addresses
+    found = np.flatnonzero((first <= np.uint64(address)) & (np.uint64(address) - first < np.uint64(table.layout.size)))
+    return int(found[0]) if len(found) else None
+
+
 @dataclass(frozen=True, eq=False)
 class BlockRows:
     """Every preserved block by address: where it begins, its order, its bytes."""
@@ -115,6 +122,14 @@ class FolioRows:
     def place(self, row: int) -> Place | None:
         """Where the entry lies in the folio array."""
         return self.table.record(row).place if 0 <= row < len(self.table) else None
+
+    def row_bytes(self) -> int:
+        """Bytes of an entry."""
+        return self.table.layout.size
+
+    def row_holding(self, address: int) -> int | None:
+        """The folio whose entry holds an address."""
+        return _entry_holding(self.table, address)
 
     def target(self, row: int) -> int | None:
         """The folio's first byte; None for an entry of pfn 0, which a kernel skips."""
@@ -208,6 +223,20 @@ class BitmapRows:
             return None
         chunk, at = self._locate(row)
         return chunk.elements.record(at).place
+
+    def row_bytes(self) -> int:
+        """Bytes of an element."""
+        return self.chunks.chunks[0].elements.layout.size if self.chunks.chunks else 0
+
+    def row_holding(self, address: int) -> int | None:
+        """The row whose element holds an address."""
+        before = 0
+        for chunk in self.chunks.chunks:
+            row = _entry_holding(chunk.elements, address)
+            if row is not None:
+                return before + row
+            before += len(chunk.elements)
+        return None
 
     def target(self, row: int) -> int | None:
         """The bitmap."""

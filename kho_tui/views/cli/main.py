@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kho_tui.errors import InputError, KhoError
+from kho_tui.views.cli.sim import sim
 
 if TYPE_CHECKING:
-    from kho_tui.decode.platform import Overrides
-    from kho_tui.views.cli.opened import Request
+    from kho_tui.layout.platform import ByteOrder
+    from kho_tui.views.cli.request import Request
 
 INTERRUPTED = 130
-COMMANDS = ("open", "show", "map", "whois", "capture-script")
+COMMANDS = ("open", "show", "map", "whois", "diff", "sim", "capture-script")
 _SIDE_SUFFIXES = (":in", ":out")
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
+app.add_typer(sim)
 
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="What to open; PATH:in or PATH:out picks a side.")]
 SideOption = Annotated[str | None, typer.Option("--side", metavar="in|out", help="Only this side.")]
@@ -54,19 +56,24 @@ def common(
 @app.command("open")
 def open_command(
     path: PathArgument,
+    watch: Annotated[bool, typer.Option("--watch", help="Look for changes again and again, read anew, mark what changed.")] = False,
+    interval: Annotated[float, typer.Option("--interval", metavar="SECONDS", help="How often --watch looks.", min=0.1, max=86400)] = 2,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with nothing but ASCII characters.")] = False,
     side: SideOption = None,
     page_size: PageSizeOption = None,
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
 ) -> None:
     """Open the app (the default: `kho-tui PATH`). Without a terminal: what `show` prints."""
-    from kho_tui.views.cli import opened
-
     request = _request(path, side, page_size, byte_order, base)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        from kho_tui.views.cli import opened
+
         typer.echo("kho-tui: not a terminal, so this is `kho-tui show`; in a terminal the app opens", err=True)
         raise typer.Exit(opened.show(request, as_json=False, blocks=False))
-    raise typer.Exit(opened.app(request))
+    from kho_tui.views.cli.open_app import open_app
+
+    raise typer.Exit(open_app(request, watch=interval if watch else None, ascii=ascii_only))
 
 
 @app.command("show")
@@ -123,6 +130,31 @@ def whois_command(
 
     request = _request(path, side, page_size, byte_order, base)
     raise typer.Exit(opened.whois(request, address, as_json=as_json))
+
+
+@app.command("diff")
+def diff_command(
+    old: Annotated[str, typer.Argument(metavar="A", help="The state before; A:in or A:out picks a side.")],
+    new: Annotated[str, typer.Argument(metavar="B", help="The state after, likewise.")],
+    view: Annotated[
+        str, typer.Option("--as", metavar="auto|plain|handover", help="As two ends of one handover, or plain; auto: by the evidence.")
+    ] = "auto",
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="KIND", help="List only this kind; may be repeated.")] = None,
+    stat: Annotated[bool, typer.Option("--stat", help="Only counts.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code tells.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 2 also where something cannot be told.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The comparison as JSON (schema kho-tui.diff/1).")] = False,
+    side: SideOption = None,
+    page_size: PageSizeOption = None,
+    byte_order: ByteOrderOption = None,
+    base: BaseOption = None,
+) -> None:
+    """Compare two states by meaning. Exit code 0: the same, or no loss; 1: they differ, or a loss; 2: could not be compared."""
+    from kho_tui.views.cli.diff_text import DiffRequest, diff
+
+    requests = [_request(path, side, page_size, byte_order, base) for path in (old, new)]
+    wanted = DiffRequest(view, tuple(only or ()), stat, quiet, strict)
+    raise typer.Exit(diff(requests[0], requests[1], wanted, as_json=as_json))
 
 
 @app.command("capture-script")
@@ -187,24 +219,22 @@ def _complain(message: str) -> None:
 
 def _request(path: str, side: str | None, page_size: int | None, byte_order: str | None, base: str | None) -> Request:
     """What every command that opens a state is told."""
-    from kho_tui.views.cli.opened import Request
+    from kho_tui.layout.platform import PAGE_SIZES
+    from kho_tui.views.cli.request import Request
 
     where, chosen = split_side(path, side)
-    return Request(where, chosen, _overrides(page_size, byte_order), _address(base))
-
-
-def _overrides(page_size: int | None, byte_order: str | None) -> Overrides:
-    from kho_tui.decode.platform import Overrides
-    from kho_tui.layout.platform import PAGE_SIZES
-
     if page_size is not None and page_size not in PAGE_SIZES:
         raise InputError(f"--page-size takes one of {', '.join(map(str, PAGE_SIZES))}")
-    if byte_order is None:
-        return Overrides(page_size)
-    if byte_order == "little":
-        return Overrides(page_size, "little")
-    if byte_order == "big":
-        return Overrides(page_size, "big")
+    return Request(where, chosen, page_size, _byte_order(byte_order), _address(base))
+
+
+def _byte_order(text: str | None) -> ByteOrder | None:
+    if text is None:
+        return None
+    if text == "little":
+        return "little"
+    if text == "big":
+        return "big"
     raise InputError("--byte-order takes little or big")
 
 

@@ -1,13 +1,13 @@
-"""What the commands do with an opened state: print it, or hand it to the app."""
+"""What the commands that print do with an opened state."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from shutil import get_terminal_size
+from typing import TYPE_CHECKING
 
 from kho_tui.analysis.kinds import BY_NAME, Kind
 from kho_tui.context import Context
@@ -17,22 +17,17 @@ from kho_tui.model.facts import Missing
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.text import visible
 from kho_tui.views.cli.progress import StderrProgress
+from kho_tui.views.cli.request import Request
 from kho_tui.views.export.json_stream import Json, json_pieces
 from kho_tui.views.format import parse_address
+
+if TYPE_CHECKING:
+    from kho_tui.model.state import State
+    from kho_tui.operations.map_state import Mapped
 
 NOBODY = 1
 UNREADABLE = 2
 _NARROWEST, _WIDEST = 40, 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked to open."""
-
-    path: str
-    side: str | None
-    overrides: Overrides
-    base: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +55,12 @@ def show(request: Request, *, as_json: bool, blocks: bool) -> int:
 
 def map_memory(request: Request, wanted: MapRequest, *, as_json: bool) -> int:
     """Print the memory map; the exit code. Raises InputError for a request that makes no sense, or where there is nothing to map."""
-    from kho_tui.operations.map_state import map_state
-
     kinds = _kinds(wanted.kinds)
     width = _width(wanted.width)
     with _opened(request) as opened:
         state = opened.state
         window = None if wanted.window is None else parse_range(wanted.window, state.machine.platform.page_size)
-        mapped = map_state(state)
+        mapped = _mapped(state)
         if mapped.memory.extent == (0, 0):
             raise InputError(f"{visible(request.path)}: nothing to map: {mapped.memory.preserved.reason}")
         if as_json:
@@ -83,12 +76,11 @@ def map_memory(request: Request, wanted: MapRequest, *, as_json: bool) -> int:
 
 def whois(request: Request, address: str, *, as_json: bool) -> int:
     """Print who owns an address; 0 owned, 1 nobody, 2 cannot be told."""
-    from kho_tui.operations.map_state import map_state
     from kho_tui.operations.map_state import whois as answer
 
     with _opened(request) as opened:
         at = parse_address(address, opened.state.machine.platform.page_size)
-        found = answer(map_state(opened.state), opened.memory, at)
+        found = answer(_mapped(opened.state), opened.memory, at)
         if as_json:
             from kho_tui.views.export.map_json import whois_json
 
@@ -104,12 +96,11 @@ def whois(request: Request, address: str, *, as_json: bool) -> int:
 
 def memory(request: Request, *, as_json: bool) -> int:
     """Print what KHO costs; the exit code."""
-    from kho_tui.operations.map_state import map_state
     from kho_tui.operations.memory_cost import memory_cost
     from kho_tui.views.cli.memory_text import print_memory, sentences
 
     with _opened(request) as opened:
-        cost = memory_cost(map_state(opened.state))
+        cost = memory_cost(_mapped(opened.state))
         if as_json:
             from kho_tui.views.export.map_json import memory_json
 
@@ -130,33 +121,31 @@ def parse_range(text: str, page_size: int) -> tuple[int, int]:
     return window
 
 
-def app(request: Request) -> int:
-    """Open the app; the exit code."""
-    from kho_tui.analysis.memory_map import memory_map
-    from kho_tui.model.entities.state import state_entity
-    from kho_tui.model.verdict import verdict
-    from kho_tui.views.tui.app import run
-    from kho_tui.views.tui.loaded import Loaded
-
-    def load(context: Context) -> Loaded:
-        opened = _open(request, context)
-        shown.close()
-        shown.callback(opened.close)
-        state = opened.state
-        maps = cache(lambda side: memory_map(state, state.sides[side]))
-        return Loaded(state.machine.path, verdict(state), state_entity(state), state.machine.platform.page_size, maps)
-
-    with ExitStack() as shown:
-        return run(load, visible(request.path))
-
-
 @contextmanager
 def _opened(request: Request) -> Iterator[Opened]:
     """The opened state of a command that prints, with progress on stderr while it is read."""
-    progress = StderrProgress()
-    with _open(request, Context(progress=progress.report)) as opened:
-        progress.clear()
+    with _telling() as context:
+        opened = open_request(request, context)
+    with opened:
         yield opened
+
+
+def _mapped(state: State) -> Mapped:
+    """The memory map of a command that prints, with progress on stderr while it is made."""
+    from kho_tui.operations.map_state import map_state
+
+    with _telling() as context:
+        return map_state(state, context)
+
+
+@contextmanager
+def _telling() -> Iterator[Context]:
+    """A context whose progress goes to stderr, and is taken away at the end of the work."""
+    progress = StderrProgress()
+    try:
+        yield Context(progress=progress.report)
+    finally:
+        progress.clear()
 
 
 def _write_json(document: Json) -> None:
@@ -179,8 +168,10 @@ def _width(wanted: int | None) -> int:
     return wanted
 
 
-def _open(request: Request, context: Context) -> Opened:
-    opened = open_state(request.path, context, request.overrides, raw_base=request.base)
+def open_request(request: Request, context: Context) -> Opened:
+    """The opened state, of one side where one was asked for. Raises InputError, ReadError or Cancelled."""
+    overrides = Overrides(request.page_size, request.byte_order)
+    opened = open_state(request.path, context, overrides, raw_base=request.base)
     if request.side is None:
         return opened
     if request.side not in opened.state.sides:

@@ -1,33 +1,41 @@
-"""The app: loads a state beside the screen, shows it, and says by its exit code how that went."""
+"""The app: loads a state beside the screen, shows it, and says by its exit code how that went.
+
+Nothing that shows or decodes a state is imported here: the first frame waits for this module, and the thread that loads has time.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from threading import Event
+from time import strftime
+from typing import TYPE_CHECKING, TypeGuard
 
 from textual import on
 from textual.app import App
 
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, KhoError
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 from kho_tui.views.tui.background import Finished, run_beside
+from kho_tui.views.tui.config import Config, load_config
+from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.loaded import Loaded, Loader
 from kho_tui.views.tui.loading import LoadingScreen, Progress
-from kho_tui.views.tui.navigate import Spot
-from kho_tui.views.tui.reading import explain
-from kho_tui.views.tui.state_screen import StateScreen
 from kho_tui.views.tui.theme import choose_look
-from kho_tui.views.tui.tree_model import TreeModel
+
+if TYPE_CHECKING:
+    from kho_tui.views.tui.loaded import Loader, Watch
+    from kho_tui.views.tui.navigate import Spot
+    from kho_tui.views.tui.state_screen import StateScreen
+    from kho_tui.views.tui.travel import Journey, Prepared
 
 _INTERRUPTED = 130
-_AROUND_TREE = 5
-"""Lines of the screen that are not rows of the tree: title, verdict, the tree's own title, the last line."""
+_DEFAULTS = Config()
 
 
 class KhoApp(App[None], inherit_bindings=False):
-    """The inspector of one state."""
+    """The inspector of one state. ``note`` is a warning shown with it, ``start`` where it opens (None: the overview)."""
 
     TITLE = "kho-tui"
     CSS_PATH = "app.tcss"
@@ -39,17 +47,35 @@ class KhoApp(App[None], inherit_bindings=False):
         key("ctrl+z", "suspend_process", "to the shell (fg returns)", "app.suspend"),
     ]
 
-    def __init__(self, load: Loader, title: SafeText) -> None:
-        self.look = choose_look(os.environ)
+    def __init__(
+        self,
+        load: Loader,
+        title: SafeText,
+        config: Config = _DEFAULTS,
+        *,
+        note: SafeText = NO_TEXT,
+        ascii: bool = False,
+        watch: Watch | None = None,
+        start: Spot | None = None,
+    ) -> None:
+        self.config = config
+        self.look = choose_look(os.environ, config, ascii=ascii)
         # Given now: Textual picks its filter for NO_COLOR before a theme can be set.
         super().__init__(ansi_color=self.look.theme.ansi)
+        self.set_keymap(dict(config.keys))
         self.animation_level = "none"
         self.fault: SafeText | None = None
         self._load = load
         self._opened = title
+        self._note = note
+        self._watch = watch
+        self._start = start
         self._action = Context()
         self._problem: int | None = None
-        self._has_state = False
+        self._shown: StateScreen | None = None
+        self._read_at = ""
+        self._is_behind = False
+        self._leaving = Event()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our variables, needed before our theme is set."""
@@ -61,30 +87,24 @@ class KhoApp(App[None], inherit_bindings=False):
         self.theme = self.look.theme.name
         self.load(None)
 
-    def load(self, start: Spot | None) -> None:
-        """Load the state, then show it at ``start``."""
-        self._action.cancelled.set()
+    # Loading
+
+    def load(self, journey: Journey | None) -> None:
+        """Load the state, then show it where ``journey`` says."""
         progress = Progress()
-        context = Context(progress=progress.report)
-        self._action = context
-        self._problem = None
+        context = self._new_action(progress)
         screen = LoadingScreen(self._opened, context, progress)
         if isinstance(self.screen, LoadingScreen):
             self.switch_screen(screen)
         else:
             self.push_screen(screen)
 
-        height = self.size.height - _AROUND_TREE
-
-        def work() -> tuple[Loaded, TreeModel]:
-            loaded = self._load(context)
-            model = TreeModel(loaded.root)
-            model.open_to_fit(height)
-            return loaded, model
-
-        def done(result: tuple[Loaded, TreeModel]) -> None:
+        def done(result: tuple[Prepared, Journey]) -> None:
             if self._action is context:
-                self._show(StateScreen(*result, start))
+                self._show(*result, self._note)
+                self._poll()
+            else:
+                result[0].loaded.close()
 
         def failed(error: BaseException, text: SafeText) -> None:
             if self._action is context:
@@ -92,40 +112,143 @@ class KhoApp(App[None], inherit_bindings=False):
                 self._problem = _INTERRUPTED if cancelled else error.exit_code if isinstance(error, KhoError) else KhoError.exit_code
                 screen.fail(SafeText("Cancelled.") if cancelled else text)
 
-        run_beside(self, work, done, failed)
+        height = self.size.height
+        run_beside(self, lambda: self._read(context, height, journey, None), done, failed)
 
-    def _show(self, state: StateScreen) -> None:
-        if self._has_state:
+    def _new_action(self, progress: Progress) -> Context:
+        """What ran before is over."""
+        self._action.cancelled.set()
+        self._action = Context(progress=progress.report)
+        self._problem = None
+        return self._action
+
+    def _read(self, context: Context, height: int, journey: Journey | None, before: Prepared | None) -> tuple[Prepared, Journey]:
+        """In a thread: the state, and what has to be known before it can be shown."""
+        if self._watch is not None:
+            # What changes from here on is news, also what changes while it is read.
+            self._watch.changed()
+        loaded = self._load(context)
+        try:
+            from kho_tui.views.tui.bodies import body_class
+            from kho_tui.views.tui.navigate import Where
+            from kho_tui.views.tui.state_screen import prepare
+            from kho_tui.views.tui.travel import Journey
+
+            journey = journey or Journey(self._start, base=self.config.numbers)
+            body_class(journey.spot.where if journey.spot is not None else Where.OVERVIEW)
+            return prepare(loaded, height, journey, before, context.cancelled), journey
+        except BaseException:
+            loaded.close()
+            raise
+
+    def _show(self, prepared: Prepared, journey: Journey, notice: SafeText) -> None:
+        from kho_tui.views.tui.state_screen import StateScreen
+
+        old, screen = self._shown, StateScreen(prepared, journey, notice)
+        self._shown = screen
+        self._read_at = strftime("%H:%M:%S")
+        self._is_behind = False
+        if old is not None and isinstance(self.screen, LoadingScreen):
             self.pop_screen()
-        self.switch_screen(state)
-        self._has_state = True
+        self.switch_screen(screen)
+        if old is not None:
+            old.loaded.close()
 
     @on(Finished)
     def _finished(self, message: Finished) -> None:
         message.deliver()
 
+    # Watching
+
+    def _poll(self) -> None:
+        """Wait for a change in a thread, then read the state again."""
+        watch, context = self._watch, self._action
+        if watch is None:
+            return
+
+        def wait() -> bool:
+            self._leaving.wait(watch.seconds)
+            return not context.cancelled.is_set() and watch.changed()
+
+        def done(is_changed: bool) -> None:
+            if self._action is not context:
+                return
+            self._is_behind |= is_changed
+            if self._is_behind and self._may_replace(self._shown):
+                self._read_again(self._shown)
+            else:
+                self._poll()
+
+        def failed(_error: BaseException, text: SafeText) -> None:
+            if self._action is context:
+                self._tell(SafeText(f"cannot be watched: {text}"))
+                self._poll()
+
+        run_beside(self, wait, done, failed)
+
+    def _may_replace(self, shown: StateScreen | None) -> TypeGuard[StateScreen]:
+        """False while something is open over the state, or typed: that is not taken away."""
+        return shown is not None and self.screen is shown and not shown.bottom.is_asking
+
+    def _read_again(self, shown: StateScreen) -> None:
+        """Load beside the screen; what cannot be read leaves the state as it is shown."""
+        context = self._new_action(Progress())
+        journey, height, since = shown.journey, self.size.height, self._read_at
+
+        def done(result: tuple[Prepared, Journey]) -> None:
+            prepared, _ = result
+            if self._action is context and self._may_replace(shown):
+                self._show(prepared, shown.journey, SafeText(f"{prepared.changes} since {since}"))
+            else:
+                prepared.loaded.close()
+            if self._action is context:
+                self._poll()
+
+        def failed(_error: BaseException, text: SafeText) -> None:
+            if self._action is context:
+                self._tell(SafeText(f"cannot be read now, shown as of {since}: {text}"))
+                self._poll()
+
+        run_beside(self, lambda: self._read(context, height, journey, shown.prepared), done, failed)
+
+    def _tell(self, text: SafeText) -> None:
+        if self._shown is not None:
+            self._shown.bottom.notify_of(text)
+
+    # Leaving
+
     def action_cancel_load(self) -> None:
         """Ask the loader to stop; after it has, go back to the state shown before, if any."""
         if self._problem is None:
             self._action.cancelled.set()
-        elif self._has_state:
+        elif self._shown is not None:
             self._problem = None
             self.pop_screen()
+            self._action = Context()
+            self._poll()
 
     def action_reload(self) -> None:
         """Try to load again."""
         if self._problem is not None:
-            self.load(None)
+            self.load(self._shown.journey if self._shown is not None else None)
 
     def action_leave(self) -> None:
         """Quit; a state that could not be loaded makes the exit code."""
-        self._action.cancelled.set()
-        self.exit(return_code=self._problem or 0)
+        self._end(self._problem or 0)
 
     def action_interrupt(self) -> None:
         """Quit as Ctrl-C does."""
+        self._end(_INTERRUPTED)
+
+    def _end(self, code: int) -> None:
         self._action.cancelled.set()
-        self.exit(return_code=_INTERRUPTED)
+        self._leaving.set()
+        self.exit(return_code=code)
+
+    def close_state(self) -> None:
+        """Nobody looks at the state any more."""
+        if self._shown is not None:
+            self._shown.loaded.close()
 
     def _handle_exception(self, error: Exception) -> None:
         # Textual would print a traceback with the values of all local variables: captured data, to the terminal.
@@ -136,10 +259,12 @@ class KhoApp(App[None], inherit_bindings=False):
         self.exit(return_code=KhoError.exit_code)
 
 
-def run(load: Loader, title: SafeText) -> int:
+def run(load: Loader, title: SafeText, *, ascii: bool = False, watch: Watch | None = None) -> int:
     """Show what ``load`` gives until the user leaves; the exit code."""
-    app = KhoApp(load, title)
+    config, trouble = load_config(os.environ)
+    app = KhoApp(load, title, config, note=trouble, ascii=ascii, watch=watch)
     app.run()
+    app.close_state()
     if app.fault is not None:
         print(f"kho-tui: {app.fault}", file=sys.stderr)
         return KhoError.exit_code

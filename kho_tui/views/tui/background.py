@@ -16,8 +16,8 @@ from textual.message_pump import MessagePump
 
 from kho_tui.errors import Cancelled
 from kho_tui.text import SafeText
+from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.lines import Role
-from kho_tui.views.tui.reading import explain
 
 T = TypeVar("T")
 

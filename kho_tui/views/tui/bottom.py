@@ -1,12 +1,15 @@
-"""The last line: what just happened, else the keys to know; and where a search or an address is typed."""
+"""The last line: what just happened, else modes and the keys to know; and where something is typed."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from kho_tui.text import NO_TEXT
+from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.views.tui.keys import shown_keys
 from kho_tui.views.tui.lines import Line, Role, spans, width_of
 from kho_tui.views.tui.paint import Panel
 from kho_tui.views.tui.prompt import Prompt, Purpose
@@ -17,14 +20,16 @@ _LAST: tuple[Hint, ...] = (("?", "keys"), ("q", "quit"))
 
 
 class Bottom(Vertical):
-    """One line high. ``hints`` are the keys to know, dearest first. ``hits`` and ``base`` are modes that stay in sight until they end."""
+    """One line high. Notice, hits of a search, number base and note of a place are modes: in sight until they end."""
 
-    def __init__(self, hints: tuple[Hint, ...], *, id: str) -> None:
+    def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._hints = (*hints, *_LAST)
+        self._hints: tuple[Hint, ...] = _LAST
         self._message: Line = ()
+        self._notice: Line = ()
         self._hits = str(NO_TEXT)
         self._base = str(NO_TEXT)
+        self._note = str(NO_TEXT)
         self._bar = Panel(id="bar")
         self._prompt = Prompt(id="prompt")
 
@@ -53,6 +58,21 @@ class Bottom(Vertical):
         self._message = ()
         self._draw()
 
+    def show_hints(self, hints: Sequence[Hint]) -> None:
+        """The keys to know here, dearest first."""
+        self._hints = (*hints, *_LAST)
+        self._draw()
+
+    def show_note(self, note: SafeText) -> None:
+        """A mode of the place that is shown; empty: none."""
+        self._note = note
+        self._draw()
+
+    def notify_of(self, text: str, role: Role = Role.WARN) -> None:
+        """Something about the state as a whole, in sight until it is replaced; empty: nothing."""
+        self._notice = spans((text, role))
+        self._draw()
+
     def show_hits(self, text: str) -> None:
         """The search that ``n`` steps through; empty: none."""
         self._hits = text
@@ -63,9 +83,9 @@ class Bottom(Vertical):
         self._base = text
         self._draw()
 
-    def ask(self, purpose: Purpose) -> None:
-        """Open the prompt."""
-        self._prompt.ask(purpose)
+    def ask(self, purpose: Purpose, value: str = "") -> None:
+        """Open the prompt with ``value`` to begin from."""
+        self._prompt.ask(purpose, value)
         self._bar.display = False
 
     @on(Prompt.Closed)
@@ -81,11 +101,15 @@ class Bottom(Vertical):
             self._bar.show([(*spans((" ", Role.TEXT)), *self._message)])
             return
         line: Line = ()
+        if self._notice:
+            line += (*spans((" ", Role.TEXT)), *self._notice, *spans((" ", Role.TEXT)))
+        if self._note:
+            line += spans((f" {self._note} ", Role.WARN))
         if self._hits:
             line += spans((f" {self._hits} ", Role.WARN), ("n", Role.KEY), (" next hit ", Role.DIM))
         if self._base:
             line += spans((f" {self._base} ", Role.WARN))
-        hints = [spans((f" {name}", Role.KEY), (f" {what} ", Role.DIM)) for name, what in self._hints]
+        hints = [spans((f" {shown_keys(self.screen, name)}", Role.KEY), (f" {what} ", Role.DIM)) for name, what in self._hints]
         free = self.size.width - width_of(line)
         kept = set()
         # The last two get room first: who knows ``?`` finds all the others.

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 from kho_tui.layout.place import Place
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entity import Entity, RowSource, Value
+from kho_tui.model.entity import Entity, RowSource, Value, WireRows
 from kho_tui.model.facts import Missing, Status
-from kho_tui.text import SafeText, plural
+from kho_tui.text import SafeText
 from kho_tui.views.format import Base, format_value, plain_value
+from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, pad, spans, width_of, wrap
+from kho_tui.views.tui.meaning import indented, place_text, shown_value, unit_role
 from kho_tui.views.tui.navigate import address_of, path_of
 from kho_tui.views.tui.paint import look_of
-from kho_tui.views.tui.reading import explain
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.theme import Glyphs
 
 _NAME_WIDTH = 24
-_LARGEST_ROW = 256
 _NAMED_UNITS = frozenset({Unit.PFN, Unit.INDEX})
 """Units that the name of a column tells already."""
 _LEFT_UNITS = frozenset({Unit.TEXT, Unit.OPAQUE})
-
-
-def unit_role(unit: Unit) -> Role:
-    """The role of a value of this unit."""
-    if unit in (Unit.PHYS, Unit.PFN):
-        return Role.ADDRESS
-    return Role.STRING if unit is Unit.TEXT else Role.NUMBER
-
-
-def place_text(place: Place, size: int, glyphs: Glyphs) -> SafeText:
-    """File and offset, physical address, bytes."""
-    parts = [place.source if place.offset is None else f"{place.source} +{place.offset:#x}"]
-    if place.phys is not None:
-        parts.append(f"phys {place.phys:#x}")
-    if size:
-        parts.append(plural(size, "byte"))
-    return SafeText(f" {glyphs.dot} ".join(parts))
 
 
 def heading(entity: Entity, width: int, glyphs: Glyphs) -> list[Line]:
@@ -57,38 +40,6 @@ def heading(entity: Entity, width: int, glyphs: Glyphs) -> list[Line]:
         why = SafeText(f"{entity.status.value}: {entity.reason}" if entity.reason else entity.status.value)
         lines += [(*spans((" ", role)), *line) for line in wrap(why, width - 1, 2, role, glyphs.ellipsis)]
     return lines
-
-
-def value_info(value: Value, base: Base, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """About the selected value, most important first: meaning, why it is doubtful, its whole text, where its bytes lie, its declaration."""
-    inner = width - 4
-    missing = value.value if isinstance(value.value, Missing) else None
-    lines = wrap(SafeText(value.meaning or value.unit.value), inner, 2, Role.TEXT, glyphs.ellipsis)
-    if missing is not None:
-        lines += wrap(format_value(missing, value.unit), inner, 3, STATUS_ROLE[missing.status], glyphs.ellipsis)
-    elif value.status not in (Status.DECODED, Status.DERIVED):
-        lines.append(spans((f"{value.status.value}: not to be taken as fact", STATUS_ROLE[value.status])))
-    last: list[Line] = []
-    if value.place is not None:
-        last += wrap(place_text(value.place, value.size, glyphs), inner, 1, Role.ADDRESS, glyphs.ellipsis)
-    elif missing is None:
-        last.append(spans(("derived, no bytes of its own", Role.DIM)))
-    if value.source:
-        last += wrap(SafeText(value.source), inner, 1, Role.DIM, glyphs.ellipsis)
-    if isinstance(value.value, bytes) and len(whole := shown_value(value, base)) > inner - _NAME_WIDTH:
-        lines += wrap(whole, inner, max(2, height - len(lines) - len(last)), unit_role(value.unit), glyphs.ellipsis)
-    return _indented((lines + last)[:height])
-
-
-def shown_value(value: Value, base: Base) -> SafeText:
-    """The value as a line of detail: words of ours stand without the quotes that captured text has."""
-    ours = value.status is Status.DERIVED and isinstance(value.value, bytes)
-    return (plain_value if ours else format_value)(value.value, value.unit, base)
-
-
-def _indented(lines: list[Line]) -> list[Line]:
-    """Lines set off from the list above them."""
-    return [(*spans(("   ", Role.TEXT)), *line) for line in lines]
 
 
 class FieldsPane(TableView):
@@ -135,14 +86,6 @@ def _value_line(value: Value, names: int, width: int, base: Base, glyphs: Glyphs
     word = f"  {status.value} "
     shown = fit(line, width - len(word), glyphs.ellipsis)
     return (*shown, *spans((" " * (width - len(word) - width_of(shown)) + word, STATUS_ROLE[status])))
-
-
-def _distance(one: Place, other: Place) -> int:
-    if one.phys is not None and other.phys is not None:
-        return other.phys - one.phys
-    if one.source == other.source and one.offset is not None and other.offset is not None:
-        return other.offset - one.offset
-    return 0
 
 
 class RowsPane(TableView):
@@ -208,14 +151,22 @@ class RowsPane(TableView):
             return None
 
     def row_span(self) -> tuple[Place | None, int]:
-        """Where the row at the cursor lies, and its bytes: it ends where the next one begins, as far as they lie side by side."""
-        assert self.source is not None
+        """Where the row at the cursor lies, and its bytes; (None, 0) for a row that is derived."""
+        if not isinstance(self.source, WireRows):
+            return None, 0
         try:
-            here, *others = (self.source.place(row) for row in (self.cursor, self.cursor + 1, self.cursor - 1))
+            return self.source.place(self.cursor), self.source.row_bytes()
         except Exception:
             return None, 0
-        near = (abs(_distance(here, other)) for other in others if here is not None and other is not None)
-        return here, next((size for size in near if 0 < size <= _LARGEST_ROW), 1)
+
+    def row_holding(self, address: int | None) -> int | None:
+        """The row whose own bytes hold a physical address."""
+        if address is None or not isinstance(self.source, WireRows):
+            return None
+        try:
+            return self.source.row_holding(address)
+        except Exception:
+            return None
 
     def row_info(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
         """About the row at the cursor: its values with their units, and where it lies."""
@@ -235,7 +186,7 @@ class RowsPane(TableView):
         place, size = self.row_span()
         where = place_text(place, size, glyphs) if place is not None else SafeText("derived, no bytes of its own")
         lines = [line, *lines] if any(isinstance(value.value, bytes) for value in values) else [*lines, line]
-        return _indented([*lines, *wrap(where, width - 4, 1, Role.DIM, glyphs.ellipsis)][:height])
+        return indented([*lines, *wrap(where, width - 4, 1, Role.DIM, glyphs.ellipsis)][:height])
 
     @property
     def _number_width(self) -> int:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from textual.binding import Binding
+from textual.keys import _character_to_key
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
 
 _NAMES = {
     "question_mark": "?",
@@ -28,6 +35,9 @@ _NAMES = {
     "equals_sign": "=",
     "minus": "-",
 }
+_SHORT = {"Bksp": "backspace"}
+"""Names that a hint has no room for."""
+_LONG = {name: long for long, name in _NAMES.items()} | _SHORT
 _MODIFIERS = {"ctrl": "Ctrl", "shift": "Shift", "alt": "Alt"}
 
 
@@ -45,3 +55,18 @@ def key_name(one: str) -> str:
     """A key of Textual as people write it."""
     *modifiers, last = one.split("+")
     return "-".join([*(_MODIFIERS.get(m, m) for m in modifiers), _NAMES.get(last, last)])
+
+
+def shown_keys(screen: Screen[Any], names: str) -> str:
+    """What a hint calls keys (``Enter``, ``+ -``), where the user's config put others in the place of some of them: those."""
+    keymap = screen.app._keymap
+    return " ".join(_shown_key(screen, name, keymap) for name in names.split(" ")) if keymap else names
+
+
+def _shown_key(screen: Screen[Any], name: str, keymap: Mapping[str, str]) -> str:
+    wanted = _LONG.get(name, _character_to_key(name) if len(name) == 1 else name.lower())
+    # From the app down, as keys of priority are looked up.
+    nodes = reversed((screen.focused or screen).ancestors_with_self)
+    binding = next((found[0] for node in nodes if (found := node._bindings.key_to_bindings.get(wanted))), None)
+    keys = keymap.get(binding.id or "") if binding is not None else None
+    return key_name(keys.split(",")[0]) if keys else name

@@ -25,6 +25,7 @@ class Role(Enum):
     BAD = auto()
     UNKNOWN = auto()
     MARK = auto()
+    MARK_SOFT = auto()
     RULE = auto()
     RULE_FOCUS = auto()
     KEY = auto()
@@ -39,6 +40,10 @@ class Span:
 
 
 Line = tuple[Span, ...]
+
+CUT = "…"
+"""Stands for what was cut off, unless a look has another sign."""
+_CUT_ASCII = "~"
 
 STATUS_ROLE = {
     Status.DECODED: Role.TEXT,
@@ -56,12 +61,28 @@ def spans(*pieces: tuple[str, Role]) -> Line:
     return tuple(Span(SafeText(text), role) for text, role in pieces if text)
 
 
+def ascii_only(line: Line) -> Line:
+    """The line for a terminal that gets nothing but ASCII: other characters as ``visible`` writes what cannot be shown."""
+    if all(span.text.isascii() for span in line):
+        return line
+    return tuple(Span(SafeText("".join(map(_ascii_char, span.text))), span.role) for span in line)
+
+
+def without_cut(line: Line) -> Line:
+    """The line for a font that lacks the ellipsis."""
+    return tuple(Span(SafeText(span.text.replace(CUT, _CUT_ASCII)), span.role) for span in line)
+
+
+def _ascii_char(char: str) -> str:
+    return char if char.isascii() else _CUT_ASCII if char == CUT else f"\\u{{{ord(char):x}}}"
+
+
 def width_of(line: Line) -> int:
     """Terminal cells of a line."""
     return sum(cell_len(span.text) for span in line)
 
 
-def fit(line: Line, width: int, ellipsis: str = "…") -> Line:
+def fit(line: Line, width: int, ellipsis: str = CUT) -> Line:
     """The line in at most ``width`` cells; cut with an ellipsis where it is longer."""
     if width_of(line) <= width:
         return line
@@ -79,7 +100,7 @@ def fit(line: Line, width: int, ellipsis: str = "…") -> Line:
     return tuple(kept)
 
 
-def fit_end(text: SafeText, width: int, ellipsis: str = "…") -> SafeText:
+def fit_end(text: SafeText, width: int, ellipsis: str = CUT) -> SafeText:
     """The end of the text in at most ``width`` cells, after an ellipsis where it is longer: of a path the end matters."""
     start = 0
     room = width
@@ -94,12 +115,12 @@ def pad(text: str, width: int, *, right: bool = False) -> SafeText:
     """Safe text in exactly ``width`` cells; ``right``: against the right edge."""
     used = cell_len(text)
     if used > width:
-        return SafeText(set_cell_size(text, max(width - 1, 0)) + "…" * (width > 0))
+        return SafeText(set_cell_size(text, max(width - 1, 0)) + CUT * (width > 0))
     blanks = " " * (width - used)
     return SafeText(blanks + text if right else text + blanks)
 
 
-def wrap(text: SafeText, width: int, most: int, role: Role = Role.TEXT, ellipsis: str = "…") -> list[Line]:
+def wrap(text: SafeText, width: int, most: int, role: Role = Role.TEXT, ellipsis: str = CUT) -> list[Line]:
     """The text in at most ``most`` lines, broken at blanks where there are any, cut with an ellipsis."""
     lines: list[Line] = []
     rest = text.strip()

@@ -3,33 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
+from types import MappingProxyType
 
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
 from kho_tui.errors import InputError
+from kho_tui.layout.platform import Platform
+from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.entity import Entity
-from kho_tui.text import SafeText
+from kho_tui.model.facts import Unavailable
+from kho_tui.model.host import Host
+from kho_tui.model.state import Machine, State
+from kho_tui.operations.map_state import Whois
+from kho_tui.text import NO_TEXT, SafeText
 
-Maps = Callable[[str], MemoryMap]
-"""The memory map of a side; computed when it is first asked for, which may take seconds. Any thread."""
+
+class Maps:
+    """The memory maps of a state by side, each computed when it is first asked for, which may take seconds. Any thread."""
+
+    def __init__(self, make: Callable[[str, Context], MemoryMap]) -> None:
+        self._make = make
+        self._made: dict[str, MemoryMap] = {}
+        self._lock = Lock()
+
+    def __call__(self, side: str, context: Context | None = None) -> MemoryMap:
+        """The map of a side; who asks while another computes it waits for that one. Raises Cancelled, and KhoError where there is none."""
+        with self._lock:
+            found = self._made.get(side)
+            if found is None:
+                found = self._made[side] = self._make(side, context or Context())
+            return found
+
+    def made(self, side: str) -> MemoryMap | None:
+        """The map of a side where it is there already."""
+        return self._made.get(side)
 
 
-def no_maps(side: str) -> MemoryMap:
-    """Of a state whose map is not known."""
+def _no_map(side: str, _context: Context) -> MemoryMap:
     raise InputError(f"there is no memory map of {side}")
+
+
+def _no_whois(address: int) -> Whois:
+    raise InputError(f"nothing is known of who owns {address:#x}")
+
+
+def _nothing() -> None:
+    """There is nothing to close."""
+
+
+_UNTOLD = Unavailable(SafeText("not told"))
+_NO_STATE = State(
+    Machine(NO_TEXT, "state", None, None, Platform(), (), None, (), ()),
+    Host(_UNTOLD, _UNTOLD, (), _UNTOLD, _UNTOLD),
+    _UNTOLD,
+    MappingProxyType({}),
+    (),
+    (),
+    _UNTOLD.reason,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """A state ready to be looked at. ``page_size`` in bytes turns page frame numbers into addresses."""
+    """A state ready to be looked at.
+
+    ``page_size`` in bytes turns page frame numbers into addresses. ``whois`` takes an address and may raise KhoError; any thread. ``path``
+    is what was opened as it was typed, ``options`` the words that the commands which print the same must be given with it. ``note`` is a
+    warning about the reading itself. ``close`` is called when nobody looks at the state any more.
+    """
 
     title: SafeText
     verdict: SafeText
     root: Entity
     page_size: int = 4096
-    maps: Maps = no_maps
+    maps: Maps = field(default_factory=lambda: Maps(_no_map))
+    state: State = _NO_STATE
+    memory: PhysicalMemory | None = None
+    whois: Callable[[int], Whois] = _no_whois
+    path: str = ""
+    options: tuple[str, ...] = ()
+    note: SafeText = NO_TEXT
+    close: Callable[[], None] = _nothing
 
 
 Loader = Callable[[Context], Loaded]
 """Blocking; runs in a thread, reports through the context and stops when it is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Something that may become another while one looks at it. ``changed`` blocks and is asked every ``seconds``; any thread."""
+
+    changed: Callable[[], bool]
+    seconds: float

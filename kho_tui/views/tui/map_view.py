@@ -43,10 +43,6 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
         key("right,l", "move(1)", "a cell to the left, right", "map.right"),
         key("up,k", "lane(-1)", "the lane above, below", "map.up"),
         key("down,j", "lane(1)", "the lane above, below", "map.down"),
-        key("tab", "stop(1)", "the next, previous kind", "map.next_kind"),
-        key("shift+tab", "stop(-1)", "the next, previous kind", "map.previous_kind"),
-        key("right_square_bracket", "region(1)", "next, previous region of what is chosen", "map.next_region"),
-        key("left_square_bracket", "region(-1)", "next, previous region of what is chosen", "map.previous_region"),
         key("ctrl+u", "pan(-2)", "half a window to the left, right", "map.half_left"),
         key("ctrl+d", "pan(2)", "half a window to the left, right", "map.half_right"),
         key("pageup,ctrl+b", "pan(-1)", "a window to the left, right", "map.page_left"),
@@ -99,6 +95,12 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
         if self.chart is None or self._awaited is not None:
             return None
         return MapPlace(self.chart.memory.side, self.address, cell=self._axis.cell, low=self._axis.low, stop=self.chosen.name)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The addresses in sight, the end exclusive."""
+        axis = self._axis
+        return max(axis.low, axis.start), min(axis.low + axis.width * axis.cell, axis.end)
 
     @property
     def chosen(self) -> Stop:

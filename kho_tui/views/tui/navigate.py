@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entity import Detail, Entity, Value, walk
+from kho_tui.model.entity import Detail, Entity, Value, find, walk
 from kho_tui.model.facts import Status
 from kho_tui.model.path import EntityPath, parse_path
 from kho_tui.text import NO_TEXT, SafeText
@@ -20,14 +21,32 @@ _HITS = 10_000
 _SMALL = 64 << 10
 
 
+class Where(Enum):
+    """The places of the app in the order of their digit keys. The value is the word shown."""
+
+    OVERVIEW = "overview"
+    TREE = "tree"
+    MAP = "map"
+    LUO = "LUO"
+    BLOCKS = "blocks"
+    SCRATCH = "scratch"
+    FINDINGS = "findings"
+    SOURCES = "sources"
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in the app: an entity, the value or table row selected in it, and the pane that had the focus."""
+    """A place in the tree: an entity, the value or table row selected in it, and the pane that had the focus."""
 
     path: EntityPath
     value: int | None = None
     row: int | None = None
     pane: str | None = None
+
+    @property
+    def where(self) -> Where:
+        """The tree."""
+        return Where.TREE
 
     def is_shown_by(self, here: Location) -> bool:
         """True where one who is ``here`` sees this place already."""
@@ -51,9 +70,28 @@ class MapPlace:
     low: int = 0
     stop: str = ""
 
+    @property
+    def where(self) -> Where:
+        """The map."""
+        return Where.MAP
 
-Spot = Location | MapPlace
-"""Anywhere in the app."""
+
+@dataclass(frozen=True, slots=True)
+class ListSpot:
+    """A place in one of the lists: the row at the cursor, what the list is filtered by, what it is sorted by, the pane with the focus.
+
+    Of the tree or the map it means: as it was left.
+    """
+
+    where: Where
+    row: int = 0
+    words: str = ""
+    sort: str = ""
+    pane: str | None = None
+
+
+Spot = Location | MapPlace | ListSpot
+"""Anywhere in the app; ``where`` says in which of its places."""
 
 
 @dataclass(slots=True)
@@ -79,6 +117,8 @@ class History:
 
     @staticmethod
     def _step(source: list[Spot], other: list[Spot], here: Spot) -> Spot | None:
+        while source and source[-1] == here:
+            source.pop()
         if not source:
             return None
         other.append(here)
@@ -120,6 +160,17 @@ def path_of(value: Value) -> EntityPath | None:
     if value.name != "where" or not isinstance(value.value, bytes):
         return None
     return parse_path(value.value.decode("utf-8", "surrogateescape"))
+
+
+def location_of(root: Entity, path: EntityPath) -> Location:
+    """Where the tree shows what a path names: an entity, a row of one's table (``out/preserved/37``), else the nearest entity above."""
+    if find(root, path) is not None:
+        return Location(path)
+    row = path.parts[-1] if path.parts else ""
+    above = path.parent
+    while above.parts and find(root, above) is None:
+        above, row = above.parent, ""
+    return Location(above, row=int(row), pane="rows") if row.isascii() and row.isdigit() else Location(above)
 
 
 def locate(root: Entity, address: int, cancelled: Callable[[], bool]) -> list[Location]:

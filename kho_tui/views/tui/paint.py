@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from kho_tui.views.tui.lines import Line, fit, width_of
+from kho_tui.views.tui.lines import CUT, Line, ascii_only, fit, width_of, without_cut
 from kho_tui.views.tui.theme import Look
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ def paint(line: Line, width: int, look: Look, row: Style | None = None) -> Strip
     """A line as cells, cut or filled to ``width``. ``row`` is laid under the whole line; a reversing one replaces the roles."""
     palette = look.palette
     base = palette.base if row is None else palette.base + row
+    if look.is_ascii:
+        line = ascii_only(line)
+    elif look.glyphs.ellipsis != CUT:
+        line = without_cut(line)
     shown = fit(line, width, look.glyphs.ellipsis)
     if row is not None and row.reverse:
         segments = [Segment(span.text, base) for span in shown]

@@ -1,4 +1,4 @@
-"""The line at the bottom where a search or an address is typed."""
+"""The line at the bottom where a search, an address or a filter is typed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input
 
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Role, spans
 from kho_tui.views.tui.paint import Panel
 
-Purpose = Literal["search", "address"]
-_SIGNS: dict[Purpose, str] = {"search": " search / ", "address": " address @ "}
+Purpose = Literal["search", "address", "filter"]
+_SIGNS: dict[Purpose, str] = {"search": " search / ", "address": " address @ ", "filter": " filter "}
 
 
 class Prompt(Horizontal):
@@ -26,12 +27,19 @@ class Prompt(Horizontal):
     ]
 
     class Answered(Message):
-        """Something was typed and sent."""
+        """Something was typed and sent. Of a filter empty text is an answer too: none wanted."""
 
         def __init__(self, purpose: Purpose, text: str) -> None:
             super().__init__()
             self.purpose = purpose
             self.text = text
+
+    class Opened(Message):
+        """The prompt takes the keys from what had the focus."""
+
+        def __init__(self, focused: Widget | None) -> None:
+            super().__init__()
+            self.focused = focused
 
     class Closed(Message):
         """The prompt went away."""
@@ -52,13 +60,15 @@ class Prompt(Horizontal):
         """True while something is asked."""
         return self.has_class("open")
 
-    def ask(self, purpose: Purpose) -> None:
-        """Open for a search or an address."""
+    def ask(self, purpose: Purpose, value: str = "") -> None:
+        """Open with ``value`` to begin from."""
         self._purpose = purpose
         self.query_one(Panel).show([spans((_SIGNS[purpose], Role.KEY))])
         text = self.query_one(Input)
-        text.value = ""
+        text.value = value
+        text.cursor_position = len(value)
         self.add_class("open")
+        self.post_message(self.Opened(self.screen.focused))
         # Not focus(): that waits for the next refresh, and what was typed meanwhile would go to the list.
         self.screen.set_focus(text)
 
@@ -71,5 +81,5 @@ class Prompt(Horizontal):
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.action_give_up()
-        if event.value.strip():
+        if event.value.strip() or self._purpose == "filter":
             self.post_message(self.Answered(self._purpose, event.value.strip()))

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kho_tui.errors import KhoError
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.facts import Damaged, Status
-from kho_tui.text import SafeText, visible
-
-
-def explain(error: BaseException) -> SafeText:
-    """One line for an error: ours as it stands, any other named as a fault of the program."""
-    if isinstance(error, KhoError):
-        return visible(str(error))
-    if isinstance(error, MemoryError):
-        return SafeText("not enough memory")
-    if isinstance(error, OSError):
-        return visible(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
-    return visible(f"internal error: {type(error).__name__}: {error}")
+from kho_tui.text import SafeText
+from kho_tui.views.tui.explain import explain
 
 
 def read_children(entity: Entity) -> Sequence[Entity]:

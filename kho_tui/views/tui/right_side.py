@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.text import SafeText
 from kho_tui.views.format import Base
-from kho_tui.views.tui.detail_panes import FieldsPane, RowsPane, heading, value_info
-from kho_tui.views.tui.hex_pane import HexPane
-from kho_tui.views.tui.navigate import Location
+from kho_tui.views.tui.detail_panes import FieldsPane, RowsPane, heading
+from kho_tui.views.tui.hex_pane import HexPane, offset_in
+from kho_tui.views.tui.meaning import byte_info, value_info, word_at
+from kho_tui.views.tui.navigate import Location, address_of
 from kho_tui.views.tui.paint import Panel, look_of
 from kho_tui.views.tui.table_view import TableView
 
 _BASES: tuple[Base, ...] = ("natural", "hex", "dec")
-_INFO_HEIGHTS = ((22, 3), (36, 4))
-_INFO_HEIGHT_TALL = 6
+_INFO_HEIGHTS = ((22, 4), (36, 6))
+_INFO_HEIGHT_TALL = 7
 _INFO_HEIGHT_ALONE = 12
+_INFO_HEIGHT_BESIDE_ROWS = 5
+_MAY_POINT = frozenset({Unit.OPAQUE, Unit.ID})
+"""Units of eight bytes that may hold an address without being declared as one."""
+Subject = Literal["value", "row", "byte"]
 _BYTES_BESIDE_ROWS = 22
 """Lines of the right side from which a long list leaves room for the bytes."""
 
@@ -33,7 +43,13 @@ class RightSide(Vertical):
         self.base: Base = "natural"
         self.is_settled = True
         """False from new contents until they are laid out."""
+        self.platform = Platform()
+        """Byte order and page size of what is shown."""
+        self.owner_of: Callable[[int], SafeText | None] = lambda _address: None
+        """What lies at a physical address, as far as that is known already; asked at every move, so it must not compute a map."""
         self._detail = Detail()
+        self._held_by: Subject = "value"
+        """What holds the byte at the cursor of the dump; until that moves, what was selected before."""
         self._heading = Panel(id="heading")
         self.fields = FieldsPane(id="fields")
         self._info = Panel(id="info", raised=True)
@@ -87,8 +103,9 @@ class RightSide(Vertical):
         self._heading.show(lines)
         self._heading.styles.height = len(lines)
         height = next((least for below, least in _INFO_HEIGHTS if self.screen.size.height < below), _INFO_HEIGHT_TALL)
-        free = self.size.height - len(lines) - height
         has_rows, has_bytes = self._detail.table is not None, bool(self.hex.blobs)
+        height = min(height, _INFO_HEIGHT_BESIDE_ROWS) if has_rows else height
+        free = self.size.height - len(lines) - height
         show_bytes = has_bytes and (not has_rows or free >= _BYTES_BESIDE_ROWS)
         wanted = len(self._detail.values) + self.fields.head_lines
         for pane, there in ((self.fields, bool(self._detail.values)), (self.table, has_rows), (self.hex, show_bytes)):
@@ -101,8 +118,11 @@ class RightSide(Vertical):
             self.fields.styles.height = max(2, min(wanted, free))
         self.hex.styles.height = "1fr" if not has_rows else max(6, free // 4)
 
-    def on_table_view_moved(self, _message: TableView.Moved) -> None:
+    def on_table_view_moved(self, message: TableView.Moved) -> None:
         """Everything else follows the selection."""
+        if message.view is self.hex and self.screen.focused is self.hex:
+            with self.prevent(TableView.Moved):
+                self._select_what_holds_byte()
         self._selection_changed()
 
     def on_descendant_focus(self) -> None:
@@ -114,27 +134,79 @@ class RightSide(Vertical):
         self._selection_changed()
 
     def _selection_changed(self) -> None:
+        # In the dump itself the bytes were marked before the focus came, or by the move.
+        if self.screen.focused is not self.hex:
+            self._held_by = self._subject
+            with self.prevent(TableView.Moved):
+                if self._held_by == "row":
+                    self.hex.mark(*self.table.row_span())
+                elif (value := self.fields.value) is not None:
+                    self.hex.mark(value.place, value.size)
         self._draw_info()
-        with self.prevent(TableView.Moved):
-            if self._on_rows:
-                self.hex.mark(*self.table.row_span())
-            elif self.screen.focused is not self.hex and (value := self.fields.value) is not None:
-                self.hex.mark(value.place, value.size)
 
     @property
-    def _on_rows(self) -> bool:
-        return self.table.row_count() > 0 and (self.screen.focused is self.table or not self._detail.values)
+    def _subject(self) -> Subject:
+        """What the info speaks of, and what is copied."""
+        focused = self.screen.focused
+        if focused is self.hex and self.hex.byte is not None:
+            return self._held_by
+        is_row = self.table.row_count() > 0 and (focused is self.table or not self._detail.values)
+        return "row" if is_row else "value"
+
+    def _select_what_holds_byte(self) -> None:
+        """Select the field, else the row, that holds the byte at the cursor of the dump. The cursor stays where it is."""
+        here = self.hex.byte
+        if here is None:
+            return
+        blob, offset = here
+        phys = None if blob.place.phys is None else blob.place.phys + offset
+        if (index := self._value_holding(blob, offset)) is not None:
+            self._held_by = "value"
+            self.fields.set_cursor(index)
+            self.hex.mark_around(self._detail.values[index].place, self._detail.values[index].size)
+        elif (row := self.table.row_holding(phys)) is not None:
+            self._held_by = "row"
+            self.table.set_cursor(row)
+            self.hex.mark_around(*self.table.row_span())
+        else:
+            self._held_by = "byte"
+            self.hex.mark_around(None, 0)
+
+    def _value_holding(self, blob: Blob, offset: int) -> int | None:
+        """The value of fewest bytes around a byte; of several the selected one (parts of a packed field), else the first."""
+        held = []
+        for index, value in enumerate(self._detail.values):
+            first = offset_in(blob, value.place)
+            if first is not None and first <= offset < first + value.size:
+                held.append((value.size, index != self.fields.cursor, index))
+        return min(held)[2] if held else None
 
     def _draw_info(self) -> None:
         panel = self._info
         glyphs = look_of(self).glyphs
-        height = panel.size.height or _INFO_HEIGHT_TALL
-        if self._on_rows:
-            panel.show(self.table.row_info(panel.size.width, height, glyphs))
+        width, height = panel.size.width, panel.size.height or _INFO_HEIGHT_TALL
+        here = self.hex.byte
+        if self._subject == "row":
+            panel.show(self.table.row_info(width, height, glyphs))
+        elif self._subject == "byte" and here is not None:
+            panel.show(byte_info(*here, self.platform.byte_order, self._owner_of_word(*here), width, height, glyphs))
         elif (value := self.fields.value) is not None:
-            panel.show(value_info(value, self.base, panel.size.width, height, glyphs))
+            raw = self.hex.raw(value.place, value.size)
+            panel.show(value_info(value, self.base, width, height, glyphs, raw, self._owner_of_value(value, raw)))
         else:
             panel.show([])
+
+    def _owner_of_value(self, value: Value, raw: bytes | None) -> SafeText | None:
+        """Of what a pointer points at; of a number of eight bytes only where it happens to be an address."""
+        address = address_of(value, self.platform.page_size)
+        if address is None and raw is not None and len(raw) == 8 and isinstance(value.value, int) and value.unit in _MAY_POINT:
+            address = value.value or None
+        return None if address is None else self.owner_of(address)
+
+    def _owner_of_word(self, blob: Blob, offset: int) -> SafeText | None:
+        _, raw = word_at(blob, offset)
+        address = int.from_bytes(raw, self.platform.byte_order)
+        return self.owner_of(address) if len(raw) == 8 and address else None
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -143,16 +215,25 @@ class RightSide(Vertical):
 
     @property
     def selected(self) -> Value | None:
-        """What ``y`` copies: of a row its address, else the value at the cursor."""
-        if self._on_rows:
+        """What ``y`` copies and Enter follows: of a row its address, of a byte without a field its own, else the selected value."""
+        here = self.hex.byte
+        if self._subject == "byte" and here is not None:
+            place = here[0].place.at(here[1])
+            return None if place.phys is None else Value("address", Unit.PHYS, place.phys)
+        if self._subject == "row":
             values = self.table.row_values(self.table.cursor)
             return next((value for value in values if value.unit in (Unit.PHYS, Unit.PFN)), values[0] if values else None)
         return self.fields.value
 
     def next_base(self) -> Base:
         """Write integers by unit, all hex, all decimal, in turn."""
-        self.base = self.fields.base = self.table.base = _BASES[(_BASES.index(self.base) + 1) % len(_BASES)]
+        self.set_base(_BASES[(_BASES.index(self.base) + 1) % len(_BASES)])
+        return self.base
+
+    def set_base(self, base: Base) -> None:
+        """Write integers in this base."""
+        self.base = self.fields.base = self.table.base = base
         self.fields.contents_changed()
         self.table.contents_changed()
-        self._draw_info()
-        return self.base
+        if self.entity is not None:
+            self._draw_info()

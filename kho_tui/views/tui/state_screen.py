@@ -1,44 +1,61 @@
-"""The main screen: one state, its tree left, the selected thing right, and the ways from one thing to another."""
+"""The one screen of the app: the keys that hold in every place, and what is typed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import TYPE_CHECKING, get_args
 
 from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.widget import Widget
 
 from kho_tui.errors import InputError
-from kho_tui.layout.struct import Unit
-from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing
-from kho_tui.text import visible
-from kho_tui.views.format import parse_address, plain_value
+from kho_tui.text import NO_TEXT, SafeText, join_safe, visible
+from kho_tui.views.format import Base, parse_address, plain_value
+from kho_tui.views.tui.changes import NO_CHANGES, changed_paths
 from kho_tui.views.tui.clipboard import copy
+from kho_tui.views.tui.commands import commands_of
+from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.help import HelpScreen
-from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Role
+from kho_tui.views.tui.keys import key, key_name
+from kho_tui.views.tui.lines import Role, fit, spans
 from kho_tui.views.tui.loaded import Loaded
-from kho_tui.views.tui.navigate import FINDINGS, Hits, Location, Spot, search
+from kho_tui.views.tui.navigate import Location, Where, search
+from kho_tui.views.tui.paint import look_of
+from kho_tui.views.tui.palette import Entry, Palette
 from kho_tui.views.tui.prompt import Prompt, Purpose
-from kho_tui.views.tui.reading import explain
-from kho_tui.views.tui.table_view import TableView
-from kho_tui.views.tui.top import Top
-from kho_tui.views.tui.travel import TravelScreen
+from kho_tui.views.tui.shell import command_line
+from kho_tui.views.tui.travel import Journey, Prepared, TravelScreen
 from kho_tui.views.tui.tree_model import TreeModel
 
 if TYPE_CHECKING:
     from kho_tui.views.tui.app import KhoApp
 
+_BASES: tuple[Base, ...] = get_args(Base)
+_AROUND_TREE = 5
+"""Lines of the screen that are not rows of the tree: places, breadcrumb, verdict, the tree's own title, the last line."""
+
+
+def prepare(loaded: Loaded, height: int, journey: Journey, before: Prepared | None, stop: Event) -> Prepared:
+    """What is computed before a state is shown, in a thread; ``before`` is the read it is compared with. Raises Cancelled."""
+    tree = TreeModel(loaded.root)
+    if journey.opened:
+        tree.reopen(journey.opened)
+    else:
+        tree.open_to_fit(height - _AROUND_TREE)
+    changes = changed_paths(before.loaded.root, loaded.root, stop.is_set) if before is not None else NO_CHANGES
+    return Prepared(loaded, tree, changes)
+
 
 class StateScreen(TravelScreen, inherit_bindings=False):
-    """One state. Selecting in the tree reads the entity's detail beside the screen; everything else follows the selection."""
+    """What the keys of design.md section 6 do, everywhere; a body answers for what they mean in its place."""
 
-    AUTO_FOCUS = "#tree"
+    AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (116, "-wide")]  # noqa: RUF012 - as Textual declares it
 
     BINDINGS = [  # noqa: RUF012
+        *(key(str(number), f"place({number})", f"to {where.value}", f"go.{where.name.lower()}") for number, where in enumerate(Where, 1)),
         key("tab", "focus_pane(1)", "next, previous pane", "state.next_pane"),
         key("shift+tab", "focus_pane(-1)", "next, previous pane", "state.previous_pane"),
         key("backspace,alt+left", "back", "back to where you were, forward again", "state.back"),
@@ -46,112 +63,87 @@ class StateScreen(TravelScreen, inherit_bindings=False):
         key("slash", "ask('search')", "search titles, paths, values, addresses", "state.search"),
         key("n", "hit(1)", "next, previous hit of the search", "state.next_hit"),
         key("N", "hit(-1)", "next, previous hit of the search", "state.previous_hit"),
-        key("right_square_bracket", "finding(1)", "next, previous finding", "state.next_finding"),
-        key("left_square_bracket", "finding(-1)", "next, previous finding", "state.previous_finding"),
-        key("at", "ask('address')", "go to an address (0x…, 4G, pfn:0x…)", "state.address"),
-        key("m", "map", "where it lies: the memory map", "state.map"),
+        key("right_square_bracket", "step(1)", "next, previous of what this place is about", "state.next"),
+        key("left_square_bracket", "step(-1)", "next, previous of what this place is about", "state.previous"),
+        key("at", "ask('address')", "go to an address (0x..., 4G, pfn:0x...)", "state.address"),
+        key("m", "map", "where it lies: the memory map, and back", "state.map"),
         key("x", "base", "number base: by unit, hex, decimal", "state.base"),
         key("y", "copy", "copy the selected value", "state.copy"),
+        key("Y", "copy_command", "copy the command that prints this", "state.copy_command"),
         key("z", "zoom", "the focused pane alone, and back", "state.zoom"),
+        key("colon", "palette", "everything that can be done, by name", "state.palette"),
         key("r", "reload", "read the state again", "state.reload"),
         key("escape", "stop", "stop what runs, end a search", "state.stop"),
         key("question_mark", "keys", "these keys", "state.keys"),
         key("q,ctrl+q", "leave", "quit", "state.quit"),
     ]
 
-    def __init__(self, loaded: Loaded, model: TreeModel, start: Spot | None = None) -> None:
-        super().__init__(loaded, model)
-        self._start = start
+    def __init__(self, prepared: Prepared, journey: Journey, notice: SafeText = NO_TEXT) -> None:
+        super().__init__(prepared, journey)
+        self._notice = join_safe("; ", [text for text in (notice, self.loaded.note) if text])
         self._typing_from: Widget | None = None
+        self._zoomed: Sequence[Widget] = ()
+        """The panes among which one is shown alone; empty: all are shown."""
+        self._away: list[Widget] = []
 
-    def compose(self) -> ComposeResult:
-        """Title and verdict above, tree left, detail right, one line below."""
-        yield Top(self._loaded.title, self._loaded.verdict, id="top")
-        with Horizontal(id="body"):
-            yield self.entities
-            yield self.right
-        yield self.bottom
-
-    @property
-    def busy(self) -> bool:
-        """True while something is read beside the screen or not yet laid out."""
-        return self._detail.is_running or self._walk.is_running or self.entities.busy or not self.right.is_settled
-
-    # Showing
-
-    def on_mount(self) -> None:
-        """Show the first entity, or where one was before a reload."""
-        self.entities.rows_changed()
-        self._select(self.entities.entity, None)
-        if self._start is not None:
-            self._go(self._start)
+    async def on_mount(self) -> None:
+        """Show what goes on from an earlier read."""
+        self._tell_base()
+        self.bottom.notify_of(self._notice)
 
     def on_resize(self) -> None:
-        """A pane may have had to go."""
-        self.call_after_refresh(self._keep_focus)
-
-    @on(TableView.Moved)
-    def _moved(self, message: TableView.Moved) -> None:
-        message.stop()
-        if message.view is not self.entities:
-            self.bottom.clear()
-        elif self.entities.entity is not self.right.entity or self._detail.is_running:
-            self._select(self.entities.entity, None)
+        """The top may have more lines now, or fewer."""
+        self.top.redraw()
 
     # Panes
 
-    @on(TableView.Chosen)
-    def _chosen(self, message: TableView.Chosen) -> None:
-        message.stop()
-        right = self.right
-        if message.view is self.entities:
-            self._choose_entity()
-        elif message.view is right.fields and (value := right.fields.value) is not None:
-            self._follow(value)
-        elif message.view is right.table:
-            target = right.table.row_target()
-            if target is None:
-                self.bottom.say("this row points nowhere", Role.DIM)
-            else:
-                self._go_to_address(target)
-
-    def _choose_entity(self) -> None:
-        entity = self.entities.entity
-        if entity is None:
-            return
-        if entity.path.parent == FINDINGS and self.right.entity is entity:
-            where = next((value for value in self.right.values if value.name == "where"), None)
-            if where is not None:
-                self._follow(where)
-                return
-        if not self.entities.model.rows[self.entities.cursor].leaf:
-            self.entities.action_open_or_close()
-        else:
-            self.action_focus_pane(1)
-
-    def action_stop(self) -> None:
-        """Stop what runs; where nothing runs, end the search."""
-        if self._walk.is_running:
-            self._walk.stop()
-            self.bottom.say("stopped", Role.DIM)
-        else:
-            self._hits = Hits()
-            self.bottom.show_hits("")
-            self.bottom.clear()
-
     def action_focus_pane(self, direction: int) -> None:
-        """Move the focus to the next or previous pane that is shown."""
-        panes = [pane for pane in (self.entities, self.right.fields, self.right.table, self.right.hex) if pane.display]
+        """Move the focus to the next or previous pane that is shown, or in its turn alone."""
+        if self.body is None or self.body.next_pane(direction):
+            return
+        zoomed = self._zoomed
+        panes = zoomed or self.body.panes
+        if not panes:
+            return
         at = panes.index(self.focused) if self.focused in panes else 0
-        self.set_focus(panes[(at + direction) % len(panes)])
+        self.end_zoom()
+        pane = panes[(at + direction) % len(panes)]
+        self.set_focus(pane)
+        if zoomed:
+            self._zoom(pane)
 
     def action_zoom(self) -> None:
         """Give the focused pane the whole body, or end that."""
-        zoom = not self.has_class("-zoomed")
-        for pane in self.query(TableView):
-            pane.set_class(zoom and pane is self.focused, "zoomed")
-        self.set_class(zoom, "-zoomed")
-        self.set_class(zoom and self.focused is self.entities, "-zoomed-tree")
+        if self._zoomed:
+            self.end_zoom()
+        elif self.focused is not None:
+            self._zoom(self.focused)
+
+    def end_zoom(self) -> None:
+        """Show all panes again."""
+        for widget in self._away:
+            widget.styles.clear_rule("display")
+        self._away = []
+        if self.body is not None:
+            # Clearing a rule asks for no layout.
+            self.body.refresh(layout=True)
+        for pane in self._zoomed:
+            pane.remove_class("zoomed")
+        self._zoomed = ()
+
+    def _zoom(self, pane: Widget) -> None:
+        """Hide every other pane, and what holds nothing but other panes."""
+        panes = tuple(self.body.panes) if self.body is not None else ()
+        if pane not in panes:
+            return
+        self._zoomed = panes
+        kept = {pane, *pane.ancestors}
+        for other in panes:
+            if other is not pane:
+                outermost = [other, *(one for one in other.ancestors if isinstance(one, Widget) and one not in kept)][-1]
+                outermost.styles.display = "none"
+                self._away.append(outermost)
+        pane.add_class("zoomed")
 
     # Asking
 
@@ -161,56 +153,114 @@ class StateScreen(TravelScreen, inherit_bindings=False):
 
     def action_ask(self, purpose: Purpose) -> None:
         """Open the line where a search or an address is typed."""
-        self._typing_from = self.focused
         self.bottom.ask(purpose)
+
+    @on(Prompt.Opened)
+    def _prompt_opened(self, message: Prompt.Opened) -> None:
+        self._typing_from = message.focused
 
     @on(Prompt.Closed)
     def _prompt_closed(self) -> None:
-        self.set_focus(self._typing_from if self._typing_from is not None else self.entities)
+        panes = self.body.panes if self.body is not None else ()
+        self.set_focus(self._typing_from if self._typing_from in panes else panes[0] if panes else None)
 
     @on(Prompt.Answered)
     def _answered(self, message: Prompt.Answered) -> None:
-        text = message.text
-        root, page_size = self._loaded.root, self._loaded.page_size
-        if message.purpose == "address":
+        text, body = message.text, self.body
+        if body is None:
+            return
+        if message.purpose == "filter":
+            body.filtered(text)
+        elif message.purpose == "address":
             try:
-                self._go_to_address(parse_address(text, page_size))
+                address = parse_address(text, self.loaded.page_size)
             except InputError as error:
                 self.bottom.say(explain(error), Role.WARN)
-            return
+                return
+            if not body.show_address(address):
+                self.go_to_address(address)
+        elif not body.search(text):
+            self.search_all(text)
+
+    def search_all(self, text: str) -> None:
+        """Search the whole state."""
         query = visible(text)
+        root, page_size = self.loaded.root, self.loaded.page_size
 
         def found(places: list[Location]) -> None:
-            if places:
-                self._step_through(query, places)
-            else:
-                self._hits = Hits()
-                self.bottom.show_hits("")
+            self.step_through(query, places)
+            if not places:
                 self.bottom.say(f"nothing matches {query}", Role.WARN)
 
         self._walk.run(f"searching {query}", lambda stop: search(root, text, page_size, stop.is_set), found, self.bottom)
 
+    def action_stop(self) -> None:
+        """Stop what runs; where nothing runs, end the search."""
+        if self._walk.is_running:
+            self._walk.stop()
+            self.bottom.say("stopped", Role.DIM)
+        elif self.body is None or not self.body.stop():
+            self.step_through(SafeText(""), ())
+            self.bottom.notify_of("")
+            self.bottom.clear()
+
     # The selected value
 
     def action_copy(self) -> None:
-        """Copy the selected value: of the tree the address, of a row its address."""
-        entity = self.right.entity
-        if self.focused is self.entities and entity is not None and entity.address is not None:
-            value: Value | None = Value("address", Unit.PHYS, entity.address)
-        else:
-            value = self.right.selected
+        """Copy the selected value."""
+        value = self.body.selection if self.body is not None else None
         if value is None or isinstance(value.value, Missing):
             self.bottom.say("nothing to copy here", Role.DIM)
             return
-        text = plain_value(value.value, value.unit, self.right.base)
-        self.bottom.say(f"copied {text}  {copy(self.app, text)}")
+        self._copy(plain_value(value.value, value.unit, self.base))
+
+    def action_copy_command(self) -> None:
+        """Copy the command that prints what is shown."""
+        if self.body is not None:
+            self._copy(command_line(self.body.command, self.loaded.path, self.loaded.options))
+
+    def _copy(self, text: SafeText) -> None:
+        way = copy(self.app, text)
+        shown = fit(spans((text, Role.TEXT)), max(self.size.width - len(way) - 10, 20), look_of(self).glyphs.ellipsis)
+        self.bottom.say(f"copied {shown[0].text if shown else text}  {way}")
 
     def action_base(self) -> None:
         """Write integers by unit, all hex, all decimal."""
-        base = self.right.next_base()
-        self.bottom.show_base("" if base == "natural" else base)
+        self.base = _BASES[(_BASES.index(self.base) + 1) % len(_BASES)]
+        self._tell_base()
+        for body in self._bodies.values():
+            body.base_changed()
+
+    def _tell_base(self) -> None:
+        self.bottom.show_base("" if self.base == "natural" else self.base)
 
     # The app
+
+    def action_palette(self) -> None:
+        """Offer everything that can be done."""
+
+        def done(then: Callable[[], None] | None) -> None:
+            if then is not None:
+                then()
+
+        self.app.push_screen(Palette(self._actions(), commands_of(self)), done)
+
+    def _actions(self) -> Sequence[Entry]:
+        """Every action there is now, each with its first key."""
+        entries: dict[str, Entry] = {}
+        # What is peculiar to place and screen first, moving about in a list last: everybody tries the arrows anyway.
+        active_bindings = sorted(self.active_bindings.values(), key=lambda one: one.node is self.focused)
+        for active in active_bindings:
+            binding = active.binding
+            if binding.id and active.enabled and binding.action != "first_chord":
+                action, node = binding.action, active.node
+                words = SafeText(binding.description)
+
+                def run(palette: Palette, action: str = action, node: object = node) -> None:
+                    palette.leave(lambda: self.call_next(self.app.run_action, action, node))
+
+                entries.setdefault(binding.id, Entry(words, SafeText(key_name(binding.key)), run))
+        return list(entries.values())
 
     def action_keys(self) -> None:
         """Show the keys of the focused pane and of the screen."""
@@ -219,8 +269,9 @@ class StateScreen(TravelScreen, inherit_bindings=False):
     def action_reload(self) -> None:
         """Read the state again and come back here."""
         app: KhoApp = self.app  # type: ignore[assignment]
-        app.load(self.here)
+        app.load(self.journey)
 
     def action_leave(self) -> None:
         """Quit."""
-        self.app.exit()
+        app: KhoApp = self.app  # type: ignore[assignment]
+        app.action_leave()

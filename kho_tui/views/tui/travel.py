@@ -1,209 +1,271 @@
-"""Going from one thing of a state to another, to its place in memory, and back."""
+"""Going from place to place, from one thing of a state to another, and back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from asyncio import Lock
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.screen import Screen
+from textual.widget import Widget
 
-from kho_tui.model.entity import Detail, Entity, Value, find
+from kho_tui.model.entity import find
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
-from kho_tui.views.tui.background import Finished, Newest, Stoppable
+from kho_tui.views.format import Base
+from kho_tui.views.tui.background import Finished, Stoppable
+from kho_tui.views.tui.bodies import make_body
+from kho_tui.views.tui.body import Body
 from kho_tui.views.tui.bottom import Bottom
+from kho_tui.views.tui.changes import NO_CHANGES, Changes
 from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.loaded import Loaded
-from kho_tui.views.tui.map_screen import Departure, MapScreen
-from kho_tui.views.tui.navigate import FINDINGS, History, Hits, Location, MapPlace, Spot, address_of, locate, path_of
-from kho_tui.views.tui.reading import read_children, read_detail
-from kho_tui.views.tui.right_side import RightSide
-from kho_tui.views.tui.table_view import TableView
+from kho_tui.views.tui.navigate import FINDINGS, History, Hits, ListSpot, Location, Spot, Where, locate
+from kho_tui.views.tui.reading import read_children
+from kho_tui.views.tui.top import Top
+from kho_tui.views.tui.tree_body import TreeBody
 from kho_tui.views.tui.tree_model import TreeModel
-from kho_tui.views.tui.tree_pane import TreePane
 
-if TYPE_CHECKING:
-    from kho_tui.views.tui.app import KhoApp
 
-_HINTS = (("Enter", "follow"), ("Bksp", "back"), ("/", "search"), ("@", "goto"), ("m", "map"), ("]", "finding"), ("y", "copy"))
+@dataclass(slots=True)
+class Journey:
+    """What outlives another read of the state: where one is (None: at the start), was, and left each place; the search; the base."""
+
+    spot: Spot | None = None
+    history: History = field(default_factory=History)
+    spots: dict[Where, Spot] = field(default_factory=dict)
+    hits: Hits = field(default_factory=Hits)
+    base: Base = "natural"
+    opened: Sequence[EntityPath] = ()
+    """The rows of the tree that are open."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A state with what is computed before it is shown. ``changes`` are those since the read before."""
+
+    loaded: Loaded
+    tree: TreeModel
+    changes: Changes = NO_CHANGES
 
 
 class TravelScreen(Screen[None], inherit_bindings=False):
-    """The panes that show one thing of a state, and all ways to make them show another one."""
+    """Top and bottom line, the bodies between them, and all ways to get from one thing to another."""
 
-    def __init__(self, loaded: Loaded, model: TreeModel) -> None:
+    def __init__(self, prepared: Prepared, journey: Journey) -> None:
         super().__init__()
-        self._loaded = loaded
-        self._model = model
-        self.entities = TreePane(model, id="tree")
-        self.right = RightSide(id="right")
-        self.bottom = Bottom(_HINTS, id="bottom")
-        self._history = History()
-        self._hits = Hits()
-        self._detail = Newest(self)
+        self.prepared = prepared
+        self.loaded = prepared.loaded
+        self.base = journey.base
+        self.top = Top(self.loaded.title, self.loaded.verdict, id="top")
+        self.bottom = Bottom(id="bottom")
+        self.body: Body | None = None
+        self._journey = journey
+        self._places = Vertical(id="places")
+        self._bodies: dict[Where, Body] = {}
+        self._focused: dict[Where, Widget] = {}
+        self._history = journey.history
+        self._hits = journey.hits
         self._walk = Stoppable(self)
+        self._moving = Lock()
 
-    # Showing
+    def compose(self) -> ComposeResult:
+        """Where one is above, a place, one line below."""
+        yield self.top
+        yield self._places
+        yield self.bottom
 
-    def _select(self, entity: Entity | None, location: Location | None) -> None:
-        if entity is None:
-            return
+    async def on_mount(self) -> None:
+        """Go to the start, or to where one was before another read."""
+        await self._enter(self._journey.spot or ListSpot(Where.OVERVIEW))
 
-        def done(detail: Detail) -> None:
-            self.bottom.clear()
-            self.right.show(entity, detail, location)
-            self._keep_focus()
+    @property
+    def busy(self) -> bool:
+        """True while something is read beside the screen or not yet laid out."""
+        return self.body is None or self.body.busy or self._walk.is_running or self._moving.locked()
 
-        self._detail.run(lambda: read_detail(entity), done, lambda text: self.bottom.say(text, Role.BAD))
+    @property
+    def journey(self) -> Journey:
+        """What another read of the state goes on from."""
+        spots = dict(self._journey.spots)
+        spots.update({where: spot for where, body in self._bodies.items() if (spot := body.here) is not None})
+        return Journey(self.here, self._history, spots, self._hits, self.base, self.prepared.tree.opened)
 
     @on(Finished)
     def _finished(self, message: Finished) -> None:
         message.stop()
         message.deliver()
 
-    def _keep_focus(self) -> None:
-        if self.focused is not None and not self.focused.display:
-            self.set_focus(self.entities)
+    # Places
 
-    # Going places
+    async def _enter(self, spot: Spot) -> None:
+        """Show the place that a spot is in, and the spot there."""
+        async with self._moving:
+            where = spot.where
+            body = self._bodies.get(where)
+            wanted: Spot | None = spot
+            if isinstance(spot, ListSpot) and spot == ListSpot(where):
+                wanted = self._journey.spots.get(where) if body is None else None
+            if body is None:
+                body = self._made(where)
+                body.display = False
+                await self._places.mount(body)
+                self._bodies[where] = body
+            if body is not self.body:
+                self._swap(body)
+            body.arrive(wanted)
+            self._focus(body)
+            self.bottom.show_hints(body.HINTS)
+            self.moved()
+
+    def _made(self, where: Where) -> Body:
+        if where is Where.TREE:
+            return TreeBody(self, self.prepared.tree, self.prepared.changes)
+        return make_body(where, self)
+
+    def _swap(self, body: Body) -> None:
+        old = self.body
+        if old is not None:
+            if self.focused is not None and self.focused in old.panes:
+                self._focused[old.WHERE] = self.focused
+            old.display = False
+        self.end_zoom()
+        self.bottom.clear()
+        self.body = body
+        body.display = True
+
+    def _focus(self, body: Body) -> None:
+        if self.focused is not None and body in self.focused.ancestors:
+            return
+        last = self._focused.get(body.WHERE)
+        panes = body.panes
+        self.set_focus(last if last is not None and last in panes else panes[0] if panes else None)
+
+    def end_zoom(self) -> None:
+        """Show all panes again."""
+
+    def moved(self) -> None:
+        """Draw breadcrumb and modes anew."""
+        if self.body is not None:
+            self.top.tell(self.body.WHERE, self.body.trail)
+            self.bottom.show_note(self.body.note)
 
     @property
-    def here(self) -> Location | None:
-        """Where one is."""
-        entity = self.right.entity
-        if entity is None:
-            return None
-        pane = self.focused.id if isinstance(self.focused, TableView) else None
-        return Location(entity.path, self.right.fields.cursor, self.right.table.cursor, pane)
+    def here(self) -> Spot | None:
+        """Where one is; None before there is anywhere."""
+        if self.body is None:
+            return self._journey.spot
+        return self.body.here or ListSpot(self.body.WHERE)
 
-    def _go(self, spot: Spot, leaving: Spot | None = None) -> None:
-        """Open the way to a place and show it; ``leaving`` is what Backspace will return to."""
-        if isinstance(spot, Location):
-            self._go_in_tree(spot, leaving)
-            return
-        if leaving is not None:
-            self._history.leave(leaving)
-        self.app.push_screen(MapScreen(self._loaded, spot), self._came_from_map)
+    # Going
 
-    def _go_in_tree(self, location: Location, leaving: Spot | None) -> None:
-        def opened(_result: None) -> None:
-            with self.prevent(TableView.Moved):
-                there = self.entities.go(location.path)
-            if not there:
-                self.bottom.say(f"{location.path.text} is not in this state", Role.WARN)
-                return
-            if leaving is not None:
-                self._history.leave(leaving)
-            self._select(self.entities.entity, location)
-
-        if self._model.is_way_fetched(location.path):
-            opened(None)
-        else:
-            self._walk.run(f"opening {location.path.text}", lambda _stop: self._model.fetch_way(location.path), opened, self.bottom)
-
-    def _travel(self, spot: Spot) -> None:
+    def travel(self, spot: Spot) -> None:
         """Go somewhere new; Backspace returns."""
-        self._go(spot, self.here)
+        self.call_next(self._leave_for, spot)
 
-    def action_back(self) -> None:
+    async def _leave_for(self, spot: Spot) -> None:
+        here = self.here
+        if here is not None:
+            self._history.leave(here)
+        await self._enter(spot)
+
+    async def action_place(self, number: int) -> None:
+        """Go to a place by its digit."""
+        await self._go_to_place(list(Where)[number - 1])
+
+    @on(Top.Picked)
+    async def _picked(self, message: Top.Picked) -> None:
+        await self._go_to_place(message.where)
+
+    async def _go_to_place(self, where: Where) -> None:
+        if self.body is None or self.body.WHERE is not where:
+            await self._leave_for(ListSpot(where))
+
+    async def action_back(self) -> None:
         """Go back."""
-        self._step_history(-1, self.here)
+        await self._step_history(-1)
 
-    def action_ahead(self) -> None:
+    async def action_ahead(self) -> None:
         """Undo going back."""
-        self._step_history(1, self.here)
+        await self._step_history(1)
 
-    def _step_history(self, direction: int, here: Spot | None) -> None:
+    async def _step_history(self, direction: int) -> bool:
+        here = self.here
         if here is None:
-            return
+            return False
         there = self._history.back(here) if direction < 0 else self._history.ahead(here)
         if there is None:
             self.bottom.say("nothing to go back to" if direction < 0 else "nothing ahead", Role.DIM)
-        else:
-            self._go(there)
+            return False
+        await self._enter(there)
+        return True
 
-    def action_map(self) -> None:
-        """Show where the selected thing lies in memory."""
-        entity = self.right.entity
-        sides = [one.path.parts[0] for one in read_children(self._loaded.root) if one.kind == "side"]
-        if entity is None or not sides:
-            self.bottom.say("no side in this state, so no map of one", Role.DIM)
+    async def action_map(self) -> None:
+        """Show where the selected thing lies in memory; from the map, go back."""
+        body = self.body
+        if body is None:
             return
-        # A finding has no place of its own but speaks of something that has.
-        subject = next((path for value in self.right.values if (path := path_of(value)) is not None), entity.path)
-        own = subject.parts[0] if subject.parts else ""
-        self._travel(self._place_of(entity, subject, own if own in sides else sides[0]))
-
-    def _place_of(self, entity: Entity, subject: EntityPath, side: str) -> MapPlace:
-        """Of a row or a pointer what it speaks of, else the entity and all below it."""
-        right, page_size = self.right, self._loaded.page_size
-        target: int | None = None
-        if self.focused is right.table:
-            target = right.table.row_target()
-        elif self.focused is right.fields and right.fields.value is not None:
-            target = address_of(right.fields.value, page_size)
-        if target is not None:
-            return MapPlace(side, target, page_size)
-        return MapPlace(side, entity.address, max(entity.size, 1), subject)
-
-    def _came_from_map(self, departure: Departure | None) -> None:
-        if departure is None:
+        if body.WHERE is Where.MAP:
+            if not await self._step_history(-1):
+                await self._leave_for(ListSpot(Where.TREE))
             return
-        if departure.way == "reload":
-            app: KhoApp = self.app  # type: ignore[assignment]
-            app.load(departure.place)
-        elif departure.target is not None:
-            self._go(departure.target, departure.place)
+        place = body.place
+        if place is None:
+            self.bottom.say("nothing here lies anywhere in a map", Role.DIM)
         else:
-            self._step_history(1 if departure.way == "ahead" else -1, departure.place)
+            await self._leave_for(place)
 
-    def _follow(self, value: Value) -> None:
-        address = address_of(value, self._loaded.page_size)
-        if address is not None:
-            self._go_to_address(address)
-        elif (path := path_of(value)) is not None:
-            self._travel(Location(path))
-        else:
-            self.bottom.say(f"{value.name} points nowhere", Role.DIM)
-
-    def _go_to_address(self, address: int) -> None:
+    def go_to_address(self, address: int) -> None:
         """To what the address says most about, other than where one is; the rest is for ``n``."""
+        root = self.loaded.root
 
         def done(places: list[Location]) -> None:
-            shown = self.right.entity
             here = self.here
-            others = [place for place in places if here is None or not place.is_shown_by(here)]
+            others = [place for place in places if not isinstance(here, Location) or not place.is_shown_by(here)]
             if len(others) == 1:
-                self._travel(others[0])
+                self.travel(others[0])
             elif others:
-                self._step_through(SafeText(f"{address:#x}"), others)
-            elif places and shown is not None:
+                self.step_through(SafeText(f"{address:#x}"), others)
+            elif places:
                 self.bottom.say(f"{address:#x} lies here", Role.DIM)
             else:
                 self.bottom.say(f"nothing in this state holds {address:#x}", Role.WARN)
 
-        self._walk.run(f"looking for {address:#x}", lambda stop: locate(self._loaded.root, address, stop.is_set), done, self.bottom)
+        self._walk.run(f"looking for {address:#x}", lambda stop: locate(root, address, stop.is_set), done, self.bottom)
 
-    def _step_through(self, query: SafeText, places: list[Location]) -> None:
+    def step_through(self, query: SafeText, places: Sequence[Location]) -> None:
+        """Go to the first of what a search met; ``n`` goes on from there. Without any the search is over."""
         self._hits = Hits(query, places)
-        self.action_hit(1)
+        if places:
+            self._step_hits(1)
+        else:
+            self.bottom.show_hits("")
 
     def action_hit(self, direction: int) -> None:
-        """Go to the next or previous hit."""
+        """Go to the next or previous hit, of the search in this place or of the whole state."""
+        if self.body is None or not self.body.hit(direction):
+            self._step_hits(direction)
+
+    def _step_hits(self, direction: int) -> None:
         place = self._hits.step(direction)
         if place is None:
             self.bottom.say("no search yet: / starts one", Role.DIM)
             return
         self.bottom.show_hits(self._hits.note)
-        self._travel(place)
+        self.travel(place)
 
-    def action_finding(self, direction: int) -> None:
-        """Go to the next or previous finding."""
-        holder = find(self._loaded.root, FINDINGS)
+    def action_step(self, direction: int) -> None:
+        """Go to the next or previous of what this place is about, or finding."""
+        if self.body is not None and self.body.step(direction):
+            return
+        holder = find(self.loaded.root, FINDINGS)
         paths = [finding.path for finding in read_children(holder)] if holder is not None else []
         if not paths:
             self.bottom.say("no findings", Role.DIM)
             return
-        here = self.right.entity.path if self.right.entity is not None else None
+        here = self.here.path if isinstance(self.here, Location) else None
         at = paths.index(here) + direction if here in paths else 0 if direction > 0 else -1
-        self._travel(Location(paths[at % len(paths)]))
+        self.travel(Location(paths[at % len(paths)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kho_tui.model.entity import Entity
@@ -63,6 +63,18 @@ class TreeModel:
                 if opened and len(self.rows) > height:
                     self.collapse(index)
                 index += 1
+
+    @property
+    def opened(self) -> list[EntityPath]:
+        """The rows that are open, parents first."""
+        return [node.entity.path for node in self.rows if node.expanded]
+
+    def reopen(self, paths: Iterable[EntityPath]) -> None:
+        """Open these rows, parents first, as far as they are still there."""
+        for path in paths:
+            index = self.reveal(path)
+            if index is not None:
+                self.expand(index)
 
     def _holds_sessions(self, entity: Entity) -> bool:
         return entity.kind == "subtree" and not entity.is_leaf and any(map(_is_session, self.fetch(entity)))

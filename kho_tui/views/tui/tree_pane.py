@@ -9,6 +9,7 @@ from kho_tui.model.facts import Status
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 from kho_tui.views.tui.background import Finished, run_beside
+from kho_tui.views.tui.changes import Changes
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, spans, width_of
 from kho_tui.views.tui.paint import look_of
@@ -29,9 +30,10 @@ class TreePane(TableView):
         key("space", "open_or_close", "expand or collapse", "tree.toggle"),
     ]
 
-    def __init__(self, model: TreeModel, *, id: str) -> None:
+    def __init__(self, model: TreeModel, changes: Changes, *, id: str) -> None:
         super().__init__("state", id=id)
         self.model = model
+        self._changes = changes
         self.busy = False
 
     def row_count(self) -> int:
@@ -118,11 +120,21 @@ class TreePane(TableView):
         loud = entity.status not in _QUIET
         title_role = STATUS_ROLE[entity.status] if loud else Role.TITLE if node.depth == 0 else Role.TEXT
         indent = "  " * node.depth + marker + " "
+        mark = self._mark(node)
         word = f" {entity.status.value}" if loud else ""
         # Of a long title the word about its status must not be what is cut.
-        room = max(width - len(indent) - len(word), _LEAST_TITLE)
+        room = max(width - len(indent) - width_of(mark) - len(word), _LEAST_TITLE)
         title = fit(spans((entity.title, title_role)), room, glyphs.ellipsis)
-        line = (*spans((indent, Role.DIM)), *title, *spans((word, STATUS_ROLE[entity.status])))
+        line = (*spans((indent, Role.DIM)), *mark, *title, *spans((word, STATUS_ROLE[entity.status])))
         if entity.summary and width - width_of(line) >= _LEAST_SUMMARY:
             line += spans((f"  {entity.summary}", Role.DIM))
         return line
+
+    def _mark(self, node: Node) -> Line:
+        """What happened since the last read: new, another, or (of a closed row) one of both below it."""
+        path = node.entity.path
+        if path in self._changes.new:
+            return spans(("+ ", Role.MARK))
+        if path in self._changes.changed:
+            return spans(("~ ", Role.MARK))
+        return spans(("~ ", Role.DIM)) if path in self._changes.above and not node.expanded else ()

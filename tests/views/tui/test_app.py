@@ -33,11 +33,11 @@ async def test_opens_with_the_verdict_and_the_overview() -> None:
 @pytest.mark.parametrize("size", SIZES)
 async def test_every_entity_can_be_shown_at_every_size(size: tuple[int, int]) -> None:
     async with using_state(load_fake, size=size) as user:
-        rows = user.state.entities.model.rows
+        rows = user.tree.entities.model.rows
         at = 0
         while at < len(rows):
-            user.state.entities.model.expand(at)
-            user.state.entities.rows_changed(at)
+            user.tree.entities.model.expand(at)
+            user.tree.entities.rows_changed(at)
             await user.settle()
             assert all(len(line) <= size[0] for line in user.screen.split("\n"))
             at += 1

@@ -12,6 +12,7 @@ from views.app_user import User, opening
 from kho_tui.text import SafeText
 from kho_tui.views.tui.app import KhoApp
 from kho_tui.views.tui.help import KeysView
+from kho_tui.views.tui.navigate import ListSpot, Where
 
 Act = Callable[[User], Awaitable[None]]
 Compare = Callable[..., bool]
@@ -27,7 +28,7 @@ def from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def looks(compare: Compare, path: str, act: Act, size: tuple[int, int] = (80, 24)) -> bool:
-    app = KhoApp(opening(path), SafeText(path))
+    app = KhoApp(opening(path), SafeText(path), start=ListSpot(Where.TREE))
 
     async def before(pilot: Pilot[None]) -> None:
         user = User(app, pilot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from views.app_user import User, opening, using, using_state
 
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
-from kho_tui.views.tui.loaded import Loaded
-from kho_tui.views.tui.map_screen import MapScreen
+from kho_tui.views.tui.loaded import Loaded, Maps
+from kho_tui.views.tui.navigate import Where
 from kho_tui.views.tui.state_screen import StateScreen
 
 ONE_PRE = "samples/x86_64-7.3/1-pre"
@@ -35,14 +34,10 @@ def lane(user: User, name: str) -> str:
     return line[2:].strip().removeprefix(name)
 
 
-def is_map(user: User) -> Callable[[], bool]:
-    return lambda: isinstance(user.app.screen, MapScreen)
-
-
 async def test_what_lies_at_an_address_is_told_in_words() -> None:
     async with using_state(opening(ONE_PRE)) as user:
         await user.press("m")
-        assert "preserved 20.97 MiB = 20.97 MiB owned + 0 unowned, lost 0, overlaps 0" in user.panel("top")
+        assert "preserved 20.97 MiB = 20.97 MiB owned + 0 unowned, lost 0, overlaps 0" in user.panel("sums")
         await user.go_to_address("0x3f000000")
         cell = user.cell
         assert "0x3f000000 - 0x3fffffff" in cell and "node 1" in cell
@@ -51,7 +46,7 @@ async def test_what_lies_at_an_address_is_told_in_words() -> None:
         await user.press("enter")
         assert user.path == "out/memblock/oops_trace"
         await user.press("backspace")
-        assert user.map.here.address == 0x3F000000
+        assert user.spot.address == 0x3F000000
         await user.press("backspace")
         assert user.path == "machine"
 
@@ -73,16 +68,16 @@ async def test_from_a_memfd_to_its_folios_and_back() -> None:
         assert user.map.view.chosen.name == "folio"
         await user.sees("folio · ")
         assert "F folio out/LUO/vm-alpha/0x1/folios" in " ".join(user.cell.split())
-        there = user.map.here
+        there = user.spot
         await user.press("enter")
         assert user.path == "out/LUO/vm-alpha/0x1/folios"
         assert f"address {there.address:#x}" in " ".join(user.info.split())
         await user.press("backspace")
-        assert user.map.here == there
+        assert user.spot == there
         await user.press("backspace")
         assert user.path == "out/LUO/vm-alpha/0x1"
         await user.press("alt+right")
-        assert user.map.here == there
+        assert user.spot == there
 
 
 async def test_a_row_of_a_list_is_one_page_in_the_map() -> None:
@@ -93,7 +88,7 @@ async def test_a_row_of_a_list_is_one_page_in_the_map() -> None:
         await user.press("home", "down", "down")
         target = user.rows.row_target()
         await user.press("m")
-        assert user.map.here.address == target
+        assert user.spot.address == target
         await user.sees("4 KiB a cell")
         assert "F folio out/LUO/vm-alpha/0x1/folios[2]" in " ".join(user.cell.split())
         assert "all of it" in user.cell
@@ -116,11 +111,11 @@ async def test_brackets_step_through_what_is_chosen() -> None:
         met = []
         for _ in range(2):
             await user.press("right_square_bracket")
-            met.append(user.map.here.address)
+            met.append(user.spot.address)
         assert met[0] == 0x1D000000
         assert met[1] == 0x39800000 and "scratch     node 1" in user.cell
         await user.press("left_square_bracket")
-        assert user.map.here.address == 0x1D000000
+        assert user.spot.address == 0x1D000000
         await user.press("enter")
         assert user.path == "scratch/2"
         await user.press("backspace", "G", "right_square_bracket")
@@ -154,7 +149,7 @@ async def test_zooming_in_does_not_lose_what_the_cell_showed() -> None:
             await user.press("tab")
         await user.press("right_square_bracket", "h", "l", *["plus"] * 14)
         await user.sees("flbs · 4 KiB a cell")
-        assert user.map.here.address == 0x20829000
+        assert user.spot.address == 0x20829000
         assert "l flbs out/LUO/FLBs" in " ".join(user.cell.split())
         await user.press("0")
         await user.sees("16 MiB a cell")
@@ -164,27 +159,27 @@ async def test_a_stale_side_says_so_and_shows_no_preserved_memory() -> None:
     async with using_state(opening(TWO_PRE)) as user:
         await user.press("m")
         assert "preserved" in user.map.view.shown
-        await user.press("s")
+        await user.press("o")
         assert "memory map of in" in user.map.view.shown
         assert "preserved" not in user.map.view.shown and "tracker" not in user.map.view.shown
-        assert "stale: the running kernel has given back" in user.panel("top")
+        assert "stale: the running kernel has given back" in user.panel("sums")
         assert "preserved     stale" in user.cell
-        await user.press("s")
+        await user.press("o")
         assert "memory map of out" in user.map.view.shown
 
 
 async def test_an_address_outside_of_all_memory() -> None:
     async with using_state(opening(ONE_PRE)) as user:
         await user.press("m")
-        before = user.map.here
+        before = user.spot
         await user.go_to_address("1T")
         assert "0x10000000000 is outside of all that is known (0x1000 to 0x3ffe0000)" in user.bar
         await user.go_to_address("zebra")
         assert "not an address: zebra" in user.bar
-        await user.pilot.press("at", "plus", "s", "q")
-        assert user.app.screen.query_one(Input).value == "+sq"
+        await user.pilot.press("at", "plus", "o", "q")
+        assert user.app.screen.query_one(Input).value == "+oq"
         await user.press("escape")
-        assert user.map.here == before
+        assert user.spot == before
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -209,7 +204,7 @@ async def test_the_map_keeps_its_place_when_the_terminal_changes() -> None:
         await user.pilot.resize_terminal(160, 48)
         await user.until(lambda: user.map.view.unfolded)
         await user.settle()
-        assert user.map.here.address == 0x20829000
+        assert user.spot.address == 0x20829000
         assert "l flbs" in user.cell
         await user.sees("4 MiB a cell")
 
@@ -220,11 +215,12 @@ async def test_reload_comes_back_to_the_place_in_the_map() -> None:
         await user.go_to_address("0x3f000000")
         first = user.app.screen
         await user.press("r")
-        await user.until(lambda: isinstance(user.app.screen, MapScreen) and user.app.screen is not first)
-        await user.settle()
-        assert user.map.here.address == 0x3F000000
+        await user.until(lambda: isinstance(user.app.screen, StateScreen) and user.app.screen is not first)
+        await user.opened()
+        assert user.spot.address == 0x3F000000
         await user.press("m")
-        await user.until(lambda: isinstance(user.app.screen, StateScreen))
+        assert user.where is Where.TREE
+        assert user.path == "machine"
         assert len(user.app.screen_stack) == 2
 
 
@@ -242,10 +238,10 @@ async def test_hostile_names_are_only_text(tmp_path: Path) -> None:
 
 async def test_a_map_that_cannot_be_made_says_why_and_can_be_left() -> None:
     def load(_context: Context) -> Loaded:
-        def broken(_side: str) -> MemoryMap:
+        def broken(_side: str, _context: Context) -> MemoryMap:
             raise ZeroDivisionError("bug \x1b[31m")
 
-        return replace(fake_state(), maps=broken)
+        return replace(fake_state(), maps=Maps(broken))
 
     async with using(load) as user:
         await user.opened()

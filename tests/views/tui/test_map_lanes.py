@@ -26,8 +26,8 @@ def chart_of(layers: dict[Kind, Pieces], unowned: Pieces | None = None, lost: Pi
         start, end = (np.array(one, np.uint64) for one in zip(*pieces, strict=True))
         made[kind] = Regions(start, end, np.zeros(len(start), np.uint32), np.zeros(len(start), np.int64))
     empty: Pieces = [(0, 0)]
-    some, gone = (intervals(*zip(*(pieces or empty), strict=True)) for pieces in (unowned, lost))
-    sums = Sums(PAGE, PAGE, 0, some, gone, 0, SafeText("possibly a leak"))
+    some, gone = (intervals([start for start, _ in pieces or empty], [end for _, end in pieces or empty]) for pieces in (unowned, lost))
+    sums = Sums(PAGE, intervals([0], [PAGE]), 0, some, gone, 0, SafeText("possibly a leak"))
     return make_chart(MemoryMap("out", PAGE, (), made, NOTHING, sums if unowned or lost else NOTHING), {})
 
 

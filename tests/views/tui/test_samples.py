@@ -23,7 +23,7 @@ def from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def walk_by_keyboard(user: User) -> list[str]:
     """Open and select every entity from the first to the last, go to the end of its fields, rows and bytes; all paths met."""
-    tree, right = user.state.entities, user.state.right
+    tree, right = user.tree.entities, user.tree.right
     met: list[str] = []
     user.send("home")
     for row in range(2000):
@@ -45,8 +45,8 @@ async def walk_by_keyboard(user: User) -> list[str]:
 
 def shows(user: User, row: int) -> bool:
     """Whether the row of the tree is selected and shown on the right; and nothing is on the screen that must not be."""
-    tree = user.state.entities
-    if tree.cursor != row or user.state.right.entity is not tree.entity or user.state.busy or user.app.focused is not tree:
+    tree = user.tree.entities
+    if tree.cursor != row or user.tree.right.entity is not tree.entity or user.state.busy or user.app.focused is not tree:
         return False
     shown = user.screen
     assert "\x1b" not in shown and "internal error" not in shown and "cannot be read" not in shown
@@ -54,7 +54,7 @@ def shows(user: User, row: int) -> bool:
 
 
 def is_open(user: User, node: Node) -> bool:
-    return not user.state.entities.busy and (node.expanded or node.leaf)
+    return not user.tree.entities.busy and (node.expanded or node.leaf)
 
 
 @pytest.mark.parametrize("name", SAMPLE_NAMES)

@@ -1,0 +1,29 @@
+"""What a command that opens a state is told. Light: the app is on the screen before anything is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kho_tui.layout.platform import ByteOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked to open. ``base``: physical address of the first byte of a raw image. None: not said."""
+
+    path: str
+    side: str | None
+    page_size: int | None
+    byte_order: ByteOrder | None
+    base: int | None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that say the same, as words."""
+        said = (
+            ("--side", self.side),
+            ("--page-size", None if self.page_size is None else str(self.page_size)),
+            ("--byte-order", self.byte_order),
+            ("--base", None if self.base is None else f"{self.base:#x}"),
+        )
+        return tuple(word for option, value in said if value is not None for word in (option, value))

@@ -1,0 +1,69 @@
+"""``check --target --json``: the part ``target`` of kho-tui.check/1."""
+
+from __future__ import annotations
+
+from kho_tui.analysis.compat import Compatibility, TargetKernel
+from kho_tui.analysis.loading import Loading
+from kho_tui.releases.receiver import Answer, Outcome
+from kho_tui.text import visible
+from kho_tui.views.export.json_stream import Json
+
+OUTCOMES = {Outcome.TAKEN: "taken", Outcome.PART: "in part", Outcome.IGNORED: "ignored", Outcome.MISREAD: "misread", Outcome.PANIC: "panic"}
+_HOLDS = {True: "holds", False: "broken", None: "cannot tell"}
+
+
+def target_json(found: Compatibility) -> Json:
+    """The whole answer. ``outcome`` is null where it cannot be told, ``loads`` also where there is no image to load."""
+    deciding = found.reception.deciding
+    decided = found.outcome is not None
+    return {
+        "verdict": found.verdict,
+        "outcome": OUTCOMES[found.outcome] if found.outcome is not None else None,
+        "kernel": _kernel(found.target),
+        "loads": found.loads,
+        "loading": None if found.loading is None else _loading(found.loading),
+        "deciding": _answer(deciding) if deciding is not None and decided else None,
+        "consumers": [
+            {"name": visible(name), "outcome": OUTCOMES[outcome], "reason": visible(met)}
+            for name, (outcome, met) in found.reception.consumers.items()
+            if decided
+        ],
+        "checks": [_answer(one) for one in found.reception.answers],
+        "cannot_tell": list(found.open),
+        "notes": list(found.notes),
+    }
+
+
+def _kernel(target: TargetKernel) -> Json:
+    return {
+        "name": target.name,
+        "kind": target.kind,
+        "source": target.source,
+        "series": None if target.release is None else target.release.name,
+        "arch": target.arch,
+        "page_size": target.page_size,
+        "kho": None if target.support is None else target.support.value,
+        "cmdline": None if target.cmdline is None else visible(target.cmdline),
+    }
+
+
+def _loading(loading: Loading) -> Json:
+    segments = [
+        {"name": one.name, "size": one.size, "address": None if one.address is None else f"{one.address:#x}"} for one in loading.segments
+    ]
+    return {"fits": loading.fits, "reason": loading.reason, "segments": segments}
+
+
+def _answer(answer: Answer) -> Json:
+    check = answer.check
+    return {
+        "check": check.name,
+        "stage": check.stage.value,
+        "consumer": None if check.consumer is None else visible(check.consumer),
+        "question": check.question,
+        "answer": _HOLDS[answer.holds],
+        "met": visible(answer.met),
+        "leads_to": OUTCOMES[check.fails],
+        "consequence": check.consequence,
+        "source": check.source,
+    }

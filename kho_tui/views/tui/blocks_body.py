@@ -1,0 +1,404 @@
+"""The blocks: every preserved block with its owner, to be filtered and sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from kho_tui.analysis.kinds import Lane
+from kho_tui.analysis.memory_map import MemoryMap
+from kho_tui.analysis.owned_blocks import NOBODY, OwnedRuns, blocks_of, owned_blocks
+from kho_tui.errors import InputError
+from kho_tui.layout.struct import Unit
+from kho_tui.model.entity import Value
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.tracker import PreservedMap
+from kho_tui.operations.map_state import SIDE_PREFERENCE, Mapped, whois
+from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
+from kho_tui.views.format import parse_address
+from kho_tui.views.query import Query, parse_query
+from kho_tui.views.tui.background import Finished, Newest, Stoppable
+from kho_tui.views.tui.blocks_rows import COLUMNS, SORTS, Block, BlockView, OwnedBy
+from kho_tui.views.tui.body import Body, Stage, Where
+from kho_tui.views.tui.explain import explain
+from kho_tui.views.tui.keys import key
+from kho_tui.views.tui.lines import Line, Role, pad, spans, wrap
+from kho_tui.views.tui.list_pane import ListPane
+from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot
+from kho_tui.views.tui.paint import Panel, look_of
+from kho_tui.views.tui.table_view import TableView
+
+_LANES = (Lane.OWNER, Lane.TRACKER, Lane.SCRATCH, Lane.MACHINE)
+_KIND_WIDTH = 13
+
+
+class BlocksBody(Body):
+    """The list is there at once; whose the blocks are comes from a thread.
+
+    A ListSpot of this place has the number of the block in the tracker as its row and the side as its pane.
+    """
+
+    WHERE = Where.BLOCKS
+    HINTS = (("Enter", "owner"), ("f", "filter"), ("S", "sort"), ("]", "next owner"), ("/", "search"), ("m", "map"), ("o", "side"))
+
+    BINDINGS = [  # noqa: RUF012 - as Textual declares it
+        key("f", "filter", "show only what fits: size>=2M and owner~vm-alpha", "blocks.filter"),
+        key("S", "sort", "sort by address, size, owner", "blocks.sort"),
+        key("o", "side", "the blocks of the other side", "blocks.side"),
+    ]
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.list = ListPane("blocks", id="blocks-list")
+        self.about = Panel(id="blocks-about", raised=True)
+        self._sides = [name for name in SIDE_PREFERENCE if name in stage.loaded.state.sides]
+        self._side = ""
+        self._owned: OwnedBy | None = None
+        self._view: OwnedRuns | None = None
+        self._words = ""
+        self._query: Query | None = None
+        self._sort = SORTS[0]
+        self._sought = ""
+        self._wanted = 0
+        self._owners = Stoppable(self)
+        self._arranging = Newest(self)
+
+    def compose(self) -> ComposeResult:
+        """The list, and words about the selected block."""
+        yield self.list
+        yield self.about
+
+    @on(Finished)
+    def _finished(self, message: Finished) -> None:
+        message.stop()
+        message.deliver()
+
+    # Where one is
+
+    def arrive(self, spot: Spot | None) -> None:
+        """Show the list, or go to a block of it."""
+        if isinstance(spot, ListSpot):
+            self._set_filter(spot.words)
+            self._sort = spot.sort if spot.sort in SORTS else SORTS[0]
+            side = spot.pane if spot.pane in self._sides else self._side or next(iter(self._sides), "")
+            if side == self._side and self._owned is not None:
+                self._arrange(spot.row)
+            else:
+                self._show_side(side, spot.row)
+        elif self._owned is None and not self.list.nothing:
+            self._show_side(next(iter(self._sides), ""), 0)
+        elif self._owned is not None and self._owned.memory is None and not self._owners.is_running:
+            self._collect(self._side)
+
+    @property
+    def here(self) -> Spot | None:
+        """The selected block, filter, sort and side."""
+        return ListSpot(self.WHERE, self._number, self._words, self._sort, self._side)
+
+    @property
+    def _number(self) -> int:
+        block = self.block
+        return self._wanted if block is None else block.number
+
+    @property
+    def busy(self) -> bool:
+        """True while owners are collected or the list is arranged."""
+        return self._owners.is_running or self._arranging.is_running
+
+    @property
+    def block(self) -> Block | None:
+        """The block at the cursor."""
+        if self._owned is None or self._view is None or not self._view.blocks:
+            return None
+        return next(self._owned.blocks(self._view, self.list.cursor, 1), None)
+
+    @property
+    def trail(self) -> tuple[SafeText, ...]:
+        """Side, block, owner."""
+        block = self.block
+        if block is None or self._owned is None:
+            return (SafeText(self._side),) if self._side else ()
+        owner = (self._owned.owner_text(block),) if self._owned.memory is not None else ()
+        return (SafeText(self._side), SafeText(f"block {block.number}"), *owner)
+
+    @property
+    def panes(self) -> Sequence[Widget]:
+        """The list."""
+        return (self.list,)
+
+    @property
+    def note(self) -> SafeText:
+        """The filter, and a sort that is not by address."""
+        parts = [visible(self._words)] if self._words else []
+        parts += [SafeText(f"by {self._sort}")] if self._sort != SORTS[0] else []
+        return SafeText(f" {look_of(self).glyphs.dot} ".join(parts)) if parts else NO_TEXT
+
+    @property
+    def selection(self) -> Value | None:
+        """The address of the block."""
+        block = self.block
+        return None if block is None else Value("address", Unit.PHYS, block.address)
+
+    @property
+    def place(self) -> MapPlace | None:
+        """The block in the map."""
+        block = self.block
+        return None if block is None else MapPlace(self._side, block.address, block.size)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """``show --blocks`` of the side."""
+        return ("show", *(("--side", self._side) if self._side in ("in", "out") else ()), "--blocks")
+
+    # What is shown
+
+    def _show_side(self, side: str, number: int) -> None:
+        self._side, self._owned, self._view, self._wanted = side, None, None, number
+        state = self.stage.loaded.state
+        if not side:
+            self._say_nothing(SafeText(state.absent or "no handover in this capture"))
+            return
+        preserved = state.sides[side].preserved
+        if isinstance(preserved, Missing):
+            self._owners.stop()
+            self.list.set_title(SafeText(f"blocks of {side}"))
+            self.list.show_missing(preserved)
+            self._tell()
+            return
+        self._owned = OwnedBy(blocks_of(preserved.runs))
+        self._arrange(number)
+        self._collect(side)
+
+    def _say_nothing(self, why: SafeText) -> None:
+        self.list.show_nothing(why)
+        self._tell()
+
+    def _collect(self, side: str) -> None:
+        preserved = self.stage.loaded.state.sides[side].preserved
+        assert isinstance(preserved, PreservedMap)
+
+        def work(_stop: object) -> OwnedBy:
+            memory = self.stage.loaded.maps(side)
+            found = OwnedBy(owned_blocks(memory, preserved.runs), memory)
+            _ = found.owners  # made here: there may be many
+            return found
+
+        def done(owned: OwnedBy) -> None:
+            if side == self._side:
+                self._owned = owned
+                self._arrange(self._number)
+
+        self._owners.run(f"collecting whose the blocks of {side} are", work, done, self.stage.bottom)
+
+    def _arrange(self, number: int) -> None:
+        """Filter and sort anew; the block ``number`` stays selected where it is still shown."""
+        owned, sort, query = self._owned, self._sort, self._query
+        self._wanted = number
+        if owned is None:
+            return
+        if owned.memory is None:
+            # Of owners nothing is known yet: what a filter asks of them would hide everything.
+            sort = sort if sort != "owner" else SORTS[0]
+            query = query if query is not None and not query.columns & {"owner", "kind"} else None
+
+        def done(view: OwnedRuns) -> None:
+            if self._owned is not owned:
+                return
+            self._view = view
+            row = view.row_of(self._wanted)
+            with self.prevent(TableView.Moved):
+                self.list.show(BlockView(owned, view), row or 0, sort)
+            self.list.set_title(self._title(owned, view))
+            self.list.center_cursor()
+            self._tell()
+
+        if query is None and sort == SORTS[0]:
+            done(owned.pieces)
+        else:
+            self._arranging.run(lambda: owned.arranged(query, sort), done, lambda text: self.stage.bottom.say(text, Role.BAD))
+
+    def _title(self, owned: OwnedBy, view: OwnedRuns) -> SafeText:
+        preserved = self.stage.loaded.state.sides[self._side].preserved
+        bound = "at least " if preserved.status is not Status.DECODED else ""
+        part = f"{view.blocks} of " if self._query and view is not owned.pieces else ""
+        return SafeText(f"blocks of {self._side}: {part}{bound}{owned.pieces.blocks}, {human_size(view.bytes)}")
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Share the new size."""
+        self.about.styles.height = max(4, self.size.height // 4)
+        self.call_after_refresh(self._tell)
+
+    @on(TableView.Moved)
+    def _moved(self, message: TableView.Moved) -> None:
+        message.stop()
+        block = self.block
+        if block is not None:
+            self._wanted = block.number
+        self._tell()
+
+    def base_changed(self) -> None:
+        """Write the list anew."""
+        self.list.write_in(self.stage.base)
+
+    def _tell(self) -> None:
+        size = self.about.size
+        block = self.block
+        lines = [] if block is None else self._about(block, size.width - 4)
+        self.about.show([(*spans(("  ", Role.TEXT)), *line) for line in lines[: size.height]])
+        self.stage.moved()
+
+    def _about(self, block: Block, width: int) -> list[Line]:
+        assert self._owned is not None
+        glyphs = look_of(self).glyphs
+        pages = plural(block.size // self.stage.loaded.page_size, "page")
+        what = f"  order {block.order}: {pages}, {human_size(block.size)}"
+        lines = [spans((f"{block.address:#x} - {block.address + block.size - 1:#x}", Role.ADDRESS), (what, Role.NUMBER))]
+        state = self.stage.loaded.state
+        side = state.sides[self._side]
+        memory = self._owned.memory
+        if memory is not None:
+            found = whois(Mapped(state, side, memory), None, self._telling_address(block, memory))
+            lines += wrap(found.standing, width, 2, Role.DIM if block.claim != NOBODY else Role.WARN, glyphs.ellipsis)
+            layers = sorted(
+                (one for one in found.layers if one.hit.kind.value.lane in _LANES), key=lambda one: _LANES.index(one.hit.kind.value.lane)
+            )
+            for layer in layers:
+                way = wrap(layer.way, width - _KIND_WIDTH, 2, Role.TEXT, glyphs.ellipsis)
+                names = (layer.hit.kind.label, *[""] * len(way))
+                lines += [(*spans((pad(name, _KIND_WIDTH), Role.NAME)), *line) for name, line in zip(names, way, strict=False)]
+        if side.preserved.status is not Status.DECODED:
+            lines[1:1] = wrap(SafeText(f"{side.preserved.status.value}: {side.preserved.reason}"), width, 2, Role.WARN, glyphs.ellipsis)
+        return lines
+
+    @staticmethod
+    def _telling_address(block: Block, memory: MemoryMap) -> int:
+        """The first address of the block that its owner holds."""
+        if block.claim == NOBODY:
+            return block.address
+        claim = memory.claims[block.claim]
+        regions = memory.layers[claim.kind]
+        near = regions.within(block.address, block.address + block.size)
+        mine = near[regions.owner[near] == block.claim]
+        return max(block.address, int(regions.start[mine[0]])) if len(mine) else block.address
+
+    # Keys
+
+    @on(TableView.Chosen)
+    def _chosen(self, message: TableView.Chosen) -> None:
+        message.stop()
+        block, owned = self.block, self._owned
+        if block is None or owned is None:
+            return
+        if owned.memory is None:
+            self.stage.bottom.say(f"whose it is is not known{' yet' if self._owners.is_running else ''}", Role.DIM)
+        elif block.claim == NOBODY:
+            sums = owned.memory.sums
+            self.stage.bottom.say(sums.reason, Role.WARN)
+        else:
+            row = owned.owner_row(block)
+            path = owned.memory.claims[block.claim].path
+            self.stage.travel(Location(path) if row is None else Location(path, row=row, pane="rows"))
+
+    def action_filter(self) -> None:
+        """Open the line where a filter is typed."""
+        self.stage.bottom.ask("filter", self._words)
+
+    def filtered(self, text: str) -> None:
+        """Show only what fits."""
+        try:
+            query = parse_query(text, COLUMNS, self.stage.loaded.page_size) if text else None
+        except InputError as error:
+            self.stage.bottom.say(explain(error), Role.WARN)
+            return
+        self._words, self._query = text, query
+        self._arrange(self._number)
+
+    def _set_filter(self, words: str) -> None:
+        """A filter that was understood once; another is dropped."""
+        try:
+            self._words, self._query = words, parse_query(words, COLUMNS, self.stage.loaded.page_size) if words else None
+        except InputError:
+            self._words, self._query = "", None
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
+        self._arrange(self._number)
+
+    def action_side(self) -> None:
+        """The blocks of the next side."""
+        if len(self._sides) < 2:
+            self.stage.bottom.say("this state has only one side", Role.DIM)
+        else:
+            self._show_side(self._sides[(self._sides.index(self._side) + 1) % len(self._sides)], 0)
+
+    def stop(self) -> bool:
+        """Esc: stop collecting owners, else drop the filter."""
+        if self._owners.is_running:
+            self._owners.stop()
+            self.stage.bottom.say("stopped: the owners are not known", Role.DIM)
+            return True
+        if not self._words:
+            return False
+        self.filtered("")
+        return True
+
+    def search(self, text: str) -> bool:
+        """To the next block whose owner has the text in it, or to the one that holds the address."""
+        self._sought = text
+        try:
+            address = parse_address(text, self.stage.loaded.page_size)
+        except InputError:
+            address = None
+        if address is None or not self.show_address(address):
+            self.hit(1)
+        return True
+
+    def hit(self, direction: int) -> bool:
+        """The next or previous owner with the text in it, round and round."""
+        owned, view = self._owned, self._view
+        if not self._sought or owned is None or view is None:
+            return False
+        wanted = owned.owned_by(self._sought)
+        row = view.change(self.list.cursor, direction, wanted)
+        if row is None:
+            row = view.change(-1 if direction > 0 else view.blocks, direction, wanted)
+        if row is None:
+            self.stage.bottom.say(f"no owner here matches {visible(self._sought)}", Role.WARN)
+        else:
+            self._go_to_row(row)
+        return True
+
+    def show_address(self, address: int) -> bool:
+        """To the block that holds an address."""
+        preserved = self.stage.loaded.state.sides[self._side].preserved if self._side else None
+        view = self._view
+        if not isinstance(preserved, PreservedMap) or view is None:
+            return False
+        number = preserved.runs.block_at(address)
+        if number is None:
+            return False
+        row = view.row_of(number)
+        if row is None:
+            self.stage.bottom.say(f"the block that holds {address:#x} does not fit the filter", Role.WARN)
+        else:
+            self._go_to_row(row)
+        return True
+
+    def step(self, direction: int) -> bool:
+        """To where another owner's blocks begin."""
+        if self._view is None:
+            return False
+        row = self._view.change(self.list.cursor, direction)
+        if row is None:
+            self.stage.bottom.say("no other owner " + ("below" if direction > 0 else "above"), Role.DIM)
+        else:
+            self._go_to_row(row)
+        return True
+
+    def _go_to_row(self, row: int) -> None:
+        self.list.set_cursor(row)
+        self.list.center_cursor()

@@ -1,0 +1,261 @@
+"""What the overview tells of a state, as entries without any layout. It reads the model, which may take a moment: beside the screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kho_tui.layout.struct import Unit
+from kho_tui.model.entities.state import SIDE_ORDER
+from kho_tui.model.entity import Entity, Value
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.finding import Finding, Severity
+from kho_tui.model.luo import Luo, Memfd, Session
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import LogLine, Scratch, Side, State
+from kho_tui.releases.table import Finalize, release_of
+from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
+from kho_tui.views.tui.loaded import Loaded
+from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
+from kho_tui.views.tui.reading import read_children
+
+MOST = 64
+"""Entries of one group that are made; the places of the app hold the others."""
+_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+_SEVERITY_STATUS = {"error": Status.DAMAGED, "warning": Status.PARTIAL, "info": Status.DECODED}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing told. ``share`` (0..1) is drawn as a bar. Where several share a line, ``short`` and ``count`` stand for the entry.
+
+    ``short`` of a head is its label where there is little width. ``alarm`` colours the label; its words say the same.
+    """
+
+    label: SafeText
+    text: SafeText = NO_TEXT
+    status: Status = Status.DECODED
+    reason: SafeText = NO_TEXT
+    spot: Spot | None = None
+    place: MapPlace | None = None
+    value: Value | None = None
+    short: SafeText = NO_TEXT
+    share: float | None = None
+    count: int = 0
+    alarm: Status = Status.DECODED
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Entries of one kind, at most MOST of ``total``. ``title`` stands before them where they share a line, and leads to all of them.
+
+    ``packs``: how short of room it has to be before they share a line (0: never, 1, 2); ``inline``: then that of what they belong to.
+    ``newest``: where not all fit, the last ones count. ``counted``: what they belong to says how many they are.
+    """
+
+    title: Entry
+    entries: tuple[Entry, ...]
+    total: int
+    packs: int = 0
+    inline: bool = False
+    newest: bool = False
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Something that ``]`` steps to: a line, and what is said below it. ``aside``: in the second column, where there is one."""
+
+    head: Entry
+    parts: tuple[Entry | Group, ...] = ()
+    aside: bool = False
+    is_verdict: bool = False
+
+
+def overview(loaded: Loaded) -> tuple[Section, ...]:
+    """All sections, in the order in which they matter."""
+    state = loaded.state
+    kids = {one.path.parts: one for one in read_children(loaded.root)}
+
+    def kid(name: str) -> Entity:
+        return kids.get((name,)) or Entity(EntityPath((name,)), name, SafeText(name))
+
+    sections = [_machine(state, kid("machine"))]
+    sections += [_side(state, state.sides[name], kid(name)) for name in SIDE_ORDER if name in state.sides]
+    sections.append(_scratch(state.scratch, kid("scratch"), next((name for name in SIDE_ORDER if name in state.sides), None)))
+    sections.append(_log(state.log, kid("log")))
+    findings = _findings(state.findings, kid("findings"))
+    if any(one.severity != "info" for one in state.findings):
+        sections.insert(0, findings)
+    else:
+        sections.append(findings)
+    verdict = Entry(NO_TEXT, loaded.verdict, spot=Location(EntityPath(("machine",)), value=0, pane="fields"))
+    return (Section(verdict, is_verdict=True), *sections)
+
+
+def _words(name: str, text: SafeText) -> Value:
+    return Value(name, Unit.TEXT, text.encode(), status=Status.DERIVED)
+
+
+def _machine(state: State, entity: Entity) -> Section:
+    machine = state.machine
+    text = SafeText(f"{entity.summary}, {machine.platform.byte_order}-endian")
+    head = Entry(SafeText("machine"), text, spot=Location(entity.path), value=_words("kernel", visible(machine.release or "")))
+    files = plural(len(machine.files), "file")
+    origin = SafeText(f"{machine.kind} of {files}")
+    source = Entry(SafeText("source"), origin, spot=ListSpot(Where.SOURCES), value=_words("path", machine.path), short=origin)
+    reasons = tuple(
+        Entry(SafeText("because"), reason, spot=Location(entity.path), short=reason, value=_words("reason", reason))
+        for reason in machine.platform_reasons
+    )
+    because = Group(Entry(SafeText("because"), spot=head.spot), reasons, len(reasons), packs=2)
+    return Section(head, (Group(source, (source,), 1, packs=2, inline=True), because), aside=True)
+
+
+def _side(state: State, side: Side, entity: Entity) -> Section:
+    path = entity.path
+    release = release_of(side.writer or state.machine.release)
+    step = release is not None and release.finalize is not Finalize.NONE
+    untold = f"; finalized: {side.finalized.status.value}" if isinstance(side.finalized, Missing) and step and side.name == "out" else ""
+    address = None if entity.address is None else Value("address", Unit.PHYS, entity.address)
+    place = MapPlace(side.name, entity.address, max(entity.size, 1), path)
+    text = SafeText(f"{entity.summary}{untold}")
+    head = Entry(entity.title, text, entity.status, entity.reason, Location(path), place, address, SafeText(side.name))
+    parts: list[Entry | Group] = []
+    subtrees: list[Entry] = []
+    for child in read_children(entity):
+        if child.kind == "tracker":
+            parts += _preserved(side, child)
+        elif child.kind == "subtree":
+            subtrees.append(_subtree(child, side.name))
+        elif child.kind == "copy":
+            parts.append(Entry(child.title, child.summary, child.status, child.reason, Location(child.path)))
+    if subtrees:
+        parts.append(Group(Entry(SafeText("subtrees"), spot=Location(path)), tuple(subtrees[:MOST]), len(subtrees), packs=2))
+    elif not side.subtrees_told:
+        parts.append(Entry(SafeText("subtrees"), SafeText("not known"), spot=Location(path)))
+    parts += _sessions(side)
+    return Section(head, tuple(parts))
+
+
+def _preserved(side: Side, entity: Entity) -> Iterator[Entry | Group]:
+    fact = side.preserved
+    place = MapPlace(side.name, subject=entity.path)
+    if isinstance(fact, Missing):
+        yield Entry(SafeText("preserved"), NO_TEXT, fact.status, fact.reason, Location(entity.path), place)
+        return
+    size = Value("bytes", Unit.BYTES, fact.runs.bytes)
+    yield Entry(SafeText("preserved"), entity.summary, entity.status, entity.reason, Location(entity.path), place, size)
+    shift, total = fact.runs.page_shift, fact.runs.bytes
+    orders = []
+    for number, (order, count) in enumerate(fact.runs.by_order.items()):
+        each = count << (order + shift)
+        text = SafeText(f"{plural(count, 'block')} of {human_size(1 << (order + shift))}, {human_size(each)}")
+        # Rows of the tracker's own detail: blocks, bytes, runs, then the orders.
+        spot = Location(entity.path, value=3 + number, pane="fields")
+        share = each / total if total else 0.0
+        value = Value("blocks", Unit.COUNT, count)
+        orders.append(
+            Entry(
+                SafeText(f"order {order}"), text, spot=spot, place=place, value=value, short=SafeText(str(order)), share=share, count=count
+            )
+        )
+    if orders:
+        yield Group(Entry(SafeText("by order"), spot=Location(entity.path)), tuple(orders[:MOST]), len(orders), packs=1)
+
+
+def _subtree(entity: Entity, side: str) -> Entry:
+    plain = entity.status in (Status.DECODED, Status.DERIVED)
+    short = entity.title if plain else SafeText(f"{entity.title} ({entity.status.value})")
+    value = _words("name", entity.title) if entity.address is None else Value("address", Unit.PHYS, entity.address)
+    place = MapPlace(side, entity.address, max(entity.size, 1), entity.path)
+    return Entry(entity.title, entity.summary, entity.status, entity.reason, Location(entity.path), place, value, short)
+
+
+def _sessions(side: Side) -> Iterator[Entry | Group]:
+    for one in side.subtrees:
+        if not isinstance(one.content, Luo) or one.status is Status.STALE:
+            continue
+        sessions = one.content.sessions
+        if isinstance(sessions, Missing):
+            spot = Location(one.path.child("sessions"))
+            yield Entry(SafeText("sessions"), NO_TEXT, sessions.status, sessions.reason, spot)
+            continue
+        entries = tuple(_session(session, side.name) for session in sessions.sessions[:MOST])
+        title = Entry(SafeText("sessions"), NO_TEXT, sessions.status, sessions.reason, Location(one.path))
+        if sessions.status is not Status.DECODED or not entries:
+            bound = "at least " if sessions.status is not Status.DECODED else ""
+            text = SafeText(bound + plural(len(sessions.sessions), "session"))
+            yield Entry(title.label, text, sessions.status, sessions.reason, title.spot)
+        if entries:
+            yield Group(title, entries, len(sessions.sessions))
+
+
+def _session(session: Session, side: str) -> Entry:
+    label = SafeText(f"session {visible(session.name) or '(no name)'}")
+    spot = Location(session.path)
+    place = MapPlace(side, session.record.place.phys, max(len(session.record.data), 1), session.path)
+    value = Value("name", Unit.TEXT, session.name)
+    if isinstance(session.files, Missing):
+        return Entry(label, NO_TEXT, session.files.status, session.files.reason, spot, place, value)
+    sizes = [file.content.record.integer("size") for file in session.files if isinstance(file.content, Memfd)]
+    lacking = len(session.files) - len(sizes)
+    claimed = session.count is not None and session.count != len(session.files)
+    cut = claimed or session.status is not Status.DECODED
+    told = ("at least " if cut else "") + plural(len(session.files), "file")
+    if sizes:
+        told += f", {'at least ' if lacking or cut else ''}{human_size(sum(sizes))}"
+    reason = SafeText(f"{session.count} files are claimed") if claimed and not session.reason else session.reason
+    status = Status.PARTIAL if claimed and session.status is Status.DECODED else session.status
+    return Entry(label, SafeText(told), status, reason, spot, place, value)
+
+
+def _scratch(scratch: Scratch | Missing, entity: Entity, side: str | None) -> Section:
+    spot = ListSpot(Where.SCRATCH)
+    if isinstance(scratch, Missing):
+        return Section(Entry(SafeText("scratch"), NO_TEXT, scratch.status, scratch.reason, spot), aside=True)
+    entries = []
+    for number, area in enumerate(scratch.areas[:MOST]):
+        name = SafeText(area.kind if area.node is None else f"node {area.node}")
+        at = ListSpot(Where.SCRATCH, number)
+        place = None if side is None else MapPlace(side, area.start, max(area.size, 1), EntityPath(("scratch", str(number))))
+        size = human_size(area.size) if area.size else "empty"
+        start = Value("start", Unit.PHYS, area.start)
+        text = SafeText(f"{size} at {area.start:#x}")
+        entries.append(Entry(name, text, spot=at, place=place, value=start, short=SafeText(f"{name} {size}")))
+    head = Entry(SafeText("scratch"), entity.summary, entity.status, entity.reason, spot)
+    return Section(head, (Group(head, tuple(entries), len(scratch.areas), packs=2, inline=True),), aside=True)
+
+
+def _log(lines: Sequence[LogLine], entity: Entity) -> Section:
+    spot = Location(entity.path)
+    counts = Counter(line.kind for line in lines)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    head = Entry(entity.title, SafeText(f"{entity.summary}: {kinds}" if kinds else entity.summary), spot=spot)
+    first = max(0, len(lines) - MOST)
+    entries = []
+    for number, line in enumerate(lines[first:], first):
+        said = SafeText(f"({line.side}) {visible(line.text)}" if line.side else visible(line.text))
+        alarm = Status.DAMAGED if line.kind in ("disabled", "crash") else Status.DECODED
+        row = Location(entity.path, row=number, pane="rows")
+        value = Value("line", Unit.TEXT, line.text)
+        entries.append(Entry(visible(line.time or "-"), said, spot=row, value=value, alarm=alarm))
+    parts = (Group(head, tuple(entries), len(lines), newest=True, counted=True),) if lines else ()
+    return Section(head, parts, aside=True)
+
+
+def _findings(findings: Sequence[Finding], entity: Entity) -> Section:
+    head = Entry(entity.title, entity.summary, spot=ListSpot(Where.FINDINGS))
+    ordered = sorted(enumerate(findings), key=lambda one: _SEVERITIES.index(one[1].severity))
+    entries = tuple(
+        Entry(
+            SafeText(f"{finding.severity} {finding.code}"),
+            finding.message,
+            spot=ListSpot(Where.FINDINGS, number),
+            value=_words("message", finding.message),
+            alarm=_SEVERITY_STATUS[finding.severity],
+        )
+        for number, finding in ordered[:MOST]
+    )
+    return Section(head, (Group(head, entries, len(findings), counted=True),) if entries else (), aside=True)
