@@ -176,7 +176,7 @@ def _headline(change: Change) -> str:
 
 
 def _named(entity: str, path: str, title: str) -> str:
-    return f"{entity} {path} ({title})" if not path.endswith(title) else f"{entity} {path}"
+    return f"{entity} {path}" if entity == "side" or path.endswith(title) else f"{entity} {path} ({title})"
 
 
 def _fields(fields: Sequence[FieldChange], depth: int) -> Iterator[_Line]:

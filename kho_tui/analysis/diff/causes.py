@@ -1,0 +1,120 @@
+"""What follows from what: counts and sizes from what came and went, preserved memory from whoever owns it."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from kho_tui.analysis.diff.match import key_text
+from kho_tui.analysis.diff.node import MEMBERSHIP, Key, Node, kind_of
+from kho_tui.analysis.kinds import Kind
+from kho_tui.layout.struct import Unit
+from kho_tui.model.change import ChangeKind, FieldChange, MemoryChange, Part
+
+_FDT_SIZES = r"totalsize|off_dt_struct|off_dt_strings|off_mem_rsvmap|size_dt_strings|size_dt_struct"
+_LIST_HEAD = r"(\[\d+\])?\.(next|count)"
+_FOLLOWS: Mapping[str, re.Pattern[str]] = {
+    "side": re.compile(_FDT_SIZES),
+    "subtree": re.compile(rf"{_FDT_SIZES}|blob-size|nr_folios|folios_info|csum|sessions{_LIST_HEAD}|sessions_pa"),
+    "session": re.compile(rf"count|files|files{_LIST_HEAD}"),
+    "FLBs": re.compile(r"count"),
+    "file": re.compile(r"nr_folios|folios\.total_pages"),
+}
+"""By kind of entity: fields that say how much is below it, or where that begins, and so follow when something there comes or goes."""
+
+_MEMORY_UNITS = frozenset({Unit.PHYS, Unit.PFN, Unit.BYTES, Unit.PAGES, Unit.ORDER, Unit.OPAQUE})
+"""Units of fields that can decide which memory an entity owns."""
+
+
+def settle(nodes: list[Node]) -> list[Node]:
+    """The roots of change, with everything else put below the change that it follows from."""
+    by_parent = _membership(nodes)
+    grown = {n.old_key: n for n in nodes if n.entity.kind == "file" and any(field.name == "size" for field in n.fields)}
+    tops: list[Node] = []
+    for node in nodes:
+        # A file of another size has other folios: that it was resized is why they came or went.
+        cause = grown.get(node.old_key[:-1]) if node.resizes and node.old_key is not None else None
+        if cause is not None:
+            cause.below.append(node)
+            continue
+        cause = _first(by_parent, node)
+        following = _following(node) if cause is not None else []
+        if cause is None or not following:
+            tops.append(node)
+            continue
+        own = [field for field in node.fields if field not in following]
+        cause.below.append(Node(kind_of(following), node.old, node.new, following))
+        if own:
+            node.fields, node.kind = own, kind_of(own)
+            tops.append(node)
+    return tops
+
+
+def _membership(nodes: Iterable[Node]) -> dict[tuple[str, Key], list[Node]]:
+    """What came or went, by where: in A ("old") or in B ("new"), and the path of what it is a part of."""
+    found: dict[tuple[str, Key], list[Node]] = {}
+    for node in nodes:
+        if node.kind not in MEMBERSHIP and not (node.entity.kind == "folios" and node.resizes):
+            continue
+        for state, key in (("old", node.old_key), ("new", node.new_key)):
+            if key:
+                found.setdefault((state, key[:-1]), []).append(node)
+    return found
+
+
+def _first(by_parent: Mapping[tuple[str, Key], list[Node]], node: Node) -> Node | None:
+    """The change that a parent's counts follow from: of several the first by name, whichever state is A."""
+    if node.kind in MEMBERSHIP or node.entity.kind not in _FOLLOWS:
+        return None
+    keys = (("old", node.old_key), ("new", node.new_key))
+    below = [one for state, key in keys if key is not None for one in by_parent.get((state, key), ())]
+    return min(below, key=lambda one: key_text(one.entity), default=None)
+
+
+def _following(node: Node) -> list[FieldChange]:
+    pattern = _FOLLOWS[node.entity.kind]
+    # A pointer follows where there was no list before or is none now; from one place to another it has moved by itself.
+    return [f for f in node.fields if pattern.fullmatch(f.name) and (f.unit is not Unit.PHYS or 0 in (f.old, f.new))]
+
+
+class Owners:
+    """The changes by the paths of their entities, to find why an owner's memory differs."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._old: dict[Key, Node] = {}
+        self._new: dict[Key, Node] = {}
+        stack = deque(nodes)
+        while stack:
+            node = stack.popleft()
+            for index, key in ((self._old, node.old_key), (self._new, node.new_key)):
+                if key is not None and (node.entity.kind != "scratch area"):
+                    index.setdefault(key, node)
+            stack += node.below
+
+    def explain(self, kind: Kind | None, change: MemoryChange) -> bool:
+        """Put the memory below the change that it follows from; whether there is one."""
+        if change.owner is None:
+            return False
+        key = change.owner.parts[1:]
+        indexes = (self._new,) if change.part is Part.NEW else (self._old, self._new)
+        cause = next((node for index in indexes for node in [_cause(index, kind, key)] if node is not None), None)
+        if cause is None:
+            return False
+        cause.memory.append(change)
+        return True
+
+
+def _cause(index: Mapping[Key, Node], kind: Kind | None, key: Key) -> Node | None:
+    near = [index.get(key)]
+    if len(key) > 1 or kind is Kind.ROOT:
+        near.append(index.get(key[:-1]))
+    for node in near:
+        if node is not None and _moves_memory(node):
+            return node
+    above = (index.get(key[:end]) for end in range(len(key), 0, -1))
+    return next((node for node in above if node is not None and node.kind in MEMBERSHIP), None)
+
+
+def _moves_memory(node: Node) -> bool:
+    return node.kind in MEMBERSHIP or any(field.unit in _MEMORY_UNITS for field in node.fields) or node.kind is ChangeKind.MOVED

@@ -1,0 +1,104 @@
+"""Long lists of folios: those of a file by page index, those of the test module by their number in the list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
+from kho_tui.layout.struct import Unit
+from kho_tui.layout.table import Table
+from kho_tui.model.change import ChangeKind, FieldChange
+from kho_tui.text import SafeText, plural
+
+MOST_ROWS = 32
+"""Rows of one list that are told one by one; the rest is counted."""
+
+U64s = npt.NDArray[np.uint64]
+I64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class RowChanges:
+    """How two lists differ; ``resizes``: rows came or went."""
+
+    kind: ChangeKind
+    fields: tuple[FieldChange, ...]
+    note: SafeText
+    resizes: bool
+
+
+def compare_folios(old: Table, new: Table) -> RowChanges | None:
+    """The folios of a file in two states; None where they are the same."""
+    pairs = [(table.column("word0"), table.column("index")) for table in (old, new)]
+    if all(np.array_equal(one, other) for one, other in zip(*pairs, strict=True)):
+        return None
+    (words, keys), (other_words, other_keys) = pairs
+    here, there = _common(keys, other_keys)
+    gone, came = _rest(len(keys), here), _rest(len(other_keys), there)
+    pfn_mask = np.uint64((1 << FOLIO_PFN.width) - 1)
+    differ = words[here] ^ other_words[there]
+    moved, flags = (differ & pfn_mask) != 0, (differ & ~pfn_mask) != 0
+    fields = _shown(keys[gone], words[gone], None)
+    fields += _shown(other_keys[came], None, other_words[came])
+    fields += _shown(keys[here][moved], words[here][moved], other_words[there][moved])
+    fields += [
+        FieldChange(f"{index}.flags", Unit.FLAGS, FOLIO_FLAGS.of(was), FOLIO_FLAGS.of(now))
+        for index, was, now in zip(
+            keys[here][flags][:MOST_ROWS].tolist(), words[here][flags][:MOST_ROWS].tolist(), other_words[there][flags][:MOST_ROWS].tolist(),
+            strict=True,
+        )
+    ]  # fmt: skip
+    return _said(len(gone), len(came), int(moved.sum()), int(flags.sum()), fields, len(keys))
+
+
+def compare_blocks(old: U64s, new: U64s) -> RowChanges | None:
+    """The test module's folios (address with the order in the low bits) in two states; None where they are the same."""
+    if np.array_equal(old, new):
+        return None
+    common = min(len(old), len(new))
+    moved = np.flatnonzero(old[:common] != new[:common])
+    gone, came = np.arange(common, len(old)), np.arange(common, len(new))
+    fields = [FieldChange(f"{row}.phys_order", Unit.PHYS, int(old[row]), int(new[row])) for row in moved[:MOST_ROWS].tolist()]
+    fields += [FieldChange(f"{row}.phys_order", Unit.PHYS, int(old[row]), None) for row in gone[:MOST_ROWS].tolist()]
+    fields += [FieldChange(f"{row}.phys_order", Unit.PHYS, None, int(new[row])) for row in came[:MOST_ROWS].tolist()]
+    return _said(len(gone), len(came), len(moved), 0, fields, len(old))
+
+
+def _said(gone: int, came: int, moved: int, flagged: int, fields: list[FieldChange], total: int) -> RowChanges:
+    counts = ((gone, "gone"), (came, "new"), (moved, "moved"), (flagged, "with other flags"))
+    told = [f"{count} {word}" for count, word in counts if count]
+    if not told:
+        return RowChanges(ChangeKind.REORDERED, (), SafeText(f"the same {plural(total, 'folio')} in another order"), False)
+    resizes = bool(gone or came)
+    kind = ChangeKind.CHANGED if flagged or (resizes and moved) else ChangeKind.RESIZED if resizes else ChangeKind.MOVED
+    return RowChanges(kind, tuple(fields[:MOST_ROWS]), SafeText(f"of {plural(total, 'folio')}: {', '.join(told)}"), resizes)
+
+
+def _shown(keys: U64s, old: U64s | None, new: U64s | None) -> list[FieldChange]:
+    rows = range(min(len(keys), MOST_ROWS))
+    pfns = [[None] * len(rows) if words is None else [FOLIO_PFN.of(int(words[row])) for row in rows] for words in (old, new)]
+    return [FieldChange(f"{int(keys[row])}.pfn", Unit.PFN, pfns[0][row], pfns[1][row]) for row in rows]
+
+
+def _common(one: U64s, other: U64s) -> tuple[I64s, I64s]:
+    """Rows of the same page index in both; where an index stands twice in a list, rows of the same number."""
+    first, second = np.argsort(one, kind="stable"), np.argsort(other, kind="stable")
+    if any(bool((keys[1:] == keys[:-1]).any()) for keys in (one[first], other[second])):
+        both = np.arange(min(len(one), len(other)))
+        both = both[one[both] == other[both]]
+        return both, both
+    if not len(one) or not len(other):
+        nothing = np.empty(0, np.int64)
+        return nothing, nothing
+    at = np.minimum(np.searchsorted(one[first], other[second]), len(one) - 1)
+    met = one[first][at] == other[second]
+    return first[at[met]], second[met]
+
+
+def _rest(length: int, taken: I64s) -> I64s:
+    left = np.ones(length, np.bool_)
+    left[taken] = False
+    return np.flatnonzero(left)

@@ -1,0 +1,76 @@
+"""Compare two opened states: as two ends of one handover where evidence shows that, else as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kho_tui.analysis.diff.evidence import handover_evidence
+from kho_tui.analysis.diff.fates import handover_fates
+from kho_tui.analysis.diff.log import read_log
+from kho_tui.analysis.diff.states import diff_states as diff_plain
+from kho_tui.analysis.diff.verdict import diff_verdict, fates_verdict, untold_count
+from kho_tui.context import Context
+from kho_tui.errors import InputError
+from kho_tui.model.change import Diff, Evidence, Fate, HandoverFates
+from kho_tui.model.state import State
+from kho_tui.model.tracker import PreservedMap
+from kho_tui.text import NO_TEXT, SafeText
+
+View = Literal["auto", "plain", "handover"]
+VIEWS: tuple[View, ...] = ("auto", "plain", "handover")
+
+SAME, DIFFERENT, NOT_TOLD = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Two states compared. ``fates`` where it is taken as one handover, ``diff`` where not, or where B shows what came after it.
+
+    ``not_one``: why it is no handover, with the ``evidence`` that was looked at; empty where it is one or where nobody asked.
+    """
+
+    old: State
+    new: State
+    diff: Diff | None
+    fates: HandoverFates | None
+    not_one: SafeText
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def verdict(self) -> SafeText:
+        """The first line."""
+        if self.fates is not None:
+            return fates_verdict(self.fates, self.new.machine.release)
+        assert self.diff is not None
+        said = diff_verdict(self.diff)
+        return SafeText(f"{said}; not one handover: {self.not_one}") if self.not_one else said
+
+    def exit_code(self, *, strict: bool) -> int:
+        """0 the same or no loss, 1 different or a loss, 2 (``strict``) where something cannot be told."""
+        bad = bool(self.fates.of(Fate.LOST)) if self.fates is not None else self.diff is not None and not self.diff.same
+        if bad:
+            return DIFFERENT
+        return NOT_TOLD if strict and untold_count(self.diff, self.fates) else SAME
+
+
+def diff_states(old: State, new: State, view: View, context: Context) -> Compared:
+    """``old`` is A, ``new`` is B. Raises InputError where they cannot be compared, or not as the handover that was asked for; Cancelled."""
+    if view == "plain":
+        return Compared(old, new, diff_plain(old, new, context), None, NO_TEXT, ())
+    log = read_log(new.log)
+    one = handover_evidence(old, new, log)
+    if one.shown:
+        fates = handover_fates(old, new, one, log, context)
+        return Compared(old, new, _after(old, new, context), fates, NO_TEXT, one.evidence)
+    if view == "handover":
+        raise InputError(f"not one handover: {one.why}")
+    return Compared(old, new, diff_plain(old, new, context), None, one.why, one.evidence)
+
+
+def _after(old: State, new: State, context: Context) -> Diff | None:
+    """What the next kernel hands on against what it was handed, where B tells all of it: B is then the state before a further kexec."""
+    onward = new.sides.get("out")
+    if onward is None or "out" not in old.sides or not isinstance(onward.preserved, PreservedMap) or "in" not in new.sides:
+        return None
+    return diff_plain(old.only("out"), new.only("out"), context)
