@@ -1,0 +1,1 @@
+"""States broken on purpose: one fault for every invariant of the ABI reference that can be broken offline."""

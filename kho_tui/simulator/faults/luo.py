@@ -1,0 +1,260 @@
+"""Faults of LUO: its root, sessions, file lists and FLBs: invariants 39 to 44."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, block_of
+from kho_tui.abi.flb import FLB_PAGE
+from kho_tui.abi.luo import (
+    FILE_ARRAY,
+    FILE_ARRAY_PAGES,
+    LUO_FILE_SER,
+    LUO_NAME,
+    LUO_SER,
+    LUO_SESSION_SER,
+    SESSION_ARRAY,
+    SESSION_ARRAY_PAGES,
+)
+from kho_tui.layout.struct import Layout, Record
+from kho_tui.model.facts import Missing
+from kho_tui.model.handover import LuoContent
+from kho_tui.model.luo import FlbList, Luo, Session
+from kho_tui.model.state import Subtree
+from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need, place_of
+from kho_tui.simulator.faults.fault import Fault, fault
+from kho_tui.simulator.faults.find import files_of, luo, session_list, session_with, with_content
+
+_V3 = frozenset({b"kho-v3"})
+_NAME_BYTES = LUO_SESSION_SER.span("name")[1]
+_HANDLER_BYTES = LUO_FILE_SER.span("compatible")[1]
+
+
+def _content(case: Case) -> LuoContent:
+    content = next((one.content for one in case.handover.subtrees if one.name == LUO_NAME), None)
+    if not isinstance(content, LuoContent):
+        raise DoesNotApply("no LUO in this state")
+    return content
+
+
+def _version_place(subtree: Subtree, at: int) -> int:
+    """Where LUO's compatible string stands."""
+    if subtree.fdt is None:
+        return at + LUO_SER.span("compatible")[0]
+    node = subtree.fdt.tree.root
+    found = None if node is None else node.property(b"compatible")
+    if found is None:
+        raise DoesNotApply("LUO's FDT has no compatible string")
+    return at + found.data_offset
+
+
+def _version(case: Case) -> None:
+    subtree = case.subtree(LUO_NAME)
+    at, _ = memory_of(subtree.blob)
+    case.write(_version_place(subtree, at), b"luo-v9\0")
+
+
+def _no_flb_node(case: Case) -> None:
+    content = _content(case)
+    if not content.flb_compatible:
+        raise DoesNotApply("LUO's FDT of this state has no luo-flb node")
+    with_content(case, LUO_NAME, replace(content, flb_compatible=b"", flb_page=None))
+
+
+def _array(case: Case) -> Luo:
+    found = luo(case)
+    if found.format.sessions_in_blocks:
+        raise DoesNotApply(f"{found.format.compatible.decode()} keeps sessions in blocks, not in one array")
+    return found
+
+
+def _forget_sessions(case: Case) -> None:
+    case.forget(need(_array(case).sessions_at), SESSION_ARRAY_PAGES.bit_length() - 1)
+
+
+def _too_many_sessions(case: Case) -> None:
+    _array(case)
+    case.change(session_list(case).headers[0], count=SESSION_ARRAY.capacity(case.page_size) + 1)
+
+
+def _too_many_files(case: Case) -> None:
+    _array(case)
+    case.change(session_with(case, 1).record, count=FILE_ARRAY.capacity(case.page_size) + 1)
+
+
+def _files_split(case: Case) -> None:
+    _array(case)
+    at = session_with(case, 1).files_at
+    assert at is not None
+    case.forget(at, FILE_ARRAY_PAGES.bit_length() - 1)
+    for page in range(FILE_ARRAY_PAGES):
+        case.keep(at + page * case.page_size)
+
+
+def _blocks(case: Case, *, files: bool) -> tuple[tuple[Record, ...], Layout]:
+    """The headers of the session blocks, or of the file blocks of the first session with files, and what they list."""
+    if not luo(case).format.files_in_blocks:
+        raise DoesNotApply(f"{luo(case).format.compatible.decode()} has no blocks")
+    return (session_with(case, 1).blocks, LUO_FILE_SER) if files else (session_list(case).headers, LUO_SESSION_SER)
+
+
+def _cycle(case: Case, *, files: bool) -> None:
+    headers, _ = _blocks(case, files=files)
+    case.change(headers[-1], next=place_of(headers[0]))
+
+
+def _empty_block(case: Case, *, files: bool) -> None:
+    """As a failed creation of a session leaves it behind (gotcha 14)."""
+    headers, element = _blocks(case, files=files)
+    page = case.free()
+    case.write(page, bytes(block_of(element).bytes(case.page_size)))
+    case.keep(page)
+    case.change(headers[-1], next=page)
+
+
+def _overfull_block(case: Case, *, files: bool) -> None:
+    headers, element = _blocks(case, files=files)
+    case.change(headers[-1], count=block_of(element).capacity(case.page_size) + 1)
+
+
+def _half_full_block(case: Case, *, files: bool) -> None:
+    """The last block's entries, the last of them in a block of its own."""
+    headers, element = _blocks(case, files=files)
+    block, at, count = block_of(element), place_of(headers[-1]), headers[-1].integer("count")
+    if count < 2:
+        raise DoesNotApply(f"no block of {'files' if files else 'sessions'} of this state has two entries")
+    last = case.read(at + block.header_size + (count - 1) * element.size, element.size)
+    head = KHO_BLOCK_HEADER_SER.encode({"next": 0, "count": 1}, case.state.machine.platform.byte_order)
+    page = case.free()
+    case.write(page, (head + last).ljust(block.bytes(case.page_size), b"\0"))
+    case.keep(page)
+    case.change(headers[-1], next=page, count=count - 1)
+
+
+def _forget_block(case: Case, *, files: bool) -> None:
+    case.forget(place_of(_blocks(case, files=files)[0][0]), 0)
+
+
+def _sessions(case: Case, least: int = 1) -> tuple[Session, ...]:
+    found = session_list(case).sessions
+    if len(found) < least:
+        raise DoesNotApply(f"this state has {len(found)} sessions, {least} are needed")
+    return found
+
+
+def _name_twice(case: Case) -> None:
+    first, *_, last = _sessions(case, 2)
+    case.change(last.record, name=first.name)
+
+
+def _name_empty(case: Case) -> None:
+    case.change(_sessions(case)[-1].record, name=b"")
+
+
+def _name_endless(case: Case) -> None:
+    case.change(_sessions(case)[-1].record, name=b"v" * _NAME_BYTES)
+
+
+def _list_lost(case: Case) -> None:
+    case.change(session_with(case, 1).record, files=0)
+
+
+def _count_more(case: Case) -> None:
+    _blocks(case, files=True)
+    session = session_with(case, 1)
+    assert session.count is not None
+    case.change(session.record, count=session.count + 1)
+
+
+def _token_twice(case: Case) -> None:
+    first, second, *_ = files_of(session_with(case, 2))
+    case.change(second.record, token=first.token)
+
+
+def _handler_unknown(case: Case) -> None:
+    case.change(files_of(session_with(case, 1))[-1].record, compatible=b"memfd-v9")
+
+
+def _handler_endless(case: Case) -> None:
+    case.change(files_of(session_with(case, 1))[-1].record, compatible=b"m" * _HANDLER_BYTES)
+
+
+def _flbs(case: Case, least: int = 0) -> FlbList:
+    found = luo(case).flbs
+    if isinstance(found, Missing) or found.header is None:
+        raise DoesNotApply("this state has no FLB page that was written")
+    if len(found.flbs) < least:
+        raise DoesNotApply(f"this state has {len(found.flbs)} FLBs, {least} are needed")
+    return found
+
+
+def _flb_pages(case: Case) -> None:
+    header = _flbs(case).header
+    assert header is not None
+    case.change(header, pgcnt=2)
+
+
+def _flb_too_many(case: Case) -> None:
+    header = _flbs(case).header
+    assert header is not None
+    case.change(header, count=FLB_PAGE.capacity(case.page_size) + 1)
+
+
+def _flb_twice(case: Case) -> None:
+    first, second, *_ = _flbs(case, 2).flbs
+    case.change(second, name=first.text("name"))
+
+
+def _flb_unused(case: Case) -> None:
+    case.change(_flbs(case, 1).flbs[0], count=0)
+
+
+def _flb_many_files(case: Case) -> None:
+    files = sum(len(files_of(one)) for one in _sessions(case))
+    case.change(_flbs(case, 1).flbs[0], count=files + 1)
+
+
+def _forget_flbs(case: Case) -> None:
+    at = need(luo(case).flbs_at)
+    if not at:
+        raise DoesNotApply("LUO of this state has no FLB page")
+    case.forget(at, 0)
+
+
+def _both(name: str, invariant: int, meaning: str, apply: Callable[..., None], also: str) -> tuple[Fault, Fault]:
+    """The same fault in the blocks of the sessions and in those of one session's files."""
+    return (
+        fault(f"session-{name}", invariant, f"{meaning} (sessions)", lambda case: apply(case, files=False), also),
+        fault(f"file-{name}", invariant, f"{meaning} (files)", lambda case: apply(case, files=True), also),
+    )
+
+
+LUO_FAULTS: tuple[Fault, ...] = (
+    fault("luo-version", 39, "LUO's state is of a version that no release writes", _version, "47 107"),
+    fault("luo-flb-node", 39, "LUO's FDT has no luo-flb node, which 7.1 needs", _no_flb_node, "44 47 111", _V3, primary="KHO136"),
+    fault("session-array-not-preserved", 40, "the session array is not preserved", _forget_sessions),
+    fault("too-many-sessions", 40, "the session array claims more sessions than fit", _too_many_sessions, "42 43 103 106"),
+    fault("too-many-files", 40, "a session claims more files than fit its array", _too_many_files, "42 43 103 106"),
+    fault("file-array-split", 40, "a list of files is kept by two blocks", _files_split),
+    *_both("block-cycle", 41, "a chain of blocks comes back to its first", _cycle, "42 105"),
+    *_both("block-empty", 41, "a block has no entry", _empty_block, "106 120"),
+    *_both("block-overfull", 41, "a block claims more entries than fit", _overfull_block, "42 43 106"),
+    *_both("block-half-full", 41, "a block that is not full has a successor", _half_full_block, "120"),
+    *_both("block-not-preserved", 41, "a block is not preserved", _forget_block, ""),
+    fault("session-name-twice", 42, "two sessions have one name", _name_twice),
+    fault("session-name-empty", 42, "a session has no name", _name_empty),
+    fault("session-name-endless", 42, "a session's name has no end", _name_endless),
+    fault("session-list-lost", 42, "a session has files and no list of them", _list_lost, "44 47 106"),
+    fault("session-count", 42, "a session claims one file more than its blocks have", _count_more, "106"),
+    fault("token-twice", 43, "two files of a session have one token", _token_twice),
+    fault("handler-unknown", 43, "a file is of a handler that no release has", _handler_unknown, "47 108"),
+    fault("handler-endless", 43, "the name of a file's handler has no end", _handler_endless, "47 108"),
+    fault("flb-pages", 44, "the FLB list claims two pages", _flb_pages),
+    fault("flb-too-many", 44, "the FLB page claims more entries than fit", _flb_too_many, "106"),
+    fault("flb-twice", 44, "two FLBs have one name", _flb_twice),
+    fault("flb-unused", 44, "no file depends on an FLB that is handed over", _flb_unused),
+    fault("flb-many-files", 44, "more files depend on an FLB than there are", _flb_many_files),
+    fault("flb-not-preserved", 44, "the FLB page is not preserved", _forget_flbs),
+)
+"""Invariants 39 to 44."""

@@ -1,0 +1,143 @@
+"""Faults of memfds: invariants 25, 45 and 46."""
+
+from __future__ import annotations
+
+from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
+from kho_tui.layout.table import Table
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.luo import Memfd
+from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
+from kho_tui.simulator.faults.fault import Fault, fault
+from kho_tui.simulator.faults.find import memfds
+from kho_tui.simulator.faults.tracker_edit import order_at
+
+_MAX_PAGE_ORDER = {4096: 10, 16384: 11, 65536: 13}
+"""As built by default on x86-64 and arm64 (kho-abi.md 7.2)."""
+_DIRTY = 1
+_ROWS = 4096
+"""Folios looked through for one that serves."""
+
+
+def _all(case: Case, folios: int) -> list[tuple[Memfd, Table]]:
+    """The memfds whose list is whole and has so many folios, or more. Raises DoesNotApply."""
+    found = []
+    for _, memfd in memfds(case):
+        listed = memfd.folios
+        if not isinstance(listed, Missing) and listed.status is Status.DECODED and len(listed.table) >= folios:
+            found.append((memfd, listed.table))
+    if not found:
+        raise DoesNotApply(f"no memfd of this state has {folios} folio{'s' if folios > 1 else ''} in this capture")
+    return found
+
+
+def _pfn(table: Table, row: int) -> int:
+    return FOLIO_PFN.of(int(table.column("word0")[row]))
+
+
+def _folio(case: Case, table: Table, row: int, *, pfn: int | None = None, flags: int | None = None) -> None:
+    """Other bits in the first word of a folio's entry."""
+    word = int(table.column("word0")[row])
+    pfn = FOLIO_PFN.of(word) if pfn is None else pfn
+    flags = FOLIO_FLAGS.of(word) if flags is None else flags
+    case.put(MEMFD_LUO_FOLIO_SER, int(table.addresses[row]), word0=pfn | flags << FOLIO_FLAGS.low)
+
+
+def _forget_struct(case: Case) -> None:
+    case.forget(place_of(_all(case, 1)[0][0].record), 0)
+
+
+def _too_many(case: Case) -> None:
+    memfd, _ = _all(case, 1)[0]
+    room = memfd.record.integer("folios.total_pages") * case.page_size // MEMFD_LUO_FOLIO_SER.size
+    case.change(memfd.record, nr_folios=room + 1)
+
+
+def _flags(case: Case) -> None:
+    _folio(case, _all(case, 1)[0][1], 0, flags=_DIRTY)
+
+
+def _forget_folio(case: Case) -> None:
+    _, table = _all(case, 1)[0]
+    case.forget(_pfn(table, 0) << case.handover.runs.page_shift)
+
+
+def _indexes(case: Case, first: int, second: int) -> None:
+    """The places of the first two folios in their file: each that of the row given."""
+    _, table = _all(case, 2)[0]
+    index = table.column("index")[:2].tolist()
+    for row, value in enumerate((index[first], index[second])):
+        case.put(MEMFD_LUO_FOLIO_SER, int(table.addresses[row]), index=value)
+
+
+def _descend(case: Case) -> None:
+    _indexes(case, 1, 0)
+
+
+def _same_place(case: Case) -> None:
+    _indexes(case, 0, 0)
+
+
+def _size(case: Case) -> None:
+    memfd, table = _all(case, 1)[0]
+    order = order_at(case.handover.runs, _pfn(table, len(table) - 1) << case.handover.runs.page_shift) or 0
+    end = int(table.column("index")[-1]) + (1 << order)
+    case.change(memfd.record, size=(end + 1) * case.page_size)
+
+
+def _sealed(case: Case) -> Memfd:
+    memfd, _ = _all(case, 1)[0]
+    if not memfd.format.has_seals:
+        raise DoesNotApply(f"{memfd.format.compatible.decode()} keeps neither seals nor flags")
+    return memfd
+
+
+def _seals(case: Case) -> None:
+    case.change(_sealed(case).record, seals=0x40)
+
+
+def _struct_flags(case: Case) -> None:
+    case.change(_sealed(case).record, flags=1)
+
+
+def _shared(case: Case) -> None:
+    """A folio of one file takes the place of one of another file, of the same order."""
+    runs = case.handover.runs
+    by_order: dict[int, tuple[Memfd, int]] = {}
+    for memfd, table in _all(case, 1):
+        for row in range(min(len(table), _ROWS)):
+            order = order_at(runs, _pfn(table, row) << runs.page_shift)
+            if order is None:
+                continue
+            other, pfn = by_order.setdefault(order, (memfd, _pfn(table, row)))
+            if other is not memfd:
+                _folio(case, table, row, pfn=pfn)
+                return
+    raise DoesNotApply("no two memfds of this state have folios of one order")
+
+
+def _large(case: Case) -> None:
+    """The last folio of a memfd in a block larger than a kernel restores as a folio."""
+    _, table = _all(case, 1)[0]
+    order = _MAX_PAGE_ORDER[case.page_size] + 1
+    shift = case.handover.runs.page_shift
+    row = len(table) - 1
+    block = case.free(order)
+    case.forget(_pfn(table, row) << shift)
+    case.keep(block, order)
+    _folio(case, table, row, pfn=block >> shift)
+
+
+MEMFD_FAULTS: tuple[Fault, ...] = (
+    fault("folio-too-large", 25, "a folio is larger than a kernel restores", _large, "45 120"),
+    fault("memfd-not-preserved", 45, "the struct of a memfd is not preserved", _forget_struct),
+    fault("memfd-too-many-folios", 45, "a memfd claims more folios than its list can hold", _too_many, "106"),
+    fault("memfd-size", 45, "a memfd is larger than its folios reach", _size),
+    fault("memfd-seals", 45, "a memfd has a seal that there is not", _seals),
+    fault("memfd-flags", 45, "the struct of a memfd has flags", _struct_flags),
+    fault("folio-flags", 45, "a folio is not marked as up to date", _flags),
+    fault("folio-not-preserved", 45, "a folio of a memfd is not preserved", _forget_folio),
+    fault("folios-descend", 45, "the folios of a memfd do not ascend", _descend),
+    fault("folios-overlap", 45, "two folios have one place in their file", _same_place),
+    fault("folio-shared", 46, "a folio belongs to two files", _shared, "47 48"),
+)
+"""Invariants 25, 45 and 46."""

@@ -1,0 +1,257 @@
+"""Faults of the root FDT and of what it names: invariants 1 to 12."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.root import POINTER_PROPERTIES
+from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.fdt.header import FDT_SW_MAGIC
+from kho_tui.fdt.tree import Node, Property
+from kho_tui.model.state import Subtree
+from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
+from kho_tui.simulator.faults.fault import CHUNKS, RADIX, SIZED, Fault, fault
+from kho_tui.simulator.faults.fdt_edit import (
+    header_value,
+    node_record,
+    property_record,
+    record_span,
+    spliced,
+    with_header,
+    with_property,
+    with_reservation,
+    without_property,
+)
+
+_FDT_FIRST = (MEMBLOCK_NAME, KHO_TEST_NAME)
+_SMALL = (KEXEC_METADATA_NAME, MEMBLOCK_NAME, KHO_TEST_NAME)
+"""Subtrees of which nothing else hangs, the plainest first."""
+_ASIDE = 1024
+"""Bytes into its page where a blob that may not lie there is put."""
+
+
+def _header(case: Case, **values: int) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    case.write(at, with_header(fdt, **values))
+
+
+def _hidden(case: Case, **values: int) -> None:
+    """A header by which nobody finds the root FDT in memory: what shows it is the copy in debugfs."""
+    if f"kho/{case.side.name}/fdt" not in case.files:
+        raise DoesNotApply("only a copy of the root FDT in debugfs would show it, and this capture has none")
+    _header(case, **values)
+
+
+def _magic(case: Case) -> None:
+    _hidden(case, magic=0)
+
+
+def _half_built(case: Case) -> None:
+    _hidden(case, magic=FDT_SW_MAGIC)
+
+
+def _old_format(case: Case) -> None:
+    _header(case, version=1)
+
+
+def _cut(case: Case) -> None:
+    _, fdt = memory_of(case.root.view.blob)
+    _hidden(case, totalsize=header_value(fdt, "off_dt_strings"))
+
+
+def _too_long(case: Case) -> None:
+    _hidden(case, totalsize=case.page_size + 8)
+
+
+def _slack(case: Case) -> None:
+    _, fdt = memory_of(case.root.view.blob)
+    _header(case, totalsize=header_value(fdt, "totalsize") + 8)
+
+
+def _reservation(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    case.write(at, with_reservation(fdt, at, case.page_size))
+
+
+def _root_node(case: Case) -> Node:
+    node = case.root.view.tree.root
+    if node is None:
+        raise DoesNotApply("the root FDT has no root node")
+    return node
+
+
+def _property(node: Node, *names: bytes) -> Property:
+    for name in names:
+        found = node.property(name)
+        if found is not None and found.complete:
+            return found
+    raise DoesNotApply(f"no property {' or '.join(name.decode() for name in names)} in this root FDT")
+
+
+def _map(case: Case) -> Property:
+    return _property(_root_node(case), b"preserved-memory-map")
+
+
+def _swapped(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    properties = _root_node(case).properties
+    if len(properties) != 2:
+        raise DoesNotApply("the root FDT has other properties than the two that belong there")
+    (start, middle), (_, end) = (record_span(one) for one in properties)
+    case.write(at, fdt[:start] + fdt[middle:end] + fdt[start:middle] + fdt[end:])
+
+
+def _two_versions(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    version = _property(_root_node(case), b"compatible")
+    case.write(at, with_property(fdt, version, version.data + b"kho-v9\0"))
+
+
+def _version(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    version = _property(_root_node(case), b"compatible")
+    case.write(at, with_property(fdt, version, version.data[:-2] + b"9\0"))
+
+
+def _map_is(case: Case, value: int) -> None:
+    at, _ = memory_of(case.root.view.blob)
+    case.write(at + _map(case).data_offset, case.u64(value))
+
+
+def _map_zero(case: Case) -> None:
+    if need(case.root.map_address) == 0:
+        raise DoesNotApply("the root names no tracker as it is")
+    _map_is(case, 0)
+
+
+def _map_unaligned(case: Case) -> None:
+    _map_is(case, need(case.root.map_address) + 8)
+
+
+def _map_short(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    case.write(at, with_property(fdt, _map(case), _map(case).data[:4]))
+
+
+def _node(case: Case, subtree: Subtree) -> Node:
+    found = _root_node(case).child(subtree.name)
+    assert found is not None
+    return found
+
+
+def _without(case: Case, names: tuple[bytes, ...]) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    case.write(at, without_property(fdt, _property(_node(case, case.subtree(*_SMALL)), *names)))
+
+
+_POINTERS = tuple(name.encode() for name in POINTER_PROPERTIES)
+
+
+def _child(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    end = _node(case, case.subtree(*_SMALL)).end - 4
+    case.write(at, spliced(fdt, end, end, node_record(b"child")))
+
+
+def _third_property(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    version = _property(_root_node(case), b"compatible")
+    properties = _node(case, case.subtree(*_SMALL)).properties
+    if not properties:
+        raise DoesNotApply("the subtree's node has no property as it is")
+    end = record_span(properties[-1])[1]
+    case.write(at, spliced(fdt, end, end, property_record(version.name_offset, version.data)))
+
+
+def _twice(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    node = _node(case, case.subtree(*_SMALL))
+    case.write(at, spliced(fdt, node.end, node.end, fdt[node.offset : node.end]))
+
+
+def _unaligned_blob(case: Case) -> None:
+    at, _ = memory_of(case.root.view.blob)
+    subtree = case.subtree(*_SMALL)
+    blob_at, data = memory_of(subtree.blob)
+    if len(data) > case.page_size - _ASIDE or len(data) > _ASIDE:
+        raise DoesNotApply("the blobs of this state are too large to be moved within their page")
+    case.write(blob_at + _ASIDE, data)
+    case.write(at + _property(_node(case, subtree), *_POINTERS).data_offset, case.u64(blob_at + _ASIDE))
+
+
+def _blob_size(case: Case, size: int, *names: bytes) -> None:
+    at, _ = memory_of(case.root.view.blob)
+    case.write(at + _property(_node(case, case.subtree(*names)), b"blob-size").data_offset, case.u64(size))
+
+
+def _no_blob(case: Case) -> None:
+    _blob_size(case, 0, *_SMALL)
+
+
+def _short_blob(case: Case) -> None:
+    subtree = case.subtree(*_FDT_FIRST)
+    _blob_size(case, len(memory_of(subtree.blob)[1]) - 8, *_FDT_FIRST)
+
+
+def _blob_magic(case: Case) -> None:
+    case.write(memory_of(case.subtree(*_FDT_FIRST).blob)[0], bytes(4))
+
+
+def _forget_blob(case: Case) -> None:
+    case.forget(memory_of(case.subtree(*_SMALL, LUO_NAME).blob)[0])
+
+
+def _forget_root(case: Case) -> None:
+    case.forget(case.root_at, 0)
+
+
+def _root_in_larger(case: Case) -> None:
+    at = case.root_at
+    if at % (2 * case.page_size) or case.handover.runs.covers(at + case.page_size):
+        raise DoesNotApply("the page behind the root FDT's is not free, or the two are no block")
+    case.forget(at, 0)
+    case.keep(at, 1)
+
+
+def _orphan(case: Case) -> None:
+    """Without the subtree, what only it names has no owner."""
+    handover = case.handover
+    name = case.subtree(*_SMALL).name
+    case.become(replace(handover, subtrees=tuple(one for one in handover.subtrees if one.name != name)))
+    case.files.pop(blob_file(case.side, name), None)
+
+
+_NO_ROOT = "47 101 102 103 107 111"
+ROOT_FAULTS: tuple[Fault, ...] = (
+    fault("root-magic", 1, "the root FDT has no magic", _magic, _NO_ROOT),
+    fault("root-half-built", 1, "the root FDT is half-built: fdt_finish was never called", _half_built, f"4 5 6 7 8 {_NO_ROOT}"),
+    fault("root-format", 1, "the root FDT is of format 1, older than libfdt takes", _old_format, "101"),
+    fault("root-cut", 1, "the root FDT ends before its strings", _cut, f"3 4 5 6 7 8 {_NO_ROOT}"),
+    fault("reservation", 2, "the memory reservation map of the root FDT has an entry", _reservation, "120"),
+    fault("root-too-long", 3, "the root FDT claims more than its page", _too_long, "1 101 102"),
+    fault("root-slack", 3, "the root FDT claims bytes behind its strings", _slack),
+    fault("root-order", 4, "the two properties of the root stand in the other order", _swapped),
+    fault("root-two-versions", 4, "the root names a second version", _two_versions, "5"),
+    fault("root-version", 5, "the root is of a version that no release writes", _version, "107"),
+    fault("map-zero", 6, "the root names no tracker", _map_zero, "104 107"),
+    fault("map-unaligned", 6, "the tracker's address is not page aligned", _map_unaligned, "104"),
+    fault("map-short", 6, "preserved-memory-map has 4 bytes", _map_short, "111"),
+    fault("pointer-missing", 7, "a subtree has no pointer to its blob", partial(_without, names=_POINTERS), "47 111"),
+    fault("blob-size-missing", 7, "a subtree has no blob-size", partial(_without, names=(b"blob-size",)), "109 111", SIZED),
+    fault("subtree-child", 7, "a subtree's node has a child", _child),
+    fault("subtree-property", 7, "a subtree's node has a property that does not belong there", _third_property),
+    fault("subtree-twice", 8, "two subtrees have one name", _twice, "48"),
+    fault("blob-unaligned", 9, "a blob does not start at a page", _unaligned_blob, roots=RADIX),
+    fault("blob-size-zero", 9, "blob-size is 0", _no_blob, "36 37 47 104 106", SIZED),
+    fault("blob-magic", 10, "a blob that has to be an FDT is none", _blob_magic, "37 47 49 101 107 109", CHUNKS),
+    fault("blob-short", 10, "blob-size is less than the FDT needs", _short_blob, "37 47 101 102 106 107 109", SIZED),
+    fault("blob-not-preserved", 11, "a blob's page is not preserved", _forget_blob),
+    fault("root-not-preserved", 12, "the root FDT's page is not preserved", _forget_root, "116"),
+    fault("root-in-larger-block", 12, "the root FDT's page is kept by a block of order 1", _root_in_larger, "23 47 48"),
+    fault("subtree-forgotten", 47, "a subtree is gone from the root FDT, its memory is still preserved", _orphan, "109"),
+)
+"""Invariants 1 to 12, and one way to 47."""
