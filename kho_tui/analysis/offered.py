@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
 from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SESSION_SER, SESSION_NODE_NAME, STRUCT_PREFIX
-from kho_tui.abi.memblock import RESERVE_MEM_COMPATIBLE
+from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
-from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import Luo, NotWritten, SessionList
-from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, Root, Side, State, Subtree
+from kho_tui.model.state import KhoTest, Memblock, Root, Side, State, Subtree
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.receiver import Offered, OfferedLuo, OfferedRegion, OfferedSubtree
-from kho_tui.releases.table import Finalize, release_of
+from kho_tui.releases.table import Attach, Finalize, release_of
 from kho_tui.text import c_string
 
 
@@ -34,32 +35,56 @@ def offered(state: State, side: Side) -> Offered:
         None if root is None else known(root.phys),
         None if node is None else _strings(node),
         _map_length(root, node),
-        None if root is None else known(root.map_address),
+        None if root is None or _finalized_at_reboot(state, side) else known(root.map_address),
         True if not isinstance(state.scratch, Missing) and state.scratch.areas else None,
         kept.structure.bitmap_bytes if kept is not None and isinstance(kept.structure, ChunkList) else None,
         max(kept.runs.by_order, default=0) if kept is not None else None,
         tuple(_subtree(one, node) for one in side.handed_over) if side.subtrees_told and root is not None else None,
         luo,
         readable,
-        _metadata(side),
+        _metadata(state, side),
         _test_inline(side),
         _regions(side),
+        _tracker_fault(side),
     )
 
 
 def _attached(state: State, side: Side) -> tuple[bool | None, str]:
     """6.16 to 6.18 hand over what was finalized before the load; LUO finalizes 6.19 and 7.0 in the reboot call; later ones always do."""
     release = release_of(state.machine.release)
+    if release is not None and release.finalize is Finalize.STATEFUL and side.finalized is False:
+        nothing = "nothing is handed over then" if release.attach is Attach.FINALIZED else "an FDT page that nobody wrote is refused"
+        return False, f"not finalized: {nothing}"
     if isinstance(side.root, Missing):
         return None, "the root FDT is not at hand"
-    if release is not None and release.finalize is Finalize.STATEFUL and side.finalized is False:
-        return False, "not finalized: this release hands over nothing then"
     if isinstance(side.finalized, Missing):
         form = side.root.format
         if form is not None and form.tracker is Tracker.RADIX:
             return True, "always complete"
         return (True, "there is a root FDT with a memory map") if known(side.root.map_address) else (None, str(side.finalized.reason))
     return True, "finalized"
+
+
+def _finalized_at_reboot(state: State, side: Side) -> bool:
+    """With LUO on, 6.19 and 7.0 finalize in the reboot call: until then a map of 0 says nothing of what will be handed over."""
+    release = release_of(state.machine.release)
+    serializes = release is not None and release.finalize is Finalize.SERIALIZE
+    has_luo = any(one.name == LUO_NAME for one in side.handed_over)
+    return serializes and side.name == "out" and has_luo and _map_is_zero(side)
+
+
+def _map_is_zero(side: Side) -> bool:
+    return not isinstance(side.root, Missing) and side.root.map_address == 0
+
+
+def _tracker_fault(side: Side) -> str | None:
+    """What is wrong with the structure that is walked unchecked; None where not all of it could be read."""
+    kept = side.preserved
+    if isinstance(kept, Missing):
+        return str(kept.reason) if kept.status is Status.DAMAGED else None
+    if kept.status is Status.DECODED:
+        return ""
+    return str(kept.reason) if kept.damaged else None
 
 
 def _strings(node: Node) -> tuple[bytes, ...]:
@@ -79,8 +104,8 @@ def _map_length(root: Root | None, node: Node | None) -> int | None:
 def _subtree(subtree: Subtree, root: Node | None) -> OfferedSubtree:
     node = None if root is None else root.child(subtree.name)
     lengths = {} if node is None else {one.name.decode("latin-1"): len(one.data) for one in node.properties if one.name is not None}
-    if node is not None and not node.complete:
-        form = ROOT_FORMATS.get((_strings(root)[:1] or (b"",))[0]) if root is not None else None
+    if root is not None and (node is None or not node.complete):
+        form = ROOT_FORMATS.get((_strings(root)[:1] or (b"",))[0])
         # What lies beyond the end of a cut file was not seen, which is no reason to call it missing.
         lengths |= {name: 8 for name in ((form.pointer, "blob-size") if form is not None else ()) if name not in lengths}
     return OfferedSubtree(subtree.name, lengths, known(subtree.phys), known(subtree.size), isinstance(subtree.blob, Blob))
@@ -90,9 +115,13 @@ def _named(side: Side, kind: type[object]) -> Subtree | None:
     return next((one for one in side.handed_over if isinstance(one.content, kind) and one.status is not Status.STALE), None)
 
 
-def _metadata(side: Side) -> int | None:
-    found = _named(side, KexecMetadata)
-    return found.content.record.integer("version") if found is not None and isinstance(found.content, KexecMetadata) else None
+def _metadata(state: State, side: Side) -> int | None:
+    """The version that the blob tells, also one that nobody knows."""
+    found = next((one for one in side.handed_over if one.name == KEXEC_METADATA_NAME and one.status is not Status.STALE), None)
+    offset, size = KHO_KEXEC_METADATA.span("version")
+    if found is None or isinstance(found.blob, Missing) or len(found.blob.data) < offset + size:
+        return None
+    return int.from_bytes(found.blob.data[offset : offset + size], state.machine.platform.byte_order)
 
 
 def _test_inline(side: Side) -> bool | None:
@@ -104,6 +133,8 @@ def _test_inline(side: Side) -> bool | None:
 
 
 def _regions(side: Side) -> tuple[OfferedRegion, ...] | None:
+    if any(one.name == MEMBLOCK_NAME and isinstance(one.content, Damaged) for one in side.handed_over):
+        return (OfferedRegion(MEMBLOCK_NAME, None, None, False),)
     found = _named(side, Memblock)
     if found is None or not isinstance(found.content, Memblock) or found.fdt is None or found.fdt.tree.root is None:
         return None

@@ -157,6 +157,8 @@ def _manifest(reader: CaptureReader) -> dict[str, object] | None:
     for name in _list(manifest.get("changed_while_reading")):
         if isinstance(name, str):
             reader.notes.add(name, "changed while it was captured: it may be a mixture of two states")
+    if manifest.get("simulated") is True:
+        reader.notes.add("", "a simulated capture: capture.json says what a real one would show differently")
     return manifest
 
 

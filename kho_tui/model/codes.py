@@ -1,4 +1,4 @@
-"""The anomalies that decoding itself can meet, each with its code. KHO001..KHO050 belong to the checks."""
+"""The anomalies that decoding itself can meet, each with its code. KHO001..KHO050 and KHO131 on are rules (analysis.checks)."""
 
 from __future__ import annotations
 

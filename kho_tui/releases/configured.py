@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.releases.receiver import Answer, Check, Offered, Outcome, Reception, Stage, Target, Verdict, receive
 from kho_tui.releases.table import RELEASES
+
+_BADNESS = (Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, Outcome.PANIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Configured:
     test: bool | None = None
 
 
-def receive_as_configured(offered: Offered, target: Target, configured: Configured) -> Reception:
-    """``receive`` for a kernel that was built and started so; ``configured.kho`` counts, not ``target.kho``.
+def receive_as_configured(offered: Offered, target: Target, configured: Configured, further: Iterable[Check] = ()) -> Reception:
+    """``receive`` for a kernel that was built and started so; ``configured.kho`` counts, not ``target.kho``. Then ``further`` checks.
 
     What is not known is left open, except that KHO and LUO are taken to be on: a panic that is found then is one unless they are off.
     """
@@ -40,32 +42,34 @@ def receive_as_configured(offered: Offered, target: Target, configured: Configur
     if reception.outcome is Outcome.IGNORED:
         return reception
     present = {one.name for one in offered.subtrees or ()}
-    for check in _checks(configured):
-        if check.consumer in present and check.applies(target.release):
+    for check in (*_checks(configured), *further):
+        if (check.consumer is None or check.consumer in present) and check.applies(target.release):
             reception = _and(reception, check, offered, target)
     return reception
 
 
 def _and(reception: Reception, check: Check, offered: Offered, target: Target) -> Reception:
     """The reception with one more check. What is lost already, or ended in a panic, is not asked again."""
-    consumer = check.consumer or b""
-    before, _ = reception.consumers.get(consumer, (Outcome.TAKEN, ""))
+    before, _ = reception.consumers.get(check.consumer or b"", (Outcome.TAKEN, ""))
     holds, met = check.holds(offered, target)
     # A kernel that panics comes to nothing else; only what would have kept it from looking at LUO is still of interest.
-    late = reception.outcome is Outcome.PANIC and not (holds is None and consumer == LUO_NAME and check.fails is Outcome.IGNORED)
+    late = reception.outcome is Outcome.PANIC and not (holds is None and check.consumer == LUO_NAME and check.fails is Outcome.IGNORED)
     if before is Outcome.IGNORED or holds or late:
         return reception
     answer = Answer(check, holds, met)
     if holds is None:
         return replace(reception, answers=(*reception.answers, answer))
-    worse = reception.outcome if reception.outcome in (Outcome.PANIC, Outcome.MISREAD) else Outcome.PART
-    deciding = reception.deciding if worse is not Outcome.PART or reception.deciding is not None else answer
+    decided = reception.deciding
+    if decided is None or _BADNESS.index(check.fails) > _BADNESS.index(decided.check.fails):
+        decided = answer
+    worst = decided.check.fails
     return replace(
         reception,
-        outcome=worse,
-        deciding=deciding,
+        # A consumer's state that is ignored is a part of the whole.
+        outcome=Outcome.PART if worst is Outcome.IGNORED else worst,
+        deciding=decided,
         answers=(*reception.answers, answer),
-        consumers={**reception.consumers, consumer: (check.fails, met)},
+        consumers=reception.consumers if check.consumer is None else {**reception.consumers, check.consumer: (check.fails, met)},
     )
 
 

@@ -91,7 +91,8 @@ class Offered:
 
     ``attached``: the old kernel gives it to the next one at all (6.16-6.18: finalized before the load). ``fdt``: the page of the root FDT.
     ``compatibles`` are the strings of its list, ``map_length`` the bytes of the map property (0: absent), ``map_address`` its value.
-    ``bitmap_bytes``: size of kho-v1 bitmaps. ``highest_order`` of all preserved blocks.
+    ``bitmap_bytes``: size of kho-v1 bitmaps. ``highest_order`` of all preserved blocks. ``tracker_fault``: what is wrong with the
+    tracker's structure, empty for nothing. A memblock blob that cannot be read is one region that cannot be.
     """
 
     page_size: int
@@ -111,6 +112,7 @@ class Offered:
     metadata_version: int | None
     test_inline: bool | None
     regions: tuple[OfferedRegion, ...] | None
+    tracker_fault: str | None = ""
 
     def subtree(self, name: bytes) -> OfferedSubtree | None:
         """The first subnode of this name, which is the one that a kernel finds."""
@@ -313,6 +315,8 @@ def _map(offered: Offered, target: Target) -> Verdict:
 
 
 def _scratch(offered: Offered, _target: Target) -> Verdict:
+    if offered.scratch is None:
+        return None, "the scratch table is not at hand"
     return offered.scratch, "the scratch table can be read" if offered.scratch else "the scratch table cannot be read"
 
 
@@ -330,6 +334,13 @@ def _bitmaps(offered: Offered, target: Target) -> Verdict:
         return True, f"bitmaps of {own} bytes"
     harm = "memory beyond the real blocks is reserved too" if own > offered.bitmap_bytes else "bits beyond the first 4096 are lost"
     return False, f"bitmaps of {offered.bitmap_bytes} bytes are read as {own}: {harm}"
+
+
+def _tracker(offered: Offered, _target: Target) -> Verdict:
+    if offered.tracker_fault is None:
+        return None, "not all of the tracker is at hand"
+    fault = offered.tracker_fault
+    return not fault, f"the tracker is damaged: {fault}" if fault else "the tracker is sound"
 
 
 def _shift(offered: Offered, target: Target) -> Verdict:
@@ -365,10 +376,12 @@ def _luo(check: Callable[[OfferedLuo, Offered, Target], Verdict]) -> Callable[[O
     return checked
 
 
-def _luo_exists(_offered: Offered, target: Target) -> Verdict:
+def _luo_exists(offered: Offered, target: Target) -> Verdict:
+    if offered.subtrees is None:
+        return None, "the subtrees are not at hand"
     if _key(target.release.name) < (6, 19):
         return False, "this release has no LUO: sessions are lost, their memory stays reserved"
-    return target.kho, "LUO reads it" if target.kho else "kho=off switches LUO off: sessions are lost, their memory stays reserved"
+    return target.kho, "LUO reads it" if target.kho else "KHO is off there, and LUO with it: sessions are lost, their memory stays reserved"
 
 
 def _luo_version(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
@@ -430,10 +443,10 @@ def _kept_regions(offered: Offered, target: Target) -> Verdict:
     for region in offered.regions:
         wanted = asked.get(region.name)
         shown = region.name.decode("latin-1")
-        if wanted is None:
-            lost.append(f"{shown} is not asked for")
-        elif not region.compatible or region.start is None or region.size is None:
+        if not region.compatible or region.start is None or region.size is None:
             lost.append(f"{shown} cannot be read")
+        elif wanted is None:
+            lost.append(f"{shown} is not asked for")
         elif region.size != wanted[0]:
             lost.append(f"{shown} has {region.size:#x} bytes, asked for are {wanted[0]:#x}")
         elif region.start & (max(wanted[1], 64) - 1):
@@ -490,6 +503,16 @@ CHECKS: tuple[Check, ...] = (
         _map,
     ),
     Check(
+        "tracker",
+        Stage.MEMORY,
+        "is the tracker's structure sound",
+        Outcome.MISREAD,
+        "the walk checks nothing: wrong memory is kept, or the boot never ends",
+        _FIRST,
+        _LAST,
+        _tracker,
+    ),
+    Check(
         "bitmaps",
         Stage.MEMORY,
         "are bitmaps of the size that the kernel reads",
@@ -500,7 +523,14 @@ CHECKS: tuple[Check, ...] = (
         _bitmaps,
     ),
     Check(
-        "shift", Stage.MEMORY, "do all orders fit a 32-bit shift", Outcome.MISREAD, "large blocks are not reserved", _FIRST, "7.1", _shift
+        "shift",
+        Stage.MEMORY,
+        "do all orders fit a 32-bit shift",
+        Outcome.MISREAD,
+        "of large blocks too much or next to nothing is reserved",
+        _FIRST,
+        "7.1",
+        _shift,
     ),
     Check(
         "luo",
@@ -585,6 +615,18 @@ CHECKS: tuple[Check, ...] = (
         Outcome.PART,
         "such files are lost",
         "6.19",
+        "7.0",
+        _luo(_luo_handlers),
+        LUO_NAME,
+        _LUO_SOURCE,
+    ),
+    Check(
+        "luo-files",
+        Stage.CONSUMERS,
+        "has every file a handler",
+        Outcome.PART,
+        "every open of /dev/liveupdate fails with -EIO, so that no session can be retrieved",
+        "7.1",
         _LAST,
         _luo(_luo_handlers),
         LUO_NAME,

@@ -85,6 +85,8 @@ class Release:
     """reserve_mem regions need not be whole pages: a partial last page is not preserved."""
     splits_at_nodes: bool = False
     """A block of a preserved range never crosses a NUMA node."""
+    wide_block_sizes: bool = False
+    """The receiving side computes a block's size in 64 bits; in 32 it overflows from 2 GiB on."""
     page_count_bits: int = 32
     """Width of the page count of kho_preserve_pages."""
     cold_fdt_bytes: int | None = None
@@ -150,6 +152,7 @@ _7_2 = replace(
     _7_1,
     name="7.2",
     root=b"kho-v4",
+    wide_block_sizes=True,
     scratch=replace(_7_1.scratch, aligned_to_max_order=True),
     luo=LuoRules(
         compatible=b"luo-v5",

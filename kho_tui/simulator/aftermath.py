@@ -23,7 +23,9 @@ class Aftermath:
     over is only known to be lost where it was known at all. As a file each byte would stand at its own address.
     """
 
-    def __init__(self, before: PhysicalMemory | None, kept: Intervals, page_size: int, seed: int, written: SparseImage | None = None) -> None:
+    def __init__(
+        self, before: PhysicalMemory | None, kept: Intervals, page_size: int, seed: int, written: SparseImage | None = None
+    ) -> None:
         self.name = "memory after the kexec"
         self.byte_order: ByteOrder | None = None if before is None else before.byte_order
         self.machine: str | None = None if before is None else before.machine

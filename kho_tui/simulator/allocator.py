@@ -54,6 +54,10 @@ class PageAllocator:
         """Bytes that can still be had."""
         return self._free.bytes
 
+    def free_of(self, node: int) -> int:
+        """Bytes of a node that can still be had."""
+        return sum(high - low for start, end in self._machine.memory(node) for low, high in self._free.downwards(start, end))
+
     def alloc(self, order: int, what: str, node: int | None = None) -> int:
         """Address of a free block of 2^order pages, naturally aligned. Raises KernelError -ENOMEM."""
         size = self._machine.page_size << order

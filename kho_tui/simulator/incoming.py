@@ -8,7 +8,6 @@ from kho_tui.model.handover import Region
 from kho_tui.model.state import ScratchArea
 from kho_tui.simulator.memfd import Memfd
 
-
 Stretch = tuple[int, int]
 """(start, size) in bytes."""
 

@@ -68,7 +68,7 @@ class Kernel:
             self.log.append(f"what a kernel of {release.name} does was inferred from its neighbours, not read from its sources")
         self.loaded = False
         self.given_back = intervals([], [])
-        self._seed = seed
+        self.seed = seed
         free = Ranges(machine.memory())
         for start, size in (*machine.reserved, *machine.early, *(incoming.reserved if incoming else ())):
             free.remove(start, start + size)
@@ -130,7 +130,7 @@ class Kernel:
         done = intervals([start for start, _ in stretches], [start + size for start, size in stretches])
         self.given_back |= done
         self.memory.forget(done)
-        own = done & intervals(*zip(*self.machine.memory(), strict=True))
+        own = done & intervals([low for low, _ in self.machine.memory()], [high for _, high in self.machine.memory()])
         own -= intervals([area.start for area in self.scratch], [area.start + area.size for area in self.scratch])
         for low, high in zip(own.start.tolist(), own.end.tolist(), strict=True):
             self.allocator.free(low, high - low)
@@ -233,7 +233,7 @@ class Kernel:
             self.log.append(f"{error}: KHO is off")
             return
         if self.config.test is not None and not (self.incoming and self.incoming.has_test):
-            self._start("test_kho", lambda: add_test(kho, self.config.test or KhoTest(), self.memory, self._seed))
+            self._start("test_kho", lambda: add_test(kho, self.config.test or KhoTest(), self.memory, self.seed))
         if self.release.luo is not None and self.options.liveupdate:
             self._start("luo", self._start_luo)
         if self.regions:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kho_tui.views.cli.request import Request
 
 INTERRUPTED = 130
-COMMANDS = ("open", "show", "map", "whois", "diff", "sim", "capture-script")
+COMMANDS = ("open", "show", "map", "whois", "check", "diff", "sim", "capture-script")
 _SIDE_SUFFIXES = (":in", ":out")
 
 app = typer.Typer(
@@ -130,6 +130,51 @@ def whois_command(
 
     request = _request(path, side, page_size, byte_order, base)
     raise typer.Exit(opened.whois(request, address, as_json=as_json))
+
+
+@app.command("check")
+def check_command(
+    path: Annotated[str | None, typer.Argument(metavar="PATH", help="What to check; PATH:in or PATH:out picks a side.")] = None,
+    after: Annotated[str | None, typer.Option("--after", metavar="POST", help="The state after the kexec: did everything arrive?")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="CODE", help="Ask only this rule; may be repeated.")] = None,
+    skip: Annotated[list[str] | None, typer.Option("--skip", metavar="CODE", help="Leave this code out; may be repeated.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", metavar="T", help="Would this kernel take it? A release (7.3), a capture of it, or a kernel image."),
+    ] = None,
+    target_cmdline: Annotated[
+        str | None,
+        typer.Option("--target-cmdline", metavar="WORDS", help="The target's command line; that of its capture unless given."),
+    ] = None,
+    target_initrd: Annotated[
+        Path | None, typer.Option("--target-initrd", metavar="FILE", help="The initrd to be loaded with the target's image: does it fit?")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 2 also where a rule of severity error cannot be told.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON (schema kho-tui.check/1).")] = False,
+    explain: Annotated[str | None, typer.Option("--explain", metavar="CODE", help="Say what a code stands for, and nothing else.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List all codes, and nothing else.")] = False,
+    side: SideOption = None,
+    page_size: PageSizeOption = None,
+    byte_order: ByteOrderOption = None,
+    base: BaseOption = None,
+) -> None:
+    """Check whether a state is sound, and whether another kernel would take it.
+
+    Exit code 0: nothing wrong found (and the target takes all of it), 1: errors (or the target loses some), 2: could not be checked.
+    """
+    from kho_tui.operations.check_target import TargetRequest
+    from kho_tui.views.cli import check_text
+
+    if listing or explain is not None:
+        raise typer.Exit(check_text.list_codes() if explain is None else check_text.explain(explain))
+    if path is None:
+        raise InputError("check takes a PATH (or --list, or --explain CODE)")
+    request = _request(path, side, page_size, byte_order, base)
+    if target is None and (target_cmdline is not None or target_initrd is not None):
+        raise InputError("--target-cmdline and --target-initrd speak of a --target")
+    kernel = None if target is None else TargetRequest(target, target_cmdline, target_initrd)
+    wanted = check_text.CheckRequest(after, tuple(only or ()), tuple(skip or ()), strict, kernel)
+    raise typer.Exit(check_text.check(request, wanted, as_json=as_json))
 
 
 @app.command("diff")

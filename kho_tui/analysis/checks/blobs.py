@@ -1,0 +1,121 @@
+"""Rules on the subtrees' blobs and the pages that have to be kept for anything to be found."""
+
+from __future__ import annotations
+
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.decode.fdts import is_fdt
+from kho_tui.decode.luo import is_luo_struct
+from kho_tui.layout.place import Blob
+from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.state import Subtree
+
+_FDTS = frozenset({MEMBLOCK_NAME, KHO_TEST_NAME})
+_KNOWN = _FDTS | {LUO_NAME}
+
+
+def _records_size(evidence: Evidence) -> bool:
+    root = evidence.side.root
+    form = None if isinstance(root, Missing) else root.format
+    return form is not None and form.has_size
+
+
+@rule(
+    "KHO009",
+    "a subtree's blob is page aligned and has a size above 0",
+    error("7.1"),
+    warning(until="7.0"),
+    explanation="The pointer of each subtree, and blob-size from 7.1 on. An address of 0 is an error in every release.",
+    consequence="the subsystem reads other memory, or nothing",
+    source="kho-abi.md 5.2, 6, 8",
+)
+def address(evidence: Evidence, found: Found) -> None:
+    """Invariant 9."""
+    for subtree in evidence.subtrees(found):
+        phys = found.need(subtree.phys, f"address of {subtree.path}")
+        if phys == 0:
+            found.broken("its address is 0", subtree.path, severity="error")
+        elif phys is not None and phys % evidence.page_size:
+            found.broken(f"its address {phys:#x} is not page aligned", subtree.path, phys)
+        if _records_size(evidence) and found.need(subtree.size, f"blob-size of {subtree.path}") == 0:
+            found.broken("its blob-size is 0", subtree.path)
+
+
+@rule(
+    "KHO010",
+    "a blob is an FDT where the version says so, and an FDT fits its blob-size",
+    warning(),
+    explanation="kho-v1: every blob begins with the FDT magic. From 7.1 on: a blob that is an FDT has a totalsize of at most blob-size, and"
+    " exactly that for the kernel's own subtrees.",
+    consequence="the subsystem refuses its state, or reads beyond it",
+    source="kho-abi.md 1, gotcha 12",
+)
+def is_an_fdt(evidence: Evidence, found: Found) -> None:
+    """Invariant 10."""
+    root = evidence.root(found)
+    if root is None:
+        return
+    form = root.format
+    if form is None:
+        found.lack("format of the root", "its version is not known")
+        return
+    for subtree in evidence.subtrees(found):
+        if subtree.status is Status.STALE:
+            found.lack(f"blob of {subtree.path}", subtree.reason)
+            continue
+        blob = found.need(subtree.blob, f"blob of {subtree.path}")
+        if blob is None:
+            continue
+        if not is_fdt(blob) and (subtree.name in _FDTS or (subtree.name == LUO_NAME and not is_luo_struct(blob.data))):
+            found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys, severity="error")
+        elif not is_fdt(blob) and not form.has_size and form.released:
+            found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys)
+        elif subtree.fdt is not None and form.has_size and isinstance(subtree.size, int):
+            _size(subtree, subtree.size, found)
+
+
+def _size(subtree: Subtree, size: int, found: Found) -> None:
+    total = None if subtree.fdt is None else subtree.fdt.tree.total_size
+    if total is not None and (total > size or (total != size and subtree.name in _KNOWN)):
+        found.broken(f"an FDT of {total} bytes in a blob of {size}", subtree.path, known(subtree.phys))
+
+
+@rule(
+    "KHO011",
+    "every page of every subtree's blob is preserved",
+    error(),
+    explanation="The pages of [address, address + size) are looked up in the tracker.",
+    consequence="the pages are given to somebody else before the subsystem reads them: its state is lost, LUO panics",
+    source="kho-abi.md 8",
+)
+def kept(evidence: Evidence, found: Found) -> None:
+    """Invariant 11."""
+    for subtree in evidence.subtrees(found):
+        phys = found.need(subtree.phys, f"address of {subtree.path}")
+        if not phys:
+            continue
+        size = known(subtree.size) or (len(subtree.blob.data) if isinstance(subtree.blob, Blob) else 1)
+        if not evidence.is_kept(found, phys, size):
+            found.broken(f"not all of its {size} bytes are preserved", subtree.path, phys)
+
+
+@rule(
+    "KHO012",
+    "the page of the root FDT is preserved as a block of order 0",
+    error(),
+    explanation="The page is looked up in the tracker.",
+    consequence="the page is given to somebody else while subsystems still look for their state in it",
+    source="kho-abi.md 2.3",
+)
+def root_kept(evidence: Evidence, found: Found) -> None:
+    """Invariant 12."""
+    root = evidence.root(found)
+    phys = None if root is None else found.need(root.phys, "address of the root FDT")
+    if phys is not None and not evidence.is_block(found, phys, 0):
+        found.broken(f"no preserved block of order 0 begins at {phys:#x}", evidence.path, phys)
+
+
+RULES = (address, is_an_fdt, kept, root_kept)

@@ -1,0 +1,130 @@
+"""Rules on two boots: what this kernel handed out against what the next one says it was handed."""
+
+from __future__ import annotations
+
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.analysis.checks.evidence import SCRATCH, Evidence
+from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.model.facts import Missing
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import Side, State, Subtree
+from kho_tui.text import visible
+
+_AFTER = "the state after the kexec: "
+_SAME = frozenset({MEMBLOCK_NAME, b"kexec-metadata"})
+
+
+def _incoming(evidence: Evidence, found: Found) -> Side | None:
+    """The incoming side of the next kernel."""
+    assert evidence.after is not None
+    side = evidence.after.sides.get("in")
+    if side is None:
+        refused = _refusal(evidence.after)
+        if refused is None and evidence.after.machine.kind not in ("capture", "debugfs", "live"):
+            found.lack("in", f"{_AFTER}it has no incoming side")
+        else:
+            said = refused or "the next kernel has no incoming side: it did not take the handover"
+            found.broken(said, EntityPath(("in",)), severity="error")
+    return side
+
+
+def _refusal(after: State) -> str | None:
+    line = next((one for one in after.log if one.kind == "disabled"), None)
+    return None if line is None else f"the next kernel did not take it: {visible(line.text)}"
+
+
+@rule(
+    "KHO030",
+    "the scratch table is the same after the kexec",
+    error(),
+    explanation="The tables of both states, entry by entry.",
+    consequence="the kernel that comes after the next one boots in other memory than was kept free for it",
+    source="kho-abi.md 7.5",
+    across=True,
+)
+def tables(evidence: Evidence, found: Found) -> None:
+    """Invariant 30."""
+    assert evidence.after is not None
+    before = found.need(evidence.state.scratch, SCRATCH)
+    after = found.need(evidence.after.scratch, f"{_AFTER}{SCRATCH}")
+    if before is None or after is None:
+        return
+    if before.reason or after.reason:
+        found.lack(SCRATCH, before.reason or after.reason)
+        return
+    if "in" not in evidence.after.sides:
+        found.lack("in", f"{_AFTER}not a KHO boot, so its table is its own")
+        return
+    tables = [[(area.start, area.size) for area in scratch.areas] for scratch in (before, after)]
+    if len(tables[0]) != len(tables[1]):
+        found.broken(f"{len(tables[0])} areas before, {len(tables[1])} after", EntityPath(("scratch",)))
+    for number, (one, other) in enumerate(zip(*tables, strict=False)):
+        if one != other:
+            said = f"{one[0]:#x} and {one[1]:#x} bytes before, {other[0]:#x} and {other[1]:#x} after"
+            found.broken(said, EntityPath(("scratch", str(number))), one[0])
+
+
+@rule(
+    "KHO050",
+    "the next kernel's in/fdt is the root FDT that was handed out",
+    warning(),
+    explanation="The bytes of the outgoing root FDT against those of the next kernel's incoming one, up to totalsize: what lies behind is "
+    "stale. A next kernel that took nothing at all is an error.",
+    consequence="the next kernel took another handover than this one, or none",
+    source="kho-abi.md 9, gotcha 22",
+    across=True,
+)
+def roots(evidence: Evidence, found: Found) -> None:
+    """Invariant 50."""
+    incoming = _incoming(evidence, found)
+    root = evidence.root(found)
+    if incoming is None or root is None:
+        return
+    there = found.need(incoming.root, f"{_AFTER}in/fdt")
+    if there is None:
+        return
+    sizes = [one.view.tree.total_size or 0 for one in (root, there)]
+    one, other = (view.view.blob.data[:size] for view, size in zip((root, there), sizes, strict=True))
+    if len(one) < sizes[0] or len(other) < sizes[1]:
+        # A copy that debugfs cut says only as much as it holds; its header is from before it grew.
+        found.lack("root FDT", "one of the copies is cut short")
+    elif one != other:
+        at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(sizes))
+        found.broken(f"they differ from byte {at} on", evidence.path)
+
+
+@rule(
+    "KHO138",
+    "the subtrees arrive as they were handed out",
+    warning(),
+    explanation="The incoming side of the next kernel, as far as it stays a fact on a running kernel: names of the subtrees, bytes of "
+    "memblock and kexec-metadata.",
+    consequence="what arrived is not what was handed out: memory was overwritten on the way, or the two states are not of one kexec",
+    source="kho-abi.md 5.2, 6.1, 6.3",
+    across=True,
+)
+def arrived(evidence: Evidence, found: Found) -> None:
+    """What stays a fact of the incoming side, byte by byte."""
+    assert evidence.after is not None
+    incoming = evidence.after.sides.get("in")
+    if incoming is None:
+        found.lack("in", f"{_AFTER}it has no incoming side")
+        return
+    here, there = ({one.name: one for one in side.handed_over} for side in (evidence.side, incoming))
+    if evidence.side.subtrees_told and incoming.subtrees_told and not isinstance(evidence.side.root, Missing):
+        for name in sorted(set(here) - set(there)):
+            found.broken(f"{visible(name)} did not arrive", here[name].path)
+    for name in sorted(_SAME & set(here) & set(there)):
+        _bytes(here[name], there[name], found)
+
+
+def _bytes(one: Subtree, other: Subtree, found: Found) -> None:
+    if isinstance(one.blob, Missing) or isinstance(other.blob, Missing):
+        missing = one.blob if isinstance(one.blob, Missing) else other.blob
+        assert isinstance(missing, Missing)
+        found.lack(f"blob of {one.path}", missing.reason)
+    elif one.blob.data != other.blob.data and len(one.blob.data) == len(other.blob.data):
+        found.broken("its bytes changed on the way", one.path)
+
+
+RULES = (tables, roots, arrived)

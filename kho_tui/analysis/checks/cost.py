@@ -1,0 +1,61 @@
+"""What the next kernel has to do at boot to take a side over: information, not a rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kho_tui.analysis.checks.evidence import TRACKER, Evidence
+from kho_tui.model.facts import Fact, Missing, Status, Unavailable
+from kho_tui.model.luo import File, Luo, Memfd, Session
+from kho_tui.model.state import Side
+from kho_tui.model.tracker import ChunkList
+from kho_tui.text import NO_TEXT, SafeText
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreCost:
+    """Counts. ``keys`` are blocks that the tracker walk meets one by one, ``pages`` those whose struct page is set up; ``tracker_pages``
+    are chunks and bitmaps, or radix nodes. ``bound`` says why these are lower bounds, empty where they are not."""
+
+    keys: Fact[int]
+    pages: Fact[int]
+    tracker_pages: Fact[int]
+    sessions: Fact[int]
+    files: Fact[int]
+    folios: Fact[int]
+    bound: SafeText
+
+
+def restore_cost(evidence: Evidence) -> RestoreCost:
+    """What is known of one side's cost."""
+    kept = evidence.preserved
+    sessions, files, folios, bound = _luo(evidence.side)
+    if isinstance(kept, Missing):
+        return RestoreCost(kept, kept, kept, sessions, files, folios, bound)
+    structure = kept.structure
+    if isinstance(structure, ChunkList):
+        pages = len(structure.chunks) + sum(len(chunk.elements) for chunk in structure.chunks)
+    else:
+        pages = sum(len(level) for level in structure.addresses)
+    bound = bound if kept.status is Status.DECODED else SafeText(f"{TRACKER}: {kept.reason}")
+    return RestoreCost(kept.runs.blocks, kept.runs.bytes // evidence.page_size, pages, sessions, files, folios, bound)
+
+
+def _luo(side: Side) -> tuple[Fact[int], Fact[int], Fact[int], SafeText]:
+    luo = next((one.content for one in side.handed_over if isinstance(one.content, Luo)), None)
+    if luo is None:
+        none = Unavailable(SafeText("no LUO state that can be read"))
+        return none, none, none, NO_TEXT
+    if isinstance(luo.sessions, Missing):
+        return luo.sessions, luo.sessions, luo.sessions, NO_TEXT
+    files = [file for session in luo.sessions.sessions for file in _files(session)]
+    memfds = [file.content for file in files if isinstance(file.content, Memfd)]
+    whole = luo.sessions.status is Status.DECODED and all(
+        not isinstance(session.files, Missing) and session.status is Status.DECODED for session in luo.sessions.sessions
+    )
+    bound = NO_TEXT if whole else SafeText("some sessions or files could not be read")
+    return len(luo.sessions.sessions), len(files), sum(memfd.nr_folios for memfd in memfds), bound
+
+
+def _files(session: Session) -> tuple[File, ...]:
+    return () if isinstance(session.files, Missing) else session.files

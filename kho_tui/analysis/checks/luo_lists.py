@@ -1,0 +1,181 @@
+"""Rules on where LUO keeps its lists: arrays up to 7.1, chains of blocks from 7.2 on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kho_tui.abi.block import MAX_BLOCKS, block_of
+from kho_tui.abi.luo import (
+    FILE_ARRAY,
+    LUO_FILE_SER,
+    LUO_NAME,
+    LUO_SESSION_SER,
+    SESSION_ARRAY,
+)
+from kho_tui.analysis.checks.evidence import SESSIONS, Evidence
+from kho_tui.analysis.checks.rule import Found, error, info, rule
+from kho_tui.layout.struct import Layout, Record
+from kho_tui.layout.table import PageArray
+from kho_tui.model.facts import Damaged, Missing, Status
+from kho_tui.model.luo import Luo, SessionList
+from kho_tui.model.path import EntityPath
+from kho_tui.text import plural, visible
+
+_PANIC = "the next kernel panics at boot, even with liveupdate=off"
+
+
+def _of_form(evidence: Evidence, found: Found, *, in_blocks: bool) -> Luo | None:
+    luo = evidence.luo(found)
+    if luo is not None and luo.format.sessions_in_blocks != in_blocks:
+        found.not_here(f"{luo.format.compatible.decode()} keeps its lists in {'arrays' if in_blocks else 'blocks'}")
+        return None
+    return luo
+
+
+@rule(
+    "KHO040",
+    "LUO's arrays hold what they claim, each preserved as one block",
+    error("6.19", "7.1"),
+    explanation="luo-v1: at most 819 sessions (4K pages) in 16 pages preserved as one block of order 4; at most 128 files a session in 2 "
+    "pages preserved as one block of order 1.",
+    consequence="the next kernel trusts the counts: it reads what follows the array as sessions or files; an array not kept is lost",
+    source="kho-abi.md 5.4, 5.5",
+)
+def arrays(evidence: Evidence, found: Found) -> None:
+    """Invariant 40."""
+    luo = _of_form(evidence, found, in_blocks=False)
+    if luo is None:
+        return
+    where = evidence.path.named(LUO_NAME)
+    at = found.need(luo.sessions_at, "address of the session array")
+    if at is not None:
+        _array(evidence, found, SESSION_ARRAY, at, where, "session array")
+    listed = luo.sessions
+    if not isinstance(listed, SessionList):
+        if at:
+            found.lack(SESSIONS, listed.reason)
+        return
+    count = listed.headers[0].integer("count")
+    if count > SESSION_ARRAY.capacity(evidence.page_size):
+        found.broken(f"{count} sessions are claimed, {SESSION_ARRAY.capacity(evidence.page_size)} fit", where, at)
+    elif listed.status is not Status.DECODED:
+        found.lack(SESSIONS, listed.reason)
+    for session in listed.sessions:
+        if session.files_at:
+            _array(evidence, found, FILE_ARRAY, session.files_at, session.path, "list of files")
+        if session.count is not None and session.count > FILE_ARRAY.capacity(evidence.page_size):
+            found.broken(f"{session.count} files are claimed, {FILE_ARRAY.capacity(evidence.page_size)} fit", session.path)
+
+
+def _array(evidence: Evidence, found: Found, array: PageArray, at: int, where: EntityPath, what: str) -> None:
+    order = array.pages.bit_length() - 1
+    if at == 0 or at % evidence.page_size:
+        found.broken(f"the {what} is at {at:#x}", where, at or None)
+    elif not evidence.is_block(found, at, order):
+        found.broken(f"no preserved block of order {order} begins at the {what} at {at:#x}", where, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A chain of blocks as far as it was read."""
+
+    what: str
+    path: EntityPath
+    first: int
+    headers: tuple[Record, ...]
+    element: Layout
+    status: Status
+    reason: str
+
+
+def _chains(evidence: Evidence, luo: Luo, found: Found) -> Iterator[_Chain]:
+    where, at = evidence.path.named(LUO_NAME), luo.sessions_at if isinstance(luo.sessions_at, int) else 0
+    listed = luo.sessions
+    if isinstance(listed, Missing):
+        if isinstance(listed, Damaged) and at:
+            yield _Chain("sessions", where, at, (), LUO_SESSION_SER, Status.DAMAGED, listed.reason)
+        else:
+            found.lack(SESSIONS, listed.reason)
+        return
+    yield _Chain("sessions", where, at, listed.headers, LUO_SESSION_SER, listed.status, listed.reason)
+    for session in listed.sessions if luo.format.files_in_blocks else ():
+        if isinstance(session.files, Missing):
+            if isinstance(session.files, Damaged) and session.files_at:
+                yield _Chain("files", session.path, session.files_at, (), LUO_FILE_SER, Status.DAMAGED, session.files.reason)
+            elif session.files_at:
+                found.lack(f"files of session {visible(session.name)}", session.files.reason)
+        elif session.files_at:
+            yield _Chain("files", session.path, session.files_at, session.blocks, LUO_FILE_SER, session.status, session.reason)
+
+
+@rule(
+    "KHO041",
+    "LUO's chains of blocks end, hold what they claim, and every block is preserved",
+    error("7.2"),
+    explanation="luo-v5: each chain of sessions or files has at most 10000 blocks and no loop; each block holds 1 to C entries, all but the"
+    " last are full, and each is preserved as a block of order 0.",
+    consequence=_PANIC + " for the sessions; a session whose files are so cannot be retrieved",
+    source="kho-abi.md 5.1, 5.4, gotcha 14",
+)
+def chains(evidence: Evidence, found: Found) -> None:
+    """Invariant 41 and gotcha 14."""
+    luo = _of_form(evidence, found, in_blocks=True)
+    if luo is None:
+        return
+    for chain in _chains(evidence, luo, found):
+        _chain(evidence, chain, found)
+
+
+def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
+    capacity = block_of(chain.element).capacity(evidence.page_size)
+    if not chain.headers:
+        found.broken(f"{chain.what}: {chain.reason}", chain.path, chain.first)
+        return
+    if len(chain.headers) > MAX_BLOCKS:
+        found.broken(f"{len(chain.headers)} blocks, allowed are {MAX_BLOCKS}", chain.path, chain.first)
+    for number, header in enumerate(chain.headers):
+        at, count, last = header.place.phys or 0, header.integer("count"), number == len(chain.headers) - 1
+        if count == 0:
+            grown = ": a session was refused when the blocks were full" if last and number and chain.what == "sessions" else ""
+            found.broken(f"empty block at {at:#x}{grown}", chain.path, at)
+        elif count > capacity:
+            found.broken(f"the block at {at:#x} claims {count} entries, {capacity} fit", chain.path, at)
+        elif count < capacity and not last and chain.headers[number + 1].integer("count"):
+            found.broken(f"the block at {at:#x} holds {count} of {capacity} entries, and another follows", chain.path, at)
+        if not evidence.is_block(found, at, 0):
+            found.broken(f"no preserved block of order 0 begins at the block at {at:#x}", chain.path, at)
+    behind = chain.headers[-1].integer("next")
+    if behind and (behind % evidence.page_size or behind in {header.place.phys for header in chain.headers}):
+        wrong = "which is not page aligned" if behind % evidence.page_size else "where it has been: a loop"
+        found.broken(f"{chain.what}: the last block leads to {behind:#x}, {wrong}", chain.path, behind)
+    elif behind and chain.status is Status.DAMAGED:
+        found.broken(f"{chain.what}: the last block leads to {behind:#x}: {chain.reason}", chain.path, behind)
+    elif behind:
+        found.lack(f"{chain.what} of {chain.path}", chain.reason)
+
+
+@rule(
+    "KHO137",
+    "the sessions do not fill their blocks to the last entry",
+    info("7.2"),
+    explanation="Where they do (51 sessions a block with 4K pages), an attempt to create a session with a name that is taken leaves an "
+    "empty block behind. Not a fault yet.",
+    consequence="after such an attempt the next kernel would panic: create one more session, or none that exists",
+    source="kho-abi.md gotcha 14",
+)
+def full_blocks(evidence: Evidence, found: Found) -> None:
+    """Gotcha 14, before it happens."""
+    luo = _of_form(evidence, found, in_blocks=True)
+    listed = None if luo is None else evidence.session_list(found)
+    if listed is None:
+        return
+    capacity = block_of(LUO_SESSION_SER).capacity(evidence.page_size)
+    if listed.status is not Status.DECODED:
+        found.lack(SESSIONS, listed.reason)
+    elif len(listed.sessions) % capacity == 0:
+        said = f"{plural(len(listed.sessions), 'session')} fill {plural(len(listed.headers), 'block')} of {capacity}"
+        found.broken(said, evidence.path.named(LUO_NAME))
+
+
+RULES = (arrays, chains, full_blocks)

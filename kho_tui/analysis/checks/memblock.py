@@ -1,0 +1,124 @@
+"""Rules on memblock's regions."""
+
+from __future__ import annotations
+
+from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
+from kho_tui.abi.properties import compatible_of
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.state import Memblock, Side
+from kho_tui.releases.cmdline import parse_cmdline
+from kho_tui.releases.table import MAX_REGIONS, release_of
+from kho_tui.text import visible
+
+_LONGEST_NAME = 15
+
+
+@rule(
+    "KHO037",
+    "memblock's regions are well formed, preserved, and where they were in the boot before",
+    error(),
+    explanation="At most 8 regions, each of reserve-mem-v1 with start and size of 8 bytes, a name of 1 to 15 characters and a size above 0;"
+    " every page of it is preserved (from 6.18 on a last page that is not whole is not). A region that was handed in stands "
+    "where it stood.",
+    consequence="the region is allocated anew, or taken over with its contents overwritten",
+    source="kho-abi.md 6.1",
+)
+def regions(evidence: Evidence, found: Found) -> None:
+    """Invariant 37."""
+    subtree = evidence.subtree(MEMBLOCK_NAME, found)
+    if subtree is None:
+        return
+    if not isinstance(subtree.content, Memblock) or subtree.fdt is None or subtree.fdt.tree.root is None:
+        found.lack("content of memblock", subtree.reason or "not a readable FDT")
+        return
+    if len(subtree.content.regions) > MAX_REGIONS:
+        found.broken(f"{len(subtree.content.regions)} regions, a kernel has at most {MAX_REGIONS}", subtree.path)
+    if subtree.status is not Status.DECODED:
+        found.lack("content of memblock", subtree.reason)
+    before = _regions(evidence.state.sides.get("in")) if evidence.side.name == "out" else {}
+    for node, region in zip(subtree.fdt.tree.root.children, subtree.content.regions, strict=True):
+        if compatible_of(node) != RESERVE_MEM_COMPATIBLE:
+            found.broken(f"its compatible is {visible(compatible_of(node) or b'')}", region.path)
+        if not 1 <= len(region.name) <= _LONGEST_NAME or not region.name.strip():
+            found.broken(f"a name of {len(region.name)} characters", region.path, severity="warning")
+        start, size = region.start, region.size
+        if isinstance(start, Missing) or isinstance(size, Missing):
+            if node.complete:
+                found.broken("start or size is missing or not 8 bytes", region.path)
+            else:
+                found.lack(f"start and size of {region.path}", "the FDT is cut short")
+            continue
+        if not size:
+            found.broken("its size is 0", region.path, start)
+        elif start + size > 2**64:
+            found.broken(f"{start:#x} and {size:#x} bytes run past the end of the address space", region.path, start)
+        else:
+            pages = _kept_bytes(evidence, start, size)
+            if pages and not evidence.is_kept(found, start, pages):
+                found.broken(f"not all of {start:#x}-{start + size:#x} is preserved", region.path, start)
+        if before.get(region.name, (start, size)) != (start, size):
+            found.broken(f"it is at {start:#x}, {size:#x} bytes; handed in at {before[region.name][0]:#x}", region.path, start)
+
+
+def _kept_bytes(evidence: Evidence, start: int, size: int) -> int:
+    """Bytes from the first page's start that have to be kept."""
+    ragged = all(release.ragged_regions for release in evidence.releases)
+    return size // evidence.page_size * evidence.page_size if ragged else size
+
+
+def _regions(side: Side | None) -> dict[bytes, tuple[int, int]]:
+    contents = (one.content for one in side.handed_over if one.name == MEMBLOCK_NAME) if side is not None else ()
+    return {
+        one.name: (one.start, one.size)
+        for content in contents
+        if isinstance(content, Memblock)
+        for one in content.regions
+        if isinstance(one.start, int) and isinstance(one.size, int)
+    }
+
+
+@rule(
+    "KHO038",
+    "the next command line asks for the regions that are handed over",
+    warning(),
+    explanation="Name, size and alignment of each region against reserve_mem= of the next kernel's command line: that of the state after "
+    "the kexec where it is at hand, else this kernel's own, as if it were used again.",
+    consequence="the region stays reserved and out of reach; one that is asked for otherwise is allocated anew, inside scratch",
+    source="kho-abi.md 6.1, gotcha 25",
+)
+def asked_again(evidence: Evidence, found: Found) -> None:
+    """Invariant 38."""
+    handed = _regions(evidence.side)
+    subtree = evidence.subtree(MEMBLOCK_NAME, found)
+    if subtree is None:
+        return
+    if not isinstance(subtree.content, Memblock):
+        found.lack("content of memblock", subtree.reason)
+        return
+    if evidence.side.name == "in":
+        found.not_here("a question for what is handed out")
+        return
+    state = evidence.after or evidence.state
+    release = release_of(state.machine.release) or evidence.release
+    if state.machine.cmdline is None or release is None:
+        found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
+        return
+    text = state.machine.cmdline.decode("utf-8", "surrogateescape")
+    asked = {one.name: one for one in parse_cmdline(text, release).regions}
+    for region in subtree.content.regions:
+        if region.name not in handed:
+            found.lack(f"start and size of {region.path}", "they cannot be read")
+            continue
+        start, size = handed[region.name]
+        wanted = asked.get(region.name)
+        if wanted is None:
+            found.broken("no reserve_mem= asks for it again", region.path, start)
+        elif wanted.size != size:
+            found.broken(f"it has {size:#x} bytes, {wanted.size:#x} are asked for", region.path, start)
+        elif start & (wanted.align - 1):
+            found.broken(f"it is at {start:#x}, which is not aligned to {wanted.align:#x} as is asked for", region.path, start)
+
+
+RULES = (regions, asked_again)

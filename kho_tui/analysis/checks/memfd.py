@@ -1,0 +1,121 @@
+"""Rules on preserved memfds and the folios that they are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER, SEALS
+from kho_tui.analysis.checks.evidence import TRACKER, Evidence
+from kho_tui.analysis.checks.rule import Case, Found, error, rule, warning
+from kho_tui.analysis.kinds import Kind
+from kho_tui.model.facts import Missing
+from kho_tui.model.luo import File, FolioArray, Memfd
+from kho_tui.text import SafeText
+
+_BOTH_FLAGS = 3
+_ALL_SEALS = sum(bit for bit, _ in SEALS)
+_SHOWN = 100
+
+
+@rule(
+    "KHO045",
+    "a memfd's struct and folios are preserved and make up the file",
+    error("6.19"),
+    explanation="The struct is preserved; nr_folios entries fill the pages of their array; each has both flags, a preserved block that "
+    "begins at it, and an index that ascends by whole folios; together they reach over size; seals are known ones, flags 0.",
+    consequence="the next kernel checks none of this but the blocks: the file is lost, or has other contents",
+    source="kho-abi.md 5.7",
+)
+def memfds(evidence: Evidence, found: Found) -> None:
+    """Invariant 45."""
+    for file, memfd in evidence.memfds(found):
+        _struct(evidence, file, memfd, found)
+    for file, memfd, folios in evidence.folios(found):
+        if len(folios.table) == memfd.nr_folios:
+            _folios(evidence, file, memfd, folios, found)
+
+
+def _struct(evidence: Evidence, file: File, memfd: Memfd, found: Found) -> None:
+    record, at = memfd.record, memfd.record.place.phys
+    if at is not None and (at % evidence.page_size or not evidence.is_block(found, at, 0)):
+        found.broken(f"no preserved block of order 0 begins at its struct at {at:#x}", file.path, at)
+    size, count, pages = record.integer("size"), memfd.nr_folios, record.integer("folios.total_pages")
+    needed = -(-count * MEMFD_LUO_FOLIO_SER.size // evidence.page_size)
+    if needed != pages:
+        found.broken(f"{count} folios need {needed} pages, their array has {pages}", file.path, at)
+    if bool(size) != bool(count):
+        found.broken(f"{size} bytes and {count} folios", file.path, at, severity=None if size else "warning")
+    if memfd.format.has_seals and record.integer("seals") & ~_ALL_SEALS:
+        found.broken(f"seals {record.integer('seals'):#x}: more than {_ALL_SEALS:#x}", file.path, at)
+    if memfd.format.has_seals and record.integer("flags"):
+        found.broken(f"flags {record.integer('flags'):#x} instead of 0", file.path, at)
+
+
+def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, found: Found) -> None:
+    word, index = folios.table.column("word0"), folios.table.column("index")
+    path = file.path.child("folios")
+    pfn = word & np.uint64((1 << FOLIO_PFN.width) - 1)
+    flags = word >> np.uint64(FOLIO_FLAGS.low)
+    start = pfn << np.uint64(evidence.page_shift)
+
+    def broken(rows: npt.NDArray[np.int64], said: str) -> None:
+        def case(row: int) -> Case:
+            return Case(
+                SafeText(f"folio {row} (pfn {int(pfn[row]):#x}, index {int(index[row])}) {said}"), path, int(folios.table.addresses[row])
+            )
+
+        found.broken_rows(rows[:_SHOWN].tolist(), len(rows), case)
+
+    broken(np.flatnonzero(flags != _BOTH_FLAGS), f"has not the flags {_BOTH_FLAGS}")
+    empty = (pfn == 0) | (start >> np.uint64(evidence.page_shift) != pfn)
+    broken(np.flatnonzero(empty), "names no page")
+    if isinstance(evidence.preserved, Missing):
+        found.lack(TRACKER, evidence.preserved.reason)
+        return
+    evidence.doubted(found)
+    low, high = evidence.index.orders(start)
+    lost = np.flatnonzero((low < 0) & ~empty)
+    if len(lost) and isinstance(evidence.whole, Missing):
+        found.lack(TRACKER, evidence.whole.reason)
+        return
+    broken(lost, "begins no preserved block")
+    # Where blocks overlap a folio may be of two lengths: each check takes the one that speaks for the state.
+    shortest, longest = (np.left_shift(1, np.maximum(orders, 0).astype(np.int64)).astype(np.uint64) for orders in (low, high))
+    behind = index[:-1] + shortest[:-1]
+    broken(np.flatnonzero((index[1:] < behind) | (behind < index[:-1])) + 1, "does not come behind its predecessor")
+    pages = -(-memfd.record.integer("size") // evidence.page_size)
+    # All folios are known here, so that the last of them tells how far the file reaches.
+    if len(index) and int(index[-1]) + int(longest[-1]) < pages and not len(lost):
+        reach = int(index[-1]) + int(longest[-1])
+        found.broken(f"its folios reach to page {reach}, its size is {pages} pages", file.path, memfd.record.place.phys)
+
+
+@rule(
+    "KHO046",
+    "no folio belongs to two files, or twice to one",
+    error("7.1"),
+    warning("6.19", "7.0"),
+    explanation="The folios of all memfds in the order of their addresses. Up to 7.0 one file could be preserved in two sessions.",
+    consequence="two files share memory: what one writes the other reads, and the folio is freed twice",
+    source="kho-abi.md 5.5 (-EBUSY), 5.7",
+)
+def shared_folios(evidence: Evidence, found: Found) -> None:
+    """Invariant 46."""
+    for _ in evidence.folios(found):
+        pass
+    regions = evidence.memory.layers.get(Kind.FOLIO)
+    if regions is None or len(regions) < 2:
+        return
+    reach = np.maximum.accumulate(regions.end)
+    again = np.flatnonzero(regions.start[1:] < reach[:-1]) + 1
+
+    def case(row: int) -> Case:
+        hit = evidence.memory.hit(Kind.FOLIO, row)
+        others = [evidence.memory.hit(Kind.FOLIO, one).path for one in regions.holding(hit.start) if one != row]
+        return Case(SafeText(f"{hit.start:#x} is also {others[0] if others else 'in another folio'}"), hit.path, hit.start)
+
+    found.broken_rows(again[:_SHOWN].tolist(), len(again), case)
+
+
+RULES = (memfds, shared_folios)

@@ -1,0 +1,248 @@
+"""Rules on the scratch areas, and on how this boot was told of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH
+from kho_tui.analysis.checks.evidence import SCRATCH, Evidence
+from kho_tui.analysis.checks.rule import Found, error, info, rule, warning
+from kho_tui.analysis.intervals import intervals
+from kho_tui.model.facts import Missing
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import Memblock, Scratch
+from kho_tui.text import human_size
+
+_WHERE = EntityPath(("scratch",))
+_BOOT = EntityPath(("machine", "boot"))
+_PAGEBLOCK = {4096: 2 << 20, 16384: 32 << 20, 65536: 512 << 20}
+"""CMA_MIN_ALIGNMENT as configured by default, by page size (kho-abi.md 7.2)."""
+_LOW_LIMIT = 1 << 32
+_SEGMENT_ALIGN = 64 << 10
+
+
+def _table(evidence: Evidence, found: Found) -> Scratch | None:
+    scratch = found.need(evidence.state.scratch, SCRATCH)
+    if scratch is not None and scratch.reason:
+        found.lack(SCRATCH, scratch.reason)
+    return scratch
+
+
+@rule(
+    "KHO027",
+    "scratch areas are aligned, and there are two and one for each node with memory",
+    warning(),
+    explanation="Addresses, and sizes that the kernel rounds, against its alignment as configured by default: a pageblock (2 MiB with 4K "
+    "pages), from 7.2 on a block of MAX_PAGE_ORDER (4 MiB). Areas of size 0 are exempt, before 7.1 also explicit lowmem and "
+    "global sizes.",
+    consequence="part of an area cannot be given to the page allocator; a kernel built with another alignment is no fault",
+    source="kho-abi.md 7.1, 7.2",
+)
+def shape(evidence: Evidence, found: Found) -> None:
+    """Invariant 27."""
+    scratch = _table(evidence, found)
+    if scratch is None:
+        return
+    largest = all(release.scratch.aligned_to_max_order for release in evidence.releases)
+    align = evidence.page_size << evidence.max_order if largest else _PAGEBLOCK.get(evidence.page_size, 2 << 20)
+    rounded = all(release.scratch.rounds_explicit for release in evidence.releases)
+    for number, area in enumerate(scratch.areas):
+        path = _WHERE.child(str(number))
+        if not area.size:
+            continue
+        if area.start % align:
+            found.broken(f"{area.kind} begins at {area.start:#x}: not aligned to {human_size(align)}", path, area.start)
+        if area.size % align and (rounded or number >= FIRST_NODE_ENTRY):
+            found.broken(f"{area.kind} has {area.size:#x} bytes: no multiple of {human_size(align)}", path, area.start)
+    nodes = {one.node for one in evidence.state.host.nodes}
+    if not nodes:
+        found.lack("zoneinfo or memblock", "nothing in this capture tells how many nodes there are")
+    elif len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes):
+        found.broken(f"{len(scratch.areas)} areas where {len(nodes)} nodes ask for {FIRST_NODE_ENTRY + len(nodes)}", _WHERE)
+
+
+@rule(
+    "KHO028",
+    "scratch areas do not overlap and lie inside RAM",
+    error(),
+    explanation="The areas in the order of their addresses, and against System RAM of /proc/iomem. An area larger than the machine comes "
+    "from a global size that wrapped below 0 (6.16 to 7.0). Areas of size 0 are exempt.",
+    consequence="the next kernel boots in memory that does not exist, or counts memory twice",
+    source="kho-abi.md 7.1, 9, gotcha 21: not checked by the kernel",
+)
+def disjoint(evidence: Evidence, found: Found) -> None:
+    """Invariant 28 and gotcha 21."""
+    scratch = _table(evidence, found)
+    if scratch is None:
+        return
+    areas = sorted((area.start, area.start + area.size, number) for number, area in enumerate(scratch.areas) if area.size)
+    reach = 0
+    for start, end, number in areas:
+        if start < reach:
+            found.broken(f"{scratch.areas[number].kind} at {start:#x} lies in the area before it", _WHERE.child(str(number)), start)
+        reach = max(reach, end)
+    ram = found.need(evidence.state.host.ram, "/proc/iomem")
+    if ram is None:
+        return
+    whole = intervals([one.start for one in ram], [one.start + one.size for one in ram])
+    for start, end, number in areas:
+        low, high = np.array([min(start, 2**64 - 1), min(end, 2**64 - 1)], np.uint64)
+        below = whole.below(np.array([low, high], np.uint64))
+        if end > 2**64 or int(below[1] - below[0]) != end - start:
+            said = f"{scratch.areas[number].kind} {start:#x}-{end:#x} is not all System RAM"
+            found.broken(said, _WHERE.child(str(number)), start)
+
+
+@rule(
+    "KHO029",
+    "the lowmem area ends below 4 GiB on x86",
+    warning(),
+    explanation="The first entry of the table; exempt where its size is 0. The limit of arm64 depends on the machine, so it is not looked "
+    "at.",
+    consequence="early code of the next kernel that needs low memory finds none",
+    source="kho-abi.md 7.2",
+)
+def lowmem(evidence: Evidence, found: Found) -> None:
+    """Invariant 29."""
+    scratch = _table(evidence, found)
+    if scratch is None or not scratch.areas:
+        return
+    if evidence.state.machine.arch is None:
+        found.lack("architecture", "nothing in this capture tells it")
+    elif evidence.state.machine.arch != "x86_64":
+        found.not_here("the limit of this architecture depends on the machine")
+    elif scratch.areas[0].size and scratch.areas[0].start + scratch.areas[0].size > _LOW_LIMIT:
+        found.broken(f"it ends at {scratch.areas[0].start + scratch.areas[0].size:#x}", _WHERE.child("0"), scratch.areas[0].start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """What this boot was told, in bytes: (address, size) of the root FDT and of the scratch table."""
+
+    fdt: tuple[int, int] | None
+    table: tuple[int, int] | None
+
+
+def _passed(evidence: Evidence, found: Found) -> _Passed | None:
+    fdt = table = None
+    for record in evidence.state.machine.boot:
+        if record.layout is KHO_DATA:
+            fdt = record.integer("fdt_addr"), record.integer("fdt_size")
+            table = record.integer("scratch_addr"), record.integer("scratch_size")
+        elif record.layout is KHO_FDT_PROPERTY:
+            fdt = record.integer("address"), record.integer("size")
+        elif record.layout is KHO_SCRATCH_PROPERTY:
+            table = record.integer("address"), record.integer("size")
+    if (fdt is not None or table is not None) and "in" not in evidence.state.sides:
+        found.not_here("this boot did not take the handover that it was told of")
+        return None
+    if fdt is not None or table is not None:
+        return _Passed(fdt, table)
+    if "in" in evidence.state.sides:
+        found.lack("setup_data or dt-chosen", "this boot was handed a state, and the capture does not say where it was told to look")
+    else:
+        found.not_here("this boot was told of no handover")
+    return None
+
+
+@rule(
+    "KHO031",
+    "the scratch table that was passed lies in one scratch area, 64 KiB aligned, and holds whole entries",
+    error(),
+    explanation="Address and length in setup_data (x86) or /chosen (arm64), against the areas that the table itself names.",
+    consequence="the table is overwritten while it is in use, or part of it is ignored: boot memory lands in preserved memory",
+    source="kho-abi.md 7.4",
+)
+def passed_table(evidence: Evidence, found: Found) -> None:
+    """Invariant 31."""
+    passed = _passed(evidence, found)
+    if passed is None:
+        return
+    if passed.table is None:
+        found.broken("only the root FDT was passed, no table", _BOOT)
+        return
+    address, size = passed.table
+    if address % _SEGMENT_ALIGN:
+        found.broken(f"it lies at {address:#x}: not 64 KiB aligned", _BOOT, address)
+    if size % KHO_SCRATCH.size or not size:
+        found.broken(f"its length {size} is no multiple of {KHO_SCRATCH.size}", _BOOT, address)
+    scratch = _table(evidence, found)
+    if scratch is None:
+        return
+    if not any(area.start <= address and address + size <= area.start + area.size for area in scratch.areas) and not scratch.reason:
+        found.broken(f"{address:#x} and {size} bytes lie in no scratch area", _BOOT, address)
+    elif size // KHO_SCRATCH.size != len(scratch.areas) and not scratch.reason:
+        found.broken(f"{size // KHO_SCRATCH.size} entries were passed, the kernel has {len(scratch.areas)}", _BOOT, address)
+
+
+@rule(
+    "KHO032",
+    "the size of the root FDT that was passed is the page size",
+    warning(),
+    explanation="fdt_size in setup_data or /chosen against the page size: kernels pass the page, not totalsize (65536 with 64K pages).",
+    consequence="too small: the next kernel cannot read the whole FDT; another page size: it misreads everything",
+    source="kho-abi.md 2.3, 7.4, gotcha 26",
+)
+def passed_fdt(evidence: Evidence, found: Found) -> None:
+    """Invariant 32 and gotcha 26."""
+    passed = _passed(evidence, found)
+    if passed is None:
+        return
+    if passed.fdt is None:
+        found.broken("only the scratch table was passed, no root FDT: the kernel ignores it", _BOOT)
+        return
+    address, size = passed.fdt
+    if size != evidence.page_size:
+        found.broken(f"{size} bytes, a page has {evidence.page_size}", _BOOT, address)
+    if address % evidence.page_size:
+        found.broken(f"it lies at {address:#x}: not page aligned", _BOOT, address)
+
+
+@rule(
+    "KHO134",
+    "no scratch area has size 0",
+    info(),
+    explanation="On a machine whose memory is all below 4 GiB the global entry comes out with size 0 and any address; the per-node entries "
+    "carry the weight.",
+    consequence="none: an empty entry is harmless",
+    source="kho-abi.md gotcha 20",
+)
+def empty(evidence: Evidence, found: Found) -> None:
+    """Gotcha 20."""
+    scratch = _table(evidence, found)
+    for number, area in enumerate(() if scratch is None else scratch.areas):
+        if not area.size:
+            found.broken(f"{area.kind} at {area.start:#x} has size 0", _WHERE.child(str(number)), area.start)
+
+
+@rule(
+    "KHO135",
+    "no reserve_mem region lies in scratch",
+    warning(),
+    explanation="A region that a KHO boot could not revive is allocated anew, early, and so in scratch. Its blocks are KHO022's; this says "
+    "why.",
+    consequence="the region is preserved inside memory that the next kernel boots in: its contents are lost",
+    source="kho-abi.md 6.1, gotcha 25",
+)
+def regions(evidence: Evidence, found: Found) -> None:
+    """Gotcha 25."""
+    subtree = evidence.subtree(MEMBLOCK_NAME, found)
+    if subtree is None:
+        return
+    if not isinstance(subtree.content, Memblock):
+        found.lack("content of memblock", subtree.reason)
+        return
+    scratch = _table(evidence, found)
+    for region in () if scratch is None else subtree.content.regions:
+        start, size = region.start, region.size
+        if isinstance(start, Missing) or isinstance(size, Missing):
+            found.lack(f"region {region.path}", "its address or size cannot be read")
+        elif scratch is not None and any(start < area.start + area.size and area.start < start + size for area in scratch.areas):
+            found.broken(f"{start:#x}-{start + size:#x} lies in scratch", region.path, start)
+
+
+RULES = (shape, disjoint, lowmem, passed_table, passed_fdt, empty, regions)

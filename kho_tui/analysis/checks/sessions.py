@@ -1,0 +1,146 @@
+"""Rules on sessions, their files, and the FLBs that files depend on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from kho_tui.abi.flb import FLB_PAGE
+from kho_tui.abi.luo import (
+    LUO_NAME,
+)
+from kho_tui.abi.memfd import MEMFD_FORMATS
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.model.facts import Status
+from kho_tui.model.luo import FlbList, Session
+from kho_tui.model.path import EntityPath
+from kho_tui.text import plural, visible
+
+_NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel: all sessions are lost"
+
+
+@rule(
+    "KHO042",
+    "sessions have names of their own, and the files that they claim",
+    error("6.19"),
+    explanation="Names are unique, not empty (a warning in 6.19 and 7.0, which take them) and end within 64 bytes; a list of files is there"
+    " exactly where files are claimed; from 7.2 on the blocks of the list hold as many as claimed.",
+    consequence=_NO_OPEN,
+    source="kho-abi.md 5.4, 5.5",
+)
+def sessions(evidence: Evidence, found: Found) -> None:
+    """Invariant 42."""
+    listed = evidence.sessions(found)
+    checks_names = any(release.luo is not None and release.luo.checks_names for release in evidence.releases)
+    for session in listed:
+        at = session.record.place.phys
+        if b"\0" not in session.record.raw("name"):
+            found.broken("its name has no NUL within 64 bytes", session.path, at)
+        if not session.name:
+            found.broken("a session without a name", session.path, at, severity=None if checks_names else "warning")
+        if session.files_at is not None and bool(session.files_at) != bool(session.count):
+            found.broken(f"{session.count} files are claimed, their list is at {session.files_at:#x}", session.path, at)
+        _count(session, found)
+    for name, (path, count) in _repeated((session.name, session.path) for session in listed).items():
+        found.broken(f"{count} sessions are named {visible(name)}", path)
+
+
+def _count(session: Session, found: Found) -> None:
+    if not session.blocks or session.count is None or session.count == 0:
+        return
+    held = sum(header.integer("count") for header in session.blocks)
+    if session.blocks[-1].integer("next"):
+        found.lack(f"files of session {visible(session.name)}", session.reason)
+    elif held != session.count:
+        found.broken(f"{session.count} files are claimed, its blocks hold {held}", session.path, session.record.place.phys)
+
+
+def _repeated(named: Iterable[tuple[bytes, EntityPath]]) -> dict[bytes, tuple[EntityPath, int]]:
+    """What comes more than once: where first, and how often."""
+    first: dict[bytes, EntityPath] = {}
+    counts: Counter[bytes] = Counter()
+    for name, path in named:
+        first.setdefault(name, path)
+        counts[name] += 1
+    return {name: (first[name], count) for name, count in counts.items() if count > 1}
+
+
+@rule(
+    "KHO043",
+    "files have tokens of their own and a handler of the writer's release",
+    error("6.19"),
+    explanation="Tokens are unique in a session; handler names end within 48 bytes and are those of the release (memfd-v1 in 6.19 and 7.0, "
+    "memfd-v2 from 7.1 on). A name that no kernel of kernel.org has is a warning: a module may bring it.",
+    consequence="a file without a handler is lost (-ENOENT), and from 7.1 on every session with it",
+    source="kho-abi.md 5.5",
+)
+def files(evidence: Evidence, found: Found) -> None:
+    """Invariant 43."""
+    tokens: Counter[tuple[EntityPath, int]] = Counter()
+    own = {release.luo.memfd_compatible for release in evidence.releases if release.luo is not None}
+    for session, file in evidence.files(found):
+        at = file.record.place.phys
+        tokens[session.path, file.token] += 1
+        if tokens[session.path, file.token] == 2:
+            found.broken(f"token {file.token:#x} comes twice in its session", file.path, at)
+        if b"\0" not in file.record.raw("compatible"):
+            found.broken("its handler's name has no NUL within 48 bytes", file.path, at)
+        elif file.compatible not in own:
+            known = file.compatible in MEMFD_FORMATS or not file.compatible
+            wanted = ", ".join(visible(one) for one in sorted(own))
+            said = f"its handler is {visible(file.compatible) or 'nobody'}, the kernel's own is {wanted}"
+            found.broken(said, file.path, at, severity=None if known else "warning")
+
+
+@rule(
+    "KHO044",
+    "the FLB page is whole: one page, preserved, with entries that files depend on",
+    warning("7.0"),
+    explanation="pgcnt is 1, count at most (P-16)/64, the page is preserved as a block of order 0; names are unique and end within 48 "
+    "bytes; each count is above 0 and at most the number of files.",
+    consequence="a driver does not find its shared state (-ENODATA, -ENOENT), or frees it too early or never",
+    source="kho-abi.md 5.6",
+)
+def flbs(evidence: Evidence, found: Found) -> None:
+    """Invariant 44."""
+    luo = evidence.luo(found)
+    if luo is None:
+        return
+    where = evidence.path.named(LUO_NAME).child("FLBs")
+    at = found.need(luo.flbs_at, "address of the FLB page")
+    if at is None:
+        return
+    if at == 0:
+        if luo.format.is_struct:
+            found.broken("flbs_pa is 0, yet it is set whenever LUO is on", where)
+        else:
+            found.not_here("no luo-flb node, as 6.19 writes it")
+        return
+    if not evidence.is_block(found, at, 0):
+        found.broken(f"no preserved block of order 0 begins at {at:#x}", where, at)
+    listed = found.need(luo.flbs, "FLBs")
+    if not isinstance(listed, FlbList) or listed.header is None:
+        return
+    if listed.header.integer("pgcnt") != 1:
+        found.broken(f"pgcnt is {listed.header.integer('pgcnt')}", where, at)
+    capacity = FLB_PAGE.capacity(evidence.page_size)
+    if listed.header.integer("count") > capacity:
+        found.broken(f"{listed.header.integer('count')} FLBs are claimed, {capacity} fit", where, at)
+    elif listed.status is not Status.DECODED:
+        found.lack("FLBs", listed.reason)
+    counted = Found()
+    number = sum(1 for _ in evidence.files(counted))
+    for one in listed.flbs:
+        if b"\0" not in one.raw("name"):
+            found.broken("a name without NUL within 48 bytes", where, one.place.phys)
+        if not one.integer("count"):
+            found.broken(f"no file depends on {visible(one.text('name'))}", where, one.place.phys)
+        elif not counted.lacks and one.integer("count") > number:
+            said = f"{one.integer('count')} files depend on {visible(one.text('name'))}, {plural(number, 'file')} are preserved"
+            found.broken(said, where, one.place.phys)
+    for name, (path, count) in _repeated((one.text("name"), where) for one in listed.flbs).items():
+        found.broken(f"{count} FLBs are named {visible(name)}", path)
+
+
+RULES = (sessions, files, flbs)

@@ -1,0 +1,87 @@
+"""The rule on the test module's state."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import Found, rule, warning
+from kho_tui.errors import BudgetError, GapError, ReadError
+from kho_tui.model.state import KhoTest
+from kho_tui.text import visible
+
+_PIECE = 1 << 20
+_CONTENTS = "contents of the test module's folios"
+
+
+@rule(
+    "KHO049",
+    "the test module's state is whole: magic, list, blocks, checksum",
+    warning(),
+    explanation="The magic; nr_folios against the list; a block of the listed order at every folio; the ones-complement sum of all contents"
+    " against csum, modulo 65535.",
+    consequence="the test module fails its restore; nothing else depends on it",
+    source="kho-abi.md 6.2",
+)
+def test_state(evidence: Evidence, found: Found) -> None:
+    """Invariant 49."""
+    subtree = evidence.subtree(KHO_TEST_NAME, found)
+    if subtree is None:
+        return
+    content = subtree.content
+    if not isinstance(content, KhoTest):
+        found.lack("content of kho_test", subtree.reason)
+        return
+    magic = next((one.value for one in content.values if one.field.name == "magic"), None)
+    if magic != KHO_TEST_MAGIC:
+        found.broken("magic is missing" if not isinstance(magic, int) else f"magic is {magic:#x}", subtree.path)
+    number = found.need(content.nr_folios, "nr_folios of kho_test")
+    blocks = found.need(content.folio_blocks, "list of the test module's folios")
+    if number is None or blocks is None:
+        return
+    if len(blocks) != number:
+        found.broken(f"nr_folios is {number}, the list holds {len(blocks)}", subtree.path)
+        return
+    torn = 0
+    for address, order in blocks:
+        if order > evidence.max_order:
+            torn += 1
+            found.broken(f"a folio of order {order} at {address:#x}", subtree.path.child("folios"), address)
+        elif not evidence.is_block(found, address, order):
+            torn += 1
+            found.broken(f"no block of order {order} begins at folio {address:#x}", subtree.path.child("folios"), address)
+    csum = found.need(content.csum, "csum of kho_test")
+    if csum is None or torn:
+        return
+    total = _sum(evidence, blocks, found)
+    if total is not None and total != csum % 0xFFFF:
+        found.broken(f"the contents add up to {total:#x}, csum is {csum % 0xFFFF:#x} (modulo 65535)", subtree.path)
+
+
+def _sum(evidence: Evidence, blocks: list[tuple[int, int]], found: Found) -> int | None:
+    """The 16-bit words of all folios, added modulo 65535; None where some of them are not at hand."""
+    if evidence.held is None:
+        found.lack(_CONTENTS, "no memory in this capture")
+        return None
+    if any(evidence.held.available(address, evidence.page_size << order) < evidence.page_size << order for address, order in blocks):
+        found.lack(_CONTENTS, "not in this capture")
+        return None
+    sign = "<u2" if evidence.state.machine.platform.byte_order == "little" else ">u2"
+    total = 0
+    for address, order in blocks:
+        evidence.context.step("adding up the test module's folios")
+        try:
+            for at in range(address, address + (evidence.page_size << order), _PIECE):
+                size = min(_PIECE, address + (evidence.page_size << order) - at)
+                evidence.context.spend_read(size)
+                words: npt.NDArray[np.uint16] = np.frombuffer(evidence.held.read(at, size), sign)
+                total += int(words.sum(dtype=np.uint64))
+        except (BudgetError, GapError, ReadError) as problem:
+            found.lack(_CONTENTS, visible(str(problem)))
+            return None
+    return total % 0xFFFF
+
+
+RULES = (test_state,)

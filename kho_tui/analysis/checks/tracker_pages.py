@@ -1,0 +1,71 @@
+"""Rules on the pages that the tracker itself is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from kho_tui.analysis.checks.blocks import partial_scratch
+from kho_tui.analysis.checks.evidence import SCRATCH, TRACKER, Evidence
+from kho_tui.analysis.checks.rule import Case, Found, error, rule, warning
+from kho_tui.analysis.intervals import intervals
+from kho_tui.analysis.kinds import Kind
+from kho_tui.model.facts import Missing
+from kho_tui.text import SafeText
+
+U64s = npt.NDArray[np.uint64]
+
+_SHOWN = 100
+"""Rows handed over to be named; a rule names fewer."""
+
+
+@rule(
+    "KHO023",
+    "the tracker's own pages are not preserved",
+    warning(),
+    explanation="Chunks, bitmaps and radix nodes against the blocks.",
+    consequence="wasteful; a kernel that frees them after reading frees preserved memory",
+    source="kho-abi.md 3.1, 3.2",
+)
+def tracker_kept(evidence: Evidence, found: Found) -> None:
+    """Invariant 23."""
+    kept = evidence.kept(found)
+    blocks = evidence.blocks(found)
+    own = evidence.memory.layers.get(Kind.TRACKER)
+    if kept is None or own is None or blocks is None:
+        return
+    both = np.flatnonzero(kept.below(own.end) != kept.below(own.start))
+    found.broken_rows(both[:_SHOWN].tolist(), len(both), _page(evidence, own.start, "a page of the tracker is preserved"))
+
+
+@rule(
+    "KHO024",
+    "the tracker's own pages do not lie in scratch",
+    error(),
+    explanation="Chunks, bitmaps and radix nodes against the scratch areas.",
+    consequence="the next kernel may overwrite the tracker before it has read it",
+    source="kho-abi.md 7.5",
+)
+def tracker_in_scratch(evidence: Evidence, found: Found) -> None:
+    """Invariant 24."""
+    kept = found.need(evidence.preserved, TRACKER)
+    scratch = found.need(evidence.state.scratch, SCRATCH)
+    own = evidence.memory.layers.get(Kind.TRACKER)
+    if kept is None or scratch is None or own is None:
+        return
+    ends = [min(area.start + area.size, 2**64 - 1) for area in scratch.areas]
+    areas = intervals([area.start for area in scratch.areas], ends)
+    both = np.flatnonzero(areas.below(own.end) != areas.below(own.start))
+    found.broken_rows(both[:_SHOWN].tolist(), len(both), _page(evidence, own.start, "a page of the tracker lies in scratch"))
+    partial_scratch(evidence, found)
+    if isinstance(evidence.whole, Missing):
+        found.lack(TRACKER, evidence.whole.reason)
+
+
+def _page(evidence: Evidence, starts: U64s, said: str) -> Callable[[int], Case]:
+    return lambda row: Case(SafeText(f"{said}: {int(starts[row]):#x}"), evidence.tracker_path, int(starts[row]))
+
+
+RULES = (tracker_kept, tracker_in_scratch)

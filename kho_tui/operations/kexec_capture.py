@@ -1,0 +1,114 @@
+"""Kexec a captured state, real or simulated, and write what the next kernel shows as a capture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from kho_tui.capture.writer import new_directory, require_unused, write_capture
+from kho_tui.context import Context
+from kho_tui.decode.platform import Overrides
+from kho_tui.errors import InputError
+from kho_tui.model.facts import known
+from kho_tui.model.state import Side, State
+from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.releases.receiver import Reception
+from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.simulator.captured import files_of, manifest_of, memory_of
+from kho_tui.simulator.contents import FilledMemory
+from kho_tui.simulator.kexec import Jump, NextKernel, kexec
+from kho_tui.simulator.machine_of import config_of, machine_of
+from kho_tui.simulator.running import Running
+from kho_tui.text import visible
+
+_SIDES = ("out", "unsided")
+
+
+@dataclass(frozen=True, eq=False)
+class Kexeced:
+    """What came of it. ``directory`` is None after a panic, whose last line is then ``message``.
+
+    ``kernel`` is ``uname -r`` of the next one. ``unpredictable``: what a real kexec would show differently.
+    ``log``: what the simulated kernel refused or could not do.
+    """
+
+    reception: Reception
+    kernel: str
+    directory: Path | None
+    message: str
+    unpredictable: tuple[str, ...]
+    log: tuple[str, ...]
+
+
+def kexec_capture(
+    path: str | Path,
+    out_dir: str | Path,
+    context: Context,
+    *,
+    release: str | None = None,
+    cmdline: str | None = None,
+    seed: int = 0,
+    overrides: Overrides | None = None,
+) -> Kexeced:
+    """Kexec the outgoing side at ``path`` and write the result to ``out_dir``. ``release``: 7.3 or 7.3.4, None: the same kernel.
+
+    Raises InputError where the state does not tell what is needed, or where ``out_dir`` is not empty, and Cancelled.
+    """
+    require_unused(out_dir)
+    with open_state(path, context, overrides) as opened:
+        following = next_kernel(opened, release, cmdline, seed)
+        done = kexec(jump_of(opened), following, context)
+        if done.running is not None:
+            with new_directory(out_dir) as made:
+                write_running(made, done.running, context, {"kexec_of": str(path), "unpredictable": done.unpredictable})
+    uname = following.config.uname or f"{following.release.name}.0"
+    directory = None if done.running is None else Path(out_dir)
+    log = () if done.running is None else tuple(done.running.kernel.log)
+    return Kexeced(done.reception, uname, directory, done.message, done.unpredictable, log)
+
+
+def jump_of(opened: Opened, contents: FilledMemory | None = None) -> Jump:
+    """What this state hands over. Raises InputError where it has no such side."""
+    return Jump(opened.state, outgoing_side(opened.state), opened.memory, contents)
+
+
+def outgoing_side(state: State) -> Side:
+    """The side that a kexec would hand over: the outgoing one, or the only one of a bare core."""
+    for name in _SIDES:
+        if name in state.sides:
+            return state.sides[name]
+    there = f" (it has: {', '.join(state.sides)})" if state.sides else ""
+    raise InputError(f"{state.machine.path}: no outgoing side in this state, and only that can be handed to a kernel{there}")
+
+
+def next_kernel(opened: Opened, release: str | None, cmdline: str | None, seed: int) -> NextKernel:
+    """The kernel that is booted on the machine of this state; built as the running one, with its command line unless another is given."""
+    state = opened.state
+    name = release or state.machine.release
+    if name is None:
+        raise InputError(f"{state.machine.path}: it does not tell which kernel wrote it: say which one to kexec into")
+    found = named_release(name)
+    same = release is None or release_of(state.machine.release) is found
+    uname = name if name != found.name else state.machine.release if same else None
+    config = config_of(state, known(opened.sources.config), uname)
+    line = cmdline if cmdline is not None else (state.machine.cmdline or b"").decode("utf-8", "replace")
+    return NextKernel(machine_of(state), found, line, config, seed)
+
+
+def named_release(name: str) -> Release:
+    """The row of the release table. Raises InputError that names the nearest one."""
+    found = release_of(name)
+    if found is None:
+        near = get_close_matches(name, [one.name for one in RELEASES], 1)
+        names = ", ".join(one.name for one in RELEASES)
+        raise InputError(f"no kernel release {visible(name)} is known: {f'did you mean {near[0]}?' if near else f'there are {names}'}")
+    return found
+
+
+def write_running(directory: Path, running: Running, context: Context, more: dict[str, object]) -> None:
+    """A capture of a running simulated kernel."""
+    shown = files_of(running)
+    machine = running.kernel.machine
+    manifest = manifest_of(running, shown) | more
+    write_capture(directory, shown.files, memory_of(running), machine.platform, machine.arch, manifest, context)

@@ -1,0 +1,272 @@
+"""kexec: the receiver's stages applied to a state, and the kernel that runs after it (kho-abi.md 7.4, 7.5, section 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from kho_tui.abi.scratch import KHO_SCRATCH
+from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.offered import offered
+from kho_tui.context import Context
+from kho_tui.decode.reader import Findings, Reader
+from kho_tui.decode.side import SideSource, decode_side
+from kho_tui.errors import InputError
+from kho_tui.layout.place import Blob, Origin, Place
+from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.host import MemoryRange
+from kho_tui.model.runs import no_runs
+from kho_tui.model.state import ScratchArea, Side, State
+from kho_tui.model.tracker import ChunkList, PreservedMap
+from kho_tui.releases.cmdline import parse_cmdline
+from kho_tui.releases.receiver import Outcome, Reception, Target, receive
+from kho_tui.releases.table import Finalize, Release, release_of
+from kho_tui.simulator.aftermath import Aftermath
+from kho_tui.simulator.consumers import Handed, Received, receive_all
+from kho_tui.simulator.contents import FilledMemory
+from kho_tui.simulator.kernel import Config, Kernel
+from kho_tui.simulator.machine import Machine
+from kho_tui.simulator.reserving import Reserved, reserve
+from kho_tui.simulator.running import Arrival, HandedIn, Running
+from kho_tui.text import NO_TEXT
+
+_TABLE_ALIGN = 64 << 10
+"""Alignment of the copied scratch table (kernel/kexec_handover.c, kho_fill_kimage)."""
+_IMAGE_ALIGN = 2 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Jump:
+    """What the old kernel leaves behind: its state, the side that it hands over, memory, and what is known of contents by rule."""
+
+    state: State
+    side: Side
+    memory: PhysicalMemory | None
+    contents: FilledMemory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextKernel:
+    """The kernel that is booted. ``seed`` makes its allocations and the noise repeatable."""
+
+    machine: Machine
+    release: Release
+    cmdline: str
+    config: Config = field(default_factory=Config)
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Kexec:
+    """What came of a kexec. ``running`` is None after a panic; ``message`` is what the kernel says then.
+
+    ``unpredictable``: what of the result another run on a real machine would show differently, one clause each.
+    """
+
+    reception: Reception
+    running: Running | None
+    message: str
+    unpredictable: tuple[str, ...]
+
+
+def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
+    """Kexec into ``following``. Raises InputError where the state does not tell what a kernel would need, BudgetError, Cancelled."""
+    options = parse_cmdline(following.cmdline, following.release, on_by_default=following.config.on_by_default)
+    asked = tuple((one.name, one.size, one.align) for one in options.regions)
+    target = Target(following.release, kho=options.kho, asked_regions=asked)
+    first = receive(offered(jump.state, jump.side), target)
+    if first.deciding is not None and first.deciding.check.consumer is None and first.outcome in (Outcome.IGNORED, Outcome.PANIC):
+        return _cold(jump, following, first)
+    context.step("taking over memory")
+    memory = jump.memory
+    if memory is None:
+        raise InputError(f"{jump.state.machine.path}: no memory in this capture; a kexec needs the pages of the state (memory.elf)")
+    fdt = _fdt_phys(jump)
+    platform = jump.state.machine.platform
+    reader = Reader(memory, platform, context, Findings())
+    reserved = _reserve(jump, following, reader)
+    tracker = _tracker_memory(jump.side, platform.page_size)
+    page = intervals([fdt], [fdt + platform.page_size])
+    early = Aftermath(memory, reserved.memory | tracker | page, platform.page_size, following.seed)
+    side = _side_after(jump, replace(reader, memory=early), fdt, kept=reserved.covers(fdt, platform.page_size))
+    reception = receive(replace(offered(jump.state, side), attached=True), target)
+    if reception.outcome is Outcome.PANIC:
+        return Kexec(reception, None, panic_line(reception), _inferred(following.release))
+    scratch = _scratch(jump.state)
+    contents = (jump.contents or FilledMemory(platform.page_size)).kept(reserved.memory)
+    handed = Handed(side, scratch, reserved, early, contents, platform)
+    received = receive_all(handed, reception, following.release, has_test_module=options.kho and following.config.test is not None)
+    kernel = Kernel(
+        following.machine,
+        following.release,
+        following.cmdline,
+        seed=following.seed,
+        config=following.config,
+        incoming=received.incoming,
+        memory=contents,
+    )
+    kernel.give_back(received.freed)
+    table = _table(scratch, following.machine)
+    handed_in = HandedIn(_fdt_bytes(side, platform.page_size), _blobs(side)) if reserved.covers(fdt, platform.page_size) else None
+    image = _image(jump.state, scratch, table, following.machine)
+    arrival = Arrival(fdt, table, image, handed_in, received, reception, memory, reserved.memory)
+    unsure = (*_always(following.release), *reserved.unsure, *received.unsure, *_unsure(jump, kernel, received))
+    return Kexec(reception, Running(kernel, arrival), "", unsure)
+
+
+def panic_line(reception: Reception) -> str:
+    """The last line of the kernel's log (kernel/liveupdate/luo_core.c, 6.19-7.3)."""
+    missing = reception.deciding is not None and reception.deciding.check.name == "luo-flb" and "missing" in reception.deciding.met
+    errno = "ENOENT" if missing else "EINVAL"
+    return f"Kernel panic - not syncing: The incoming tree failed to initialize properly [-{errno}], disabling live update"
+
+
+def _cold(jump: Jump, following: NextKernel, reception: Reception) -> Kexec:
+    """The handover is not taken: a boot like from firmware, but in the old kernel's scratch, and everything handed over is written over."""
+    kernel = Kernel(following.machine, following.release, following.cmdline, seed=following.seed, config=following.config)
+    assert reception.deciding is not None
+    attached = reception.deciding.check.name != "attached"
+    scratch = () if isinstance(jump.state.scratch, Missing) else jump.state.scratch.areas
+    table = _table(scratch, following.machine) if attached and scratch else None
+    fdt = None if isinstance(jump.side.root, Missing) else known(jump.side.root.phys)
+    image = _image(jump.state, scratch, table, following.machine)
+    arrival = Arrival(fdt if table else None, table, image, None, None, reception, jump.memory, intervals([], []))
+    return Kexec(reception, Running(kernel, arrival), "", (*_always(following.release), _COLD_SCRATCH))
+
+
+_COLD_SCRATCH = "scratch: a cold boot sizes it by what that boot takes, which another release and machine state change"
+
+
+def _always(release: Release) -> tuple[str, ...]:
+    told = [
+        "addresses of what the next kernel allocates for itself",
+        "contents of memory that was not kept: seeded noise stands for it",
+        "where in scratch the next kernel lies: its image may need more room than its ranges show",
+    ]
+    return (*told, *_inferred(release))
+
+
+def _inferred(release: Release) -> tuple[str, ...]:
+    told = f"what a kernel of {release.name} does was inferred from its neighbours, not read from its sources"
+    return (told,) if release.inferred else ()
+
+
+def _unsure(jump: Jump, kernel: Kernel, received: Received) -> list[str]:
+    told = []
+    if kernel.config.test is not None and not received.incoming.has_test and kernel.kho is not None:
+        told.append("out/kho_test: the module fills folios of random orders with random bytes")
+    if received.incoming.liveupdate_number and kernel.release.luo is not None and not kernel.release.luo.session_compatible:
+        told.append("in/LUO: the struct's memory was given back at boot, what stands there now is anybody's")
+    fresh = [one for one in kernel.regions if one not in received.incoming.regions]
+    if fresh and kernel.release.wide_block_sizes:
+        told.append(
+            "reserve_mem: regions that were not revived lie in scratch; 7.3 may take them from memory that it adds to scratch early"
+        )
+    if kernel.machine.arch == "aarch64":
+        told.append("memblock: neither scratch nor what 7.3 adds to it early is flagged, and memblock/reserved is left out")
+    preserved = jump.side.preserved
+    if isinstance(preserved, PreservedMap) and preserved.status is not Status.DECODED:
+        told.append(f"the tracker was read in part ({preserved.reason}): blocks that it hides are shown as lost")
+    if isinstance(preserved, PreservedMap) and preserved.others and release_of(jump.state.machine.release) is None:
+        told.append("the tracker can be read in two ways, and the release that wrote it is not known")
+    return told
+
+
+def _fdt_phys(jump: Jump) -> int:
+    where, root = jump.state.machine.path, jump.side.root
+    if isinstance(root, Missing):
+        raise InputError(f"{where}: the outgoing root FDT is not known: {root.reason}")
+    if isinstance(root.phys, Missing):
+        raise InputError(f"{where}: where the outgoing root FDT lies is not known: {root.phys.reason}")
+    return root.phys
+
+
+def _scratch(state: State) -> tuple[ScratchArea, ...]:
+    if isinstance(state.scratch, Missing):
+        raise InputError(f"{state.machine.path}: no scratch table: {state.scratch.reason}")
+    if state.scratch.status is not Status.DECODED:
+        raise InputError(f"{state.machine.path}: the scratch table is not whole: {state.scratch.reason}")
+    return state.scratch.areas
+
+
+def _reserve(jump: Jump, following: NextKernel, reader: Reader) -> Reserved:
+    preserved = jump.side.preserved
+    end = max(high for _, high in following.machine.memory())
+    root = jump.side.root
+    if not isinstance(root, Missing) and known(root.map_address) in (0, None) and following.release.finalize is Finalize.STATEFUL:
+        return Reserved(intervals([], []), no_runs(reader.platform.page_shift))
+    if isinstance(preserved, Missing):
+        raise InputError(f"{jump.state.machine.path}: what is preserved is not known: {preserved.reason}")
+    return reserve(preserved, following.release, reader, end)
+
+
+def _tracker_memory(side: Side, page_size: int) -> Intervals:
+    """The tracker's own pages, which are read before anything is written over."""
+    if isinstance(side.preserved, Missing):
+        return intervals([], [])
+    structure = side.preserved.structure
+    found = intervals([], [])
+    if isinstance(structure, ChunkList):
+        places = [chunk.header.place.phys or 0 for chunk in structure.chunks]
+        found |= intervals(places, [place + page_size for place in places])
+        for chunk in structure.chunks:
+            bitmaps = chunk.elements.column("bitmap")
+            found |= intervals(bitmaps, bitmaps + chunk.elements.column("bitmap").dtype.type(structure.bitmap_bytes))
+        return found
+    for level in structure.addresses:
+        found |= intervals(level, level + level.dtype.type(page_size))
+    return found
+
+
+def _side_after(jump: Jump, reader: Reader, fdt: int, *, kept: bool) -> Side:
+    """The side as consumers find it: whatever lies in memory that was not kept is written over by now."""
+    assert not isinstance(jump.side.root, Missing)  # asked before
+    blob = jump.side.root.view.blob
+    blob = Blob(blob.data, Place(Origin.MEMORY, "memory", None, fdt))
+    writer = release_of(jump.state.machine.release)
+    # A root FDT that was not kept holds no subtree by the time they are looked for.
+    side = decode_side(reader, SideSource("out", (blob,), fdt, {}, NO_TEXT, jump.side.finalized, writer))
+    return side if kept else replace(side, subtrees=())
+
+
+def _fdt_bytes(side: Side, page_size: int) -> bytes:
+    assert not isinstance(side.root, Missing)
+    data = side.root.view.blob.data
+    header = side.root.view.tree.header
+    return data if header is None else data[: min(header.integer("totalsize"), page_size)]
+
+
+def _blobs(side: Side) -> tuple[tuple[bytes, int, int], ...]:
+    """What debugfs makes files of: subnodes with an address, and a size from ``blob-size`` or from the blob's own FDT header."""
+    found = []
+    for one in side.handed_over:
+        phys, size = known(one.phys), known(one.size)
+        if size is None and one.fdt is not None:
+            size = len(one.fdt.blob.data)
+        if phys and size:
+            found.append((one.name, phys, size))
+    return tuple(found)
+
+
+def _table(scratch: tuple[ScratchArea, ...], machine: Machine) -> tuple[int, int]:
+    """Where the copy of the table goes: from the top down in the first area that has room."""
+    size = KHO_SCRATCH.size * len(scratch)
+    for area in scratch:
+        at = (area.start + area.size - size) // _TABLE_ALIGN * _TABLE_ALIGN
+        if area.size and at >= area.start:
+            return at, size
+    raise InputError(f"no scratch area has room for the table of {size} bytes: the real kexec-load fails with -EADDRNOTAVAIL")
+
+
+def _image(state: State, scratch: tuple[ScratchArea, ...], table: tuple[int, int] | None, machine: Machine) -> tuple[MemoryRange, ...]:
+    """The kernel's own ranges, as large as those of the one before: top down below the table on x86, at the start of scratch on arm64."""
+    old = known(state.host.kernel) or ()
+    if not old:
+        return ()
+    low, high = min(one.start for one in old), max(one.start + one.size for one in old)
+    for area in scratch:
+        top = table[0] if table is not None and area.start <= table[0] < area.start + area.size else area.start + area.size
+        at = (top - (high - low)) // _IMAGE_ALIGN * _IMAGE_ALIGN if machine.arch == "x86_64" else area.start
+        if at >= area.start and at + high - low <= top:
+            return tuple(MemoryRange(one.start - low + at, one.size, one.name, one.node) for one in old)
+    return ()

@@ -1,0 +1,88 @@
+"""The machine and the kernel's build behind a captured state, as far as the state tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.errors import InputError
+from kho_tui.layout.platform import Platform
+from kho_tui.model.facts import Missing, known
+from kho_tui.model.luo import FlbList, Luo
+from kho_tui.model.state import Memblock, ScratchArea, State
+from kho_tui.simulator.kernel import Config
+from kho_tui.simulator.luo import Flb
+from kho_tui.simulator.machine import BootMemory, Machine, MemoryNode
+from kho_tui.simulator.producers import KhoTest
+from kho_tui.simulator.ranges import Ranges
+
+_LEGACY = 1 << 20
+"""What lies below is the firmware's on x86."""
+_DEFAULT_SCALE = 2
+"""A scaled scratch area is twice what it was computed from."""
+
+
+def machine_of(state: State) -> Machine:
+    """Memory and nodes as the host's files say. Raises InputError where they do not.
+
+    What a boot takes for itself is estimated from the scratch areas, which are twice that by default.
+    """
+    platform = state.machine.platform
+    ram = known(state.host.ram) or ()
+    nodes = [(one.node or 0, one.start, one.start + one.size) for one in state.host.nodes]
+    if not ram and not nodes:
+        raise InputError(f"{state.machine.path}: nothing in it tells what memory the machine has (iomem, zoneinfo, memblock/memory)")
+    pieces = [(one.start, one.start + one.size) for one in ram] or [(low, high) for _, low, high in nodes]
+    by_node: dict[int, Ranges] = {}
+    for number, low, high in nodes or [(0, 0, 1 << 52)]:
+        for start, end in pieces:
+            first, last = max(low, start), min(high, end)
+            first, last = -(-first // platform.page_size) * platform.page_size, last // platform.page_size * platform.page_size
+            if first < last:
+                by_node.setdefault(number, Ranges()).add(first, last)
+    areas = () if isinstance(state.scratch, Missing) else state.scratch.areas
+    boot = {area.node: area.size // _DEFAULT_SCALE for area in areas if area.kind == "node" and area.node is not None}
+    low = sum(area.size for area in areas if area.kind == "lowmem") // _DEFAULT_SCALE
+    total = low + sum(area.size for area in areas if area.kind == "global") // _DEFAULT_SCALE
+    taken = _region_bytes(state)
+    arm = state.machine.arch == "arm64"
+    return Machine(
+        "aarch64" if arm else "x86_64",
+        Platform(platform.byte_order, platform.page_size),
+        tuple(
+            MemoryNode(number, tuple((start, end - start) for start, end in ranges), BootMemory(boot.get(number, 0)))
+            for number, ranges in sorted(by_node.items())
+        ),
+        reserved=() if arm else ((0, _LEGACY),),
+        boot_low=BootMemory(max(low - taken, 0)),
+        boot_total=BootMemory(max(total - taken, 0)),
+        low_limit=_low_limit(areas) if arm else 1 << 32,
+    )
+
+
+def _region_bytes(state: State) -> int:
+    contents = [one.content for side in state.sides.values() for one in side.subtrees]
+    found = next((one for one in contents if isinstance(one, Memblock)), None)
+    return sum(known(one.size) or 0 for one in found.regions) if found is not None else 0
+
+
+def _low_limit(areas: tuple[ScratchArea, ...]) -> int:
+    """The DMA limit of arm64 machines is 4 GiB or where memory ends that devices reach; the lowmem area shows which."""
+    low = next((area for area in areas if area.kind == "lowmem" and area.size), None)
+    return 1 << 32 if low is None or low.start + low.size <= 1 << 32 else 1 << 52
+
+
+def config_of(state: State, options: Mapping[str, str] | None, uname: str | None) -> Config:
+    """What was built into the running kernel, from its configuration (``options``) or else from what the state shows of it."""
+    subtrees = [one for side in state.sides.values() for one in side.subtrees]
+    test = any(one.name == KHO_TEST_NAME for one in subtrees) or any(line.kind == "test-restore" for line in state.log)
+    flbs: dict[bytes, Flb] = {}
+    for luo in (one.content for one in subtrees if isinstance(one.content, Luo)):
+        for record in luo.flbs.flbs if isinstance(luo.flbs, FlbList) else ():
+            flbs[record.text("name")] = Flb(record.text("name"), record.integer("data"))
+    debug = on = False
+    if options is not None:
+        test = test or options.get("CONFIG_TEST_KEXEC_HANDOVER") == "y"
+        debug = options.get("CONFIG_KEXEC_HANDOVER_DEBUG") == "y"
+        on = options.get("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT") == "y"
+    return Config(uname, debug or options is None, on, KhoTest() if test else None, tuple(flbs.values()))

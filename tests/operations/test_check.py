@@ -1,0 +1,159 @@
+"""Checking opened states: the exit codes of a gate, what is said of one state beside the next, and that nothing is passed over."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from captures import SHARED, sample
+
+from kho_tui.analysis.checks.report import Result
+from kho_tui.analysis.checks.rule import Answer
+from kho_tui.context import Context
+from kho_tui.errors import Cancelled, InputError
+from kho_tui.memory.elf_writer import write_elf_core
+from kho_tui.memory.sparse import SparseImage
+from kho_tui.model.tracker import PreservedMap, RadixTree
+from kho_tui.operations.check_state import Checked, check_state
+from kho_tui.operations.open_state import open_state
+
+
+def checked(path: Path, after: Path | None = None, **options: object) -> Checked:
+    with open_state(path, Context()) as opened:
+        if after is None:
+            return check_state(opened, Context(), **options)  # type: ignore[arg-type]
+        with open_state(after, Context()) as later:
+            return check_state(opened, Context(), after=later.state, **options)  # type: ignore[arg-type]
+
+
+def of(found: Checked, code: str) -> Result:
+    (one,) = [one for one in found.report.results if one.code == code]
+    return one
+
+
+def writable_copy(name: str, to: Path) -> Path:
+    shutil.copytree(sample(name), to, copy_function=shutil.copy)
+    for path in (to, *to.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return to
+
+
+def test_a_sound_state_passes_the_gate() -> None:
+    found = checked(sample("x86_64-7.3/2-pre"))
+    assert found.report.verdict == "nothing wrong found"
+    assert (found.exit_code(strict=False), found.exit_code(strict=True)) == (0, 0)
+    cost = found.report.cost
+    assert isinstance(cost.keys, int) and isinstance(cost.tracker_pages, int) and cost.keys > 0 and cost.tracker_pages > 0
+    assert (cost.sessions, cost.files, cost.bound) == (2, 2, "")
+
+
+def test_the_contents_of_the_test_folios_that_nobody_captured_are_named() -> None:
+    found = checked(sample("x86_64-7.3/1-pre"))
+    assert found.report.verdict == "nothing wrong found; 1 rule cannot be told: contents of the test module's folios: not in this capture"
+    assert found.exit_code(strict=True) == 0, "a rule of severity warning does not close the gate"
+
+
+@pytest.mark.parametrize("pair", [("x86_64-7.3/1-pre", "x86_64-7.3/1-post"), ("x86_64-6.19/1-pre", "x86_64-6.19/1-post")])
+def test_what_arrived_is_what_was_handed_out(pair: tuple[str, str]) -> None:
+    found = checked(sample(pair[0]), sample(pair[1]))
+    assert {code: of(found, code).answer for code in ("KHO030", "KHO036", "KHO039", "KHO050", "KHO138")} == {
+        "KHO030": Answer.HOLDS,
+        "KHO036": Answer.HOLDS if "7.3" in pair[0] else Answer.NOT_ASKED,
+        "KHO039": Answer.HOLDS,
+        "KHO050": Answer.HOLDS,
+        "KHO138": Answer.HOLDS,
+    }
+    assert found.exit_code(strict=True) == 0
+
+
+def test_a_state_that_is_not_the_next_one_does_not_pass_for_it() -> None:
+    found = checked(sample("x86_64-7.3/1-pre"), sample("x86_64-7.3/2-post"))
+    assert of(found, "KHO050").answer is Answer.BROKEN
+    assert "out/kho_test" in [str(case.where) for case in of(found, "KHO138").cases]
+    assert of(found, "KHO039").answer is Answer.BROKEN, "the live update number grew by two"
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the captures of ../shared")
+def test_an_upgrade_that_was_refused_is_a_loss_and_nothing_else_is_blamed() -> None:
+    upgrade = SHARED / "upgrades/7.1-to-7.3"
+    found = checked(upgrade / "1-pre", upgrade / "1-post")
+    errors = [one for one in found.report.of(Answer.BROKEN) if one.severity == "error"]
+    assert [one.code for one in errors] == ["KHO050"]
+    assert "did not take it" in errors[0].cases[0].message and "incompatible with 'kho-v4'" in errors[0].cases[0].message
+    assert found.exit_code(strict=False) == 1
+
+
+def test_debugfs_alone_does_not_pass_a_strict_gate(tmp_path: Path) -> None:
+    copy = writable_copy("x86_64-7.3/1-pre", tmp_path / "copy")
+    (copy / "memory.elf").unlink()
+    found = checked(copy)
+    assert (found.exit_code(strict=False), found.exit_code(strict=True)) == (0, 2)
+    assert {"KHO011", "KHO012", "KHO020", "KHO021", "KHO022", "KHO041", "KHO045", "KHO048"} <= {one.code for one in found.report.untold}
+    assert "no memory in this capture" in found.report.lacking
+
+
+def test_a_tracker_node_that_is_missing_closes_the_gate_and_is_named(tmp_path: Path) -> None:
+    copy = writable_copy("x86_64-7.3/1-pre", tmp_path / "copy")
+    with open_state(copy, Context()) as opened:
+        preserved = opened.state.sides["out"].preserved
+        assert isinstance(preserved, PreservedMap) and isinstance(preserved.structure, RadixTree)
+        node = int(preserved.structure.addresses[-1][-1])
+        assert opened.memory is not None
+        image = SparseImage(4096)
+        for extent in opened.memory.extents():
+            for start in range(extent.start, extent.start + extent.size, 4096):
+                if start != node:
+                    image.write(start, opened.memory.read(start, 4096))
+    with (tmp_path / "elf").open("wb") as stream:
+        write_elf_core(stream, image)
+    (tmp_path / "elf").replace(copy / "memory.elf")
+    found = checked(copy)
+    assert (found.exit_code(strict=False), found.exit_code(strict=True)) == (0, 2)
+    assert f"{node:#x}" in str(of(found, "KHO017").lacks[0].reason)
+    assert of(found, "KHO011").answer in (Answer.CANNOT_TELL, Answer.HOLDS)
+    assert of(found, "KHO021").answer is Answer.CANNOT_TELL
+
+
+def test_memory_cut_short_closes_the_gate(tmp_path: Path) -> None:
+    copy = writable_copy("x86_64-7.3/1-pre", tmp_path / "copy")
+    core = copy / "memory.elf"
+    core.write_bytes(core.read_bytes()[: core.stat().st_size // 2])
+    found = checked(copy)
+    assert found.exit_code(strict=True) == 2
+    assert "tracker" in {lack.name for one in found.report.untold for lack in one.lacks}
+
+
+def test_a_scratch_table_alone_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
+    table = tmp_path / "scratch"
+    table.write_bytes(b"".join(value.to_bytes(8, "little") for value in (1 << 30, 64 << 20, 1 << 30, 64 << 20, 2 << 30, 64 << 20)))
+    found = checked(table)
+    assert of(found, "KHO028").answer is Answer.BROKEN, "two areas are the same memory"
+    assert found.exit_code(strict=False) == 1
+
+
+def test_nothing_to_check_is_no_pass(tmp_path: Path) -> None:
+    image = SparseImage(4096)
+    image.write(1 << 20, bytes(4096))
+    with (tmp_path / "core").open("wb") as stream:
+        write_elf_core(stream, image)
+    found = checked(tmp_path / "core")
+    assert found.report.verdict.startswith("nothing could be checked")
+    assert found.exit_code(strict=False) == 2
+
+
+def test_one_rule_alone_and_one_left_out() -> None:
+    assert [one.code for one in checked(sample("x86_64-7.3/1-pre"), only=("KHO021",)).report.results] == ["KHO021"]
+    skipped = checked(sample("x86_64-7.3/1-pre"), skip=("KHO134", "KHO109")).report
+    assert not {"KHO134", "KHO109"} & {one.code for one in skipped.results}
+    with pytest.raises(InputError, match="KHO999"):
+        checked(sample("x86_64-7.3/1-pre"), only=("KHO999",))
+    with pytest.raises(InputError, match="no side 'in'"):
+        checked(sample("x86_64-7.3/1-pre"), side="in")
+
+
+def test_a_cancel_ends_it() -> None:
+    context = Context()
+    context.cancelled.set()
+    with open_state(sample("x86_64-7.3/1-pre"), Context()) as opened, pytest.raises(Cancelled):
+        check_state(opened, context)

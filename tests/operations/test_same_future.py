@@ -1,0 +1,148 @@
+"""Same future: a kexec on each real N-pre shows what the real N-post showed, but for what is declared unpredictable."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from captures import SHARED
+
+from kho_tui.abi.luo import LUO_SER
+from kho_tui.context import Context
+from kho_tui.fdt.tree import parse_fdt
+from kho_tui.model.facts import Missing
+from kho_tui.operations.kexec_capture import Kexeced, kexec_capture
+from kho_tui.operations.open_state import open_state
+from kho_tui.releases.receiver import Outcome
+
+CAPTURES = ("x86_64-6.18", "x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
+UPGRADES = {"upgrades/6.18-to-6.19": "6.19.11", "upgrades/7.1-to-7.3": "7.3.4"}
+KEXECS: list[tuple[str, str | None]] = [(f"{name}/{number}", None) for name in CAPTURES for number in (1, 2)]
+KEXECS += [("upgrades/6.18-to-6.19/1", UPGRADES["upgrades/6.18-to-6.19"])]
+
+GIVEN_BACK = "kho/in/sub_fdts/LUO"
+"""Recycled memory from 7.2 on."""
+NEW_TEST, NEW_LUO = "kho/out/sub_fdts/kho_test", "kho/out/sub_fdts/LUO"
+"""Random contents; addresses of new allocations."""
+
+
+@pytest.fixture(scope="module")
+def posts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Kexeced, Path]]:
+    """Each kexec once."""
+    done: dict[str, tuple[Kexeced, Path]] = {}
+    for name, release in [*KEXECS, ("upgrades/7.1-to-7.3/1", UPGRADES["upgrades/7.1-to-7.3"])]:
+        pre = SHARED / f"{name}-pre"
+        if pre.is_dir():
+            out = tmp_path_factory.mktemp("future") / "post"
+            line = (SHARED / f"{name}-post" / "cmdline").read_text().rstrip("\n")
+            done[name] = kexec_capture(pre, out, Context(), release=release, cmdline=line), out
+    return done
+
+
+def pair(posts: dict[str, tuple[Kexeced, Path]], name: str) -> tuple[Kexeced, Path, Path]:
+    if name not in posts:
+        pytest.skip(f"{name} is not beside the checkout")
+    result, out = posts[name]
+    return result, out, SHARED / f"{name}-post"
+
+
+def files(capture: Path, *folders: str) -> dict[str, bytes]:
+    found = [path for folder in folders for path in (capture / folder).rglob("*") if path.is_file()]
+    return {str(path.relative_to(capture)): path.read_bytes() for path in found}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in KEXECS])
+def test_debugfs_is_that_of_the_real_kernel(posts: dict[str, tuple[Kexeced, Path]], name: str) -> None:
+    result, made, real = pair(posts, name)
+    assert result.reception.outcome is Outcome.TAKEN
+    simulated, there = files(made, "kho"), files(real, "kho")
+    assert {path: len(data) for path, data in simulated.items()} == {path: len(data) for path, data in there.items()}
+    masked = {NEW_TEST, NEW_LUO} | ({GIVEN_BACK} if "7.3" in name else set())
+    differing = {path for path in there if simulated[path] != there[path]}
+    assert differing <= masked
+    # What is masked is said to the user.
+    said = " ".join(result.unpredictable)
+    assert "addresses of what the next kernel allocates" in said
+    assert "out/kho_test" in said or NEW_TEST not in there
+    assert ("in/LUO" in said) == ("7.3" in name)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in KEXECS])
+def test_the_new_luo_counts_on_and_has_no_sessions(posts: dict[str, tuple[Kexeced, Path]], name: str) -> None:
+    _, made, real = pair(posts, name)
+    if not (real / NEW_LUO).is_file():
+        pytest.skip("no LUO")
+    new, old = (made / NEW_LUO).read_bytes(), (real / NEW_LUO).read_bytes()
+    if new.startswith(b"luo-v5"):
+        at, _ = LUO_SER.span("flbs_pa")
+        assert new[:at] == old[:at]
+        assert int.from_bytes(new[16:24], "little") == 0
+        return
+    roots = [parse_fdt(data).root for data in (new, old)]
+    numbers = [root.property(b"liveupdate-number") for root in roots if root is not None]
+    assert len(numbers) == 2 and numbers[0] is not None and numbers[1] is not None and numbers[0].data == numbers[1].data
+    with open_state(made, Context()) as opened:
+        assert "out" in opened.state.sides
+
+
+@pytest.mark.parametrize("name", [name for name, _ in KEXECS])
+def test_the_boot_is_told_the_same(posts: dict[str, tuple[Kexeced, Path]], name: str) -> None:
+    """Address of the FDT, address and size of the copied scratch table, and its bytes in memory."""
+    _, made, real = pair(posts, name)
+    folders = ("setup_data", "dt-chosen")
+    simulated, there = files(made, *folders), files(real, *folders)
+    assert simulated.items() <= {path: data for path, data in there.items() if path in simulated}.items()
+    assert any("kho-scratch" in path or path.endswith("1/data") for path in simulated)
+    with open_state(made, Context()) as one, open_state(real, Context()) as other:
+        boots = [opened.sources.boot for opened in (one, other)]
+        assert boots[0] is not None and boots[1] is not None and boots[0].scratch_phys is not None and boots[0].scratch_size
+        assert boots[0].scratch_phys == boots[1].scratch_phys
+        tables = []
+        for opened in (one, other):
+            assert opened.memory is not None
+            if opened.memory.available(boots[0].scratch_phys, boots[0].scratch_size) == boots[0].scratch_size:
+                tables.append(opened.memory.read(boots[0].scratch_phys, boots[0].scratch_size))
+        assert tables and len(set(tables)) == 1
+
+
+def kernel_ranges(capture: Path) -> list[tuple[int, int, str]]:
+    found = re.findall(r"([0-9a-f]+)-([0-9a-f]+) : (Kernel .*)", (capture / "iomem").read_text())
+    return [(int(low, 16), int(high, 16), name) for low, high, name in found]
+
+
+@pytest.mark.parametrize("name", [name for name, release in KEXECS if release is None])
+def test_the_kernel_loads_itself_into_scratch(posts: dict[str, tuple[Kexeced, Path]], name: str) -> None:
+    """Into the same area as the real one, ranges of the same sizes."""
+    result, made, real = pair(posts, name)
+    ranges, there = kernel_ranges(made), kernel_ranges(real)
+    assert ranges and [(high - low, what) for low, high, what in ranges] == [(high - low, what) for low, high, what in there]
+    with open_state(made, Context()) as opened:
+        assert not isinstance(opened.state.scratch, Missing)
+        lowmem = opened.state.scratch.areas[0]
+    for low, high, _ in (ranges[0], ranges[-1], there[0], there[-1]):
+        assert lowmem.start <= low <= high < lowmem.start + lowmem.size
+    assert ranges == there or any("where in scratch" in one for one in result.unpredictable)
+
+
+def log(capture: Path) -> list[str]:
+    lines = [re.sub(r"^<\d>\[ *[\d.]+\] ", "", line) for line in (capture / "dmesg").read_text().splitlines()]
+    return [line for line in lines if re.match(r"KHO: |Revived|luo: |test_kho: |liveupdate test: ", line)]
+
+
+@pytest.mark.parametrize("name", [*(name for name, _ in KEXECS), "upgrades/7.1-to-7.3/1"])
+def test_the_log_says_what_the_real_one_said(posts: dict[str, tuple[Kexeced, Path]], name: str) -> None:
+    _, made, real = pair(posts, name)
+    assert log(made) == log(real)
+
+
+def test_an_upgrade_that_is_refused_boots_cold(posts: dict[str, tuple[Kexeced, Path]]) -> None:
+    result, made, real = pair(posts, "upgrades/7.1-to-7.3/1")
+    assert result.reception.outcome is Outcome.IGNORED
+    simulated, there = files(made, "kho", "setup_data"), files(real, "kho", "setup_data")
+    assert {path: len(data) for path, data in simulated.items()} == {path: len(data) for path, data in there.items()}
+    assert simulated["setup_data/1/data"] == there["setup_data/1/data"]
+    assert simulated["kho/out/sub_fdts/kexec-metadata"] == there["kho/out/sub_fdts/kexec-metadata"]
+    assert any("scratch" in one for one in result.unpredictable)
+    with open_state(made, Context()) as opened:
+        assert set(opened.state.sides) == {"out"}

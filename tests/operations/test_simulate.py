@@ -1,0 +1,190 @@
+"""Scenarios become captures that open like real ones, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from captures import SHARED, sample
+from simulator.playing import SCENARIOS
+
+from kho_tui.capture.writer import new_directory, write_capture
+from kho_tui.context import Context
+from kho_tui.errors import InputError
+from kho_tui.layout.platform import Platform
+from kho_tui.model.facts import Missing
+from kho_tui.model.handover_of import handover_of
+from kho_tui.model.luo import Luo, SessionList
+from kho_tui.model.state import KexecMetadata, State
+from kho_tui.operations.kexec_capture import kexec_capture
+from kho_tui.operations.open_state import open_state
+from kho_tui.operations.simulate import replay_capture, run_scenario
+from kho_tui.releases.receiver import Outcome
+
+CHAIN = SCENARIOS / "chain.toml"
+
+SMALL = """
+[machine]
+[[machine.node]]
+memory = [["1M", "511M"]]
+[kernel]
+release = "6.19"
+cmdline = "kho=on liveupdate=on kho_scratch=32M,32M,32M"
+seed = 1
+[[step]]
+do = "session"
+name = "vm"
+[[step]]
+do = "memfd"
+session = "vm"
+token = 1
+size = "64K"
+[[step]]
+do = "kexec"
+"""
+
+
+def scenario_file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "scenario.toml"
+    path.write_text(text)
+    return path
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def count_of(state: State) -> int:
+    metadata = next(one.content for one in state.sides["out"].subtrees if isinstance(one.content, KexecMetadata))
+    return metadata.record.integer("kexec_count")
+
+
+def test_a_chain_of_five_kexecs_counts_on_through_an_upgrade(tmp_path: Path) -> None:
+    run = run_scenario(CHAIN, tmp_path / "run", Context())
+    names = [f"{number}-{when}" for number in range(1, 6) for when in ("pre", "post")]
+    assert [one.name for one in run.stages] == [*names, "6-pre"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted([*names, "6-pre"])
+    assert [one.kernel for one in run.stages if one.name.endswith("post")] == ["7.2.12", "7.2.12", "7.3.4", "7.3.4", "7.3.4"]
+    assert all(one.reception is None or one.reception.outcome is Outcome.TAKEN for one in run.stages)
+    folios = []
+    for number in range(1, 6):
+        with open_state(tmp_path / "run" / f"{number}-pre", Context()) as opened:
+            assert not [one for one in opened.state.findings if one.severity == "error"]
+            assert count_of(opened.state) == number
+            luo = next(one.content for one in opened.state.sides["out"].subtrees if isinstance(one.content, Luo))
+            assert luo.number == number and isinstance(luo.sessions, SessionList)
+            (session,) = luo.sessions.sessions
+            assert session.name == b"guest-%d" % (number - 1)
+            assert not isinstance(session.files, Missing)
+            content = session.files[0].content
+            assert not isinstance(content, Missing) and not isinstance(content.folios, Missing)
+            folios.append(content.folios.table.column("word0").tolist())
+    # The same guest on the same pages all the way.
+    assert all(one == folios[0] for one in folios) and len(folios[0]) == 1024
+
+
+def test_a_run_is_repeatable_by_its_seed(tmp_path: Path) -> None:
+    path = scenario_file(tmp_path, SMALL)
+    for name, seed in (("a", None), ("b", None), ("c", 2)):
+        run_scenario(path, tmp_path / name, Context(), seed=seed)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert files(tmp_path / "a" / "1-post")["memory.elf"] != files(tmp_path / "c" / "1-post")["memory.elf"]
+
+
+def test_a_capture_says_that_it_is_simulated(tmp_path: Path) -> None:
+    run_scenario(scenario_file(tmp_path, SMALL), tmp_path / "run", Context())
+    told = json.loads((tmp_path / "run" / "1-post" / "capture.json").read_text())
+    assert told["simulated"] is True and told["seed"] == 2 and told["release"] == "6.19" and told["scenario_seed"] == 1
+    assert any("addresses" in one for one in told["unpredictable"])
+    assert not (tmp_path / "run" / "1-post" / "kho" / "out" / "fdt").exists()
+    assert len((tmp_path / "run" / "1-pre" / "kho" / "out" / "fdt").read_bytes()) == 152
+
+
+def test_a_panic_ends_the_run_and_is_no_capture(tmp_path: Path) -> None:
+    text = SMALL + 'release = "7.0"\n[[step]]\ndo = "retrieve"\nsession = "vm"\n'
+    run = run_scenario(scenario_file(tmp_path, text), tmp_path / "run", Context())
+    assert run.panic.startswith("Kernel panic") and run.panicked is not None and run.panicked.outcome is Outcome.PANIC
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["1-pre"]
+    done = kexec_capture(tmp_path / "run" / "1-pre", tmp_path / "post", Context(), release="7.0")
+    assert done.directory is None and done.message == run.panic and not (tmp_path / "post").exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ('do = "retrieve"\nsession = "gone"', "no session b'gone' was handed over"),
+        ('do = "finish"\nsession = "vm"', "was not retrieved"),
+    ],
+)
+def test_a_step_that_fails_names_its_line_and_leaves_nothing(tmp_path: Path, step: str, said: str) -> None:
+    path = scenario_file(tmp_path, f"{SMALL}[[step]]\n{step}\n")
+    with pytest.raises(InputError, match=r"scenario\.toml:19: ") as error:
+        run_scenario(path, tmp_path / "run", Context())
+    assert said in str(error.value)
+    assert [one.name for one in tmp_path.iterdir()] == ["scenario.toml"]
+
+
+def test_a_directory_in_use_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = scenario_file(tmp_path, SMALL)
+    used = tmp_path / "used"
+    used.mkdir()
+    (used / "file").write_text("mine")
+    with pytest.raises(InputError, match="not an empty directory"):
+        run_scenario(path, used, Context())
+    with pytest.raises(InputError, match="not an empty directory"):
+        kexec_capture(sample("x86_64-7.3/1-pre"), used, Context())
+    assert files(used) == {"file": b"mine"}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    run_scenario(path, empty, Context())
+    assert (empty / "1-pre" / "memory.elf").is_file()
+
+
+def test_nothing_is_left_of_a_directory_that_could_not_be_finished(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), new_directory(tmp_path / "deep" / "out") as made:
+        (made / "file").write_text("half")
+        raise RuntimeError
+    assert not list((tmp_path / "deep").iterdir())
+    (tmp_path / "plain").write_text("")
+    with pytest.raises(InputError), new_directory(tmp_path / "plain" / "out"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../b", "a\0b"])
+def test_no_file_leads_out_of_the_capture(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="no path inside"):
+        write_capture(tmp_path / "c", {name: b""}, None, Platform("little", 4096), "x86_64", {}, Context())
+
+
+def test_a_kexec_says_what_a_state_lacks(tmp_path: Path) -> None:
+    post = SHARED / "x86_64-7.3" / "1-post"
+    if not post.is_dir():
+        pytest.skip("the captures are not beside the checkout")
+    pre = SHARED / "x86_64-7.3" / "1-pre"
+    for path, release, said in (
+        (post, None, "the outgoing root FDT is not known"),
+        (pre, "7.33", "did you mean 7.3"),
+        (pre / "kho", "7.3", "what memory the machine has"),
+        (pre / "memory.elf", None, "say which one to kexec into"),
+    ):
+        with pytest.raises(InputError, match=said):
+            kexec_capture(path, tmp_path / "out", Context(), release=release)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["x86_64-6.18", "x86_64-6.19", "x86_64-7.3", "arm64-64k-7.3"])
+def test_a_replayed_capture_holds_the_same_state(tmp_path: Path, name: str) -> None:
+    real = SHARED / name / "1-pre"
+    if not real.is_dir():
+        pytest.skip("the captures are not beside the checkout")
+    done = replay_capture(real, tmp_path / "replay", Context())
+    assert not done.not_known and done.written
+    with open_state(real, Context()) as one, open_state(tmp_path / "replay", Context()) as other:
+        there, here = (handover_of(opened.state, "out") for opened in (one, other))
+        assert (there.fdt_phys, there.map_address, there.compatible) == (here.fdt_phys, here.map_address, here.compatible)
+        assert there.runs.blocks == here.runs.blocks and there.by_name().keys() == here.by_name().keys()
+        assert not isinstance(other.state.scratch, Missing) and not isinstance(one.state.scratch, Missing)
+        assert other.state.scratch.areas == one.state.scratch.areas
+    names = set(files(tmp_path / "replay"))
+    assert {path for path in files(real) if path.startswith("kho/")} == {path for path in names if path.startswith("kho/")}

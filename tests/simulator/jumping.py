@@ -1,0 +1,72 @@
+"""Simulated states brought to the jump into the next kernel, as captures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kho_tui.context import Context
+from kho_tui.operations.kexec_capture import jump_of, write_running
+from kho_tui.operations.open_state import open_state
+from kho_tui.releases.table import Finalize
+from kho_tui.simulator.kernel import Config, Kernel
+from kho_tui.simulator.kexec import Kexec, NextKernel, kexec
+from kho_tui.simulator.producers import KhoTest
+from kho_tui.simulator.running import Running
+from kho_tui.simulator.steps import Action, CreateSession, PreserveMemfd, Step, Userspace
+
+from .playing import RELEASE, machine
+
+LINE = "kho=on liveupdate=on kho_scratch=64M,64M,64M reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore"
+CONFIG = Config(test=KhoTest(orders=(0, 3, 1)))
+
+
+def story(release: str, line: str = LINE) -> Userspace:
+    """Regions, test data, and where there is LUO two sessions: vm with two files, other with one."""
+    kernel = Kernel(machine(), RELEASE[release], line, seed=3, config=CONFIG)
+    user = Userspace(kernel, 3)
+    if kernel.luo is not None:
+        steps: tuple[Action, ...] = (
+            CreateSession(b"vm"),
+            PreserveMemfd(b"vm", 1, 2 << 20, pos=7),
+            PreserveMemfd(b"vm", 2, 5000, seals=3),
+            CreateSession(b"other"),
+            PreserveMemfd(b"other", 1, 9000, order=1),
+        )
+        user.perform([Step(step) for step in steps])
+    return user
+
+
+def jump(user: Userspace) -> None:
+    """The kexec system calls: finalize where the release wants it, load, reboot."""
+    kernel = user.kernel
+    if kernel.release.finalize is not Finalize.NONE:
+        kernel.write_finalize(1)
+    kernel.kexec_file_load()
+    kernel.reboot()
+
+
+def captured(user: Userspace, path: Path) -> None:
+    """Jump, and write the state."""
+    jump(user)
+    path.mkdir(parents=True)
+    write_running(path, Running(user.kernel), Context(), {})
+
+
+def kexeced(
+    user: Userspace,
+    path: Path,
+    release: str | None = None,
+    line: str | None = None,
+    look: Callable[[Kexec], object] = lambda _done: None,
+) -> Kexec:
+    """Jump into the next kernel. ``look`` while the memory of the one before can be read."""
+    captured(user, path)
+    kernel = user.kernel
+    following = NextKernel(
+        kernel.machine, RELEASE[release or kernel.release.name], kernel.cmdline if line is None else line, kernel.config, kernel.seed + 1
+    )
+    with open_state(path, Context()) as opened:
+        done = kexec(jump_of(opened, kernel.memory), following, Context())
+        look(done)
+    return done
