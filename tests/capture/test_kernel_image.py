@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
+import tarfile
 from pathlib import Path
 
 import pytest
 from captures import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_images import arm64_image, bzimage
 
-from kho_tui.capture.kernel_image import KernelImage, KhoSupport, read_kernel_image
+from kho_tui.capture.kernel_image import KernelImage, KhoSupport, NotAKernelError, read_kernel_image
 from kho_tui.errors import InputError
 
 KERNELS = SHARED.parent / "kernels"
 BANNER = b"Linux version 7.3.4 (gcc) #1 SMP\n"
 BODY = b"\0" * 64 + b"kho-v4\0luo-v5\0" + BANNER
 CONFIG = b"IKCFG_ST" + gzip.compress(b"CONFIG_KEXEC_HANDOVER=y\nCONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT=y\n") + b"IKCFG_ED"
-
-
-def bzimage(payload: bytes, init_size: int = 0x1234000) -> bytes:
-    """Documentation/arch/x86/boot.rst: the fields that matter, one setup sector, the payload 0x40 bytes into the code."""
-    image = bytearray(1024)
-    image[0x1F1] = 1
-    image[0x202:0x206] = b"HdrS"
-    image[0x206:0x208] = (0x20F).to_bytes(2, "little")
-    image[0x248:0x24C] = (0x40).to_bytes(4, "little")
-    image[0x24C:0x250] = len(payload).to_bytes(4, "little")
-    image[0x260:0x264] = init_size.to_bytes(4, "little")
-    return bytes(image) + b"\x90" * 0x40 + payload + b"signature of PE behind it"
-
-
-def arm64_image(body: bytes, flags: int) -> bytes:
-    """Documentation/arch/arm64/booting.rst."""
-    head = bytearray(64)
-    head[0x10:0x18] = (0x2000000).to_bytes(8, "little")
-    head[0x18:0x20] = flags.to_bytes(8, "little")
-    head[0x38:0x3C] = b"ARM\x64"
-    return bytes(head) + body
 
 
 def zboot(payload: bytes, kind: bytes) -> bytes:
@@ -146,3 +128,39 @@ def test_the_real_kernels(name: str, root: bytes, luo: bytes | None) -> None:
     assert root in image.versions and image.support is KhoSupport.BUILT_OFF
     assert next((one for one in image.versions if one.startswith(b"luo-v")), None) == luo
     assert image.config is not None and image.config["CONFIG_KEXEC_HANDOVER"] == "y"
+
+
+def elf(kind: int, body: bytes) -> bytes:
+    head = bytearray(64)
+    head[:6] = b"\x7fELF\x02\x01"
+    head[16:20] = kind.to_bytes(2, "little") + (62).to_bytes(2, "little")
+    return bytes(head) + body
+
+
+def test_a_vmlinux_is_a_kernel_and_a_core_that_holds_its_banner_is_none(tmp_path: Path) -> None:
+    assert read(tmp_path, elf(2, BODY)).form == "vmlinux"
+    with pytest.raises(NotAKernelError, match="another kind"):
+        read(tmp_path, elf(4, BODY))
+
+
+def test_an_archive_is_told_by_its_head(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("kho/out/fdt"), io.BytesIO())
+    with pytest.raises(NotAKernelError, match="archive"):
+        read(tmp_path, packed.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("banner", "versions", "series"),
+    [
+        (b"7.1.0", b"kho-v4\0luo-v5\0", "7.3"),
+        (b"6.12.0-99.el10", b"kho-v1\0luo-v1\0", "7.0"),
+        (b"6.12.0-99.el10", b"kho-v1\0", "6.18"),
+        (b"7.3.4", b"kho-v9\0", None),
+        (b"7.3.4", b"", "7.3"),
+    ],
+)
+def test_its_strings_say_more_than_its_banner(tmp_path: Path, banner: bytes, versions: bytes, series: str | None) -> None:
+    found = read(tmp_path, bzimage(gzip.compress(b"\0" * 64 + versions + BANNER.replace(b"7.3.4", banner)))).series
+    assert (None if found is None else found.name) == series

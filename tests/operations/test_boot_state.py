@@ -15,10 +15,15 @@ from states.preserved import Preserved
 from states.producers import kexec_metadata, memblock, root_fdt
 from states.tracker import radix
 
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.analysis.compat import Compatibility
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
+from kho_tui.operations.check_target import TargetRequest, check_target, read_target
+from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
+from kho_tui.releases.receiver import Outcome as Predicted
 from kho_tui.simulator.qemu.console import Outcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import BINARY
 from kho_tui.text import SafeText
@@ -46,6 +51,30 @@ def boot(path: Path, release: str, append: str = "", initrd: bool = False) -> Bo
     return boot_state(path, request, Context())
 
 
+SEEN = {
+    Predicted.TAKEN: Outcome.TAKEN,
+    Predicted.PART: Outcome.TAKEN,
+    Predicted.MISREAD: Outcome.TAKEN,
+    Predicted.IGNORED: Outcome.IGNORED,
+    Predicted.PANIC: Outcome.PANIC,
+}
+"""What a booted kernel shows of each outcome: its log does not tell whether it misreads."""
+
+
+def foretold(path: Path, release: str, report: BootReport) -> Compatibility:
+    """What ``check --target`` says of the boot that was done; it has to agree with what the kernel did."""
+    with open_state(path, Context()) as opened:
+        found = check_target(
+            opened.state, read_target(TargetRequest(str(KERNELS / f"bzImage-{release}"), cmdline=report.cmdline), Context())
+        )
+    assert found.outcome is not None
+    assert SEEN[found.outcome] is report.outcome, found.verdict
+    if report.outcome is Outcome.TAKEN:
+        revived = sum("Revived memory reservation" in line for line in report.lines) == 2
+        assert (found.reception.consumers[MEMBLOCK_NAME][0] is Predicted.TAKEN) == revived
+    return found
+
+
 def zeros(session: str, token: int, size: int, seals: int) -> RetrievedFile:
     """A file as the guest of the captures made it, but for its content, which the captures do not hold."""
     return RetrievedFile(SafeText(session), token, size, size // 2, seals, crc32(bytes(size)))
@@ -71,6 +100,8 @@ def test_a_kernel_takes_what_its_own_release_left(release: str, retrieved: tuple
     assert "Revived memory reservation 'pstore' from KHO" in said
     assert report.files == retrieved
     assert any("not in this capture: zeros in the guest" in note for note in report.notes)
+    found = foretold(capture(release), release, report)
+    assert (found.outcome, found.open) == (Predicted.TAKEN, ())
 
 
 @needs_qemu
@@ -82,6 +113,55 @@ def test_an_upgrade_goes_as_it_went_on_the_real_machine(left: str, booted: str, 
     assert ("found kexec handover data" in real) == (outcome is Outcome.TAKEN)
     if outcome is Outcome.IGNORED:
         assert "is incompatible with 'kho-v4'" in report.deciding
+    foretold(capture(left), booted, report)
+    foretold(SHARED / "upgrades" / f"{left}-to-{booted}" / "1-pre", booted, report)
+
+
+@needs_qemu
+@pytest.mark.parametrize(
+    ("left", "booted"),
+    [(left, booted) for left in ("6.18", "6.19") for booted in ("7.1", "7.3")]
+    + [(left, booted) for left in ("7.1", "7.3") for booted in ("6.18", "6.19")]
+    + [("7.3", "7.1")],
+)
+def test_a_kernel_that_does_not_know_the_root_ignores_it_as_foretold(left: str, booted: str) -> None:
+    report = boot(capture(left), booted)
+    assert report.outcome is Outcome.IGNORED
+    deciding = foretold(capture(left), booted, report).reception.deciding
+    assert deciding is not None and deciding.check.name == "root-version"
+
+
+@needs_qemu
+def test_what_an_older_kernel_loses_is_foretold(tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    shutil.copytree(capture("6.19"), path, copy_function=shutil.copyfile)
+    cmdline = (path / "cmdline").read_text()
+    (path / "cmdline").chmod(0o644)
+    (path / "cmdline").write_text(cmdline.replace("1M:2M:pstore", "2M:2M:pstore"))
+    report = boot(path, "6.18")
+    assert report.outcome is Outcome.TAKEN
+    found = foretold(path, "6.18", report)
+    assert found.reception.consumers[b"LUO"][0] is Predicted.IGNORED
+    assert "pstore has 0x100000 bytes, asked for are 0x200000" in found.reception.consumers[MEMBLOCK_NAME][1]
+    said = "\n".join(report.lines)
+    assert "Revived memory reservation 'oops_trace' from KHO" in said
+    assert "Revived memory reservation 'pstore' from KHO" not in said
+
+
+@needs_qemu
+@pytest.mark.parametrize(
+    ("release", "fault", "words"),
+    [
+        ("7.1", "luo-flb-node", "the luo-flb node is missing"),
+        ("7.3", "session-block-empty", "empty LUO block at 0x"),
+        ("7.3", "session-block-cycle", "a loop"),
+    ],
+)
+def test_a_panic_is_foretold(release: str, fault: str, words: str, tmp_path: Path) -> None:
+    fault_capture(capture(release), fault, tmp_path / "broken", Context())
+    report = boot(tmp_path / "broken", release)
+    assert report.outcome is Outcome.PANIC
+    assert words in foretold(tmp_path / "broken", release, report).verdict
 
 
 def edited(tmp_path: Path, release: str, old: bytes, new: bytes) -> Path:
@@ -106,6 +186,9 @@ def test_a_luo_state_of_an_unknown_version_panics(tmp_path: Path, capsys: pytest
     assert document["outcome"] == "panic"
     assert "incoming tree failed to initialize" in document["deciding_line"]
     assert "LUO state is incompatible with 'luo-v5'" in err
+    with open_state(path, Context()) as opened:
+        found = check_target(opened.state, read_target(TargetRequest(str(KERNELS / "bzImage-7.3")), Context()))
+    assert found.verdict.startswith("7.3.4 would PANIC: version luo-v9; this kernel takes luo-v5")
 
 
 @needs_qemu

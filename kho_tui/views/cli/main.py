@@ -23,7 +23,7 @@ _SIDE_SUFFIXES = (":in", ":out")
 app = typer.Typer(
     name="kho-tui",
     help="Inspect Linux Kexec HandOver (KHO) and Live Update (LUO) states.\n\n`kho-tui PATH` opens the app on a capture "
-    "directory, an archive of one, a dumped FDT, a memory dump or /sys/kernel/debug/kho.",
+    "directory, an archive of one, a dumped FDT, a memory dump or /sys/kernel/debug/kho; `kho-tui A B` compares two of them.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -56,6 +56,7 @@ def common(
 @app.command("open")
 def open_command(
     path: PathArgument,
+    other: Annotated[str | None, typer.Argument(metavar="PATH2", help="Another state, to be compared with the first.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look for changes again and again, read anew, mark what changed.")] = False,
     interval: Annotated[float, typer.Option("--interval", metavar="SECONDS", help="How often --watch looks.", min=0.1, max=86400)] = 2,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with nothing but ASCII characters.")] = False,
@@ -64,16 +65,23 @@ def open_command(
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
 ) -> None:
-    """Open the app (the default: `kho-tui PATH`). Without a terminal: what `show` prints."""
+    """Open the app (the default: `kho-tui PATH`, `kho-tui A B` to compare). Without a terminal: what `show` or `diff` prints."""
     request = _request(path, side, page_size, byte_order, base)
+    against = None if other is None else _request(other, side, page_size, byte_order, base)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         from kho_tui.views.cli import opened
 
+        if against is not None:
+            from kho_tui.views.cli.diff_text import DiffRequest, diff
+
+            typer.echo("kho-tui: not a terminal, so this is `kho-tui diff`; in a terminal the app opens", err=True)
+            raise typer.Exit(diff(request, against, DiffRequest("auto", (), False, False, False), as_json=False))
         typer.echo("kho-tui: not a terminal, so this is `kho-tui show`; in a terminal the app opens", err=True)
         raise typer.Exit(opened.show(request, as_json=False, blocks=False))
     from kho_tui.views.cli.open_app import open_app
 
-    raise typer.Exit(open_app(request, watch=interval if watch else None, ascii=ascii_only))
+    second = "" if against is None else f"{against.path}:{against.side}" if against.side else against.path
+    raise typer.Exit(open_app(request, second, watch=interval if watch else None, ascii=ascii_only))
 
 
 @app.command("show")

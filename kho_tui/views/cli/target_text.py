@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
-from kho_tui.releases.receiver import Answer, Outcome
 from kho_tui.text import visible
+from kho_tui.views.reception import consumer_lines, deciding_lines
 
 
 def target_lines(found: Compatibility) -> Iterator[str]:
@@ -16,11 +16,12 @@ def target_lines(found: Compatibility) -> Iterator[str]:
     if found.loading is not None:
         yield f"  loading: {found.loading.reason}"
     if found.outcome is not None:
-        yield from _consumers(found)
+        yield from consumer_lines(found.reception)
         deciding = found.reception.deciding
         if deciding is not None:
-            yield from _deciding(deciding)
-    for reason in found.open:
+            yield from deciding_lines(deciding)
+    # Where the root is not known, everything else is not either.
+    for reason in found.open if found.outcome is not None else found.open[: len(found.undecided)]:
         yield f"  cannot be told: {reason}"
     for note in found.notes:
         yield f"  note: {note}"
@@ -31,18 +32,3 @@ def _kernel(target: TargetKernel) -> str:
     told += [target.arch] if target.arch is not None else []
     told += [target.support.value] if target.support is not None and target.kind != "release" else []
     return ", ".join(told)
-
-
-def _consumers(found: Compatibility) -> Iterator[str]:
-    consumers = found.reception.consumers
-    if not consumers or found.outcome is Outcome.IGNORED:
-        return
-    width = max(len(visible(name)) for name in consumers)
-    for name, (outcome, met) in consumers.items():
-        yield f"  {visible(name):<{width}}  {outcome.value}" + (f": {visible(met)}" if met else "")
-
-
-def _deciding(answer: Answer) -> Iterator[str]:
-    check = answer.check
-    yield f"  decided by {check.name} ({check.stage.value}): {check.question}? {check.consequence}"
-    yield f"  source: {check.source}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
 from kho_tui.analysis.loading import Loading
-from kho_tui.releases.receiver import Answer, Outcome
+from kho_tui.releases.receiver import Answer, Outcome, Reception
 from kho_tui.text import visible
 from kho_tui.views.export.json_stream import Json
 
@@ -22,16 +22,20 @@ def target_json(found: Compatibility) -> Json:
         "kernel": _kernel(found.target),
         "loads": found.loads,
         "loading": None if found.loading is None else _loading(found.loading),
-        "deciding": _answer(deciding) if deciding is not None and decided else None,
-        "consumers": [
-            {"name": visible(name), "outcome": OUTCOMES[outcome], "reason": visible(met)}
-            for name, (outcome, met) in found.reception.consumers.items()
-            if decided
-        ],
-        "checks": [_answer(one) for one in found.reception.answers],
+        "deciding": answer_json(deciding) if deciding is not None and decided else None,
+        "consumers": consumers_json(found.reception) if decided else [],
+        "checks": [answer_json(one) for one in found.reception.answers],
         "cannot_tell": list(found.open),
         "notes": list(found.notes),
     }
+
+
+def consumers_json(reception: Reception) -> Json:
+    """What becomes of each consumer's part."""
+    return [
+        {"name": visible(name), "outcome": OUTCOMES[outcome], "reason": visible(met)}
+        for name, (outcome, met) in reception.consumers.items()
+    ]
 
 
 def _kernel(target: TargetKernel) -> Json:
@@ -54,7 +58,8 @@ def _loading(loading: Loading) -> Json:
     return {"fits": loading.fits, "reason": loading.reason, "segments": segments}
 
 
-def _answer(answer: Answer) -> Json:
+def answer_json(answer: Answer) -> Json:
+    """A check as it went."""
     check = answer.check
     return {
         "check": check.name,

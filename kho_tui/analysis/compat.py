@@ -1,0 +1,201 @@
+"""Would another kernel take this state? The stages of ``releases.receiver``, for a target of which some things may not be known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
+from kho_tui.analysis.offered import offered
+from kho_tui.analysis.restoring import restoring_checks
+from kho_tui.capture.kernel_image import KhoSupport
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.state import Scratch, Side, State
+from kho_tui.releases.cmdline import CommandLine, parse_bool, parse_cmdline
+from kho_tui.releases.configured import Configured, receive_as_configured
+from kho_tui.releases.receiver import Answer, Offered, Outcome, Reception, Stage, Target
+from kho_tui.releases.table import RELEASES, Release
+from kho_tui.text import SafeText, plural, visible
+
+
+@dataclass(frozen=True, eq=False)
+class TargetKernel:
+    """The kernel that would boot on a state, as far as it is known; None: not known.
+
+    ``name`` is its release as it calls itself, ``kind`` and ``source`` say where that comes from. ``release`` is None for one without KHO.
+    ``luo``, ``handlers``, ``test``: what is built into it. ``image``: what kexec would load, None where there is no image.
+    ``assumed``: what is taken to be so without being known.
+    """
+
+    name: SafeText
+    kind: str
+    source: SafeText
+    release: Release | None
+    support: KhoSupport | None
+    arch: str | None
+    page_size: int | None
+    cmdline: str | None
+    luo: bool | None = None
+    handlers: frozenset[bytes] | None = None
+    test: bool | None = None
+    image: Image | None = None
+    assumed: tuple[SafeText, ...] = ()
+
+    @property
+    def built(self) -> bool | None:
+        """Whether KHO is in it."""
+        return None if self.support is None else self.support.built
+
+
+@dataclass(frozen=True, eq=False)
+class Compatibility:
+    """What a target does with a state. ``loading`` is None where no image is at hand; ``notes`` are for the user to know."""
+
+    target: TargetKernel
+    reception: Reception
+    loading: Loading | None
+    notes: tuple[SafeText, ...]
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What becomes of the state; None where that cannot be told."""
+        return None if self.undecided else self.reception.outcome
+
+    @property
+    def undecided(self) -> tuple[Answer, ...]:
+        """What cannot be told and decides on the whole: the kernel may not take any of it."""
+        if self.reception.outcome is Outcome.IGNORED:
+            return ()
+        decide = (Stage.FIND, Stage.ACCEPT)
+        return tuple(one for one in self.reception.open if one.check.consumer is None and one.check.stage in decide)
+
+    @property
+    def loads(self) -> bool | None:
+        """Whether kexec can load it at all; None where that cannot be told."""
+        return None if self.loading is None else self.loading.fits
+
+    @property
+    def taken_whole(self) -> bool | None:
+        """True: nothing against it was found; False: something gets lost; None: it cannot be told."""
+        if self.loads is False:
+            return False
+        return None if self.outcome is None else self.outcome is Outcome.TAKEN
+
+    @property
+    def open(self) -> tuple[SafeText, ...]:
+        """What could not be told, in words."""
+        loading = () if self.loading is None or self.loading.fits is not None else (self.loading.reason,)
+        return tuple(visible(f"{one.check.question}: {one.met}") for one in self.reception.open) + loading
+
+    @property
+    def verdict(self) -> SafeText:
+        """One line."""
+        name, outcome = self.target.name, self.outcome
+        if self.loading is not None and self.loading.fits is False:
+            return SafeText(f"{name} could not be loaded: {self.loading.reason}")
+        if outcome is None:
+            return visible(f"cannot tell whether {name} would take this state: {self.undecided[0].met}")
+        deciding = self.reception.deciding
+        why = "" if deciding is None else f": {visible(deciding.met)}"
+        words = {
+            Outcome.TAKEN: "would take this state",
+            Outcome.PART: f"would take this state in part{why}",
+            Outcome.IGNORED: f"would IGNORE this state and boot cold{why}",
+            Outcome.MISREAD: f"would MISREAD this state{why}",
+            Outcome.PANIC: f"would PANIC{why}",
+        }
+        missing = f"; {plural(len(self.open), 'thing')} cannot be told" if self.open and outcome is not Outcome.IGNORED else ""
+        return SafeText(f"{name} {words[outcome]}{missing}")
+
+
+def compatibility(state: State, side: Side, target: TargetKernel) -> Compatibility:
+    """What ``target`` does with ``side`` of a state, were it booted by kexec now."""
+    given = offered(state, side)
+    release = target.release or RELEASES[-1]
+    cmdline = (
+        None if target.cmdline is None else parse_cmdline(target.cmdline, release, on_by_default=target.support is KhoSupport.BUILT_ON)
+    )
+    asked = None if cmdline is None else tuple((one.name, one.size, one.align) for one in cmdline.regions)
+    reception = receive_as_configured(
+        given,
+        Target(release, built=target.built is not False, page_size=target.page_size, asked_regions=asked),
+        Configured(
+            luo=target.luo,
+            kho=_kho_on(target, cmdline),
+            liveupdate=None if cmdline is None else cmdline.liveupdate,
+            handlers=target.handlers,
+            test=target.test,
+        ),
+        restoring_checks(side),
+    )
+    if target.support is not None and not target.support.built:
+        reception = _unbuilt(reception, target.support)
+    return Compatibility(target, reception, _loading(state, target), tuple(_notes(state, target, reception, given, cmdline)))
+
+
+def _kho_on(target: TargetKernel, cmdline: CommandLine | None) -> bool | None:
+    """Whether KHO is on once the target has read its command line."""
+    if cmdline is None:
+        return None
+    if target.support is KhoSupport.BUILT and not _says_kho(target.cmdline or ""):
+        return None
+    return cmdline.kho
+
+
+def _says_kho(cmdline: str) -> bool:
+    return any(word.startswith("kho=") and parse_bool(word[4:]) is not None for word in cmdline.split())
+
+
+def _unbuilt(reception: Reception, support: KhoSupport) -> Reception:
+    """The same in the words of what was found out."""
+    deciding = reception.answers[0]
+    worded = replace(deciding, met=support.value)
+    lost = {name: (outcome, support.value) for name, (outcome, _) in reception.consumers.items()}
+    return replace(reception, deciding=worded, answers=(worded, *reception.answers[1:]), consumers=lost)
+
+
+def _loading(state: State, target: TargetKernel) -> Loading | None:
+    here = state.machine.arch
+    if target.arch is not None and here is not None and target.arch != here:
+        return Loading(False, SafeText(f"it is a kernel for {target.arch}, this machine is {here}"))
+    if target.image is None:
+        return None
+    if not target.image.init_size:
+        return Loading(None, SafeText("the image does not say how much memory it needs, so whether it fits into scratch cannot be told"))
+    scratch = state.scratch
+    if isinstance(scratch, Missing):
+        return Loading(None, SafeText(f"whether it fits into scratch cannot be told: {scratch.reason}"))
+    load = load_arm64 if target.arch == "arm64" else load_x86
+    loading = load(target.image, [(area.start, area.size) for area in scratch.areas], state.machine.platform.page_size)
+    if not loading.fits and scratch.status is not Status.DECODED:
+        return _partly(scratch)
+    return loading
+
+
+def _partly(scratch: Scratch) -> Loading:
+    return Loading(None, SafeText(f"whether it fits into scratch cannot be told: {scratch.reason}"))
+
+
+def _notes(state: State, target: TargetKernel, reception: Reception, given: Offered, cmdline: CommandLine | None) -> Iterator[SafeText]:
+    if target.release is not None and target.release.inferred:
+        yield SafeText(f"{target.release.name} was not read from its own sources: what it does is inferred from the releases around it")
+    yield from target.assumed
+    if reception.outcome in (Outcome.IGNORED, Outcome.PANIC):
+        return
+    if target.page_size is None and state.machine.arch != "x86_64":
+        yield SafeText(f"its page size is not known; taken to be the same, {given.page_size} bytes")
+    if cmdline is None:
+        yield SafeText("its command line is not known: --target-cmdline tells it")
+        return
+    yield from (visible(f"{target.name} would refuse {line}") for line in cmdline.refused)
+    told = given.regions is not None or (given.subtrees is not None and given.subtree(MEMBLOCK_NAME) is None)
+    handed = {region.name for region in given.regions or ()}
+    fresh = [visible(one.name) for one in cmdline.regions if told and one.name not in handed]
+    if fresh:
+        yield SafeText(
+            f"reserve_mem {', '.join(fresh)} is not handed over: it is allocated anew, inside scratch, "
+            "so that a later kexec would preserve memory in scratch"
+        )
+    if "kho_scratch=" in (target.cmdline or ""):
+        yield SafeText("kho_scratch= has no effect on a boot that takes a handover: the scratch areas stay as they are")

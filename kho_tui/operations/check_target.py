@@ -1,0 +1,222 @@
+"""Find out what the target of an upgrade is, and what it would do with a state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.analysis.compat import Compatibility, TargetKernel, compatibility
+from kho_tui.analysis.loading import Image
+from kho_tui.capture.kernel_image import KernelImage, KhoSupport, NotAKernelError, kho_support, read_kernel_image
+from kho_tui.capture.probe import open_sources
+from kho_tui.capture.sources import Sources
+from kho_tui.context import Context
+from kho_tui.errors import InputError
+from kho_tui.memory.source import open_file
+from kho_tui.model.facts import Missing, known
+from kho_tui.model.state import Side, State
+from kho_tui.operations.check_state import ERRORS, NOT_CHECKED, NOTHING_WRONG, Checked
+from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.text import SafeText, visible
+
+_RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,3})([.-][\w.+~-]{0,64})?", re.ASCII)
+_MEMFD = re.compile(rb"memfd-v\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRequest:
+    """What the user said of the target. ``text``: a release, a capture or a kernel image; a path that exists wins."""
+
+    text: str
+    cmdline: str | None = None
+    initrd: Path | None = None
+
+
+def check_target(state: State, target: TargetKernel, side: str | None = None) -> Compatibility:
+    """What the target would do with the state. ``side``: the one that the user named. Raises InputError for a state that makes no sense."""
+    return compatibility(state, _handed(state, side), target)
+
+
+def check_releases(state: State) -> tuple[Compatibility, ...]:
+    """What each release that is known here would do with the state, oldest first. Raises InputError as ``check_target`` does."""
+    return tuple(check_target(state, _from_name(release.name)) for release in RELEASES)
+
+
+def _handed(state: State, name: str | None) -> Side:
+    if name == "in":
+        raise InputError("--target asks what the next kernel does with the out side; the in side was handed over long ago")
+    side = state.sides.get("out") or state.sides.get("unsided")
+    if side is None:
+        there = ", ".join(state.sides) or state.absent or "none"
+        raise InputError(f"{state.machine.path}: no outgoing side, and only that can be handed to a next kernel (there is: {there})")
+    return side
+
+
+def read_target(request: TargetRequest, context: Context) -> TargetKernel:
+    """The kernel that is meant. Raises InputError where it is none of the three."""
+    initrd = 0
+    if request.initrd is not None:
+        with open_file(request.initrd) as source:
+            initrd = source.size
+    where = Path(request.text)
+    try:
+        exists = where.exists()
+    except (OSError, ValueError):
+        exists = False
+    target = _from_path(where, initrd, context) if exists else _from_name(request.text)
+    if request.initrd is not None and target.image is None:
+        raise InputError("--target-initrd goes with a kernel image as --target")
+    return target if request.cmdline is None else replace(target, cmdline=request.cmdline)
+
+
+def _from_path(where: Path, initrd: int, context: Context) -> TargetKernel:
+    if not where.is_dir():
+        try:
+            return _from_image(read_kernel_image(where), initrd)
+        except NotAKernelError as error:
+            refusal = error
+        try:
+            return _from_capture(where, context)
+        except InputError as error:
+            raise InputError(f"{refusal}; and no capture either ({error})") from None
+    return _from_capture(where, context)
+
+
+def _from_name(text: str) -> TargetKernel:
+    found = _RELEASE.fullmatch(text)
+    shown = visible(text[:80])
+    if found is None:
+        raise InputError(f"--target {shown}: no such file, and no release (such as {RELEASES[-1].name})")
+    series = f"{int(found[1])}.{int(found[2])}"
+    release = release_of(series)
+    name = SafeText(shown.removeprefix("v"))
+    source = SafeText("a release")
+    if release is None:
+        if (int(found[1]), int(found[2])) > _numbers(RELEASES[0].name):
+            raise InputError(f"--target {shown}: not a release that is known here; known are {RELEASES[0].name} to {RELEASES[-1].name}")
+        return TargetKernel(name, "release", source, None, KhoSupport.NOT_IN_RELEASE, None, None, None)
+    return TargetKernel(
+        name,
+        "release",
+        source,
+        release,
+        KhoSupport.BUILT_OFF if release.luo is None else KhoSupport.BUILT,
+        None,
+        None,
+        None,
+        luo=release.luo is not None,
+        handlers=frozenset({release.luo.memfd_compatible}) if release.luo else None,
+        test=True,
+        assumed=(SafeText("a release says nothing of the build: KHO and whatever else reads this state are taken to be built in"),),
+    )
+
+
+def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
+    support, release = image.support, image.series
+    if support.built and (release is None or release.root not in image.versions):
+        raise _unknown(image.path, image.release, image.roots)
+    if release is not None and release.luo is not None and support.built:
+        strange = {one for one in image.versions if re.fullmatch(rb"luo-v\d+", one)} - {release.luo.compatible}
+        if strange:
+            raise _unknown(image.path, image.release, strange)
+    config = image.config
+    return TargetKernel(
+        visible(image.release or ""),
+        "kernel image",
+        SafeText(f"{image.path}, {image.form}"),
+        release,
+        support,
+        image.arch,
+        image.page_size,
+        None,
+        luo=any(one.startswith(b"luo-v") for one in image.versions),
+        handlers=frozenset(one for one in image.versions if _MEMFD.fullmatch(one)),
+        test=True if b"kho-test-v1" in image.versions else _option(config, "CONFIG_TEST_KEXEC_HANDOVER"),
+        image=Image(image.init_size or 0, image.alignment, image.preferred, initrd),
+    )
+
+
+def _unknown(path: SafeText, release: str | None, versions: frozenset[bytes] | set[bytes]) -> InputError:
+    told = ", ".join(visible(one) for one in sorted(versions))
+    return InputError(
+        f"{path}: a kernel {visible(release or '?')} of {told}, which is of no release that is known here: cannot tell what it would do"
+    )
+
+
+def _from_capture(where: Path, context: Context) -> TargetKernel:
+    with open_sources(where, context) as sources:
+        if sources.release is None:
+            raise InputError(f"{visible(str(where))}: this capture does not say which kernel it is of (version)")
+        config = known(sources.config)
+        built = _capture_built(sources, config)
+        release = release_of(sources.release)
+        name = visible(sources.release)
+        support = None if built is None else kho_support(sources.release, built, config)
+        if release is None and support not in (KhoSupport.NOT_IN_RELEASE, KhoSupport.NOT_BUILT):
+            raise InputError(f"{visible(str(where))}: {name} is of no release that is known here: cannot tell what it would do")
+        handler = _option(config, "CONFIG_LIVEUPDATE_MEMFD")
+        return TargetKernel(
+            name,
+            "capture",
+            visible(str(where)),
+            release,
+            support,
+            sources.arch,
+            _page_size(sources),
+            None if isinstance(sources.cmdline, Missing) else sources.cmdline.text.decode("utf-8", "surrogateescape"),
+            luo=_seen(sources, LUO_NAME, _option(config, "CONFIG_LIVEUPDATE")),
+            handlers=None if handler is None else _handlers(release, handler),
+            test=_seen(sources, KHO_TEST_NAME, _option(config, "CONFIG_TEST_KEXEC_HANDOVER")),
+            assumed=(SafeText("whether KHO is built into it is not known; taken to be"),) if support is None else (),
+        )
+
+
+def _capture_built(sources: Sources, config: Mapping[str, str] | None) -> bool | None:
+    if config is not None:
+        return _option(config, "CONFIG_KEXEC_HANDOVER")
+    if sources.incoming is not None or sources.outgoing is not None:
+        return True
+    return False if _numbers(sources.release or "") < _numbers(RELEASES[0].name) else None
+
+
+def _seen(sources: Sources, subtree: bytes, configured: bool | None) -> bool | None:
+    """Whether somebody there writes the subtree, and so reads it too: it is on the outgoing side, or the configuration says it."""
+    return True if sources.outgoing is not None and subtree in sources.outgoing.subtrees else configured
+
+
+def _handlers(release: Release | None, built: bool) -> frozenset[bytes]:
+    return frozenset({release.luo.memfd_compatible}) if built and release is not None and release.luo is not None else frozenset()
+
+
+def _option(config: Mapping[str, str] | None, name: str) -> bool | None:
+    return None if config is None else config.get(name) in ("y", "m")
+
+
+def _page_size(sources: Sources) -> int | None:
+    if sources.arch == "x86_64":
+        return 4096
+    told = [hint for hint in sources.hints if hint.what == "page_size" and isinstance(hint.value, int)]
+    best = max(told, key=lambda hint: hint.strength, default=None)
+    return None if best is None or not isinstance(best.value, int) else best.value
+
+
+def _numbers(release: str) -> tuple[int, int]:
+    found = re.match(r"(\d{1,9})\.(\d{1,9})", release)
+    return (0, 0) if found is None else (int(found[1]), int(found[2]))
+
+
+def exit_code(checked: Checked, found: Compatibility | None, *, strict: bool) -> int:
+    """Of the check and, where there is a target, of what it does: 0 taken whole, 1 something gets lost, 2 could not check.
+
+    ``strict``: also 2 where anything at all cannot be told.
+    """
+    own = checked.exit_code(strict=strict)
+    if found is None:
+        return own
+    if ERRORS in (own, 1 if found.taken_whole is False else 0):
+        return ERRORS
+    return NOT_CHECKED if own or found.taken_whole is None or (strict and found.open) else NOTHING_WRONG

@@ -1,0 +1,228 @@
+"""What ``check --target`` foretells: real states, releases, captures and kernel images. Boots of real kernels: test_boot_state.py."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+from pathlib import Path
+
+import pytest
+from captures import SHARED, sample
+from kernel_images import arm64_image, bzimage
+
+from kho_tui.analysis.compat import Compatibility
+from kho_tui.context import Context
+from kho_tui.errors import InputError
+from kho_tui.operations.check_target import TargetRequest, check_target, read_target
+from kho_tui.operations.fault_capture import fault_capture
+from kho_tui.operations.open_state import open_state
+from kho_tui.releases.receiver import Outcome
+from kho_tui.releases.table import RELEASES
+
+SAME = "kho=on liveupdate=on reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore"
+STRINGS = b"kho-v4\0luo-v5\0memfd-v2\0kho-test-v1\0"
+
+
+def foretold(path: Path, target: str | Path, cmdline: str | None = None, initrd: Path | None = None) -> Compatibility:
+    kernel = read_target(TargetRequest(str(target), cmdline, initrd), Context())
+    with open_state(path, Context()) as opened:
+        return check_target(opened.state, kernel)
+
+
+def image(tmp_path: Path, strings: bytes = STRINGS, banner: bytes = b"7.3.4", init_size: int = 16 << 20) -> Path:
+    body = bytes(16) + strings + b"Linux version " + banner + b" (gcc) #1 SMP\n"
+    path = tmp_path / "vmlinuz"
+    path.write_bytes(bzimage(gzip.compress(body), init_size))
+    return path
+
+
+T, P, I, M, X = Outcome.TAKEN, Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, Outcome.PANIC  # noqa: E741
+
+
+@pytest.mark.parametrize(
+    ("state", "outcomes"),
+    # kho-abi.md 1.1 and 5.8: 6.16, 6.17, 6.18, 6.19, 7.0, 7.1, 7.2, 7.3.
+    [
+        ("x86_64-6.18", (M, M, T, T, T, I, I, I)),
+        ("x86_64-6.19", (M, M, P, T, X, I, I, I)),
+        ("x86_64-7.1", (I, I, I, I, I, T, I, I)),
+        ("x86_64-7.3", (I, I, I, I, I, I, T, T)),
+    ],
+)
+def test_each_release_does_with_a_real_state_what_its_sources_say(state: str, outcomes: tuple[Outcome, ...]) -> None:
+    with open_state(sample(state) / "1-pre", Context()) as opened:
+        targets = [read_target(TargetRequest(release.name, SAME), Context()) for release in RELEASES]
+        found = tuple(check_target(opened.state, target).outcome for target in targets)
+    assert found == outcomes
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/captures is not there")
+@pytest.mark.parametrize(("left", "booted"), [("6.18", "6.19"), ("7.1", "7.3")])
+def test_real_upgrades_are_foretold_by_the_capture_of_the_kernel_that_came_after(left: str, booted: str) -> None:
+    upgrade = SHARED / "upgrades" / f"{left}-to-{booted}"
+    found = foretold(upgrade / "1-pre", upgrade / "1-post")
+    log = (upgrade / "1-post" / "dmesg").read_text()
+    assert found.target.name.startswith(f"{booted}.")
+    assert (found.outcome is Outcome.TAKEN) == ("KHO: found kexec handover data" in log)
+    assert (found.outcome is Outcome.IGNORED) == ("KHO: disabling KHO revival" in log)
+    if found.outcome is Outcome.IGNORED:
+        assert f"{found.target.name} would IGNORE this state and boot cold: handed over: kho-v3" in found.verdict
+
+
+def test_a_command_line_that_asks_for_the_same_leaves_nothing_open() -> None:
+    found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", SAME)
+    assert (found.verdict, found.open, found.taken_whole) == ("7.3.4 would take this state", (), True)
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "consumer", "outcome", "words"),
+    [
+        ("kho=on liveupdate=on reserve_mem=8M:4096:oops_trace reserve_mem=1M:2M:pstore", b"memblock", P, "has 0x400000 bytes, asked for"),
+        ("kho=on liveupdate=on reserve_mem=4M:4096:oops_trace", b"memblock", P, "pstore is not asked for"),
+        (SAME.replace("oops_trace", "oops"), b"memblock", P, "oops_trace is not asked for"),
+        (SAME.replace("4M:4096:", "4M:1G:"), b"memblock", P, "not aligned to 0x40000000"),
+        (SAME.replace("liveupdate=on", ""), b"LUO", I, "no liveupdate=on"),
+        (SAME.replace("kho=on", "kho=off"), b"LUO", I, "switches LUO off"),
+    ],
+)
+def test_what_the_command_line_loses_is_told(cmdline: str, consumer: bytes, outcome: Outcome, words: str) -> None:
+    found = foretold(sample("x86_64-7.3") / "1-pre", "7.3", cmdline)
+    assert found.outcome is Outcome.PART
+    assert found.reception.consumers[consumer][0] is outcome
+    assert words in found.reception.consumers[consumer][1]
+
+
+def test_a_region_that_nobody_handed_over_is_said_to_land_in_scratch() -> None:
+    found = foretold(sample("x86_64-7.3") / "1-pre", "7.3", f"{SAME} reserve_mem=2M:4K:fresh kho_scratch=5% reserve_mem=1M:100:odd")
+    said = "\n".join(found.notes)
+    assert "reserve_mem fresh is not handed over: it is allocated anew, inside scratch" in said
+    assert "kho_scratch= has no effect" in said
+    assert "would refuse reserve_mem=1M:100:odd" in said
+
+
+def test_without_a_command_line_that_what_it_decides_is_open() -> None:
+    found = foretold(sample("x86_64-7.3") / "1-pre", "7.3")
+    assert found.taken_whole is True
+    assert len(found.open) == 3
+    assert any("--target-cmdline" in note for note in found.notes)
+
+
+def test_an_image_is_taken_at_its_strings(tmp_path: Path) -> None:
+    state = sample("x86_64-7.3") / "1-pre"
+    assert foretold(state, image(tmp_path), SAME).outcome is Outcome.TAKEN
+    assert foretold(state, image(tmp_path, banner=b"7.1.9"), SAME).outcome is Outcome.TAKEN
+    without = foretold(state, image(tmp_path, b"kho-v4\0memfd-v2\0"), SAME)
+    assert "LUO is not built into this kernel" in without.reception.consumers[b"LUO"][1]
+    handler = foretold(state, image(tmp_path, STRINGS.replace(b"memfd", b"other")), SAME)
+    assert "no handler for memfd-v2 is built in" in handler.reception.consumers[b"LUO"][1]
+    assert "KHO is not built into this kernel" in foretold(state, image(tmp_path, b""), SAME).verdict
+    assert "KHO is not in this release" in foretold(state, image(tmp_path, b"", b"6.1.0"), SAME).verdict
+    with pytest.raises(InputError, match="of kho-v9, which is of no release that is known here"):
+        foretold(state, image(tmp_path, b"kho-v9\0"))
+
+
+def test_a_kernel_without_luo_does_not_panic_on_what_it_never_reads(tmp_path: Path) -> None:
+    fault_capture(sample("x86_64-7.3") / "1-pre", "session-block-empty", tmp_path / "broken", Context())
+    assert "7.3 would PANIC: empty LUO block at 0x" in foretold(tmp_path / "broken", "7.3", SAME).verdict
+    assert foretold(tmp_path / "broken", image(tmp_path, b"kho-v4\0kho-test-v1\0"), SAME).outcome is Outcome.PART
+    # Whether it is on is not known, so the panic stands and says so.
+    unsure = foretold(tmp_path / "broken", image(tmp_path))
+    assert unsure.outcome is Outcome.PANIC
+    assert any("whether KHO is on there is not known" in one for one in unsure.open)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("session-name-twice", "two sessions are named vm-alpha: every open of /dev/liveupdate fails"),
+        ("file-block-empty", "a block of 0 files"),
+        ("handler-unknown", "no handler for memfd-v9"),
+    ],
+)
+def test_sessions_that_cannot_be_made_again_are_lost(fault: str, words: str, tmp_path: Path) -> None:
+    fault_capture(sample("x86_64-7.3") / "1-pre", fault, tmp_path / "broken", Context())
+    found = foretold(tmp_path / "broken", "7.3", SAME)
+    assert found.outcome is Outcome.PART
+    assert words in found.verdict
+    assert found.reception.consumers[b"LUO"][0] is Outcome.IGNORED
+
+
+@pytest.mark.parametrize("fault", ["pointer-missing", "blob-size-missing"])
+def test_a_subtree_that_its_consumer_cannot_find_is_lost(fault: str, tmp_path: Path) -> None:
+    fault_capture(sample("x86_64-7.3") / "1-pre", fault, tmp_path / "broken", Context())
+    found = foretold(tmp_path / "broken", "7.3", SAME)
+    assert "missing or not 8 bytes" in found.verdict
+    assert found.taken_whole is False
+
+
+def test_a_damaged_tracker_is_not_called_taken(tmp_path: Path) -> None:
+    fault_capture(sample("x86_64-7.3") / "1-pre", "map-unaligned", tmp_path / "broken", Context())
+    assert foretold(tmp_path / "broken", "7.3", SAME).verdict.startswith("7.3 would MISREAD this state: the tracker is damaged")
+
+
+def test_an_image_that_fits_nowhere_ends_in_eaddrnotavail(tmp_path: Path) -> None:
+    state = sample("x86_64-7.3") / "1-pre"
+    assert foretold(state, image(tmp_path), SAME).loads is True
+    large = foretold(state, image(tmp_path, init_size=1 << 30), SAME)
+    assert (large.loads, large.taken_whole) == (False, False)
+    assert "7.3.4 could not be loaded: the kernel needs 1 GiB in one scratch area" in large.verdict
+    initrd = tmp_path / "initrd"
+    with initrd.open("wb") as file:
+        file.truncate(2 << 30)
+    assert "the initrd needs 2 GiB" in foretold(state, image(tmp_path), SAME, initrd).verdict
+    other = tmp_path / "Image"
+    other.write_bytes(arm64_image(STRINGS + b"Linux version 7.3.4 (gcc)\n", 0b010))
+    assert "it is a kernel for arm64, this machine is x86_64" in foretold(state, other, SAME).verdict
+
+
+def test_a_state_whose_root_is_not_there_cannot_be_judged() -> None:
+    found = foretold(sample("x86_64-7.3") / "1-post", "7.3", SAME)
+    assert (found.outcome, found.taken_whole) == (None, None)
+    assert found.verdict.startswith("cannot tell whether 7.3 would take this state: ")
+
+
+def test_debugfs_alone_leaves_open_what_lies_in_memory() -> None:
+    found = foretold(sample("x86_64-7.3") / "1-pre" / "kho", "7.3", SAME)
+    assert found.outcome is Outcome.TAKEN
+    assert any("can the tracker be walked" in one for one in found.open)
+    assert any("chain of session blocks" in one for one in found.open)
+
+
+def test_a_capture_in_an_archive_is_a_target(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "post.tar.gz", "w:gz") as tar:
+        tar.add(sample("x86_64-7.1") / "1-post", "post")
+    found = foretold(sample("x86_64-7.3") / "1-pre", tmp_path / "post.tar.gz")
+    assert found.verdict.startswith("7.1.13 would IGNORE this state")
+
+
+@pytest.mark.parametrize("target", ["7.9", "8.0.1", "nope", "", "\x1b[31m", "7.3 or so", "/nowhere/vmlinuz", "x" * 5000, "a\0b"])
+def test_what_is_no_target_is_refused_in_one_line(target: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read_target(TargetRequest(target), Context())
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"#!/bin/sh\n", bytes(9000), b"\x1f\x8b\x08" + bytes(40), b"MZ" + bytes(600), b"\x7fELF" + bytes(60)]
+)
+def test_a_file_that_is_neither_kernel_nor_capture_is_refused(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(data)
+    with pytest.raises(InputError) as refused:
+        read_target(TargetRequest(str(tmp_path / "file")), Context())
+    assert str(refused.value).isprintable()
+
+
+def test_only_what_is_handed_out_can_be_taken() -> None:
+    kernel = read_target(TargetRequest("7.3"), Context())
+    with (
+        open_state(sample("x86_64-7.3") / "1-post", Context()) as opened,
+        pytest.raises(InputError, match="the in side was handed over long ago"),
+    ):
+        check_target(opened.state, kernel, "in")
+
+
+def test_a_map_that_luo_writes_while_it_reboots_is_no_reason_to_ignore_the_state(tmp_path: Path) -> None:
+    fault_capture(sample("x86_64-6.19") / "1-pre", "map-zero", tmp_path / "state", Context())
+    assert foretold(tmp_path / "state", "6.19", SAME).outcome is None
+    fault_capture(sample("x86_64-7.1") / "1-pre", "map-zero", tmp_path / "later", Context())
+    assert "never finalized" in foretold(tmp_path / "later", "7.1", SAME).verdict

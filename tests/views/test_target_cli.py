@@ -1,0 +1,110 @@
+"""``check --target`` as a user meets it: the first line, the exit code, and JSON that says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from captures import SHARED, sample
+
+from kho_tui.context import Context
+from kho_tui.operations.fault_capture import fault_capture
+from kho_tui.views.cli.main import run
+
+KERNELS = SHARED.parent / "kernels"
+STATE = sample("x86_64-7.3") / "1-pre"
+SAME = "kho=on liveupdate=on reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore"
+
+
+def check(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, list[str], str]:
+    code = run(["check", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out.splitlines(), err
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, dict[str, Any]]:
+    code, lines, _ = check(capsys, *arguments, "--json")
+    return code, json.loads("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "first"),
+    [
+        (("--target", "7.3.4", "--target-cmdline", SAME), 0, "7.3.4 would take this state"),
+        (("--target", "7.3"), 0, "7.3 would take this state; 3 things cannot be told"),
+        (("--target", "7.3", "--strict"), 2, "7.3 would take this state; 3 things cannot be told"),
+        (("--target", "7.3", "--target-cmdline", "kho=on"), 1, "7.3 would take this state in part: no liveupdate=on on its command line"),
+        (("--target", "7.1"), 1, "7.1 would IGNORE this state and boot cold: handed over: kho-v4; this kernel takes only kho-v3"),
+        (("--target", "6.12"), 1, "6.12 would IGNORE this state and boot cold: KHO is not in this release: it came with 6.16"),
+    ],
+)
+def test_the_first_line_and_the_exit_code_are_the_verdict(
+    arguments: tuple[str, ...], code: int, first: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    got, lines, _ = check(capsys, STATE, *arguments)
+    assert (got, lines[0][: len(first)]) == (code, first)
+    assert any(line.startswith("out: ") for line in lines), "the verdict of the rules comes too"
+
+
+def test_a_panic_names_the_block(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fault_capture(STATE, "session-block-empty", tmp_path / "broken", Context())
+    code, lines, _ = check(capsys, tmp_path / "broken", "--target", "7.3", "--target-cmdline", SAME)
+    assert code == 1
+    assert lines[0].startswith("7.3 would PANIC: empty LUO block at 0x")
+
+
+def test_a_state_without_its_root_could_not_be_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines, _ = check(capsys, sample("x86_64-7.3") / "1-post", "--target", "7.3")
+    assert code == 2
+    assert lines[0].startswith("cannot tell whether 7.3 would take this state: ")
+
+
+def test_json_says_which_check_decides_and_what_becomes_of_each_part(capsys: pytest.CaptureFixture[str]) -> None:
+    code, whole = document(capsys, STATE, "--target", "7.3", "--target-cmdline", "kho=on liveupdate=on reserve_mem=4M:4096:oops_trace")
+    found = whole["target"]
+    assert (code, whole["exit_code"], whole["schema"]) == (1, 1, "kho-tui.check/1")
+    assert (found["outcome"], found["loads"], found["deciding"]["check"]) == ("in part", None, "reserve_mem")
+    parts = {one["name"]: (one["outcome"], one["reason"]) for one in found["consumers"]}
+    assert parts["memblock"] == ("in part", "pstore is not asked for")
+    assert parts["LUO"] == ("taken", "")
+    assert {one["answer"] for one in found["checks"]} == {"holds", "broken"}
+    code, whole = document(capsys, STATE)
+    assert (code, whole["target"]) == (0, None)
+
+
+def test_json_tells_nothing_of_what_cannot_be_told(capsys: pytest.CaptureFixture[str]) -> None:
+    code, whole = document(capsys, sample("x86_64-7.3") / "1-post", "--target", "7.3")
+    found = whole["target"]
+    assert (code, found["outcome"], found["deciding"], found["consumers"]) == (2, None, None, [])
+    assert any("root FDT" in reason for reason in found["cannot_tell"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--target-cmdline", "kho=on"), "speak of a --target"),
+        (("--target", "7.3", "--target-initrd", "/nowhere"), "/nowhere"),
+        (("--target", "7.3", "--target-initrd", __file__), "goes with a kernel image"),
+        (("--target", "7.9"), "known are 6.16 to 7.3"),
+        (("--target", __file__), "no kernel image"),
+    ],
+)
+def test_a_target_that_makes_no_sense_is_refused_in_one_line(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, lines, err = check(capsys, STATE, *arguments)
+    assert (code, lines, err.count("\n")) == (2, [], 1)
+    assert words in err
+
+
+@pytest.mark.skipif(not KERNELS.is_dir(), reason="../shared/kernels is not there")
+@pytest.mark.parametrize(("release", "code"), [("6.18", 1), ("6.19", 1), ("7.1", 1), ("7.3", 0)])
+def test_real_kernel_images_are_judged(release: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--target", KERNELS / f"bzImage-{release}", "--target-initrd", KERNELS / "initrd", "--target-cmdline", SAME)
+    got, whole = document(capsys, STATE, *arguments)
+    found = whole["target"]
+    assert (got, found["loads"], found["kernel"]["series"]) == (code, True, release)
+    assert found["kernel"]["kho"] == "KHO is built in and off unless kho=on stands on its command line"
+    assert [one["name"] for one in found["loading"]["segments"]] == ["scratch table", "kernel", "initrd"]
