@@ -23,7 +23,7 @@ from pathlib import Path
 from kho_tui.analysis.memory_map import memory_map
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled
-from kho_tui.operations.map_state import SIDE_PREFERENCE
+from kho_tui.model.sides import side_meant
 from kho_tui.operations.open_state import open_state
 from kho_tui.views.tui.map_lanes import make_chart
 
@@ -111,8 +111,7 @@ def main() -> None:
 
     def draw(context: Context) -> None:
         state = opened[0].state
-        side = next(state.sides[name] for name in SIDE_PREFERENCE if name in state.sides)
-        kept.append(make_chart(memory_map(state, side, context), {}))
+        kept.append(make_chart(memory_map(state, side_meant(state), context), {}))
 
     rows: dict[str, dict[str, float]] = {}
     stacks: list[tuple[float, str]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.analysis.claims import Claim, machine_claims, side_claims
-from kho_tui.analysis.intervals import Intervals, ascending, intervals, overlay
+from kho_tui.analysis.intervals import Intervals, Step, ascending, intervals, overlay
 from kho_tui.analysis.kinds import Duty, Kind
-from kho_tui.analysis.unowned import unowned_reason
+from kho_tui.analysis.unowned import owner_gap, unowned_reason
 from kho_tui.context import Context
-from kho_tui.model.facts import Missing
+from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, State
 from kho_tui.model.tracker import PreservedMap
@@ -82,7 +82,7 @@ class Sums:
 
     ``preserved`` is the decoder's own count, ``kept`` the addresses it stands for (fewer where blocks overlap); ``owned`` is found by
     sweeping the owners over the preserved, ``unowned`` by subtracting them: together they are ``kept``. ``lost`` must be preserved
-    and is not. ``overlap`` is claimed by more than one owner, counted as often as it is claimed too much.
+    and is not. ``overlap`` is claimed by more than one owner, counted as often as it is claimed too much; ``shared`` are its addresses.
     """
 
     preserved: int
@@ -93,6 +93,7 @@ class Sums:
     overlap: int
     reason: SafeText
     """The likeliest reason for what is unowned."""
+    shared: Intervals
 
     @cached_property
     def covered(self) -> int:
@@ -107,7 +108,10 @@ class Sums:
 
 @dataclass(frozen=True, eq=False)
 class MemoryMap:
-    """All layers of one side. ``sums`` is Missing where the tracker is no fact."""
+    """All layers of one side.
+
+    ``sums`` is Missing where the tracker is no fact. ``owner_gap``: why owners may be missing from the layers; None: they are all there.
+    """
 
     side: str
     page_size: int
@@ -115,6 +119,19 @@ class MemoryMap:
     layers: Mapping[Kind, Regions]
     preserved: PreservedMap | Missing
     sums: Sums | Missing
+    owner_gap: Missing | None = None
+
+    def why_untold(self, low: int, high: int) -> Missing | None:
+        """Why [low, high), where no owner is known, may have one all the same; None: nobody owns it."""
+        kept, union = self.preserved, self.unions.get(Kind.PRESERVED)
+        if isinstance(kept, Missing):
+            return kept
+        inside = 0 if union is None else union.clip(low, min(high, 2**64 - 1)).bytes
+        if inside and self.owner_gap is not None:
+            return self.owner_gap
+        if inside < high - low and kept.status is not Status.DECODED:
+            return Unavailable(SafeText(f"not in the part of the tracker that could be read ({kept.reason})"))
+        return None
 
     def at(self, address: int) -> list[Hit]:
         """Every layer that holds an address, outermost kind first."""
@@ -190,7 +207,7 @@ def memory_map(state: State, side: Side, context: Context | None = None) -> Memo
     claims = (*machine_claims(state, context), *side_claims(side, state, context))
     layers = layers_of(claims, context)
     sums = side.preserved if isinstance(side.preserved, Missing) else _sums(state, side, side.preserved, layers, context)
-    return MemoryMap(side.name, state.machine.platform.page_size, claims, layers, side.preserved, sums)
+    return MemoryMap(side.name, state.machine.platform.page_size, claims, layers, side.preserved, sums, owner_gap(side))
 
 
 def layers_of(claims: Iterable[Claim], context: Context) -> Mapping[Kind, Regions]:
@@ -223,7 +240,7 @@ def _regions(kind: Kind, mine: list[tuple[int, Claim]], context: Context) -> Reg
     return regions
 
 
-def _telling(context: Context, what: str) -> Callable[[int, int], None]:
+def _telling(context: Context, what: str) -> Step:
     return lambda done, total: context.step(what, done, total)
 
 
@@ -234,12 +251,24 @@ def _sums(state: State, side: Side, preserved: PreservedMap, layers: Mapping[Kin
     context.step("adding up owners")
     owned = _union_of(owners.values())
     needed = _union_of(regions for kind, regions in owners.items() if kind.value.duty is Duty.MUST)
-    claimed = sum(int((regions.end - regions.start).sum(dtype=np.uint64)) for regions in owners.values())
+    overlap = sum(int((regions.end - regions.start).sum(dtype=np.uint64)) for regions in owners.values()) - owned.bytes
     step = _telling(context, "comparing owners with what is preserved")
     both = overlay(owned, kept, 1, 2, step)
     unowned = overlay(kept, owned, -2, 1, step)
     lost = overlay(needed, kept, -2, 1, step)
-    return Sums(runs.bytes, kept, both.bytes, unowned, lost, claimed - owned.bytes, unowned_reason(state, side))
+    shared = _shared(owners.values(), step) if overlap else intervals([], [])
+    return Sums(runs.bytes, kept, both.bytes, unowned, lost, overlap, unowned_reason(state, side), shared)
+
+
+def _shared(layers: Iterable[Regions], step: Step) -> Intervals:
+    """The addresses that lie in more than one region."""
+    some = list(layers)
+    start, end = np.concatenate([one.start for one in some]), np.concatenate([one.end for one in some])
+    order = ascending(start, step)
+    if order is not None:
+        start, end = start[order], end[order]
+    reach = np.maximum.accumulate(end)[:-1]
+    return intervals(start[1:], np.minimum(end[1:], reach), step)
 
 
 def _union_of(layers: Iterable[Regions]) -> Intervals:

@@ -12,7 +12,7 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.model.facts import Missing, Unavailable
-from kho_tui.text import SafeText, visible
+from kho_tui.text import SafeText, plural, visible
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class CaptureReader:
         if isinstance(lines, Missing):
             return lines
         if lines.skipped:
-            self.notes.add(path, f"{lines.skipped} lines could not be read")
+            self.notes.add(path, f"{plural(lines.skipped, 'line')} could not be read")
         return lines.rows
 
     def account(self) -> tuple[SourceFile, ...]:

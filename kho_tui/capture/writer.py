@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ def new_directory(path: str | Path) -> Iterator[Path]:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
-        made.chmod(0o755)
+        made.chmod(0o777 & ~_umask())
         yield made
         if final.exists():
             final.rmdir()
@@ -49,6 +50,12 @@ def new_directory(path: str | Path) -> Iterator[Path]:
     finally:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_capture(

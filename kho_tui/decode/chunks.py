@@ -244,14 +244,18 @@ def _readable(reader: Reader, elements: _Elements, size: int, where: EntityPath)
     """Rows of the elements whose bitmap is worth reading: not null, aligned, and not one that another element has."""
     bitmap = elements.bitmap
     bad = (bitmap == 0) | (bitmap % np.uint64(SMALL_BITMAP_BYTES) != 0)
-    for row in np.flatnonzero(bad)[:100].tolist():
-        reader.findings.add(
-            POINTER_BAD, where, f"an element for {int(elements.phys_start[row]):#x} has its bitmap at {int(bitmap[row]):#x}"
-        )
+    reader.findings.add_each(
+        POINTER_BAD,
+        where,
+        np.flatnonzero(bad).tolist(),
+        lambda row: f"an element for {int(elements.phys_start[row]):#x} has its bitmap at {int(bitmap[row]):#x}",
+    )
     good = np.flatnonzero(~bad)
     by_address = good[np.argsort(bitmap[good], kind="stable")]
     shared = np.zeros(len(by_address), np.bool_)
     shared[1:] = bitmap[by_address][1:] == bitmap[by_address][:-1]
-    for row in by_address[shared][:100].tolist():
-        reader.findings.add(POINTER_BAD, where, f"two elements share the bitmap at {int(bitmap[row]):#x}; the first one counts")
+    twice = by_address[shared].tolist()
+    reader.findings.add_each(
+        POINTER_BAD, where, twice, lambda row: f"two elements share the bitmap at {int(bitmap[row]):#x}; the first one counts"
+    )
     return np.sort(by_address[~shared]), not bool(bad.any() or shared.any())

@@ -9,7 +9,7 @@ from kho_tui.capture.sources import Sources
 from kho_tui.layout.platform import Platform
 from kho_tui.model.facts import Missing, Unavailable
 from kho_tui.model.host import Host, MemoryRange
-from kho_tui.text import SafeText, visible
+from kho_tui.text import SafeText, join_safe, visible
 
 _RAM = b"System RAM"
 _KERNEL = b"Kernel "
@@ -26,6 +26,7 @@ def decode_host(sources: Sources, platform: Platform) -> Host:
         nodes,
         meminfo if isinstance(meminfo, Missing) else {name: value * _MEMINFO_UNIT for name, value in meminfo.items()},
         _free_cma(sources, platform),
+        join_safe("; ", [note.message for note in sources.notes if note.path == "iomem"]),
     )
 
 

@@ -99,10 +99,12 @@ def _luo(
         sessions = Damaged(SafeText("luo-session-header is 0, yet the session array is there from boot on"))
         reader.findings.add(POINTER_BAD, where, str(sessions.reason))
     flbs = stale or _flbs(reader, form, flbs_at, where.child(_FLBS), written=not isinstance(sessions, Missing))
-    # A struct copied by debugfs is older than an FLB page in memory: that is no contradiction.
+    # A struct copied by debugfs is older than an FLB page in memory, and LUO writes both in one call.
     older = header is not None and header.place.origin is not Origin.MEMORY
     unwritten = isinstance(sessions, NotWritten)
-    if unwritten and not older and isinstance(flbs, FlbList) and flbs.flbs:
+    if unwritten and older and isinstance(flbs, FlbList) and flbs.flbs:
+        sessions = Unavailable(SafeText("LUO's struct is an earlier copy: the FLBs in memory show that sessions were written after it"))
+    elif unwritten and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Damaged(SafeText("FLBs are written, yet no session is: LUO writes both in the reboot call"))
         reader.findings.add(COUNT_BAD, where, str(sessions.reason))
     return Luo(form, header, number, sessions_at, flbs_at, sessions, flbs)
@@ -214,7 +216,7 @@ def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, 
         return (
             Unavailable(SafeText("no FLB page"))
             if form.is_struct
-            else FlbList(None, (), Status.DECODED, SafeText("no luo-flb node, as 6.19 writes it: no FLBs"))
+            else FlbList(None, (), Status.DECODED, SafeText("no FLBs in this release (no luo-flb node, as 6.19 writes it)"))
         )
     entries = decode_array(reader, at, FLB_PAGE, None, where, "FLBs")
     if isinstance(entries, Missing):

@@ -93,15 +93,18 @@ def _children(reader: Reader, shape: RadixShape, level: int, nodes: U64s, prefix
         node, slot = np.nonzero(entries)
         target = entries[node, slot]
         bad = target % np.uint64(size) != 0
-        for wrong in np.flatnonzero(bad)[:100].tolist():
-            complete = False
-            holder = int(nodes[at + int(node[wrong])])
-            reader.findings.add(
-                POINTER_BAD,
-                where,
-                f"entry {int(slot[wrong])} of the radix node at {holder:#x} (level {level}) is {int(target[wrong]):#x}: not page aligned",
-                holder,
-            )
+        complete &= not bad.any()
+        holder = nodes[at:][node]
+        reader.findings.add_each(
+            POINTER_BAD,
+            where,
+            np.flatnonzero(bad).tolist(),
+            lambda wrong, holder=holder, slot=slot, target=target: (  # type: ignore[misc]
+                f"entry {int(slot[wrong])} of the radix node at {int(holder[wrong]):#x} (level {level}) is "
+                f"{int(target[wrong]):#x}: not page aligned"
+            ),
+            lambda wrong, holder=holder: int(holder[wrong]),  # type: ignore[misc]
+        )
         good = ~bad
         reader.context.spend_entries(int(good.sum()), "tracker nodes")
         found.append(target[good])
@@ -115,8 +118,10 @@ def _unseen(reader: Reader, nodes: U64s, prefixes: U64s, seen: U64s, where: Enti
     ordered = nodes[by_address]
     again = np.isin(ordered, seen)
     again[1:] |= ordered[1:] == ordered[:-1]
-    for address in ordered[again][:100].tolist():
-        reader.findings.add(CHAIN_LOOP, where, f"the radix node at {address:#x} is reached twice; the first time counts", address)
+    twice = ordered[again].tolist()
+    reader.findings.add_each(
+        CHAIN_LOOP, where, twice, lambda address: f"the radix node at {address:#x} is reached twice; the first time counts", int
+    )
     keep = np.sort(by_address[~again])
     return nodes[keep], prefixes[keep], not bool(again.any())
 
@@ -144,9 +149,8 @@ def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, 
             reader.findings.add(POINTER_GAP, where, f"radix leaf at {missing:#x} is not in this capture", missing)
         first, length = _one_marker_each(prefixes[at : at + batch][leaf], bit.astype(np.uint64), length)
         blocks, bad = _blocks_of_keys(shape, first, length)
-        for wrong in first[bad][:100].tolist():
-            complete = False
-            reader.findings.add(KEY_BAD, where, f"keys from {wrong:#x} on stand for no block: left out")
+        complete &= not bad.any()
+        reader.findings.add_each(KEY_BAD, where, first[bad].tolist(), lambda wrong: f"keys from {wrong:#x} on stand for no block: left out")
         starts.append(blocks[0])
         counts.append(blocks[1].astype(np.uint32))
         orders.append(blocks[2].astype(np.uint8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,14 +18,15 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Layout, Record
 from kho_tui.layout.table import Table, table_of
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.model.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCE_PROBLEM, Code
+from kho_tui.model.codes import CODES, POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCE_PROBLEM, Code
 from kho_tui.model.facts import Damaged, Fact, Missing, Unavailable
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
-from kho_tui.text import SafeText, visible
+from kho_tui.text import SafeText, plural, visible
 
 _SAME_CODE_LIMIT = 50
 _LAST_ADDRESS = 2**64
+NO_MEMORY = SafeText("no memory in this capture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class Findings:
         if self._seen[code.name] <= _SAME_CODE_LIMIT:
             self.items.append(Finding(code.name, code.severity, SafeText(message), where, address))
 
+    def add_each(
+        self, code: Code, where: EntityPath, rows: Sequence[int], message: Callable[[int], str], at: Callable[[int], int] | None = None
+    ) -> None:
+        """Note one anomaly for each row: all are counted, those that are listed get a message and an address."""
+        listed = rows[: max(_SAME_CODE_LIMIT - self._seen[code.name], 0)]
+        for row in listed:
+            self.add(code, where, message(row), None if at is None else at(row))
+        self._seen[code.name] += len(rows) - len(listed)
+
     def count(self, *codes: Code) -> int:
         """How many findings of these codes there are so far."""
         return sum(self._seen[code.name] for code in codes)
@@ -57,9 +68,9 @@ class Findings:
     def all(self) -> tuple[Finding, ...]:
         """The findings in order, with a line for each code that was cut."""
         cut = tuple(
-            Finding(name, "info", SafeText(f"{count - _SAME_CODE_LIMIT} more findings of {name} are not listed"), EntityPath())
-            for name, count in self._seen.items()
-            if count > _SAME_CODE_LIMIT
+            Finding(name, CODES[name].severity, SafeText(f"{plural(more, 'more finding')} of {name}, not listed"), EntityPath(), None, more)
+            for name, seen in self._seen.items()
+            if (more := seen - _SAME_CODE_LIMIT) > 0
         )
         return (*self.items, *cut)
 
@@ -75,15 +86,16 @@ class Reader:
     platform: Platform
     context: Context
     findings: Findings
+    no_memory: SafeText = NO_MEMORY
     _reached: set[int] = field(default_factory=set)
 
     def on_trial(self) -> Reader:
         """The same reader with findings of its own, for a part that may have to be decoded again."""
         return replace(self, findings=Findings(), _reached=set())
 
-    def without_memory(self) -> Reader:
+    def without_memory(self, why: SafeText) -> Reader:
         """The same reader where memory must not be looked at."""
-        return replace(self, memory=None)
+        return replace(self, memory=None, no_memory=why)
 
     def reached_first(self, address: int) -> bool:
         """Whether nothing has led to the structure at an address before.
@@ -107,7 +119,7 @@ class Reader:
     def blob(self, address: int, size: int) -> Blob | Missing:
         """``size`` bytes at a physical address."""
         if self.memory is None:
-            return Unavailable(SafeText("no memory in this capture"))
+            return Unavailable(self.no_memory)
         if not 0 <= address < _LAST_ADDRESS or address + size > _LAST_ADDRESS:
             return Damaged(SafeText(f"{address:#x} + {size:#x} runs past the end of the address space"))
         try:

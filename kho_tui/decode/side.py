@@ -20,9 +20,10 @@ from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.state import KexecMetadata, Root, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.releases.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK, subtree_is_kept
-from kho_tui.releases.table import Release
+from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, visible
 
+_ANOTHER_BOOT = SafeText("the memory in this capture is of another boot")
 _PRESERVED = "preserved"
 """The tracker's place beside the subtrees, so no subtree's path."""
 
@@ -53,7 +54,7 @@ def decode_side(reader: Reader, source: SideSource) -> Side:
     """The side. Incoming parts that the running kernel has given back are stale, whatever they look like."""
     where = EntityPath((source.name,))
     if not source.use_memory:
-        reader = reader.without_memory()
+        reader = reader.without_memory(_ANOTHER_BOOT)
     root = _root(reader, source, where)
     given_back = source.name == "in" or source.stale_tracker is not None
     preserved = _preserved(reader, root, source, where.child(_PRESERVED))
@@ -103,9 +104,9 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
     if root.format is None:
         return Unknown(SafeText("the format of the tracker is not known for this root version"))
     if root.map_address == 0:
-        return _no_map(reader, root.format, where)
+        return _no_map(reader, root, root.format, source, where)
     if reader.memory is None:
-        return Unavailable(SafeText("no memory in this capture" if source.use_memory else "memory is of another boot"))
+        return Unavailable(reader.no_memory)
     if root.map_address % reader.platform.page_size:
         missing = Damaged(SafeText(f"the tracker's address {root.map_address:#x} is not page aligned"))
         reader.findings.add(POINTER_BAD, where, str(missing.reason), root.map_address)
@@ -117,13 +118,26 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
     return decode_radix(reader, root.map_address, root.format.extra_bit, where)
 
 
-def _no_map(reader: Reader, form: RootFormat, where: EntityPath) -> Missing:
-    """Why a root names no tracker: before 7.1 it is not finalized yet, from then on that cannot be."""
-    if form.tracker is Tracker.CHUNKS:
+def _no_map(reader: Reader, root: Root, form: RootFormat, source: SideSource, where: EntityPath) -> Missing:
+    """Why a root names no tracker: in 6.19 and 7.0 it may not be finalized yet, else that cannot be."""
+    if form.tracker is Tracker.CHUNKS and source.finalized is not True and not _made_at_finalize(root, source.release):
         return Unavailable(SafeText("not finalized: the root FDT names no tracker yet"))
     missing = Damaged(SafeText("the root FDT names no tracker: the next kernel refuses it"))
     reader.findings.add(POINTER_BAD, where, str(missing.reason))
     return missing
+
+
+def _made_at_finalize(root: Root, release: Release | None) -> bool:
+    """Whether the root was made whole at finalize, tracker and all, as 6.16 to 6.18 do: by release, else by structure (kho-abi 2.3).
+
+    6.19 and 7.0 begin without a tracker, and pack the root as soon as it gets a subtree.
+    """
+    if release is not None and release.root == b"kho-v1":
+        return release.finalize is Finalize.STATEFUL
+    header, node = root.view.tree.header, root.view.tree.root
+    if header is None or node is None or not node.children:
+        return False
+    return header.integer("off_dt_struct") != PACKED_STRUCT_OFFSET
 
 
 def _subtrees(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath, *, given_back: bool) -> tuple[Subtree, ...]:

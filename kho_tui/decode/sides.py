@@ -139,8 +139,8 @@ def _outgoing(
     address = None if chosen is None else chosen.map_address(reader.platform.byte_order)
     finalized = file if aborted else finalized_fact(release, chosen, file, address)
     subtrees = debugfs.subtrees if debugfs is not None else {}
-    no_root = _no_outgoing_root(sources, release, boot, aborted=aborted)
     use_memory = choice.foreign is None or chosen is not None
+    no_root = _no_outgoing_root(sources, release, boot, aborted=aborted, has_memory=use_memory)
     return SideSource("out", tuple(copies), phys, subtrees, no_root, finalized, release, use_memory=use_memory, none_yet=aborted)
 
 
@@ -159,13 +159,15 @@ def _memory_is_outgoing(sources: Sources, boot: int | None) -> bool:
     return sources.log_from_boot and not any(e.kind == "found" for e in sources.evidence)
 
 
-def _no_outgoing_root(sources: Sources, release: Release | None, boot: int | None, *, aborted: bool) -> SafeText:
+def _no_outgoing_root(sources: Sources, release: Release | None, boot: int | None, *, aborted: bool, has_memory: bool) -> SafeText:
     if aborted:
         return SafeText("not finalized: this release builds the root FDT when 1 is written to out/finalize")
     through_kho = sources.incoming is not None or boot is not None or any(e.kind == "found" for e in sources.evidence)
     if through_kho and not (release is not None and release.finalize is Finalize.STATEFUL):
-        return SafeText("a kernel that itself booted through KHO has no out/fdt, and memory with its root FDT is not in this capture")
-    return SafeText("out/fdt is not in this capture")
+        lacks = "memory with its root FDT is not in this capture" if has_memory else "the memory in this capture is of another boot"
+        return SafeText(f"a kernel that itself booted through KHO has no out/fdt, and {lacks}")
+    also = "" if has_memory else ", and the memory in it is of another boot"
+    return SafeText(f"out/fdt is not in this capture{also}")
 
 
 def _unsided(

@@ -13,10 +13,11 @@ Severity = Literal["error", "warning", "info"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something worth saying about a state. ``code`` is stable, ``message`` one line."""
+    """Something worth saying about a state. ``code`` is stable, ``message`` one line. ``count``: how many of its kind it stands for."""
 
     code: str
     severity: Severity
     message: SafeText
     where: EntityPath
     address: int | None = None
+    count: int = 1

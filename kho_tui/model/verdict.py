@@ -88,16 +88,19 @@ def _handover(side: Side) -> str:
     else:
         bound = "at least " if preserved.status is not Status.DECODED else ""
         memory = f"{bound}{plural(preserved.runs.blocks, 'block')}, {human_size(preserved.runs.bytes)}"
-    luo = next((_luo(s) for s in side.handed_over if isinstance(s.content, Luo)), "")
+    luo = next((_luo(s) for s in side.handed_over if isinstance(s.content, Luo) or s.name == LUO_NAME), "")
     cut = "at least " if side.root.view.tree.salvaged else ""
     subtrees = cut + plural(len(side.handed_over), "subtree") if side.subtrees_told else "subtrees not known"
     return f"{version}: {memory}; {subtrees}{luo}"
 
 
 def _luo(subtree: Subtree) -> str:
-    assert isinstance(subtree.content, Luo)
+    if not isinstance(subtree.content, Luo):
+        return f"; LUO {subtree.status.value}: {subtree.reason}"
     sessions = subtree.content.sessions
     if isinstance(sessions, Missing):
+        return f"; LUO sessions {sessions.status.value}: {sessions.reason}"
+    if not sessions.sessions and sessions.status is not Status.DECODED:
         return f"; LUO sessions {sessions.status.value}: {sessions.reason}"
     files = [s.files for s in sessions.sessions]
     count = sum(len(f) for f in files if not isinstance(f, Missing))

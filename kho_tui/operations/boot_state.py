@@ -20,6 +20,7 @@ from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.runs import no_runs
+from kho_tui.model.sides import outgoing_side
 from kho_tui.model.state import Memblock, Scratch, Side, State
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage
@@ -123,11 +124,7 @@ def _outgoing(state: State) -> Side:
     if machine.platform != Platform("little", PAGE):
         told = f"{human_size(machine.platform.page_size)} pages, {machine.platform.byte_order}-endian"
         raise InputError(f"{machine.path}: a state with {told}; x86_64 has 4 KiB pages, little-endian")
-    side = state.sides.get("out")
-    if side is None:
-        there = f" (it has: {', '.join(state.sides)})" if state.sides else ""
-        raise InputError(f"{machine.path}: no outgoing side in this capture, and only that can be handed to a kernel{there}")
-    return side
+    return outgoing_side(state)
 
 
 def _handed(opened: Opened, side: Side, memory: SegmentedMemory, context: Context) -> Handed:

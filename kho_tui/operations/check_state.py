@@ -11,11 +11,10 @@ from kho_tui.analysis.checks.report import Report, check
 from kho_tui.analysis.memory_map import memory_map
 from kho_tui.context import Context
 from kho_tui.errors import InputError
-from kho_tui.model.facts import Missing, Unavailable
+from kho_tui.model.sides import side_meant
 from kho_tui.model.state import Side, State
-from kho_tui.operations.map_state import SIDE_PREFERENCE
 from kho_tui.operations.open_state import Opened
-from kho_tui.text import SafeText, visible
+from kho_tui.text import visible
 
 NOTHING_WRONG, ERRORS, NOT_CHECKED = 0, 1, 2
 
@@ -59,8 +58,4 @@ def check_state(
 def _side(state: State, name: str | None) -> Side:
     if name is not None and name not in state.sides:
         raise InputError(f"{state.machine.path} has no side {name!r}; there is: {', '.join(state.sides) or 'none'}")
-    chosen = name or next((one for one in SIDE_PREFERENCE if one in state.sides), None)
-    if chosen is not None:
-        return state.sides[chosen]
-    nothing: Missing = Unavailable(state.absent or SafeText("no handover in this capture"))
-    return Side("out", nothing, nothing, nothing, (), False, None)
+    return side_meant(state) if name is None else state.sides[name]

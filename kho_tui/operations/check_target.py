@@ -18,6 +18,7 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing, known
+from kho_tui.model.sides import outgoing_side
 from kho_tui.model.state import Side, State
 from kho_tui.operations.check_state import ERRORS, NOT_CHECKED, NOTHING_WRONG, Checked
 from kho_tui.releases.table import RELEASES, Release, release_of
@@ -49,11 +50,7 @@ def check_releases(state: State) -> tuple[Compatibility, ...]:
 def _handed(state: State, name: str | None) -> Side:
     if name == "in":
         raise InputError("--target asks what the next kernel does with the out side; the in side was handed over long ago")
-    side = state.sides.get("out") or state.sides.get("unsided")
-    if side is None:
-        there = ", ".join(state.sides) or state.absent or "none"
-        raise InputError(f"{state.machine.path}: no outgoing side, and only that can be handed to a next kernel (there is: {there})")
-    return side
+    return outgoing_side(state)
 
 
 def read_target(request: TargetRequest, context: Context) -> TargetKernel:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kho_tui.capture.files import FileTree, PartOfTree, directory_tree, why
+from kho_tui.capture.files import FileTree, PartOfTree, directory_tree
 from kho_tui.capture.roots import find_roots
+from kho_tui.capture.writer import new_directory, require_unused
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.elf_writer import write_elf_core
@@ -23,7 +21,7 @@ from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.catalogue import FAULTS, UNBREAKABLE, fault_named
 from kho_tui.simulator.faults.fault import Fault, break_state
-from kho_tui.text import human_size, visible
+from kho_tui.text import human_size
 
 _MEMORY = "memory.elf"
 _CHANGEABLE = ("kho/", "setup_data/", "dt-chosen/")
@@ -57,7 +55,7 @@ def fault_capture(path: str | Path, name: str, out_dir: str | Path, context: Con
     EncodeError, ReadError and Cancelled. Nothing is left half written.
     """
     fault, out = fault_named(name), Path(out_dir)
-    _require_empty(out)
+    require_unused(out)
     with open_state(path, context) as opened:
         tree = _tree(Path(path), opened)
         case = broken(opened, fault, {} if tree is None else _files(tree), context)
@@ -125,42 +123,23 @@ def _files(tree: FileTree) -> dict[str, bytes]:
     return {name: tree.read(name, _MOST_FILE) for name in tree.paths() if name.startswith(_CHANGEABLE)}
 
 
-def _require_empty(out: Path) -> None:
-    try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"{visible(str(out))}: exists and is not an empty directory")
-    except OSError as error:
-        raise InputError(f"{visible(str(out))}: {why(error)}") from None
-
-
 def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out: Path, context: Context) -> FaultReport:
-    """Beside the place first, then renamed."""
     assert opened.memory is not None
     machine, order = opened.memory.machine or _machine(opened.state), case.state.machine.platform.byte_order
     changed = []
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            for name in _others(tree, opened.memory.name):
-                assert tree is not None
-                context.step("copying the capture")
-                before = tree.read(name, _MOST_FILE)
-                data = case.files.get(name) if name.startswith(_CHANGEABLE) else before
-                changed += [name] if data != before else []
-                if data is None:
-                    continue
-                (beside / name).parent.mkdir(parents=True, exist_ok=True)
-                (beside / name).write_bytes(data)
-            with (beside / _MEMORY).open("wb") as stream:
-                write_elf_core(stream, case.image, machine, order)
-            beside.chmod(0o777 & ~_umask())
-            beside.replace(out)
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise InputError(f"{visible(str(out))}: {why(error)}") from None
+    with new_directory(out) as made:
+        for name in _others(tree, opened.memory.name):
+            assert tree is not None
+            context.step("copying the capture")
+            before = tree.read(name, _MOST_FILE)
+            data = case.files.get(name) if name.startswith(_CHANGEABLE) else before
+            changed += [name] if data != before else []
+            if data is None:
+                continue
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            (made / name).write_bytes(data)
+        with (made / _MEMORY).open("wb") as stream:
+            write_elf_core(stream, case.image, machine, order)
     new = (case.image.total_bytes - opened.memory.total_bytes) // case.page_size
     return FaultReport(fault, out, tuple(sorted({(one.address, len(one.after)) for one in case.written})), new, tuple(changed))
 
@@ -172,9 +151,3 @@ def _others(tree: FileTree | None, memory: str) -> Iterator[str]:
 
 def _machine(state: State) -> str:
     return "aarch64" if state.machine.arch == "arm64" else "x86_64"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -11,7 +11,7 @@ from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.model.facts import known
-from kho_tui.model.state import Side, State
+from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.releases.receiver import Reception
 from kho_tui.releases.table import RELEASES, Release, release_of
@@ -21,8 +21,6 @@ from kho_tui.simulator.kexec import Jump, NextKernel, kexec
 from kho_tui.simulator.machine_of import config_of, machine_of
 from kho_tui.simulator.running import Running
 from kho_tui.text import visible
-
-_SIDES = ("out", "unsided")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +69,6 @@ def kexec_capture(
 def jump_of(opened: Opened, contents: FilledMemory | None = None) -> Jump:
     """What this state hands over. Raises InputError where it has no such side."""
     return Jump(opened.state, outgoing_side(opened.state), opened.memory, contents)
-
-
-def outgoing_side(state: State) -> Side:
-    """The side that a kexec would hand over: the outgoing one, or the only one of a bare core."""
-    for name in _SIDES:
-        if name in state.sides:
-            return state.sides[name]
-    there = f" (it has: {', '.join(state.sides)})" if state.sides else ""
-    raise InputError(f"{state.machine.path}: no outgoing side in this state, and only that can be handed to a kernel{there}")
 
 
 def next_kernel(opened: Opened, release: str | None, cmdline: str | None, seed: int) -> NextKernel:

@@ -11,17 +11,17 @@ import numpy.typing as npt
 
 from kho_tui.analysis.kinds import Duty, Kind, Lane
 from kho_tui.analysis.memory_map import Hit, MemoryMap, memory_map
-from kho_tui.analysis.unowned import NOT_CAPTURED, unowned_reason
+from kho_tui.analysis.unowned import unowned_reason
 from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.luo import File, Luo, Memfd
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sides import side_meant
 from kho_tui.model.state import Side, State
 from kho_tui.text import SafeText, plural, visible
 
-SIDE_PREFERENCE = ("out", "unsided", "in")
 AROUND_BYTES = 64
 ROW_BYTES = 16
 
@@ -45,10 +45,14 @@ class Mapped:
 
     @property
     def unknown(self) -> Mapping[Kind, Missing]:
-        """Kinds that the map does not have because nothing told them: that they are absent from it means nothing."""
+        """Kinds that the map does not have, or not all of, because nothing told them: that they are absent from it means nothing."""
         host = self.state.host
         facts = {Kind.RAM: host.ram, Kind.KERNEL: host.kernel, Kind.SCRATCH: self.state.scratch, Kind.PRESERVED: self.memory.preserved}
-        return {kind: fact for kind, fact in facts.items() if isinstance(fact, Missing)}
+        found = {kind: fact for kind, fact in facts.items() if isinstance(fact, Missing)}
+        some = host.bounded
+        if some is not None:
+            found = {Kind.RAM: some, Kind.KERNEL: some} | found
+        return found
 
 
 def map_state(state: State, context: Context | None = None) -> Mapped:
@@ -56,14 +60,8 @@ def map_state(state: State, context: Context | None = None) -> Mapped:
 
     Raises Cancelled.
     """
-    name = next((name for name in SIDE_PREFERENCE if name in state.sides), None)
-    side = state.sides[name] if name is not None else _no_side(state)
+    side = side_meant(state)
     return Mapped(state, side, memory_map(state, side, context))
-
-
-def _no_side(state: State) -> Side:
-    nothing = Unavailable(state.absent or SafeText("no handover in this capture"))
-    return Side("out", nothing, nothing, nothing, (), False, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +158,16 @@ class Whois:
     unknown: Mapping[Kind, Missing]
     """Kinds that may hold the address and that nothing told."""
 
+    @property
+    def whose(self) -> SafeText:
+        """The owner in words, or why there is none."""
+        owner = next((layer.way for layer in self.layers if layer.hit.kind.is_owner), None)
+        if owner is not None:
+            return owner
+        if any(layer.hit.kind is Kind.TRACKER for layer in self.layers):
+            return SafeText("a page of the tracker itself; not preserved by design")
+        return SafeText(f"owner cannot be told: {self.owned.reason}" if isinstance(self.owned, Missing) else "nobody owns it")
+
 
 def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
     """Whose an address is, by the map; ``held`` is the captured memory, where there is any."""
@@ -168,12 +176,10 @@ def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
     preserved = _preserved(memory, hits)
     reason = unowned_reason(mapped.state, mapped.side)
     owned: Fact[bool] = any(hit.kind.is_owner or hit.kind is Kind.TRACKER for hit in hits)
-    if owned is False and isinstance(preserved, Missing):
-        owned = preserved
-    elif owned is False and preserved is True and reason == NOT_CAPTURED:
-        owned = Unavailable(reason)
+    if owned is False:
+        owned = memory.why_untold(address, address + 1) or False
     layers = tuple(Layer(hit, _way(hit, address, mapped)) for hit in hits)
-    standing = SafeText(_standing(hits, preserved, reason, mapped.state))
+    standing = SafeText(_standing(hits, preserved, reason, mapped))
     return Whois(address, memory.side, memory.page_size, layers, preserved, owned, standing, _around(held, address), mapped.unknown)
 
 
@@ -187,7 +193,7 @@ def _preserved(memory: MemoryMap, hits: list[Hit]) -> Fact[bool]:
     return False
 
 
-def _standing(hits: list[Hit], preserved: Fact[bool], reason: SafeText, state: State) -> str:
+def _standing(hits: list[Hit], preserved: Fact[bool], reason: SafeText, mapped: Mapped) -> str:
     duties = {hit.kind.value.duty: hit.kind for hit in hits}
     owners = sum(hit.kind.is_owner for hit in hits)
     claimed = f"; {owners} owners claim it" if owners > 1 else ""
@@ -198,15 +204,17 @@ def _standing(hits: list[Hit], preserved: Fact[bool], reason: SafeText, state: S
     if preserved and forbidden:
         return f"preserved, and {forbidden.label} {Duty.MUST_NOT.value}{claimed}"
     if preserved:
-        return f"preserved, as {must.label} must be{claimed}" if must else f"preserved, but no owner: {reason}"
+        no_owner = "preserved, but no owner" if mapped.memory.owner_gap is None else "preserved"
+        return f"preserved, as {must.label} must be{claimed}" if must else f"{no_owner}: {reason}"
     if must:
         return f"NOT preserved, and {must.label} {Duty.MUST.value}: it will be lost{claimed}"
     if forbidden:
         return f"not preserved, as {forbidden.label} must not be"
-    if not isinstance(state.host.ram, Missing) and not any(hit.kind is Kind.RAM for hit in hits):
+    in_ram = any(hit.kind is Kind.RAM for hit in hits)
+    if not in_ram and Kind.RAM not in mapped.unknown:
         return "not preserved, and no System RAM by /proc/iomem"
-    doubt = " (unless it is scratch, which this capture does not tell)" if isinstance(state.scratch, Missing) else ""
-    known_ram = "" if any(hit.kind is Kind.RAM for hit in hits) else ", if it is memory at all"
+    doubt = " (unless it is scratch, which this capture does not tell)" if Kind.SCRATCH in mapped.unknown else ""
+    known_ram = "" if in_ram else ", if it is memory at all"
     return f"not preserved: its contents end with this kernel{known_ram}{doubt}"
 
 

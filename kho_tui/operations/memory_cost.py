@@ -10,7 +10,7 @@ from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.host import MemoryRange
 from kho_tui.model.state import ScratchArea
 from kho_tui.operations.map_state import Mapped
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 
 COUNTERS = ("MemTotal", "MemFree", "MemAvailable", "CmaFree", "CmaTotal")
 CONTENT = (Kind.RESERVE_MEM, Kind.FOLIO, Kind.TEST_FOLIO)
@@ -24,12 +24,16 @@ class MemoryCost:
     """Bytes, each a fact or why it is not known.
 
     ``scratch_free`` are the free CMA bytes of all nodes; ``free_is_scratch_only``: no other CMA area exists, so that all of them lie in
-    scratch. ``metadata`` and ``content`` by kind, addresses counted once. ``bound`` says why these and ``preserved`` are lower
-    bounds, empty where they are not. ``by_kho``: an incoming side, or the kernel log, shows that this boot was a KHO boot.
+    scratch. ``metadata`` and ``content`` by kind, addresses of a kind counted once. Together they are ``preserved``: with ``unowned``
+    (``unowned_reason``), less what two kinds claim (``shared``, that part of ``overlap`` between kinds), less what is not preserved and
+    must be (``lost``), with what overlapping blocks count twice (``twice``). ``bound`` says why ``preserved`` is a lower bound,
+    ``owners_bound`` why ``metadata`` and ``content`` are, ``ram_bound`` why ``ram`` is; empty where they are not. ``by_kho``: an incoming
+    side, or the kernel log, shows that this boot was a KHO boot.
     """
 
     side: str
     ram: Fact[int]
+    ram_bound: SafeText
     nodes: tuple[MemoryRange, ...]
     areas: Fact[tuple[ScratchArea, ...]]
     areas_bound: SafeText
@@ -40,7 +44,14 @@ class MemoryCost:
     tracker: Fact[int]
     metadata: Mapping[Kind, int]
     content: Mapping[Kind, int]
+    unowned: Fact[int]
+    unowned_reason: SafeText
+    overlap: Fact[int]
+    shared: Fact[int]
+    lost: Fact[int]
+    twice: Fact[int]
     bound: SafeText
+    owners_bound: SafeText
     counters: Mapping[str, Fact[int]]
     by_kho: bool
 
@@ -62,9 +73,13 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
     sizes = {kind: union.bytes for kind, union in memory.unions.items() if kind.value.lane in (Lane.OWNER, Lane.TRACKER)}
     counters = {name: _counter(host.meminfo, name) for name in COUNTERS}
     whole = not isinstance(kept, Missing) and kept.status is Status.DECODED
+    sums = memory.sums
+    owners = sum(size for kind, size in sizes.items() if kind.is_owner)
+    gap = memory.owner_gap
     return MemoryCost(
         memory.side,
         host.ram if isinstance(host.ram, Missing) else sum(one.size for one in host.ram),
+        host.iomem_bound,
         host.nodes,
         scratch if isinstance(scratch, Missing) else scratch.areas,
         SafeText("") if isinstance(scratch, Missing) else scratch.reason,
@@ -75,7 +90,14 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
         kept if isinstance(kept, Missing) else sizes.get(Kind.TRACKER, 0),
         {kind: sizes[kind] for kind in METADATA if kind in sizes},
         {kind: sizes[kind] for kind in CONTENT if kind in sizes},
-        SafeText("") if whole else kept.reason,
+        sums if isinstance(sums, Missing) else sums.unowned.bytes,
+        NO_TEXT if isinstance(sums, Missing) else sums.reason,
+        sums if isinstance(sums, Missing) else sums.overlap,
+        sums if isinstance(sums, Missing) else owners - sums.owned - sums.lost.bytes,
+        sums if isinstance(sums, Missing) else sums.lost.bytes,
+        sums if isinstance(sums, Missing) else sums.preserved - sums.covered,
+        NO_TEXT if whole else kept.reason,
+        gap.reason if gap is not None else kept.reason if isinstance(kept, Missing) else NO_TEXT,
         counters,
         "in" in state.sides or any(line.kind == "found" for line in state.log),
     )

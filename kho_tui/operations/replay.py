@@ -8,16 +8,15 @@ from typing import TypeVar
 
 from kho_tui.context import Context
 from kho_tui.encode.handover import Claimed, encode_handover, written
-from kho_tui.errors import InputError
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.handover import Handover
 from kho_tui.model.handover_of import NotKnown, distil
+from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.open_state import Opened
 
 T = TypeVar("T")
 
-_SIDES = ("out", "unsided")
 _STEP = 256
 
 
@@ -47,9 +46,7 @@ def replay(opened: Opened, context: Context, side: str | None = None) -> Replay:
 
     Raises InputError where the state has no whole root and tracker, EncodeError where it cannot be written, and Cancelled.
     """
-    name = side or next((one for one in _SIDES if one in opened.state.sides), None)
-    if name is None:
-        raise InputError("this state has no outgoing side that could be written again")
+    name = side or outgoing_side(opened.state).name
     distilled = distil(opened.state, name)
     handover = _through_pickle(distilled.handover)
     memory = opened.memory

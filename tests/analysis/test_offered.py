@@ -11,7 +11,8 @@ from simulator.playing import RELEASE
 
 from kho_tui.analysis.offered import offered
 from kho_tui.context import Context
-from kho_tui.operations.kexec_capture import outgoing_side, write_running
+from kho_tui.model.sides import outgoing_side
+from kho_tui.operations.kexec_capture import write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.receiver import Offered, Target, receive
 from kho_tui.simulator.running import Running

@@ -272,7 +272,8 @@ def test_the_limit_without_a_verdict_could_not_run(capsys: pytest.CaptureFixture
         (SHARED / "upgrades" / "7.1-to-7.3" / "1-post", "bzImage-7.3", "no memory in this capture"),
         (capture("7.3"), "initrd", "not a bzImage"),
         (capture("7.3"), "bzImage-9", "No such file"),
-        (capture("7.3") / "memory.elf", "bzImage-7.3", "no outgoing side"),
+        (capture("7.3") / "kho" / "out" / "fdt", "bzImage-7.3", "no memory in this capture"),
+        (capture("7.3") / "memory.elf", "bzImage-7.3", "no scratch table"),
     ],
 )
 def test_what_cannot_be_booted_is_refused_in_one_line(path: Path, kernel: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,7 @@ def test_a_command_line_that_asks_for_the_same_leaves_nothing_open() -> None:
         (SAME.replace("oops_trace", "oops"), b"memblock", P, "oops_trace is not asked for"),
         (SAME.replace("4M:4096:", "4M:1G:"), b"memblock", P, "not aligned to 0x40000000"),
         (SAME.replace("liveupdate=on", ""), b"LUO", I, "no liveupdate=on"),
-        (SAME.replace("kho=on", "kho=off"), b"LUO", I, "switches LUO off"),
+        (SAME.replace("kho=on", "kho=off"), b"LUO", I, "KHO is off there"),
     ],
 )
 def test_what_the_command_line_loses_is_told(cmdline: str, consumer: bytes, outcome: Outcome, words: str) -> None:

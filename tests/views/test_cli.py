@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from captures import CHECKOUT, SAMPLES, sample
 
+from kho_tui.views.cli import main
+
 HEAVY = {"textual", "rich", "numpy", "elftools", "libfdt", "_libfdt", "pydantic"}
 
 
@@ -130,3 +132,10 @@ def test_the_first_line_is_the_verdict() -> None:
 
 def test_capture_script_is_the_script() -> None:
     assert kho_tui("capture-script").stdout == (CHECKOUT / "kho_tui/capture/capture-kho.sh").read_text()
+
+
+def test_every_command_is_known_by_its_name() -> None:
+    names = [one.name for one in main.app.registered_commands] + [
+        one.typer_instance and one.typer_instance.info.name for one in main.app.registered_groups
+    ]
+    assert sorted(name for name in names if isinstance(name, str)) == sorted(main.COMMANDS) and all(names)

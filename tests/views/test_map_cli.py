@@ -145,6 +145,7 @@ def test_map_as_json(say: Say) -> None:
         "lost": 0,
         "lost_ranges": [],
         "overlap": 0,
+        "overlap_ranges": [],
         "hold": True,
     }
     assert document["columns"] == ["start", "size", "kind", "owner"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,27 @@ def test_ctrl_c_is_exit_code_130(terminal: Terminal) -> None:
     terminal.until(lambda screen: "vm-alpha2" in screen)
     terminal.keys("C-c")
     terminal.until(lambda screen: "exit=130" in screen)
+
+
+def has(text: str, screen: str) -> bool:
+    return text in screen
+
+
+def fills(height: int, name: str, screen: str) -> bool:
+    """The place is named in the first line, and the last line has the last hint."""
+    lines = screen.split("\n")
+    return f" {name} " in lines[0] and "quit" in lines[height - 1]
+
+
+def test_a_window_may_shrink_and_grow_while_one_looks(terminal: Terminal) -> None:
+    terminal.start(f"env TERM=linux {kho_tui('samples/x86_64-7.3/1-pre')}")
+    terminal.until(lambda screen: "session vm-alpha" in screen)
+    for place, name, told in (("3", "map", "k kernel"), ("4", "LUO", "sessions of out"), ("2", "tree", "vm-beta")):
+        terminal.types(place)
+        terminal.until(partial(has, told))
+        for width, height in ((60, 20), (30, 8), (160, 48), (80, 24)):
+            terminal.tmux("resize-window", "-x", str(width), "-y", str(height))
+            shown = terminal.until(partial(fills, height, name))
+            assert "before" not in shown and len(shown.rstrip("\n").split("\n")) == height
+    terminal.keys("q")
+    terminal.until(lambda screen: "exit=0" in screen)

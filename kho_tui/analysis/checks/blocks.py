@@ -73,7 +73,7 @@ def in_ram(evidence: Evidence, found: Found) -> None:
     """Invariant 20."""
     kept = evidence.kept(found)
     blocks = evidence.blocks(found)
-    ram = found.need(evidence.state.host.ram, _RAM)
+    ram = found.need(evidence.state.host.whole_ram, _RAM)
     if kept is None or ram is None or blocks is None:
         return
     whole = intervals([one.start for one in ram], [one.start + one.size for one in ram])

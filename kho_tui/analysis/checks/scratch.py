@@ -85,7 +85,7 @@ def disjoint(evidence: Evidence, found: Found) -> None:
         if start < reach:
             found.broken(f"{scratch.areas[number].kind} at {start:#x} lies in the area before it", _WHERE.child(str(number)), start)
         reach = max(reach, end)
-    ram = found.need(evidence.state.host.ram, "/proc/iomem")
+    ram = found.need(evidence.state.host.whole_ram, "/proc/iomem")
     if ram is None:
         return
     whole = intervals([one.start for one in ram], [one.start + one.size for one in ram])

@@ -11,6 +11,7 @@ from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.layout.place import Origin, agree
 from kho_tui.model.change import Evidence
 from kho_tui.model.facts import Missing, known
+from kho_tui.model.sides import outgoing_or_none
 from kho_tui.model.state import Machine, Root, Side, State
 from kho_tui.text import SafeText, plural
 
@@ -33,7 +34,7 @@ class OneHandover:
 
 def handover_evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     """What speaks for ``new`` having been booted with what ``old`` was to hand over."""
-    before = old.sides.get("out") or old.sides.get("unsided")
+    before = outgoing_or_none(old)
     after = new.sides.get("in")
     if before is None:
         return OneHandover(None, after, (), False, False, SafeText("A has no outgoing side"))

@@ -15,11 +15,11 @@ from kho_tui.model.change import ChangeKind, Diff, MemoryChange, Part, Untold
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.sides import sides_shown
 from kho_tui.model.state import Side, State
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import SafeText
 
-_SIDES = ("out", "in", "unsided")
 _TELL_THEIR_SIDES = frozenset({"capture", "debugfs", "live"})
 """Kinds of sources that show a side where there is one, so that none shown means none there."""
 
@@ -48,7 +48,7 @@ def diff_states(old: State, new: State, context: Context | None = None) -> Diff:
 
 def paired_sides(old: State, new: State) -> tuple[tuple[str, str], ...]:
     """Sides of one name; where none is, and each state has but one, these two."""
-    common = tuple((name, name) for name in _SIDES if name in old.sides and name in new.sides)
+    common = tuple((name, name) for name in sides_shown(old) if name in new.sides)
     if not common and len(old.sides) == len(new.sides) == 1:
         return ((next(iter(old.sides)), next(iter(new.sides))),)
     return common
@@ -107,7 +107,7 @@ def _left_over(old: State, new: State, pairs: tuple[tuple[str, str], ...], tops:
     found = Found()
     used = [{name for name, _ in pairs}, {name for _, name in pairs}]
     for number, (state, other) in enumerate(((old, new), (new, old))):
-        for name in (name for name in _SIDES if name in state.sides and name not in used[number]):
+        for name in (name for name in sides_shown(state) if name not in used[number]):
             entity = tops[number][name]
             if name == "unsided" or other.machine.kind not in _TELL_THEIR_SIDES:
                 found.untold.append(Untold(entity.kind, entity.path, entity.title, SafeText("the other state does not tell this side")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from kho_tui.abi.memfd import SEALS
@@ -14,6 +15,52 @@ from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session, VmallocArea
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
+
+Standing = tuple[Status, SafeText]
+"""How far something can be trusted, and why not further."""
+
+_WHOLE: Standing = (Status.DECODED, NO_TEXT)
+_LACKING = frozenset({Status.PARTIAL, Status.UNAVAILABLE, Status.STALE})
+
+
+def file_standing(file: File) -> Standing:
+    """How far a file with its folios can be trusted, and why not."""
+    content = file.content
+    told = content if isinstance(content, Missing) else content.folios
+    return told.status, told.reason
+
+
+def session_standing(session: Session) -> Standing:
+    """How far a session with all its files can be trusted, and why not."""
+    files = session.files
+    if isinstance(files, Missing):
+        return files.status, files.reason
+    own = session.status, session.reason
+    if own == _WHOLE and session.count is not None and session.count != len(files):
+        own = Status.PARTIAL, SafeText(f"{session.count} files are claimed, {len(files)} could be read")
+    return _worst(own, ((f"file {file.token:#x}", file_standing(file)) for file in files))
+
+
+def luo_standing(luo: Luo) -> Standing:
+    """How far the lists of LUO can be trusted with all below them. What is not there at all has a line of its own."""
+    lists = [one for one in (luo.sessions, luo.flbs) if not isinstance(one, Missing)]
+    own = next(((one.status, one.reason) for one in lists if one.status is not Status.DECODED), _WHOLE)
+    sessions = () if isinstance(luo.sessions, Missing) else luo.sessions.sessions
+    return _worst(own, ((f"session {visible(one.name) or '(no name)'}", session_standing(one)) for one in sessions))
+
+
+def _worst(own: Standing, parts: Iterable[tuple[str, Standing]]) -> Standing:
+    """The own standing, or that of the first part that is damaged, else of the first that is not all there.
+
+    A part that nobody knows is there, and opaque: the whole is none the worse for it.
+    """
+    found = own
+    for name, (status, reason) in parts:
+        if found[0] is Status.DAMAGED:
+            break
+        if status is Status.DAMAGED or (status in _LACKING and found[0] is Status.DECODED):
+            found = (Status.DAMAGED if status is Status.DAMAGED else Status.PARTIAL), SafeText(f"{name}: {status.value}: {reason}")
+    return found
 
 
 def luo_children(luo: Luo, path: EntityPath, page_shift: int) -> list[Entity]:
@@ -51,12 +98,8 @@ def _missing(path: EntityPath, kind: str, title: str, why: Missing) -> Entity:
 
 def _session(session: Session, page_shift: int) -> Entity:
     files = session.files
-    if isinstance(files, Missing):
-        status, reason, summary = files.status, files.reason, ""
-    else:
-        status, reason, summary = session.status, session.reason, plural(len(files), "file")
-        if status is Status.DECODED and session.count is not None and session.count != len(files):
-            status, reason = Status.PARTIAL, SafeText(f"{session.count} files are claimed, {len(files)} could be read")
+    status, reason = session_standing(session)
+    summary = "" if isinstance(files, Missing) else plural(len(files), "file")
 
     def children() -> list[Entity]:
         assert not isinstance(files, Missing)
@@ -82,10 +125,8 @@ def _session(session: Session, page_shift: int) -> Entity:
 
 def _file(file: File, page_shift: int) -> Entity:
     content = file.content
-    status, reason, summary = Status.DECODED, NO_TEXT, str(visible(file.compatible))
-    if isinstance(content, Missing):
-        status, reason = content.status, content.reason
-    else:
+    (status, reason), summary = file_standing(file), str(visible(file.compatible))
+    if not isinstance(content, Missing):
         summary += f", {human_size(content.record.integer('size'))}, {plural(content.nr_folios, 'folio')}"
         if content.format.has_seals and content.record.integer("seals"):
             summary += f", sealed {seal_names(content.record.integer('seals'))}"
@@ -162,11 +203,11 @@ def _flbs(flbs: FlbList | Missing, path: EntityPath) -> Entity:
     def detail() -> Detail:
         assert not isinstance(flbs, Missing)
         if flbs.header is None:
-            return Detail((words("FLBs", "none", "6.19 has no FLBs"),))
+            return Detail((words("FLBs", "absent", flbs.reason),))
         return Detail(record_values(flbs.header), (bytes_of(flbs.header),))
 
     header = flbs.header
-    summary = SafeText(plural(len(flbs.flbs), "FLB"))
+    summary = SafeText(plural(len(flbs.flbs), "FLB")) if header is not None else flbs.reason
     address, size = (None, 0) if header is None else (header.place.phys, len(header.data))
     entity = Entity(path, "FLBs", SafeText("FLBs"), flbs.status, summary, flbs.reason, address, size, detail)
     return replace(entity, children=children) if flbs.flbs else entity

@@ -16,12 +16,12 @@ from kho_tui.model.entity import Column, Detail, Entity, Value
 from kho_tui.model.facts import Missing, Status, Unavailable, known
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sides import sides_shown
 from kho_tui.model.state import LogLine, Machine, Root, Scratch, Side, State
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.model.verdict import verdict
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 
-SIDE_ORDER = ("out", "in", "unsided")
 SIDE_TITLES = {"in": "in (handed to this kernel)", "out": "out (for the next kernel)", "unsided": "side unknown"}
 
 
@@ -30,7 +30,7 @@ def state_entity(state: State) -> Entity:
 
     def children() -> list[Entity]:
         found = [_machine(state.machine, said), _scratch(state.scratch)]
-        found += [_side(state.sides[name], state) for name in SIDE_ORDER if name in state.sides]
+        found += [_side(state.sides[name], state) for name in sides_shown(state)]
         found += [_log(state.log), _findings(state.findings)]
         return found
 
@@ -265,7 +265,7 @@ def _findings(findings: tuple[Finding, ...]) -> Entity:
     def children() -> list[Entity]:
         return [_finding(f, path.child(str(number))) for number, f in enumerate(findings, 1)]
 
-    counts = {severity: sum(1 for f in findings if f.severity == severity) for severity in ("error", "warning", "info")}
+    counts = {severity: sum(f.count for f in findings if f.severity == severity) for severity in ("error", "warning", "info")}
     told = ", ".join(plural(count, word) if word != "info" else f"{count} for information" for word, count in counts.items() if count)
     entity = Entity(
         path, "findings", SafeText("findings"), summary=SafeText(told or "none while reading; the invariants are not checked here")

@@ -12,7 +12,7 @@ from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder, Platform
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entities.copies import copied_subtree_values, copy_entities
-from kho_tui.model.entities.luo import area_blobs, area_values, luo_blobs, luo_children, luo_values
+from kho_tui.model.entities.luo import area_blobs, area_values, luo_blobs, luo_children, luo_standing, luo_values
 from kho_tui.model.entities.tables import PlainRows
 from kho_tui.model.entities.values import PLAIN_NODE, derived, property_values, record_values, words
 from kho_tui.model.entity import Column, Detail, Entity, Value
@@ -38,13 +38,16 @@ def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform) 
         return [*_copies(one, platform), *_children(one, platform)]
 
     size = len(one.blob.data) if isinstance(one.blob, Blob) else known(one.size) or 0
+    standing = one.status, one.reason
+    if one.status is Status.DECODED and isinstance(one.content, Luo):
+        standing = luo_standing(one.content)
     entity = Entity(
         one.path,
         "subtree",
         visible(one.name),
-        one.status,
+        standing[0],
         _summary(one),
-        one.reason,
+        standing[1],
         known(one.phys),
         size,
         detail,
@@ -91,6 +94,8 @@ def _content_summary(one: Subtree) -> SafeText:
         if not isinstance(sessions, Missing):
             bound = "at least " if sessions.status is not Status.DECODED else ""
             listed = bound + plural(len(sessions.sessions), "session")
+            if bound and not sessions.sessions:
+                listed = f"sessions {sessions.status.value}"
         return SafeText(f"{version}{told}, {listed}")
     shown = one.blob
     return SafeText(human_size(len(shown.data)) if isinstance(shown, Blob) and one.status is not Status.STALE else "")

@@ -13,8 +13,9 @@ from kho_tui.context import Context
 from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.simulator.qemu.console import Outcome, RetrievedFile
 from kho_tui.text import SafeText
+from kho_tui.views.cli.opened import write_json
 from kho_tui.views.cli.progress import StderrProgress
-from kho_tui.views.export.json_stream import Json, json_pieces
+from kho_tui.views.export.json_stream import Json
 
 EXIT_CODES = {Outcome.TAKEN: 0, Outcome.IGNORED: 1, Outcome.PANIC: 1, Outcome.NONE: 2}
 _LAST_LINES = 10
@@ -38,8 +39,7 @@ def boot(path: str, request: BootRequest, *, as_json: bool) -> int:
         report = boot_state(path, request, Context(progress=progress.report), say, begin=begin)
     progress.clear()
     if as_json:
-        sys.stdout.writelines(json_pieces(boot_json(report)))
-        sys.stdout.write("\n")
+        write_json(boot_json(report))
     else:
         for line in _conclusion(report, request):
             print(line)

@@ -11,19 +11,16 @@ from kho_tui.analysis.checks.cost import RestoreCost
 from kho_tui.analysis.checks.registry import BY_CODE, EVERY_CODE
 from kho_tui.analysis.checks.report import Report, Result
 from kho_tui.analysis.checks.rule import Answer
-from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.codes import CODES
 from kho_tui.model.facts import Missing
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, exit_code, read_target
 from kho_tui.text import plural, visible
-from kho_tui.views.cli.opened import open_request
-from kho_tui.views.cli.progress import StderrProgress
+from kho_tui.views.cli.opened import opening, telling, write_json
 from kho_tui.views.cli.request import Request
 from kho_tui.views.cli.target_text import target_lines
 from kho_tui.views.export.check_json import check_json
-from kho_tui.views.export.json_stream import json_pieces
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "bright_black"}
 
@@ -41,27 +38,23 @@ class CheckRequest:
 
 def check(request: Request, wanted: CheckRequest, *, as_json: bool) -> int:
     """Check and print; the exit code. Raises InputError for a request that makes no sense."""
-    progress = StderrProgress()
     only, skip = (tuple(code.upper() for code in codes) for codes in (wanted.only, wanted.skip))
     with ExitStack() as stack:
-        try:
-            target = None if wanted.target is None else read_target(wanted.target, Context(progress=progress.report))
-            # Each state has a budget of its own: one must not be cut because of the other. A side is compared with its neighbour,
-            # so the state is opened whole.
-            opened = stack.enter_context(open_request(replace(request, side=None), Context(progress=progress.report)))
-            after = None
-            if wanted.after is not None:
-                later = replace(request, path=wanted.after, side=None)
-                after = stack.enter_context(open_request(later, Context(progress=progress.report))).state
-            context = Context(progress=progress.report)
+        target = None
+        if wanted.target is not None:
+            with telling() as context:
+                target = read_target(wanted.target, context)
+        # A side is compared with its neighbour, so the state is opened whole.
+        opened = stack.enter_context(opening(replace(request, side=None)))
+        after = None
+        if wanted.after is not None:
+            after = stack.enter_context(opening(replace(request, path=wanted.after, side=None))).state
+        with telling() as context:
             checked = check_state(opened, context, side=request.side, after=after, only=only, skip=skip)
             received = None if target is None else check_target(opened.state, target, request.side)
-        finally:
-            progress.clear()
         code = exit_code(checked, received, strict=wanted.strict)
         if as_json:
-            sys.stdout.writelines(json_pieces(check_json(checked, received, strict=wanted.strict)))
-            sys.stdout.write("\n")
+            write_json(check_json(checked, received, strict=wanted.strict))
         else:
             if received is not None:
                 _print(_Line("bold" if number == 0 else "", line) for number, line in enumerate(target_lines(received)))

@@ -8,20 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kho_tui.analysis.diff.verdict import with_consequences
-from kho_tui.context import Context
 from kho_tui.errors import InputError
-from kho_tui.model.change import Change, ChangeKind, Diff, EntityFate, Fate, FieldChange, HandoverFates, MemoryChange, Part
+from kho_tui.model.change import Change, ChangeKind, Diff, EntityFate, Fate, FieldChange, HandoverFates, MemoryChange
 from kho_tui.operations.diff_states import VIEWS, Compared, View, diff_states
-from kho_tui.text import human_size, plural, visible
-from kho_tui.views.cli.opened import open_request
-from kho_tui.views.cli.progress import StderrProgress
+from kho_tui.text import visible
+from kho_tui.views.cli.opened import opening, telling, write_json
 from kho_tui.views.cli.request import Request
-from kho_tui.views.export.json_stream import json_pieces
+from kho_tui.views.diff_words import EVIDENCE_WORDS, FATE_MARKS, PART_MARKS, memory_words
 from kho_tui.views.format import format_value
 
-FATE_MARKS = {Fate.KEPT: "=", Fate.MUST: "=", Fate.MAY: "~", Fate.LOST: "-", Fate.UNTOLD: "?"}
 _FATE_ORDER = (Fate.LOST, Fate.UNTOLD, Fate.MAY, Fate.KEPT, Fate.MUST)
-_PART_MARKS = {Part.OLD: "-", Part.NEW: "+", Part.ORDER: "~"}
 _STYLES = {"+": "green", "-": "red", "~": "yellow", ">": "cyan", "?": "magenta", "=": "bright_black"}
 KINDS = tuple(dict.fromkeys((*(kind.value for kind in ChangeKind), *(fate.value for fate in Fate))))
 """What --only takes."""
@@ -53,13 +49,8 @@ def diff(old: Request, new: Request, wanted: DiffRequest, *, as_json: bool) -> i
     unknown = next((word for word in wanted.only if word not in KINDS), None)
     if unknown is not None:
         raise InputError(f"--only {visible(unknown[:40])}: there is no such kind; there are {', '.join(KINDS)}")
-    progress = StderrProgress()
-    try:
-        # Each state has a budget of its own: one must not be cut because of the other.
-        with open_request(old, Context(progress=progress.report)) as one, open_request(new, Context(progress=progress.report)) as other:
-            compared = diff_states(one.state, other.state, view, Context(progress=progress.report))
-    finally:
-        progress.clear()
+    with opening(old) as one, opening(new) as other, telling() as context:
+        compared = diff_states(one.state, other.state, view, context)
     if not wanted.quiet:
         _print(compared, wanted, as_json=as_json)
     return compared.exit_code(strict=wanted.strict)
@@ -76,8 +67,7 @@ def _print(compared: Compared, wanted: DiffRequest, *, as_json: bool) -> None:
     if as_json:
         from kho_tui.views.export.diff_json import diff_json
 
-        sys.stdout.writelines(json_pieces(diff_json(compared, wanted.only, stat=wanted.stat)))
-        sys.stdout.write("\n")
+        write_json(diff_json(compared, wanted.only, stat=wanted.stat))
         return
     lines = _stat(compared) if wanted.stat else _lines(compared, wanted.only)
     if sys.stdout.isatty():
@@ -118,7 +108,7 @@ def _stat(compared: Compared) -> Iterator[_Line]:
 
 def _lines(compared: Compared, only: Sequence[str]) -> Iterator[_Line]:
     for one in compared.evidence:
-        yield _Line(0, "", f"evidence: {({True: 'yes', False: 'no', None: 'cannot tell'})[one.holds]}: {one.text}")
+        yield _Line(0, "", f"evidence: {EVIDENCE_WORDS[one.holds]}: {one.text}")
     if compared.fates is not None:
         yield from _fates(compared.fates, only)
     if compared.diff is not None and compared.fates is not None:
@@ -186,9 +176,4 @@ def _fields(fields: Sequence[FieldChange], depth: int) -> Iterator[_Line]:
 
 
 def _memory(one: MemoryChange, depth: int) -> _Line:
-    where = ", ".join(f"{low:#x}-{high:#x}" for low, high in one.ranges[:3])
-    more = f" and {one.count - 3} more" if one.count > 3 else ""
-    owner = f" of {one.owner.text}" if one.owner is not None else ""
-    reason = f": {one.reason}" if one.reason else ""
-    said = f"preserved {one.part.value}: {human_size(one.size)} ({one.kind}{owner}), {plural(one.count, 'range')}: {where}{more}{reason}"
-    return _Line(depth, _PART_MARKS[one.part], said)
+    return _Line(depth, PART_MARKS[one.part], memory_words(one))

@@ -100,6 +100,7 @@ def _sums(memory: MemoryMap) -> Iterator[str]:
     yield from _ranges(sums.lost)
     overlap = "claimed by more than one owner" if sums.overlap else "no two owners claim the same page"
     yield f"overlap    {format_value(sums.overlap, Unit.BYTES)}: {overlap}"
+    yield from _ranges(sums.shared)
 
 
 def _covered(sums: Sums) -> str:
@@ -132,7 +133,7 @@ def _bars(mapped: Mapped, window: tuple[int, int] | None, width: int) -> Iterato
     yield f"kept: share of a column that is preserved, {_NOTHING} none, 1 to 8 some, 9 all"
     legend = [f"{letter} {kind.label}" for kind, letter in LETTERS.items() if letter in letters]
     if _UNOWNED in letters:
-        legend.append(f"{_UNOWNED} preserved, no owner")
+        legend.append(f"{_UNOWNED} preserved, {'no owner' if memory.owner_gap is None else 'owner not told'}")
     if legend:
         yield f"owners, the largest of a column: {', '.join(legend)}"
 

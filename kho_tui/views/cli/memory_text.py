@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from kho_tui.analysis.kinds import Kind
 from kho_tui.layout.struct import Unit
-from kho_tui.model.facts import Fact, Missing
+from kho_tui.model.facts import Fact, Missing, known
 from kho_tui.operations.memory_cost import MemoryCost
 from kho_tui.text import human_size, plural
 from kho_tui.views.format import format_value
@@ -25,7 +24,7 @@ def print_memory(cost: MemoryCost) -> None:
 
 def memory_lines(cost: MemoryCost) -> Iterator[str]:
     """The lines of the accounts."""
-    yield _line("RAM", cost.ram, "System RAM of /proc/iomem")
+    yield _line("RAM", cost.ram, f"{'at least: ' + cost.ram_bound + '; ' if cost.ram_bound else ''}System RAM of /proc/iomem")
     for node in cost.nodes:
         yield f"  {node.name:<{_NAME - 2}} {node.start:#x}-{node.start + node.size:#x}  {human_size(node.size)}"
     yield from _scratch(cost)
@@ -35,9 +34,12 @@ def memory_lines(cost: MemoryCost) -> Iterator[str]:
     yield from (
         f"  {kind.label:<{_NAME - 2}} {format_value(size, Unit.BYTES)}: {kind.value.meaning}" for kind, size in cost.content.items()
     )
-    yield _line("KHO's own", _own(cost), "tracker and metadata")
-    yield _line("  tracker", cost.tracker, "not preserved: read at boot, then given back")
-    lower = "at least " if isinstance(cost.preserved, Missing) or cost.bound else ""
+    yield from _rest(cost)
+    # Blocks lengthen what an owner claims, so that a tracker cut short makes metadata a lower bound too.
+    lower = "at least " if cost.bound or cost.owners_bound else ""
+    own = "at least; tracker and metadata" if lower else "tracker and metadata"
+    yield _line("KHO's own", _own(cost), own)
+    yield _line("  tracker", cost.tracker, f"{'at least; ' if cost.bound else ''}not preserved: read at boot, then given back")
     yield f"{'  metadata':<{_NAME}} {lower}{format_value(cost.metadata_bytes, Unit.BYTES)}, part of preserved:"
     yield from (
         f"    {kind.label:<{_NAME - 4}} {format_value(size, Unit.BYTES)}: {kind.value.meaning}" for kind, size in cost.metadata.items()
@@ -60,6 +62,21 @@ def sentences(cost: MemoryCost) -> Iterator[str]:
         yield "This boot was a KHO boot: it took the areas over as they were, and kho_scratch= had no effect."
 
 
+def _rest(cost: MemoryCost) -> Iterator[str]:
+    """What makes the owners' parts add up to what is preserved; nothing where that is plain."""
+    twice = known(cost.shared)
+    shared = f"{human_size(twice)} of it counted above under two kinds" if twice else "counted once above"
+    named = (
+        ("owner not told" if cost.owners_bound else "unowned", cost.unowned, f"preserved; {cost.unowned_reason}"),
+        ("overlap", cost.overlap, f"claimed by more than one owner, {shared}"),
+        ("lost", cost.lost, "counted above and not preserved" + (", in what could be read of the tracker" if cost.bound else "")),
+        ("listed twice", cost.twice, "in preserved blocks that overlap"),
+    )
+    yield from (
+        f"  {name:<{_NAME - 2}} {format_value(size, Unit.BYTES)}: {said}" for name, size, said in named if isinstance(size, int) and size
+    )
+
+
 def _free(cost: MemoryCost) -> str:
     if isinstance(cost.scratch_free, Missing):
         return ""
@@ -69,7 +86,7 @@ def _free(cost: MemoryCost) -> str:
 
 def _scratch(cost: MemoryCost) -> Iterator[str]:
     share = ""
-    if isinstance(cost.scratch, int) and isinstance(cost.ram, int) and cost.ram:
+    if isinstance(cost.scratch, int) and isinstance(cost.ram, int) and cost.ram and not cost.ram_bound:
         share = f", {100 * cost.scratch / cost.ram:.1f} % of RAM"
     areas = cost.areas
     count = "" if isinstance(areas, Missing) else plural(len(areas), "area")
@@ -78,11 +95,6 @@ def _scratch(cost: MemoryCost) -> Iterator[str]:
     for area in () if isinstance(areas, Missing) else areas:
         name = area.kind if area.node is None else f"node {area.node}"
         yield f"  {name:<{_NAME - 2}} {area.start:#x}-{area.start + area.size:#x}  {human_size(area.size)}"
-
-
-def _kinds(sizes: Mapping[Kind, int], indent: int) -> Iterator[str]:
-    for kind, size in sizes.items():
-        yield f"{' ' * indent}{kind.label:<{_NAME - indent}} {format_value(size, Unit.BYTES)}: {kind.value.meaning}"
 
 
 def _own(cost: MemoryCost) -> Fact[int]:

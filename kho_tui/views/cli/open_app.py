@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kho_tui.context import Context
@@ -10,14 +11,15 @@ from kho_tui.views.cli.request import Request
 from kho_tui.views.tui.app import run
 
 if TYPE_CHECKING:
+    from kho_tui.operations.judge_state import Judged
     from kho_tui.operations.map_state import Whois
     from kho_tui.operations.open_state import Opened
-    from kho_tui.views.tui.loaded import Loaded, Maps, Watch
+    from kho_tui.views.tui.loaded import Against, Loaded, Maps, Watch
 
 
-def open_app(request: Request, *, watch: float | None, ascii: bool) -> int:
-    """Open the app; the exit code. ``watch``: look for changes every so many seconds."""
-    return run(lambda context: _load(request, context), visible(request.path), ascii=ascii, watch=_watch(request.path, watch))
+def open_app(request: Request, other: str = "", *, watch: float | None, ascii: bool) -> int:
+    """Open the app; the exit code. ``watch``: look for changes every so many seconds. ``other``: the path of a state to compare with."""
+    return run(lambda context: _load(request, context), visible(request.path), ascii=ascii, watch=_watch(request.path, watch), other=other)
 
 
 def _watch(path: str, seconds: float | None) -> Watch | None:
@@ -32,18 +34,25 @@ def _watch(path: str, seconds: float | None) -> Watch | None:
 def _load(request: Request, context: Context) -> Loaded:
     from kho_tui.views.cli.opened import open_request
 
-    return loaded_of(open_request(request, context), request.path, request.options)
+    return loaded_of(open_request(request, context), request.path, request.options, request)
 
 
-def loaded_of(opened: Opened, path: str, options: tuple[str, ...]) -> Loaded:
-    """What the app is given of an opened state, which stays open until the app closes it."""
+def loaded_of(opened: Opened, path: str, options: tuple[str, ...], like: Request | None = None) -> Loaded:
+    """What the app is given of an opened state, which stays open until the app closes it; ``like``: how another is opened beside it."""
     from kho_tui.analysis.memory_map import memory_map
     from kho_tui.model.entities.state import state_entity
     from kho_tui.model.verdict import verdict
-    from kho_tui.views.tui.loaded import Loaded, Maps
+    from kho_tui.views.tui.check_run import Checking
+    from kho_tui.views.tui.loaded import Loaded, Maps, Simulator
 
     state = opened.state
     maps = Maps(lambda side, context: memory_map(state, state.sides[side], context))
+    checking = Checking(lambda context: _judge(opened, maps, context))
+
+    def close() -> None:
+        checking.stop()
+        opened.close()
+
     return Loaded(
         state.machine.path,
         verdict(state),
@@ -52,19 +61,47 @@ def loaded_of(opened: Opened, path: str, options: tuple[str, ...]) -> Loaded:
         maps,
         state,
         opened.memory,
-        lambda address: _whois(opened, maps, address),
+        lambda address, context: _whois(opened, maps, address, context),
         path,
         options,
         note=opened.changed,
-        close=opened.close,
+        checking=checking,
+        close=close,
+        compare=lambda other, context: _against(opened, other, like or Request("", None, None, None, None), context),
+        simulator=Simulator(opened, lambda another, name: loaded_of(another, name, ())),
     )
 
 
-def _whois(opened: Opened, maps: Maps, address: int) -> Whois:
+def _against(opened: Opened, path: str, like: Request, context: Context) -> Against:
+    """Open what lies at a path as the first state was opened, and compare. Each has a budget of its own."""
+    from kho_tui.operations.diff_states import diff_states
+    from kho_tui.views.cli.main import split_side
+    from kho_tui.views.cli.opened import open_request
+    from kho_tui.views.tui.loaded import Against
+
+    where, side = split_side(path, None)
+    request = replace(like, path=where, side=side)
+    other = open_request(request, Context(progress=context.progress, cancelled=context.cancelled))
+    try:
+        compared = diff_states(opened.state, other.state, "auto", Context(progress=context.progress, cancelled=context.cancelled))
+        return Against(path, loaded_of(other, where, request.options), compared)
+    except BaseException:
+        other.close()
+        raise
+
+
+def _judge(opened: Opened, maps: Maps, context: Context) -> Judged:
+    from kho_tui.operations.judge_state import judge_state
+
+    return judge_state(opened, maps, context)
+
+
+def _whois(opened: Opened, maps: Maps, address: int, context: Context) -> Whois:
     """The answer of the command, from a map that the app may have already."""
-    from kho_tui.operations.map_state import SIDE_PREFERENCE, Mapped, map_state, whois
+    from kho_tui.model.sides import sides_meant
+    from kho_tui.operations.map_state import Mapped, map_state, whois
 
     state = opened.state
-    name = next((name for name in SIDE_PREFERENCE if name in state.sides), None)
-    mapped = map_state(state, Context()) if name is None else Mapped(state, state.sides[name], maps(name))
+    name = next(iter(sides_meant(state)), None)
+    mapped = map_state(state, context) if name is None else Mapped(state, state.sides[name], maps(name, context))
     return whois(mapped, opened.memory, address)

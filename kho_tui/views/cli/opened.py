@@ -41,11 +41,11 @@ class MapRequest:
 
 def show(request: Request, *, as_json: bool, blocks: bool) -> int:
     """Print the state; the exit code."""
-    with _opened(request) as opened:
+    with opening(request) as opened:
         if as_json:
             from kho_tui.views.export.state_json import state_json
 
-            _write_json(state_json(opened.state, blocks=blocks))
+            write_json(state_json(opened.state, blocks=blocks))
         else:
             from kho_tui.views.cli.show_text import print_state
 
@@ -57,7 +57,7 @@ def map_memory(request: Request, wanted: MapRequest, *, as_json: bool) -> int:
     """Print the memory map; the exit code. Raises InputError for a request that makes no sense, or where there is nothing to map."""
     kinds = _kinds(wanted.kinds)
     width = _width(wanted.width)
-    with _opened(request) as opened:
+    with opening(request) as opened:
         state = opened.state
         window = None if wanted.window is None else parse_range(wanted.window, state.machine.platform.page_size)
         mapped = _mapped(state)
@@ -66,7 +66,7 @@ def map_memory(request: Request, wanted: MapRequest, *, as_json: bool) -> int:
         if as_json:
             from kho_tui.views.export.map_json import map_json
 
-            _write_json(map_json(mapped, window, kinds))
+            write_json(map_json(mapped, window, kinds))
         else:
             from kho_tui.views.cli.map_text import print_map
 
@@ -78,13 +78,13 @@ def whois(request: Request, address: str, *, as_json: bool) -> int:
     """Print who owns an address; 0 owned, 1 nobody, 2 cannot be told."""
     from kho_tui.operations.map_state import whois as answer
 
-    with _opened(request) as opened:
+    with opening(request) as opened:
         at = parse_address(address, opened.state.machine.platform.page_size)
         found = answer(_mapped(opened.state), opened.memory, at)
         if as_json:
             from kho_tui.views.export.map_json import whois_json
 
-            _write_json(whois_json(found))
+            write_json(whois_json(found))
         else:
             from kho_tui.views.cli.whois_text import print_whois
 
@@ -99,12 +99,12 @@ def memory(request: Request, *, as_json: bool) -> int:
     from kho_tui.operations.memory_cost import memory_cost
     from kho_tui.views.cli.memory_text import print_memory, sentences
 
-    with _opened(request) as opened:
+    with opening(request) as opened:
         cost = memory_cost(_mapped(opened.state))
         if as_json:
             from kho_tui.views.export.map_json import memory_json
 
-            _write_json(memory_json(cost, list(sentences(cost))))
+            write_json(memory_json(cost, list(sentences(cost))))
         else:
             print_memory(cost)
     return 0
@@ -122,9 +122,12 @@ def parse_range(text: str, page_size: int) -> tuple[int, int]:
 
 
 @contextmanager
-def _opened(request: Request) -> Iterator[Opened]:
-    """The opened state of a command that prints, with progress on stderr while it is read."""
-    with _telling() as context:
+def opening(request: Request) -> Iterator[Opened]:
+    """The opened state of a command that prints, with progress on stderr while it is read.
+
+    Each has a budget of its own: where two are opened, one must not be cut because of the other.
+    """
+    with telling() as context:
         opened = open_request(request, context)
     with opened:
         yield opened
@@ -134,12 +137,12 @@ def _mapped(state: State) -> Mapped:
     """The memory map of a command that prints, with progress on stderr while it is made."""
     from kho_tui.operations.map_state import map_state
 
-    with _telling() as context:
+    with telling() as context:
         return map_state(state, context)
 
 
 @contextmanager
-def _telling() -> Iterator[Context]:
+def telling() -> Iterator[Context]:
     """A context whose progress goes to stderr, and is taken away at the end of the work."""
     progress = StderrProgress()
     try:
@@ -148,7 +151,8 @@ def _telling() -> Iterator[Context]:
         progress.clear()
 
 
-def _write_json(document: Json) -> None:
+def write_json(document: Json) -> None:
+    """Write a document to stdout as it is made."""
     sys.stdout.writelines(json_pieces(document))
     sys.stdout.write("\n")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
-from kho_tui.text import visible
 from kho_tui.views.reception import consumer_lines, deciding_lines
 
 

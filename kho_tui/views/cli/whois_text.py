@@ -21,7 +21,7 @@ def print_whois(found: Whois) -> None:
 
 def whois_lines(found: Whois) -> Iterator[str]:
     """The lines of the answer."""
-    yield f"{found.address:#x}, pfn {found.address // found.page_size:#x}, side {found.side}: {_owned(found)}"
+    yield f"{found.address:#x}, pfn {found.address // found.page_size:#x}, side {found.side}: {found.whose}"
     yield f"  {found.standing}"
     for layer in found.layers:
         yield from _layer(layer)
@@ -29,13 +29,6 @@ def whois_lines(found: Whois) -> Iterator[str]:
         yield f"not known here: {', '.join(f'{kind.label} ({fact.reason})' for kind, fact in found.unknown.items())}"
     yield "bytes around it"
     yield from _bytes(found.around, found.address)
-
-
-def _owned(found: Whois) -> str:
-    owners = [layer for layer in found.layers if layer.hit.kind.is_owner]
-    if owners:
-        return str(owners[0].way)
-    return f"owner cannot be told: {found.owned.reason}" if isinstance(found.owned, Missing) else "nobody owns it"
 
 
 def _layer(layer: Layer) -> Iterator[str]:

@@ -32,6 +32,7 @@ def map_json(mapped: Mapped, window: tuple[int, int] | None, kinds: Collection[K
         "range": [_hex(low), _hex(high)],
         "preserved_state": kept.status.value,
         "preserved_reason": kept.reason,
+        "owners_missing": None if memory.owner_gap is None else _reason(memory.owner_gap),
         "sums": None if isinstance(memory.sums, Missing) else _sums(memory.sums),
         "kinds": {
             kind.label: {"lane": kind.value.lane.value, "duty": kind.value.duty.value, "meaning": kind.value.meaning, "bytes": union.bytes}
@@ -58,6 +59,7 @@ def _sums(sums: Sums) -> Json:
         "lost": sums.lost.bytes,
         "lost_ranges": Rows(_range_batches(sums.lost)),
         "overlap": sums.overlap,
+        "overlap_ranges": Rows(_range_batches(sums.shared)),
         "hold": sums.hold,
     }
 
@@ -124,6 +126,7 @@ def memory_json(cost: MemoryCost, said: Collection[str]) -> Json:
         "schema": MEMORY_SCHEMA,
         "side": cost.side,
         "ram": known(cost.ram),
+        "ram_bound": cost.ram_bound or None,
         "nodes": [{"node": node.node, "start": _hex(node.start), "size": node.size} for node in cost.nodes],
         "scratch": {
             "bytes": known(cost.scratch),
@@ -142,7 +145,13 @@ def memory_json(cost: MemoryCost, said: Collection[str]) -> Json:
         "tracker": known(cost.tracker),
         "metadata": {kind.label: size for kind, size in cost.metadata.items()},
         "content": {kind.label: size for kind, size in cost.content.items()},
-        "lower_bounds": bool(cost.bound),
+        "unowned": known(cost.unowned),
+        "unowned_reason": cost.unowned_reason if cost.unowned else None,
+        "overlap": known(cost.overlap),
+        "counted_in_two_kinds": known(cost.shared),
+        "lost": known(cost.lost),
+        "listed_twice": known(cost.twice),
+        "lower_bounds": bool(cost.bound or cost.owners_bound),
         "meminfo": {name: known(value) for name, value in cost.counters.items()},
         "booted_by_kho": cost.by_kho or None,
         "notes": list(said),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Fact, Missing, Status, known
-from kho_tui.model.luo import File, Luo, Memfd, Session
+from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session
 from kho_tui.model.runs import Runs
 from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, Root, Scratch, Side, State, Subtree
 from kho_tui.model.tracker import PreservedMap
@@ -156,7 +156,7 @@ def _luo(luo: Luo, blocks: bool) -> Json:
         "sessions_state": sessions.status.value,
         "sessions_reason": sessions.reason,
         "sessions": None if isinstance(sessions, Missing) else [_session(s, blocks) for s in sessions.sessions],
-        "flbs_state": flbs.status.value,
+        "flbs_state": "absent" if isinstance(flbs, FlbList) and flbs.header is None else flbs.status.value,
         "flbs_reason": flbs.reason,
         "flbs": None
         if isinstance(flbs, Missing)

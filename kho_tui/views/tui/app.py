@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import Event
+from threading import Event, Thread
 from time import strftime
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -27,6 +27,7 @@ from kho_tui.views.tui.theme import choose_look
 if TYPE_CHECKING:
     from kho_tui.views.tui.loaded import Loader, Watch
     from kho_tui.views.tui.navigate import Spot
+    from kho_tui.views.tui.simulator_chain import Chain, Link
     from kho_tui.views.tui.state_screen import StateScreen
     from kho_tui.views.tui.travel import Journey, Prepared
 
@@ -35,7 +36,10 @@ _DEFAULTS = Config()
 
 
 class KhoApp(App[None], inherit_bindings=False):
-    """The inspector of one state. ``note`` is a warning shown with it, ``start`` where it opens (None: the overview)."""
+    """The inspector of one state. ``note`` is a warning shown with it, ``start`` where it opens (None: the overview).
+
+    ``other`` is the path of a state to compare with; with one it opens where the two are compared.
+    """
 
     TITLE = "kho-tui"
     CSS_PATH = "app.tcss"
@@ -57,6 +61,7 @@ class KhoApp(App[None], inherit_bindings=False):
         ascii: bool = False,
         watch: Watch | None = None,
         start: Spot | None = None,
+        other: str = "",
     ) -> None:
         self.config = config
         self.look = choose_look(os.environ, config, ascii=ascii)
@@ -65,11 +70,15 @@ class KhoApp(App[None], inherit_bindings=False):
         self.set_keymap(dict(config.keys))
         self.animation_level = "none"
         self.fault: SafeText | None = None
-        self._load = load
         self._opened = title
+        self._opening = load
+        self._chain: Chain | None = None
+        """The states to switch between; None before one was simulated."""
+        self._shown_link: Link | None = None
         self._note = note
         self._watch = watch
         self._start = start
+        self._other = other
         self._action = Context()
         self._problem: int | None = None
         self._shown: StateScreen | None = None
@@ -93,7 +102,7 @@ class KhoApp(App[None], inherit_bindings=False):
         """Load the state, then show it where ``journey`` says."""
         progress = Progress()
         context = self._new_action(progress)
-        screen = LoadingScreen(self._opened, context, progress)
+        screen = LoadingScreen(self._opened if self._chain is None else self._chain.here.title, context, progress)
         if isinstance(self.screen, LoadingScreen):
             self.switch_screen(screen)
         else:
@@ -102,6 +111,7 @@ class KhoApp(App[None], inherit_bindings=False):
         def done(result: tuple[Prepared, Journey]) -> None:
             if self._action is context:
                 self._show(*result, self._note)
+                self._import_the_rest()
                 self._poll()
             else:
                 result[0].loaded.close()
@@ -124,17 +134,20 @@ class KhoApp(App[None], inherit_bindings=False):
 
     def _read(self, context: Context, height: int, journey: Journey | None, before: Prepared | None) -> tuple[Prepared, Journey]:
         """In a thread: the state, and what has to be known before it can be shown."""
-        if self._watch is not None:
+        if self._watch is not None and not self._is_simulated:
             # What changes from here on is news, also what changes while it is read.
             self._watch.changed()
-        loaded = self._load(context)
+        loaded = (self._opening if self._chain is None else self._chain.here.load)(context)
         try:
             from kho_tui.views.tui.bodies import body_class
-            from kho_tui.views.tui.navigate import Where
+            from kho_tui.views.tui.navigate import ListSpot, Where
             from kho_tui.views.tui.state_screen import prepare
             from kho_tui.views.tui.travel import Journey
 
-            journey = journey or Journey(self._start, base=self.config.numbers)
+            first = self._start or (ListSpot(Where.DIFF) if self._other else None)
+            journey = journey or Journey(first, base=self.config.numbers, other=self._other)
+            if journey.other:
+                loaded = loaded.beside(journey.other, context)
             body_class(journey.spot.where if journey.spot is not None else Where.OVERVIEW)
             return prepare(loaded, height, journey, before, context.cancelled), journey
         except BaseException:
@@ -146,6 +159,7 @@ class KhoApp(App[None], inherit_bindings=False):
 
         old, screen = self._shown, StateScreen(prepared, journey, notice)
         self._shown = screen
+        self._shown_link = None if self._chain is None else self._chain.here
         self._read_at = strftime("%H:%M:%S")
         self._is_behind = False
         if old is not None and isinstance(self.screen, LoadingScreen):
@@ -154,16 +168,68 @@ class KhoApp(App[None], inherit_bindings=False):
         if old is not None:
             old.loaded.close()
 
+    def _import_the_rest(self) -> None:
+        from kho_tui.views.tui.bodies import import_bodies
+
+        Thread(target=import_bodies, daemon=True).start()
+
     @on(Finished)
     def _finished(self, message: Finished) -> None:
         message.deliver()
+
+    # Simulating
+
+    @property
+    def _is_simulated(self) -> bool:
+        """Whether the state that is shown, or loaded, is none that was opened."""
+        return self._chain is not None and self._chain.at > 0
+
+    def simulate(self) -> None:
+        """Open the simulator on the state that is shown."""
+        from kho_tui.views.tui.simulator_chain import Chain
+        from kho_tui.views.tui.simulator_screen import SimulatorScreen
+
+        if self._shown is None:
+            return
+        if self._chain is None:
+            self._chain = Chain(self._opened, self._opening)
+            self._shown_link = self._chain.here
+
+        def done(at: int | None) -> None:
+            if at is not None:
+                self._switch(at)
+
+        self.push_screen(SimulatorScreen(self._chain, self._shown.loaded), done)
+
+    def step_chain(self, direction: int) -> None:
+        """Show the state before or behind this one."""
+        chain = self._chain
+        if chain is None or len(chain.links) == 1:
+            self._tell_once("there is only this state: s simulates a kexec")
+        elif 0 <= chain.at + direction < len(chain.links):
+            self._switch(chain.at + direction)
+        else:
+            self._tell_once("this is what was opened" if direction < 0 else "nothing comes after this state")
+
+    def _switch(self, at: int) -> None:
+        """Show another state of the chain, in the place that is shown now."""
+        if self._chain is None or self._shown is None:
+            return
+        self._chain.at = at
+        written = self._chain.here.written
+        if self._chain.here is not self._shown_link or (written and written != self._shown.loaded.path):
+            self.load(self._shown.journey_elsewhere)
+
+    def _tell_once(self, text: str) -> None:
+        if self._shown is not None:
+            self._shown.bottom.say(text)
 
     # Watching
 
     def _poll(self) -> None:
         """Wait for a change in a thread, then read the state again."""
         watch, context = self._watch, self._action
-        if watch is None:
+        if watch is None or self._is_simulated:
             return
 
         def wait() -> bool:
@@ -225,6 +291,8 @@ class KhoApp(App[None], inherit_bindings=False):
             self._problem = None
             self.pop_screen()
             self._action = Context()
+            if self._chain is not None and self._shown_link in self._chain.links:
+                self._chain.at = self._chain.links.index(self._shown_link)
             self._poll()
 
     def action_reload(self) -> None:
@@ -259,10 +327,10 @@ class KhoApp(App[None], inherit_bindings=False):
         self.exit(return_code=KhoError.exit_code)
 
 
-def run(load: Loader, title: SafeText, *, ascii: bool = False, watch: Watch | None = None) -> int:
+def run(load: Loader, title: SafeText, *, ascii: bool = False, watch: Watch | None = None, other: str = "") -> int:
     """Show what ``load`` gives until the user leaves; the exit code."""
     config, trouble = load_config(os.environ)
-    app = KhoApp(load, title, config, note=trouble, ascii=ascii, watch=watch)
+    app = KhoApp(load, title, config, note=trouble, ascii=ascii, watch=watch, other=other)
     app.run()
     app.close_state()
     if app.fault is not None:

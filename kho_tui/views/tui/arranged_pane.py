@@ -107,6 +107,7 @@ class ArrangedPane(ListPane):
         self._page_size = page_size
         self._settled = settled
         self._listing: Listing | None = None
+        self._doubt = NO_TEXT
         self._query: Query | None = None
         self._order = ""
         self._wanted = 0
@@ -124,8 +125,9 @@ class ArrangedPane(ListPane):
 
     @property
     def row(self) -> int | None:
-        """The row of the listing at the cursor."""
-        return self.rows.row(self.cursor) if isinstance(self.rows, Arranged) and len(self.rows) else None
+        """The row of the listing at the cursor; None while it still shows another listing."""
+        rows = self.rows
+        return rows.row(self.cursor) if isinstance(rows, Arranged) and rows.listing is self._listing and len(rows) else None
 
     @property
     def note(self) -> SafeText:
@@ -134,9 +136,9 @@ class ArrangedPane(ListPane):
         parts += [SafeText(f"by {self._order}")] if self._order else []
         return SafeText(f" {look_of(self).glyphs.dot} ".join(parts)) if parts else NO_TEXT
 
-    def take(self, listing: Listing, row: int = 0) -> None:
-        """Show a listing, with a row of it selected where it fits the filter."""
-        self._listing, self._wanted = listing, row
+    def take(self, listing: Listing, row: int = 0, doubt: SafeText = NO_TEXT) -> None:
+        """Show a listing, with a row of it selected where it fits the filter. ``doubt``: why it may lack rows, empty where it is whole."""
+        self._listing, self._wanted, self._doubt = listing, row, doubt
         query, order = self._query, self._order
 
         def done(result: Arranged) -> None:
@@ -144,7 +146,9 @@ class ArrangedPane(ListPane):
                 return
             with self.prevent(TableView.Moved):
                 if len(listing):
-                    self.show(result, result.place_of(self._wanted) or 0, order)
+                    self.show(result, result.place_of(self._wanted) or 0, order, is_part=bool(doubt))
+                elif doubt:
+                    self.show_nothing(doubt, Role.BAD)
                 else:
                     self.show_nothing(SafeText("none"))
             self.center_cursor()
@@ -172,7 +176,7 @@ class ArrangedPane(ListPane):
         self.words = words
         self._order = order if order in self._units else ""
         if self._listing is not None:
-            self.take(self._listing, self._wanted if self.row is None else self.row)
+            self.take(self._listing, self._wanted if self.row is None else self.row, self._doubt)
 
     def next_order(self) -> None:
         """Sort by the next column, after the last as the rows stand."""

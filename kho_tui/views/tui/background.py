@@ -124,9 +124,12 @@ class Stoppable:
                 done(result)
 
         def failed(error: BaseException, text: SafeText) -> None:
-            if self._stop is stop:
-                self._stop = None
-            if not isinstance(error, Cancelled):
+            if self._stop is not stop:
+                return
+            self._stop = None
+            if isinstance(error, Cancelled):
+                teller.clear()
+            else:
                 teller.say(text, Role.BAD)
 
         run_beside(self._pump, lambda: work(stop), ended, failed)

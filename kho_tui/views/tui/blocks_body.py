@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Event
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -11,23 +12,26 @@ from textual.widget import Widget
 from kho_tui.analysis.kinds import Lane
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.analysis.owned_blocks import NOBODY, OwnedRuns, blocks_of, owned_blocks
+from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.sides import no_side, sides_meant
 from kho_tui.model.tracker import PreservedMap
-from kho_tui.operations.map_state import SIDE_PREFERENCE, Mapped, whois
+from kho_tui.operations.map_state import Mapped, whois
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 from kho_tui.views.format import parse_address
 from kho_tui.views.query import Query, parse_query
+from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.background import Finished, Newest, Stoppable
 from kho_tui.views.tui.blocks_rows import COLUMNS, SORTS, Block, BlockView, OwnedBy
-from kho_tui.views.tui.body import Body, Stage, Where
+from kho_tui.views.tui.body import Body, Stage
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Line, Role, pad, spans, wrap
 from kho_tui.views.tui.list_pane import ListPane
-from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot
+from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
 from kho_tui.views.tui.paint import Panel, look_of
 from kho_tui.views.tui.table_view import TableView
 
@@ -54,10 +58,11 @@ class BlocksBody(Body):
         super().__init__(stage)
         self.list = ListPane("blocks", id="blocks-list")
         self.about = Panel(id="blocks-about", raised=True)
-        self._sides = [name for name in SIDE_PREFERENCE if name in stage.loaded.state.sides]
+        self._sides = sides_meant(stage.loaded.state)
         self._side = ""
         self._owned: OwnedBy | None = None
-        self._view: OwnedRuns | None = None
+        self._shown: BlockView | None = None
+        """What the list shows of them; what is known of owners meanwhile may already be more."""
         self._words = ""
         self._query: Query | None = None
         self._sort = SORTS[0]
@@ -111,17 +116,16 @@ class BlocksBody(Body):
     @property
     def block(self) -> Block | None:
         """The block at the cursor."""
-        if self._owned is None or self._view is None or not self._view.blocks:
-            return None
-        return next(self._owned.blocks(self._view, self.list.cursor, 1), None)
+        shown = self._shown
+        return None if shown is None or not len(shown) else next(shown.owned.blocks(shown.pieces, self.list.cursor, 1), None)
 
     @property
     def trail(self) -> tuple[SafeText, ...]:
         """Side, block, owner."""
-        block = self.block
-        if block is None or self._owned is None:
+        block, shown = self.block, self._shown
+        if block is None or shown is None:
             return (SafeText(self._side),) if self._side else ()
-        owner = (self._owned.owner_text(block),) if self._owned.memory is not None else ()
+        owner = (shown.owned.owner_text(block),) if shown.owned.memory is not None else ()
         return (SafeText(self._side), SafeText(f"block {block.number}"), *owner)
 
     @property
@@ -156,10 +160,10 @@ class BlocksBody(Body):
     # What is shown
 
     def _show_side(self, side: str, number: int) -> None:
-        self._side, self._owned, self._view, self._wanted = side, None, None, number
+        self._side, self._owned, self._shown, self._wanted = side, None, None, number
         state = self.stage.loaded.state
         if not side:
-            self._say_nothing(SafeText(state.absent or "no handover in this capture"))
+            self._say_nothing(no_side(state))
             return
         preserved = state.sides[side].preserved
         if isinstance(preserved, Missing):
@@ -180,8 +184,10 @@ class BlocksBody(Body):
         preserved = self.stage.loaded.state.sides[side].preserved
         assert isinstance(preserved, PreservedMap)
 
-        def work(_stop: object) -> OwnedBy:
-            memory = self.stage.loaded.maps(side)
+        def work(stop: Event) -> OwnedBy:
+            context = Context(cancelled=stop)
+            memory = self.stage.loaded.maps(side, context)
+            context.step("owners")
             found = OwnedBy(owned_blocks(memory, preserved.runs), memory)
             _ = found.owners  # made here: there may be many
             return found
@@ -207,29 +213,35 @@ class BlocksBody(Body):
         def done(view: OwnedRuns) -> None:
             if self._owned is not owned:
                 return
-            self._view = view
+            self._shown = BlockView(owned, view)
             row = view.row_of(self._wanted)
             with self.prevent(TableView.Moved):
-                self.list.show(BlockView(owned, view), row or 0, sort)
-            self.list.set_title(self._title(owned, view))
+                self.list.show(self._shown, row or 0, sort, is_part=self._is_part)
+            self.list.set_title(self._title(owned, view, query))
             self.list.center_cursor()
             self._tell()
 
-        if query is None and sort == SORTS[0]:
-            done(owned.pieces)
-        else:
-            self._arranging.run(lambda: owned.arranged(query, sort), done, lambda text: self.stage.bottom.say(text, Role.BAD))
+        # Also where nothing is to be done: else an older arrangement that still runs would come after it.
+        self._arranging.run(lambda: owned.arranged(query, sort), done, lambda text: self.stage.bottom.say(text, Role.BAD))
 
-    def _title(self, owned: OwnedBy, view: OwnedRuns) -> SafeText:
-        preserved = self.stage.loaded.state.sides[self._side].preserved
-        bound = "at least " if preserved.status is not Status.DECODED else ""
-        part = f"{view.blocks} of " if self._query and view is not owned.pieces else ""
+    @property
+    def _is_part(self) -> bool:
+        return self.stage.loaded.state.sides[self._side].preserved.status is not Status.DECODED
+
+    def _title(self, owned: OwnedBy, view: OwnedRuns, query: Query | None) -> SafeText:
+        bound = "at least " if self._is_part else ""
+        part = f"{bound}{view.blocks} of " if query is not None else ""
         return SafeText(f"blocks of {self._side}: {part}{bound}{owned.pieces.blocks}, {human_size(view.bytes)}")
 
     def on_resize(self, _event: events.Resize) -> None:
         """Share the new size."""
-        self.about.styles.height = max(4, self.size.height // 4)
-        self.call_after_refresh(self._tell)
+        self.about.styles.height = self._about_height
+        after_layout(self, self._tell)
+
+    @property
+    def _about_height(self) -> int:
+        """Asked of the body's own size: the panel may be told before it has the height that it was given."""
+        return max(4, self.size.height // 4)
 
     @on(TableView.Moved)
     def _moved(self, message: TableView.Moved) -> None:
@@ -244,21 +256,19 @@ class BlocksBody(Body):
         self.list.write_in(self.stage.base)
 
     def _tell(self) -> None:
-        size = self.about.size
         block = self.block
-        lines = [] if block is None else self._about(block, size.width - 4)
-        self.about.show([(*spans(("  ", Role.TEXT)), *line) for line in lines[: size.height]])
+        shown = self._shown
+        lines = [] if block is None or shown is None else self._about(block, shown.owned.memory, self.size.width - 4)
+        self.about.show([(*spans(("  ", Role.TEXT)), *line) for line in lines[: self._about_height]])
         self.stage.moved()
 
-    def _about(self, block: Block, width: int) -> list[Line]:
-        assert self._owned is not None
+    def _about(self, block: Block, memory: MemoryMap | None, width: int) -> list[Line]:
         glyphs = look_of(self).glyphs
         pages = plural(block.size // self.stage.loaded.page_size, "page")
         what = f"  order {block.order}: {pages}, {human_size(block.size)}"
         lines = [spans((f"{block.address:#x} - {block.address + block.size - 1:#x}", Role.ADDRESS), (what, Role.NUMBER))]
         state = self.stage.loaded.state
         side = state.sides[self._side]
-        memory = self._owned.memory
         if memory is not None:
             found = whois(Mapped(state, side, memory), None, self._telling_address(block, memory))
             lines += wrap(found.standing, width, 2, Role.DIM if block.claim != NOBODY else Role.WARN, glyphs.ellipsis)
@@ -289,9 +299,10 @@ class BlocksBody(Body):
     @on(TableView.Chosen)
     def _chosen(self, message: TableView.Chosen) -> None:
         message.stop()
-        block, owned = self.block, self._owned
-        if block is None or owned is None:
+        block, shown = self.block, self._shown
+        if block is None or shown is None:
             return
+        owned = shown.owned
         if owned.memory is None:
             self.stage.bottom.say(f"whose it is is not known{' yet' if self._owners.is_running else ''}", Role.DIM)
         elif block.claim == NOBODY:
@@ -313,6 +324,7 @@ class BlocksBody(Body):
         except InputError as error:
             self.stage.bottom.say(explain(error), Role.WARN)
             return
+        self.stage.bottom.clear()
         self._words, self._query = text, query
         self._arrange(self._number)
 
@@ -359,10 +371,9 @@ class BlocksBody(Body):
 
     def hit(self, direction: int) -> bool:
         """The next or previous owner with the text in it, round and round."""
-        owned, view = self._owned, self._view
-        if not self._sought or owned is None or view is None:
+        if not self._sought or self._shown is None:
             return False
-        wanted = owned.owned_by(self._sought)
+        view, wanted = self._shown.pieces, self._shown.owned.owned_by(self._sought)
         row = view.change(self.list.cursor, direction, wanted)
         if row is None:
             row = view.change(-1 if direction > 0 else view.blocks, direction, wanted)
@@ -375,13 +386,13 @@ class BlocksBody(Body):
     def show_address(self, address: int) -> bool:
         """To the block that holds an address."""
         preserved = self.stage.loaded.state.sides[self._side].preserved if self._side else None
-        view = self._view
-        if not isinstance(preserved, PreservedMap) or view is None:
+        shown = self._shown
+        if not isinstance(preserved, PreservedMap) or shown is None:
             return False
         number = preserved.runs.block_at(address)
         if number is None:
             return False
-        row = view.row_of(number)
+        row = shown.pieces.row_of(number)
         if row is None:
             self.stage.bottom.say(f"the block that holds {address:#x} does not fit the filter", Role.WARN)
         else:
@@ -390,9 +401,9 @@ class BlocksBody(Body):
 
     def step(self, direction: int) -> bool:
         """To where another owner's blocks begin."""
-        if self._view is None:
+        if self._shown is None:
             return False
-        row = self._view.change(self.list.cursor, direction)
+        row = self._shown.pieces.change(self.list.cursor, direction)
         if row is None:
             self.stage.bottom.say("no other owner " + ("below" if direction > 0 else "above"), Role.DIM)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,10 +19,18 @@ from kho_tui.views.tui.lines import Role, Span
 from kho_tui.views.tui.list_pane import Cell, ListColumn, number_width
 from kho_tui.views.tui.map_lanes import kind_role
 
-COLUMNS: Mapping[str, Unit] = {"addr": Unit.PHYS, "order": Unit.ORDER, "size": Unit.BYTES, "owner": Unit.TEXT, "kind": Unit.TEXT}
+COLUMNS: Mapping[str, Unit] = {
+    "number": Unit.COUNT,
+    "addr": Unit.PHYS,
+    "order": Unit.ORDER,
+    "size": Unit.BYTES,
+    "owner": Unit.TEXT,
+    "kind": Unit.TEXT,
+}
 """What a filter may ask for."""
 SORTS = ("addr", "size", "owner")
 _NOBODY_TEXT = SafeText("nobody")
+_NOT_TOLD_TEXT = SafeText("owner not told")
 _NOT_YET = (Span(SafeText("..."), Role.DIM), Span(SafeText("")))
 _ROOM_FOR_NUMBERS = 96
 _ROOM_FOR_KINDS = 60
@@ -53,7 +61,8 @@ class OwnedBy:
     def owners(self) -> tuple[SafeText, ...]:
         """Each claim's owner in words, and at the end the word for none."""
         claims = () if self.memory is None else self.memory.claims
-        return (*(self._words(claim.path) for claim in claims), _NOBODY_TEXT)
+        is_gap = self.memory is not None and self.memory.owner_gap is not None
+        return (*(self._words(claim.path) for claim in claims), _NOT_TOLD_TEXT if is_gap else _NOBODY_TEXT)
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -75,10 +84,11 @@ class OwnedBy:
         """The blocks that fit a filter, by address, size (largest first) or owner. Raises nothing; takes a while where there is much."""
         found = self.pieces
         if query is not None:
-            found = found.split_at(query.constants("addr"))
+            found = found.split_at([*query.constants("addr"), *self._addresses(query.constants("number"))])
             # A claim of NOBODY, -1, is the last of the texts.
             owner, kind = Words(found.claim, self.owners), Words(found.claim, self.kinds)
-            data: dict[str, Data] = {"addr": found.start, "order": found.order, "size": found.sizes, "owner": owner, "kind": kind}
+            whole: dict[str, Data] = {"number": found.number, "addr": found.start, "order": found.order, "size": found.sizes}
+            data: dict[str, Data] = whole | {"owner": owner, "kind": kind}
             found = found.take(query.mask(data))
         if sort == "size":
             return found.take(np.lexsort((found.start, -found.order.astype(np.int16))))
@@ -87,6 +97,13 @@ class OwnedBy:
             rank = np.append(np.argsort(np.argsort(texts, kind="stable"), kind="stable"), len(texts))
             return found.take(np.lexsort((found.start, rank[found.claim])))
         return found
+
+    def _addresses(self, numbers: Sequence[int]) -> Iterator[int]:
+        """Where the blocks of these numbers begin, those that there are."""
+        for number in numbers:
+            row = self.pieces.row_of(number) if number < self.pieces.blocks else None
+            if row is not None:
+                yield int(self.pieces.expand(row, 1).address[0])
 
     def blocks(self, view: OwnedRuns, start: int, count: int) -> Iterator[Block]:
         """Rows start..start+count-1 of an arrangement."""
@@ -145,5 +162,5 @@ class BlockView:
             return _NOT_YET
         kind = SafeText(self.owned.kinds[block.claim])
         if block.claim == NOBODY:
-            return Span(_NOBODY_TEXT, Role.WARN), Span(kind, Role.DIM)
+            return Span(self.owned.owners[NOBODY], Role.WARN), Span(kind, Role.DIM)
         return Span(self.owned.owner_text(block)), Span(kind, kind_role(memory.claims[block.claim].kind))

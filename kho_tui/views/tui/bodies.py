@@ -1,4 +1,4 @@
-"""The bodies by place. Their modules are imported when a place is first visited: nobody waits for eight at start-up."""
+"""The bodies by place. Each module is imported when it is first asked for; at start-up only that of the first place is."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _BODIES = {
     Where.SCRATCH: ("scratch_body", "ScratchBody"),
     Where.FINDINGS: ("findings_body", "FindingsBody"),
     Where.SOURCES: ("sources_body", "SourcesBody"),
+    Where.DIFF: ("diff_body", "DiffBody"),
 }
 
 
@@ -24,6 +25,12 @@ def body_class(where: Where) -> type[Body]:
     module, name = _BODIES[where]
     found: type[Body] = getattr(import_module(f"kho_tui.views.tui.{module}"), name)
     return found
+
+
+def import_bodies() -> None:
+    """Import all bodies, so that no first visit of a place waits for it."""
+    for where in Where:
+        body_class(where)
 
 
 def make_body(where: Where, stage: Stage) -> Body:

@@ -16,9 +16,10 @@ from kho_tui.model.entity import Value
 from kho_tui.text import NO_TEXT, SafeText
 from kho_tui.views.format import Base
 from kho_tui.views.tui.bottom import Bottom, Hint
+from kho_tui.views.tui.changes import Changes
 from kho_tui.views.tui.loaded import Loaded
-from kho_tui.views.tui.navigate import MapPlace, Spot
-from kho_tui.views.tui.navigate import Where as Where
+from kho_tui.views.tui.navigate import MapPlace, Spot, Where
+from kho_tui.views.tui.tree_model import TreeModel
 
 
 class Stage(Protocol):
@@ -27,6 +28,14 @@ class Stage(Protocol):
     @property
     def loaded(self) -> Loaded:
         """The state that is shown."""
+
+    @property
+    def tree_model(self) -> TreeModel:
+        """The rows of the tree, fetched in part before the state is shown."""
+
+    @property
+    def changes(self) -> Changes:
+        """What changed since the read before."""
 
     @property
     def bottom(self) -> Bottom:
@@ -104,6 +113,10 @@ class Body(Vertical):
 
     def step(self, direction: int) -> bool:
         """To the next (1) or previous (-1) of what this place is about; False: there is none here, the screen steps through findings."""
+        return False
+
+    def map(self) -> bool:
+        """``m`` where it means something else here; False: the map of the state is shown at ``place``."""
         return False
 
     @property

@@ -43,11 +43,6 @@ class Bottom(Vertical):
         """True while something is typed."""
         return self._prompt.is_open
 
-    @property
-    def has_message(self) -> bool:
-        """True while something said stands in the line."""
-        return bool(self._message)
-
     def say(self, text: str, role: Role = Role.TEXT) -> None:
         """Something that happened, until ``clear``. The text is ours or safe already."""
         self._message = spans((text, role))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Event
 from typing import Protocol
 
-from kho_tui.errors import InputError
+from kho_tui.context import Context
+from kho_tui.errors import Cancelled, InputError
 from kho_tui.model.entity import Entity
-from kho_tui.model.facts import Missing
 from kho_tui.operations.map_state import Layer, Whois
-from kho_tui.text import SafeText, human_size
+from kho_tui.text import SafeText, human_size, visible
 from kho_tui.views.format import parse_address
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.loaded import Loaded
-from kho_tui.views.tui.navigate import Location, Spot, location_of
+from kho_tui.views.tui.navigate import ListSpot, Location, Spot, Where, location_of
 from kho_tui.views.tui.palette import Command, Entry, Palette
 from kho_tui.views.tui.reading import read_children
 
@@ -31,6 +32,9 @@ class Desk(Protocol):
 
     def go_to_address(self, address: int) -> None:
         """Go to what the state says of a physical address."""
+
+    def set_beside(self, loaded: Loaded) -> None:
+        """Show what differs from another state that was opened beside this one."""
 
     def search_all(self, text: str) -> None:
         """Search the whole state."""
@@ -49,6 +53,13 @@ def commands_of(desk: Desk) -> tuple[Command, ...]:
         Command("whois", "ADDRESS", "who owns a physical address", lambda palette, text: _whois(desk, palette, text)),
         Command("session", "NAME", "to a session", lambda _palette, _text: None, lambda: _sessions(desk)),
         Command("search", "TEXT", "in titles, paths, values", lambda palette, text: palette.leave(lambda: desk.search_all(text))),
+        Command(
+            "targets",
+            "",
+            "what each release would do with this state",
+            lambda palette, _text: palette.leave(lambda: desk.travel(ListSpot(Where.FINDINGS, words="target"))),
+        ),
+        Command("diff", "PATH", "compare with another state", lambda palette, text: _diff(desk, palette, text)),
         Command("reload", "", "read the state again", lambda palette, _text: palette.leave(desk.action_reload)),
         Command("quit", "", "leave the app", lambda palette, _text: palette.leave(desk.action_leave)),
     )
@@ -75,20 +86,32 @@ def _whois(desk: Desk, palette: Palette, text: str) -> None:
 
     loaded = desk.loaded
 
-    def work(_stop: object) -> tuple[Whois, list[Location]]:
-        found = loaded.whois(address)
+    def work(stop: Event) -> tuple[Whois, list[Location]]:
+        found = loaded.whois(address, Context(cancelled=stop))
         return found, [location_of(loaded.root, layer.hit.path) for layer in found.layers]
 
     def answered(answer: tuple[Whois, list[Location]]) -> None:
         found, places = answer
-        owner = next((layer.way for layer in found.layers if layer.hit.kind.is_owner), None)
-        cannot = f"owner cannot be told: {found.owned.reason}" if isinstance(found.owned, Missing) else "nobody owns it"
         # The layers come from the machine up to the owners; the most telling one is to be chosen.
         entries = [_layer(desk, layer, place) for layer, place in zip(found.layers, places, strict=True)]
-        palette.offer(f"{address:#x}, side {found.side}: {owner or cannot}", entries[::-1])
+        palette.offer(f"{address:#x}, side {found.side}: {found.whose}", entries[::-1])
         palette.say(found.standing, Role.TEXT)
 
     palette.beside(f"looking for the owner of {address:#x}", work, answered)
+
+
+def _diff(desk: Desk, palette: Palette, path: str) -> None:
+    loaded = desk.loaded
+
+    def work(stop: Event) -> Loaded:
+        pair = loaded.beside(path, Context(cancelled=stop))
+        if stop.is_set():
+            if pair.against is not None:
+                pair.against.loaded.close()
+            raise Cancelled("cancelled")
+        return pair
+
+    palette.beside(f"comparing with {visible(path)}", work, lambda pair: palette.leave(lambda: desk.set_beside(pair)))
 
 
 def _layer(desk: Desk, layer: Layer, place: Location) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -13,10 +14,15 @@ from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key, key_to_
 
 import kho_tui.views.tui as places
 
-_EVERYWHERE = ("app", "state", "go")
+_EVERYWHERE = frozenset({"app", "state", "go"})
 """What comes before the dot of bindings that hold wherever one is, before those of a pane."""
-_MODAL = ("help", "palette", "prompt", "text")
+_MODAL = frozenset({"help", "palette", "prompt", "simulator", "text"})
 """Bindings of what stands over the rest: while it is open the others do not hold."""
+_WITHOUT_LIST = frozenset({"map", "diffmap", "load", "palette", "prompt"})
+"""Bindings of what is no list and has none with the focus below it."""
+_AROUND = (frozenset({"diff", "difftree"}), frozenset({"diff", "diffmap"}))
+"""A place and its own panes, where those are not lists alone."""
+_NEAREST = 3
 _MODIFIERS = frozenset({"ctrl", "shift", "alt", "meta", "super", "hyper"})
 _NAMES = frozenset(one.value for one in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
 
@@ -39,7 +45,8 @@ def check_keymap(given: Mapping[str, str]) -> tuple[Mapping[str, str], list[tupl
     wrong: list[tuple[str, str]] = []
     for name, keys in given.items():
         if name not in known:
-            wrong.append((name, f"{name!r} is no action; docs/config.md lists all"))
+            nearest = ", ".join(get_close_matches(name, known, _NEAREST, cutoff=0))
+            wrong.append((name, f"{name!r} is no action; the nearest are {nearest}"))
             continue
         one_by_one = _keys(keys)
         bad = next((key for key in one_by_one if not _is_key(key)), None)
@@ -63,7 +70,7 @@ def _clashes(name: str, keys: str, keymap: Mapping[str, str], known: Mapping[str
     """Other actions that a key of ``keys`` would reach, or be kept from, in a place where both hold."""
     wanted, own = set(_keys(keys)), set(_keys(known[name].key))
     for other, binding in known.items():
-        if other == name or not _meet(name, other):
+        if other == name or not meet(name, other):
             continue
         theirs = set(_keys(keymap.get(other, binding.key)))
         # What our own bindings share on purpose (Tab in the map) may stay shared.
@@ -71,11 +78,15 @@ def _clashes(name: str, keys: str, keymap: Mapping[str, str], known: Mapping[str
             yield other
 
 
-def _meet(one: str, other: str) -> bool:
+def meet(one: str, other: str) -> bool:
+    """True where there is a place in which the bindings of both ids hold."""
     place, another = one.partition(".")[0], other.partition(".")[0]
-    if place == another:
+    both = frozenset({place, another})
+    if len(both) == 1 or both in _AROUND:
         return True
-    return (place in _EVERYWHERE or another in _EVERYWHERE) and place not in _MODAL and another not in _MODAL
+    if "list" in both:
+        return not both & _WITHOUT_LIST
+    return bool(both & _EVERYWHERE) and not both & _MODAL
 
 
 def _keys(keys: str) -> list[str]:

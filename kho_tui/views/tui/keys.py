@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "question_mark": "?",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "slash": "/",
     "at": "@",
     "right_square_bracket": "]",

@@ -75,10 +75,11 @@ class ListPane(TableView):
         self._nothing = NO_TEXT
         self._nothing_role = Role.DIM
 
-    def show(self, rows: Rows, cursor: int = 0, sort: str = "") -> None:
-        """Show other rows."""
+    def show(self, rows: Rows, cursor: int = 0, sort: str = "", *, is_part: bool = False) -> None:
+        """Show other rows. ``is_part``: there may be more than could be read."""
         self.rows, self.sort = rows, sort
-        self._nothing = SafeText("nothing fits the filter (Esc drops it)") if not len(rows) else NO_TEXT
+        none = "nothing fits in what could be read (Esc drops the filter)" if is_part else "nothing fits the filter (Esc drops it)"
+        self._nothing = SafeText(none) if not len(rows) else NO_TEXT
         self._nothing_role = Role.DIM
         self.rows_changed(cursor)
 

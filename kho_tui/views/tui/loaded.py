@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
@@ -18,6 +19,11 @@ from kho_tui.model.host import Host
 from kho_tui.model.state import Machine, State
 from kho_tui.operations.map_state import Whois
 from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.views.tui.check_run import Checking
+
+if TYPE_CHECKING:
+    from kho_tui.operations.diff_states import Compared
+    from kho_tui.operations.open_state import Opened
 
 
 class Maps:
@@ -45,8 +51,12 @@ def _no_map(side: str, _context: Context) -> MemoryMap:
     raise InputError(f"there is no memory map of {side}")
 
 
-def _no_whois(address: int) -> Whois:
+def _no_whois(address: int, _context: Context) -> Whois:
     raise InputError(f"nothing is known of who owns {address:#x}")
+
+
+def _no_compare(path: str, _context: Context) -> Against:
+    raise InputError("this state cannot be compared with another")
 
 
 def _nothing() -> None:
@@ -71,7 +81,8 @@ class Loaded:
 
     ``page_size`` in bytes turns page frame numbers into addresses. ``whois`` takes an address and may raise KhoError; any thread. ``path``
     is what was opened as it was typed, ``options`` the words that the commands which print the same must be given with it. ``note`` is a
-    warning about the reading itself. ``close`` is called when nobody looks at the state any more.
+    warning about the reading itself. ``compare`` opens what lies at a path and compares; it may raise KhoError; any thread. ``against`` is
+    the state that is open beside it. ``close`` is called when nobody looks at the state any more.
     """
 
     title: SafeText
@@ -81,11 +92,44 @@ class Loaded:
     maps: Maps = field(default_factory=lambda: Maps(_no_map))
     state: State = _NO_STATE
     memory: PhysicalMemory | None = None
-    whois: Callable[[int], Whois] = _no_whois
+    whois: Callable[[int, Context], Whois] = _no_whois
     path: str = ""
     options: tuple[str, ...] = ()
     note: SafeText = NO_TEXT
+    checking: Checking = field(default_factory=Checking)
     close: Callable[[], None] = _nothing
+    compare: Callable[[str, Context], Against] = _no_compare
+    against: Against | None = None
+    simulator: Simulator | None = None
+
+    def beside(self, path: str, context: Context) -> Loaded:
+        """The same state with the one at ``path`` open beside it instead of any before. Raises KhoError, Cancelled."""
+        mine = self.close if self.against is None else self.against.close_first
+        against = replace(self.compare(path, context), close_first=mine)
+
+        def close() -> None:
+            against.loaded.close()
+            mine()
+
+        return replace(self, against=against, close=close)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Against:
+    """Another state and what the comparison with it gave; ``path`` is how it was typed, ``close_first`` closes the first one alone."""
+
+    path: str
+    loaded: Loaded
+    compared: Compared
+    close_first: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulator:
+    """What a kexec is simulated from, and ``show``: what the app is given of another opened state and its path, empty for none."""
+
+    opened: Opened
+    show: Callable[[Opened, str], Loaded]
 
 
 Loader = Callable[[Context], Loaded]

@@ -13,11 +13,12 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import File, Luo, NotWritten, Session
-from kho_tui.operations.map_state import SIDE_PREFERENCE
+from kho_tui.model.sides import no_side, sides_meant
 from kho_tui.text import NO_TEXT, SafeText, visible
+from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.arranged_pane import ArrangedPane
 from kho_tui.views.tui.background import Finished, Newest
-from kho_tui.views.tui.body import Body, Stage, Where
+from kho_tui.views.tui.body import Body, Stage
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Line, Role, spans
@@ -32,7 +33,7 @@ from kho_tui.views.tui.luo_rows import (
     luo_of,
 )
 from kho_tui.views.tui.luo_words import about_file, about_folio, about_session, head_lines
-from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot
+from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
 from kho_tui.views.tui.paint import Panel, look_of
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.theme import Glyphs
@@ -67,7 +68,7 @@ class LuoBody(Body):
         self.files = ArrangedPane("files", FILE_UNITS, page_size, self._files_settled, id="luo-files")
         self.folios = ArrangedPane("folios", FOLIO_UNITS, page_size, self._share_height, id="luo-folios")
         self.about = Panel(id="luo-about", raised=True)
-        self._sides = [name for name in SIDE_PREFERENCE if name in stage.loaded.state.sides]
+        self._sides = sides_meant(stage.loaded.state)
         self._side = ""
         self._luo: Luo | Missing | None = None
         self._current = self.sessions
@@ -193,28 +194,31 @@ class LuoBody(Body):
         self._luo = luo
         found = luo.sessions if isinstance(luo, Luo) else luo
         if found is None:
-            self.sessions.take_nothing(_NO_LUO if side else SafeText(state.absent or "no handover in this capture"))
+            self.sessions.take_nothing(_NO_LUO if side else no_side(state))
         elif isinstance(found, Missing):
             self.sessions.take_nothing(found.reason if isinstance(found, NotWritten) else found)
         else:
-            self.sessions.take(SessionRows(found.sessions), session)
+            self.sessions.take(SessionRows(found.sessions), session, _doubt(found.status, found.reason))
 
     def _sessions_settled(self) -> None:
         found = self._luo.sessions if isinstance(self._luo, Luo) else None
         row = self.sessions.row
         self._session = None if row is None or found is None or isinstance(found, Missing) else found.sessions[row]
-        self.sessions.set_title(SafeText(f"sessions of {self._side}" if self._side else "sessions"))
+        told = self._luo.sessions if isinstance(self._luo, Luo) else None
+        bound = "" if told is None or isinstance(told, Missing) else _bound(len(told.sessions), told.status, told.reason)
+        self.sessions.set_title(SafeText(f"sessions of {self._side}{bound}" if self._side else "sessions"))
         session, wanted = self._session, self._wanted["files"]
         self._wanted["files"] = 0
         if session is None:
             self.files.set_title(SafeText("files"))
             self.files.take_nothing(NO_TEXT)
             return
-        self.files.set_title(SafeText(f"files of {visible(session.name) or '(no name)'}"))
+        bound = "" if isinstance(session.files, Missing) else _bound(len(session.files), session.status, session.reason)
+        self.files.set_title(SafeText(f"files of {visible(session.name) or '(no name)'}{bound}"))
         if isinstance(session.files, Missing):
             self.files.take_nothing(session.files)
         else:
-            self.files.take(FileRows(session.files), wanted)
+            self.files.take(FileRows(session.files), wanted, _doubt(session.status, session.reason))
 
     def _files_settled(self) -> None:
         session, row = self._session, self.files.row
@@ -239,7 +243,7 @@ class LuoBody(Body):
         size = memfd.record.integer("size")
         listing = folio_list(folios.table, self.stage.loaded.state.sides[self._side], self.stage.loaded.page_size)
         self._folios, self._holes = listing, None
-        self.folios.take(listing, wanted)
+        self.folios.take(listing, wanted, _doubt(folios.status, folios.reason))
         if folios.status is Status.DECODED:
             self._looking.run(lambda: listing.holes(size), self._looked, lambda text: self.stage.bottom.say(text, Role.BAD))
 
@@ -288,7 +292,7 @@ class LuoBody(Body):
         for pane, lines in given.items():
             # As shares of what there is: a pane that is zoomed has it all.
             pane.styles.height = f"{lines}fr"
-        self.call_after_refresh(self._tell)
+        after_layout(self, self._tell)
 
     def base_changed(self) -> None:
         """Write the lists anew."""
@@ -333,6 +337,7 @@ class LuoBody(Body):
         """Show only what fits in the pane with the focus."""
         try:
             self._current.rearrange(text, self._current.order)
+            self.stage.bottom.clear()
         except InputError as error:
             self.stage.bottom.say(explain(error), Role.WARN)
         self.stage.moved()
@@ -371,3 +376,13 @@ def _read_pane(text: str | None) -> tuple[str, str, list[int]]:
     side, _, rest = (text or "").partition(":")
     name, _, rows = rest.partition(":")
     return side, name, [int(part) for part in rows.split(":") if part.isdecimal()]
+
+
+def _doubt(status: Status, reason: SafeText) -> SafeText:
+    """Why a list may lack rows; empty where it is whole."""
+    return NO_TEXT if status is Status.DECODED else SafeText(f"{status.value}: {reason}")
+
+
+def _bound(count: int, status: Status, reason: SafeText) -> str:
+    """What the title of a list says of one that may lack rows."""
+    return "" if status is Status.DECODED else f", at least {count}: {status.value}: {reason}"

@@ -14,7 +14,7 @@ from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.analysis.intervals import intervals
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
-from kho_tui.model.entities.luo import seal_names
+from kho_tui.model.entities.luo import file_standing, seal_names, session_standing
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.luo import File, Luo, Memfd, Session
 from kho_tui.model.runs import Runs, no_runs
@@ -137,7 +137,7 @@ class SessionRows:
             case "name":
                 return _words([visible(session.name) for session in self.sessions])
             case "status":
-                return _words([_status_of(session).value for session in self.sessions])
+                return _words([session_standing(session)[0].value for session in self.sessions])
             case "files":
                 return _facts([_files(session) for session in self.sessions])
         return _facts([_sum(session, size_of if name == "size" else folios_of) for session in self.sessions])
@@ -149,15 +149,11 @@ class SessionRows:
     @staticmethod
     def _cells(session: Session) -> tuple[Cell, ...]:
         name = Span(visible(session.name) or SafeText("(no name)"), Role.NAME)
-        return (name, _files(session), _sum(session, size_of), _sum(session, folios_of), _status(_status_of(session)))
+        return (name, _files(session), _sum(session, size_of), _sum(session, folios_of), _status(session_standing(session)[0]))
 
 
 def _files(session: Session) -> Fact[int]:
     return session.files if isinstance(session.files, Missing) else len(session.files)
-
-
-def _status_of(session: Session) -> Status:
-    return session.files.status if isinstance(session.files, Missing) else session.status
 
 
 def _token(file: File) -> int:
@@ -203,7 +199,7 @@ class FileRows:
             case "seals":
                 return _words([seals_of(file) for file in self.files])
             case "status":
-                return _words([file_status(file)[0].value for file in self.files])
+                return _words([file_standing(file)[0].value for file in self.files])
             case "folios":
                 return _facts([memfd_fact(file, folios_of) for file in self.files])
         return _facts([memfd_fact(file, lambda memfd: memfd.record.integer(name)) for file in self.files])
@@ -222,7 +218,7 @@ class FileRows:
             Span(seals_of(file)),
             memfd_fact(file, folios_of),
             file.data,
-            _status(file_status(file)[0]),
+            _status(file_standing(file)[0]),
         )
 
 
@@ -232,13 +228,6 @@ def seals_of(file: File) -> SafeText:
     if isinstance(memfd, Missing) or not memfd.format.has_seals or not memfd.record.integer("seals"):
         return NO_TEXT
     return SafeText(seal_names(memfd.record.integer("seals")))
-
-
-def file_status(file: File) -> tuple[Status, SafeText]:
-    """How far a file with its folios can be trusted, and why not."""
-    content = file.content
-    told = content if isinstance(content, Missing) else content.folios
-    return told.status, told.reason
 
 
 @dataclass(frozen=True, eq=False)

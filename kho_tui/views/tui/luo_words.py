@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from kho_tui.layout.struct import Unit
+from kho_tui.model.entities.luo import file_standing, session_standing
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session
 from kho_tui.text import SafeText, human_size, plural, visible
 from kho_tui.views.format import Base, format_value, plain_value
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, spans, width_of, wrap
-from kho_tui.views.tui.luo_rows import FolioList, file_status, seals_of
+from kho_tui.views.tui.luo_rows import FolioList, seals_of
 from kho_tui.views.tui.theme import Glyphs
 
 _MOST_HOLES = 4
@@ -55,8 +56,7 @@ def about_session(session: Session, width: int, glyphs: Glyphs) -> list[Line]:
     """Where it and its files lie, and why its files are not plainly decoded."""
     at = "" if session.record.place.phys is None else f"struct at {session.record.place.phys:#x}"
     files = "" if not session.files_at else f", its files at {session.files_at:#x}"
-    told = session.files if isinstance(session.files, Missing) else session
-    return [spans((f"{at}{files}", Role.ADDRESS)), *_doubt(told.status, told.reason, width, glyphs)]
+    return [spans((f"{at}{files}", Role.ADDRESS)), *_doubt(*session_standing(session), width, glyphs)]
 
 
 def about_file(file: File, width: int, glyphs: Glyphs) -> list[Line]:
@@ -68,7 +68,7 @@ def about_file(file: File, width: int, glyphs: Glyphs) -> list[Line]:
         seals = seals_of(file) or ("none" if memfd.format.has_seals else "not kept by this version")
         told = f"  {format_value(memfd.record.integer('size'), Unit.BYTES)}, pos {memfd.record.integer('pos')}, seals {seals}"
         line += spans((told, Role.TEXT))
-    return [fit(line, width, glyphs.ellipsis), *_doubt(*file_status(file), width, glyphs)]
+    return [fit(line, width, glyphs.ellipsis), *_doubt(*file_standing(file), width, glyphs)]
 
 
 def about_folio(listing: FolioList, row: int, file: File, holes: list[tuple[int, int]] | None, width: int, glyphs: Glyphs) -> list[Line]:
@@ -87,7 +87,7 @@ def about_folio(listing: FolioList, row: int, file: File, holes: list[tuple[int,
         offset = index << listing.page_shift
         beyond = "" if offset < size else f", beyond the end of the file ({human_size(size)})"
         lines = wrap(SafeText(f"byte {offset} of the file{beyond}, {block}, {told}"), width, 2, Role.TEXT, glyphs.ellipsis)
-    status, reason = file_status(file)
+    status, reason = file_standing(file)
     return [*lines, *_doubt(status, reason, width, glyphs)] if status is not Status.DECODED else [*lines, _holes_line(holes)]
 
 

@@ -16,8 +16,10 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Entity, Value, find
 from kho_tui.model.path import EntityPath
 from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.background import Stoppable
 from kho_tui.views.tui.body import Body, Stage
+from kho_tui.views.tui.check_rows import faults, marks_of
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Line, Role, spans, width_of, wrap
 from kho_tui.views.tui.map_cell import Part, cell_lines, sums_text, target_of
@@ -109,6 +111,7 @@ class MapBody(Body):
             if place.address is not None and not place.cell:
                 self._say_if_outside(chart.memory, place.address)
             self._share_height()
+            loaded.checking.ask(self, self._tell_cell)
 
         known = self._charts.get(side)
         if known is not None:
@@ -116,7 +119,7 @@ class MapBody(Body):
             return
 
         def work(stop: Event) -> Chart:
-            return make_chart(loaded.maps(side, Context(cancelled=stop)), _scratch_names(loaded.root))
+            return make_chart(loaded.maps(side, Context(cancelled=stop)), scratch_names(loaded.root))
 
         self._work.run(f"collecting who claims which page of {side}", work, done, self.stage.bottom)
 
@@ -127,7 +130,7 @@ class MapBody(Body):
 
     def on_resize(self, _event: events.Resize) -> None:
         """Share the new size."""
-        self.call_after_refresh(self._share_height)
+        after_layout(self, self._share_height)
 
     def _share_height(self) -> None:
         glyphs = look_of(self).glyphs
@@ -137,7 +140,7 @@ class MapBody(Body):
         room = self.size.height - len(sums)
         self.view.styles.height = max(1, min(self.view.needed_height(room - _LEAST_WORDS), room - 2))
         self.view.redraw()
-        self.call_after_refresh(self._tell_cell)
+        after_layout(self, self._tell_cell)
 
     @on(MapView.Moved)
     def _moved(self) -> None:
@@ -156,9 +159,9 @@ class MapBody(Body):
         low, high = self.view.cell
         size = self.words.size
         glyphs = look_of(self).glyphs
-        self.words.show(
-            [self._cell_title(low, high, size.width), *cell_lines(chart, self._parts, low, high, size.width, size.height - 1, glyphs)]
-        )
+        marks = marks_of(faults(self.stage.loaded))
+        cell = cell_lines(chart, self._parts, low, high, size.width, size.height - 1, glyphs, marks)
+        self.words.show([self._cell_title(low, high, size.width), *cell])
         self.stage.moved()
 
     def _cell_title(self, low: int, high: int, width: int) -> Line:
@@ -239,6 +242,7 @@ def location_of_part(root: Entity, part: Part) -> Location:
     return Location(part.path) if row is None else Location(part.path, row=row, pane="rows")
 
 
-def _scratch_names(root: Entity) -> Mapping[EntityPath, SafeText]:
+def scratch_names(root: Entity) -> Mapping[EntityPath, SafeText]:
+    """What each scratch area is called, by its path."""
     scratch = find(root, EntityPath(("scratch",)))
     return {} if scratch is None else {area.path: area.title for area in read_children(scratch)}

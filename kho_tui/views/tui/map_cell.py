@@ -12,6 +12,7 @@ from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText, human_size, join_safe, plural
+from kho_tui.views.tui.check_rows import NO_MARKS, Marks, mark_line
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit_end, pad, spans, width_of, wrap
 from kho_tui.views.tui.map_lanes import LETTERS, Chart, Stop, kind_role
 from kho_tui.views.tui.theme import Glyphs
@@ -94,19 +95,26 @@ def _block(memory: MemoryMap, low: int, high: int, address: int, chosen: Stop) -
     return Part(Kind.PRESERVED, EntityPath((memory.side, "preserved")), block, start, size, 1, start <= address)
 
 
-def cell_lines(chart: Chart, parts: list[Part], low: int, high: int, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """The cell in words: where it lies, what is preserved, whose it is; Enter follows the line with the arrow."""
+def cell_lines(
+    chart: Chart, parts: list[Part], low: int, high: int, width: int, height: int, glyphs: Glyphs, marks: Marks = NO_MARKS
+) -> list[Line]:
+    """The cell in words: where it lies, what is preserved, whose it is and what is wrong there; Enter follows the line with the arrow."""
     target = target_of(parts)
     is_block = target is not None and target.kind is Kind.PRESERVED
     lines = [_where(parts, width, glyphs), *_kept(chart, low, high, width, glyphs, is_target=is_block)]
     listed = [part for part in parts if part.kind.value.lane in (Lane.OWNER, Lane.TRACKER, Lane.SCRATCH)]
     room = max(height - len(lines), 1)
     more = len(listed) - room + 1 if len(listed) > room else 0
-    lines += [_part_line(chart, part, width, glyphs, is_target=part is target) for part in listed[: len(listed) - more]]
+    lines += [_part_line(chart, part, width, glyphs, marks, is_target=part is target) for part in listed[: len(listed) - more]]
     if more:
         lines.append(spans((f"{' ' * _INDENT}{glyphs.ellipsis} and {more} more: zoom in", Role.DIM)))
     if not listed:
-        lines.append(spans((" " * _INDENT + "nobody: no owner, no tracker, no scratch area lies here", Role.DIM)))
+        untold = chart.memory.why_untold(low, high)
+        told = "nobody: no owner, no tracker, no scratch area lies here"
+        if untold is not None:
+            told = f"whose it is cannot be told: {untold.status.value}: {untold.reason}"
+        wrapped = wrap(SafeText(told), width - _INDENT - 1, max(height - len(lines), 1), Role.DIM, glyphs.ellipsis)
+        lines += [(*spans((" " * _INDENT, Role.TEXT)), *line) for line in wrapped]
     return lines[:height]
 
 
@@ -155,7 +163,7 @@ def _bytes(memory: MemoryMap, kind: Kind, low: int, high: int) -> int:
     return round(float(memory.density(kind, low, high, 1)[0]) * (high - low))
 
 
-def _part_line(chart: Chart, part: Part, width: int, glyphs: Glyphs, *, is_target: bool) -> Line:
+def _part_line(chart: Chart, part: Part, width: int, glyphs: Glyphs, marks: Marks, *, is_target: bool) -> Line:
     letter = LETTERS.get(part.kind, " ")
     own = spans((f"{letter} ", kind_role(part.kind)), (pad(part.kind.label, _NAMES_WIDTH - 2), Role.NAME))
     name = (*_arrow(glyphs, is_target=is_target), *own)
@@ -165,6 +173,7 @@ def _part_line(chart: Chart, part: Part, width: int, glyphs: Glyphs, *, is_targe
     told = SafeText(f"{part.path}[{part.row}]") if part.row is not None and part.count == 1 else part.path.text
     if part.kind is Kind.SCRATCH:
         told = chart.name(part.path)
+    name += mark_line(marks, part.path, with_below=True)
     room = min(width, _WIDEST) - width_of(name) - width_of(size)
     return (*name, *spans((pad(fit_end(told, room, glyphs.ellipsis), room), Role.TEXT)), *size)
 
@@ -179,8 +188,9 @@ def sums_text(memory: MemoryMap) -> SafeText:
     twice = "" if sums.covered == sums.preserved else f" ({human_size(sums.preserved - sums.covered)} of it listed twice)"
     equal = "=" if sums.owned + sums.unowned.bytes == sums.covered else "!="
     owned, unowned = _amount(sums.owned), _amount(sums.unowned.bytes)
+    no_owner = "unowned" if memory.owner_gap is None else "with the owner not told"
     parts = [
-        f"preserved {bound}{_amount(sums.preserved)}{twice} {equal} {owned} owned + {unowned} unowned",
+        f"preserved {bound}{_amount(sums.preserved)}{twice} {equal} {owned} owned + {unowned} {no_owner}",
         f"lost {'at most ' if partial and len(sums.lost) else ''}{_amount(sums.lost.bytes)}",
         f"overlaps {_amount(sums.overlap)}",
     ]

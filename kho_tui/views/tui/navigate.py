@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.layout.place import Blob
@@ -18,6 +19,7 @@ from kho_tui.views.tui.reading import read_detail
 
 FINDINGS = EntityPath(("findings",))
 _HITS = 10_000
+_MOST_ROWS_SEARCHED = 10_000
 _SMALL = 64 << 10
 
 
@@ -32,6 +34,7 @@ class Where(Enum):
     SCRATCH = "scratch"
     FINDINGS = "findings"
     SOURCES = "sources"
+    DIFF = "diff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,7 @@ def _row_at(detail: Detail, address: int) -> int | None:
 
 
 def search(root: Entity, query: str, page_size: int, cancelled: Callable[[], bool]) -> list[Location]:
-    """Everything whose title, summary, own part of the path or a value contains the query, in order of the walk.
+    """Everything whose title, summary, own part of the path, value or row of a short table contains the query, in order of the walk.
 
     A query that reads as an address first meets what holds it. At most 10,000 hits. Raises Cancelled.
     """
@@ -242,14 +245,30 @@ def search(root: Entity, query: str, page_size: int, cancelled: Callable[[], boo
             break
         if not entity.path.parts or entity.path in held:
             continue
+        detail = read_detail(entity)
+        index = next((i for i, value in enumerate(detail.values) if _value_matches(value, wanted, address)), None)
         if _entity_matches(entity, wanted):
             hits.append(Location(entity.path))
-            continue
-        values = read_detail(entity).values
-        index = next((i for i, value in enumerate(values) if _value_matches(value, wanted, address)), None)
-        if index is not None:
+        elif index is not None:
             hits.append(Location(entity.path, value=index))
+        rows = (Location(entity.path, row=row, pane="rows") for row in _rows_matching(detail, wanted, cancelled))
+        hits += islice(rows, _HITS - len(hits))
     return hits
+
+
+def _rows_matching(detail: Detail, wanted: str, cancelled: Callable[[], bool]) -> Iterator[int]:
+    """Rows of a short table, such as the lines of the kernel log, in which a cell contains the query."""
+    from kho_tui.model.entities.tables import PlainRows  # with numpy, which the first frame has no need of
+
+    table = detail.table
+    if not isinstance(table, PlainRows) or len(table) > _MOST_ROWS_SEARCHED:
+        return
+    units = [column.unit for column in table.columns]
+    for number, row in enumerate(table.cells):
+        if number % 1000 == 0:
+            _check(cancelled)
+        if any(wanted in format_value(cell, unit).casefold() for cell, unit in zip(row, units, strict=True)):
+            yield number
 
 
 def _entity_matches(entity: Entity, wanted: str) -> bool:

@@ -49,6 +49,7 @@ class OverviewBody(Body):
         self._sections: Sequence[Section] = ()
         self._start: ListSpot | None = None
         self._reading = Newest(self)
+        self._asking = True
 
     def compose(self) -> ComposeResult:
         """Columns, and the selected line in full."""
@@ -61,8 +62,22 @@ class OverviewBody(Body):
         """Read the state beside the screen."""
         self.main.nothing = spans((_READING, Role.DIM))
         loaded = self.stage.loaded
-        self._reading.run(lambda: overview(loaded), self._read, self._failed)
+        self._reading.run(lambda: overview(loaded), self._read_first, self._failed)
         self._lay_out()
+
+    def _read_first(self, sections: tuple[Section, ...]) -> None:
+        """What is known at once is shown before anything is checked."""
+        self._read(sections)
+        self._asking = True
+        self.call_after_refresh(self._ask)
+
+    def _ask(self) -> None:
+        self._asking = False
+        self.stage.loaded.checking.ask(self, self._checked)
+
+    def _checked(self) -> None:
+        loaded = self.stage.loaded
+        self._reading.run(lambda: overview(loaded), self._read, self._failed)
 
     def _read(self, sections: tuple[Section, ...]) -> None:
         self._sections = sections
@@ -70,6 +85,7 @@ class OverviewBody(Body):
         self.stage.moved()
 
     def _failed(self, text: SafeText) -> None:
+        self._asking = False
         self.main.nothing = spans((text, Role.BAD))
         self.main.refresh()
 
@@ -80,8 +96,12 @@ class OverviewBody(Body):
 
     @property
     def busy(self) -> bool:
-        """True while the state is read."""
-        return self._reading.is_running
+        """True while the state is read or checked."""
+        return self._reading.is_running or self._asking or self.stage.loaded.checking.is_running
+
+    def stop(self) -> bool:
+        """Esc stops the check."""
+        return self.stage.loaded.checking.stop()
 
     # Layout
 
@@ -220,6 +240,7 @@ def _begins(rows: Sequence[Row], at: int, row: Row) -> bool:
 
 def _row_like(rows: Sequence[Row], chosen: Row) -> int | None:
     """The row of the same entry, else the first of its section; None where neither is among them."""
-    same = (at for at, row in enumerate(rows) if row.entry is chosen.entry)
+    # Entries are made anew when the check is done.
+    same = (at for at, row in enumerate(rows) if (row.entry.label, row.entry.spot) == (chosen.entry.label, chosen.entry.spot))
     near = (at for at, row in enumerate(rows) if row.section == chosen.section)
     return next(same, next(near, None))

@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entities.state import SIDE_ORDER
+from kho_tui.model.entities.luo import session_standing
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.finding import Finding, Severity
 from kho_tui.model.luo import Luo, Memfd, Session
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sides import sides_meant, sides_shown
 from kho_tui.model.state import LogLine, Scratch, Side, State
 from kho_tui.releases.table import Finalize, release_of
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
+from kho_tui.views.tui.check_rows import CHECK, SEVERITIES, TARGET, CheckRow, check_rows, outcome_word, verdict_line
+from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
 from kho_tui.views.tui.reading import read_children
 
+if TYPE_CHECKING:
+    from kho_tui.operations.judge_state import Judged
+
 MOST = 64
 """Entries of one group that are made; the places of the app hold the others."""
-_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 _SEVERITY_STATUS = {"error": Status.DAMAGED, "warning": Status.PARTIAL, "info": Status.DECODED}
+_ROLE_STATUS = {Role.BAD: Status.DAMAGED, Role.WARN: Status.PARTIAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +88,14 @@ def overview(loaded: Loaded) -> tuple[Section, ...]:
         return kids.get((name,)) or Entity(EntityPath((name,)), name, SafeText(name))
 
     sections = [_machine(state, kid("machine"))]
-    sections += [_side(state, state.sides[name], kid(name)) for name in SIDE_ORDER if name in state.sides]
-    sections.append(_scratch(state.scratch, kid("scratch"), next((name for name in SIDE_ORDER if name in state.sides), None)))
+    sections += [_side(state, state.sides[name], kid(name)) for name in sides_shown(state)]
+    sections.append(_scratch(state.scratch, kid("scratch"), next(iter(sides_meant(state)), None)))
     sections.append(_log(state.log, kid("log")))
-    findings = _findings(state.findings, kid("findings"))
-    if any(one.severity != "info" for one in state.findings):
-        sections.insert(0, findings)
+    rows = check_rows(loaded, unfolded=False)
+    findings = _findings(rows, kid("findings"))
+    sections[0:0] = [_check(loaded, rows), *_targets(loaded, rows)]
+    if any(row.is_fault and row.kind != "info" for row in rows):
+        sections.insert(1, findings)
     else:
         sections.append(findings)
     verdict = Entry(NO_TEXT, loaded.verdict, spot=Location(EntityPath(("machine",)), value=0, pane="fields"))
@@ -206,8 +214,7 @@ def _session(session: Session, side: str) -> Entry:
     told = ("at least " if cut else "") + plural(len(session.files), "file")
     if sizes:
         told += f", {'at least ' if lacking or cut else ''}{human_size(sum(sizes))}"
-    reason = SafeText(f"{session.count} files are claimed") if claimed and not session.reason else session.reason
-    status = Status.PARTIAL if claimed and session.status is Status.DECODED else session.status
+    status, reason = session_standing(session)
     return Entry(label, SafeText(told), status, reason, spot, place, value)
 
 
@@ -245,17 +252,61 @@ def _log(lines: Sequence[LogLine], entity: Entity) -> Section:
     return Section(head, parts, aside=True)
 
 
-def _findings(findings: Sequence[Finding], entity: Entity) -> Section:
-    head = Entry(entity.title, entity.summary, spot=ListSpot(Where.FINDINGS))
-    ordered = sorted(enumerate(findings), key=lambda one: _SEVERITIES.index(one[1].severity))
+def _findings(rows: Sequence[CheckRow], entity: Entity) -> Section:
+    faults = [row for row in rows if row.is_fault]
+    counts = Counter(row.kind for row in faults)
+    said = ", ".join(plural(counts[one], one) if one != "info" else f"{counts[one]} info" for one in SEVERITIES if counts[one])
+    head = Entry(entity.title, SafeText(said or "none"), spot=ListSpot(Where.FINDINGS))
     entries = tuple(
         Entry(
-            SafeText(f"{finding.severity} {finding.code}"),
-            finding.message,
+            SafeText(f"{row.kind} {row.code}"),
+            row.message,
             spot=ListSpot(Where.FINDINGS, number),
-            value=_words("message", finding.message),
-            alarm=_SEVERITY_STATUS[finding.severity],
+            value=_words("message", row.message),
+            alarm=_SEVERITY_STATUS[row.kind],
         )
-        for number, finding in ordered[:MOST]
+        for number, row in enumerate(faults[:MOST])
     )
-    return Section(head, (Group(head, entries, len(findings), counted=True),) if entries else (), aside=True)
+    return Section(head, (Group(head, entries, len(faults), counted=True),) if entries else (), aside=True)
+
+
+def _check(loaded: Loaded, rows: Sequence[CheckRow]) -> Section:
+    at = next((number for number, row in enumerate(rows) if row.kind == CHECK), 0)
+    text = verdict_line(loaded)
+    return Section(Entry(SafeText("check"), text, spot=ListSpot(Where.FINDINGS, at), value=_words("verdict", text)))
+
+
+def _targets(loaded: Loaded, rows: Sequence[CheckRow]) -> Iterator[Section]:
+    """What each release would do with what would be handed over; in one line where there is little room."""
+    judged = loaded.checking.judged
+    if judged is None or judged.not_asked:
+        return
+    first = next(number for number, row in enumerate(rows) if row.kind == TARGET)
+    by_word: dict[str, list[str]] = {}
+    for found in judged.releases:
+        by_word.setdefault(outcome_word(found), []).append(found.target.name)
+    said = "; ".join(f"{word}: {_ranges(names, judged)}" for word, names in sorted(by_word.items(), key=lambda one: one[0] != "taken"))
+    head = Entry(SafeText("releases"), SafeText(said), spot=ListSpot(Where.FINDINGS, first), value=_words("releases", SafeText(said)))
+    entries = tuple(
+        Entry(
+            found.target.name,
+            row.message,
+            spot=ListSpot(Where.FINDINGS, first + number),
+            value=_words("outcome", row.message),
+            alarm=_ROLE_STATUS.get(row.role, Status.DECODED),
+        )
+        for number, (found, row) in enumerate(zip(judged.releases, rows[first:], strict=False))
+    )
+    yield Section(head, (Group(head, entries, len(entries), packs=1, inline=True),), aside=True)
+
+
+def _ranges(names: Sequence[str], judged: Judged) -> str:
+    """Releases that follow on each other as the first and the last of them."""
+    order = [found.target.name for found in judged.releases]
+    told: list[list[str]] = []
+    for name in names:
+        if told and order.index(SafeText(name)) == order.index(SafeText(told[-1][-1])) + 1:
+            told[-1].append(name)
+        else:
+            told.append([name])
+    return ", ".join(f"{some[0]} to {some[-1]}" if len(some) > 1 else some[0] for some in told)

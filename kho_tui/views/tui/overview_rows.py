@@ -80,7 +80,8 @@ class _Page:
                 yield (*spans((" ", Role.TITLE)), *line), head
             return
         inline = [part for part in section.parts if isinstance(part, Group) and part.inline and self._is_packed(part)]
-        added = "".join(f": {', '.join(entry.short for entry in part.entries)}" for part in inline)
+        shorts = [", ".join(entry.short for entry in part.entries if entry.short) for part in inline]
+        added = "".join(f": {words}" for words in shorts if words)
         label = head.short if head.short and self.width < _WIDE_LABELS else head.label
         told = spans((" " + pad(label, max(_LABEL, len(label))) + " ", Role.TITLE), (head.text, Role.TEXT), (added, Role.DIM))
         yield from self._reasoned(told, head, _LABEL + 2)

@@ -15,6 +15,7 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.text import SafeText
 from kho_tui.views.format import Base
+from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.detail_panes import FieldsPane, RowsPane, heading
 from kho_tui.views.tui.hex_pane import HexPane, offset_in
 from kho_tui.views.tui.meaning import byte_info, value_info, word_at
@@ -22,7 +23,6 @@ from kho_tui.views.tui.navigate import Location, address_of
 from kho_tui.views.tui.paint import Panel, look_of
 from kho_tui.views.tui.table_view import TableView
 
-_BASES: tuple[Base, ...] = ("natural", "hex", "dec")
 _INFO_HEIGHTS = ((22, 4), (36, 6))
 _INFO_HEIGHT_TALL = 7
 _INFO_HEIGHT_ALONE = 12
@@ -77,7 +77,7 @@ class RightSide(Vertical):
         self._share_height()
         if location is not None and location.pane is not None:
             self.screen.set_focus(self.screen.query_one(f"#{location.pane}", TableView))
-        self.call_after_refresh(self._laid_out)
+        after_layout(self, self._laid_out)
 
     def _laid_out(self) -> None:
         """With the final heights: what was jumped to comes to the middle of its list."""
@@ -89,7 +89,7 @@ class RightSide(Vertical):
 
     def on_resize(self, _event: events.Resize) -> None:
         """Share the new size."""
-        self.call_after_refresh(self._resized)
+        after_layout(self, self._resized)
 
     def _resized(self) -> None:
         self._share_height()
@@ -222,13 +222,8 @@ class RightSide(Vertical):
             return None if place.phys is None else Value("address", Unit.PHYS, place.phys)
         if self._subject == "row":
             values = self.table.row_values(self.table.cursor)
-            return next((value for value in values if value.unit in (Unit.PHYS, Unit.PFN)), values[0] if values else None)
+            return next((value for unit in (Unit.PHYS, Unit.PFN) for value in values if value.unit is unit), values[0] if values else None)
         return self.fields.value
-
-    def next_base(self) -> Base:
-        """Write integers by unit, all hex, all decimal, in turn."""
-        self.set_base(_BASES[(_BASES.index(self.base) + 1) % len(_BASES)])
-        return self.base
 
     def set_base(self, base: Base) -> None:
         """Write integers in this base."""

@@ -8,10 +8,10 @@ from textual import on
 
 from kho_tui.analysis.kinds import Kind
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entities.state import SIDE_ORDER
 from kho_tui.model.entity import Value
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sides import sides_meant
 from kho_tui.model.state import ScratchArea
 from kho_tui.operations.map_state import Mapped
 from kho_tui.operations.memory_cost import MemoryCost, memory_cost
@@ -48,7 +48,7 @@ class _Mapped:
 def _look_up(loaded: Loaded) -> _Mapped:
     """Computes the memory map; may take seconds."""
     state = loaded.state
-    name = next((name for name in SIDE_ORDER if name in state.sides), None)
+    name = next(iter(sides_meant(state)), None)
     if name is None or isinstance(state.scratch, Missing):
         return _Mapped(Unavailable(SafeText("no side in this state")), False, None)
     mapped = Mapped(state, state.sides[name], loaded.maps(name))
@@ -215,7 +215,7 @@ class ScratchBody(ListBody):
 
     def place_of(self, row: int) -> MapPlace | None:
         """The whole area."""
-        side = next((name for name in SIDE_ORDER if name in self.stage.loaded.state.sides), None)
+        side = next(iter(sides_meant(self.stage.loaded.state)), None)
         area = self._areas[row]
         return None if side is None else MapPlace(side, area.start, max(area.size, 1), _path(row))
 

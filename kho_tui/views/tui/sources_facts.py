@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from kho_tui.layout.place import Blob, Origin, Place, agree
 from kho_tui.model.codes import SOURCE_PROBLEM
-from kho_tui.model.entities.state import SIDE_ORDER
 from kho_tui.model.entity import Entity, find
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sides import sides_shown
 from kho_tui.model.state import FileUse, Side, State
 from kho_tui.text import NO_TEXT, SafeText, human_size, join_safe, visible
 from kho_tui.views.tui.navigate import Location, Spot
@@ -37,7 +37,7 @@ def sources(state: State, root: Entity) -> tuple[Source, ...]:
     """All rows in the order in which they are shown."""
     remarks = _remarks(state)
     files = (_file(number, one, remarks.get(one.path, ())) for number, one in enumerate(state.machine.files))
-    return (*files, *_platform(state), *(row for name in SIDE_ORDER if name in state.sides for row in _side(state.sides[name], root)))
+    return (*files, *_platform(state), *(row for name in sides_shown(state) for row in _side(state.sides[name], root)))
 
 
 def _file(number: int, one: FileUse, remarks: tuple[SafeText, ...] | list[SafeText]) -> Source:

@@ -72,6 +72,9 @@ class StateScreen(TravelScreen, inherit_bindings=False):
         key("Y", "copy_command", "copy the command that prints this", "state.copy_command"),
         key("z", "zoom", "the focused pane alone, and back", "state.zoom"),
         key("colon", "palette", "everything that can be done, by name", "state.palette"),
+        key("s", "simulate", "simulate a kexec of this state", "state.simulate"),
+        key("less_than_sign", "chain(-1)", "the state before, after a simulated kexec", "state.before"),
+        key("greater_than_sign", "chain(1)", "the state before, after a simulated kexec", "state.after"),
         key("r", "reload", "read the state again", "state.reload"),
         key("escape", "stop", "stop what runs, end a search", "state.stop"),
         key("question_mark", "keys", "these keys", "state.keys"),
@@ -190,7 +193,7 @@ class StateScreen(TravelScreen, inherit_bindings=False):
         def found(places: list[Location]) -> None:
             self.step_through(query, places)
             if not places:
-                self.bottom.say(f"nothing matches {query}", Role.WARN)
+                self.bottom.say(f"nothing matches {query} (rows of long lists are not searched)", Role.WARN)
 
         self._walk.run(f"searching {query}", lambda stop: search(root, text, page_size, stop.is_set), found, self.bottom)
 
@@ -216,7 +219,9 @@ class StateScreen(TravelScreen, inherit_bindings=False):
 
     def action_copy_command(self) -> None:
         """Copy the command that prints what is shown."""
-        if self.body is not None:
+        if self.loaded.simulator is not None and not self.loaded.path:
+            self.bottom.say("this state is only in memory: w in the simulator (s) writes it, o opens it from there", Role.WARN)
+        elif self.body is not None:
             self._copy(command_line(self.body.command, self.loaded.path, self.loaded.options))
 
     def _copy(self, text: SafeText) -> None:
@@ -265,6 +270,16 @@ class StateScreen(TravelScreen, inherit_bindings=False):
     def action_keys(self) -> None:
         """Show the keys of the focused pane and of the screen."""
         self.app.push_screen(HelpScreen(self))
+
+    def action_simulate(self) -> None:
+        """Open the simulator on this state."""
+        app: KhoApp = self.app  # type: ignore[assignment]
+        app.simulate()
+
+    def action_chain(self, direction: int) -> None:
+        """Show the state before or after this one."""
+        app: KhoApp = self.app  # type: ignore[assignment]
+        app.step_chain(direction)
 
     def action_reload(self) -> None:
         """Read the state again and come back here."""

@@ -46,8 +46,8 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     cursor = reactive(0, repaint=False, init=False)
 
-    class Moved(Message):
-        """The cursor came to another row."""
+    class OfView(Message):
+        """Something about a list."""
 
         def __init__(self, view: TableView) -> None:
             super().__init__()
@@ -58,7 +58,10 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
             """The list."""
             return self.view
 
-    class Chosen(Moved):
+    class Moved(OfView):
+        """The cursor came to another row."""
+
+    class Chosen(OfView):
         """Enter or a double click on the row at the cursor."""
 
     def __init__(self, title: str, *, id: str) -> None:

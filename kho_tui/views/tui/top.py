@@ -40,6 +40,8 @@ class Top(Panel):
         self._verdict = verdict
         self._where = Where.OVERVIEW
         self._trail: tuple[SafeText, ...] = ()
+        self.is_pair = False
+        """Whether another state is open beside this one: only then there is anything in the place that compares."""
 
     def tell(self, where: Where, trail: tuple[SafeText, ...]) -> None:
         """Show another place, and the way to what is selected there."""
@@ -54,8 +56,8 @@ class Top(Panel):
         """In the width and height there are now."""
         width = self.size.width
         ellipsis = look_of(self).glyphs.ellipsis
-        # The overview begins with the whole verdict.
-        most = 0 if self._where is Where.OVERVIEW else 2 if self.screen.size.height >= _TALL else 1
+        # The overview begins with the whole verdict, the comparison with its own.
+        most = 0 if self._where in (Where.OVERVIEW, Where.DIFF) else 2 if self.screen.size.height >= _TALL else 1
         verdict = wrap(self._verdict, width - 2, most, Role.TEXT, ellipsis) if most else []
         self.show([self._places(width), self._crumbs(width, ellipsis), *((*spans((" ", Role.TEXT)), *line) for line in verdict)])
         self.styles.height = 2 + len(verdict)
@@ -68,8 +70,9 @@ class Top(Panel):
     def _items(self, width: int) -> list[tuple[Where, Line]]:
         """The places with words as long as fit."""
         items: list[tuple[Where, Line]] = []
+        shown = [where for where in Where if where is not Where.DIFF or self.is_pair or where is self._where]
         for names in ({where: where.value for where in Where}, {where: _SHORT.get(where, where.value) for where in Where}, {}):
-            items = [(where, self._item(number, where, names)) for number, where in enumerate(Where, 1)]
+            items = [(where, self._item(number, where, names)) for number, where in enumerate(shown, 1)]
             if sum(width_of(item) for _, item in items) <= width:
                 break
         return items

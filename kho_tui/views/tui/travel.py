@@ -26,7 +26,6 @@ from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.navigate import FINDINGS, History, Hits, ListSpot, Location, Spot, Where, locate
 from kho_tui.views.tui.reading import read_children
 from kho_tui.views.tui.top import Top
-from kho_tui.views.tui.tree_body import TreeBody
 from kho_tui.views.tui.tree_model import TreeModel
 
 
@@ -41,6 +40,8 @@ class Journey:
     base: Base = "natural"
     opened: Sequence[EntityPath] = ()
     """The rows of the tree that are open."""
+    other: str = ""
+    """The path of the state that is compared with, as it was typed; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +62,7 @@ class TravelScreen(Screen[None], inherit_bindings=False):
         self.loaded = prepared.loaded
         self.base = journey.base
         self.top = Top(self.loaded.title, self.loaded.verdict, id="top")
+        self.top.is_pair = self.loaded.against is not None
         self.bottom = Bottom(id="bottom")
         self.body: Body | None = None
         self._journey = journey
@@ -83,6 +85,16 @@ class TravelScreen(Screen[None], inherit_bindings=False):
         await self._enter(self._journey.spot or ListSpot(Where.OVERVIEW))
 
     @property
+    def tree_model(self) -> TreeModel:
+        """The rows of the tree."""
+        return self.prepared.tree
+
+    @property
+    def changes(self) -> Changes:
+        """What changed since the read before."""
+        return self.prepared.changes
+
+    @property
     def busy(self) -> bool:
         """True while something is read beside the screen or not yet laid out."""
         return self.body is None or self.body.busy or self._walk.is_running or self._moving.locked()
@@ -92,7 +104,24 @@ class TravelScreen(Screen[None], inherit_bindings=False):
         """What another read of the state goes on from."""
         spots = dict(self._journey.spots)
         spots.update({where: spot for where, body in self._bodies.items() if (spot := body.here) is not None})
-        return Journey(self.here, self._history, spots, self._hits, self.base, self.prepared.tree.opened)
+        return Journey(self.here, self._history, spots, self._hits, self.base, self.prepared.tree.opened, self._other)
+
+    @property
+    def _other(self) -> str:
+        return self.loaded.against.path if self.loaded.against is not None else ""
+
+    def set_beside(self, loaded: Loaded) -> None:
+        """The same state, with another open beside it now: show what differs."""
+        before, self.loaded = self.loaded.against, loaded
+        if before is not None:
+            before.loaded.close()
+        self.top.is_pair = True
+        self.travel(ListSpot(Where.DIFF))
+
+    @property
+    def journey_elsewhere(self) -> Journey:
+        """What to begin from in another state: the same place, where nothing is selected yet."""
+        return Journey(ListSpot(self.body.WHERE) if self.body is not None else None, base=self.base, other=self._other)
 
     @on(Finished)
     def _finished(self, message: Finished) -> None:
@@ -110,21 +139,17 @@ class TravelScreen(Screen[None], inherit_bindings=False):
             if isinstance(spot, ListSpot) and spot == ListSpot(where):
                 wanted = self._journey.spots.get(where) if body is None else None
             if body is None:
-                body = self._made(where)
+                body = make_body(where, self)
                 body.display = False
                 await self._places.mount(body)
                 self._bodies[where] = body
+                body.base_changed()
             if body is not self.body:
                 self._swap(body)
             body.arrive(wanted)
             self._focus(body)
             self.bottom.show_hints(body.HINTS)
             self.moved()
-
-    def _made(self, where: Where) -> Body:
-        if where is Where.TREE:
-            return TreeBody(self, self.prepared.tree, self.prepared.changes)
-        return make_body(where, self)
 
     def _swap(self, body: Body) -> None:
         old = self.body
@@ -206,7 +231,7 @@ class TravelScreen(Screen[None], inherit_bindings=False):
     async def action_map(self) -> None:
         """Show where the selected thing lies in memory; from the map, go back."""
         body = self.body
-        if body is None:
+        if body is None or body.map():
             return
         if body.WHERE is Where.MAP:
             if not await self._step_history(-1):

@@ -12,16 +12,16 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
+from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.background import Newest, Stoppable
 from kho_tui.views.tui.body import Body, Stage
-from kho_tui.views.tui.changes import Changes
+from kho_tui.views.tui.check_rows import faults, marks_of
 from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.meaning import owner_text
 from kho_tui.views.tui.navigate import FINDINGS, Location, MapPlace, Spot, Where, address_of, path_of
 from kho_tui.views.tui.reading import read_children, read_detail
 from kho_tui.views.tui.right_side import RightSide
 from kho_tui.views.tui.table_view import TableView
-from kho_tui.views.tui.tree_model import TreeModel
 from kho_tui.views.tui.tree_pane import TreePane
 
 
@@ -31,10 +31,10 @@ class TreeBody(Body):
     WHERE = Where.TREE
     HINTS = (("Enter", "follow"), ("Bksp", "back"), ("/", "search"), ("@", "goto"), ("m", "map"), ("]", "finding"), ("y", "copy"))
 
-    def __init__(self, stage: Stage, model: TreeModel, changes: Changes) -> None:
+    def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
-        self._model = model
-        self.entities = TreePane(model, changes, id="tree")
+        self._model = stage.tree_model
+        self.entities = TreePane(stage.tree_model, stage.changes, id="tree")
         self.right = RightSide(id="right")
         self._detail = Newest(self)
         self._walk = Stoppable(self)
@@ -49,9 +49,14 @@ class TreeBody(Body):
         loaded = self.stage.loaded
         self.right.platform = loaded.state.machine.platform
         self.right.owner_of = self._owner
-        self.right.set_base(self.stage.base)
         with self.prevent(TableView.Moved):
             self.entities.rows_changed()
+        self._mark()
+        loaded.checking.ask(self, self._mark)
+
+    def _mark(self) -> None:
+        """Of what was met while reading the marks are there at once, of broken rules when they are known."""
+        self.entities.mark(marks_of(faults(self.stage.loaded)))
 
     def _owner(self, address: int) -> SafeText | None:
         """Who owns an address, by a map that is there already; None: not known."""
@@ -123,7 +128,7 @@ class TreeBody(Body):
 
     def on_resize(self) -> None:
         """A pane may have had to go."""
-        self.call_after_refresh(self._keep_focus)
+        after_layout(self, self._keep_focus)
 
     def _keep_focus(self) -> None:
         focused = self.screen.focused

@@ -10,6 +10,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 from kho_tui.views.tui.background import Finished, run_beside
 from kho_tui.views.tui.changes import Changes
+from kho_tui.views.tui.check_rows import NO_MARKS, Marks, mark_line
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, spans, width_of
 from kho_tui.views.tui.paint import look_of
@@ -34,7 +35,13 @@ class TreePane(TableView):
         super().__init__("state", id=id)
         self.model = model
         self._changes = changes
+        self._marks = NO_MARKS
         self.busy = False
+
+    def mark(self, marks: Marks) -> None:
+        """Mark what errors and warnings speak of."""
+        self._marks = marks
+        self.refresh()
 
     def row_count(self) -> int:
         """Visible rows of the tree."""
@@ -131,10 +138,11 @@ class TreePane(TableView):
         return line
 
     def _mark(self, node: Node) -> Line:
-        """What happened since the last read: new, another, or (of a closed row) one of both below it."""
-        path = node.entity.path
+        """What is wrong here, and what happened since the last read: new, another; of a closed row also what is so below it."""
+        path, closed = node.entity.path, not node.expanded
+        line = mark_line(self._marks, path, with_below=closed)
         if path in self._changes.new:
-            return spans(("+ ", Role.MARK))
+            return line + spans(("+ ", Role.MARK))
         if path in self._changes.changed:
-            return spans(("~ ", Role.MARK))
-        return spans(("~ ", Role.DIM)) if path in self._changes.above and not node.expanded else ()
+            return line + spans(("~ ", Role.MARK))
+        return line + (spans(("~ ", Role.DIM)) if path in self._changes.above and closed else ())

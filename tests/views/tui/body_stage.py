@@ -23,9 +23,11 @@ from kho_tui.operations.open_state import open_state
 from kho_tui.views.format import Base
 from kho_tui.views.tui.body import Body, Stage
 from kho_tui.views.tui.bottom import Bottom
+from kho_tui.views.tui.changes import NO_CHANGES
 from kho_tui.views.tui.loaded import Loaded, Maps
 from kho_tui.views.tui.navigate import Spot
 from kho_tui.views.tui.theme import ASCII, Look, choose_look
+from kho_tui.views.tui.tree_model import TreeModel
 
 B = TypeVar("B", bound=Body)
 _PATIENCE = 60
@@ -66,6 +68,8 @@ class FakeStage(App[None], Generic[B]):
         self.loaded = loaded
         self.bottom = Bottom(id="bottom")
         self.base: Base = "natural"
+        self.tree_model = TreeModel(loaded.root)
+        self.changes = NO_CHANGES
         self.trips: list[Spot] = []
         self.addresses: list[int] = []
         self.body = make(self)

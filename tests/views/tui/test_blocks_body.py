@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from captures import CHECKOUT
 from states.catalogue import hostile_names
 from views.tui.body_stage import FakeStage, load, load_built, on_stage
 
+from kho_tui.analysis.memory_map import MemoryMap
+from kho_tui.analysis.owned_blocks import OwnedRuns, blocks_of
+from kho_tui.context import Context
 from kho_tui.errors import ReadError
 from kho_tui.model.facts import Status
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import SafeText
+from kho_tui.views.query import Query, parse_query
 from kho_tui.views.tui import blocks_body
 from kho_tui.views.tui.blocks_body import BlocksBody
-from kho_tui.views.tui.loaded import Loaded
+from kho_tui.views.tui.blocks_rows import COLUMNS, BlockView, OwnedBy
+from kho_tui.views.tui.loaded import Loaded, Maps
 from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Where
 
 ONE_PRE = "samples/x86_64-7.3/1-pre"
@@ -103,6 +109,67 @@ async def test_a_filter_that_is_not_understood_changes_nothing() -> None:
         assert "0 of 2056, 0 bytes" in stage.text and "nothing fits the filter" in stage.text
         await narrowed(stage, "addr>=0x3f000000")
         assert "1 of 2056, 4 MiB" in stage.text
+
+
+async def test_a_filter_that_was_dropped_while_it_ran_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end, arranged = Event(), OwnedBy.arranged
+
+    def hold(self: OwnedBy, query: Query | None, sort: str) -> OwnedRuns:
+        if query is not None:
+            assert may_end.wait(60)
+        return arranged(self, query, sort)
+
+    async with on_stage(load(ONE_PRE), BlocksBody) as stage:
+        monkeypatch.setattr(OwnedBy, "arranged", hold)
+        stage.body.filtered("size>=1M")
+        stage.body.filtered("")
+        may_end.set()
+        await stage.settle()
+        assert stage.body.list.row_count() == 2056 and "blocks of out: 2056, 20.97 MiB" in stage.text
+        stage.body.filtered("size>=1M")
+        await stage.settle()
+        assert stage.body.list.row_count() == 5 and "blocks of out: 5 of 2056, 12 MiB" in stage.text
+
+
+async def test_esc_ends_the_search_for_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = Event(), Event()
+
+    def never(_side: str, context: Context) -> MemoryMap:
+        begun.set()
+        try:
+            while True:
+                context.cancelled.wait(60)
+                context.step("map")
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(blocks_body, "owned_blocks", lambda *_: pytest.fail("the user stopped it"))
+    loaded = replace(load(ONE_PRE), maps=Maps(never))
+    app = FakeStage(loaded, BlocksBody)
+    async with app.run_test(size=(80, 21)):
+        app.body.arrive(None)
+        assert begun.wait(60)
+        assert app.body.stop()
+        assert ended.wait(60)
+        await app.settle()
+        assert "stopped: the owners are not known" in app.text and "blocks of out: 2056" in app.text
+
+
+def test_what_is_shown_can_be_asked_for() -> None:
+    state = load(ONE_PRE).state
+    preserved = state.sides["out"].preserved
+    assert isinstance(preserved, PreservedMap)
+    owned = OwnedBy(blocks_of(preserved.runs))
+    assert {column.name: column.unit for column in BlockView(owned, owned.pieces).columns} == COLUMNS
+    numbers = {
+        "number>=2050": [*range(2050, 2056)],
+        "number=7": [7],
+        "number<3 or number>2054": [0, 1, 2, 2055],
+        "number>0xffffffffffffffff": [],
+    }
+    for words, expected in numbers.items():
+        view = owned.arranged(parse_query(words, COLUMNS, 4096), "addr")
+        assert [block.number for block in owned.blocks(view, 0, 100)] == expected
 
 
 async def test_one_comes_back_to_the_same_block() -> None:

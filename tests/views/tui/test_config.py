@@ -61,13 +61,19 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ("\nglyphs = 3", "glyphs = 3: takes", 2),
         ('colour = "red"', "'colour' is no setting; there are theme, glyphs, numbers and [keys]", 1),
         ('keys = "j"', "is a table, [keys]", 1),
-        ('[keys]\n\n"list.dwon" = "j"', "'list.dwon' is no action; docs/config.md lists all", 3),
+        ('[keys]\n\n"list.dwon" = "j"', "'list.dwon' is no action; the nearest are list.down, ", 3),
         ('[keys]\nlist.dwon = "j"', "'list.dwon' is no action", 2),
         ('[keys]\n"list.down" = 7', "takes keys in quotes", 2),
         ('[keys]\n"list.down" = "crtl+j"', "'crtl+j' is no key", 2),
         ('[keys]\n"list.down" = ""', "'' is no key", 2),
         ('[keys]\n"list.up" = "u"\n"list.down" = "u"', "u is the key of list.up too", 3),
         ('[keys]\n"list.down" = "k"', "k is the key of list.up too", 2),
+        ('[keys]\n"blocks.filter" = "j"', "j is the key of list.down too", 2),
+        ('[keys]\n"hex.left" = "g"', "g is the key of list.first_chord too", 2),
+        ('[keys]\n"tree.toggle" = "enter"', "enter is the key of list.choose too", 2),
+        ('[keys]\n"list.choose" = "f"', "f is the key of blocks.filter too", 2),
+        ('[keys]\n"difftree.toggle" = "c"', "c is the key of diff.only_changes too", 2),
+        ('[keys]\n"help.close" = "j"', "j is the key of list.down too", 2),
         ('[keys]\n"hex.left" = "ctrl+c"', "ctrl+c is the key of app.interrupt too", 2),
     ],
 )
@@ -108,6 +114,11 @@ def test_any_names_and_keys_are_answered(given_keys: dict[str, str]) -> None:
 
 def test_keys_can_change_places() -> None:
     assert check_keymap({"list.up": "j,down", "list.down": "k,up"})[1] == []
+
+
+def test_what_never_holds_together_may_share_a_key() -> None:
+    given = {"map.choose": "f", "hex.left": "a", "tree.collapse": "a", "palette.up": "j", "luo.sort": "b", "blocks.sort": "b"}
+    assert check_keymap(given)[1] == []
 
 
 def test_own_bindings_agree_with_themselves() -> None:

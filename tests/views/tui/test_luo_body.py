@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from kho_tui.layout.table import Table, table_of
 from kho_tui.model.facts import Unavailable
 from kho_tui.model.runs import make_runs, no_runs
 from kho_tui.text import SafeText
+from kho_tui.views.tui import arranged_pane
 from kho_tui.views.tui.luo_body import LuoBody
 from kho_tui.views.tui.luo_rows import FolioList
 from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Where
@@ -175,3 +179,28 @@ def test_folios_that_are_not_preserved_are_called_lost() -> None:
     doubt = Unavailable(SafeText("one leaf is not in this capture"))
     assert FolioList(folios([(0x10, 0)]), no_runs(12), 12, None).order(0) is None
     assert FolioList(folios([(0x10, 0)]), no_runs(12), 12, doubt).order(0) is doubt
+
+
+async def test_what_is_said_of_a_folio_waits_for_the_list_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_go_on = Event()
+    arrange = arranged_pane.arranged
+
+    def slow(listing: arranged_pane.Listing, *rest: Any) -> arranged_pane.Arranged:
+        if isinstance(listing, FolioList):
+            may_go_on.wait(60)
+        return arrange(listing, *rest)
+
+    async with on_stage(load(ONE_PRE), LuoBody) as stage:
+        await focus(stage, "folios")
+        await stage.press("G")
+        assert "byte 5238784 of the file" in stage.text
+        monkeypatch.setattr(arranged_pane, "arranged", slow)
+        stage.body.step(1)
+        async with asyncio.timeout(60):
+            while [*stage.body.trail] != ["out", "vm-beta", "0xdeadbeef"]:
+                await asyncio.sleep(0.01)
+        stage.body.base_changed()
+        assert "byte 5238784" not in stage.body.about.shown
+        may_go_on.set()
+        await stage.settle()
+        assert [*stage.body.trail] == ["out", "vm-beta", "0xdeadbeef", "folio 0"]

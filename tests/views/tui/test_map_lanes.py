@@ -27,7 +27,7 @@ def chart_of(layers: dict[Kind, Pieces], unowned: Pieces | None = None, lost: Pi
         made[kind] = Regions(start, end, np.zeros(len(start), np.uint32), np.zeros(len(start), np.int64))
     empty: Pieces = [(0, 0)]
     some, gone = (intervals([start for start, _ in pieces or empty], [end for _, end in pieces or empty]) for pieces in (unowned, lost))
-    sums = Sums(PAGE, intervals([0], [PAGE]), 0, some, gone, 0, SafeText("possibly a leak"))
+    sums = Sums(PAGE, intervals([0], [PAGE]), 0, some, gone, 0, SafeText("possibly a leak"), intervals([], []))
     return make_chart(MemoryMap("out", PAGE, (), made, NOTHING, sums if unowned or lost else NOTHING), {})
 
 

@@ -63,12 +63,13 @@ async def test_every_line_leads_to_something_that_is_there(size: tuple[int, int]
 async def test_sections_are_stepped_through_also_into_the_second_column_and_around() -> None:
     async with on_stage(load(TWO_PRE), OverviewBody, (160, 48)) as app:
         met = []
-        for _ in range(8):
+        for _ in range(9):
             app.body.step(1)
             await app.settle()
             assert app.body.row is not None
             met.append(str(app.body.row.entry.label))
         assert met == [
+            "check",
             "out (for the next kernel)",
             "in (handed to this kernel)",
             "machine",

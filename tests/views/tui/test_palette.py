@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from captures import CHECKOUT
@@ -11,6 +13,7 @@ from states.catalogue import hostile_names
 from views.app_user import opening, using_state
 
 from kho_tui.context import Context
+from kho_tui.operations.map_state import Whois
 from kho_tui.views.tui.fuzzy import fit_of
 from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.navigate import Where
@@ -171,3 +174,23 @@ def test_better_fits_come_first() -> None:
     assert best("gs", "to gather all places", "go to session") == "go to session"
     assert fit_of("xyz", "abc") is None
     assert fit_of("", "abc") == 0
+
+
+async def test_esc_ends_the_search_for_an_owner() -> None:
+    begun, ended = Event(), Event()
+
+    def never(_address: int, context: Context) -> Whois:
+        begun.set()
+        context.cancelled.wait(60)
+        ended.set()
+        context.step("map")
+        raise AssertionError("the user stopped it")
+
+    async with using_state(lambda _context: replace(fake_state(), whois=never)) as user:
+        await user.command("whois 0x1000")
+        user.send("enter")
+        await user.until(begun.is_set)
+        user.send("escape")
+        await user.until(ended.is_set)
+        await user.settle()
+        assert user.panel("palette-said").strip() == "stopped"

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 from captures import CHECKOUT
@@ -14,6 +15,9 @@ from views.app_user import User, opening, using_state
 
 from kho_tui.context import Context
 from kho_tui.text import SafeText
+from kho_tui.views.tui.app import KhoApp
+from kho_tui.views.tui.config import Config
+from kho_tui.views.tui.keymap import meet
 from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.navigate import ListSpot, Where
 
@@ -152,6 +156,38 @@ async def test_the_number_base_holds_in_all_places() -> None:
         await user.sees(str(0x7F802000))
 
 
+def places_part(user: User) -> list[str]:
+    """The place without what is above it, and without the number base and whatever else the last line says."""
+    return user.screen.split("\n")[3:-1]
+
+
+@pytest.mark.parametrize("where", Where)
+async def test_a_place_first_visited_later_has_the_number_base_too(where: Where) -> None:
+    digit = str(list(Where).index(where) + 1)
+    elsewhere = Where.SOURCES if where is not Where.SOURCES else Where.OVERVIEW
+    async with using_state(opening(ONE_PRE), start=ListSpot(elsewhere)) as user:
+        await user.press(digit, "x")
+        await user.stands_still()
+        there_already = places_part(user)
+    async with using_state(opening(ONE_PRE), start=ListSpot(elsewhere)) as user:
+        await user.press("x", digit)
+        await user.stands_still()
+        assert places_part(user) == there_already
+
+
+async def test_the_number_base_of_the_config_holds_also_after_another_read() -> None:
+    app = KhoApp(opening(ONE_PRE), SafeText("1-pre"), Config(numbers="hex"), start=ListSpot(Where.BLOCKS))
+    async with app.run_test(size=(80, 24)) as pilot:
+        user = User(app, pilot)
+        await user.opened()
+        await user.sees(" 0x1000 ")
+        await user.press("r")
+        await user.opened()
+        assert place(user) == "blocks"
+        await user.sees(" 0x1000 ")
+    app.close_state()
+
+
 async def test_zoom_shows_one_pane_and_ends_with_the_place() -> None:
     async with using_state(load_fake) as user:
         await user.search("LUO")
@@ -172,14 +208,20 @@ async def test_a_click_on_a_place_goes_there() -> None:
 
 async def test_every_binding_has_an_id_and_a_description_and_no_key_two_meanings() -> None:
     async with using_state(opening(ONE_PRE)) as user:
-        for number in range(1, 9):
+        for number in range(1, len(Where) + 1):
             await user.press(str(number))
-            screen = {one.binding.key for one in user.app.screen.active_bindings.values() if one.node is user.app.screen}
-            chain = user.app.screen._binding_chain
-            inner = [key for node, bindings in chain if node not in (user.app, user.app.screen) for key, _ in bindings]
-            assert not screen & set(inner), (number, screen & set(inner))
-            for active in user.app.screen.active_bindings.values():
-                assert active.binding.id and active.binding.description
+            body = user.state.body
+            assert body is not None
+            for pane in body.panes:
+                user.state.set_focus(pane)
+                await user.settle()
+                chain = [bindings.key_to_bindings for _, bindings in user.state._binding_chain]
+                for one, other in combinations(chain, 2):
+                    assert not set(one) & set(other), (number, pane, set(one) & set(other))
+                together = {binding.id for keys in chain for bindings in keys.values() for binding in bindings if binding.id}
+                assert all(meet(one, other) for one, other in combinations(together, 2)), (number, pane)
+                for active in user.state.active_bindings.values():
+                    assert active.binding.id and active.binding.description
 
 
 async def test_a_warning_about_the_reading_stays_in_sight() -> None:

@@ -10,6 +10,8 @@ from captures import CHECKOUT, SAMPLES
 from states.catalogue import hostile_names
 from views.app_user import User, opening, using_state
 
+from kho_tui.views.tui.palette import Palette
+from kho_tui.views.tui.state_screen import StateScreen
 from kho_tui.views.tui.tree_model import Node
 
 SAMPLE_NAMES = sorted(str(version.parent.relative_to(SAMPLES)) for version in SAMPLES.glob("**/version"))
@@ -106,6 +108,31 @@ async def test_pointers_lead_to_what_they_point_at_and_back() -> None:
         await user.select_field("preserved-memory-map")
         await user.press("enter")
         assert user.path == "out/preserved"
+
+
+async def test_a_pointer_to_nowhere_says_so() -> None:
+    async with using_state(opening("samples/x86_64-7.3/1-pre")) as user:
+        await user.search("/LUO")
+        await user.select_field("sessions.next")
+        await user.press("enter")
+        assert "sessions.next points nowhere" in user.bar
+
+
+async def test_of_a_folio_the_address_is_copied() -> None:
+    async with using_state(opening("samples/x86_64-7.3/1-pre")) as user:
+        await user.go_to_address("0x1931000")
+        await user.press("y")
+        assert "copied 0x1931000 " in user.bar
+
+
+async def test_what_came_for_a_list_below_the_palette_is_laid_out_when_that_closes() -> None:
+    async with using_state(opening("samples/x86_64-7.3/1-pre")) as user:
+        for _ in range(5):
+            user.send("home", "end", "colon")
+            await user.until(lambda: isinstance(user.app.screen, Palette))
+            user.send("escape")
+            await user.until(lambda: isinstance(user.app.screen, StateScreen))
+            await user.settle()
 
 
 async def test_an_address_shows_the_folio_then_its_block() -> None:

@@ -1,0 +1,50 @@
+"""The sides of a state: in which order they are shown, and which of them is meant where none is named."""
+
+from __future__ import annotations
+
+from kho_tui.errors import InputError
+from kho_tui.model.facts import Unavailable
+from kho_tui.model.state import Side, State
+from kho_tui.text import SafeText
+
+_SHOWN = ("out", "in", "unsided")
+_MEANT = ("out", "unsided", "in")
+"""What would be handed over now comes first; of what was handed to this kernel most is given back."""
+
+
+def sides_shown(state: State) -> tuple[str, ...]:
+    """The sides that a state has, in the order in which they are shown."""
+    return tuple(name for name in _SHOWN if name in state.sides)
+
+
+def sides_meant(state: State) -> tuple[str, ...]:
+    """The sides that a state has; the first is meant by who names none, the others follow when asked for the next."""
+    return tuple(name for name in _MEANT if name in state.sides)
+
+
+def side_meant(state: State) -> Side:
+    """The side that is meant by who names none; of a state without any one that says of everything why it is not there."""
+    name = next(iter(sides_meant(state)), None)
+    if name is not None:
+        return state.sides[name]
+    nothing = Unavailable(no_side(state))
+    return Side("out", nothing, nothing, nothing, (), False, None)
+
+
+def outgoing_or_none(state: State) -> Side | None:
+    """The side that a kexec would hand over: the outgoing one, or that of a bare core, which does not tell; None: there is none."""
+    return state.sides.get("out") or state.sides.get("unsided")
+
+
+def outgoing_side(state: State) -> Side:
+    """As ``outgoing_or_none``. Raises InputError where there is none."""
+    side = outgoing_or_none(state)
+    if side is None:
+        there = ", ".join(state.sides) or state.absent or "none"
+        raise InputError(f"{state.machine.path}: no outgoing side, and only that can be handed to a next kernel (there is: {there})")
+    return side
+
+
+def no_side(state: State) -> SafeText:
+    """Why a state has no side."""
+    return state.absent or SafeText("no handover in this capture")

@@ -1,0 +1,63 @@
+"""What a kernel does with what it is handed, in words for command line and app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kho_tui.releases.receiver import Answer, Outcome, Reception
+from kho_tui.text import SafeText, plural, visible
+
+_WORDS = {
+    Outcome.TAKEN: "takes it",
+    Outcome.PART: "takes it in part",
+    Outcome.IGNORED: "ignores it and boots cold",
+    Outcome.MISREAD: "misreads it silently",
+    Outcome.PANIC: "panics",
+}
+
+
+def kernel_does(kernel: str, reception: Reception) -> SafeText:
+    """One line: ``7.3.4 takes it: 4 subtrees``, ``7.1.0 ignores it and boots cold: handed over: kho-v4; this kernel takes only kho-v3``."""
+    return SafeText(f"{visible(kernel)} {_WORDS[reception.outcome]}: {why(reception)}")
+
+
+def why(reception: Reception) -> SafeText:
+    """What was met where something is lost, else how much is taken."""
+    if reception.deciding is not None:
+        return visible(reception.deciding.met)
+    taken = sum(outcome is Outcome.TAKEN for outcome, _ in reception.consumers.values())
+    others = len(reception.consumers) - taken
+    return SafeText(f"{plural(taken, 'subtree')}" + (f", and {others} that nobody in its own tree asks for" if others else ""))
+
+
+def consumer_lines(reception: Reception) -> Iterator[SafeText]:
+    """What becomes of each consumer's part; nothing where the whole is ignored."""
+    consumers = reception.consumers
+    if not consumers or reception.outcome is Outcome.IGNORED:
+        return
+    width = max(len(visible(name)) for name in consumers)
+    for name, (outcome, met) in consumers.items():
+        yield SafeText(f"  {visible(name):<{width}}  {outcome.value}" + (f": {visible(met)}" if met else ""))
+
+
+def deciding_lines(answer: Answer) -> Iterator[SafeText]:
+    """The check that made the outcome, and where the kernel makes it."""
+    check = answer.check
+    yield SafeText(f"  decided by {check.name} ({check.stage.value}): {check.question}? {check.consequence}")
+    yield SafeText(f"  source: {check.source}")
+
+
+def simulated_lines(reception: Reception, message: str, log: Iterable[str], unpredictable: Iterable[str]) -> Iterator[SafeText]:
+    """What stands behind the verdict on a simulated kexec: last words of a panic, consumers, the deciding check, what is not known."""
+    if message:
+        yield SafeText(f"  {visible(message)}")
+    yield from consumer_lines(reception)
+    if reception.deciding is not None:
+        yield from deciding_lines(reception.deciding)
+    yield from labelled("log", log)
+    yield from labelled("cannot be predicted", unpredictable)
+
+
+def labelled(label: str, texts: Iterable[str]) -> Iterator[SafeText]:
+    """A line for each text."""
+    return (SafeText(f"  {label}: {visible(text)}") for text in texts)

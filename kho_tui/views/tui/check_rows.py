@@ -1,0 +1,200 @@
+"""What reading and check have to say of a state, as rows: findings and broken rules, the verdict, each release, what cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kho_tui.model.codes import CODES
+from kho_tui.model.finding import Finding, Severity
+from kho_tui.model.path import EntityPath
+from kho_tui.text import NO_TEXT, SafeText, plural, visible
+from kho_tui.views.tui.lines import Line, Role, spans
+from kho_tui.views.tui.loaded import Loaded
+
+if TYPE_CHECKING:
+    from kho_tui.analysis.checks.report import Report, Result
+    from kho_tui.analysis.compat import Compatibility
+    from kho_tui.operations.judge_state import Judged
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+SEVERITY_ROLE: Mapping[str, Role] = {"error": Role.BAD, "warning": Role.WARN, "info": Role.TEXT}
+CHECK, TARGET, UNTOLD = "check", "target", "untold"
+KINDS = (*SEVERITIES, CHECK, TARGET, UNTOLD)
+"""First words of rows, in the order of the list."""
+OUTCOME_WORDS: Mapping[str, str] = {"TAKEN": "taken", "PART": "in part", "IGNORED": "ignored", "MISREAD": "misread", "PANIC": "panic"}
+CANNOT_TELL = "cannot tell"
+_WHOLE = EntityPath()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """A row. ``code`` is that of a finding, or the name of a release; ``more`` is said below the list, what matters most first.
+
+    ``folds``: Enter shows or hides the rows behind it.
+    """
+
+    kind: str
+    code: SafeText
+    message: SafeText
+    role: Role
+    where: EntityPath = _WHOLE
+    address: int | None = None
+    more: tuple[SafeText, ...] = ()
+    folds: bool = False
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it is a finding or a broken rule."""
+        return self.kind in SEVERITIES
+
+
+def faults(loaded: Loaded) -> list[CheckRow]:
+    """Broken rules as soon as they are known, and findings of decoding, which often say the same with less; worst first."""
+    judged = loaded.checking.judged
+    results = judged.report.results if judged is not None else ()
+    rows = [row for result in results if result.count and result.code not in CODES for row in _broken(result)]
+    rows += [_finding(one) for one in loaded.state.findings]
+    return sorted(rows, key=lambda row: KINDS.index(row.kind))
+
+
+def check_rows(loaded: Loaded, *, unfolded: bool) -> list[CheckRow]:
+    """All rows; ``unfolded``: with one for each rule that cannot be told."""
+    judged = loaded.checking.judged
+    rows = faults(loaded)
+    if judged is None:
+        return [*rows, CheckRow(CHECK, NO_TEXT, loaded.checking.said, Role.DIM)]
+    return [*rows, _verdict(judged.report), *_targets(judged), *_untold(judged.report, unfolded=unfolded)]
+
+
+def verdict_line(loaded: Loaded) -> SafeText:
+    """What check says, or how far it is."""
+    judged = loaded.checking.judged
+    return loaded.checking.said if judged is None else SafeText(f"{judged.report.side}: {judged.report.verdict}")
+
+
+def _finding(one: Finding) -> CheckRow:
+    more = (SafeText(f"{one.code}: {CODES[one.code].meaning}"),) if one.code in CODES else ()
+    return CheckRow(one.severity, SafeText(one.code), one.message, SEVERITY_ROLE[one.severity], one.where, one.address, more)
+
+
+def _broken(result: Result) -> Iterator[CheckRow]:
+    from kho_tui.analysis.checks.registry import BY_CODE
+
+    rule, code, role = BY_CODE[result.code], SafeText(result.code), SEVERITY_ROLE[result.severity]
+    more = (
+        SafeText(f"not so: {rule.title}"),
+        SafeText(f"next kernel: {rule.consequence}"),
+        SafeText(f"source: {rule.source}; {'; '.join(map(str, rule.spans))}"),
+        SafeText(f"checked: {rule.explanation}"),
+        *_lacking(result),
+    )
+    for case in result.cases:
+        yield CheckRow(result.severity, code, case.message, role, case.where, case.address, more)
+    left = result.count - len(result.cases)
+    if left:
+        yield CheckRow(result.severity, code, SafeText(f"and {left} more of this kind"), role, more=more)
+
+
+def _lacking(result: Result) -> Iterator[SafeText]:
+    """A rule that is broken where it could be looked at may be broken elsewhere too."""
+    if result.lacks:
+        yield SafeText(f"not all of it could be looked at: {'; '.join(f'{one.name}: {one.reason}' for one in result.lacks[:3])}")
+
+
+def _verdict(report: Report) -> CheckRow:
+    from kho_tui.analysis.checks.rule import Answer
+
+    codes = [(answer, [one.code for one in report.of(answer) if one.code not in CODES]) for answer in Answer]
+    counts = ", ".join(f"{len(some)} {answer.value}" for answer, some in codes if some)
+    role = Role.BAD if report.broken["error"] else Role.WARN if report.broken["warning"] or not report.told else Role.TITLE
+    listed = [SafeText(f"{answer.value}: {', '.join(sorted(some))}") for answer, some in codes if some and answer is not Answer.HOLDS]
+    return CheckRow(CHECK, NO_TEXT, SafeText(f"{report.side}: {report.verdict}"), role, more=(SafeText(f"rules: {counts}"), *listed))
+
+
+def outcome_word(found: Compatibility) -> str:
+    """What becomes of the state, in a word or two."""
+    return CANNOT_TELL if found.outcome is None else OUTCOME_WORDS[found.outcome.name]
+
+
+def outcome_reason(found: Compatibility) -> SafeText:
+    """What decides on it; empty where nothing speaks against it."""
+    if found.outcome is None:
+        return visible(found.undecided[0].met) if found.undecided else NO_TEXT
+    deciding = found.reception.deciding
+    return NO_TEXT if deciding is None else visible(deciding.met)
+
+
+def outcome_role(found: Compatibility) -> Role:
+    """Loud where the state is lost or worse."""
+    word = outcome_word(found)
+    return Role.BAD if word in ("panic", "misread") else Role.WARN if word in ("ignored", "in part") else Role.TEXT
+
+
+def _targets(judged: Judged) -> Iterator[CheckRow]:
+    if judged.not_asked:
+        yield CheckRow(TARGET, NO_TEXT, judged.not_asked, Role.DIM)
+    for found in judged.releases:
+        open_ = SafeText(f"{plural(len(found.open), 'thing')} cannot be told") if found.open else NO_TEXT
+        said = ": ".join(part for part in (outcome_word(found), outcome_reason(found) or open_) if part)
+        yield CheckRow(TARGET, found.target.name, SafeText(said), outcome_role(found), more=tuple(_answer(found)))
+
+
+def _answer(found: Compatibility) -> Iterator[SafeText]:
+    deciding = found.reception.deciding if found.outcome is not None else None
+    if deciding is not None:
+        check = deciding.check
+        yield SafeText(f"decided by {check.name} ({check.stage.value}): {check.question}? {check.consequence}")
+        yield SafeText(f"source: {check.source}")
+    for name, (outcome, met) in found.reception.consumers.items() if found.outcome is not None else ():
+        yield SafeText(f"{visible(name)}: {outcome.value}" + (f": {visible(met)}" if met else ""))
+    for reason in found.open[:8]:
+        yield SafeText(f"cannot be told: {reason}")
+    yield from found.notes
+
+
+def _untold(report: Report, *, unfolded: bool) -> Iterator[CheckRow]:
+    if not report.untold:
+        return
+    why = tuple(SafeText(f"{reason}: {', '.join(codes)}") for reason, codes in report.lacking.items())
+    said = SafeText(f"{plural(len(report.untold), 'rule')} cannot be told (Enter {'hides' if unfolded else 'shows'} them)")
+    yield CheckRow(UNTOLD, NO_TEXT, said, Role.WARN, more=why, folds=True)
+    for one in report.untold if unfolded else ():
+        lacks = tuple(SafeText(f"{lack.name}: {lack.reason}") for lack in one.lacks)
+        yield CheckRow(UNTOLD, SafeText(one.code), SafeText(one.title), Role.TEXT, more=(*lacks, SafeText(f"severity: {one.severity}")))
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What errors and warnings speak of, the worst of each; ``above``: of what lies below a path."""
+
+    at: Mapping[EntityPath, Severity]
+    above: Mapping[EntityPath, Severity]
+
+
+NO_MARKS = Marks({}, {})
+_SIGN: Mapping[str, str] = {"error": "! ", "warning": "? "}
+
+
+def marks_of(rows: list[CheckRow]) -> Marks:
+    """The marks of faults, which come worst first."""
+    at: dict[EntityPath, Severity] = {}
+    above: dict[EntityPath, Severity] = {}
+    for row in rows:
+        severity = next(one for one in SEVERITIES if one == row.kind)
+        if severity == "info" or not row.where.parts:
+            continue
+        at.setdefault(row.where, severity)
+        for length in range(1, len(row.where.parts)):
+            above.setdefault(EntityPath(row.where.parts[:length]), severity)
+    return Marks(at, above)
+
+
+def mark_line(marks: Marks, path: EntityPath, *, with_below: bool) -> Line:
+    """A sign before what an error or a warning speaks of, a quieter one where it is of something below that is not shown itself."""
+    severity = marks.at.get(path)
+    if severity is not None:
+        return spans((_SIGN[severity], SEVERITY_ROLE[severity]))
+    below = marks.above.get(path) if with_below else None
+    return () if below is None else spans((_SIGN[below], Role.DIM))

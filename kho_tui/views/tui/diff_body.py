@@ -1,0 +1,479 @@
+"""Diff: what differs between two states, or what became of what was handed over, as a tree; below, old beside new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from kho_tui.context import Context
+from kho_tui.errors import InputError
+from kho_tui.layout.struct import Unit
+from kho_tui.model.entity import Value
+from kho_tui.model.facts import Status
+from kho_tui.text import NO_TEXT, SafeText, plural, visible
+from kho_tui.views.diff_words import EVIDENCE_WORDS
+from kho_tui.views.tui.after_layout import after_layout
+from kho_tui.views.tui.background import Finished, Newest
+from kho_tui.views.tui.body import Body, Stage
+from kho_tui.views.tui.diff_detail import Both, HexRows, both_of, reason_of
+from kho_tui.views.tui.diff_map import MAPS_HEIGHT, Charts, DiffMap, make_charts
+from kho_tui.views.tui.diff_rows import field_heading, hex_bytes, hex_line, node_line, pair_line
+from kho_tui.views.tui.diff_tree import DiffTree, Node, diff_tree
+from kho_tui.views.tui.keys import key
+from kho_tui.views.tui.lines import Line, Role, fit_end, spans, wrap
+from kho_tui.views.tui.list_body import LineList
+from kho_tui.views.tui.loaded import Against, Loaded
+from kho_tui.views.tui.map_body import scratch_names
+from kho_tui.views.tui.navigate import ListSpot, Location, Spot, Where
+from kho_tui.views.tui.paint import Panel, look_of
+from kho_tui.views.tui.table_view import TableView
+
+_ALONE = SafeText("only one state is open: `:diff PATH` compares it with another")
+_READING = SafeText("reading the two")
+_TALL = 34
+"""Lines of a body from which each piece of evidence has a line of its own."""
+_ABOUT = 2
+_LEAST_BELOW = 5
+_LEAST_TREE = 4
+
+
+class Below(Enum):
+    """What is shown of the selected row. The value is the word shown."""
+
+    FIELDS = "fields"
+    BYTES = "bytes"
+    MAPS = "maps"
+
+
+class DiffList(LineList):
+    """The tree of what differs. ``fold`` opens (1), closes (-1) or turns (0) the row at the cursor."""
+
+    BINDINGS = [  # noqa: RUF012 - as Textual declares it
+        key("left,h", "fold(-1)", "close, or to the parent", "difftree.close"),
+        key("right,l", "fold(1)", "open, or to the first below", "difftree.open"),
+        key("space", "fold(0)", "open or close", "difftree.toggle"),
+    ]
+
+    def __init__(self, draw: Callable[[int, int], Line], fold: Callable[[int], None], *, id: str) -> None:
+        super().__init__("what differs", draw, id=id)
+        self._fold = fold
+
+    def action_fold(self, direction: int) -> None:
+        """Open or close."""
+        self._fold(direction)
+
+
+class DiffBody(Body):
+    """Verdict and evidence, the tree, and the selected thing in both states."""
+
+    WHERE = Where.DIFF
+    HINTS = (("Enter", "go there"), ("]", "change"), ("b", "bytes"), ("m", "maps"), ("c", "only changes"), ("f", "filter"))
+
+    BINDINGS = [  # noqa: RUF012 - as Textual declares it
+        key("c", "only_changes", "only what differs, or all", "diff.only_changes"),
+        key("f", "filter", "show only some: a kind of change, words", "diff.filter"),
+        key("b", "bytes", "the bytes of both, and back", "diff.bytes"),
+    ]
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.verdict = Panel(id="diff-verdict")
+        self.table = DiffList(self._tree_line, self._fold, id="diff-tree")
+        self.about = Panel(id="diff-about", raised=True)
+        self.fields = LineList("fields", self._field_line, lambda width: field_heading(width), id="diff-fields")
+        self.hex = LineList("bytes of A beside bytes of B, * where they differ", self._hex_line, id="diff-bytes")
+        self.maps = DiffMap(id="diff-maps")
+        self.below = Below.FIELDS
+        self.words = ""
+        self.only_changes = True
+        self._verdict_height = 0
+        """Lines of verdict and evidence."""
+        self._against: Against | None = None
+        self._model = DiffTree(())
+        self._fitting: Sequence[bool] = ()
+        """Nodes that the filter lets through; ``_wanted``: those and all above them."""
+        self._wanted: Sequence[bool] = ()
+        self._rows: Sequence[int] = ()
+        self._opens: frozenset[int] = frozenset()
+        """Nodes with anything below that is to be seen."""
+        self._both = Both()
+        self._hex_rows: HexRows | None = None
+        self._start: ListSpot | None = None
+        self._building = Newest(self)
+        self._reading = Newest(self)
+        self._drawing = Newest(self)
+
+    def compose(self) -> ComposeResult:
+        """From what is most important down."""
+        yield self.verdict
+        yield self.table
+        yield self.about
+        yield self.fields
+        yield self.hex
+        yield self.maps
+
+    def on_mount(self) -> None:
+        """Nothing is known yet."""
+        self.about.styles.height = _ABOUT
+        for pane in self._lower:
+            pane.set_class(pane is not self._shown, "absent")
+        self._take()
+
+    @on(Finished)
+    def _finished(self, message: Finished) -> None:
+        message.stop()
+        message.deliver()
+
+    # The comparison
+
+    def _take(self) -> None:
+        """Show the comparison that there is now."""
+        against = self.stage.loaded.against
+        self._against = against
+        self._model = DiffTree(())
+        self.maps.show_nothing(())
+        self.table.nothing = spans((_ALONE if against is None else _READING, Role.DIM))
+        self._rows_changed()
+        self._tell_verdict()
+        if against is None:
+            return
+        root = self.stage.loaded.root
+        self._building.run(lambda: diff_tree(against.compared, root), self._built, self._failed)
+
+    def _built(self, tree: DiffTree) -> None:
+        self._model = tree
+        # Where nothing differs all there is is more telling than an empty list.
+        self.only_changes = any(node.is_change for node in tree.nodes)
+        start, self._start = self._start, None
+        self.words = start.words if start is not None else self.words
+        self.table.nothing = spans(("nothing differs (c shows all)", Role.TEXT))
+        self._rows_changed(start.row if start is not None else next((at for at, node in enumerate(tree.nodes) if node.is_change), 0))
+        # Before the first layout there is no height to keep it in sight of.
+        self.table.center_cursor()
+        self._selected()
+        self._draw_maps()
+
+    def _failed(self, text: SafeText) -> None:
+        self.table.nothing = spans((text, Role.BAD))
+        self.table.refresh()
+
+    @property
+    def busy(self) -> bool:
+        """True while something is read."""
+        return self._building.is_running or self._reading.is_running or self._drawing.is_running
+
+    @property
+    def node(self) -> Node | None:
+        """The selected row."""
+        return self._model.nodes[self._rows[self.table.cursor]] if self.table.cursor < len(self._rows) else None
+
+    def _rows_changed(self, number: int | None = None) -> None:
+        """Other rows are in sight; the node of that number is selected, or the nearest before it."""
+        if number is None:
+            number = self._rows[self.table.cursor] if self.table.cursor < len(self._rows) else 0
+        self._fitting = self._model.fitting(self.words, only_changes=self.only_changes)
+        self._wanted = self._model.with_above(self._fitting)
+        self._rows = self._model.rows(self._wanted)
+        self._opens = frozenset(node.parent for node, seen in zip(self._model.nodes, self._wanted, strict=True) if seen)
+        cursor = next((at for at in range(len(self._rows) - 1, -1, -1) if self._rows[at] <= number), 0)
+        if self.words and not self._rows:
+            self.table.nothing = spans((f"nothing here matches {visible(self.words)} (Esc shows all)", Role.DIM))
+        with self.prevent(TableView.Moved):
+            self.table.show(len(self._rows), cursor)
+
+    def _fold(self, direction: int) -> None:
+        node = self.node
+        if node is None:
+            return
+        if direction == 0:
+            direction = -1 if node.expanded else 1
+        number = self._rows[self.table.cursor]
+        opens = number in self._opens
+        if direction > 0 and node.expanded and opens:
+            self.table.cursor += 1
+        elif direction > 0 and opens:
+            node.expanded = True
+            self._rows_changed(number)
+        elif direction < 0 and node.expanded and opens:
+            node.expanded = False
+            self._rows_changed(number)
+        elif direction < 0 and node.parent >= 0:
+            self._rows_changed(node.parent)
+            self._selected()
+
+    # The selected thing
+
+    def _read(self) -> None:
+        node, against = self.node, self._against
+        self._tell_about()
+        if node is None or against is None:
+            self._show_both(Both())
+            return
+        old, new = self.stage.loaded.root, against.loaded.root
+        self._reading.run(lambda: both_of(node, old, new), self._show_both, lambda text: self.about.show([spans((text, Role.BAD))]))
+
+    def _show_both(self, both: Both) -> None:
+        self._both = both
+        self.fields.nothing = spans(("no field differs, or there are none" if self.node is not None else "", Role.DIM))
+        with self.prevent(TableView.Moved):
+            self.fields.show(len(both.pairs))
+        self._show_bytes()
+
+    def _show_bytes(self) -> None:
+        both = self._both.bytes
+        self.hex.nothing = spans(("neither state shows bytes of its own for this", Role.DIM))
+        self._hex_rows = None if both is None or not self.size.width else HexRows(both, hex_bytes(self.size.width))
+        with self.prevent(TableView.Moved):
+            self.hex.show(0 if self._hex_rows is None else len(self._hex_rows))
+            if self._hex_rows is not None:
+                self.hex.set_cursor(self._hex_rows.first_change())
+
+    def _draw_maps(self) -> None:
+        against, loaded = self._against, self.stage.loaded
+        if against is None or self.below is not Below.MAPS or self.maps.charts is not None:
+            return
+        sides = _sides(against)
+        if sides is None:
+            self.maps.show_nothing(spans(("the two have no side in common", Role.DIM)))
+            return
+        self.maps.show_nothing(spans(("adding up the memory of both", Role.DIM)))
+        self._drawing.run(lambda: _charts(loaded, against, sides), self.maps.show, self._not_drawn)
+
+    def _not_drawn(self, why: SafeText) -> None:
+        self.maps.show_nothing(spans((why, Role.BAD)))
+
+    # Lines
+
+    def _tree_line(self, at: int, width: int) -> Line:
+        number = self._rows[at]
+        return node_line(self._model.nodes[number], width, look_of(self).glyphs, opens=number in self._opens)
+
+    def _field_line(self, at: int, width: int) -> Line:
+        return pair_line(self._both.pairs[at], width, self.stage.base)
+
+    def _hex_line(self, at: int, _width: int) -> Line:
+        return () if self._hex_rows is None else hex_line(self._hex_rows[at], hex_bytes(self.size.width), look_of(self).glyphs)
+
+    def _tell_verdict(self) -> None:
+        against = self._against
+        width = self.size.width - 2
+        if against is None or width <= 0:
+            self.verdict.show([])
+            self.verdict.styles.height = 0
+            return
+        compared, ellipsis = against.compared, look_of(self).glyphs.ellipsis
+        old, new = (fit_end(title, width // 2 - 3, ellipsis) for title in (self.stage.loaded.title, against.loaded.title))
+        lines = [spans((f"A {old}  B {new}", Role.DIM))]
+        lines += wrap(compared.verdict, width, 2, Role.TITLE, ellipsis)
+        tall = self.size.height >= _TALL
+        told = [SafeText(f"{EVIDENCE_WORDS[one.holds]}: {one.text if tall else one.name}") for one in compared.evidence]
+        if tall:
+            lines += [line for one in told for line in wrap(SafeText(f"evidence: {one}"), width, 1, Role.DIM, ellipsis)]
+        elif told:
+            lines += wrap(SafeText(f"evidence: {'; '.join(told)}"), width, 1, Role.DIM, ellipsis)
+        self._verdict_height = len(lines)
+        self.verdict.styles.height = len(lines)
+        self.verdict.show([(*spans((" ", Role.TEXT)), *line) for line in lines])
+
+    def _tell_about(self) -> None:
+        node, width = self.node, self.size.width - 4
+        words = "; ".join([str(node.old or node.new or node.label), *reason_of(node)]) if node is not None else ""
+        lines = wrap(SafeText(words), width, _ABOUT, Role.TEXT, look_of(self).glyphs.ellipsis) if width > 0 else []
+        self.about.show([(*spans(("  ", Role.TEXT)), *line) for line in lines])
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Another size holds other lines."""
+        self._tell_verdict()
+        self._tell_about()
+        self._show_bytes()
+        share = max(_LEAST_BELOW, self.size.height * 2 // 5)
+        room = self.size.height - self._verdict_height - _ABOUT - _LEAST_TREE
+        for pane in self._lower:
+            pane.styles.height = max(_LEAST_BELOW, min(max(share, MAPS_HEIGHT), room)) if pane is self.maps else share
+        after_layout(self, self._tell_about)
+
+    def base_changed(self) -> None:
+        """Write the fields anew."""
+        self.fields.contents_changed()
+
+    # Keys
+
+    def _selected(self) -> None:
+        self._read()
+        self.stage.moved()
+
+    def on_table_view_moved(self, message: TableView.Moved) -> None:
+        """Another row."""
+        message.stop()
+        if message.view is self.table:
+            self._selected()
+
+    def on_table_view_chosen(self, message: TableView.Chosen) -> None:
+        """To the entity, or open what is none."""
+        message.stop()
+        node, against = self.node, self._against
+        if node is None or against is None:
+            return
+        if node.subject is None and self._rows[self.table.cursor] in self._opens:
+            self._fold(0)
+            return
+        old, new = self._both.found
+        if old is not None:
+            self.stage.travel(Location(old))
+        elif new is not None:
+            self.stage.bottom.say(SafeText(f"{new} is only in B: kho-tui {against.path} shows it"), Role.WARN)
+        else:
+            self.stage.bottom.say("this row leads nowhere", Role.DIM)
+
+    def action_only_changes(self) -> None:
+        """Only what differs, or all."""
+        self.only_changes = not self.only_changes
+        self._rows_changed()
+        self._selected()
+
+    def action_filter(self) -> None:
+        """Ask for the words that rows have to hold."""
+        self.stage.bottom.ask("filter", self.words)
+
+    def filtered(self, text: str) -> None:
+        """Show only rows that hold these words, and what they are in."""
+        self.words = text.strip()
+        self._rows_changed()
+        for number in self._rows if self.words else ():
+            self._model.nodes[number].expanded = True
+        self._rows_changed()
+        self._selected()
+
+    def action_bytes(self) -> None:
+        """Bytes, or fields again."""
+        self._set_below(Below.FIELDS if self.below is Below.BYTES else Below.BYTES)
+
+    def map(self) -> bool:
+        """Both maps, or fields again."""
+        self._set_below(Below.FIELDS if self.below is Below.MAPS else Below.MAPS)
+        return True
+
+    def _set_below(self, below: Below) -> None:
+        was_focused = self._shown.has_focus
+        self.below = below
+        for pane in self._lower:
+            pane.set_class(pane is not self._shown, "absent")
+        if was_focused:
+            self._shown.focus()
+        self._draw_maps()
+        self.stage.moved()
+
+    @property
+    def _lower(self) -> tuple[Widget, ...]:
+        return (self.fields, self.hex, self.maps)
+
+    @property
+    def _shown(self) -> Widget:
+        return self._lower[list(Below).index(self.below)]
+
+    # What the screen asks
+
+    def arrive(self, spot: Spot | None) -> None:
+        """Show the comparison that there is now, and the row of that number."""
+        if isinstance(spot, ListSpot):
+            self._start = spot
+        if self.stage.loaded.against is not self._against:
+            self._take()
+        elif self._start is not None and self._model.nodes:
+            start, self._start = self._start, None
+            self.words = start.words
+            self._model.reveal(min(start.row, len(self._model.nodes) - 1))
+            self._rows_changed(start.row)
+            self._read()
+
+    @property
+    def here(self) -> Spot | None:
+        """The selected row and the filter."""
+        return ListSpot(self.WHERE, self._rows[self.table.cursor] if self._rows else 0, self.words)
+
+    @property
+    def trail(self) -> tuple[SafeText, ...]:
+        """The way to the selected thing."""
+        node = self.node
+        path = (node.old or node.new) if node is not None else None
+        return tuple(SafeText(part) for part in path.parts) if path is not None else (node.label,) if node is not None else ()
+
+    @property
+    def panes(self) -> Sequence[Widget]:
+        """The tree and what is below it."""
+        return (self.table, self._shown)
+
+    def step(self, direction: int) -> bool:
+        """To the next or previous change, around the ends; in the maps to the next stretch that differs."""
+        if self.maps.has_focus and self.maps.step(direction):
+            return True
+        nodes = self._model.nodes
+        stops = [at for at, node in enumerate(nodes) if node.is_change and self._fitting[at]]
+        if not stops:
+            self.stage.bottom.say("nothing differs here", Role.DIM)
+            return True
+        here = self._rows[self.table.cursor] if self._rows else 0
+        ahead = [at for at in stops if (at > here if direction > 0 else at < here)]
+        there = (ahead or stops)[0 if direction > 0 else -1]
+        self._model.reveal(there)
+        self._rows_changed(there)
+        self._selected()
+        return True
+
+    @property
+    def selection(self) -> Value | None:
+        """The new value of the selected field, else what is said of the selected row."""
+        if self.fields.has_focus and self.fields.cursor < len(self._both.pairs):
+            pair = self._both.pairs[self.fields.cursor]
+            value = pair.old if pair.new is None else pair.new
+            return None if value is None else Value(pair.name, pair.unit, value)
+        node = self.node
+        words = f"{node.mark} {node.old or node.new or node.label}: {'; '.join(reason_of(node))}" if node is not None else ""
+        return Value("difference", Unit.TEXT, words.encode(), status=Status.DERIVED) if words else None
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command that prints the comparison."""
+        against = self._against
+        # A path that looks like an option would have to come last, and here are two.
+        if against is None or self.stage.loaded.path.startswith("-"):
+            return ("show",)
+        return ("diff", f"./{against.path}" if against.path.startswith("-") else against.path)
+
+    @property
+    def note(self) -> SafeText:
+        """Filter, and whether all is shown."""
+        said = [f"{visible(self.words)}: {plural(sum(self._fitting), 'row')}"] if self.words else []
+        said += ["all shown"] if not self.only_changes and self._model.nodes else []
+        return SafeText(f" {look_of(self).glyphs.dot} ".join(said)) if said else NO_TEXT
+
+    def stop(self) -> bool:
+        """Esc ends the filter, then closes bytes and maps."""
+        if self.words:
+            self.filtered("")
+            return True
+        if self.below is not Below.FIELDS:
+            self._set_below(Below.FIELDS)
+            return True
+        return False
+
+
+def _sides(against: Against) -> tuple[str, str] | None:
+    """The sides whose memory is compared: those of the comparison, of one handover what was handed over and what is handed on."""
+    diff = against.compared.diff
+    if diff is not None and diff.sides:
+        return next((pair for pair in diff.sides if pair[0] == "out"), diff.sides[0])
+    new = against.compared.new.sides
+    return ("out", "out" if "out" in new else "in") if "out" in against.compared.old.sides and new else None
+
+
+def _charts(loaded: Loaded, against: Against, sides: tuple[str, str]) -> Charts:
+    """In a thread. Raises KhoError."""
+    if sides[1] not in against.loaded.state.sides:
+        raise InputError(f"B has no side {sides[1]}")
+    names = scratch_names(loaded.root), scratch_names(against.loaded.root)
+    return make_charts(loaded.maps(sides[0], Context()), against.loaded.maps(sides[1], Context()), names)
