@@ -228,7 +228,7 @@ def _row_at(detail: Detail, address: int) -> int | None:
 
 
 def search(root: Entity, query: str, page_size: int, cancelled: Callable[[], bool]) -> list[Location]:
-    """Everything whose title, summary, own part of the path, value or row of a short table contains the query, in order of the walk.
+    """Everything whose title, summary, own part of the path or value contains the query, in order of the walk; then rows of short tables.
 
     A query that reads as an address first meets what holds it. At most 10,000 hits. Raises Cancelled.
     """
@@ -239,6 +239,7 @@ def search(root: Entity, query: str, page_size: int, cancelled: Callable[[], boo
         address = None
     hits = [] if address is None else locate(root, address, cancelled)
     held = {hit.path for hit in hits}
+    in_rows: list[Location] = []
     for entity in walk(root):
         _check(cancelled)
         if len(hits) >= _HITS:
@@ -252,8 +253,8 @@ def search(root: Entity, query: str, page_size: int, cancelled: Callable[[], boo
         elif index is not None:
             hits.append(Location(entity.path, value=index))
         rows = (Location(entity.path, row=row, pane="rows") for row in _rows_matching(detail, wanted, cancelled))
-        hits += islice(rows, _HITS - len(hits))
-    return hits
+        in_rows += islice(rows, _HITS - len(in_rows))
+    return [*hits, *in_rows][:_HITS]
 
 
 def _rows_matching(detail: Detail, wanted: str, cancelled: Callable[[], bool]) -> Iterator[int]:

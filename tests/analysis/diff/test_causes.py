@@ -94,7 +94,8 @@ def test_a_list_that_is_shorter_than_its_count_is_not_taken_for_a_file_less() ->
     alpha, *rest = sessions()
     assert isinstance(alpha.files, tuple)
     diff = diff_states(before(), with_sessions((replace(alpha, files=alpha.files[:1]), *rest)))
-    assert diff.same and {one.entity for one in diff.untold} == {"session", "file"}
+    # What is not told of a session is not told of what holds it.
+    assert diff.same and {one.entity for one in diff.untold} == {"subtree", "session", "file"}
 
 
 def test_a_folio_that_moved_moves_its_block_too() -> None:

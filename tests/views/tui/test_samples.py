@@ -183,7 +183,7 @@ async def test_a_token_and_the_finding_of_a_torn_state() -> None:
 
 async def test_a_cut_fdt_says_so_in_the_tree() -> None:
     async with using_state(opening("samples/x86_64-7.3/1-pre/kho/out/fdt")) as user:
-        await user.sees("▾ out (for the nex… partial")
+        await user.sees("▾ ? out (for the n… partial")
         await user.search("/out")
         assert "salvaged from 233 of 405 bytes" in user.panel("heading")
 
