@@ -5,6 +5,7 @@ Nothing that shows or decodes a state is imported here: the first frame waits fo
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from threading import Event, Thread
@@ -165,6 +166,8 @@ class KhoApp(App[None], inherit_bindings=False):
         if old is not None and isinstance(self.screen, LoadingScreen):
             self.pop_screen()
         self.switch_screen(screen)
+        # The state lives as long as it is shown: to look through all of it for garbage would make keys wait.
+        gc.freeze()
         if old is not None:
             old.loaded.close()
 
