@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from kho_tui.views.tui.travel import Journey, Prepared
 
 _INTERRUPTED = 130
-_REDRAWN_AFTER = (0.3, 1.0)
-"""Seconds from a resize."""
 _DEFAULTS = Config()
 
 
@@ -98,14 +96,6 @@ class KhoApp(App[None], inherit_bindings=False):
         self.register_theme(self.look.theme)
         self.theme = self.look.theme.name
         self.load(None)
-
-    def on_resize(self) -> None:
-        """Draw all of it once more when the terminal has come to rest.
-
-        tmux tells the size before it has cut its own copy of the lines: what is drawn in between is moved, and nothing would repair it.
-        """
-        for seconds in _REDRAWN_AFTER:
-            self.set_timer(seconds, lambda: self.screen.refresh())
 
     # Loading
 
