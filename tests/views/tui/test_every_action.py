@@ -258,6 +258,8 @@ async def test_everything_the_palette_offers(load: Loader, faults: list[str]) ->
                     done.add(words)
                     await user.back_to(place)
                     await user.tries("colon", *["pagedown"] * (at // 10), *["down"] * (at % 10), "enter")
+                    # What was chosen is done when the palette is gone.
+                    await user.settle()
 
 
 @HOSTILE
@@ -271,6 +273,7 @@ async def test_whatever_is_typed_is_answered(load: Loader, faults: list[str]) ->
                 user.app.screen.query_one(Input).value = f"{command.name} {text}"
                 await user.tries("enter")
                 await user.tries("enter")
+                await user.settle()
         for place in Where:
             await user.back_to(place)
             for opener in ("slash", "at", "f"):
