@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -25,6 +26,13 @@ def all_captures() -> list[Path]:
         for version in sorted(root.glob("**/version")):
             found.setdefault(str(version.parent.relative_to(root)), version.parent)
     return list(found.values())
+
+
+def copy_of(path: Path, to: Path) -> None:
+    """A capture that may be written to: the shared ones may not."""
+    shutil.copytree(path, to)
+    for one in (to, *to.rglob("*")):
+        one.chmod(0o755 if one.is_dir() else 0o644)
 
 
 def sample(name: str) -> Path:

@@ -21,6 +21,7 @@ from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, SOURCE_NOTE, SOU
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
+from kho_tui.model.unpredictable import from_manifest
 from kho_tui.releases.table import release_of
 from kho_tui.text import SafeText, visible
 
@@ -47,6 +48,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
         tuple(LogLine(e.kind, e.side, e.time, e.text) for e in sources.evidence),
         findings.all(),
         SafeText("") if sides else sources.absent,
+        from_manifest(sources.manifest),
     )
 
 

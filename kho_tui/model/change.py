@@ -77,7 +77,8 @@ class MemoryChange:
 class Change:
     """One thing that differs. ``entity`` is the kernel's word for it, ``path`` and ``other`` are where it is in A and in B.
 
-    ``consequences`` and ``memory`` would not differ without it: the change at the top is their root.
+    ``consequences`` and ``memory`` would not differ without it: the change at the top is their root. ``declared``: why it was to be
+    expected, where one of the two is simulated and says so.
     """
 
     kind: ChangeKind
@@ -89,6 +90,7 @@ class Change:
     note: SafeText = NO_TEXT
     consequences: tuple[Change, ...] = ()
     memory: tuple[MemoryChange, ...] = ()
+    declared: SafeText = NO_TEXT
 
     @property
     def where(self) -> EntityPath:
@@ -124,6 +126,11 @@ class Diff:
     def same(self) -> bool:
         """Whether no difference was seen; what could not be compared is none."""
         return not self.changes and not self.memory
+
+    @property
+    def as_predicted(self) -> bool:
+        """Whether every difference seen, if any, is one that a simulation declares."""
+        return not self.memory and all(one.declared for one in self.changes)
 
 
 class Fate(Enum):

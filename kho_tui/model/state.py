@@ -17,6 +17,7 @@ from kho_tui.model.host import Host
 from kho_tui.model.luo import Luo, VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.model.tracker import PreservedMap
+from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.text import SafeText
 
 
@@ -209,6 +210,8 @@ class State:
     findings: tuple[Finding, ...]
     absent: SafeText
     """Why there is no KHO state at all, where that is so."""
+    unpredictable: tuple[Unpredictable, ...] = ()
+    """Of a simulated state: where a real kernel would show something else."""
 
     def only(self, side: str) -> State:
         """The same state with one side, and the findings that speak of it or of the whole."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kho_tui.analysis.diff.declared import with_declared
 from kho_tui.analysis.diff.evidence import handover_evidence
 from kho_tui.analysis.diff.fates import handover_fates
 from kho_tui.analysis.diff.log import read_log
@@ -47,8 +48,8 @@ class Compared:
         return SafeText(f"{said}; not one handover: {self.not_one}") if self.not_one else said
 
     def exit_code(self, *, strict: bool) -> int:
-        """0 the same or no loss, 1 different or a loss, 2 (``strict``) where something cannot be told."""
-        bad = bool(self.fates.of(Fate.LOST)) if self.fates is not None else self.diff is not None and not self.diff.same
+        """0 the same, as predicted or no loss, 1 different or a loss, 2 (``strict``) where something cannot be told."""
+        bad = bool(self.fates.of(Fate.LOST)) if self.fates is not None else self.diff is not None and not self.diff.as_predicted
         if bad:
             return DIFFERENT
         return NOT_TOLD if strict and untold_count(self.diff, self.fates) else SAME
@@ -57,7 +58,7 @@ class Compared:
 def diff_states(old: State, new: State, view: View, context: Context) -> Compared:
     """``old`` is A, ``new`` is B. Raises InputError where they cannot be compared, or not as the handover that was asked for; Cancelled."""
     if view == "plain":
-        return Compared(old, new, diff_plain(old, new, context), None, NO_TEXT, ())
+        return Compared(old, new, _plain(old, new, context), None, NO_TEXT, ())
     log = read_log(new.log)
     one = handover_evidence(old, new, log)
     if one.shown:
@@ -65,7 +66,11 @@ def diff_states(old: State, new: State, view: View, context: Context) -> Compare
         return Compared(old, new, _after(old, new, context), fates, NO_TEXT, one.evidence)
     if view == "handover":
         raise InputError(f"not one handover: {one.why}")
-    return Compared(old, new, diff_plain(old, new, context), None, one.why, one.evidence)
+    return Compared(old, new, _plain(old, new, context), None, one.why, one.evidence)
+
+
+def _plain(old: State, new: State, context: Context) -> Diff:
+    return with_declared(diff_plain(old, new, context), (*old.unpredictable, *new.unpredictable))
 
 
 def _after(old: State, new: State, context: Context) -> Diff | None:

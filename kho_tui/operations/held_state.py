@@ -22,6 +22,8 @@ from kho_tui.memory.elf import open_elf
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.source import BytesSource
 from kho_tui.model.sides import outgoing_side
+from kho_tui.model.state import State
+from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import jump_of, next_kernel
 from kho_tui.operations.open_state import Opened
 from kho_tui.releases.cmdline import parse_cmdline
@@ -70,7 +72,7 @@ class Simulated:
     kernel: str
     state: HeldState | None
     message: str
-    unpredictable: tuple[str, ...]
+    unpredictable: tuple[Unpredictable, ...]
     log: tuple[str, ...]
 
 
@@ -108,7 +110,19 @@ def simulate_kexec(opened: Opened, release: str, cmdline: str, context: Context,
     return Simulated(done.reception, kernel, held, done.message, done.unpredictable, log)
 
 
-def _held(name: str, running: Running, unpredictable: tuple[str, ...], context: Context) -> HeldState:
+def predict(opened: Opened, real: State, context: Context) -> Simulated:
+    """Kexec an opened state as ``real``, another machine's or this one's later state, was booted: the same kernel and command line.
+
+    Raises InputError as ``simulate_kexec``, and where ``real`` does not tell its kernel.
+    """
+    machine = real.machine
+    if machine.release is None:
+        raise InputError(f"{machine.path}: it does not tell which kernel it shows (version)")
+    cmdline = machine.cmdline if machine.cmdline is not None else opened.state.machine.cmdline
+    return simulate_kexec(opened, machine.release, (cmdline or b"").decode("utf-8", "replace"), context)
+
+
+def _held(name: str, running: Running, unpredictable: tuple[Unpredictable, ...], context: Context) -> HeldState:
     shown, memory, machine = files_of(running), memory_of(running), running.kernel.machine
     if memory.total_bytes > _MOST_MEMORY:
         most = f"{human_size(memory.total_bytes)} of memory, more than the {human_size(_MOST_MEMORY)} that are held without a file"
@@ -118,5 +132,5 @@ def _held(name: str, running: Running, unpredictable: tuple[str, ...], context: 
         context.step("keeping memory")
         write_elf_core(core, memory, machine.arch, machine.platform.byte_order)
     platform = {"machine": machine.arch, "page_size": machine.page_size, "byte_order": machine.platform.byte_order}
-    manifest = platform | manifest_of(running, shown) | {"kexec_of": name.rpartition(" > ")[0], "unpredictable": unpredictable}
+    manifest = platform | manifest_of(running, shown) | {"kexec_of": name.rpartition(" > ")[0]} | to_manifest(unpredictable)
     return HeldState(name, shown.files, core.getvalue(), manifest, machine.platform, machine.arch)

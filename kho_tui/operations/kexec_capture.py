@@ -12,6 +12,7 @@ from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.model.facts import known
 from kho_tui.model.sides import outgoing_side
+from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.releases.receiver import Reception
 from kho_tui.releases.table import RELEASES, Release, release_of
@@ -35,7 +36,7 @@ class Kexeced:
     kernel: str
     directory: Path | None
     message: str
-    unpredictable: tuple[str, ...]
+    unpredictable: tuple[Unpredictable, ...]
     log: tuple[str, ...]
 
 
@@ -59,7 +60,7 @@ def kexec_capture(
         done = kexec(jump_of(opened), following, context)
         if done.running is not None:
             with new_directory(out_dir) as made:
-                write_running(made, done.running, context, {"kexec_of": str(path), "unpredictable": done.unpredictable})
+                write_running(made, done.running, context, {"kexec_of": str(path)} | to_manifest(done.unpredictable))
     uname = following.config.uname or f"{following.release.name}.0"
     directory = None if done.running is None else Path(out_dir)
     log = () if done.running is None else tuple(done.running.kernel.log)

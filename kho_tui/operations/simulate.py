@@ -12,6 +12,7 @@ from kho_tui.errors import InputError
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing
 from kho_tui.model.handover_of import NotKnown
+from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import jump_of, named_release, write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.replay import replay
@@ -42,7 +43,7 @@ class StageResult:
     path: Path
     kernel: str
     reception: Reception | None
-    unpredictable: tuple[str, ...]
+    unpredictable: tuple[Unpredictable, ...]
     log: tuple[str, ...]
 
 
@@ -167,10 +168,10 @@ class _Run:
         cmdline = kernel.cmdline if step.cmdline is None else step.cmdline
         return NextKernel(kernel.machine, release, cmdline, config, kernel.seed + 1)
 
-    def _told(self, name: str, unpredictable: tuple[str, ...]) -> dict[str, object]:
-        return {"scenario": self._name, "scenario_seed": self._scenario.seed, "stage": name, "unpredictable": unpredictable}
+    def _told(self, name: str, unpredictable: tuple[Unpredictable, ...]) -> dict[str, object]:
+        return {"scenario": self._name, "scenario_seed": self._scenario.seed, "stage": name} | to_manifest(unpredictable)
 
-    def _add(self, name: str, running: Running, reception: Reception | None, unpredictable: tuple[str, ...]) -> None:
+    def _add(self, name: str, running: Running, reception: Reception | None, unpredictable: tuple[Unpredictable, ...]) -> None:
         kernel = running.kernel
         self.stages.append(StageResult(name, self._final / name, kernel.uname, reception, unpredictable, tuple(kernel.log)))
 

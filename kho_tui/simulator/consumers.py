@@ -20,13 +20,14 @@ from kho_tui.model.handover import Region, U64s, Vmalloc
 from kho_tui.model.luo import File, FlbList, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
 from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, ScratchArea, Side, Subtree
 from kho_tui.model.told import vmalloc_content
+from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.releases.receiver import Outcome, Reception
 from kho_tui.releases.table import Release
 from kho_tui.simulator.contents import Contents, FilledMemory
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
 from kho_tui.simulator.memfd import Memfd as FileInMemory
 from kho_tui.simulator.reserving import Reserved
-from kho_tui.text import visible
+from kho_tui.text import SafeText, visible
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Received:
     incoming: Incoming
     restored: bool | None
     freed: tuple[Stretch, ...]
-    unsure: tuple[str, ...]
+    unsure: tuple[Unpredictable, ...]
     previous: str
     has_flbs: bool
 
@@ -80,7 +81,7 @@ class Handed:
 
 def receive_all(handed: Handed, reception: Reception, target: Release, *, has_test_module: bool) -> Received:
     """Run the consumers in the order of a boot."""
-    unsure: list[str] = []
+    unsure: list[Unpredictable] = []
     freed: list[Stretch] = []
     subtrees = {one.name: one for one in reversed(handed.side.handed_over)}
     taken = {name for name, (outcome, _) in reception.consumers.items() if outcome in (Outcome.TAKEN, Outcome.PART)}
@@ -117,7 +118,7 @@ def _regions(memblock: Memblock) -> tuple[Region, ...]:
     return tuple(Region(name, start, size) for name, start, size in told if start is not None and size is not None)
 
 
-def _restore_test(test: KhoTest, handed: Handed, freed: list[Stretch], unsure: list[str]) -> bool:
+def _restore_test(test: KhoTest, handed: Handed, freed: list[Stretch], unsure: list[Unpredictable]) -> bool:
     """lib/test_kho.c: restores the list and every folio, and compares the sum."""
     blocks, csum = test.folio_blocks, known(test.csum)
     if isinstance(blocks, Missing) or csum is None or len(blocks) != known(test.nr_folios):
@@ -137,7 +138,7 @@ def _restore_test(test: KhoTest, handed: Handed, freed: list[Stretch], unsure: l
             data = _bytes_at(start, handed.page_size << order, handed)
             total += int(np.frombuffer(data, words).sum(dtype=np.uint64))
     except (GapError, ReadError):
-        unsure.append("kho_test: the contents of its folios are not at hand; its sum is taken for right")
+        unsure.append(Unpredictable(SafeText("kho_test: the contents of its folios are not at hand; its sum is taken for right")))
         return True
     return total % _CSUM16 == csum % _CSUM16
 
@@ -169,7 +170,7 @@ _Sessions = tuple[int, tuple[IncomingSession, ...], tuple[Stretch, ...], str]
 
 
 def _sessions(
-    luo: Luo | None, subtrees: Mapping[bytes, Subtree], handed: Handed, target: Release, freed: list[Stretch], unsure: list[str]
+    luo: Luo | None, subtrees: Mapping[bytes, Subtree], handed: Handed, target: Release, freed: list[Stretch], unsure: list[Unpredictable]
 ) -> _Sessions:
     number = None if luo is None else known(luo.number)
     if luo is None or number is None or target.luo is None:
@@ -178,7 +179,8 @@ def _sessions(
     if luo.header is not None and (phys := known(subtrees[LUO_NAME].phys)) is not None:
         freed.append((phys, size))
     if isinstance(luo.sessions, NotWritten):
-        unsure.append("LUO writes its sessions in the reboot call, after this state was captured: the next kernel is shown without them")
+        late = "LUO writes its sessions in the reboot call, after this state was captured: the next kernel is shown without them"
+        unsure.append(Unpredictable(SafeText(late), ("in/LUO",)))
         at = known(luo.sessions_at)
         return number, (), (((at, SESSION_ARRAY.bytes(size)),) if at else ()), ""
     if not isinstance(luo.sessions, SessionList):

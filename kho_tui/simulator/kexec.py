@@ -15,9 +15,11 @@ from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.host import MemoryRange
+from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import no_runs
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import ChunkList, PreservedMap
+from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.releases.cmdline import parse_cmdline
 from kho_tui.releases.receiver import Outcome, Reception, Target, receive
 from kho_tui.releases.table import Finalize, Release, release_of
@@ -28,7 +30,7 @@ from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.machine import Machine
 from kho_tui.simulator.reserving import Reserved, reserve
 from kho_tui.simulator.running import Arrival, HandedIn, Running
-from kho_tui.text import NO_TEXT
+from kho_tui.text import NO_TEXT, SafeText
 
 _TABLE_ALIGN = 64 << 10
 """Alignment of the copied scratch table (kernel/kexec_handover.c, kho_fill_kimage)."""
@@ -60,13 +62,13 @@ class NextKernel:
 class Kexec:
     """What came of a kexec. ``running`` is None after a panic; ``message`` is what the kernel says then.
 
-    ``unpredictable``: what of the result another run on a real machine would show differently, one clause each.
+    ``unpredictable``: what of the result another run on a real machine would show differently.
     """
 
     reception: Reception
     running: Running | None
     message: str
-    unpredictable: tuple[str, ...]
+    unpredictable: tuple[Unpredictable, ...]
 
 
 def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
@@ -131,44 +133,55 @@ def _cold(jump: Jump, following: NextKernel, reception: Reception) -> Kexec:
     fdt = None if isinstance(jump.side.root, Missing) else known(jump.side.root.phys)
     image = _image(jump.state, scratch, table, following.machine)
     arrival = Arrival(fdt if table else None, table, image, None, None, reception, jump.memory, intervals([], []))
-    return Kexec(reception, Running(kernel, arrival), "", (*_always(following.release), _COLD_SCRATCH))
+    return Kexec(reception, Running(kernel, arrival), "", (*_always(following.release), _COLD_SCRATCH, *_new_test(kernel)))
 
 
-_COLD_SCRATCH = "scratch: a cold boot sizes it by what that boot takes, which another release and machine state change"
+_COLD_SCRATCH = Unpredictable(
+    SafeText("scratch: a cold boot sizes it by what that boot takes, which another release and machine state change"), ("scratch",)
+)
+_ALWAYS = (
+    Unpredictable(SafeText("addresses of what the next kernel allocates for itself"), ("out",), only_addresses=True),
+    Unpredictable(SafeText("contents of memory that was not kept: seeded noise stands for it")),
+    Unpredictable(SafeText("where in scratch the next kernel lies: its image may need more room than its ranges show")),
+)
 
 
-def _always(release: Release) -> tuple[str, ...]:
-    told = [
-        "addresses of what the next kernel allocates for itself",
-        "contents of memory that was not kept: seeded noise stands for it",
-        "where in scratch the next kernel lies: its image may need more room than its ranges show",
-    ]
-    return (*told, *_inferred(release))
+def _always(release: Release) -> tuple[Unpredictable, ...]:
+    return (*_ALWAYS, *_inferred(release))
 
 
-def _inferred(release: Release) -> tuple[str, ...]:
-    told = f"what a kernel of {release.name} does was inferred from its neighbours, not read from its sources"
-    return (told,) if release.inferred else ()
+def _inferred(release: Release) -> tuple[Unpredictable, ...]:
+    told = SafeText(f"what a kernel of {release.name} does was inferred from its neighbours, not read from its sources")
+    return (Unpredictable(told),) if release.inferred else ()
 
 
-def _unsure(jump: Jump, kernel: Kernel, received: Received) -> list[str]:
-    told = []
-    if kernel.config.test is not None and not received.incoming.has_test and kernel.kho is not None:
-        told.append("out/kho_test: the module fills folios of random orders with random bytes")
+def _new_test(kernel: Kernel) -> tuple[Unpredictable, ...]:
+    """The test module's own folios, where it makes any."""
+    told = SafeText("out/kho_test: the module fills folios of random orders with random bytes")
+    return (Unpredictable(told, ("out/kho_test",)),) if kernel.config.test is not None and kernel.kho is not None else ()
+
+
+def _unsure(jump: Jump, kernel: Kernel, received: Received) -> list[Unpredictable]:
+    told: list[Unpredictable] = []
+
+    def tell(text: str, *where: str) -> None:
+        told.append(Unpredictable(SafeText(text), where))
+
+    if not received.incoming.has_test:
+        told += _new_test(kernel)
     if received.incoming.liveupdate_number and kernel.release.luo is not None and not kernel.release.luo.session_compatible:
-        told.append("in/LUO: the struct's memory was given back at boot, what stands there now is anybody's")
+        tell("in/LUO: the struct's memory was given back at boot, what stands there now is anybody's", "in/LUO")
     fresh = [one for one in kernel.regions if one not in received.incoming.regions]
     if fresh and kernel.release.wide_block_sizes:
-        told.append(
-            "reserve_mem: regions that were not revived lie in scratch; 7.3 may take them from memory that it adds to scratch early"
-        )
+        where = "reserve_mem: regions that were not revived lie in scratch; 7.3 may take them from memory that it adds to scratch early"
+        tell(where, *(str(EntityPath(("out", "memblock")).named(one.name)) for one in fresh))
     if kernel.machine.arch == "aarch64":
-        told.append("memblock: neither scratch nor what 7.3 adds to it early is flagged, and memblock/reserved is left out")
+        tell("memblock: neither scratch nor what 7.3 adds to it early is flagged, and memblock/reserved is left out")
     preserved = jump.side.preserved
     if isinstance(preserved, PreservedMap) and preserved.status is not Status.DECODED:
-        told.append(f"the tracker was read in part ({preserved.reason}): blocks that it hides are shown as lost")
+        tell(f"the tracker was read in part ({preserved.reason}): blocks that it hides are shown as lost")
     if isinstance(preserved, PreservedMap) and preserved.others and release_of(jump.state.machine.release) is None:
-        told.append("the tracker can be read in two ways, and the release that wrote it is not known")
+        tell("the tracker can be read in two ways, and the release that wrote it is not known")
     return told
 
 

@@ -11,7 +11,9 @@ from kho_tui.decode.bitmaps import bit_runs
 from kho_tui.decode.reader import Reader
 from kho_tui.model.runs import Runs, U64s, make_runs, no_runs
 from kho_tui.model.tracker import ChunkList, PreservedMap
+from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.releases.table import Release
+from kho_tui.text import SafeText
 
 _INT_BITS = 32
 _BATCH_BYTES = 2 << 20
@@ -26,7 +28,7 @@ class Reserved:
 
     memory: Intervals
     runs: Runs
-    unsure: tuple[str, ...] = ()
+    unsure: tuple[Unpredictable, ...] = ()
 
     def covers(self, start: int, size: int) -> bool:
         """Whether all of [start, start + size) is kept."""
@@ -60,16 +62,18 @@ class Reserved:
 
 def reserve(preserved: PreservedMap, target: Release, reader: Reader, end: int) -> Reserved:
     """What ``target`` reserves. ``end``: behind the last byte of memory. Raises BudgetError of the reader."""
-    unsure: list[str] = []
+    unsure: list[Unpredictable] = []
     runs, structure = preserved.runs, preserved.structure
     own = target.bitmap_bytes or reader.platform.page_size
     if isinstance(structure, ChunkList) and structure.bitmap_bytes != own:
         runs, whole = _read_as(structure, own, reader)
         if not whole:
-            unsure.append(f"bitmaps are read as {own} bytes, and not all of these are in the capture: the rest is taken for empty")
+            told = f"bitmaps are read as {own} bytes, and not all of these are in the capture: the rest is taken for empty"
+            unsure.append(Unpredictable(SafeText(told)))
     memory, odd = _kept(runs, target, end)
     if odd:
-        unsure.append("a shift by more than 31 bits has no meaning in C: taken as x86 and arm64 do it, by its lower 5 bits")
+        told = "a shift by more than 31 bits has no meaning in C: taken as x86 and arm64 do it, by its lower 5 bits"
+        unsure.append(Unpredictable(SafeText(told)))
     return Reserved(memory, runs, tuple(unsure))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.releases.receiver import Answer, Outcome, Reception
 from kho_tui.text import SafeText, plural, visible
 
@@ -47,7 +48,7 @@ def deciding_lines(answer: Answer) -> Iterator[SafeText]:
     yield SafeText(f"  source: {check.source}")
 
 
-def simulated_lines(reception: Reception, message: str, log: Iterable[str], unpredictable: Iterable[str]) -> Iterator[SafeText]:
+def simulated_lines(reception: Reception, message: str, log: Iterable[str], unpredictable: Iterable[Unpredictable]) -> Iterator[SafeText]:
     """What stands behind the verdict on a simulated kexec: last words of a panic, consumers, the deciding check, what is not known."""
     if message:
         yield SafeText(f"  {visible(message)}")
@@ -55,7 +56,7 @@ def simulated_lines(reception: Reception, message: str, log: Iterable[str], unpr
     if reception.deciding is not None:
         yield from deciding_lines(reception.deciding)
     yield from labelled("log", log)
-    yield from labelled("cannot be predicted", unpredictable)
+    yield from labelled("cannot be predicted", (one.text for one in unpredictable))
 
 
 def labelled(label: str, texts: Iterable[str]) -> Iterator[SafeText]:

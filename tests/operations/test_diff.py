@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from captures import SAMPLES, SHARED
+from captures import SAMPLES, SHARED, copy_of
 
 from kho_tui.context import Context
 from kho_tui.errors import InputError
@@ -114,13 +114,6 @@ def test_an_upgrade_that_was_refused_is_said_in_one_line() -> None:
     assert found.exit_code(strict=False) == 1
     assert found.verdict.startswith("refused, everything is lost") and "0x20135000" in found.verdict and "kho-v4" in found.verdict
     assert set(fates(found).values()) == {Fate.LOST}
-
-
-def copy_of(path: Path, to: Path) -> None:
-    """A capture that may be written to: the shared ones may not."""
-    shutil.copytree(path, to)
-    for one in (to, *to.rglob("*")):
-        one.chmod(0o755 if one.is_dir() else 0o644)
 
 
 def replace_everywhere(post: Path, old: bytes, new: bytes) -> None:

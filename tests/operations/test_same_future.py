@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from captures import SHARED
+from captures import SHARED, copy_of
 
 from kho_tui.abi.luo import LUO_SER
 from kho_tui.context import Context
 from kho_tui.fdt.tree import parse_fdt
 from kho_tui.model.facts import Missing
+from kho_tui.operations.diff_states import diff_states
 from kho_tui.operations.kexec_capture import Kexeced, kexec_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.receiver import Outcome
@@ -62,7 +63,7 @@ def test_debugfs_is_that_of_the_real_kernel(posts: dict[str, tuple[Kexeced, Path
     differing = {path for path in there if simulated[path] != there[path]}
     assert differing <= masked
     # What is masked is said to the user.
-    said = " ".join(result.unpredictable)
+    said = " ".join(one.text for one in result.unpredictable)
     assert "addresses of what the next kernel allocates" in said
     assert "out/kho_test" in said or NEW_TEST not in there
     assert ("in/LUO" in said) == ("7.3" in name)
@@ -122,7 +123,7 @@ def test_the_kernel_loads_itself_into_scratch(posts: dict[str, tuple[Kexeced, Pa
         lowmem = opened.state.scratch.areas[0]
     for low, high, _ in (ranges[0], ranges[-1], there[0], there[-1]):
         assert lowmem.start <= low <= high < lowmem.start + lowmem.size
-    assert ranges == there or any("where in scratch" in one for one in result.unpredictable)
+    assert ranges == there or any("where in scratch" in one.text for one in result.unpredictable)
 
 
 def log(capture: Path) -> list[str]:
@@ -143,6 +144,41 @@ def test_an_upgrade_that_is_refused_boots_cold(posts: dict[str, tuple[Kexeced, P
     assert {path: len(data) for path, data in simulated.items()} == {path: len(data) for path, data in there.items()}
     assert simulated["setup_data/1/data"] == there["setup_data/1/data"]
     assert simulated["kho/out/sub_fdts/kexec-metadata"] == there["kho/out/sub_fdts/kexec-metadata"]
-    assert any("scratch" in one for one in result.unpredictable)
+    assert any("scratch" in one.text for one in result.unpredictable)
     with open_state(made, Context()) as opened:
         assert set(opened.state.sides) == {"out"}
+
+
+@pytest.mark.parametrize("name", [*(name for name, _ in KEXECS), "upgrades/7.1-to-7.3/1"])
+def test_whatever_differs_from_the_real_state_is_declared(posts: dict[str, tuple[Kexeced, Path]], name: str) -> None:
+    """Also as the capture's own manifest says it, which is what a later comparison goes by."""
+    result, made, real = pair(posts, name)
+    with open_state(made, Context()) as one, open_state(real, Context()) as other:
+        assert one.state.unpredictable == result.unpredictable
+        for old, new in ((one.state, other.state), (other.state, one.state)):
+            found = diff_states(old, new, "auto", Context())
+            assert found.diff is not None and found.fates is None
+            assert [(change.where.text, change.declared) for change in found.diff.changes if not change.declared] == []
+            assert not found.diff.memory
+            assert found.exit_code(strict=False) == 0
+            assert found.verdict.startswith("as predicted, but for" if found.diff.changes else "no difference seen")
+            if "7.1-to-7.3" not in name:
+                assert "two states of one boot, one of them simulated" in found.not_one
+
+
+def test_a_difference_that_nobody_declares_is_one(posts: dict[str, tuple[Kexeced, Path]], tmp_path: Path) -> None:
+    """The real kernel counts its handovers otherwise, and has another test FDT: the first was predicted, the second declared."""
+    _, made, real = pair(posts, "x86_64-7.3/2")
+    other = tmp_path / "post"
+    copy_of(real, other)
+    metadata = other / "kho/out/sub_fdts/kexec-metadata"
+    data = bytearray(metadata.read_bytes())
+    data[69] += 1
+    metadata.write_bytes(data)
+    with open_state(made, Context()) as one, open_state(other, Context()) as two:
+        found = diff_states(one.state, two.state, "auto", Context())
+    assert found.diff is not None
+    assert [change.where.text for change in found.diff.changes if not change.declared] == ["out/kexec-metadata"]
+    assert any(change.where.text == "out/kho_test" and "random" in change.declared for change in found.diff.changes)
+    assert found.exit_code(strict=False) == 1
+    assert "2 declared unpredictable by the simulation" in found.verdict

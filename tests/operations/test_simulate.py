@@ -96,7 +96,7 @@ def test_a_capture_says_that_it_is_simulated(tmp_path: Path) -> None:
     run_scenario(scenario_file(tmp_path, SMALL), tmp_path / "run", Context())
     told = json.loads((tmp_path / "run" / "1-post" / "capture.json").read_text())
     assert told["simulated"] is True and told["seed"] == 2 and told["release"] == "6.19" and told["scenario_seed"] == 1
-    assert any("addresses" in one for one in told["unpredictable"])
+    assert any("addresses" in one["what"] for one in told["unpredictable"])
     assert not (tmp_path / "run" / "1-post" / "kho" / "out" / "fdt").exists()
     assert len((tmp_path / "run" / "1-pre" / "kho" / "out" / "fdt").read_bytes()) == 152
 

@@ -100,7 +100,7 @@ def test_json_of_a_plain_diff(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert told["view"] == "plain" and told["not_one_handover"]
     assert told["diff"]["sides"] == [["out", "out"]]
     (change,) = told["diff"]["changes"]
-    assert set(change) == {"kind", "entity", "path", "other", "title", "note", "fields", "memory", "consequences"}
+    assert set(change) == {"kind", "entity", "path", "other", "title", "note", "declared", "fields", "memory", "consequences"}
     assert change["kind"] in _KINDS and change["path"] == "out/kexec-metadata"
     assert change["fields"] == [{"name": "kexec_count", "unit": "count", "old": 1, "new": 9}]
     assert told["counts"]["roots"] == {"changed": 1}

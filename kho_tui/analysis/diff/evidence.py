@@ -13,7 +13,7 @@ from kho_tui.model.change import Evidence
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.sides import outgoing_or_none
 from kho_tui.model.state import Machine, Root, Side, State
-from kho_tui.text import SafeText, plural
+from kho_tui.text import NO_TEXT, SafeText, plural
 
 _ROOT = SafeText("root FDT")
 _ADDRESS = SafeText("address of the root FDT")
@@ -37,10 +37,11 @@ def handover_evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     before = outgoing_or_none(old)
     after = new.sides.get("in")
     if before is None:
-        return OneHandover(None, after, (), False, False, SafeText("A has no outgoing side"))
+        return _one_boot(old, new) or OneHandover(None, after, (), False, False, SafeText("A has no outgoing side"))
     root = before.root
     if isinstance(root, Missing):
-        return OneHandover(before, after, (), False, False, SafeText(f"A's root FDT is not known: {root.reason}"))
+        unknown = SafeText(f"A's root FDT is not known: {root.reason}")
+        return _one_boot(old, new) or OneHandover(before, after, (), False, False, unknown)
     told_at = fdt_address(new.machine)
     if after is None:
         return _refused(before, root, told_at if told_at is not None else log.refused_at, log)
@@ -50,9 +51,21 @@ def handover_evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     evidence = (same_bytes, same_address, same_scratch)
     related = _related(before, after)
     if same_bytes.holds or (related and same_address.holds is not False and (same_address.holds or same_scratch.holds)):
-        return OneHandover(before, after, evidence, True, False, SafeText(""))
+        return OneHandover(before, after, evidence, True, False, NO_TEXT)
+    if one_boot := _one_boot(old, new):
+        return one_boot
     reason = "; ".join(one.text for one in evidence if not one.holds)
     return OneHandover(before, after, evidence, False, False, SafeText(reason))
+
+
+def _one_boot(old: State, new: State) -> OneHandover | None:
+    """Two states that were handed the same root FDT have no handover between them. None where they were not."""
+    one, other = old.sides.get("in"), new.sides.get("in")
+    if one is None or other is None or isinstance(one.root, Missing) or not _same_bytes(one.root, other.root).holds:
+        return None
+    told = Evidence(_ROOT, False, SafeText("A and B were handed the same root FDT, byte for byte"))
+    simulated = ", one of them simulated" if bool(old.unpredictable) != bool(new.unpredictable) else ""
+    return OneHandover(outgoing_or_none(old), other, (told,), False, False, SafeText(f"two states of one boot{simulated}"))
 
 
 def fdt_address(machine: Machine) -> int | None:

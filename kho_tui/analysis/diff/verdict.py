@@ -25,6 +25,11 @@ def diff_verdict(diff: Diff) -> SafeText:
         told = [f"{kinds[kind]} {kind.value}" for kind in ChangeKind if kinds[kind]]
         left = [plural(len(diff.memory), "owner") + " of memory whose blocks differ"] if diff.memory else []
         said = f"{plural(len(diff.changes) + len(diff.memory), 'root')} of change: {', '.join([*told, *left])}"
+        declared = sum(bool(change.declared) for change in diff.changes)
+        if diff.as_predicted:
+            said = f"as predicted, but for what the simulation declares unpredictable: {', '.join(told)}"
+        elif declared:
+            said += f"; {declared} declared unpredictable by the simulation"
     return SafeText(said + _untold(Counter(one.entity for one in diff.untold)))
 
 

@@ -153,6 +153,8 @@ def _change(top: Change) -> Iterator[_Line]:
     while stack:
         depth, change = stack.pop()
         yield _Line(depth, change.kind.mark, _headline(change))
+        if change.declared:
+            yield _Line(depth + 2, "", f"declared unpredictable: {change.declared}")
         yield from _fields(change.fields, depth + 2)
         for memory in change.memory:
             yield _memory(memory, depth + 2)

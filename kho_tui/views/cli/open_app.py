@@ -11,6 +11,7 @@ from kho_tui.views.cli.request import Request
 from kho_tui.views.tui.app import run
 
 if TYPE_CHECKING:
+    from kho_tui.operations.held_state import Simulated
     from kho_tui.operations.judge_state import Judged
     from kho_tui.operations.map_state import Whois
     from kho_tui.operations.open_state import Opened
@@ -47,6 +48,7 @@ def loaded_of(opened: Opened, path: str, options: tuple[str, ...], like: Request
 
     state = opened.state
     maps = Maps(lambda side, context: memory_map(state, state.sides[side], context))
+    others = like or Request("", None, None, None, None)
     checking = Checking(lambda context: _judge(opened, maps, context))
 
     def close() -> None:
@@ -67,27 +69,47 @@ def loaded_of(opened: Opened, path: str, options: tuple[str, ...], like: Request
         note=opened.changed,
         checking=checking,
         close=close,
-        compare=lambda other, context: _against(opened, other, like or Request("", None, None, None, None), context),
-        simulator=Simulator(opened, lambda another, name: loaded_of(another, name, ())),
+        compare=lambda other, context: _against(opened, other, others, context),
+        simulator=Simulator(
+            opened, lambda another, name: loaded_of(another, name, ()), lambda real, context: _predict(opened, real, others, context)
+        ),
     )
 
 
 def _against(opened: Opened, path: str, like: Request, context: Context) -> Against:
     """Open what lies at a path as the first state was opened, and compare. Each has a budget of its own."""
     from kho_tui.operations.diff_states import diff_states
-    from kho_tui.views.cli.main import split_side
-    from kho_tui.views.cli.opened import open_request
     from kho_tui.views.tui.loaded import Against
 
-    where, side = split_side(path, None)
-    request = replace(like, path=where, side=side)
-    other = open_request(request, Context(progress=context.progress, cancelled=context.cancelled))
+    request, other = _open_other(path, like, context)
     try:
-        compared = diff_states(opened.state, other.state, "auto", Context(progress=context.progress, cancelled=context.cancelled))
-        return Against(path, loaded_of(other, where, request.options), compared)
+        compared = diff_states(opened.state, other.state, "auto", _with_own_budget(context))
+        return Against(path, loaded_of(other, request.path, request.options), compared)
     except BaseException:
         other.close()
         raise
+
+
+def _predict(opened: Opened, path: str, like: Request, context: Context) -> Simulated:
+    """Kexec an opened state as what lies at a path was booted."""
+    from kho_tui.operations.held_state import predict
+
+    _, real = _open_other(path, like, context)
+    with real:
+        return predict(opened, real.state, _with_own_budget(context))
+
+
+def _open_other(path: str, like: Request, context: Context) -> tuple[Request, Opened]:
+    from kho_tui.views.cli.main import split_side
+    from kho_tui.views.cli.opened import open_request
+
+    where, side = split_side(path, None)
+    request = replace(like, path=where, side=side)
+    return request, open_request(request, _with_own_budget(context))
+
+
+def _with_own_budget(context: Context) -> Context:
+    return Context(progress=context.progress, cancelled=context.cancelled)
 
 
 def _judge(opened: Opened, maps: Maps, context: Context) -> Judged:

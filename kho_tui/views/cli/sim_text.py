@@ -73,7 +73,7 @@ def _run_lines(done: Run) -> Iterator[str]:
         yield f"  {one.name:<7} " + (f"{visible(one.kernel)} runs" if one.reception is None else kernel_does(one.kernel, one.reception))
     for one in done.stages:
         yield from labelled(f"log of {one.name}", one.log)
-    yield from labelled("cannot be predicted", dict.fromkeys(text for one in done.stages for text in one.unpredictable))
+    yield from labelled("cannot be predicted", dict.fromkeys(told.text for one in done.stages for told in one.unpredictable))
 
 
 def _kexec_lines(done: Kexeced) -> Iterator[str]:

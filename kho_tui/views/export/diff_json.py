@@ -95,6 +95,7 @@ def _change(top: Change) -> Json:
         "other": _path(top.other),
         "title": top.title,
         "note": top.note,
+        "declared": top.declared or None,
         "fields": [_field(one) for one in top.fields],
         "memory": [_memory(one) for one in top.memory],
         "consequences": [_change(one) for one in top.consequences],

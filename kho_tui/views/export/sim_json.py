@@ -23,7 +23,7 @@ def kexec_json(done: Kexeced) -> Json:
         **_reception(done.reception),
         "directory": _path(done.directory),
         "message": visible(done.message) or None,
-        "unpredictable": _texts(done.unpredictable),
+        "unpredictable": _texts(one.text for one in done.unpredictable),
         "log": _texts(done.log),
     }
 
@@ -45,7 +45,7 @@ def _stage(one: StageResult) -> Json:
         "directory": _path(one.path),
         "kernel": visible(one.kernel),
         "reception": None if one.reception is None else _reception(one.reception),
-        "unpredictable": _texts(one.unpredictable),
+        "unpredictable": _texts(told.text for told in one.unpredictable),
         "log": _texts(one.log),
     }
 

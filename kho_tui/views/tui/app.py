@@ -26,6 +26,7 @@ from kho_tui.views.tui.loading import LoadingScreen, Progress
 from kho_tui.views.tui.theme import choose_look
 
 if TYPE_CHECKING:
+    from kho_tui.operations.held_state import Simulated
     from kho_tui.views.tui.loaded import Loader, Watch
     from kho_tui.views.tui.navigate import Spot
     from kho_tui.views.tui.simulator_chain import Chain, Link
@@ -189,20 +190,36 @@ class KhoApp(App[None], inherit_bindings=False):
 
     def simulate(self) -> None:
         """Open the simulator on the state that is shown."""
-        from kho_tui.views.tui.simulator_chain import Chain
         from kho_tui.views.tui.simulator_screen import SimulatorScreen
 
         if self._shown is None:
             return
-        if self._chain is None:
-            self._chain = Chain(self._opened, self._opening)
-            self._shown_link = self._chain.here
 
         def done(at: int | None) -> None:
             if at is not None:
                 self._switch(at)
 
-        self.push_screen(SimulatorScreen(self._chain, self._shown.loaded), done)
+        self.push_screen(SimulatorScreen(self._begin_chain(), self._shown.loaded), done)
+
+    def show_prediction(self, told: Simulated, other: str) -> None:
+        """Show what a kexec of the state that is shown gave, compared with the state at ``other``; ``<`` leads back."""
+        from kho_tui.views.tui.navigate import ListSpot, Where
+        from kho_tui.views.tui.travel import Journey
+
+        if self._shown is None or self._shown.loaded.simulator is None:
+            return
+        chain = self._begin_chain()
+        chain.at = chain.grow(chain.at, told, self._shown.loaded.simulator)
+        self.load(Journey(ListSpot(Where.DIFF), base=self._shown.base, other=other))
+
+    def _begin_chain(self) -> Chain:
+        """The chain that what is shown is a state of."""
+        from kho_tui.views.tui.simulator_chain import Chain
+
+        if self._chain is None:
+            self._chain = Chain(self._opened, self._opening)
+            self._shown_link = self._chain.here
+        return self._chain
 
     def step_chain(self, direction: int) -> None:
         """Show the state before or behind this one."""

@@ -51,6 +51,9 @@ class Stage(Protocol):
     def go_to_address(self, address: int) -> None:
         """Go to what the state says of a physical address."""
 
+    def predict(self, path: str) -> None:
+        """Kexec this state in the simulator as the one at ``path`` was booted, and compare what comes of it with that one."""
+
     def moved(self) -> None:
         """The selection is another one: breadcrumb and modes are drawn anew."""
 

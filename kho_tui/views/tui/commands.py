@@ -36,6 +36,9 @@ class Desk(Protocol):
     def set_beside(self, loaded: Loaded) -> None:
         """Show what differs from another state that was opened beside this one."""
 
+    def predict(self, path: str) -> None:
+        """Kexec this state in the simulator as the one at ``path`` was booted, and compare."""
+
     def search_all(self, text: str) -> None:
         """Search the whole state."""
 
@@ -60,6 +63,12 @@ def commands_of(desk: Desk) -> tuple[Command, ...]:
             lambda palette, _text: palette.leave(lambda: desk.travel(ListSpot(Where.FINDINGS, words="target"))),
         ),
         Command("diff", "PATH", "compare with another state", lambda palette, text: _diff(desk, palette, text)),
+        Command(
+            "predict",
+            "PATH",
+            "kexec this in the simulator, compare with the real state after it",
+            lambda palette, text: palette.leave(lambda: desk.predict(text)),
+        ),
         Command("reload", "", "read the state again", lambda palette, _text: palette.leave(desk.action_reload)),
         Command("quit", "", "leave the app", lambda palette, _text: palette.leave(desk.action_leave)),
     )

@@ -77,6 +77,7 @@ class DiffBody(Body):
         key("c", "only_changes", "only what differs, or all", "diff.only_changes"),
         key("f", "filter", "show only some: a kind of change, words", "diff.filter"),
         key("b", "bytes", "the bytes of both, and back", "diff.bytes"),
+        key("p", "predict", "kexec A in the simulator, compare that with B", "diff.predict"),
     ]
 
     def __init__(self, stage: Stage) -> None:
@@ -351,6 +352,13 @@ class DiffBody(Body):
     def action_bytes(self) -> None:
         """Bytes, or fields again."""
         self._set_below(Below.FIELDS if self.below is Below.BYTES else Below.BYTES)
+
+    def action_predict(self) -> None:
+        """What the simulator makes of A, against B."""
+        if self._against is None:
+            self.stage.bottom.say("only one state is open: `:predict PATH` simulates and compares in one step", Role.DIM)
+        else:
+            self.stage.predict(self._against.path)
 
     def map(self) -> bool:
         """Both maps, or fields again."""

@@ -232,4 +232,6 @@ def _node(change: Change, above: EntityPath) -> Node:
     there = change.other.text if change.other is not None and change.other != path else NO_TEXT
     # The new place of what was carried over is what one looks for.
     note = SafeText(f"to {there}: {change.note}" if there and change.path is not None else change.note)
+    if change.declared:
+        note = SafeText("; ".join(text for text in (note, f"declared unpredictable: {change.declared}") if text))
     return Node(label, change.path, change.other, change.kind.mark, word, note, change)

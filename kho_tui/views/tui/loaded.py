@@ -23,6 +23,7 @@ from kho_tui.views.tui.check_run import Checking
 
 if TYPE_CHECKING:
     from kho_tui.operations.diff_states import Compared
+    from kho_tui.operations.held_state import Simulated
     from kho_tui.operations.open_state import Opened
 
 
@@ -126,10 +127,14 @@ class Against:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Simulator:
-    """What a kexec is simulated from, and ``show``: what the app is given of another opened state and its path, empty for none."""
+    """What a kexec is simulated from, and ``show``: what the app is given of another opened state and its path, empty for none.
+
+    ``predict`` kexecs as the state at a path was booted; it may raise KhoError; any thread.
+    """
 
     opened: Opened
     show: Callable[[Opened, str], Loaded]
+    predict: Callable[[str, Context], Simulated]
 
 
 Loader = Callable[[Context], Loaded]

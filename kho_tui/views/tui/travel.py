@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import Lock
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,10 +13,12 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 
+from kho_tui.context import Context
 from kho_tui.model.entity import find
 from kho_tui.model.path import EntityPath
-from kho_tui.text import SafeText
+from kho_tui.text import SafeText, visible
 from kho_tui.views.format import Base
+from kho_tui.views.reception import kernel_does
 from kho_tui.views.tui.background import Finished, Stoppable
 from kho_tui.views.tui.bodies import make_body
 from kho_tui.views.tui.body import Body
@@ -27,6 +30,10 @@ from kho_tui.views.tui.navigate import FINDINGS, History, Hits, ListSpot, Locati
 from kho_tui.views.tui.reading import read_children
 from kho_tui.views.tui.top import Top
 from kho_tui.views.tui.tree_model import TreeModel
+
+if TYPE_CHECKING:
+    from kho_tui.operations.held_state import Simulated
+    from kho_tui.views.tui.app import KhoApp
 
 
 @dataclass(slots=True)
@@ -117,6 +124,23 @@ class TravelScreen(Screen[None], inherit_bindings=False):
             before.loaded.close()
         self.top.is_pair = True
         self.travel(ListSpot(Where.DIFF))
+
+    def predict(self, path: str) -> None:
+        """Kexec this state in the simulator as the one at ``path`` was booted, and compare what comes of it with that one."""
+        simulator = self.loaded.simulator
+        if simulator is None:
+            self.bottom.say("this state cannot be handed to a simulated kernel", Role.WARN)
+            return
+
+        def done(told: Simulated) -> None:
+            app: KhoApp = self.app  # type: ignore[assignment]
+            if told.state is None:
+                self.bottom.say(f"{kernel_does(told.kernel, told.reception)}: there is nothing to compare", Role.WARN)
+            else:
+                app.show_prediction(told, path)
+
+        what = f"simulating the kexec that led to {visible(path)}"
+        self._walk.run(what, lambda stop: simulator.predict(path, Context(cancelled=stop)), done, self.bottom)
 
     @property
     def journey_elsewhere(self) -> Journey:

@@ -88,6 +88,9 @@ class FakeStage(App[None], Generic[B]):
     def travel(self, spot: Spot) -> None:
         self.trips.append(spot)
 
+    def predict(self, path: str) -> None:
+        raise AssertionError(f"nothing here asks for a prediction of {path}")
+
     def go_to_address(self, address: int) -> None:
         self.addresses.append(address)
 

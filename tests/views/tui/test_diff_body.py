@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from shutil import copyfile
 
 import pytest
 from captures import CHECKOUT, SHARED
@@ -185,3 +187,43 @@ async def test_what_is_typed_stays_words() -> None:
         await user.press("f")
         await user.type("[red]\\x1b[2J")
         await user.sees("nothing here matches [red]")
+
+
+POST = CHECKOUT / "samples/x86_64-7.3/1-post"
+
+
+async def test_a_kexec_is_simulated_and_compared_with_what_really_came_of_it() -> None:
+    async with comparing(ONE_PRE, str(POST)) as user:
+        await user.sees("no loss seen")
+        await user.press("p")
+        await user.sees("as predicted, but for", "two states of one boot, one of them simulated", "1-pre > 7.3.4")
+        assert user.where is Where.DIFF
+        while selected(user) != "> out/LUO":
+            await user.press(NEXT)
+        await user.sees("declared unpredictable: addresses of what")
+        await user.press("less_than_sign")
+        await user.opened()
+        await user.sees("no loss seen")
+
+
+async def test_a_prediction_is_made_from_the_palette_and_stopped() -> None:
+    async with using_state(opening(ONE_PRE), (120, 40), start=ListSpot(Where.DIFF)) as user:
+        await user.press("p")
+        await user.sees(":predict PATH")
+        await user.command(f"predict {POST}")
+        await user.press("enter")
+        await user.sees("as predicted, but for")
+        await user.press("less_than_sign")
+        await user.opened()
+        await user.command("predict /nowhere/at/all")
+        await user.press("enter")
+        await user.sees("/nowhere/at/all: ")
+
+
+async def test_a_kernel_that_is_not_told_cannot_be_predicted(tmp_path: Path) -> None:
+    bare = tmp_path / "fdt"
+    copyfile(POST / "kho/in/fdt", bare)
+    async with using_state(opening(ONE_PRE), (120, 40)) as user:
+        await user.command(f"predict {bare}")
+        await user.press("enter")
+        await user.sees("does not tell which kernel it shows")
