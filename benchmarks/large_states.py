@@ -81,8 +81,8 @@ class Host:
         self.image.write(self.scratch_address, b"".join(self.image.pack("QQ", *area) for area in SCRATCH))
 
 
-def generate(kind: Kind, path: Path) -> dict[str, Any]:
-    """Write the state to ``path`` and return its truth."""
+def generate(kind: Kind, path: Path, *, without: int = 0) -> dict[str, Any]:
+    """Write the state to ``path`` and return its truth. ``without``: so many pages are left out, each the last of a run."""
     host = Host()
     sessions: list[dict[str, Any]]
     if kind == "mixed":
@@ -91,7 +91,7 @@ def generate(kind: Kind, path: Path) -> dict[str, Any]:
     else:
         scattered = scattered_runs()
         subtrees, sessions = host_subtrees(host, scattered, kind)
-    runs = tracker_runs(host.preserved, scattered)
+    runs = without_pages(tracker_runs(host.preserved, scattered), without)
     tracker = lay_out(runs, chunk_heads if kind == "chunks" else radix_heads)
     style: RootStyle = "7.0" if kind == "chunks" else "7.3"
     compatible = "kho-v1" if kind == "chunks" else "kho-v4"
@@ -226,6 +226,15 @@ def tracker_runs(preserved: Preserved, scattered: U64) -> Runs:
         count[-1] -= len(scattered) * RUN - HOST_PAGES
     ascending = np.argsort(start)
     return Runs(start[ascending], count[ascending])
+
+
+def without_pages(runs: Runs, pages: int) -> Runs:
+    """The same, with the last page of so many runs left out; the runs are spread over all that have more than one."""
+    long = np.flatnonzero(runs.count > 1)
+    assert len(long) >= pages
+    count = runs.count.copy()
+    count[long[np.linspace(0, len(long) - 1, pages).astype(np.int64)]] -= 1
+    return Runs(runs.start, count)
 
 
 def key_orders(keys: U64) -> npt.NDArray[np.int64]:
