@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from enum import Enum
 
@@ -98,6 +99,8 @@ class DiffBody(Body):
         self._fitting: Sequence[bool] = ()
         """Nodes that the filter lets through; ``_wanted``: those and all above them."""
         self._wanted: Sequence[bool] = ()
+        self._stops: Sequence[int] = ()
+        """Changes that the filter lets through: where ``]`` stops."""
         self._rows: Sequence[int] = ()
         self._opens: frozenset[int] = frozenset()
         """Nodes with anything below that is to be seen."""
@@ -178,6 +181,7 @@ class DiffBody(Body):
             number = self._rows[self.table.cursor] if self.table.cursor < len(self._rows) else 0
         self._fitting = self._model.fitting(self.words, only_changes=self.only_changes)
         self._wanted = self._model.with_above(self._fitting)
+        self._stops = [at for at, node in enumerate(self._model.nodes) if node.is_change and self._fitting[at]]
         self._rows = self._model.rows(self._wanted)
         self._opens = frozenset(node.parent for node, seen in zip(self._model.nodes, self._wanted, strict=True) if seen)
         cursor = next((at for at in range(len(self._rows) - 1, -1, -1) if self._rows[at] <= number), 0)
@@ -419,14 +423,13 @@ class DiffBody(Body):
         """To the next or previous change, around the ends; in the maps to the next stretch that differs."""
         if self.maps.has_focus and self.maps.step(direction):
             return True
-        nodes = self._model.nodes
-        stops = [at for at, node in enumerate(nodes) if node.is_change and self._fitting[at]]
+        stops = self._stops
         if not stops:
             self.stage.bottom.say("nothing differs here", Role.DIM)
             return True
         here = self._rows[self.table.cursor] if self._rows else 0
-        ahead = [at for at in stops if (at > here if direction > 0 else at < here)]
-        there = (ahead or stops)[0 if direction > 0 else -1]
+        at = bisect_right(stops, here) if direction > 0 else bisect_left(stops, here) - 1
+        there = stops[at % len(stops)]
         self._model.reveal(there)
         self._rows_changed(there)
         self._selected()
@@ -454,8 +457,11 @@ class DiffBody(Body):
 
     @property
     def note(self) -> SafeText:
-        """Filter, and whether all is shown."""
+        """Filter, which of the changes is selected, and whether all is shown."""
         said = [f"{visible(self.words)}: {plural(sum(self._fitting), 'row')}"] if self.words else []
+        here = self._rows[self.table.cursor] if self._rows else 0
+        at = bisect_left(self._stops, here)
+        said += [f"{at + 1}/{len(self._stops)}"] if at < len(self._stops) and self._stops[at] == here else []
         said += ["all shown"] if not self.only_changes and self._model.nodes else []
         return SafeText(f" {look_of(self).glyphs.dot} ".join(said)) if said else NO_TEXT
 

@@ -62,6 +62,10 @@ async def test_changes_are_stepped_through_and_shown_old_beside_new() -> None:
         pairs = {pair.name: (pair.mark, pair.old, pair.new) for pair in body(user)._both.pairs}
         assert pairs["token"] == ("~", 0x1, 0xB)
         assert pairs["compatible"][0] == " "
+        stops = [node for node in body(user)._model.nodes if node.is_change]
+        here = body(user).node
+        assert here is not None
+        assert f"{stops.index(here) + 1}/{len(stops)}" in user.bar
         await user.sees("to out/LUO/vm-alpha2/0xb")
 
 
