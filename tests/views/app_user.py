@@ -230,9 +230,14 @@ TREE = ListSpot(Where.TREE)
 
 @asynccontextmanager
 async def using(
-    load: Loader, size: tuple[int, int] = (80, 24), title: str = "x86_64-7.3/2-pre", start: Spot = TREE, watch: Watch | None = None
+    load: Loader,
+    size: tuple[int, int] = (80, 24),
+    title: str = "x86_64-7.3/2-pre",
+    start: Spot = TREE,
+    watch: Watch | None = None,
+    other: str = "",
 ) -> AsyncIterator[User]:
-    app = KhoApp(load, SafeText(title), start=start, watch=watch)
+    app = KhoApp(load, SafeText(title), start=start, watch=watch, other=other)
     async with app.run_test(size=size) as pilot:
         yield User(app, pilot)
     app.close_state()
@@ -240,9 +245,14 @@ async def using(
 
 @asynccontextmanager
 async def using_state(
-    load: Loader, size: tuple[int, int] = (80, 24), title: str = "x86_64-7.3/2-pre", start: Spot = TREE, watch: Watch | None = None
+    load: Loader,
+    size: tuple[int, int] = (80, 24),
+    title: str = "x86_64-7.3/2-pre",
+    start: Spot = TREE,
+    watch: Watch | None = None,
+    other: str = "",
 ) -> AsyncIterator[User]:
     """As ``using``, from when the state is on the screen."""
-    async with using(load, size, title, start, watch) as user:
+    async with using(load, size, title, start, watch, other) as user:
         await user.opened()
         yield user

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from shutil import copyfile
 
@@ -11,8 +10,6 @@ import pytest
 from captures import CHECKOUT, SHARED
 from views.app_user import User, opening, using_state
 
-from kho_tui.text import SafeText
-from kho_tui.views.tui.app import KhoApp
 from kho_tui.views.tui.diff_body import Below, DiffBody
 from kho_tui.views.tui.navigate import ListSpot, Where
 
@@ -22,14 +19,8 @@ UPGRADE = SHARED / "upgrades/7.1-to-7.3"
 NEXT = "right_square_bracket"
 
 
-@asynccontextmanager
-async def comparing(old: str, new: str, size: tuple[int, int] = (120, 40)) -> AsyncIterator[User]:
-    app = KhoApp(opening(old), SafeText(old), other=new)
-    async with app.run_test(size=size) as pilot:
-        user = User(app, pilot)
-        await user.opened()
-        yield user
-    app.close_state()
+def comparing(old: str, new: str, size: tuple[int, int] = (120, 40)) -> AbstractAsyncContextManager[User]:
+    return using_state(opening(old), size, old, ListSpot(Where.DIFF), other=new)
 
 
 def body(user: User) -> DiffBody:

@@ -37,6 +37,9 @@ REAL_NAME = "x86_64-7.3/1-pre"
 WALKED_WHOLE = (REAL_NAME, HOSTILE_NAMES)
 """Where every key is tried, not only one of those that do the same."""
 REAL = pytest.mark.parametrize("load", [REAL_NAME], indirect=True)
+COMPARED = pytest.mark.parametrize(
+    ("load", "other"), [(REAL_NAME, "x86_64-7.3/2-pre"), (HOSTILE_NAMES, REAL_NAME), (REAL_NAME, "x86_64-7.3/1-post")], indirect=["load"]
+)
 HOSTILE = pytest.mark.parametrize("load", [HOSTILE_NAMES], indirect=True)
 ENDS = {
     "ctrl+c": "leaves at once",
@@ -163,8 +166,10 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @asynccontextmanager
-async def walking(load: Loader, faults: list[str]) -> AsyncIterator[Walker]:
-    async with using_state(load, start=ListSpot(Where.OVERVIEW)) as user:
+async def walking(load: Loader, faults: list[str], other: str = "") -> AsyncIterator[Walker]:
+    # The names of nine places stand in full in a wide line only, which is what ``looks`` looks for.
+    size, start = ((120, 40), Where.DIFF) if other else ((80, 24), Where.OVERVIEW)
+    async with using_state(load, size, start=ListSpot(start), other=other) as user:
         yield Walker(user, faults)
 
 
@@ -214,6 +219,25 @@ async def test_every_key_of_every_place(load: Loader, faults: list[str], request
                         user.walked[place].add(key)
         everywhere = {"slash", "at", "colon", "y", "Y", "m", "x", "z", "r", "n", "N", "question_mark", "enter", "right_square_bracket"}
         assert all(everywhere <= keys for keys in user.walked.values())
+
+
+@COMPARED
+async def test_every_key_of_a_comparison(load: Loader, other: str, faults: list[str]) -> None:
+    """Two states: the comparison with what stands below it, fields, bytes or maps, at a change and at the last row."""
+    async with walking(load, faults, other=f"samples/{other}") as user:
+        shown = set()
+        for below in ("c", "b", "m"):
+            await user.back_to(Where.DIFF)
+            await user.tries(below)
+            for pane in await user.panes(Where.DIFF):
+                shown.add(pane)
+                for at, key in enumerate(user.holding()):
+                    await user.back_to(Where.DIFF, pane)
+                    if user.app.focused is None or user.app.focused.id != pane:
+                        await user.tries(below)
+                        await user.back_to(Where.DIFF, pane)
+                    await user.tries("right_square_bracket" if at % 2 else "end", key)
+        assert shown == {"diff-tree", "diff-fields", "diff-bytes", "diff-maps"}
 
 
 def first_keys(user: Walker) -> list[str]:
