@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 COMMANDS = ("open", "show", "map", "whois", "check", "diff", "sim", "capture-script")
-_SIDE_SUFFIXES = (":in", ":out")
 
 app = typer.Typer(
     name="kho-tui",
@@ -220,18 +219,6 @@ def capture_script_command() -> None:
     sys.stdout.write(capture_script())
 
 
-def split_side(path: str, side: str | None) -> tuple[str, str | None]:
-    """The path and the side of ``A:in``; a path that exists as it is written wins. Raises InputError for a side that is none."""
-    suffix = next((s for s in _SIDE_SUFFIXES if path.endswith(s)), None)
-    if suffix is not None and not Path(path).exists():
-        if side is not None and side != suffix[1:]:
-            raise InputError(f"--side {side} and {suffix} contradict each other")
-        path, side = path[: -len(suffix)], suffix[1:]
-    if side not in (None, "in", "out"):
-        raise InputError("--side takes in or out")
-    return path, side
-
-
 def with_command(arguments: Sequence[str]) -> list[str]:
     """The arguments with ``open`` put in front where the first word is a path: one that exists, or no command's name."""
     words = list(arguments)
@@ -275,7 +262,7 @@ def _complain(message: str) -> None:
 def _request(path: str, side: str | None, page_size: int | None, byte_order: str | None, base: str | None) -> Request:
     """What every command that opens a state is told."""
     from kho_tui.layout.platform import PAGE_SIZES
-    from kho_tui.views.cli.request import Request
+    from kho_tui.views.cli.request import Request, split_side
 
     where, chosen = split_side(path, side)
     if page_size is not None and page_size not in PAGE_SIZES:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kho_tui.context import Context
 from kho_tui.text import visible
-from kho_tui.views.cli.request import Request
+from kho_tui.views.cli.request import Request, split_side
 from kho_tui.views.tui.app import run
 
 if TYPE_CHECKING:
@@ -100,7 +100,6 @@ def _predict(opened: Opened, path: str, like: Request, context: Context) -> Simu
 
 
 def _open_other(path: str, like: Request, context: Context) -> tuple[Request, Opened]:
-    from kho_tui.views.cli.main import split_side
     from kho_tui.views.cli.opened import open_request
 
     where, side = split_side(path, None)

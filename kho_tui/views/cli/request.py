@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from kho_tui.errors import InputError
 from kho_tui.layout.platform import ByteOrder
+
+_SIDE_SUFFIXES = (":in", ":out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +31,15 @@ class Request:
             ("--base", None if self.base is None else f"{self.base:#x}"),
         )
         return tuple(word for option, value in said if value is not None for word in (option, value))
+
+
+def split_side(path: str, side: str | None) -> tuple[str, str | None]:
+    """The path and the side of ``A:in``; a path that exists as it is written wins. Raises InputError for a side that is none."""
+    suffix = next((s for s in _SIDE_SUFFIXES if path.endswith(s)), None)
+    if suffix is not None and not Path(path).exists():
+        if side is not None and side != suffix[1:]:
+            raise InputError(f"--side {side} and {suffix} contradict each other")
+        path, side = path[: -len(suffix)], suffix[1:]
+    if side not in (None, "in", "out"):
+        raise InputError("--side takes in or out")
+    return path, side

@@ -60,7 +60,7 @@ def kexec_command(
 ) -> None:
     """Kexec a state into a simulated kernel and write what that one shows then. What that does with the state is printed."""
     from kho_tui.views.cli import sim_text
-    from kho_tui.views.cli.main import split_side
+    from kho_tui.views.cli.request import split_side
 
     where, side = split_side(path, None)
     sim_text.kexec(where, side, out, kernel, cmdline, seed, as_json=as_json)
@@ -74,7 +74,7 @@ def replay_command(
 ) -> None:
     """Decode a state, keep only its meaning, and write its structures again at their own addresses."""
     from kho_tui.views.cli import sim_text
-    from kho_tui.views.cli.main import split_side
+    from kho_tui.views.cli.request import split_side
 
     where, side = split_side(path, None)
     sim_text.replay(where, side, out, as_json=as_json)
