@@ -53,8 +53,9 @@ class HexRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bytes:
-    """Two byte strings in stretches."""
+    """Two byte strings in stretches. ``told``: False where one state shows none, which does not mean that there are none."""
 
+    told: bool
     old: bytes
     new: bytes
     stretches: tuple[Stretch, ...]
@@ -74,8 +75,9 @@ def both_of(node: Node, old: Entity, new: Entity) -> Both:
     entities = [None if path is None else find(root, path) for root, path in ((old, node.old), (new, node.new))]
     details = [_NOTHING if entity is None else read_detail(entity) for entity in entities]
     paths = [None if entity is None else entity.path for entity in entities]
-    told = node.mark in "+-" or (None not in entities and node.mark != "?")
-    return Both(tuple(_pairs(node, *details, told=told)), _bytes(*details), (paths[0], paths[1]))
+    # What only one state shows came or went where the comparison says so; else the other may have it and not show it.
+    told = node.mark in "+-"
+    return Both(tuple(_pairs(node, *details, told=told)), _bytes(*details, told=told), (paths[0], paths[1]))
 
 
 def _pairs(node: Node, old: Detail, new: Detail, *, told: bool) -> Iterator[Pair]:
@@ -121,14 +123,15 @@ def _numbered(values: Iterable[Value]) -> dict[tuple[str, int], Value]:
     return found
 
 
-def _bytes(old: Detail, new: Detail) -> Bytes | None:
+def _bytes(old: Detail, new: Detail, *, told: bool) -> Bytes | None:
     if not old.blobs and not new.blobs:
         return None
     one, other = (detail.blobs[0] if detail.blobs else None for detail in (old, new))
     table = old.table or new.table
     unit = table.row_bytes() if isinstance(table, WireRows) else 4
     data = [b"" if blob is None else blob.data for blob in (one, other)]
-    return Bytes(data[0], data[1], align(data[0], data[1], _spans(old, one), _spans(new, other), unit))
+    told = told or (one is not None and other is not None)
+    return Bytes(told, data[0], data[1], align(data[0], data[1], _spans(old, one), _spans(new, other), unit))
 
 
 def _spans(detail: Detail, blob: Blob | None) -> Iterator[Span]:
@@ -158,7 +161,7 @@ class HexRows:
         (old, old_data), (new, new_data) = (
             self._part(data, span, first) for data, span in ((self._both.old, one.old), (self._both.new, one.new))
         )
-        mark = " " if one.same or old_data == new_data else "+" if not old_data else "-" if not new_data else "~"
+        mark = " " if one.same or old_data == new_data or not self._both.told else "+" if not old_data else "-" if not new_data else "~"
         return HexRow("" if first else one.name, old, new, old_data, new_data, mark)
 
     def _part(self, data: bytes, span: tuple[int, int], row: int) -> tuple[int | None, bytes]:

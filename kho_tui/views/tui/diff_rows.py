@@ -79,9 +79,9 @@ def hex_line(row: HexRow, count: int, glyphs: Glyphs) -> Line:
     """Bytes of A and of B, ``*`` before each one that is another; the field's name behind them."""
     return (
         *spans((f" {row.mark} ", MARK_ROLES[row.mark])),
-        *_half(row.old, row.old_data, row.new_data, count),
+        *_half(row.old, row.old_data, row.new_data if row.mark != " " else row.old_data, count),
         *spans((f" {glyphs.divider} ", Role.RULE)),
-        *_half(row.new, row.new_data, row.old_data, count),
+        *_half(row.new, row.new_data, row.old_data if row.mark != " " else row.new_data, count),
         *spans((f" {row.name}", Role.NAME)),
     )
 

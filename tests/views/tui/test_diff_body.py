@@ -66,6 +66,9 @@ async def test_what_cannot_be_told_is_not_called_removed() -> None:
             await user.press(NEXT)
         assert {pair.mark for pair in body(user)._both.pairs} == {" "}
         await user.sees("(not shown)")
+        await user.press("b")
+        await user.sees("6d 65 6d 66 64 2d 76 32")
+        assert "*6d" not in user.screen
 
 
 async def test_counts_are_rolled_up_and_a_filter_keeps_the_way_to_what_fits() -> None:
@@ -166,7 +169,8 @@ async def test_every_size_holds_every_pane(size: tuple[int, int]) -> None:
             await user.press(*keys)
             assert "what differs" in user.screen
             assert all(len(row) <= size[0] for row in user.screen.split("\n"))
-            assert all(pane.size.height >= 4 for pane in body(user).panes)
+            # A pane that comes into sight has its size with the next layout.
+            await user.until(lambda: all(pane.size.height >= 4 for pane in body(user).panes))
 
 
 async def test_a_refused_handover_is_all_lost() -> None:
