@@ -8,11 +8,17 @@ two different byte strings never look the same, so the backslash is escaped too.
 from __future__ import annotations
 
 import unicodedata
-from typing import NewType
+from contextvars import ContextVar
+from typing import Literal, NewType
 
 SafeText = NewType("SafeText", str)
 
 NO_TEXT = SafeText("")
+
+Sizes = Literal["short", "exact"]
+"""How sizes are written: four digits and a binary unit, or every byte counted."""
+sizes_written: ContextVar[Sizes] = ContextVar("sizes_written", default="short")
+"""Set once by who shows, before anything is put into words."""
 
 _SIZE_SUFFIXES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me", "Mc"})
@@ -44,7 +50,9 @@ def c_string(raw: bytes) -> bytes:
 
 
 def human_size(size: int) -> str:
-    """A size in bytes with a binary unit and at most four digits: ``5 MiB``, ``2.861 MiB``, ``17 bytes``."""
+    """A size in bytes, as ``sizes_written`` says: ``5 MiB``, ``2.861 MiB``, ``17 bytes``, or all of it in bytes."""
+    if sizes_written.get() == "exact":
+        return plural(size, "byte")
     step = 0
     while step < len(_SIZE_SUFFIXES) - 1 and size >= 1024 ** (step + 1):
         step += 1

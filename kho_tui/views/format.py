@@ -10,7 +10,7 @@ from typing import Literal
 from kho_tui.errors import InputError
 from kho_tui.layout.struct import Unit
 from kho_tui.model.facts import Missing
-from kho_tui.text import SafeText, human_size, join_safe, plural, visible
+from kho_tui.text import SafeText, human_size, join_safe, plural, sizes_written, visible
 
 Base = Literal["natural", "hex", "dec"]
 """How integers are written; natural: by their unit (addresses and bits hex, sizes and counts decimal)."""
@@ -39,7 +39,8 @@ def format_value(value: int | bytes | Missing, unit: Unit, base: Base = "natural
     digits = _integer(value, unit, base)
     match unit:
         case Unit.BYTES:
-            return SafeText(f"{digits} ({human_size(value)})" if value >= 1024 else f"{digits} byte{'s' * (value != 1)}")
+            is_short = value >= 1024 and sizes_written.get() == "short"
+            return SafeText(f"{digits} ({human_size(value)})" if is_short else f"{digits} byte{'s' * (value != 1)}")
         case Unit.PAGES:
             return SafeText(f"{digits} page{'s' * (value != 1)}")
         case Unit.ORDER if value <= _LARGEST_ORDER:

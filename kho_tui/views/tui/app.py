@@ -17,7 +17,7 @@ from textual.app import App
 
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, KhoError
-from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.text import NO_TEXT, SafeText, sizes_written
 from kho_tui.views.tui.background import Finished, run_beside
 from kho_tui.views.tui.config import Config, load_config
 from kho_tui.views.tui.explain import explain
@@ -70,6 +70,8 @@ class KhoApp(App[None], inherit_bindings=False):
         # Given now: Textual picks its filter for NO_COLOR before a theme can be set.
         super().__init__(ansi_color=self.look.theme.ansi)
         self.set_keymap(dict(config.keys))
+        # For all that runs for this app: its tasks and threads are begun with a copy of this context.
+        sizes_written.set(config.sizes)
         self.animation_level = "none"
         self.fault: SafeText | None = None
         self._opened = title

@@ -1,4 +1,4 @@
-"""The user's config file: theme, glyphs, number base, keys. Whatever is wrong in it gives one line and the default."""
+"""The user's config file: theme, glyphs, number base, sizes, keys. Whatever is wrong in it gives one line and the default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
-from kho_tui.text import NO_TEXT, SafeText, visible
+from kho_tui.text import NO_TEXT, SafeText, Sizes, visible
 from kho_tui.views.format import Base
 
 ThemeName = Literal["auto", "dark", "light", "ansi"]
@@ -32,6 +32,7 @@ class Config:
     theme: ThemeName = "auto"
     glyphs: GlyphsName = "auto"
     numbers: Base = "natural"
+    sizes: Sizes = "short"
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -95,14 +96,15 @@ def _parse(table: Mapping[str, object], text: str, problems: list[tuple[int, str
         return default
 
     problems += [
-        (_line_of(text, "", name), f"{_told(name)} is no setting; there are theme, glyphs, numbers and [keys]")
+        (_line_of(text, "", name), f"{_told(name)} is no setting; there are theme, glyphs, numbers, sizes and [keys]")
         for name in table
-        if name not in ("theme", "glyphs", "numbers", "keys")
+        if name not in ("theme", "glyphs", "numbers", "sizes", "keys")
     ]
     theme: ThemeName = choice("theme", get_args(ThemeName), "auto")
     glyphs: GlyphsName = choice("glyphs", get_args(GlyphsName), "auto")
     numbers: Base = choice("numbers", get_args(Base), "natural")
-    return Config(theme, glyphs, numbers, _keys(table.get("keys", {}), text, problems))
+    sizes: Sizes = choice("sizes", get_args(Sizes), "short")
+    return Config(theme, glyphs, numbers, sizes, _keys(table.get("keys", {}), text, problems))
 
 
 def _keys(table: object, text: str, problems: list[tuple[int, str]]) -> Mapping[str, str]:

@@ -7,15 +7,19 @@ import re
 from pathlib import Path
 
 import pytest
-from captures import CHECKOUT
+from captures import CHECKOUT, sample
 from hypothesis import given
 from hypothesis import strategies as st
+from views.app_user import User, opening
 from views.tui.right_side_user import RightSideApp, using_right_side
 from views.tui.test_hex import DETAIL, ENTITY
 
+from kho_tui.text import SafeText
+from kho_tui.views.tui.app import KhoApp
 from kho_tui.views.tui.config import Config, config_path, load_config
 from kho_tui.views.tui.keymap import all_bindings, check_keymap
 from kho_tui.views.tui.keys import key_name, shown_keys
+from kho_tui.views.tui.navigate import ListSpot, Where
 from kho_tui.views.tui.theme import ASCII, CONSOLE, UNICODE, choose_look
 
 DOCS = CHECKOUT / "docs" / "config.md"
@@ -47,10 +51,10 @@ def test_where_the_file_is_looked_for() -> None:
 
 def test_everything_can_be_set(tmp_path: Path) -> None:
     config, trouble = load(
-        tmp_path, 'theme = "light"\nglyphs = "ascii"\nnumbers = "hex"\n[keys]\n"list.down" = "j, down,%"\nlist.up = "K"\n'
+        tmp_path, 'theme = "light"\nglyphs = "ascii"\nnumbers = "hex"\nsizes = "exact"\n[keys]\n"list.down" = "j, down,%"\nlist.up = "K"\n'
     )
     assert not trouble
-    assert config == Config("light", "ascii", "hex", {"list.down": "j,down,percent_sign", "list.up": "K"})
+    assert config == Config("light", "ascii", "hex", "exact", {"list.down": "j,down,percent_sign", "list.up": "K"})
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ("theme = dark", "Invalid value", 1),
         ('theme = "purple"', "theme = 'purple': takes auto, dark, light or ansi; it stays 'auto'", 1),
         ("\nglyphs = 3", "glyphs = 3: takes", 2),
-        ('colour = "red"', "'colour' is no setting; there are theme, glyphs, numbers and [keys]", 1),
+        ('sizes = "long"', "sizes = 'long': takes short or exact", 1),
+        ('colour = "red"', "'colour' is no setting; there are theme, glyphs, numbers, sizes and [keys]", 1),
         ('keys = "j"', "is a table, [keys]", 1),
         ('[keys]\n\n"list.dwon" = "j"', "'list.dwon' is no action; the nearest are list.down, ", 3),
         ('[keys]\nlist.dwon = "j"', "'list.dwon' is no action", 2),
@@ -82,7 +87,7 @@ def test_what_is_wrong_is_one_line_with_file_and_line(tmp_path: Path, text: str,
     assert told in trouble and trouble.startswith(str(tmp_path / "kho-tui" / "config.toml")) and "\n" not in trouble
     assert f"line {line}" in trouble
     assert not config.keys or config.keys == {"list.up": "u"}
-    assert (config.theme, config.glyphs, config.numbers) == ("auto", "auto", "natural")
+    assert (config.theme, config.glyphs, config.numbers, config.sizes) == ("auto", "auto", "natural", "short")
 
 
 def test_what_is_right_holds_beside_what_is_wrong(tmp_path: Path) -> None:
@@ -203,3 +208,16 @@ async def test_the_app_starts_in_every_theme() -> None:
     for theme in ("dark", "light", "ansi"):
         async with RightSideApp(Config(theme=theme)).run_test() as pilot:
             assert pilot.app.theme.startswith("kho")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"), [(Config(), "2.861 MiB, 733 folios"), (Config(sizes="exact"), "3000000 bytes, 733 folios")], ids=["short", "exact"]
+)
+async def test_sizes_are_written_as_they_are_set(config: Config, told: str) -> None:
+    path = str(sample("x86_64-7.3") / "1-pre")
+    app = KhoApp(opening(path), SafeText(path), config, start=ListSpot(Where.TREE))
+    async with app.run_test(size=(120, 40)) as pilot:
+        user = User(app, pilot)
+        await user.opened()
+        await user.sees(told)
+    app.close_state()
