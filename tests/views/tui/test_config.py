@@ -216,7 +216,7 @@ async def test_the_app_starts_in_every_theme() -> None:
 async def test_sizes_are_written_as_they_are_set(config: Config, told: str) -> None:
     path = str(sample("x86_64-7.3") / "1-pre")
     app = KhoApp(opening(path), SafeText(path), config, start=ListSpot(Where.TREE))
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(200, 40)) as pilot:
         user = User(app, pilot)
         await user.opened()
         await user.sees(told)
