@@ -134,13 +134,26 @@ class Diff:
 
 
 class Fate(Enum):
-    """What became of something that was handed over. The value is the word shown and typed."""
+    """What became of something that was handed over, worst first. The value is the word shown and typed, ``mark`` one character for it."""
 
-    KEPT = "kept"
-    MUST = "as it must be"
-    MAY = "as it may be"
     LOST = "lost"
     UNTOLD = "cannot tell"
+    MAY = "as it may be"
+    KEPT = "kept"
+    MUST = "as it must be"
+
+    @property
+    def mark(self) -> str:
+        """``-`` lost, ``?`` cannot tell, ``~`` it may differ, ``=`` there as it has to be."""
+        return _FATE_MARKS[self]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it arrived, for certain."""
+        return self in (Fate.KEPT, Fate.MUST)
+
+
+_FATE_MARKS = {Fate.LOST: "-", Fate.UNTOLD: "?", Fate.MAY: "~", Fate.KEPT: "=", Fate.MUST: "="}
 
 
 @dataclass(frozen=True, slots=True)

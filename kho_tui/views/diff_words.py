@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from kho_tui.model.change import Fate, MemoryChange, Part
+from kho_tui.model.change import MemoryChange, Part
 from kho_tui.model.facts import Missing
 from kho_tui.text import SafeText, human_size, plural
 
-FATE_MARKS = {Fate.KEPT: "=", Fate.MUST: "=", Fate.MAY: "~", Fate.LOST: "-", Fate.UNTOLD: "?"}
 PART_MARKS = {Part.OLD: "-", Part.NEW: "+", Part.ORDER: "~"}
 EVIDENCE_WORDS = {True: "yes", False: "no", None: "cannot tell"}
 _RANGES = 3

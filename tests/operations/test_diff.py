@@ -14,7 +14,7 @@ from captures import SAMPLES, SHARED, copy_of
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.change import ChangeKind, Fate
-from kho_tui.model.state import State
+from kho_tui.model.state import Root, State
 from kho_tui.operations.diff_states import Compared, diff_states
 from kho_tui.operations.open_state import open_state
 
@@ -234,6 +234,19 @@ def test_a_tracker_written_anew_inside_the_reboot_call_is_no_loss(tmp_path: Path
     found = diff_states(read(pre), opened("x86_64-6.19/1-post"), "auto", Context())
     assert found.exit_code(strict=False) == 0
     assert fates(found)["out"] is Fate.MAY
+
+
+def test_before_6_19_nothing_writes_the_tracker_anew(tmp_path: Path) -> None:
+    """6.18 builds all of it when it is finalized: another tracker after the kexec is not the one that was handed over."""
+    pre, post = tmp_path / "pre", tmp_path / "post"
+    shutil.copytree(capture("x86_64-6.18/1-pre"), pre, ignore=shutil.ignore_patterns("memory.elf"))
+    copy_of(capture("x86_64-6.18/1-post"), post)
+    (pointer,) = (one for one in opened("x86_64-6.18/1-pre").sides.values())
+    assert isinstance(pointer.root, Root) and isinstance(pointer.root.map_address, int)
+    replace_everywhere(post, struct.pack("<Q", pointer.root.map_address), struct.pack("<Q", pointer.root.map_address + 4096))
+    found = diff_states(read(pre), read(post), "auto", Context())
+    assert fates(found)["out"] is Fate.LOST
+    assert found.exit_code(strict=False) == 1
 
 
 def test_a_region_that_the_next_kernel_has_elsewhere_was_lost(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kho_tui.abi.luo import LUO_NAME
@@ -24,9 +24,12 @@ from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo, NotWritten
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Memblock, MemblockRegion, Root, Side, State, Subtree
+from kho_tui.releases.table import Finalize, release_of
 from kho_tui.text import SafeText, c_string, plural
 
-_COUNTED = frozenset({"side", "tracker", "subtree", "reserve_mem", "session", "file", "FLB"})
+_PARTS = frozenset({"chunks", "nodes", "reading", "copy"})
+_TEST_FOLIOS_DEPTH = 3
+"""Parts of the path of folios that belong to no file but to the subtree itself."""
 _TELLING_FOLIOS = 8
 """Folios from which on the same pages in the same order under another name are no chance: freed pages are given out again."""
 
@@ -64,11 +67,7 @@ def handover_fates(old: State, new: State, one: OneHandover, log: HandoverLog, c
     assert side_entity is not None
     if one.after is None:
         reason = log.refusals[0] if log.refusals else SafeText("B took nothing")
-        lost = [
-            EntityFate(Fate.LOST, entity.kind, entity.path, None, entity.title, SafeText("the next kernel refused the handover"))
-            for entity in walk(side_entity)
-            if entity.kind in _COUNTED
-        ]
+        lost = [_made(Fate.LOST, entity, "the next kernel refused the handover") for entity in walk(side_entity) if _has_fate(entity)]
         return HandoverFates(one.evidence, tuple(lost), (), reason)
     after_entity = find(state_entity(new), EntityPath((one.after.name,)))
     assert after_entity is not None
@@ -105,27 +104,19 @@ def _preserved_again(onward: Side | None, new: State) -> dict[Contents, EntityPa
     return {held: path for path, held in contents if held is not None and held[0] >= _TELLING_FOLIOS}  # type: ignore[operator]
 
 
+def _has_fate(entity: Entity) -> bool:
+    """False for what is told with the thing that it is a part of: folios with their file, a tracker's pages with the tracker."""
+    if entity.kind == "folios":
+        return len(entity.path.parts) == _TEST_FOLIOS_DEPTH
+    if entity.kind in ("sessions", "FLBs"):
+        return entity.status not in (Status.DECODED, Status.PARTIAL)
+    return entity.kind not in _PARTS
+
+
 def _fate(entity: Entity, ends: _Ends) -> EntityFate | None:
-    match entity.kind:
-        case "side":
-            return _root(entity, ends)
-        case "tracker":
-            return _as_expected(entity, "tracker", ends)
-        case "subtree":
-            return _subtree(entity, ends)
-        case "reserve_mem":
-            return _region(entity, ends)
-        case "folios" if len(entity.path.parts) == len(ends.before.entity.path.parts) + 2:
-            return _test_folios(entity, ends)
-        case "session":
-            return _session(entity, ends)
-        case "file":
-            return _file(entity, ends)
-        case "FLB":
-            return _flb(entity, ends)
-        case "sessions" | "FLBs" if entity.status not in (Status.DECODED, Status.PARTIAL):
-            return _unread_list(entity, ends)
-    return None
+    if not _has_fate(entity):
+        return None
+    return _TELLERS.get(entity.kind, _as_expected)(entity, ends)
 
 
 def _made(fate: Fate, entity: Entity, reason: str, other: EntityPath | None = None, fields: Sequence[FieldChange] = ()) -> EntityFate:
@@ -136,8 +127,9 @@ def _kept(entity: Entity, reason: str, other: EntityPath | None = None) -> Entit
     return _made(Fate.KEPT, entity, reason, other)
 
 
-def _as_expected(entity: Entity, kind: str, ends: _Ends) -> EntityFate:
-    row = expected(kind, ends.version)
+def _as_expected(entity: Entity, ends: _Ends, kind: str | None = None) -> EntityFate:
+    """As the table says of its kind, where nothing speaks for or against it."""
+    row = expected(kind or entity.kind, ends.version)
     return _made(row.fate, entity, row.reason)
 
 
@@ -176,13 +168,19 @@ def _root(entity: Entity, ends: _Ends) -> EntityFate:
     if agree(before, after):
         return _kept(entity, f"in/fdt holds the same {plural(min(len(before), len(after)), 'byte')}", path)
     fields, _ = compare_values(property_values(one.values), property_values(other.values))
-    early = one.view.blob.place.origin is not Origin.MEMORY and one.compatible == b"kho-v1"
+    early = one.view.blob.place.origin is not Origin.MEMORY and _serializes_late(one, ends.old)
     if early and [field.name for field in fields] == ["preserved-memory-map"]:
         return _made(Fate.MAY, entity, "the tracker is written anew inside the reboot call, after A was taken", path, fields)
     if fields:
         return _made(Fate.LOST, entity, "altered", path, fields)
     fields, _ = compare_values(entity.detail().values, ends.after.entity.detail().values)
     return _made(Fate.LOST, entity, "in/fdt holds other bytes", path, fields)
+
+
+def _serializes_late(root: Root, state: State) -> bool:
+    """Whether the kernel may write the tracker anew inside the reboot call: LUO of 6.19 and 7.0 does (kho-abi.md 8.1)."""
+    writer = release_of(state.machine.release)
+    return root.compatible == b"kho-v1" and (writer is None or writer.finalize is Finalize.SERIALIZE)
 
 
 def _settled(fates: list[EntityFate]) -> Iterator[EntityFate]:
@@ -239,7 +237,7 @@ def _luo_by_log(entity: Entity, one: Subtree, other: Subtree, ends: _Ends) -> En
         return _kept(entity, said[1], other.path)
     if ends.log.luo_failed is not None:
         return _made(Fate.LOST, entity, ends.log.luo_failed, other.path)
-    return _as_expected(entity, "LUO", ends)
+    return _as_expected(entity, ends, "LUO")
 
 
 def _region(entity: Entity, ends: _Ends) -> EntityFate | None:
@@ -270,21 +268,21 @@ def _region(entity: Entity, ends: _Ends) -> EntityFate | None:
         return _made(Fate.LOST, entity, "not revived: the next kernel has it elsewhere", again.path, fields)
     if ends.regions_onward is not None:
         return _made(Fate.MAY, entity, NOT_ASKED_FOR, same.path)
-    return _as_expected(entity, "reserve_mem", ends)
+    return _as_expected(entity, ends)
 
 
 def _test_folios(entity: Entity, ends: _Ends) -> EntityFate:
     if ends.log.restored is not None:
         succeeded, said = ends.log.restored
         return _made(Fate.KEPT if succeeded else Fate.LOST, entity, said)
-    return _as_expected(entity, "folios", ends)
+    return _as_expected(entity, ends)
 
 
 def _session(entity: Entity, ends: _Ends) -> EntityFate:
     kept = [again for again in (_again(child, ends) for child in entity.children()) if again is not None]
     if kept:
         return _kept(entity, f"retrieved: B preserves pages of its files again, as {kept[0]}", kept[0].parent)
-    return _luo_part(entity, "session", ends)
+    return _luo_part(entity, ends)
 
 
 def _file(entity: Entity, ends: _Ends) -> EntityFate:
@@ -292,21 +290,21 @@ def _file(entity: Entity, ends: _Ends) -> EntityFate:
     if again is not None:
         count = len(ends.before.folios[entity.path.child("folios")].table)
         return _kept(entity, f"retrieved: B preserves the same {plural(count, 'folio')} again, as {again}", again)
-    return _luo_part(entity, "file", ends)
+    return _luo_part(entity, ends)
 
 
 def _flb(entity: Entity, ends: _Ends) -> EntityFate:
     names = (value.value for value in entity.detail().values if value.name == "name")
     said = next((ends.log.flbs.get(c_string(name)) for name in names if isinstance(name, bytes)), None)
-    return _kept(entity, said) if said is not None else _luo_part(entity, "FLB", ends)
+    return _kept(entity, said) if said is not None else _luo_part(entity, ends)
 
 
-def _luo_part(entity: Entity, kind: str, ends: _Ends) -> EntityFate:
+def _luo_part(entity: Entity, ends: _Ends) -> EntityFate:
     """What is reached through LUO's own memory: lost with the subtree, else as the table says."""
     subtree = ends.before.subtrees.get(EntityPath(entity.path.parts[:2]))
     if subtree is not None and ends.after.side.subtrees_told and subtree.name not in ends.counterparts:
         return _made(Fate.LOST, entity, "its subtree is lost")
-    return _as_expected(entity, kind, ends)
+    return _as_expected(entity, ends)
 
 
 def _again(entity: Entity, ends: _Ends) -> EntityPath | None:
@@ -336,3 +334,17 @@ def _unexpected(ends: _Ends) -> Iterator[EntityFate]:
         if subtree is not None and subtree.in_root is not False and subtree.name not in names:
             reason = "not in A: registered after A was taken" if later else "not in the root FDT before"
             yield EntityFate(Fate.MAY if later else Fate.LOST, child.kind, child.path, child.path, child.title, SafeText(reason))
+
+
+_TELLERS: Mapping[str, Callable[[Entity, _Ends], EntityFate | None]] = {
+    "side": _root,
+    "subtree": _subtree,
+    "reserve_mem": _region,
+    "folios": _test_folios,
+    "session": _session,
+    "file": _file,
+    "FLB": _flb,
+    "sessions": _unread_list,
+    "FLBs": _unread_list,
+}
+"""Who tells the fate of a kind of entity; of any other the table of what is to be expected does."""

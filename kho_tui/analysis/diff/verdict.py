@@ -46,9 +46,9 @@ def fates_verdict(fates: HandoverFates, after: str | None) -> SafeText:
         names = [f"{one.entity} {one.title}" for one in lost[:_NAMED]]
         more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
         return SafeText(f"{len(lost)} lost: {', '.join(names)}{more}{rest}")
-    if untold or may:
-        return SafeText(f"no loss seen{rest}")
-    return SafeText(f"handed over whole: {_counts(fates.fates)}")
+    if all(one.fate.is_whole for one in (*fates.fates, *fates.onward)):
+        return SafeText(f"handed over whole: {_counts(fates.fates)}")
+    return SafeText(f"no loss seen{rest}")
 
 
 def with_consequences(changes: Iterable[Change]) -> Iterable[Change]:

@@ -14,10 +14,9 @@ from kho_tui.operations.diff_states import VIEWS, Compared, View, diff_states
 from kho_tui.text import visible
 from kho_tui.views.cli.opened import opening, telling, write_json
 from kho_tui.views.cli.request import Request
-from kho_tui.views.diff_words import EVIDENCE_WORDS, FATE_MARKS, PART_MARKS, memory_words
+from kho_tui.views.diff_words import EVIDENCE_WORDS, PART_MARKS, memory_words
 from kho_tui.views.format import format_value
 
-_FATE_ORDER = (Fate.LOST, Fate.UNTOLD, Fate.MAY, Fate.KEPT, Fate.MUST)
 _STYLES = {"+": "green", "-": "red", "~": "yellow", ">": "cyan", "?": "magenta", "=": "bright_black"}
 KINDS = tuple(dict.fromkeys((*(kind.value for kind in ChangeKind), *(fate.value for fate in Fate))))
 """What --only takes."""
@@ -95,8 +94,8 @@ def _print_coloured(said: str, lines: Iterator[_Line]) -> None:
 def _stat(compared: Compared) -> Iterator[_Line]:
     if compared.fates is not None:
         told = (*compared.fates.fates, *compared.fates.onward)
-        for fate, count in sorted(Counter(one.fate for one in told).items(), key=lambda pair: _FATE_ORDER.index(pair[0])):
-            yield _Line(0, FATE_MARKS[fate], f"{count} {fate.value}")
+        counted = Counter(one.fate for one in told)
+        yield from (_Line(0, fate.mark, f"{counted[fate]} {fate.value}") for fate in Fate if counted[fate])
         return
     assert compared.diff is not None
     counts = Counter((one.kind, one.entity) for one in with_consequences(compared.diff.changes))
@@ -120,7 +119,7 @@ def _lines(compared: Compared, only: Sequence[str]) -> Iterator[_Line]:
 def _fates(fates: HandoverFates, only: Sequence[str]) -> Iterator[_Line]:
     if fates.refused:
         return
-    for fate in _FATE_ORDER:
+    for fate in Fate:
         mine = [one for one in fates.fates if one.fate is fate and (not only or fate.value in only)]
         after = [one for one in fates.onward if one.fate is fate and (not only or fate.value in only)]
         if mine or after:
@@ -132,7 +131,7 @@ def _fates(fates: HandoverFates, only: Sequence[str]) -> Iterator[_Line]:
 
 
 def _fate(one: EntityFate, before: str = "") -> Iterator[_Line]:
-    yield _Line(1, FATE_MARKS[one.fate], f"{before}{_named(one.entity, one.path.text, one.title)}: {one.reason}")
+    yield _Line(1, one.fate.mark, f"{before}{_named(one.entity, one.path.text, one.title)}: {one.reason}")
     yield from _fields(one.fields, 3)
 
 

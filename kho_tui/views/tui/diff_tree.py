@@ -11,7 +11,7 @@ from kho_tui.model.entity import Entity
 from kho_tui.model.path import EntityPath
 from kho_tui.operations.diff_states import Compared
 from kho_tui.text import NO_TEXT, SafeText
-from kho_tui.views.diff_words import FATE_MARKS, PART_MARKS, memory_words
+from kho_tui.views.diff_words import PART_MARKS, memory_words
 from kho_tui.views.tui.reading import read_children
 
 MARKS = "-?+~>"
@@ -176,7 +176,7 @@ def _fates(fates: Sequence[EntityFate]) -> list[Node]:
     section = _Section({})
     for one in fates:
         word = SafeText(f"{one.fate.value} {one.entity}")
-        section.put(one.path, Node(one.title, one.path, one.other, FATE_MARKS[one.fate], word, one.reason, one))
+        section.put(one.path, Node(one.title, one.path, one.other, one.fate.mark, word, one.reason, one))
     return section.tops
 
 
