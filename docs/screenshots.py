@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from views.app_user import User, opening, using_state  # noqa: E402 - the tests know how to wait for the app
 
 SAMPLE = "samples/x86_64-7.3/1-pre"
+OTHER = "samples/x86_64-7.3/2-pre"
 SIZE = (120, 36)
 _PNG_WIDTH = "800"
 _CELL = 12.2
@@ -67,9 +68,16 @@ async def blocks(user: User) -> None:
     await user.type("size>=16K")
 
 
-async def draw(name: str, act: Callable[[User], Awaitable[None]]) -> None:
+async def diff(user: User) -> None:
+    """What became of a session's files, with both memory maps."""
+    await user.press("9", "m")
+    while [str(part) for part in user.state.body.trail][-2:] != ["vm-alpha", "0x1"]:  # type: ignore[union-attr]
+        await user.press("right_square_bracket")
+
+
+async def draw(name: str, act: Callable[[User], Awaitable[None]], other: str = "") -> None:
     """One picture from an app of its own."""
-    async with using_state(opening(SAMPLE), SIZE, SAMPLE) as user:
+    async with using_state(opening(SAMPLE), SIZE, SAMPLE, other=other) as user:
         await act(user)
         await user.stands_still()
         svg = user.app.export_screenshot(title="kho-tui")
@@ -89,6 +97,7 @@ async def main() -> None:
         os.environ.pop(unwanted, None)
     for name, act in {"overview": overview, "tree": tree, "map": memory_map, "luo": luo, "blocks": blocks}.items():
         await draw(name, act)
+    await draw("diff", diff, OTHER)
 
 
 if __name__ == "__main__":
