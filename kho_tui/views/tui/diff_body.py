@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from enum import Enum
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from kho_tui.context import Context
-from kho_tui.errors import InputError
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Value
 from kho_tui.model.facts import Status
@@ -20,15 +17,14 @@ from kho_tui.views.diff_words import EVIDENCE_WORDS
 from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.background import Finished, Newest
 from kho_tui.views.tui.body import Body, Stage
-from kho_tui.views.tui.diff_detail import Both, HexRows, both_of, reason_of
-from kho_tui.views.tui.diff_map import MAPS_HEIGHT, Charts, DiffMap, make_charts
-from kho_tui.views.tui.diff_rows import field_heading, hex_bytes, hex_line, node_line, pair_line
+from kho_tui.views.tui.diff_below import Below, DiffBelow
+from kho_tui.views.tui.diff_detail import reason_of
+from kho_tui.views.tui.diff_rows import node_line
 from kho_tui.views.tui.diff_tree import DiffTree, Node, diff_tree
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Line, Role, fit_end, spans, wrap
 from kho_tui.views.tui.list_body import LineList
-from kho_tui.views.tui.loaded import Against, Loaded
-from kho_tui.views.tui.map_body import scratch_names
+from kho_tui.views.tui.loaded import Against
 from kho_tui.views.tui.navigate import ListSpot, Location, Spot, Where
 from kho_tui.views.tui.paint import Panel, look_of
 from kho_tui.views.tui.table_view import TableView
@@ -38,16 +34,7 @@ _READING = SafeText("reading the two")
 _TALL = 34
 """Lines of a body from which each piece of evidence has a line of its own."""
 _ABOUT = 2
-_LEAST_BELOW = 5
 _LEAST_TREE = 4
-
-
-class Below(Enum):
-    """What is shown of the selected row. The value is the word shown."""
-
-    FIELDS = "fields"
-    BYTES = "bytes"
-    MAPS = "maps"
 
 
 class DiffList(LineList):
@@ -86,10 +73,7 @@ class DiffBody(Body):
         self.verdict = Panel(id="diff-verdict")
         self.table = DiffList(self._tree_line, self._fold, id="diff-tree")
         self.about = Panel(id="diff-about", raised=True)
-        self.fields = LineList("fields", self._field_line, lambda width: field_heading(width), id="diff-fields")
-        self.hex = LineList("bytes of A beside bytes of B, * where they differ", self._hex_line, id="diff-bytes")
-        self.maps = DiffMap(id="diff-maps")
-        self.below = Below.FIELDS
+        self.below = DiffBelow(stage)
         self.words = ""
         self.only_changes = True
         self._verdict_height = 0
@@ -104,27 +88,19 @@ class DiffBody(Body):
         self._rows: Sequence[int] = ()
         self._opens: frozenset[int] = frozenset()
         """Nodes with anything below that is to be seen."""
-        self._both = Both()
-        self._hex_rows: HexRows | None = None
         self._start: ListSpot | None = None
         self._building = Newest(self)
-        self._reading = Newest(self)
-        self._drawing = Newest(self)
 
     def compose(self) -> ComposeResult:
         """From what is most important down."""
         yield self.verdict
         yield self.table
         yield self.about
-        yield self.fields
-        yield self.hex
-        yield self.maps
+        yield self.below
 
     def on_mount(self) -> None:
         """Nothing is known yet."""
         self.about.styles.height = _ABOUT
-        for pane in self._lower:
-            pane.set_class(pane is not self._shown, "absent")
         self._take()
 
     @on(Finished)
@@ -139,7 +115,7 @@ class DiffBody(Body):
         against = self.stage.loaded.against
         self._against = against
         self._model = DiffTree(())
-        self.maps.show_nothing(())
+        self.below.take(against)
         self.table.nothing = spans((_ALONE if against is None else _READING, Role.DIM))
         self._rows_changed()
         self._tell_verdict()
@@ -159,7 +135,7 @@ class DiffBody(Body):
         # Before the first layout there is no height to keep it in sight of.
         self.table.center_cursor()
         self._selected()
-        self._draw_maps()
+        self.below.draw_maps()
 
     def _failed(self, text: SafeText) -> None:
         self.table.nothing = spans((text, Role.BAD))
@@ -168,7 +144,7 @@ class DiffBody(Body):
     @property
     def busy(self) -> bool:
         """True while something is read."""
-        return self._building.is_running or self._reading.is_running or self._drawing.is_running
+        return self._building.is_running or self.below.busy
 
     @property
     def node(self) -> Node | None:
@@ -213,55 +189,14 @@ class DiffBody(Body):
     # The selected thing
 
     def _read(self) -> None:
-        node, against = self.node, self._against
         self._tell_about()
-        if node is None or against is None:
-            self._show_both(Both())
-            return
-        old, new = self.stage.loaded.root, against.loaded.root
-        self._reading.run(lambda: both_of(node, old, new), self._show_both, lambda text: self.about.show([spans((text, Role.BAD))]))
-
-    def _show_both(self, both: Both) -> None:
-        self._both = both
-        self.fields.nothing = spans(("no field differs, or there are none" if self.node is not None else "", Role.DIM))
-        with self.prevent(TableView.Moved):
-            self.fields.show(len(both.pairs))
-        self._show_bytes()
-
-    def _show_bytes(self) -> None:
-        both = self._both.bytes
-        self.hex.nothing = spans(("neither state shows bytes of its own for this", Role.DIM))
-        self._hex_rows = None if both is None or not self.size.width else HexRows(both, hex_bytes(self.size.width))
-        with self.prevent(TableView.Moved):
-            self.hex.show(0 if self._hex_rows is None else len(self._hex_rows))
-            if self._hex_rows is not None:
-                self.hex.set_cursor(self._hex_rows.first_change())
-
-    def _draw_maps(self) -> None:
-        against, loaded = self._against, self.stage.loaded
-        if against is None or self.below is not Below.MAPS or self.maps.charts is not None:
-            return
-        sides = _sides(against)
-        if sides is None:
-            self.maps.show_nothing(spans(("the two have no side in common", Role.DIM)))
-            return
-        self.maps.show_nothing(spans(("adding up the memory of both", Role.DIM)))
-        self._drawing.run(lambda: _charts(loaded, against, sides), self.maps.show, self._not_drawn)
-
-    def _not_drawn(self, why: SafeText) -> None:
-        self.maps.show_nothing(spans((why, Role.BAD)))
+        self.below.show(self.node)
 
     # Lines
 
     def _tree_line(self, at: int, width: int) -> Line:
         number = self._rows[at]
         return node_line(self._model.nodes[number], width, look_of(self).glyphs, opens=number in self._opens)
-
-    def _field_line(self, at: int, width: int) -> Line:
-        return pair_line(self._both.pairs[at], width, self.stage.base)
-
-    def _hex_line(self, at: int, _width: int) -> Line:
-        return () if self._hex_rows is None else hex_line(self._hex_rows[at], hex_bytes(self.size.width), look_of(self).glyphs)
 
     def _tell_verdict(self) -> None:
         against = self._against
@@ -294,16 +229,15 @@ class DiffBody(Body):
         """Another size holds other lines."""
         self._tell_verdict()
         self._tell_about()
-        self._show_bytes()
-        share = max(_LEAST_BELOW, self.size.height * 2 // 5)
-        room = self.size.height - self._verdict_height - _ABOUT - _LEAST_TREE
-        for pane in self._lower:
-            pane.styles.height = max(_LEAST_BELOW, min(max(share, MAPS_HEIGHT), room)) if pane is self.maps else share
+        self._fit_below()
         after_layout(self, self._tell_about)
+
+    def _fit_below(self) -> None:
+        self.below.fit(self.size.height, self.size.height - self._verdict_height - _ABOUT - _LEAST_TREE)
 
     def base_changed(self) -> None:
         """Write the fields anew."""
-        self.fields.contents_changed()
+        self.below.base_changed()
 
     # Keys
 
@@ -326,7 +260,7 @@ class DiffBody(Body):
         if node.subject is None and self._rows[self.table.cursor] in self._opens:
             self._fold(0)
             return
-        old, new = self._both.found
+        old, new = self.below.found
         if old is not None:
             self.stage.travel(Location(old))
         elif new is not None:
@@ -355,7 +289,7 @@ class DiffBody(Body):
 
     def action_bytes(self) -> None:
         """Bytes, or fields again."""
-        self._set_below(Below.FIELDS if self.below is Below.BYTES else Below.BYTES)
+        self._show_below(Below.FIELDS if self.below.mode is Below.BYTES else Below.BYTES)
 
     def action_predict(self) -> None:
         """What the simulator makes of A, against B."""
@@ -366,26 +300,13 @@ class DiffBody(Body):
 
     def map(self) -> bool:
         """Both maps, or fields again."""
-        self._set_below(Below.FIELDS if self.below is Below.MAPS else Below.MAPS)
+        self._show_below(Below.FIELDS if self.below.mode is Below.MAPS else Below.MAPS)
         return True
 
-    def _set_below(self, below: Below) -> None:
-        was_focused = self._shown.has_focus
-        self.below = below
-        for pane in self._lower:
-            pane.set_class(pane is not self._shown, "absent")
-        if was_focused:
-            self._shown.focus()
-        self._draw_maps()
+    def _show_below(self, mode: Below) -> None:
+        self.below.mode = mode
+        self._fit_below()
         self.stage.moved()
-
-    @property
-    def _lower(self) -> tuple[Widget, ...]:
-        return (self.fields, self.hex, self.maps)
-
-    @property
-    def _shown(self) -> Widget:
-        return self._lower[list(Below).index(self.below)]
 
     # What the screen asks
 
@@ -417,11 +338,11 @@ class DiffBody(Body):
     @property
     def panes(self) -> Sequence[Widget]:
         """The tree and what is below it."""
-        return (self.table, self._shown)
+        return (self.table, self.below.shown)
 
     def step(self, direction: int) -> bool:
         """To the next or previous change, around the ends; in the maps to the next stretch that differs."""
-        if self.maps.has_focus and self.maps.step(direction):
+        if self.below.maps.has_focus and self.below.maps.step(direction):
             return True
         stops = self._stops
         if not stops:
@@ -438,8 +359,8 @@ class DiffBody(Body):
     @property
     def selection(self) -> Value | None:
         """The new value of the selected field, else what is said of the selected row."""
-        if self.fields.has_focus and self.fields.cursor < len(self._both.pairs):
-            pair = self._both.pairs[self.fields.cursor]
+        pair = self.below.pair
+        if pair is not None:
             value = pair.old if pair.new is None else pair.new
             return None if value is None else Value(pair.name, pair.unit, value)
         node = self.node
@@ -470,24 +391,7 @@ class DiffBody(Body):
         if self.words:
             self.filtered("")
             return True
-        if self.below is not Below.FIELDS:
-            self._set_below(Below.FIELDS)
+        if self.below.mode is not Below.FIELDS:
+            self._show_below(Below.FIELDS)
             return True
         return False
-
-
-def _sides(against: Against) -> tuple[str, str] | None:
-    """The sides whose memory is compared: those of the comparison, of one handover what was handed over and what is handed on."""
-    diff = against.compared.diff
-    if diff is not None and diff.sides:
-        return next((pair for pair in diff.sides if pair[0] == "out"), diff.sides[0])
-    new = against.compared.new.sides
-    return ("out", "out" if "out" in new else "in") if "out" in against.compared.old.sides and new else None
-
-
-def _charts(loaded: Loaded, against: Against, sides: tuple[str, str]) -> Charts:
-    """In a thread. Raises KhoError."""
-    if sides[1] not in against.loaded.state.sides:
-        raise InputError(f"B has no side {sides[1]}")
-    names = scratch_names(loaded.root), scratch_names(against.loaded.root)
-    return make_charts(loaded.maps(sides[0], Context()), against.loaded.maps(sides[1], Context()), names)

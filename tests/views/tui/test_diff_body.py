@@ -10,7 +10,8 @@ import pytest
 from captures import CHECKOUT, SHARED
 from views.app_user import User, opening, using_state
 
-from kho_tui.views.tui.diff_body import Below, DiffBody
+from kho_tui.views.tui.diff_below import Below
+from kho_tui.views.tui.diff_body import DiffBody
 from kho_tui.views.tui.navigate import ListSpot, Where
 
 ONE_PRE = str(CHECKOUT / "samples/x86_64-7.3/1-pre")
@@ -50,7 +51,7 @@ async def test_changes_are_stepped_through_and_shown_old_beside_new() -> None:
         assert {"? out/LUO/vm-beta", "- out/kho_test", "+ out/LUO/vm-gamma", "> out/LUO/vm-alpha/0x1", "~ out/LUO"} <= met
         while selected(user) != "> out/LUO/vm-alpha/0x1":
             await user.press(NEXT)
-        pairs = {pair.name: (pair.mark, pair.old, pair.new) for pair in body(user)._both.pairs}
+        pairs = {pair.name: (pair.mark, pair.old, pair.new) for pair in body(user).below.both.pairs}
         assert pairs["token"] == ("~", 0x1, 0xB)
         assert pairs["compatible"][0] == " "
         stops = [node for node in body(user)._model.nodes if node.is_change]
@@ -64,7 +65,7 @@ async def test_what_cannot_be_told_is_not_called_removed() -> None:
     async with comparing(ONE_PRE, TWO_PRE) as user:
         while selected(user) != "? out/LUO/vm-beta/0xdeadbeef":
             await user.press(NEXT)
-        assert {pair.mark for pair in body(user)._both.pairs} == {" "}
+        assert {pair.mark for pair in body(user).below.both.pairs} == {" "}
         await user.sees("(not shown)")
         await user.press("b")
         await user.sees("6d 65 6d 66 64 2d 76 32")
@@ -101,7 +102,7 @@ async def test_bytes_of_both_with_those_that_differ_marked() -> None:
         await user.press("b")
         await user.sees("*01 00 00 00 00 00 00 00", "*02 00 00 00 00 00 00 00", "liveupdate_num", "6c 75 6f 2d 76 35 00 00")
         await user.press("b")
-        assert body(user).below is Below.FIELDS
+        assert body(user).below.mode is Below.FIELDS
 
 
 async def test_both_maps_under_one_cursor() -> None:
@@ -109,11 +110,11 @@ async def test_both_maps_under_one_cursor() -> None:
         await user.press("m")
         await user.sees("A preserved", "differs", "B preserved", "preserved only in A")
         await user.press("tab", "plus", "plus", "right")
-        address = body(user).maps.address
+        address = body(user).below.maps.address
         await user.press(NEXT)
-        assert body(user).maps.address > address
+        assert body(user).below.maps.address > address
         await user.press("escape")
-        assert user.where is Where.DIFF and body(user).below is Below.FIELDS
+        assert user.where is Where.DIFF and body(user).below.mode is Below.FIELDS
 
 
 async def test_enter_goes_to_the_thing_and_backspace_returns() -> None:
