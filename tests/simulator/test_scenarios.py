@@ -148,3 +148,19 @@ def test_a_subtree_that_was_never_added_is_named_by_file_line_and_key() -> None:
         boot(one).perform(one.stages[0].steps)
     expected = parse_scenario(text + 'expect = "ENOENT"\n', "x.toml")
     boot(expected).perform(expected.stages[0].steps)
+
+
+@pytest.mark.parametrize(
+    ("pin", "message"),
+    [
+        ('"0x100000001"', "pins: root FDT: the block at 0x100000001 is not aligned to its 4096 bytes"),
+        ('"0xfffffffff000"', "pins: root FDT: 4096 bytes at 0xfffffffff000 are not all free"),
+        ('"3x"', "pins: root FDT: no number"),
+    ],
+)
+def test_a_pin_that_cannot_be_had_is_named_by_file_line_and_key(pin: str, message: str) -> None:
+    text = new_scenario() + f'[pins]\n"LUO" = []\n"root FDT" = [{pin}]\n'
+    line = text.count("\n")
+    with pytest.raises(InputError) as caught:
+        boot(parse_scenario(text, "x.toml"))
+    assert str(caught.value).startswith(f"x.toml:{line}: {message}")
