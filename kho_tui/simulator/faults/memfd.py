@@ -128,16 +128,15 @@ def _large(case: Case) -> None:
 
 
 MEMFD_FAULTS: tuple[Fault, ...] = (
-    fault("folio-too-large", 25, "a folio is larger than a kernel restores", _large, "45 120"),
-    fault("memfd-not-preserved", 45, "the struct of a memfd is not preserved", _forget_struct),
-    fault("memfd-too-many-folios", 45, "a memfd claims more folios than its list can hold", _too_many, "106"),
-    fault("memfd-size", 45, "a memfd is larger than its folios reach", _size),
-    fault("memfd-seals", 45, "a memfd has a seal that there is not", _seals),
-    fault("memfd-flags", 45, "the struct of a memfd has flags", _struct_flags),
-    fault("folio-flags", 45, "a folio is not marked as up to date", _flags),
-    fault("folio-not-preserved", 45, "a folio of a memfd is not preserved", _forget_folio),
-    fault("folios-descend", 45, "the folios of a memfd do not ascend", _descend),
-    fault("folios-overlap", 45, "two folios have one place in their file", _same_place),
-    fault("folio-shared", 46, "a folio belongs to two files", _shared, "47 48"),
+    fault("folio-too-large", "KHO025", "a folio is larger than a kernel restores", _large, "45 120"),
+    fault("memfd-not-preserved", "KHO045", "the struct of a memfd is not preserved", _forget_struct),
+    fault("memfd-too-many-folios", "KHO045", "a memfd claims more folios than its list can hold", _too_many, "106"),
+    fault("memfd-size", "KHO045", "a memfd is larger than its folios reach", _size),
+    fault("memfd-seals", "KHO045", "a memfd has a seal that there is not", _seals),
+    fault("memfd-flags", "KHO045", "the struct of a memfd has flags", _struct_flags),
+    fault("folio-flags", "KHO045", "a folio is not marked as up to date", _flags),
+    fault("folio-not-preserved", "KHO045", "a folio of a memfd is not preserved", _forget_folio),
+    fault("folios-descend", "KHO045", "the folios of a memfd do not ascend", _descend),
+    fault("folios-overlap", "KHO045", "two folios have one place in their file", _same_place),
+    fault("folio-shared", "KHO046", "a folio belongs to two files", _shared, "47 48"),
 )
-"""Invariants 25, 45 and 46."""

@@ -155,17 +155,20 @@ def _fdt_size(case: Case) -> None:
 
 
 SCRATCH_FAULTS: tuple[Fault, ...] = (
-    fault("scratch-unaligned", 27, "a scratch area does not start at a multiple of its alignment", _unaligned, "109"),
-    fault("scratch-overlap", 28, "two scratch areas lie over each other", _overlapping, "31 109"),
-    fault("scratch-outside-ram", 28, "a scratch area lies behind the end of RAM", _outside_ram, "27 31 109"),
+    fault("scratch-unaligned", "KHO027", "a scratch area does not start at a multiple of its alignment", _unaligned, "109"),
+    fault("scratch-overlap", "KHO028", "two scratch areas lie over each other", _overlapping, "31 109"),
+    fault("scratch-outside-ram", "KHO028", "a scratch area lies behind the end of RAM", _outside_ram, "27 31 109"),
     fault(
-        "scratch-absurd", 28, "the global scratch area is as large as a subtraction below 0 makes it", _absurd_size, "20 22 24 27 109 135"
+        "scratch-absurd",
+        "KHO028",
+        "the global scratch area is as large as a subtraction below 0 makes it",
+        _absurd_size,
+        "20 22 24 27 109 135",
     ),
-    fault("scratch-high", 29, "the lowmem scratch area lies above 4 GiB", _lowmem_high, "28 31 109"),
-    later_fault("scratch-changed", 30, "two entries of the scratch table are exchanged", _turned, "27 29", before=True),
-    later_fault("table-outside-scratch", 31, "the passed scratch table does not lie in scratch", _table_outside),
-    later_fault("table-unaligned", 31, "the passed scratch table is not aligned to 64 KiB", _table_unaligned),
-    later_fault("table-length", 31, "the length of the passed scratch table is no multiple of 16", _table_length),
-    later_fault("passed-fdt-size", 32, "the size passed for the FDT is not that of a page", _fdt_size, "114 115"),
+    fault("scratch-high", "KHO029", "the lowmem scratch area lies above 4 GiB", _lowmem_high, "28 31 109"),
+    later_fault("scratch-changed", "KHO030", "two entries of the scratch table are exchanged", _turned, "27 29", before=True),
+    later_fault("table-outside-scratch", "KHO031", "the passed scratch table does not lie in scratch", _table_outside),
+    later_fault("table-unaligned", "KHO031", "the passed scratch table is not aligned to 64 KiB", _table_unaligned),
+    later_fault("table-length", "KHO031", "the length of the passed scratch table is no multiple of 16", _table_length),
+    later_fault("passed-fdt-size", "KHO032", "the size passed for the FDT is not that of a page", _fdt_size, "114 115"),
 )
-"""Invariants 27 to 32."""
