@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
 from kho_tui.model.facts import Missing
-from kho_tui.model.finding import Severity
+from kho_tui.model.finding import WORST_FIRST, Severity
 from kho_tui.model.path import EntityPath
 from kho_tui.releases.table import RELEASES, Release
 from kho_tui.text import NO_TEXT, SafeText
@@ -20,7 +20,6 @@ T = TypeVar("T")
 
 NAMED = 5
 """Cases of one broken rule that are named; the rest is counted."""
-WORST_FIRST: tuple[Severity, ...] = ("error", "warning", "info")
 _NAMES = tuple(release.name for release in RELEASES)
 
 
