@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
 from kho_tui.releases.table import Release
 from kho_tui.simulator.allocator import PinError, Pins
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.luo import Flb
-from kho_tui.simulator.machine import LOW_LIMIT, BootMemory, Machine, MemoryNode
+from kho_tui.simulator.machine import BootMemory, Machine, MemoryNode
 from kho_tui.simulator.producers import KhoTest
 from kho_tui.simulator.scenario_steps import parse_step
 from kho_tui.simulator.scenario_table import Table

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY
-from kho_tui.abi.scratch import KHO_SCRATCH
+from kho_tui.abi.scratch import KHO_SCRATCH, LOW_LIMIT, TABLE_ALIGNMENT
 from kho_tui.layout.struct import Layout
 from kho_tui.model.facts import Status
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.fault import Fault, fault, later_fault
 
 _TEXTS = (("kho/out/scratch_phys", 0), ("kho/out/scratch_len", 1))
-_LOW_LIMIT = 1 << 32
-_SEGMENT = 1 << 16
-"""Alignment of a kexec segment (kho-abi.md 7.4)."""
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -79,7 +76,7 @@ def _lowmem_high(case: Case) -> None:
     pairs = _pairs(case)
     if not pairs[0][1]:
         raise DoesNotApply("the lowmem entry of this state is empty")
-    pairs[0] = (_LOW_LIMIT, pairs[0][1])
+    pairs[0] = (LOW_LIMIT, pairs[0][1])
     _write(case, pairs)
 
 
@@ -135,7 +132,7 @@ def _move_table(case: Case, to: int) -> None:
 
 
 def _table_outside(case: Case) -> None:
-    _move_table(case, case.free((_SEGMENT // case.page_size).bit_length() - 1))
+    _move_table(case, case.free((TABLE_ALIGNMENT // case.page_size).bit_length() - 1))
 
 
 def _table_unaligned(case: Case) -> None:
