@@ -99,6 +99,11 @@ class Release:
     """Preserving before KHO init, or with KHO off, is refused with -EINVAL."""
 
     @property
+    def caveat(self) -> str:
+        """What has to be said beside every result of an inferred release; empty for the others."""
+        return f"what a kernel of {self.name} does was inferred from its neighbours, not read from its sources" if self.inferred else ""
+
+    @property
     def has_finalize_file(self) -> bool:
         """Whether debugfs has out/finalize."""
         return self.finalize is not Finalize.NONE

@@ -64,8 +64,8 @@ class Kernel:
         self.options = parse_cmdline(cmdline, release, on_by_default=config.on_by_default)
         self.memory = memory or FilledMemory(machine.page_size)
         self.log = list(self.options.refused)
-        if release.inferred:
-            self.log.append(f"what a kernel of {release.name} does was inferred from its neighbours, not read from its sources")
+        if release.caveat:
+            self.log.append(release.caveat)
         self.loaded = False
         self.given_back = intervals([], [])
         self.seed = seed

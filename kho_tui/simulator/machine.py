@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
 
 from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import MAX_PAGE_ORDERS, PAGE_SIZES, PAGEBLOCK_ORDERS, Platform
-
-Arch = Literal["x86_64", "aarch64"]
+from kho_tui.memory.elf_format import ElfMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Machine:
     which are added when they are made.
     """
 
-    arch: Arch
+    arch: ElfMachine
     platform: Platform
     nodes: tuple[MemoryNode, ...]
     reserved: tuple[tuple[int, int], ...] = ()

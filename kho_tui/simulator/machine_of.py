@@ -48,7 +48,7 @@ def machine_of(state: State) -> Machine:
     taken = _region_bytes(state)
     arm = state.machine.arch == "arm64"
     return Machine(
-        "aarch64" if arm else "x86_64",
+        state.machine.elf_machine,
         Platform(platform.byte_order, platform.page_size),
         tuple(
             MemoryNode(number, tuple((start, end - start) for start, end in ranges), BootMemory(boot.get(number, 0)))
