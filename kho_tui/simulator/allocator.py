@@ -59,11 +59,6 @@ class PageAllocator:
                     raise PinError(errno.ENOMEM, name, f"{size} bytes at {address:#x} are not all free")
                 self._free.remove(address, address + size)
 
-    @property
-    def free_bytes(self) -> int:
-        """Bytes that can still be had."""
-        return self._free.bytes
-
     def free_of(self, node: int) -> int:
         """Bytes of a node that can still be had."""
         return sum(high - low for start, end in self._machine.memory(node) for low, high in self._free.downwards(start, end))

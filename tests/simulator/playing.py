@@ -59,6 +59,11 @@ def kernel(release: str | Release, cmdline: str = "kho=on liveupdate=on kho_scra
     return Kernel(machine(), known, cmdline, **more)  # type: ignore[arg-type]
 
 
+def free_bytes(one: Kernel) -> int:
+    """Bytes that the allocator can still give."""
+    return sum(one.allocator.free_of(node.number) for node in one.machine.nodes)
+
+
 def opened(image: SparseImage, platform: Platform) -> Handover:
     """What kho-tui makes of the image when it is opened as a bare core."""
     stream = BytesIO()
