@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.luo import LUO_NAME
+from kho_tui.analysis.checks.answer import SESSIONS, SUBTREES, TRACKER, Found
 from kho_tui.analysis.checks.block_index import BlockIndex
-from kho_tui.analysis.checks.rule import Found
 from kho_tui.analysis.intervals import Intervals
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
@@ -30,11 +30,6 @@ from kho_tui.releases.table import RELEASES, Release, release_of
 from kho_tui.text import SafeText, visible
 
 U64s = npt.NDArray[np.uint64]
-
-TRACKER = "tracker"
-SCRATCH = "scratch table"
-SUBTREES = "list of subtrees"
-SESSIONS = "LUO sessions"
 
 
 @dataclass(frozen=True, slots=True)

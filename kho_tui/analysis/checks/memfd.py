@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
-from kho_tui.analysis.checks.evidence import TRACKER, Evidence
-from kho_tui.analysis.checks.rule import Case, Found, error, rule, warning
+from kho_tui.analysis.checks.answer import TRACKER, Case, Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.kinds import Kind
 from kho_tui.model.facts import Missing
 from kho_tui.model.luo import File, FolioArray, Memfd

@@ -9,8 +9,9 @@ import numpy as np
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH, LOW_LIMIT, TABLE_ALIGNMENT
-from kho_tui.analysis.checks.evidence import SCRATCH, Evidence
-from kho_tui.analysis.checks.rule import Found, error, info, rule, warning
+from kho_tui.analysis.checks.answer import SCRATCH, Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, info, rule, warning
 from kho_tui.analysis.intervals import intervals
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath

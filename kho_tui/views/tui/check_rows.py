@@ -104,7 +104,7 @@ def _lacking(result: Result) -> Iterator[SafeText]:
 
 
 def _verdict(report: Report) -> CheckRow:
-    from kho_tui.analysis.checks.rule import Answer
+    from kho_tui.analysis.checks.answer import Answer
 
     codes = [(answer, [one.code for one in report.of(answer) if one.code not in CODES]) for answer in Answer]
     counts = ", ".join(f"{len(some)} {answer.value}" for answer, some in codes if some)
