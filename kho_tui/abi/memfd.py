@@ -55,6 +55,11 @@ MEMFD_LUO_FOLIO_SER = Layout(
 
 FOLIO_PFN, FOLIO_FLAGS = MEMFD_LUO_FOLIO_SER.fields[0].parts
 
+FOLIO_DIRTY, FOLIO_UPTODATE = 1, 2
+"""MEMFD_LUO_FOLIO_DIRTY and MEMFD_LUO_FOLIO_UPTODATE (6.19 to 7.3)."""
+FOLIO_FLAGS_WRITTEN = FOLIO_DIRTY | FOLIO_UPTODATE
+"""What every kernel writes for every folio."""
+
 
 @dataclass(frozen=True, slots=True)
 class MemfdFormat:
@@ -77,3 +82,5 @@ MEMFD_FORMATS: Mapping[bytes, MemfdFormat] = {
 
 SEALS: tuple[tuple[int, str], ...] = ((1, "SEAL"), (2, "SHRINK"), (4, "GROW"), (8, "WRITE"), (0x10, "FUTURE_WRITE"), (0x20, "EXEC"))
 """F_SEAL_* bits (include/uapi/linux/fcntl.h)."""
+ALL_SEALS = sum(bit for bit, _ in SEALS)
+"""MEMFD_LUO_ALL_SEALS."""

@@ -16,3 +16,7 @@ KHO_SCRATCH = Layout(
 
 FIRST_NODE_ENTRY = 2
 """Entries before the per-node ones: lowmem and global."""
+TABLE_ALIGNMENT = 64 << 10
+"""Of the copy that the next kernel gets: SZ_64K in kho_fill_kimage (kernel/liveupdate/kexec_handover.c; before 6.19 in kernel/)."""
+LOW_LIMIT = 1 << 32
+"""Below it lies the lowmem area: ARCH_LOW_ADDRESS_LIMIT on x86, and the DMA limit of most arm64 machines."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kho_tui.abi.scratch import KHO_SCRATCH
+from kho_tui.abi.scratch import KHO_SCRATCH, TABLE_ALIGNMENT
 from kho_tui.text import SafeText, human_size
 
-_TABLE_ALIGNMENT = 64 << 10
 _X86_MINIMUM = 1 << 20
 """MIN_KERNEL_LOAD_ADDR (arch/x86/kernel/kexec-bzimage64.c)."""
 _X86_INITRD_MINIMUM = 16 << 20
@@ -63,7 +62,7 @@ def load_x86(image: Image, areas: Sequence[tuple[int, int]], page_size: int) -> 
     As arch/x86/kernel/kexec-bzimage64.c asks for them. Purgatory and boot parameters, some 40 KiB, go beside the scratch table.
     """
     room = _Room(areas, page_size)
-    room.take("scratch table", KHO_SCRATCH.size * len(areas), _TABLE_ALIGNMENT)
+    room.take("scratch table", KHO_SCRATCH.size * len(areas), TABLE_ALIGNMENT)
     room.take("kernel", image.init_size, image.alignment, low=max(image.preferred, _X86_MINIMUM))
     room.take("initrd", image.initrd, page_size, low=_X86_INITRD_MINIMUM)
     return room.loading()
@@ -74,7 +73,7 @@ def load_arm64(image: Image, areas: Sequence[tuple[int, int]], page_size: int) -
     tried = []
     for low in sorted({0, *(start for start, length in areas if length >= image.init_size)})[:_MOST_STARTS]:
         room = _Room(areas, page_size)
-        room.take("scratch table", KHO_SCRATCH.size * len(areas), _TABLE_ALIGNMENT)
+        room.take("scratch table", KHO_SCRATCH.size * len(areas), TABLE_ALIGNMENT)
         kernel = room.take("kernel", image.init_size, _ARM64_ALIGNMENT, low=low, down=False)
         if kernel is not None:
             behind = kernel + _up(image.init_size, page_size)

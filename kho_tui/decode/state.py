@@ -36,8 +36,8 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
     release = release_of(sources.release)
     sides = {source.name: _side(reader, source) for source in side_sources(reader, sources, found, release)}
     _report_sources(sources, findings)
-    if release is not None and release.inferred:
-        findings.add(INFERRED, EntityPath(), f"what is said of {release.name} was inferred from its neighbours, not read from its sources")
+    if release is not None and release.caveat:
+        findings.add(INFERRED, EntityPath(), release.caveat)
     if context.budget.read_bytes < 0:
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(

@@ -12,10 +12,8 @@ from kho_tui.encode.piece import Piece, Pieces, Values, rows
 from kho_tui.encode.vmalloc import chunk_pieces, content_pieces, descriptor_values
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
-from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.handover import Content, LuoContent, MemblockContent, MetadataContent, RawContent, Registered, TestContent
 from kho_tui.model.path import EntityPath
-from kho_tui.text import visible
 
 
 def subtree_pieces(one: Registered, platform: Platform, what: EntityPath) -> Pieces:
@@ -34,13 +32,6 @@ def subtree_blob(content: Content, platform: Platform) -> bytes:
     """The blob as debugfs shows it; its length is what ``blob-size`` says."""
     buffer, size = _buffer(content, platform)
     return buffer[:size] if size else fdt_of(buffer)
-
-
-def blob_of(memory: PhysicalMemory, one: Registered) -> bytes:
-    """The blob of a subtree out of memory. Raises GapError where it is not there, EncodeError where its size is not known."""
-    if one.size is None:
-        raise EncodeError(f"the size of subtree {visible(one.name)} is not known")
-    return memory.read(one.phys, one.size)
 
 
 def _buffer(content: Content, platform: Platform) -> tuple[bytes, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -14,7 +16,8 @@ PT_NOTE = 4
 PN_XNUM = 0xFFFF
 """As e_phnum: there are so many program headers or more, and sh_info of section header 0 has their number."""
 
-MACHINES = MappingProxyType({62: "x86_64", 183: "aarch64"})
+ElfMachine = Literal["x86_64", "aarch64"]
+MACHINES: Mapping[int, ElfMachine] = MappingProxyType({62: "x86_64", 183: "aarch64"})
 """e_machine to the name ``uname -m`` gives."""
 
 OTHER_MACHINE = "machine-"

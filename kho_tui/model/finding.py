@@ -9,6 +9,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 
 Severity = Literal["error", "warning", "info"]
+WORST_FIRST: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)

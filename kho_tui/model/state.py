@@ -11,6 +11,7 @@ from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import Table
+from kho_tui.memory.elf_format import ElfMachine
 from kho_tui.model.facts import Fact, Missing, Status
 from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
@@ -195,6 +196,11 @@ class Machine:
     files: tuple[FileUse, ...]
     boot: tuple[Record, ...]
     """The boot record: where this boot was told to find its root FDT and scratch table (setup_data, or properties of /chosen)."""
+
+    @property
+    def elf_machine(self) -> ElfMachine:
+        """What a core of this machine names it; x86_64 where nothing tells."""
+        return "aarch64" if self.arch == "arm64" else "x86_64"
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from kho_tui.model.sides import outgoing_side
 from kho_tui.model.state import Memblock, Scratch, Side, State
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage
-from kho_tui.simulator.qemu.console import Outcome, RetrievedFile
+from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import GuestOrder, Report, fill, find_qemu, run_guest
 from kho_tui.simulator.qemu.placement import PAGE, Handed, conflict, place
 from kho_tui.simulator.qemu.ram import GuestRam, RamLayout, ram_layout, ram_size
@@ -56,7 +56,7 @@ class BootReport:
     ``files``: what the initrd's user space got back from LUO. ``ended``: the guest ended by itself; else it was ended at the limit.
     """
 
-    outcome: Outcome
+    outcome: BootOutcome
     deciding: SafeText
     files: tuple[RetrievedFile, ...]
     lines: tuple[SafeText, ...]

@@ -125,7 +125,7 @@ def _files(tree: FileTree) -> dict[str, bytes]:
 
 def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out: Path, context: Context) -> FaultReport:
     assert opened.memory is not None
-    machine, order = opened.memory.machine or _machine(opened.state), case.state.machine.platform.byte_order
+    machine, order = opened.memory.machine or opened.state.machine.elf_machine, case.state.machine.platform.byte_order
     changed = []
     with new_directory(out) as made:
         for name in _others(tree, opened.memory.name):
@@ -147,7 +147,3 @@ def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out:
 def _others(tree: FileTree | None, memory: str) -> Iterator[str]:
     """Every file but the memory."""
     return (name for name in (() if tree is None else tree.paths()) if name not in (memory, _MEMORY))
-
-
-def _machine(state: State) -> str:
-    return "aarch64" if state.machine.arch == "arm64" else "x86_64"

@@ -110,9 +110,8 @@ def replay_capture(path: str | Path, out_dir: str | Path, context: Context, side
         manifest: dict[str, object] = {"simulated": True, "replay_of": str(path)}
         if state.machine.release is not None:
             manifest["kernel"] = state.machine.release
-        arch = "aarch64" if state.machine.arch == "arm64" else "x86_64"
         with new_directory(out_dir) as made:
-            write_capture(made, files, done.image, done.handover.platform, arch, manifest, context)
+            write_capture(made, files, done.image, done.handover.platform, state.machine.elf_machine, manifest, context)
     return Replayed(Path(out_dir), done.image.total_bytes, done.not_known)
 
 

@@ -53,6 +53,11 @@ class CommandLine:
     liveupdate: bool
     refused: tuple[str, ...]
 
+    @property
+    def asked_regions(self) -> tuple[tuple[bytes, int, int], ...]:
+        """(name, size, alignment) of each ``reserve_mem=`` region, as a receiver compares them with what was handed over."""
+        return tuple((one.name, one.size, one.align) for one in self.regions)
+
 
 def parse_cmdline(text: str, release: Release, *, on_by_default: bool = False) -> CommandLine:
     """Read ``text`` as a kernel of ``release`` does. ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT, 6.19 on."""

@@ -91,12 +91,15 @@ class Release:
     """Width of the page count of kho_preserve_pages."""
     cold_fdt_bytes: int | None = None
     """Length that out/fdt of debugfs is frozen to, only on a boot without KHO; None: whole, while finalized."""
-    crash_images: bool = True
-    """Crash kernels get the handover too."""
     checks_scratch: bool = False
     """A kernel built with CONFIG_KEXEC_HANDOVER_DEBUG refuses to preserve memory inside scratch."""
     checks_init: bool = False
     """Preserving before KHO init, or with KHO off, is refused with -EINVAL."""
+
+    @property
+    def caveat(self) -> str:
+        """What has to be said beside every result of an inferred release; empty for the others."""
+        return f"what a kernel of {self.name} does was inferred from its neighbours, not read from its sources" if self.inferred else ""
 
     @property
     def has_finalize_file(self) -> bool:
@@ -145,7 +148,6 @@ _7_1 = replace(
     splits_at_nodes=True,
     page_count_bits=64,
     cold_fdt_bytes=233,
-    crash_images=False,
     checks_init=True,
 )
 _7_2 = replace(
@@ -167,9 +169,6 @@ _7_2 = replace(
 _7_3 = replace(_7_2, name="7.3", scratch=replace(_7_2.scratch, counts_hugetlb=False))
 
 RELEASES: tuple[Release, ...] = (_6_16, _6_17, _6_18, _6_19, _7_0, _7_1, _7_2, _7_3)
-
-REGISTRATION_ORDER: tuple[bytes, ...] = (b"kexec-metadata", b"kho_test", b"LUO", b"memblock")
-"""In which order a booting kernel registers the subtrees it has (kho-abi.md 2.5)."""
 
 MAX_REGIONS = 8
 """``reserve_mem=`` regions (mm/memblock.c, all releases)."""

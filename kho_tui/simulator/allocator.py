@@ -24,8 +24,16 @@ _HOLE_EVERY = 6
 _HOLE_PAGES = 7
 
 
+class PinError(KernelError):
+    """A pin of ``what`` that this machine cannot give."""
+
+    def __init__(self, errno: int, what: str, why: str) -> None:
+        super().__init__(errno, "alloc_pages", why)
+        self.what = what
+
+
 class PageAllocator:
-    """Free pages of a machine. ``taken`` and ``scratch`` are (start, size) of what cannot be had."""
+    """Free pages of a machine. ``taken`` and ``scratch`` are (start, size) of what cannot be had. Raises PinError."""
 
     def __init__(
         self,
@@ -46,13 +54,10 @@ class PageAllocator:
             for address, order in blocks:
                 size = machine.page_size << order
                 if address % size:
-                    raise KernelError(errno.EINVAL, "alloc_pages", f"the pin of {name} at {address:#x} is not aligned to its {size} bytes")
-                self.take(address, size, f"the pin of {name}")
-
-    @property
-    def free_bytes(self) -> int:
-        """Bytes that can still be had."""
-        return self._free.bytes
+                    raise PinError(errno.EINVAL, name, f"the block at {address:#x} is not aligned to its {size} bytes")
+                if not self._free.covers(address, address + size):
+                    raise PinError(errno.ENOMEM, name, f"{size} bytes at {address:#x} are not all free")
+                self._free.remove(address, address + size)
 
     def free_of(self, node: int) -> int:
         """Bytes of a node that can still be had."""
@@ -105,12 +110,6 @@ class PageAllocator:
         if not found:
             return np.empty(0, np.uint64)
         return np.concatenate([np.uint64(start) + np.arange(blocks, dtype=np.uint64) * np.uint64(size) for start, blocks in found])
-
-    def take(self, start: int, size: int, what: str) -> None:
-        """Take exactly this memory. Raises KernelError -ENOMEM where some of it is not free."""
-        if not self._free.covers(start, start + size):
-            raise KernelError(errno.ENOMEM, "alloc_pages", f"{size} bytes at {start:#x} for {what} are not all free")
-        self._free.remove(start, start + size)
 
     def free(self, start: int, size: int) -> None:
         """Give memory back."""

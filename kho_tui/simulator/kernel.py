@@ -64,8 +64,8 @@ class Kernel:
         self.options = parse_cmdline(cmdline, release, on_by_default=config.on_by_default)
         self.memory = memory or FilledMemory(machine.page_size)
         self.log = list(self.options.refused)
-        if release.inferred:
-            self.log.append(f"what a kernel of {release.name} does was inferred from its neighbours, not read from its sources")
+        if release.caveat:
+            self.log.append(release.caveat)
         self.loaded = False
         self.given_back = intervals([], [])
         self.seed = seed
@@ -161,10 +161,9 @@ class Kernel:
         else:
             kho.kho_abort()
 
-    def kexec_file_load(self, *, crash: bool = False) -> None:
+    def kexec_file_load(self) -> None:
         """Load the next kernel: whether it gets the outgoing side is decided now, see ``loaded``."""
-        attached = self.kho is not None and (self.release.attach is Attach.ENABLED or self.kho.finalized)
-        self.loaded = attached and (not crash or self.release.crash_images)
+        self.loaded = self.kho is not None and (self.release.attach is Attach.ENABLED or self.kho.finalized)
 
     def reboot(self) -> Handover | None:
         """reboot(kexec): LUO freezes, 6.19 and 7.0 finalize where LUO is on. What the next kernel is given; None: nothing."""

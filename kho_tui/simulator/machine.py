@@ -5,18 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
 
+from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.errors import InputError
-from kho_tui.layout.platform import Platform
-
-Arch = Literal["x86_64", "aarch64"]
-
-LOW_LIMIT = 1 << 32
-"""End of low memory on x86, and the DMA limit of most arm64 machines."""
-
-_PAGEBLOCK_ORDERS = {4096: 9, 16384: 11, 65536: 13}
-_MAX_PAGE_ORDERS = {4096: 10, 16384: 11, 65536: 13}
+from kho_tui.layout.platform import MAX_PAGE_ORDERS, PAGE_SIZES, PAGEBLOCK_ORDERS, Platform
+from kho_tui.memory.elf_format import ElfMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ class Machine:
     which are added when they are made.
     """
 
-    arch: Arch
+    arch: ElfMachine
     platform: Platform
     nodes: tuple[MemoryNode, ...]
     reserved: tuple[tuple[int, int], ...] = ()
@@ -62,9 +55,9 @@ class Machine:
 
     def __post_init__(self) -> None:
         size = self.platform.page_size
-        if size not in _PAGEBLOCK_ORDERS:
+        if size not in PAGE_SIZES:
             raise InputError(f"machine: pages are 4, 16 or 64 KiB, not {size} bytes")
-        for name, orders in (("pageblock_order", _PAGEBLOCK_ORDERS), ("max_page_order", _MAX_PAGE_ORDERS)):
+        for name, orders in (("pageblock_order", PAGEBLOCK_ORDERS), ("max_page_order", MAX_PAGE_ORDERS)):
             if getattr(self, name) < 0:
                 object.__setattr__(self, name, orders[size])
         if [node.number for node in self.nodes] != sorted({node.number for node in self.nodes}):

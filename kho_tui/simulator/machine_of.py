@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
@@ -47,7 +48,7 @@ def machine_of(state: State) -> Machine:
     taken = _region_bytes(state)
     arm = state.machine.arch == "arm64"
     return Machine(
-        "aarch64" if arm else "x86_64",
+        state.machine.elf_machine,
         Platform(platform.byte_order, platform.page_size),
         tuple(
             MemoryNode(number, tuple((start, end - start) for start, end in ranges), BootMemory(boot.get(number, 0)))
@@ -56,7 +57,7 @@ def machine_of(state: State) -> Machine:
         reserved=() if arm else ((0, _LEGACY),),
         boot_low=BootMemory(max(low - taken, 0)),
         boot_total=BootMemory(max(total - taken, 0)),
-        low_limit=_low_limit(areas) if arm else 1 << 32,
+        low_limit=_low_limit(areas) if arm else LOW_LIMIT,
     )
 
 
@@ -69,7 +70,7 @@ def _region_bytes(state: State) -> int:
 def _low_limit(areas: tuple[ScratchArea, ...]) -> int:
     """The DMA limit of arm64 machines is 4 GiB or where memory ends that devices reach; the lowmem area shows which."""
     low = next((area for area in areas if area.kind == "lowmem" and area.size), None)
-    return 1 << 32 if low is None or low.start + low.size <= 1 << 32 else 1 << 52
+    return LOW_LIMIT if low is None or low.start + low.size <= LOW_LIMIT else 1 << 52
 
 
 def config_of(state: State, options: Mapping[str, str] | None, uname: str | None) -> Config:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kho_tui.abi.memfd import MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER, SEALS
+from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS_WRITTEN, MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER
 from kho_tui.model.handover import MemfdContent, Vmalloc
 from kho_tui.releases.table import LuoRules
 from kho_tui.simulator.allocator import PageAllocator
@@ -18,8 +18,6 @@ from kho_tui.simulator.machine import Machine
 from kho_tui.simulator.preserving import U64s
 from kho_tui.simulator.split import greedy_blocks
 
-DIRTY_UPTODATE = 3
-_KNOWN_SEALS = sum(bit for bit, _ in SEALS)
 _UINT_MAX = (1 << 32) - 1
 
 
@@ -84,7 +82,7 @@ class PreservedMemfd:
 
     def content(self, page_shift: int) -> MemfdContent:
         """As it is written to the struct."""
-        flags = np.full(len(self.file.addresses), DIRTY_UPTODATE, np.uint64)
+        flags = np.full(len(self.file.addresses), FOLIO_FLAGS_WRITTEN, np.uint64)
         folios = np.column_stack([self.file.addresses >> np.uint64(page_shift), flags, self.file.indexes])
         folios.flags.writeable = False
         return MemfdContent(self.file.pos, self.file.size, self.file.seals if self.keeps_seals else None, 0, folios, self.area)
@@ -94,7 +92,7 @@ def preserve_memfd(kho: Kho, rules: LuoRules, file: Memfd, what: str) -> Preserv
     """memfd_luo_preserve. -EOPNOTSUPP for unknown seals, -EFBIG (7.1 on), -ENOMEM, or what preserving a folio gives."""
     call = "memfd_luo_preserve"
     form = MEMFD_FORMATS[rules.memfd_compatible]
-    if form.has_seals and file.seals & ~_KNOWN_SEALS:
+    if form.has_seals and file.seals & ~ALL_SEALS:
         raise KernelError(errno.EOPNOTSUPP, call, f"seals {file.seals:#x} hold a bit that the format does not know")
     if rules.limits_memfd and -(-file.size // kho.machine.page_size) > _UINT_MAX:
         raise KernelError(errno.EFBIG, call, f"{file.size} bytes are more than {_UINT_MAX} pages")

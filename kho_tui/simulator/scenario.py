@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
 from kho_tui.releases.table import Release
-from kho_tui.simulator.allocator import Pins
+from kho_tui.simulator.allocator import PinError, Pins
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.luo import Flb
-from kho_tui.simulator.machine import LOW_LIMIT, BootMemory, Machine, MemoryNode
+from kho_tui.simulator.machine import BootMemory, Machine, MemoryNode
 from kho_tui.simulator.producers import KhoTest
 from kho_tui.simulator.scenario_steps import parse_step
 from kho_tui.simulator.scenario_table import Table
@@ -40,7 +41,7 @@ from kho_tui.simulator.steps import (
     Userspace,
 )
 from kho_tui.simulator.toml_lines import TomlLines
-from kho_tui.text import visible
+from kho_tui.text import SafeText, visible
 
 _MOST_STEPS = 100_000
 _FLB_DATA = 0xFEEDF00DCAFEBEE0
@@ -56,7 +57,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """All that a run needs. ``pins`` are for the first kernel."""
+    """All that a run needs. ``pins`` are for the first kernel; ``pinned_at``: where the file says each of them."""
 
     machine: Machine
     release: Release
@@ -65,6 +66,7 @@ class Scenario:
     config: Config
     pins: Pins
     stages: tuple[Stage, ...]
+    pinned_at: Mapping[str, SafeText] = field(default_factory=dict)
 
 
 def parse_scenario(text: str, name: str) -> Scenario:
@@ -81,6 +83,8 @@ def parse_scenario(text: str, name: str) -> Scenario:
     if len(steps) > _MOST_STEPS:
         raise top.error("step", f"{len(steps)} steps are more than {_MOST_STEPS}")
     uname = kernel.get("uname")
+    pins = top.get("pins", {})
+    pinned_at = {key: SafeText(f"{lines.where('pins', 0, key)}: pins: {visible(key)}") for key in pins}
     flbs = tuple(Flb(f"liveupdate-test-flb-v{number}".encode(), _FLB_DATA + number) for number in range(kernel.get("flbs", 0)))
     return Scenario(
         machine=_machine(Table("machine", top.need("machine"), _MACHINE, lines)),
@@ -88,14 +92,19 @@ def parse_scenario(text: str, name: str) -> Scenario:
         cmdline=kernel.get("cmdline", ""),
         seed=kernel.get("seed", 0),
         config=Config(uname, kernel.get("debug", True), kernel.get("on_by_default", False), _test(kernel), flbs),
-        pins={key: _pins(top.error, key, value) for key, value in top.get("pins", {}).items()},
+        pins={key: _pins(pinned_at[key], value) for key, value in pins.items()},
         stages=_stages([parse_step(values, number, lines) for number, values in enumerate(steps)]),
+        pinned_at=pinned_at,
     )
 
 
 def boot(scenario: Scenario) -> Userspace:
-    """The first kernel of a scenario, booted cold, and its user space."""
-    kernel = Kernel(scenario.machine, scenario.release, scenario.cmdline, seed=scenario.seed, config=scenario.config, pins=scenario.pins)
+    """The first kernel of a scenario, booted cold, and its user space. Raises InputError for a pin that the machine cannot give."""
+    one = scenario
+    try:
+        kernel = Kernel(one.machine, one.release, one.cmdline, seed=one.seed, config=one.config, pins=one.pins)
+    except PinError as error:
+        raise InputError(f"{one.pinned_at.get(error.what, visible(error.what))}: {error.why}") from error
     return Userspace(kernel, scenario.seed)
 
 
@@ -145,16 +154,16 @@ def _stages(steps: list[Step | Kexec]) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def _pins(error: Callable[[str, str], InputError], key: str, value: Any) -> list[tuple[int, int]]:
+def _pins(where: SafeText, value: Any) -> list[tuple[int, int]]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise error("pins", f'{visible(key)}: not a list of "ADDRESS" or "ADDRESS/ORDER"')
+        raise InputError(f'{where}: not a list of "ADDRESS" or "ADDRESS/ORDER"')
     found = []
     for one in value:
         address, _, order = one.partition("/")
         try:
             found.append((a_size(address), an_order(order or "0")))
         except ValueError as problem:
-            raise error("pins", f"{visible(key)}: {problem}") from problem
+            raise InputError(f"{where}: {problem}") from problem
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kho_tui.abi.memfd import SEALS
+from kho_tui.layout.platform import PAGE_SIZES
 from kho_tui.releases.cmdline import memparse
 from kho_tui.releases.table import RELEASES, Release, release_of
 
@@ -137,11 +138,10 @@ def memory_or_switch(value: Any) -> int | bool:
 
 
 an_order = within(0, 51)
-_PAGE_SIZES = {4096, 16384, 65536}
 
 
 def a_page_size(value: Any) -> int:
     """4K, 16K or 64K."""
-    if (number := a_size(value)) not in _PAGE_SIZES:
+    if (number := a_size(value)) not in PAGE_SIZES:
         raise ValueError("it is one of 4K, 16K, 64K")
     return number

@@ -13,6 +13,7 @@ from kho_tui.simulator.contents import Contents, Counting, FileContents, Literal
 from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.memfd import Memfd
+from kho_tui.text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,10 @@ class Userspace:
                 for one in _numbered(name, count):
                     self._add_subtree(one, data)
             case RemoveSubtree(name):
-                kernel.need_kho("kho_remove_subtree").kho_remove_subtree(self.subtrees[name])
+                kho = kernel.need_kho("kho_remove_subtree")
+                if name not in self.subtrees:
+                    raise KernelError(errno.ENOENT, "kho_remove_subtree", f"name: no subtree {visible(name)} was added")
+                kho.kho_remove_subtree(self.subtrees[name])
             case WriteFinalize(value):
                 kernel.write_finalize(value)
             case Retrieve(session):

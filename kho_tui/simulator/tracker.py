@@ -22,7 +22,7 @@ Allocate = Callable[[str], int]
 Free = Callable[[int], None]
 
 
-class Tracker(Protocol):
+class KernelTracker(Protocol):
     """What the calls need of either form. ``first`` is a physical address >> (page shift + order)."""
 
     def preserve(self, first: int, count: int, order: int) -> None:
@@ -38,7 +38,7 @@ class Tracker(Protocol):
         """All marked blocks."""
 
 
-class KernelChunks:
+class KernelChunks(KernelTracker):
     """6.16 to 7.0: bitmaps that live on, and a chunk list that is made of them at finalize."""
 
     def __init__(self, page_size: int, bitmap_bytes: int, allocate: Allocate, free: Free) -> None:
@@ -51,7 +51,7 @@ class KernelChunks:
         self._chunks: tuple[ChunkPage, ...] = ()
 
     def preserve(self, first: int, count: int, order: int) -> None:
-        """See Tracker."""
+        """See KernelTracker."""
         pieces = list(_pieces(first, count, self.bitmap_bytes * 8))
         for number, _, _ in pieces:
             self._need(order, number)
@@ -59,18 +59,18 @@ class KernelChunks:
             self._orders[order].put(number, bit, bits, True)
 
     def forget(self, first: int, count: int, order: int) -> None:
-        """See Tracker."""
+        """See KernelTracker."""
         for number, bit, bits in _pieces(first, count, self.bitmap_bytes * 8):
             if order in self._orders and number in self._orders[order]:
                 self._orders[order].put(number, bit, bits, False)
 
     def marked(self, first: int, order: int) -> bool:
-        """See Tracker."""
+        """See KernelTracker."""
         number, bit = divmod(first, self.bitmap_bytes * 8)
         return order in self._orders and self._orders[order].get(number, bit)
 
     def runs(self) -> Runs:
-        """See Tracker."""
+        """See KernelTracker."""
         return self._runs_of({order: maps.numbers() for order, maps in self._orders.items()})
 
     def serialize(self) -> int:
@@ -136,7 +136,7 @@ class KernelChunks:
         return self._slab.pop(0)
 
 
-class KernelRadix:
+class KernelRadix(KernelTracker):
     """7.1 on: a tree that is always complete. Nodes come from the top down on first use and never go."""
 
     def __init__(self, page_size: int, allocate: Allocate, *, extra_bit: bool = True) -> None:
@@ -148,7 +148,7 @@ class KernelRadix:
         self._nodes[0][0] = self.root
 
     def preserve(self, first: int, count: int, order: int) -> None:
-        """See Tracker."""
+        """See KernelTracker."""
         pieces = list(self._keys(first, count, order))
         for leaf, _, _ in pieces:
             self._need(leaf)
@@ -156,18 +156,18 @@ class KernelRadix:
             self._leaves.put(leaf, bit, bits, True)
 
     def forget(self, first: int, count: int, order: int) -> None:
-        """See Tracker."""
+        """See KernelTracker."""
         for leaf, bit, bits in self._keys(first, count, order):
             if leaf in self._leaves:
                 self._leaves.put(leaf, bit, bits, False)
 
     def marked(self, first: int, order: int) -> bool:
-        """See Tracker."""
+        """See KernelTracker."""
         leaf, bit = divmod(self._marker(order) | first, 1 << self._shape.leaf_bits)
         return self._leaves.get(leaf, bit)
 
     def runs(self) -> Runs:
-        """See Tracker."""
+        """See KernelTracker."""
         parts: list[tuple[U64s, U64s, int]] = []
         shift, shape = self._shape.page_shift, self._shape
         for some, words in self._leaves.batches([leaf for leaf in self._leaves.numbers() if leaf]):

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
+from kho_tui.model.finding import Severity
 from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.releases.receiver import Answer, Outcome, Reception
 from kho_tui.text import SafeText, plural, visible
 
-_WORDS = {
-    Outcome.TAKEN: "takes it",
-    Outcome.PART: "takes it in part",
-    Outcome.IGNORED: "ignores it and boots cold",
-    Outcome.MISREAD: "misreads it silently",
-    Outcome.PANIC: "panics",
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How an outcome is told: in a word for lists and JSON, in a clause, and how bad it is; None: nothing is lost."""
+
+    word: str
+    clause: str
+    severity: Severity | None = None
+
+
+OUTCOMES: Mapping[Outcome, Words] = {
+    Outcome.TAKEN: Words("taken", "takes it"),
+    Outcome.PART: Words("in part", "takes it in part", "warning"),
+    Outcome.IGNORED: Words("ignored", "ignores it and boots cold", "warning"),
+    Outcome.MISREAD: Words("misread", "misreads it silently", "error"),
+    Outcome.PANIC: Words("panic", "panics", "error"),
 }
 
 
 def kernel_does(kernel: str, reception: Reception) -> SafeText:
     """One line: ``7.3.4 takes it: 4 subtrees``, ``7.1.0 ignores it and boots cold: handed over: kho-v4; this kernel takes only kho-v3``."""
-    return SafeText(f"{visible(kernel)} {_WORDS[reception.outcome]}: {why(reception)}")
+    return SafeText(f"{visible(kernel)} {OUTCOMES[reception.outcome].clause}: {why(reception)}")
 
 
 def why(reception: Reception) -> SafeText:

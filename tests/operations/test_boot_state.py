@@ -23,8 +23,8 @@ from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.receiver import Outcome as Predicted
-from kho_tui.simulator.qemu.console import Outcome, RetrievedFile
+from kho_tui.releases.receiver import Outcome
+from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import BINARY
 from kho_tui.text import SafeText
 from kho_tui.views.cli.main import run
@@ -52,11 +52,11 @@ def boot(path: Path, release: str, append: str = "", initrd: bool = False) -> Bo
 
 
 SEEN = {
-    Predicted.TAKEN: Outcome.TAKEN,
-    Predicted.PART: Outcome.TAKEN,
-    Predicted.MISREAD: Outcome.TAKEN,
-    Predicted.IGNORED: Outcome.IGNORED,
-    Predicted.PANIC: Outcome.PANIC,
+    Outcome.TAKEN: BootOutcome.TAKEN,
+    Outcome.PART: BootOutcome.TAKEN,
+    Outcome.MISREAD: BootOutcome.TAKEN,
+    Outcome.IGNORED: BootOutcome.IGNORED,
+    Outcome.PANIC: BootOutcome.PANIC,
 }
 """What a booted kernel shows of each outcome: its log does not tell whether it misreads."""
 
@@ -69,9 +69,9 @@ def foretold(path: Path, release: str, report: BootReport) -> Compatibility:
         )
     assert found.outcome is not None
     assert SEEN[found.outcome] is report.outcome, found.verdict
-    if report.outcome is Outcome.TAKEN:
+    if report.outcome is BootOutcome.TAKEN:
         revived = sum("Revived memory reservation" in line for line in report.lines) == 2
-        assert (found.reception.consumers[MEMBLOCK_NAME][0] is Predicted.TAKEN) == revived
+        assert (found.reception.consumers[MEMBLOCK_NAME][0] is Outcome.TAKEN) == revived
     return found
 
 
@@ -92,7 +92,7 @@ def files(first: int, second: int) -> tuple[RetrievedFile, ...]:
 )
 def test_a_kernel_takes_what_its_own_release_left(release: str, retrieved: tuple[RetrievedFile, ...]) -> None:
     report = boot(capture(release), release, RETRIEVE, initrd=True)
-    assert report.outcome is Outcome.TAKEN
+    assert report.outcome is BootOutcome.TAKEN
     assert "found kexec handover data" in report.deciding
     assert report.ended
     said = "\n".join(report.lines)
@@ -101,17 +101,17 @@ def test_a_kernel_takes_what_its_own_release_left(release: str, retrieved: tuple
     assert report.files == retrieved
     assert any("not in this capture: zeros in the guest" in note for note in report.notes)
     found = foretold(capture(release), release, report)
-    assert (found.outcome, found.open) == (Predicted.TAKEN, ())
+    assert (found.outcome, found.open) == (Outcome.TAKEN, ())
 
 
 @needs_qemu
-@pytest.mark.parametrize(("left", "booted", "outcome"), [("6.18", "6.19", Outcome.TAKEN), ("7.1", "7.3", Outcome.IGNORED)])
-def test_an_upgrade_goes_as_it_went_on_the_real_machine(left: str, booted: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("left", "booted", "outcome"), [("6.18", "6.19", BootOutcome.TAKEN), ("7.1", "7.3", BootOutcome.IGNORED)])
+def test_an_upgrade_goes_as_it_went_on_the_real_machine(left: str, booted: str, outcome: BootOutcome) -> None:
     report = boot(capture(left), booted)
     assert report.outcome is outcome
     real = (SHARED / "upgrades" / f"{left}-to-{booted}" / "1-post" / "dmesg").read_text()
-    assert ("found kexec handover data" in real) == (outcome is Outcome.TAKEN)
-    if outcome is Outcome.IGNORED:
+    assert ("found kexec handover data" in real) == (outcome is BootOutcome.TAKEN)
+    if outcome is BootOutcome.IGNORED:
         assert "is incompatible with 'kho-v4'" in report.deciding
     foretold(capture(left), booted, report)
     foretold(SHARED / "upgrades" / f"{left}-to-{booted}" / "1-pre", booted, report)
@@ -126,7 +126,7 @@ def test_an_upgrade_goes_as_it_went_on_the_real_machine(left: str, booted: str, 
 )
 def test_a_kernel_that_does_not_know_the_root_ignores_it_as_foretold(left: str, booted: str) -> None:
     report = boot(capture(left), booted)
-    assert report.outcome is Outcome.IGNORED
+    assert report.outcome is BootOutcome.IGNORED
     deciding = foretold(capture(left), booted, report).reception.deciding
     assert deciding is not None and deciding.check.name == "root-version"
 
@@ -139,9 +139,9 @@ def test_what_an_older_kernel_loses_is_foretold(tmp_path: Path) -> None:
     (path / "cmdline").chmod(0o644)
     (path / "cmdline").write_text(cmdline.replace("1M:2M:pstore", "2M:2M:pstore"))
     report = boot(path, "6.18")
-    assert report.outcome is Outcome.TAKEN
+    assert report.outcome is BootOutcome.TAKEN
     found = foretold(path, "6.18", report)
-    assert found.reception.consumers[b"LUO"][0] is Predicted.IGNORED
+    assert found.reception.consumers[b"LUO"][0] is Outcome.IGNORED
     assert "pstore has 0x100000 bytes, asked for are 0x200000" in found.reception.consumers[MEMBLOCK_NAME][1]
     said = "\n".join(report.lines)
     assert "Revived memory reservation 'oops_trace' from KHO" in said
@@ -160,7 +160,7 @@ def test_what_an_older_kernel_loses_is_foretold(tmp_path: Path) -> None:
 def test_a_panic_is_foretold(release: str, fault: str, words: str, tmp_path: Path) -> None:
     fault_capture(capture(release), fault, tmp_path / "broken", Context())
     report = boot(tmp_path / "broken", release)
-    assert report.outcome is Outcome.PANIC
+    assert report.outcome is BootOutcome.PANIC
     assert words in foretold(tmp_path / "broken", release, report).verdict
 
 
@@ -200,7 +200,7 @@ def test_a_tracker_that_points_nowhere_kills_the_kernel_before_its_console(tmp_p
     at = fdt.index(address)
     path = edited(tmp_path, "6.18", fdt[at - 16 : at + 8], fdt[at - 16 : at] + (0x3FFF_FFFF_F000).to_bytes(8, "little"))
     report = boot(path, "6.18")
-    assert report.outcome is Outcome.PANIC
+    assert report.outcome is BootOutcome.PANIC
     assert any("BUG: unable to handle page fault" in line for line in report.lines)
     assert any("only FDT and tracker were kept clear" in note for note in report.notes)
 
@@ -236,7 +236,7 @@ def hand_made(folder: Path) -> tuple[Path, bytes]:
 def test_contents_written_by_hand_come_back_from_the_kernel(tmp_path: Path) -> None:
     path, content = hand_made(tmp_path)
     report = boot(path, "7.3", "khostage=9 luo=vm-hand:abcd", initrd=True)
-    assert report.outcome is Outcome.TAKEN
+    assert report.outcome is BootOutcome.TAKEN
     assert report.files == (RetrievedFile(SafeText("vm-hand"), 0xABCD, len(content), 77, 6, crc32(content)),)
     said = "\n".join(report.lines)
     assert "Revived memory reservation 'oops_trace' from KHO" in said

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from captures import SHARED, sample
 
+from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Result
-from kho_tui.analysis.checks.rule import Answer
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.memory.elf_writer import write_elf_core

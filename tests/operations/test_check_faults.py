@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from captures import sample
 
+from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Report
-from kho_tui.analysis.checks.rule import Answer
 from kho_tui.context import Context
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.fault_capture import fault_capture

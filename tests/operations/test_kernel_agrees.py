@@ -17,8 +17,8 @@ from kho_tui.context import Context
 from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.operations.kexec_capture import kexec_capture
 from kho_tui.operations.simulate import run_scenario
-from kho_tui.releases.receiver import Outcome as Predicted
-from kho_tui.simulator.qemu.console import Outcome, RetrievedFile
+from kho_tui.releases.receiver import Outcome
+from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import BINARY
 from kho_tui.text import SafeText
 
@@ -74,7 +74,7 @@ def given(files: Rows, *, seals: bool) -> set[RetrievedFile]:
 def test_a_real_kernel_takes_what_the_scenario_made(release: str, stage: str, files: Rows, test: bool, tmp_path: Path) -> None:
     """``2-pre`` is the state of a kernel that a simulated kexec made."""
     report = booted(release, stage, files, tmp_path)
-    assert report.outcome is Outcome.TAKEN, report.deciding
+    assert report.outcome is BootOutcome.TAKEN, report.deciding
     lines = "\n".join(report.lines)
     assert all(f"Revived memory reservation '{name}' from KHO" in lines for name in ("oops_trace", "pstore"))
     assert ("test_kho: KHO restore succeeded" in lines) == test
@@ -91,14 +91,14 @@ def told(lines: Iterable[str]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("writer", "target", "outcome"),
-    [("6.18", "6.19", Predicted.TAKEN), ("6.19", "6.18", Predicted.PART), ("7.1", "6.18", Predicted.IGNORED)],
+    [("6.18", "6.19", Outcome.TAKEN), ("6.19", "6.18", Outcome.PART), ("7.1", "6.18", Outcome.IGNORED)],
 )
-def test_a_simulated_upgrade_says_what_the_real_kernel_says(writer: str, target: str, outcome: Predicted, tmp_path: Path) -> None:
+def test_a_simulated_upgrade_says_what_the_real_kernel_says(writer: str, target: str, outcome: Outcome, tmp_path: Path) -> None:
     """All pairs of these kernels were run so by hand; the real captures are upgraded in test_boot_state."""
     run_scenario(SCENARIOS / f"story-{writer}.toml", tmp_path / "run", Context())
     pre, post = tmp_path / "run" / "1-pre", tmp_path / "post"
     simulated = kexec_capture(pre, post, Context(), release=target)
     assert simulated.reception.outcome is outcome
     real = boot_state(pre, BootRequest(KERNELS / f"bzImage-{target}", KERNELS / "initrd", "khostage=9", limit=240), Context())
-    assert (real.outcome is Outcome.IGNORED) == (outcome is Predicted.IGNORED)
+    assert (real.outcome is BootOutcome.IGNORED) == (outcome is Outcome.IGNORED)
     assert told((post / "dmesg").read_text().splitlines()) == told(real.lines)

@@ -12,6 +12,7 @@ from kho_tui.decode.platform import Overrides
 from kho_tui.decode.state import decode_state
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.elf import open_elf
+from kho_tui.memory.elf_format import ElfMachine
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.source import BytesSource
 from kho_tui.memory.sparse import SparseImage
@@ -21,7 +22,7 @@ from kho_tui.releases.table import RELEASES, Release
 from kho_tui.simulator.allocator import PageAllocator
 from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.kho import Kho
-from kho_tui.simulator.machine import Arch, Machine, MemoryNode
+from kho_tui.simulator.machine import Machine, MemoryNode
 from kho_tui.simulator.scenario import Scenario, parse_scenario
 from kho_tui.simulator.steps import Userspace
 
@@ -41,7 +42,7 @@ def first_stage(user: Userspace, one: Scenario) -> Handover | None:
     return user.kernel.reboot()
 
 
-def machine(page_size: int = 4096, arch: Arch = "x86_64", **more: object) -> Machine:
+def machine(page_size: int = 4096, arch: ElfMachine = "x86_64", **more: object) -> Machine:
     """Two nodes of 2 GiB, the second one from 4 GiB on."""
     nodes = (MemoryNode(0, ((MIB, 2047 * MIB),)), MemoryNode(1, ((4 * GIB, 2 * GIB),)))
     return Machine(arch, Platform("little", page_size), nodes, **more)  # type: ignore[arg-type]
@@ -56,6 +57,11 @@ def bare_kho(release: str, page_size: int = 4096) -> Kho:
 def kernel(release: str | Release, cmdline: str = "kho=on liveupdate=on kho_scratch=64M,64M,64M", **more: object) -> Kernel:
     known = RELEASE[release] if isinstance(release, str) else release
     return Kernel(machine(), known, cmdline, **more)  # type: ignore[arg-type]
+
+
+def free_bytes(one: Kernel) -> int:
+    """Bytes that the allocator can still give."""
+    return sum(one.allocator.free_of(node.number) for node in one.machine.nodes)
 
 
 def opened(image: SparseImage, platform: Platform) -> Handover:

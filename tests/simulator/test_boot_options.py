@@ -55,6 +55,7 @@ def test_what_a_kernel_refuses_leaves_the_default_and_is_said() -> None:
     assert options.scratch == Scaled()
     assert [region.name for region in options.regions] == [b"ok", b"two words"]
     assert options.regions[1].align == 64
+    assert options.asked_regions == ((b"ok", 4 * MIB, 4096), (b"two words", MIB, 64))
     assert [line.split(":")[0] for line in options.refused] == ["kho=perhaps", "kho_scratch=1M", "reserve_mem=0"]
 
 

@@ -17,6 +17,7 @@ from kho_tui.simulator.kernel import Config
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.preserving import VM_ALLOW_HUGE
+from kho_tui.simulator.producers import KhoTest
 
 from .playing import GIB, MIB, RELEASE, bare_kho, kernel, machine
 
@@ -205,6 +206,12 @@ def test_a_kernel_that_was_inferred_says_so() -> None:
     assert RELEASE["7.0"].inferred
 
 
+def test_subtrees_are_registered_in_the_order_in_which_a_booting_kernel_has_them() -> None:
+    one = kernel("7.3", "kho=on liveupdate=on kho_scratch=64M,64M,64M reserve_mem=4M:4096:a", config=Config(test=KhoTest(1 << 20)))
+    assert one.kho is not None
+    assert [entry.name for entry in one.kho.root.entries] == [b"kexec-metadata", b"kho_test", b"LUO", b"memblock"]
+
+
 def test_kho_off_hands_over_nothing() -> None:
     off = kernel("7.3", "kho=off")
     off.kexec_file_load()
@@ -222,5 +229,3 @@ def test_what_a_load_attaches(release: str, finalize: bool, given: bool) -> None
         one.write_finalize(1)
     one.kexec_file_load()
     assert (one.reboot() is not None) is given
-    one.kexec_file_load(crash=True)
-    assert one.loaded is (given and release != "7.3")

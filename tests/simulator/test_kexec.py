@@ -20,6 +20,7 @@ from kho_tui.simulator.running import Running
 from kho_tui.simulator.steps import CreateSession, Finish, PreserveAgain, PreserveMemfd, Retrieve, Step, Userspace
 
 from .jumping import LINE, kexeced, story
+from .playing import free_bytes
 
 TestContent.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 MIB = 1 << 20
@@ -90,17 +91,17 @@ def test_finishing_gives_memory_back(tmp_path: Path) -> None:
     for release in ("6.19", "7.3"):
         user = Userspace(successor(kexeced(story(release), tmp_path / release)))
         kernel = user.kernel
-        free = kernel.allocator.free_bytes
+        free = free_bytes(kernel)
         user.perform([Step(Retrieve(b"vm"))])
-        retrieved = kernel.allocator.free_bytes
+        retrieved = free_bytes(kernel)
         assert retrieved > free  # what described the files
         user.perform([Step(Finish(b"vm"))])
-        assert retrieved < kernel.allocator.free_bytes < retrieved + MIB  # its list; the files are open
+        assert retrieved < free_bytes(kernel) < retrieved + MIB  # its list; the files are open
         luo = kernel.need_luo("test")
         luo.retrieve_session(b"other")
-        before = kernel.allocator.free_bytes
+        before = free_bytes(kernel)
         luo.finish_session(b"other")
-        assert kernel.allocator.free_bytes - before >= 3 * 4096 + 2 * 4096  # a file that nobody retrieved goes too
+        assert free_bytes(kernel) - before >= 3 * 4096 + 2 * 4096  # a file that nobody retrieved goes too
 
 
 def test_a_region_that_is_asked_for_otherwise_is_allocated_in_scratch(tmp_path: Path) -> None:

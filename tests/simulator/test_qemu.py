@@ -17,7 +17,7 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.runs import make_runs
 from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage
-from kho_tui.simulator.qemu.console import Console, Outcome, RetrievedFile
+from kho_tui.simulator.qemu.console import BootOutcome, Console, RetrievedFile
 from kho_tui.simulator.qemu.guest import GuestOrder, Ran, find_qemu, run_guest
 from kho_tui.simulator.qemu.placement import Handed, conflict, place
 from kho_tui.simulator.qemu.ram import GuestRam, RamLayout, ram_layout, ram_size
@@ -159,17 +159,17 @@ LUO = "[    0.717421] Kernel panic - not syncing: The incoming tree failed to in
 @pytest.mark.parametrize(
     ("said", "ended", "outcome", "deciding"),
     [
-        (FOUND + RUN + NO_INIT, True, Outcome.TAKEN, "found kexec"),
-        (FOUND, False, Outcome.TAKEN, "found kexec"),
-        (FOUND + LUO, True, Outcome.PANIC, "incoming tree failed"),
-        (FOUND + "[    0.5] something\n", True, Outcome.PANIC, "reset itself after: [    0.5] something"),
-        (REFUSED + RUN + NO_INIT, True, Outcome.IGNORED, "incompatible with 'kho-v3'"),
-        (RUN, True, Outcome.IGNORED, "said nothing"),
-        ("[    0.000000] Linux version\n", False, Outcome.NONE, ""),
-        ("", True, Outcome.NONE, ""),
+        (FOUND + RUN + NO_INIT, True, BootOutcome.TAKEN, "found kexec"),
+        (FOUND, False, BootOutcome.TAKEN, "found kexec"),
+        (FOUND + LUO, True, BootOutcome.PANIC, "incoming tree failed"),
+        (FOUND + "[    0.5] something\n", True, BootOutcome.PANIC, "reset itself after: [    0.5] something"),
+        (REFUSED + RUN + NO_INIT, True, BootOutcome.IGNORED, "incompatible with 'kho-v3'"),
+        (RUN, True, BootOutcome.IGNORED, "said nothing"),
+        ("[    0.000000] Linux version\n", False, BootOutcome.NONE, ""),
+        ("", True, BootOutcome.NONE, ""),
     ],
 )
-def test_verdict(said: str, ended: bool, outcome: Outcome, deciding: str) -> None:
+def test_verdict(said: str, ended: bool, outcome: BootOutcome, deciding: str) -> None:
     console = Console()
     console.feed(said.encode())
     console.finish(ended)
@@ -194,10 +194,10 @@ def test_a_kernel_that_died_before_its_console_is_judged_by_its_log_buffer() -> 
     rodata = b"\x00\x016KHO: found kexec handover data.\x00\x010Kernel panic - not syncing: %s\x00"
     found = rodata + b"\x00\x00\x00KHO: found kexec handover data.\x00"
     for image, ended, outcome in (
-        (rodata, True, Outcome.NONE),
-        (found, False, Outcome.NONE),
-        (found, True, Outcome.PANIC),
-        (found + b"\x00\x00Kernel panic - not syncing: Attempted to kill the idle task!\x00", False, Outcome.PANIC),
+        (rodata, True, BootOutcome.NONE),
+        (found, False, BootOutcome.NONE),
+        (found, True, BootOutcome.PANIC),
+        (found + b"\x00\x00Kernel panic - not syncing: Attempted to kill the idle task!\x00", False, BootOutcome.PANIC),
     ):
         console = Console()
         console.recover(image, ended)
@@ -233,7 +233,7 @@ def test_a_guest_that_goes_on_is_ended_with_its_children(tmp_path: Path) -> None
     pids = tmp_path / "pids"
     qemu = fake_qemu(tmp_path, f"echo 'KHO: found kexec handover data'; sleep 600 & echo $$ $! > {pids}; wait")
     ran, said = run_fake(qemu, 1.0)
-    assert ran.outcome is Outcome.TAKEN
+    assert ran.outcome is BootOutcome.TAKEN
     assert not ran.ended
     assert said == ["KHO: found kexec handover data"]
     end = monotonic() + 10

@@ -137,3 +137,30 @@ def test_a_step_that_fails_or_does_not_fail_as_said_names_its_line() -> None:
     wrong = parse_scenario(head + '[[step]]\ndo = "session"\nname = "a"\nexpect = "ENOMEM"\n', "x.toml")
     with pytest.raises(InputError, match="expected -ENOMEM, but the call succeeded"):
         boot(wrong).perform(wrong.stages[0].steps)
+
+
+def test_a_subtree_that_was_never_added_is_named_by_file_line_and_key() -> None:
+    head = new_scenario().split("[[step]]")[0]
+    line = head.count("\n") + 1
+    text = head + '[[step]]\ndo = "remove"\nname = "gone"\n'
+    one = parse_scenario(text, "x.toml")
+    with pytest.raises(InputError, match=rf"^x.toml:{line}: kho_remove_subtree: -ENOENT: name: no subtree gone was added"):
+        boot(one).perform(one.stages[0].steps)
+    expected = parse_scenario(text + 'expect = "ENOENT"\n', "x.toml")
+    boot(expected).perform(expected.stages[0].steps)
+
+
+@pytest.mark.parametrize(
+    ("pin", "message"),
+    [
+        ('"0x100000001"', "pins: root FDT: the block at 0x100000001 is not aligned to its 4096 bytes"),
+        ('"0xfffffffff000"', "pins: root FDT: 4096 bytes at 0xfffffffff000 are not all free"),
+        ('"3x"', "pins: root FDT: no number"),
+    ],
+)
+def test_a_pin_that_cannot_be_had_is_named_by_file_line_and_key(pin: str, message: str) -> None:
+    text = new_scenario() + f'[pins]\n"LUO" = []\n"root FDT" = [{pin}]\n'
+    line = text.count("\n")
+    with pytest.raises(InputError) as caught:
+        boot(parse_scenario(text, "x.toml"))
+    assert str(caught.value).startswith(f"x.toml:{line}: {message}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.decode.fdts import is_fdt
 from kho_tui.decode.luo import is_luo_struct
 from kho_tui.layout.place import Blob

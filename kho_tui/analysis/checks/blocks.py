@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
 from kho_tui.analysis.checks.chunks import misaligned
-from kho_tui.analysis.checks.evidence import SCRATCH, TRACKER, Evidence
-from kho_tui.analysis.checks.rule import Case, Found, error, rule
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.model.facts import Missing
 from kho_tui.model.runs import Runs

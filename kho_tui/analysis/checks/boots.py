@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.analysis.checks.evidence import SCRATCH, Evidence
-from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.analysis.checks.answer import SCRATCH, Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, State, Subtree

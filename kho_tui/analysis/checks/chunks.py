@@ -12,8 +12,9 @@ from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES
 from kho_tui.abi.root import Tracker
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.abi.vmalloc import KHO_VMALLOC
-from kho_tui.analysis.checks.evidence import TRACKER, Evidence
-from kho_tui.analysis.checks.rule import Case, Found, error, rule, warning
+from kho_tui.analysis.checks.answer import TRACKER, Case, Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import KhoTest
 from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap

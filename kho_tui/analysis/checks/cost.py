@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.analysis.checks.evidence import TRACKER, Evidence
+from kho_tui.analysis.checks.answer import TRACKER
+from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.luo import File, Luo, Memfd, Session
 from kho_tui.model.state import Side

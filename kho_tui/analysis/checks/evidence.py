@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.luo import LUO_NAME
+from kho_tui.analysis.checks.answer import SESSIONS, SUBTREES, TRACKER, Found
 from kho_tui.analysis.checks.block_index import BlockIndex
-from kho_tui.analysis.checks.rule import Found
 from kho_tui.analysis.intervals import Intervals
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
 from kho_tui.fdt.tree import Node
+from kho_tui.layout.platform import MAX_PAGE_ORDERS, PAGEBLOCK_ORDERS
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.codes import AMBIGUOUS
 from kho_tui.model.facts import Fact, Missing, Stale, Status, Unavailable
@@ -29,12 +30,6 @@ from kho_tui.releases.table import RELEASES, Release, release_of
 from kho_tui.text import SafeText, visible
 
 U64s = npt.NDArray[np.uint64]
-
-_DEFAULT_MAX_ORDER = {4096: 10, 16384: 11, 65536: 13}
-TRACKER = "tracker"
-SCRATCH = "scratch table"
-SUBTREES = "list of subtrees"
-SESSIONS = "LUO sessions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +78,12 @@ class Evidence:
     @property
     def max_order(self) -> int:
         """MAX_PAGE_ORDER as it is configured by default."""
-        return _DEFAULT_MAX_ORDER.get(self.page_size, 10)
+        return MAX_PAGE_ORDERS.get(self.page_size, MAX_PAGE_ORDERS[4096])
+
+    @property
+    def pageblock_order(self) -> int:
+        """pageblock_order as it is configured by default."""
+        return PAGEBLOCK_ORDERS.get(self.page_size, PAGEBLOCK_ORDERS[4096])
 
     @property
     def successor(self) -> Side | None:

@@ -13,8 +13,9 @@ from kho_tui.abi.luo import (
     SESSION_NODE_NAME,
 )
 from kho_tui.abi.properties import compatible_of, integer_property
+from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import Found, error, rule
+from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.fdt.tree import Node
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo

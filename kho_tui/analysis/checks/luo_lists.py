@@ -13,8 +13,9 @@ from kho_tui.abi.luo import (
     LUO_SESSION_SER,
     SESSION_ARRAY,
 )
-from kho_tui.analysis.checks.evidence import SESSIONS, Evidence
-from kho_tui.analysis.checks.rule import Found, error, info, rule
+from kho_tui.analysis.checks.answer import SESSIONS, Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, info, rule
 from kho_tui.layout.struct import Layout, Record
 from kho_tui.layout.table import PageArray
 from kho_tui.model.facts import Damaged, Missing, Status

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
 from kho_tui.abi.properties import compatible_of
+from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Memblock, Side
 from kho_tui.releases.cmdline import parse_cmdline

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER, SEALS
-from kho_tui.analysis.checks.evidence import TRACKER, Evidence
-from kho_tui.analysis.checks.rule import Case, Found, error, rule, warning
+from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
+from kho_tui.analysis.checks.answer import TRACKER, Case, Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.kinds import Kind
 from kho_tui.model.facts import Missing
 from kho_tui.model.luo import File, FolioArray, Memfd
 from kho_tui.text import SafeText
 
-_BOTH_FLAGS = 3
-_ALL_SEALS = sum(bit for bit, _ in SEALS)
 _SHOWN = 100
 
 
@@ -46,8 +45,8 @@ def _struct(evidence: Evidence, file: File, memfd: Memfd, found: Found) -> None:
         found.broken(f"{count} folios need {needed} pages, their array has {pages}", file.path, at)
     if bool(size) != bool(count):
         found.broken(f"{size} bytes and {count} folios", file.path, at, severity=None if size else "warning")
-    if memfd.format.has_seals and record.integer("seals") & ~_ALL_SEALS:
-        found.broken(f"seals {record.integer('seals'):#x}: more than {_ALL_SEALS:#x}", file.path, at)
+    if memfd.format.has_seals and record.integer("seals") & ~ALL_SEALS:
+        found.broken(f"seals {record.integer('seals'):#x}: more than {ALL_SEALS:#x}", file.path, at)
     if memfd.format.has_seals and record.integer("flags"):
         found.broken(f"flags {record.integer('flags'):#x} instead of 0", file.path, at)
 
@@ -67,7 +66,7 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
 
         found.broken_rows(rows[:_SHOWN].tolist(), len(rows), case)
 
-    broken(np.flatnonzero(flags != _BOTH_FLAGS), f"has not the flags {_BOTH_FLAGS}")
+    broken(np.flatnonzero(flags != FOLIO_FLAGS_WRITTEN), f"has not the flags {FOLIO_FLAGS_WRITTEN}")
     empty = (pfn == 0) | (start >> np.uint64(evidence.page_shift) != pfn)
     broken(np.flatnonzero(empty), "names no page")
     if isinstance(evidence.preserved, Missing):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
+from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import Found, rule, warning
+from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.layout.struct import Record
 from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import Side

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.blocks import stretch
-from kho_tui.analysis.checks.evidence import TRACKER, Evidence
-from kho_tui.analysis.checks.rule import Case, Found, error, info, rule, warning
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, info, rule, warning
 from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import Hit
 from kho_tui.analysis.unowned import LEAK

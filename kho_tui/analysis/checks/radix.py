@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kho_tui.abi.radix import RadixShape
 from kho_tui.abi.root import Tracker
-from kho_tui.analysis.checks.evidence import TRACKER, Evidence
-from kho_tui.analysis.checks.rule import Found, error, rule
+from kho_tui.analysis.checks.answer import TRACKER, Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.model.codes import CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTER_GAP
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.tracker import UNUSABLE, PreservedMap, RadixTree

@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from kho_tui.analysis.checks.answer import NAMED, Answer, Case, Found, Lack
 from kho_tui.analysis.checks.cost import RestoreCost, restore_cost
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.registry import RULES
-from kho_tui.analysis.checks.rule import NAMED, WORST_FIRST, Answer, Case, Found, Lack, Rule
+from kho_tui.analysis.checks.rule import Rule
 from kho_tui.model.codes import CODES
-from kho_tui.model.finding import Finding, Severity
+from kho_tui.model.finding import WORST_FIRST, Finding, Severity
 from kho_tui.text import NO_TEXT, SafeText, plural
 
 _NO_AFTER = SafeText("asked only with the state after the kexec (--after)")

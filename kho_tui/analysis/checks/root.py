@@ -7,8 +7,9 @@ from collections import Counter
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.fdt.tree import AnomalyCode
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo, SessionList

@@ -8,9 +8,10 @@ import numpy as np
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH
-from kho_tui.analysis.checks.evidence import SCRATCH, Evidence
-from kho_tui.analysis.checks.rule import Found, error, info, rule, warning
+from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH, LOW_LIMIT, TABLE_ALIGNMENT
+from kho_tui.analysis.checks.answer import SCRATCH, Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, info, rule, warning
 from kho_tui.analysis.intervals import intervals
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
@@ -19,10 +20,6 @@ from kho_tui.text import human_size
 
 _WHERE = EntityPath(("scratch",))
 _BOOT = EntityPath(("machine", "boot"))
-_PAGEBLOCK = {4096: 2 << 20, 16384: 32 << 20, 65536: 512 << 20}
-"""CMA_MIN_ALIGNMENT as configured by default, by page size (kho-abi.md 7.2)."""
-_LOW_LIMIT = 1 << 32
-_SEGMENT_ALIGN = 64 << 10
 
 
 def _table(evidence: Evidence, found: Found) -> Scratch | None:
@@ -48,7 +45,7 @@ def shape(evidence: Evidence, found: Found) -> None:
     if scratch is None:
         return
     largest = all(release.scratch.aligned_to_max_order for release in evidence.releases)
-    align = evidence.page_size << evidence.max_order if largest else _PAGEBLOCK.get(evidence.page_size, 2 << 20)
+    align = evidence.page_size << (evidence.max_order if largest else evidence.pageblock_order)
     rounded = all(release.scratch.rounds_explicit for release in evidence.releases)
     for number, area in enumerate(scratch.areas):
         path = _WHERE.child(str(number))
@@ -115,7 +112,7 @@ def lowmem(evidence: Evidence, found: Found) -> None:
         found.lack("architecture", "nothing in this capture tells it")
     elif evidence.state.machine.arch != "x86_64":
         found.not_here("the limit of this architecture depends on the machine")
-    elif scratch.areas[0].size and scratch.areas[0].start + scratch.areas[0].size > _LOW_LIMIT:
+    elif scratch.areas[0].size and scratch.areas[0].start + scratch.areas[0].size > LOW_LIMIT:
         found.broken(f"it ends at {scratch.areas[0].start + scratch.areas[0].size:#x}", _WHERE.child("0"), scratch.areas[0].start)
 
 
@@ -166,7 +163,7 @@ def passed_table(evidence: Evidence, found: Found) -> None:
         found.broken("only the root FDT was passed, no table", _BOOT)
         return
     address, size = passed.table
-    if address % _SEGMENT_ALIGN:
+    if address % TABLE_ALIGNMENT:
         found.broken(f"it lies at {address:#x}: not 64 KiB aligned", _BOOT, address)
     if size % KHO_SCRATCH.size or not size:
         found.broken(f"its length {size} is no multiple of {KHO_SCRATCH.size}", _BOOT, address)

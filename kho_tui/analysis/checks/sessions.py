@@ -10,8 +10,9 @@ from kho_tui.abi.luo import (
     LUO_NAME,
 )
 from kho_tui.abi.memfd import MEMFD_FORMATS
+from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import Found, error, rule, warning
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Status
 from kho_tui.model.luo import FlbList, Session
 from kho_tui.model.path import EntityPath

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME
+from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import Found, rule, warning
+from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.errors import BudgetError, GapError, ReadError
 from kho_tui.model.state import KhoTest
 from kho_tui.text import visible

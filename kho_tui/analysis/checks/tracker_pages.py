@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
 from kho_tui.analysis.checks.blocks import partial_scratch
-from kho_tui.analysis.checks.evidence import SCRATCH, TRACKER, Evidence
-from kho_tui.analysis.checks.rule import Case, Found, error, rule, warning
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.intervals import intervals
 from kho_tui.analysis.kinds import Kind
 from kho_tui.model.facts import Missing

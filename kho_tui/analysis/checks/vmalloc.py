@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.vmalloc import VMALLOC_CHUNK
-from kho_tui.analysis.checks.evidence import TRACKER, Area, Evidence
-from kho_tui.analysis.checks.rule import Found, error, rule
+from kho_tui.analysis.checks.answer import TRACKER, Found
+from kho_tui.analysis.checks.evidence import Area, Evidence
+from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import VmallocArea
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kho_tui.abi.memfd import SEALS
+from kho_tui.abi.memfd import ALL_SEALS, SEALS
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record, Unit
 from kho_tui.model.entities.tables import FolioRows, stretches, table_blobs
@@ -187,7 +187,7 @@ def area_blobs(area: VmallocArea) -> tuple[Blob, ...]:
 def seal_names(seals: int) -> str:
     """F_SEAL_* names joined by ``|``; bits nobody knows in hex."""
     names = [name for bit, name in SEALS if seals & bit]
-    rest = seals & ~sum(bit for bit, _ in SEALS)
+    rest = seals & ~ALL_SEALS
     return "|".join([*names, f"{rest:#x}"] if rest else names)
 
 

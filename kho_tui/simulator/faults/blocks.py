@@ -90,14 +90,13 @@ def _claimed_twice(case: Case) -> None:
 
 
 BLOCK_FAULTS: tuple[Fault, ...] = (
-    fault("block-outside-ram", 20, "a preserved block lies behind the end of RAM", _outside_ram, "47 120"),
-    fault("blocks-overlap", 21, "a block lies over another one", _overlap, "11 12 35 37 40 41 44 45 47 48 49"),
-    fault("block-in-scratch", 22, "a preserved block lies in scratch", _in_scratch, "47 120"),
-    fault("region-in-scratch", 22, "a reserve_mem region lies in scratch", _region_in_scratch, "37 38 120 135"),
-    fault("block-2g", 26, "a block of 2 GiB, which 6.16 to 7.1 reserve wrongly", _huge, "20 25 47 120", BEFORE_7_2),
-    fault("node-split", 0, "a range was split at the border of two nodes", _split_at_node, "47 120", RADIX, primary="KHO133"),
-    fault("leak", 47, "a page is preserved that nothing names", _leak, "120"),
-    fault("two-owners", 48, "two reserve_mem regions share their memory", _regions_share, "37 38 47"),
-    fault("region-over-blob", 48, "a reserve_mem region is the memory of a blob", _claimed_twice, "37 38 47"),
+    fault("block-outside-ram", "KHO020", "a preserved block lies behind the end of RAM", _outside_ram, "47 120"),
+    fault("blocks-overlap", "KHO021", "a block lies over another one", _overlap, "11 12 35 37 40 41 44 45 47 48 49"),
+    fault("block-in-scratch", "KHO022", "a preserved block lies in scratch", _in_scratch, "47 120"),
+    fault("region-in-scratch", "KHO022", "a reserve_mem region lies in scratch", _region_in_scratch, "37 38 120 135"),
+    fault("block-2g", "KHO026", "a block of 2 GiB, which 6.16 to 7.1 reserve wrongly", _huge, "20 25 47 120", BEFORE_7_2),
+    fault("node-split", "KHO133", "a range was split at the border of two nodes", _split_at_node, "47 120", RADIX),
+    fault("leak", "KHO047", "a page is preserved that nothing names", _leak, "120"),
+    fault("two-owners", "KHO048", "two reserve_mem regions share their memory", _regions_share, "37 38 47"),
+    fault("region-over-blob", "KHO048", "a reserve_mem region is the memory of a blob", _claimed_twice, "37 38 47"),
 )
-"""Invariants 20 to 22 and 26 (19 holds by encoding, 25 is with the memfds), 47 and 48, and the split of 3.3."""

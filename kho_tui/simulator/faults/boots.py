@@ -67,8 +67,8 @@ def _fdt_changed(case: Case) -> None:
 
 
 BOOT_FAULTS: tuple[Fault, ...] = (
-    later_fault("luo-number", 39, "the live update number grew by two", _next_number, before=True),
-    later_fault("kexec-count", 36, "the count in kexec-metadata grew by two", _next_count, before=True),
-    later_fault("fdt-changed", 50, "in/fdt is not the root FDT of the state before", _fdt_changed, before=True),
+    later_fault("luo-number", "KHO039", "the live update number grew by two", _next_number, before=True),
+    later_fault("kexec-count", "KHO036", "the count in kexec-metadata grew by two", _next_count, before=True),
+    later_fault("fdt-changed", "KHO050", "in/fdt is not the root FDT of the state before", _fdt_changed, before=True),
 )
 """30 is with the scratch table."""

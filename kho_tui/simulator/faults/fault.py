@@ -39,16 +39,14 @@ class Fault:
     """Only the state before the kexec shows it: ``check BEFORE --after THIS``."""
 
 
-def fault(
-    name: str, invariant: int, meaning: str, apply: Apply, also: str = "", roots: frozenset[bytes] = frozenset(), primary: str = ""
-) -> Fault:
-    """A fault of the outgoing side. ``also`` names codes by their numbers; ``primary`` where a rule beside the invariants has the code."""
-    return Fault(name, primary or f"KHO{invariant:03d}", meaning, apply, _codes(also), roots)
+def fault(name: str, primary: str, meaning: str, apply: Apply, also: str = "", roots: frozenset[bytes] = frozenset()) -> Fault:
+    """A fault of the outgoing side. ``also`` names codes by their numbers."""
+    return Fault(name, primary, meaning, apply, _codes(also), roots)
 
 
-def later_fault(name: str, invariant: int, meaning: str, apply: Apply, also: str = "", *, before: bool = False) -> Fault:
+def later_fault(name: str, primary: str, meaning: str, apply: Apply, also: str = "", *, before: bool = False) -> Fault:
     """A fault of a state that was taken over. ``before``: only against the state before it."""
-    return Fault(name, f"KHO{invariant:03d}", meaning, apply, _codes(also), side="in", needs_before=before)
+    return Fault(name, primary, meaning, apply, _codes(also), side="in", needs_before=before)
 
 
 def break_state(one: Fault, case: Case) -> None:

@@ -1,4 +1,4 @@
-"""Faults of LUO: its root, sessions, file lists and FLBs: invariants 39 to 44."""
+"""Faults of LUO: its root, sessions, file lists and FLBs: invariants 39 to 44, and what KHO136 says of 7.1."""
 
 from __future__ import annotations
 
@@ -222,39 +222,38 @@ def _forget_flbs(case: Case) -> None:
     case.forget(at, 0)
 
 
-def _both(name: str, invariant: int, meaning: str, apply: Callable[..., None], also: str) -> tuple[Fault, Fault]:
+def _both(name: str, code: str, meaning: str, apply: Callable[..., None], also: str) -> tuple[Fault, Fault]:
     """The same fault in the blocks of the sessions and in those of one session's files."""
     return (
-        fault(f"session-{name}", invariant, f"{meaning} (sessions)", lambda case: apply(case, files=False), also),
-        fault(f"file-{name}", invariant, f"{meaning} (files)", lambda case: apply(case, files=True), also),
+        fault(f"session-{name}", code, f"{meaning} (sessions)", lambda case: apply(case, files=False), also),
+        fault(f"file-{name}", code, f"{meaning} (files)", lambda case: apply(case, files=True), also),
     )
 
 
 LUO_FAULTS: tuple[Fault, ...] = (
-    fault("luo-version", 39, "LUO's state is of a version that no release writes", _version, "47 107"),
-    fault("luo-flb-node", 39, "LUO's FDT has no luo-flb node, which 7.1 needs", _no_flb_node, "44 47 111", _V3, primary="KHO136"),
-    fault("session-array-not-preserved", 40, "the session array is not preserved", _forget_sessions),
-    fault("too-many-sessions", 40, "the session array claims more sessions than fit", _too_many_sessions, "42 43 103 106"),
-    fault("too-many-files", 40, "a session claims more files than fit its array", _too_many_files, "42 43 103 106"),
-    fault("file-array-split", 40, "a list of files is kept by two blocks", _files_split),
-    *_both("block-cycle", 41, "a chain of blocks comes back to its first", _cycle, "42 105"),
-    *_both("block-empty", 41, "a block has no entry", _empty_block, "106 120"),
-    *_both("block-overfull", 41, "a block claims more entries than fit", _overfull_block, "42 43 106"),
-    *_both("block-half-full", 41, "a block that is not full has a successor", _half_full_block, "120"),
-    *_both("block-not-preserved", 41, "a block is not preserved", _forget_block, ""),
-    fault("session-name-twice", 42, "two sessions have one name", _name_twice),
-    fault("session-name-empty", 42, "a session has no name", _name_empty),
-    fault("session-name-endless", 42, "a session's name has no end", _name_endless),
-    fault("session-list-lost", 42, "a session has files and no list of them", _list_lost, "44 47 106"),
-    fault("session-count", 42, "a session claims one file more than its blocks have", _count_more, "106"),
-    fault("token-twice", 43, "two files of a session have one token", _token_twice),
-    fault("handler-unknown", 43, "a file is of a handler that no release has", _handler_unknown, "47 108"),
-    fault("handler-endless", 43, "the name of a file's handler has no end", _handler_endless, "47 108"),
-    fault("flb-pages", 44, "the FLB list claims two pages", _flb_pages),
-    fault("flb-too-many", 44, "the FLB page claims more entries than fit", _flb_too_many, "106"),
-    fault("flb-twice", 44, "two FLBs have one name", _flb_twice),
-    fault("flb-unused", 44, "no file depends on an FLB that is handed over", _flb_unused),
-    fault("flb-many-files", 44, "more files depend on an FLB than there are", _flb_many_files),
-    fault("flb-not-preserved", 44, "the FLB page is not preserved", _forget_flbs),
+    fault("luo-version", "KHO039", "LUO's state is of a version that no release writes", _version, "47 107"),
+    fault("luo-flb-node", "KHO136", "LUO's FDT has no luo-flb node, which 7.1 needs", _no_flb_node, "44 47 111", _V3),
+    fault("session-array-not-preserved", "KHO040", "the session array is not preserved", _forget_sessions),
+    fault("too-many-sessions", "KHO040", "the session array claims more sessions than fit", _too_many_sessions, "42 43 103 106"),
+    fault("too-many-files", "KHO040", "a session claims more files than fit its array", _too_many_files, "42 43 103 106"),
+    fault("file-array-split", "KHO040", "a list of files is kept by two blocks", _files_split),
+    *_both("block-cycle", "KHO041", "a chain of blocks comes back to its first", _cycle, "42 105"),
+    *_both("block-empty", "KHO041", "a block has no entry", _empty_block, "106 120"),
+    *_both("block-overfull", "KHO041", "a block claims more entries than fit", _overfull_block, "42 43 106"),
+    *_both("block-half-full", "KHO041", "a block that is not full has a successor", _half_full_block, "120"),
+    *_both("block-not-preserved", "KHO041", "a block is not preserved", _forget_block, ""),
+    fault("session-name-twice", "KHO042", "two sessions have one name", _name_twice),
+    fault("session-name-empty", "KHO042", "a session has no name", _name_empty),
+    fault("session-name-endless", "KHO042", "a session's name has no end", _name_endless),
+    fault("session-list-lost", "KHO042", "a session has files and no list of them", _list_lost, "44 47 106"),
+    fault("session-count", "KHO042", "a session claims one file more than its blocks have", _count_more, "106"),
+    fault("token-twice", "KHO043", "two files of a session have one token", _token_twice),
+    fault("handler-unknown", "KHO043", "a file is of a handler that no release has", _handler_unknown, "47 108"),
+    fault("handler-endless", "KHO043", "the name of a file's handler has no end", _handler_endless, "47 108"),
+    fault("flb-pages", "KHO044", "the FLB list claims two pages", _flb_pages),
+    fault("flb-too-many", "KHO044", "the FLB page claims more entries than fit", _flb_too_many, "106"),
+    fault("flb-twice", "KHO044", "two FLBs have one name", _flb_twice),
+    fault("flb-unused", "KHO044", "no file depends on an FLB that is handed over", _flb_unused),
+    fault("flb-many-files", "KHO044", "more files depend on an FLB than there are", _flb_many_files),
+    fault("flb-not-preserved", "KHO044", "the FLB page is not preserved", _forget_flbs),
 )
-"""Invariants 39 to 44."""

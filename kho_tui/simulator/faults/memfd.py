@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
+from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
+from kho_tui.layout.platform import MAX_PAGE_ORDERS
 from kho_tui.layout.table import Table
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Memfd
@@ -11,9 +12,6 @@ from kho_tui.simulator.faults.fault import Fault, fault
 from kho_tui.simulator.faults.find import memfds
 from kho_tui.simulator.faults.tracker_edit import order_at
 
-_MAX_PAGE_ORDER = {4096: 10, 16384: 11, 65536: 13}
-"""As built by default on x86-64 and arm64 (kho-abi.md 7.2)."""
-_DIRTY = 1
 _ROWS = 4096
 """Folios looked through for one that serves."""
 
@@ -53,7 +51,7 @@ def _too_many(case: Case) -> None:
 
 
 def _flags(case: Case) -> None:
-    _folio(case, _all(case, 1)[0][1], 0, flags=_DIRTY)
+    _folio(case, _all(case, 1)[0][1], 0, flags=FOLIO_DIRTY)
 
 
 def _forget_folio(case: Case) -> None:
@@ -118,7 +116,7 @@ def _shared(case: Case) -> None:
 def _large(case: Case) -> None:
     """The last folio of a memfd in a block larger than a kernel restores as a folio."""
     _, table = _all(case, 1)[0]
-    order = _MAX_PAGE_ORDER[case.page_size] + 1
+    order = MAX_PAGE_ORDERS[case.page_size] + 1
     shift = case.handover.runs.page_shift
     row = len(table) - 1
     block = case.free(order)
@@ -128,16 +126,15 @@ def _large(case: Case) -> None:
 
 
 MEMFD_FAULTS: tuple[Fault, ...] = (
-    fault("folio-too-large", 25, "a folio is larger than a kernel restores", _large, "45 120"),
-    fault("memfd-not-preserved", 45, "the struct of a memfd is not preserved", _forget_struct),
-    fault("memfd-too-many-folios", 45, "a memfd claims more folios than its list can hold", _too_many, "106"),
-    fault("memfd-size", 45, "a memfd is larger than its folios reach", _size),
-    fault("memfd-seals", 45, "a memfd has a seal that there is not", _seals),
-    fault("memfd-flags", 45, "the struct of a memfd has flags", _struct_flags),
-    fault("folio-flags", 45, "a folio is not marked as up to date", _flags),
-    fault("folio-not-preserved", 45, "a folio of a memfd is not preserved", _forget_folio),
-    fault("folios-descend", 45, "the folios of a memfd do not ascend", _descend),
-    fault("folios-overlap", 45, "two folios have one place in their file", _same_place),
-    fault("folio-shared", 46, "a folio belongs to two files", _shared, "47 48"),
+    fault("folio-too-large", "KHO025", "a folio is larger than a kernel restores", _large, "45 120"),
+    fault("memfd-not-preserved", "KHO045", "the struct of a memfd is not preserved", _forget_struct),
+    fault("memfd-too-many-folios", "KHO045", "a memfd claims more folios than its list can hold", _too_many, "106"),
+    fault("memfd-size", "KHO045", "a memfd is larger than its folios reach", _size),
+    fault("memfd-seals", "KHO045", "a memfd has a seal that there is not", _seals),
+    fault("memfd-flags", "KHO045", "the struct of a memfd has flags", _struct_flags),
+    fault("folio-flags", "KHO045", "a folio is not marked as up to date", _flags),
+    fault("folio-not-preserved", "KHO045", "a folio of a memfd is not preserved", _forget_folio),
+    fault("folios-descend", "KHO045", "the folios of a memfd do not ascend", _descend),
+    fault("folios-overlap", "KHO045", "two folios have one place in their file", _same_place),
+    fault("folio-shared", "KHO046", "a folio belongs to two files", _shared, "47 48"),
 )
-"""Invariants 25, 45 and 46."""

@@ -112,20 +112,23 @@ def _test_not_preserved(case: Case) -> None:
 
 
 PRODUCER_FAULTS: tuple[Fault, ...] = (
-    fault("metadata-version", 36, "kexec-metadata is of version 2", _metadata_version, "107", SIZED),
-    fault("metadata-text", 36, "the release in kexec-metadata has no end", _metadata_text, "", SIZED),
-    fault("metadata-count", 36, "the count in kexec-metadata is 0", _metadata_count, "", SIZED),
-    fault("nine-regions", 37, "memblock hands over nine regions", _nine_regions, "38 120"),
-    fault("region-empty", 37, "a reserve_mem region has no memory", _region_empty, "38 47"),
-    fault("region-not-preserved", 37, "a page of a reserve_mem region is not preserved", _region_not_preserved),
-    fault("region-version", 37, "a reserve_mem region is of a version that no release writes", _region_version, "38 107"),
+    fault("metadata-version", "KHO036", "kexec-metadata is of version 2", _metadata_version, "107", SIZED),
+    fault("metadata-text", "KHO036", "the release in kexec-metadata has no end", _metadata_text, "", SIZED),
+    fault("metadata-count", "KHO036", "the count in kexec-metadata is 0", _metadata_count, "", SIZED),
+    fault("nine-regions", "KHO037", "memblock hands over nine regions", _nine_regions, "38 120"),
+    fault("region-empty", "KHO037", "a reserve_mem region has no memory", _region_empty, "38 47"),
+    fault("region-not-preserved", "KHO037", "a page of a reserve_mem region is not preserved", _region_not_preserved),
+    fault("region-version", "KHO037", "a reserve_mem region is of a version that no release writes", _region_version, "38 107"),
     fault(
-        "region-misaligned", 38, "a reserve_mem region does not start where the command line wants it aligned", _region_misaligned, "37 47"
+        "region-misaligned",
+        "KHO038",
+        "a reserve_mem region does not start where the command line wants it aligned",
+        _region_misaligned,
+        "37 47",
     ),
-    fault("region-smaller", 38, "a reserve_mem region is smaller than the command line asks for", _region_smaller, "37 47"),
-    fault("test-magic", 49, "the test module's magic is wrong", _test_magic, "118"),
-    fault("test-more-folios", 49, "the test module claims one folio more than its list has", _test_more, "33 34 48 106"),
-    fault("test-sum", 49, "the sum over the test folios is wrong", _test_sum),
-    fault("test-folio-not-preserved", 49, "a test folio is not preserved", _test_not_preserved),
+    fault("region-smaller", "KHO038", "a reserve_mem region is smaller than the command line asks for", _region_smaller, "37 47"),
+    fault("test-magic", "KHO049", "the test module's magic is wrong", _test_magic, "118"),
+    fault("test-more-folios", "KHO049", "the test module claims one folio more than its list has", _test_more, "33 34 48 106"),
+    fault("test-sum", "KHO049", "the sum over the test folios is wrong", _test_sum),
+    fault("test-folio-not-preserved", "KHO049", "a test folio is not preserved", _test_not_preserved),
 )
-"""Invariants 36 to 38, and 49."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY
-from kho_tui.abi.scratch import KHO_SCRATCH
+from kho_tui.abi.scratch import KHO_SCRATCH, LOW_LIMIT, TABLE_ALIGNMENT
 from kho_tui.layout.struct import Layout
 from kho_tui.model.facts import Status
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.fault import Fault, fault, later_fault
 
 _TEXTS = (("kho/out/scratch_phys", 0), ("kho/out/scratch_len", 1))
-_LOW_LIMIT = 1 << 32
-_SEGMENT = 1 << 16
-"""Alignment of a kexec segment (kho-abi.md 7.4)."""
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -79,7 +76,7 @@ def _lowmem_high(case: Case) -> None:
     pairs = _pairs(case)
     if not pairs[0][1]:
         raise DoesNotApply("the lowmem entry of this state is empty")
-    pairs[0] = (_LOW_LIMIT, pairs[0][1])
+    pairs[0] = (LOW_LIMIT, pairs[0][1])
     _write(case, pairs)
 
 
@@ -135,7 +132,7 @@ def _move_table(case: Case, to: int) -> None:
 
 
 def _table_outside(case: Case) -> None:
-    _move_table(case, case.free((_SEGMENT // case.page_size).bit_length() - 1))
+    _move_table(case, case.free((TABLE_ALIGNMENT // case.page_size).bit_length() - 1))
 
 
 def _table_unaligned(case: Case) -> None:
@@ -155,17 +152,20 @@ def _fdt_size(case: Case) -> None:
 
 
 SCRATCH_FAULTS: tuple[Fault, ...] = (
-    fault("scratch-unaligned", 27, "a scratch area does not start at a multiple of its alignment", _unaligned, "109"),
-    fault("scratch-overlap", 28, "two scratch areas lie over each other", _overlapping, "31 109"),
-    fault("scratch-outside-ram", 28, "a scratch area lies behind the end of RAM", _outside_ram, "27 31 109"),
+    fault("scratch-unaligned", "KHO027", "a scratch area does not start at a multiple of its alignment", _unaligned, "109"),
+    fault("scratch-overlap", "KHO028", "two scratch areas lie over each other", _overlapping, "31 109"),
+    fault("scratch-outside-ram", "KHO028", "a scratch area lies behind the end of RAM", _outside_ram, "27 31 109"),
     fault(
-        "scratch-absurd", 28, "the global scratch area is as large as a subtraction below 0 makes it", _absurd_size, "20 22 24 27 109 135"
+        "scratch-absurd",
+        "KHO028",
+        "the global scratch area is as large as a subtraction below 0 makes it",
+        _absurd_size,
+        "20 22 24 27 109 135",
     ),
-    fault("scratch-high", 29, "the lowmem scratch area lies above 4 GiB", _lowmem_high, "28 31 109"),
-    later_fault("scratch-changed", 30, "two entries of the scratch table are exchanged", _turned, "27 29", before=True),
-    later_fault("table-outside-scratch", 31, "the passed scratch table does not lie in scratch", _table_outside),
-    later_fault("table-unaligned", 31, "the passed scratch table is not aligned to 64 KiB", _table_unaligned),
-    later_fault("table-length", 31, "the length of the passed scratch table is no multiple of 16", _table_length),
-    later_fault("passed-fdt-size", 32, "the size passed for the FDT is not that of a page", _fdt_size, "114 115"),
+    fault("scratch-high", "KHO029", "the lowmem scratch area lies above 4 GiB", _lowmem_high, "28 31 109"),
+    later_fault("scratch-changed", "KHO030", "two entries of the scratch table are exchanged", _turned, "27 29", before=True),
+    later_fault("table-outside-scratch", "KHO031", "the passed scratch table does not lie in scratch", _table_outside),
+    later_fault("table-unaligned", "KHO031", "the passed scratch table is not aligned to 64 KiB", _table_unaligned),
+    later_fault("table-length", "KHO031", "the length of the passed scratch table is no multiple of 16", _table_length),
+    later_fault("passed-fdt-size", "KHO032", "the size passed for the FDT is not that of a page", _fdt_size, "114 115"),
 )
-"""Invariants 27 to 32."""

@@ -90,13 +90,12 @@ def _forget_entry(case: Case) -> None:
 
 
 VMALLOC_FAULTS: tuple[Fault, ...] = (
-    fault("vmalloc-cycle", 33, "the chunks of a vmalloc area come back to the first", _cycle, "34 45 49 105"),
-    fault("vmalloc-hole", 33, "an entry in the middle of a vmalloc area's list is 0", _hole, "34 45 47 49 103 106"),
-    fault("vmalloc-total", 34, "a vmalloc area claims one page more than it lists", _total, "33 45 49 106"),
-    fault("vmalloc-flags", 34, "a vmalloc area has a flag that no kernel sets", _flags),
-    fault("vmalloc-order", 34, "the entries of a vmalloc area are said to be of order 11", _order, "33 35 45 49 103 106"),
-    fault("vmalloc-unaligned", 34, "an entry of a vmalloc area does not start at a page", _entry_unaligned, "35 47 48"),
-    fault("vmalloc-chunk-not-preserved", 35, "a chunk of a vmalloc area is not preserved", _forget_chunk),
-    fault("vmalloc-page-not-preserved", 35, "a page of a vmalloc area is not preserved", _forget_entry),
+    fault("vmalloc-cycle", "KHO033", "the chunks of a vmalloc area come back to the first", _cycle, "34 45 49 105"),
+    fault("vmalloc-hole", "KHO033", "an entry in the middle of a vmalloc area's list is 0", _hole, "34 45 47 49 103 106"),
+    fault("vmalloc-total", "KHO034", "a vmalloc area claims one page more than it lists", _total, "33 45 49 106"),
+    fault("vmalloc-flags", "KHO034", "a vmalloc area has a flag that no kernel sets", _flags),
+    fault("vmalloc-order", "KHO034", "the entries of a vmalloc area are said to be of order 11", _order, "33 35 45 49 103 106"),
+    fault("vmalloc-unaligned", "KHO034", "an entry of a vmalloc area does not start at a page", _entry_unaligned, "35 47 48"),
+    fault("vmalloc-chunk-not-preserved", "KHO035", "a chunk of a vmalloc area is not preserved", _forget_chunk),
+    fault("vmalloc-page-not-preserved", "KHO035", "a page of a vmalloc area is not preserved", _forget_entry),
 )
-"""Invariants 33 to 35."""

@@ -25,7 +25,7 @@ _BUFFERED = re.compile(rb"(?<![\x00-\x08][0-9c])(?:KHO: [a-z]|Kernel panic - not
 _FILE = re.compile(rb"RIG file (\S+) ([0-9a-f]{1,16}) size=(\d{1,19}) pos=(-?\d{1,19}) seals=(-?\d{1,9}) crc32=([0-9a-f]{8})")
 
 
-class Outcome(Enum):
+class BootOutcome(Enum):
     """What the kernel did with the handover; the value is the word shown."""
 
     TAKEN = "taken"
@@ -53,7 +53,7 @@ class Console:
     A kernel message that breaks into a line of user space gets a line of its own, and the broken line is put together again.
     """
 
-    outcome: Outcome = Outcome.NONE
+    outcome: BootOutcome = BootOutcome.NONE
     deciding: SafeText = NO_TEXT
     files: list[RetrievedFile] = field(default_factory=list)
     lines: deque[SafeText] = field(default_factory=lambda: deque(maxlen=_LINES_KEPT))
@@ -73,10 +73,10 @@ class Console:
     def finish(self, ended: bool) -> list[SafeText]:
         """What a last line without an end speaks of; then the verdict where no line decides. ``ended``: by itself, not at the limit."""
         said = self.feed(b"\n") if self._rest else []
-        if self.outcome is Outcome.NONE and self.booted:
-            self.outcome, self.deciding = Outcome.IGNORED, SafeText("the kernel booted and said nothing of a handover")
-        elif self.outcome is Outcome.TAKEN and ended and not self.booted:
-            self.outcome, self.deciding = Outcome.PANIC, SafeText(f"the guest reset itself after: {self.lines[-1]}")
+        if self.outcome is BootOutcome.NONE and self.booted:
+            self.outcome, self.deciding = BootOutcome.IGNORED, SafeText("the kernel booted and said nothing of a handover")
+        elif self.outcome is BootOutcome.TAKEN and ended and not self.booted:
+            self.outcome, self.deciding = BootOutcome.PANIC, SafeText(f"the guest reset itself after: {self.lines[-1]}")
         return said
 
     def recover(self, image: bytes, ended: bool) -> list[SafeText]:
@@ -88,10 +88,10 @@ class Console:
         for raw in found:
             self.lines.append(visible(raw))
             self._judge(raw, self.lines[-1])
-        if self.outcome is Outcome.TAKEN:
-            self.outcome, self.deciding = Outcome.NONE, NO_TEXT
+        if self.outcome is BootOutcome.TAKEN:
+            self.outcome, self.deciding = BootOutcome.NONE, NO_TEXT
             if ended:
-                self.outcome, self.deciding = Outcome.PANIC, SafeText(f"the guest reset itself after: {self.lines[-1]}")
+                self.outcome, self.deciding = BootOutcome.PANIC, SafeText(f"the guest reset itself after: {self.lines[-1]}")
         return list(self.lines)[-len(found) :] if found else []
 
     def _line(self, raw: bytes) -> list[SafeText]:
@@ -112,17 +112,17 @@ class Console:
         if match is not None:
             size, pos, seals = (int(match[n]) for n in (3, 4, 5))
             self.files.append(RetrievedFile(visible(match[1]), int(match[2], 16), size, pos, seals, int(match[6], 16)))
-        if self.outcome is Outcome.PANIC:
+        if self.outcome is BootOutcome.PANIC:
             return
         if _PANIC.search(message):
             if _END_OF_BOOT.search(message):
                 self.booted = True
             else:
-                self.outcome, self.deciding = Outcome.PANIC, said
+                self.outcome, self.deciding = BootOutcome.PANIC, said
         elif _DISABLED.search(message):
             # The reason stands in the line before.
-            self.outcome, self.deciding = Outcome.IGNORED, self._last_kho or said
-        elif _FOUND.search(message) and self.outcome is Outcome.NONE:
-            self.outcome, self.deciding = Outcome.TAKEN, said
+            self.outcome, self.deciding = BootOutcome.IGNORED, self._last_kho or said
+        elif _FOUND.search(message) and self.outcome is BootOutcome.NONE:
+            self.outcome, self.deciding = BootOutcome.TAKEN, said
         if message.startswith(b"KHO:"):
             self._last_kho = said

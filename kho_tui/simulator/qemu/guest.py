@@ -15,7 +15,7 @@ from time import monotonic
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.simulator.qemu.console import Console, Outcome, RetrievedFile
+from kho_tui.simulator.qemu.console import BootOutcome, Console, RetrievedFile
 from kho_tui.simulator.qemu.placement import Placed
 from kho_tui.simulator.qemu.ram import GuestRam, RamLayout, anonymous_file
 from kho_tui.text import SafeText, visible
@@ -44,7 +44,7 @@ class GuestOrder:
 class Ran:
     """What a guest did. ``ended``: by itself, before the limit. ``message``: what QEMU itself said."""
 
-    outcome: Outcome
+    outcome: BootOutcome
     deciding: SafeText
     files: tuple[RetrievedFile, ...]
     lines: tuple[SafeText, ...]

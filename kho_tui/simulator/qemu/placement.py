@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from kho_tui.abi.boot import KHO_DATA, SETUP_KEXEC_KHO
-from kho_tui.abi.scratch import KHO_SCRATCH
+from kho_tui.abi.scratch import KHO_SCRATCH, TABLE_ALIGNMENT
 from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.errors import InputError
 from kho_tui.layout.struct import Layout, Unit, u32, u64
@@ -20,8 +20,6 @@ from kho_tui.simulator.ranges import Ranges
 from kho_tui.text import human_size
 
 PAGE = 4096
-_TABLE_ALIGNMENT = 64 * 1024
-"""kexec places the scratch table so (kho-abi.md 7.4)."""
 
 SETUP_DATA = Layout(
     "SetupData",
@@ -117,7 +115,7 @@ def place(handed: Handed, layout: RamLayout, kernel: BzImage, initrd: bytes) -> 
     load = _take(free, handed, kernel.room, kernel.alignment, "the kernel", low, high)
     initrd_at = _take(free, handed, len(initrd), PAGE, "the initrd", 0, kernel.initrd_max + 1) if initrd else 0
     table = b"".join(KHO_SCRATCH.encode({"addr": start, "size": size}, "little") for start, size in handed.scratch)
-    table_at = _take(free, handed, len(table), _TABLE_ALIGNMENT, "the scratch table")
+    table_at = _take(free, handed, len(table), TABLE_ALIGNMENT, "the scratch table")
     values = {"fdt_addr": handed.fdt_phys, "fdt_size": PAGE, "scratch_addr": table_at, "scratch_size": len(table)}
     payload = KHO_DATA.encode(values, "little")
     node_at = _take(free, handed, PAGE, PAGE, "the setup_data node")

@@ -11,13 +11,13 @@ from typing import NoReturn
 
 from kho_tui.context import Context
 from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
-from kho_tui.simulator.qemu.console import Outcome, RetrievedFile
+from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.text import SafeText
 from kho_tui.views.cli.opened import write_json
 from kho_tui.views.cli.progress import StderrProgress
 from kho_tui.views.export.json_stream import Json
 
-EXIT_CODES = {Outcome.TAKEN: 0, Outcome.IGNORED: 1, Outcome.PANIC: 1, Outcome.NONE: 2}
+EXIT_CODES = {BootOutcome.TAKEN: 0, BootOutcome.IGNORED: 1, BootOutcome.PANIC: 1, BootOutcome.NONE: 2}
 _LAST_LINES = 10
 _SIGNALLED = 128
 
@@ -50,7 +50,7 @@ def boot_json(report: BootReport) -> Json:
     """The document of kho-tui.boot/1."""
     return {
         "schema": "kho-tui.boot/1",
-        "outcome": None if report.outcome is Outcome.NONE else report.outcome.value,
+        "outcome": None if report.outcome is BootOutcome.NONE else report.outcome.value,
         "deciding_line": report.deciding or None,
         "ended": report.ended,
         "cmdline": report.cmdline,
@@ -66,7 +66,7 @@ def _file_json(one: RetrievedFile) -> Json:
 
 
 def _conclusion(report: BootReport, request: BootRequest) -> Iterator[str]:
-    if report.outcome is Outcome.NONE:
+    if report.outcome is BootOutcome.NONE:
         yield from report.lines[-_LAST_LINES:]
     how = "the guest ended" if report.ended else f"the guest was ended after {request.limit:g} s"
     yield f"verdict: {report.outcome.value}" + (f": {report.deciding}" if report.deciding else f": {how} without a word about it")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.cost import RestoreCost
 from kho_tui.analysis.checks.registry import BY_CODE, EVERY_CODE
 from kho_tui.analysis.checks.report import Report, Result
-from kho_tui.analysis.checks.rule import Answer
 from kho_tui.errors import InputError
 from kho_tui.model.codes import CODES
 from kho_tui.model.facts import Missing

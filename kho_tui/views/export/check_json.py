@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.cost import RestoreCost
 from kho_tui.analysis.checks.report import Result
-from kho_tui.analysis.checks.rule import Answer
 from kho_tui.analysis.compat import Compatibility
 from kho_tui.model.codes import CODES
 from kho_tui.model.facts import known

@@ -12,7 +12,8 @@ from kho_tui.releases.receiver import Reception
 from kho_tui.simulator.faults.fault import Fault
 from kho_tui.text import visible
 from kho_tui.views.export.json_stream import Json
-from kho_tui.views.export.target_json import OUTCOMES, answer_json, consumers_json
+from kho_tui.views.export.target_json import answer_json, consumers_json
+from kho_tui.views.reception import OUTCOMES
 
 
 def kexec_json(done: Kexeced) -> Json:
@@ -96,7 +97,7 @@ def _fault(one: Fault) -> Json:
 def _reception(reception: Reception) -> dict[str, Json]:
     deciding = reception.deciding
     return {
-        "outcome": OUTCOMES[reception.outcome],
+        "outcome": OUTCOMES[reception.outcome].word,
         "release": reception.target.release.name,
         "deciding": None if deciding is None else answer_json(deciding),
         "consumers": consumers_json(reception),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
 from kho_tui.analysis.loading import Loading
-from kho_tui.releases.receiver import Answer, Outcome, Reception
+from kho_tui.releases.receiver import Answer, Reception
 from kho_tui.text import visible
 from kho_tui.views.export.json_stream import Json
+from kho_tui.views.reception import OUTCOMES
 
-OUTCOMES = {Outcome.TAKEN: "taken", Outcome.PART: "in part", Outcome.IGNORED: "ignored", Outcome.MISREAD: "misread", Outcome.PANIC: "panic"}
 _HOLDS = {True: "holds", False: "broken", None: "cannot tell"}
 
 
@@ -18,7 +18,7 @@ def target_json(found: Compatibility) -> Json:
     decided = found.outcome is not None
     return {
         "verdict": found.verdict,
-        "outcome": OUTCOMES[found.outcome] if found.outcome is not None else None,
+        "outcome": OUTCOMES[found.outcome].word if found.outcome is not None else None,
         "kernel": _kernel(found.target),
         "loads": found.loads,
         "loading": None if found.loading is None else _loading(found.loading),
@@ -33,7 +33,7 @@ def target_json(found: Compatibility) -> Json:
 def consumers_json(reception: Reception) -> Json:
     """What becomes of each consumer's part."""
     return [
-        {"name": visible(name), "outcome": OUTCOMES[outcome], "reason": visible(met)}
+        {"name": visible(name), "outcome": OUTCOMES[outcome].word, "reason": visible(met)}
         for name, (outcome, met) in reception.consumers.items()
     ]
 
@@ -68,7 +68,7 @@ def answer_json(answer: Answer) -> Json:
         "question": check.question,
         "answer": _HOLDS[answer.holds],
         "met": visible(answer.met),
-        "leads_to": OUTCOMES[check.fails],
+        "leads_to": OUTCOMES[check.fails].word,
         "consequence": check.consequence,
         "source": check.source,
     }

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kho_tui.model.codes import CODES
-from kho_tui.model.finding import Finding, Severity
+from kho_tui.model.finding import WORST_FIRST, Finding, Severity
 from kho_tui.model.path import EntityPath
+from kho_tui.releases.receiver import Outcome
 from kho_tui.text import NO_TEXT, SafeText, plural, visible
+from kho_tui.views.reception import OUTCOMES
 from kho_tui.views.tui.lines import Line, Role, spans
 from kho_tui.views.tui.loaded import Loaded
 
@@ -18,12 +20,10 @@ if TYPE_CHECKING:
     from kho_tui.analysis.compat import Compatibility
     from kho_tui.operations.judge_state import Judged
 
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 SEVERITY_ROLE: Mapping[str, Role] = {"error": Role.BAD, "warning": Role.WARN, "info": Role.TEXT}
 CHECK, TARGET, UNTOLD = "check", "target", "untold"
-KINDS = (*SEVERITIES, CHECK, TARGET, UNTOLD)
+KINDS = (*WORST_FIRST, CHECK, TARGET, UNTOLD)
 """First words of rows, in the order of the list."""
-OUTCOME_WORDS: Mapping[str, str] = {"TAKEN": "taken", "PART": "in part", "IGNORED": "ignored", "MISREAD": "misread", "PANIC": "panic"}
 CANNOT_TELL = "cannot tell"
 _WHOLE = EntityPath()
 
@@ -47,7 +47,7 @@ class CheckRow:
     @property
     def is_fault(self) -> bool:
         """Whether it is a finding or a broken rule."""
-        return self.kind in SEVERITIES
+        return self.kind in WORST_FIRST
 
 
 def faults(loaded: Loaded) -> list[CheckRow]:
@@ -104,7 +104,7 @@ def _lacking(result: Result) -> Iterator[SafeText]:
 
 
 def _verdict(report: Report) -> CheckRow:
-    from kho_tui.analysis.checks.rule import Answer
+    from kho_tui.analysis.checks.answer import Answer
 
     codes = [(answer, [one.code for one in report.of(answer) if one.code not in CODES]) for answer in Answer]
     counts = ", ".join(f"{len(some)} {answer.value}" for answer, some in codes if some)
@@ -115,7 +115,7 @@ def _verdict(report: Report) -> CheckRow:
 
 def outcome_word(found: Compatibility) -> str:
     """What becomes of the state, in a word or two."""
-    return CANNOT_TELL if found.outcome is None else OUTCOME_WORDS[found.outcome.name]
+    return CANNOT_TELL if found.outcome is None else OUTCOMES[found.outcome].word
 
 
 def outcome_reason(found: Compatibility) -> SafeText:
@@ -126,10 +126,10 @@ def outcome_reason(found: Compatibility) -> SafeText:
     return NO_TEXT if deciding is None else visible(deciding.met)
 
 
-def outcome_role(found: Compatibility) -> Role:
-    """Loud where the state is lost or worse."""
-    word = outcome_word(found)
-    return Role.BAD if word in ("panic", "misread") else Role.WARN if word in ("ignored", "in part") else Role.TEXT
+def outcome_role(outcome: Outcome | None, sound: Role) -> Role:
+    """Loud where the state is lost or worse; ``sound`` where it is not, or where that cannot be told."""
+    severity = None if outcome is None else OUTCOMES[outcome].severity
+    return sound if severity is None else SEVERITY_ROLE[severity]
 
 
 def _targets(judged: Judged) -> Iterator[CheckRow]:
@@ -138,7 +138,7 @@ def _targets(judged: Judged) -> Iterator[CheckRow]:
     for found in judged.releases:
         open_ = SafeText(f"{plural(len(found.open), 'thing')} cannot be told") if found.open else NO_TEXT
         said = ": ".join(part for part in (outcome_word(found), outcome_reason(found) or open_) if part)
-        yield CheckRow(TARGET, found.target.name, SafeText(said), outcome_role(found), more=tuple(_answer(found)))
+        yield CheckRow(TARGET, found.target.name, SafeText(said), outcome_role(found.outcome, Role.TEXT), more=tuple(_answer(found)))
 
 
 def _answer(found: Compatibility) -> Iterator[SafeText]:
@@ -182,7 +182,7 @@ def marks_of(rows: list[CheckRow]) -> Marks:
     at: dict[EntityPath, Severity] = {}
     above: dict[EntityPath, Severity] = {}
     for row in rows:
-        severity = next(one for one in SEVERITIES if one == row.kind)
+        severity = next(one for one in WORST_FIRST if one == row.kind)
         if severity == "info" or not row.where.parts:
             continue
         at.setdefault(row.where, severity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_UPTODATE
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entities.luo import file_standing, session_standing
 from kho_tui.model.facts import Missing, Status
@@ -14,8 +15,7 @@ from kho_tui.views.tui.theme import Glyphs
 
 _MOST_HOLES = 4
 _MOST_FLBS = 4
-_FLAGS = ((1, "dirty"), (2, "uptodate"))
-"""MEMFD_LUO_FOLIO_DIRTY and MEMFD_LUO_FOLIO_UPTODATE (include/linux/kho/abi/memfd.h, 6.19 to 7.3)."""
+_FLAGS = ((FOLIO_DIRTY, "dirty"), (FOLIO_UPTODATE, "uptodate"))
 
 
 def head_lines(luo: Luo | Missing, width: int, base: Base, glyphs: Glyphs) -> list[Line]:

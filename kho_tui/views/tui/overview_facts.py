@@ -11,13 +11,14 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entities.luo import session_standing
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.finding import WORST_FIRST
 from kho_tui.model.luo import Luo, Memfd, Session
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import sides_meant, sides_shown
 from kho_tui.model.state import LogLine, Scratch, Side, State
 from kho_tui.releases.table import Finalize, release_of
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
-from kho_tui.views.tui.check_rows import CHECK, SEVERITIES, TARGET, CheckRow, check_rows, outcome_word, verdict_line
+from kho_tui.views.tui.check_rows import CHECK, TARGET, CheckRow, check_rows, outcome_word, verdict_line
 from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
@@ -255,7 +256,7 @@ def _log(lines: Sequence[LogLine], entity: Entity) -> Section:
 def _findings(rows: Sequence[CheckRow], entity: Entity) -> Section:
     faults = [row for row in rows if row.is_fault]
     counts = Counter(row.kind for row in faults)
-    said = ", ".join(plural(counts[one], one) if one != "info" else f"{counts[one]} info" for one in SEVERITIES if counts[one])
+    said = ", ".join(plural(counts[one], one) if one != "info" else f"{counts[one]} info" for one in WORST_FIRST if counts[one])
     head = Entry(entity.title, SafeText(said or "none"), spot=ListSpot(Where.FINDINGS))
     entries = tuple(
         Entry(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from kho_tui.text import visible
 from kho_tui.views.reception import why
+from kho_tui.views.tui.check_rows import outcome_role
 from kho_tui.views.tui.lines import Line, Role, pad, spans
 from kho_tui.views.tui.table_view import TableView
 
 if TYPE_CHECKING:
     from kho_tui.operations.held_state import Prospect
 
-_ROLES = {"TAKEN": Role.NUMBER, "PART": Role.WARN, "IGNORED": Role.WARN, "MISREAD": Role.BAD, "PANIC": Role.BAD}
 _MOST_NAME = 20
 
 
@@ -47,7 +47,7 @@ class KernelsView(TableView):
         return [
             spans(
                 (f" {pad(_name(one), name)}  ", Role.NAME),
-                (pad(one.reception.outcome.value, outcome) + "  ", _ROLES[one.reception.outcome.name]),
+                (pad(one.reception.outcome.value, outcome) + "  ", outcome_role(one.reception.outcome, Role.NUMBER)),
                 (why(one.reception), Role.TEXT),
             )
             for one in self.prospects[start : start + count]

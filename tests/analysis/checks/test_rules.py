@@ -13,10 +13,11 @@ from captures import CHECKOUT, all_captures, sample
 from states.catalogue import STATES
 
 from kho_tui.analysis.checks import document
+from kho_tui.analysis.checks.answer import NAMED, Answer, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.registry import BY_CODE, RULES
 from kho_tui.analysis.checks.report import Report, check
-from kho_tui.analysis.checks.rule import NAMED, Answer, Case, Found, Span
+from kho_tui.analysis.checks.rule import Span
 from kho_tui.analysis.memory_map import memory_map
 from kho_tui.context import Context
 from kho_tui.model.codes import CODES
