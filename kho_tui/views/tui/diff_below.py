@@ -93,7 +93,7 @@ class DiffBelow(Vertical):
         self._mode = mode
         self._show_one()
         if was_focused:
-            self.shown.focus()
+            self.screen.set_focus(self.shown)
         self.draw_maps()
 
     def _show_one(self) -> None:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from captures import CHECKOUT
+from captures import CHECKOUT, sample
 from fake_state import HOSTILE, fake_state
+from textual import events
 from views.app_user import User, opening, using_state
 
 from kho_tui.context import Context
@@ -234,3 +235,16 @@ async def test_a_warning_about_the_reading_stays_in_sight() -> None:
         assert "changed while being read: kho/out/fdt" in user.bar
         await user.press("escape")
         assert "changed while being read" not in user.bar
+
+
+async def test_a_place_that_is_left_while_it_is_laid_out_anew_does_not_take_the_keys_back() -> None:
+    """The overview is when a check ends; a key that leads elsewhere may come before all of that is done."""
+    async with using_state(opening(str(sample("x86_64-7.3") / "1-pre")), start=ListSpot(Where.OVERVIEW)) as user:
+        assert user.state.body is not None
+        user.state.body.post_message(events.Resize(user.state.body.size, user.state.body.size))
+        user.send("2")
+        await user.settle()
+        assert user.where is Where.TREE
+        await user.press("j")
+        assert user.app.focused is user.tree.entities
+        assert user.tree.entities.cursor == 1
