@@ -19,6 +19,7 @@ from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.list_pane import Cell, ListColumn, ListPane
 from kho_tui.views.tui.paint import look_of
 from kho_tui.views.tui.table_view import TableView
+from kho_tui.views.tui.theme import Glyphs
 
 I64s = npt.NDArray[np.int64]
 
@@ -97,6 +98,13 @@ def _ranks(data: Data, *, largest_first: bool) -> npt.NDArray[np.integer]:
     return np.where(data.known, ranks, top) if isinstance(data, Numbers) else ranks
 
 
+def arrangement_note(words: str, order: str, glyphs: Glyphs) -> SafeText:
+    """Filter and sort for the bottom line, each empty where there is none."""
+    parts = [visible(words)] if words else []
+    parts += [SafeText(f"by {order}")] if order else []
+    return SafeText(f" {glyphs.dot} ".join(parts))
+
+
 class ArrangedPane(ListPane):
     """A list with a filter and a sort of its own. ``settled`` is called whenever it has come to show what it was told to."""
 
@@ -132,9 +140,7 @@ class ArrangedPane(ListPane):
     @property
     def note(self) -> SafeText:
         """Filter and sort, for the bottom line."""
-        parts = [visible(self.words)] if self.words else []
-        parts += [SafeText(f"by {self._order}")] if self._order else []
-        return SafeText(f" {look_of(self).glyphs.dot} ".join(parts)) if parts else NO_TEXT
+        return arrangement_note(self.words, self._order, look_of(self).glyphs)
 
     def take(self, listing: Listing, row: int = 0, doubt: SafeText = NO_TEXT) -> None:
         """Show a listing, with a row of it selected where it fits the filter. ``doubt``: why it may lack rows, empty where it is whole."""

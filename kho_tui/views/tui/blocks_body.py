@@ -9,37 +9,34 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from kho_tui.analysis.kinds import Lane
-from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.analysis.owned_blocks import NOBODY, OwnedRuns, blocks_of, owned_blocks
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.sides import no_side, sides_meant
+from kho_tui.model.sides import no_side
 from kho_tui.model.tracker import PreservedMap
-from kho_tui.operations.map_state import Mapped, whois
-from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
+from kho_tui.text import SafeText, human_size, visible
 from kho_tui.views.format import parse_address
 from kho_tui.views.query import Query, parse_query
 from kho_tui.views.tui.after_layout import after_layout
-from kho_tui.views.tui.background import Finished, Newest, Stoppable
+from kho_tui.views.tui.arranged_pane import arrangement_note
+from kho_tui.views.tui.background import Newest, Stoppable
 from kho_tui.views.tui.blocks_rows import COLUMNS, SORTS, Block, BlockView, OwnedBy
-from kho_tui.views.tui.body import Body, Stage
+from kho_tui.views.tui.blocks_words import about_block
+from kho_tui.views.tui.body import Stage
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, pad, spans, wrap
+from kho_tui.views.tui.lines import Line, Role, spans
 from kho_tui.views.tui.list_pane import ListPane
 from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
 from kho_tui.views.tui.paint import Panel, look_of
+from kho_tui.views.tui.sided_body import SidedBody
 from kho_tui.views.tui.table_view import TableView
 
-_LANES = (Lane.OWNER, Lane.TRACKER, Lane.SCRATCH, Lane.MACHINE)
-_KIND_WIDTH = 13
 
-
-class BlocksBody(Body):
+class BlocksBody(SidedBody):
     """The list is there at once; whose the blocks are comes from a thread.
 
     A ListSpot of this place has the number of the block in the tracker as its row and the side as its pane.
@@ -58,8 +55,6 @@ class BlocksBody(Body):
         super().__init__(stage)
         self.list = ListPane("blocks", id="blocks-list")
         self.about = Panel(id="blocks-about", raised=True)
-        self._sides = sides_meant(stage.loaded.state)
-        self._side = ""
         self._owned: OwnedBy | None = None
         self._shown: BlockView | None = None
         """What the list shows of them; what is known of owners meanwhile may already be more."""
@@ -76,11 +71,6 @@ class BlocksBody(Body):
         yield self.list
         yield self.about
 
-    @on(Finished)
-    def _finished(self, message: Finished) -> None:
-        message.stop()
-        message.deliver()
-
     # Where one is
 
     def arrive(self, spot: Spot | None) -> None:
@@ -88,20 +78,20 @@ class BlocksBody(Body):
         if isinstance(spot, ListSpot):
             self._set_filter(spot.words)
             self._sort = spot.sort if spot.sort in SORTS else SORTS[0]
-            side = spot.pane if spot.pane in self._sides else self._side or next(iter(self._sides), "")
-            if side == self._side and self._owned is not None:
+            side = self.side_for(spot.pane)
+            if side == self.side and self._owned is not None:
                 self._arrange(spot.row)
             else:
-                self._show_side(side, spot.row)
+                self.show_side(side, spot.row)
         elif self._owned is None and not self.list.nothing:
-            self._show_side(next(iter(self._sides), ""), 0)
+            self.show_side(self.side_for(None))
         elif self._owned is not None and self._owned.memory is None and not self._owners.is_running:
-            self._collect(self._side)
+            self._collect(self.side)
 
     @property
     def here(self) -> Spot | None:
         """The selected block, filter, sort and side."""
-        return ListSpot(self.WHERE, self._number, self._words, self._sort, self._side)
+        return ListSpot(self.WHERE, self._number, self._words, self._sort, self.side)
 
     @property
     def _number(self) -> int:
@@ -124,9 +114,9 @@ class BlocksBody(Body):
         """Side, block, owner."""
         block, shown = self.block, self._shown
         if block is None or shown is None:
-            return (SafeText(self._side),) if self._side else ()
+            return (SafeText(self.side),) if self.side else ()
         owner = (shown.owned.owner_text(block),) if shown.owned.memory is not None else ()
-        return (SafeText(self._side), SafeText(f"block {block.number}"), *owner)
+        return (SafeText(self.side), SafeText(f"block {block.number}"), *owner)
 
     @property
     def panes(self) -> Sequence[Widget]:
@@ -136,9 +126,7 @@ class BlocksBody(Body):
     @property
     def note(self) -> SafeText:
         """The filter, and a sort that is not by address."""
-        parts = [visible(self._words)] if self._words else []
-        parts += [SafeText(f"by {self._sort}")] if self._sort != SORTS[0] else []
-        return SafeText(f" {look_of(self).glyphs.dot} ".join(parts)) if parts else NO_TEXT
+        return arrangement_note(self._words, self._sort if self._sort != SORTS[0] else "", look_of(self).glyphs)
 
     @property
     def selection(self) -> Value | None:
@@ -150,17 +138,18 @@ class BlocksBody(Body):
     def place(self) -> MapPlace | None:
         """The block in the map."""
         block = self.block
-        return None if block is None else MapPlace(self._side, block.address, block.size)
+        return None if block is None else MapPlace(self.side, block.address, block.size)
 
     @property
     def command(self) -> tuple[str, ...]:
         """``show --blocks`` of the side."""
-        return ("show", *(("--side", self._side) if self._side in ("in", "out") else ()), "--blocks")
+        return ("show", *self.side_option, "--blocks")
 
     # What is shown
 
-    def _show_side(self, side: str, number: int) -> None:
-        self._side, self._owned, self._shown, self._wanted = side, None, None, number
+    def show_side(self, side: str, row: int = 0) -> None:
+        """Show a side with the block of this number selected."""
+        self.side, self._owned, self._shown, self._wanted = side, None, None, row
         state = self.stage.loaded.state
         if not side:
             self._say_nothing(no_side(state))
@@ -173,7 +162,7 @@ class BlocksBody(Body):
             self._tell()
             return
         self._owned = OwnedBy(blocks_of(preserved.runs))
-        self._arrange(number)
+        self._arrange(row)
         self._collect(side)
 
     def _say_nothing(self, why: SafeText) -> None:
@@ -193,7 +182,7 @@ class BlocksBody(Body):
             return found
 
         def done(owned: OwnedBy) -> None:
-            if side == self._side:
+            if side == self.side:
                 self._owned = owned
                 self._arrange(self._number)
 
@@ -226,12 +215,12 @@ class BlocksBody(Body):
 
     @property
     def _is_part(self) -> bool:
-        return self.stage.loaded.state.sides[self._side].preserved.status is not Status.DECODED
+        return self.stage.loaded.state.sides[self.side].preserved.status is not Status.DECODED
 
     def _title(self, owned: OwnedBy, view: OwnedRuns, query: Query | None) -> SafeText:
         bound = "at least " if self._is_part else ""
         part = f"{bound}{view.blocks} of " if query is not None else ""
-        return SafeText(f"blocks of {self._side}: {part}{bound}{owned.pieces.blocks}, {human_size(view.bytes)}")
+        return SafeText(f"blocks of {self.side}: {part}{bound}{owned.pieces.blocks}, {human_size(view.bytes)}")
 
     def on_resize(self, _event: events.Resize) -> None:
         """Share the new size."""
@@ -258,41 +247,13 @@ class BlocksBody(Body):
     def _tell(self) -> None:
         block = self.block
         shown = self._shown
-        lines = [] if block is None or shown is None else self._about(block, shown.owned.memory, self.size.width - 4)
+        lines: list[Line] = []
+        if block is not None and shown is not None:
+            state = self.stage.loaded.state
+            memory, width = shown.owned.memory, self.size.width - 4
+            lines = about_block(block, state, state.sides[self.side], memory, width, look_of(self).glyphs)
         self.about.show([(*spans(("  ", Role.TEXT)), *line) for line in lines[: self._about_height]])
         self.stage.moved()
-
-    def _about(self, block: Block, memory: MemoryMap | None, width: int) -> list[Line]:
-        glyphs = look_of(self).glyphs
-        pages = plural(block.size // self.stage.loaded.page_size, "page")
-        what = f"  order {block.order}: {pages}, {human_size(block.size)}"
-        lines = [spans((f"{block.address:#x} - {block.address + block.size - 1:#x}", Role.ADDRESS), (what, Role.NUMBER))]
-        state = self.stage.loaded.state
-        side = state.sides[self._side]
-        if memory is not None:
-            found = whois(Mapped(state, side, memory), None, self._telling_address(block, memory))
-            lines += wrap(found.standing, width, 2, Role.DIM if block.claim != NOBODY else Role.WARN, glyphs.ellipsis)
-            layers = sorted(
-                (one for one in found.layers if one.hit.kind.value.lane in _LANES), key=lambda one: _LANES.index(one.hit.kind.value.lane)
-            )
-            for layer in layers:
-                way = wrap(layer.way, width - _KIND_WIDTH, 2, Role.TEXT, glyphs.ellipsis)
-                names = (layer.hit.kind.label, *[""] * len(way))
-                lines += [(*spans((pad(name, _KIND_WIDTH), Role.NAME)), *line) for name, line in zip(names, way, strict=False)]
-        if side.preserved.status is not Status.DECODED:
-            lines[1:1] = wrap(SafeText(f"{side.preserved.status.value}: {side.preserved.reason}"), width, 2, Role.WARN, glyphs.ellipsis)
-        return lines
-
-    @staticmethod
-    def _telling_address(block: Block, memory: MemoryMap) -> int:
-        """The first address of the block that its owner holds."""
-        if block.claim == NOBODY:
-            return block.address
-        claim = memory.claims[block.claim]
-        regions = memory.layers[claim.kind]
-        near = regions.within(block.address, block.address + block.size)
-        mine = near[regions.owner[near] == block.claim]
-        return max(block.address, int(regions.start[mine[0]])) if len(mine) else block.address
 
     # Keys
 
@@ -340,13 +301,6 @@ class BlocksBody(Body):
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
         self._arrange(self._number)
 
-    def action_side(self) -> None:
-        """The blocks of the next side."""
-        if len(self._sides) < 2:
-            self.stage.bottom.say("this state has only one side", Role.DIM)
-        else:
-            self._show_side(self._sides[(self._sides.index(self._side) + 1) % len(self._sides)], 0)
-
     def stop(self) -> bool:
         """Esc: stop collecting owners, else drop the filter."""
         if self._owners.is_running:
@@ -385,7 +339,7 @@ class BlocksBody(Body):
 
     def show_address(self, address: int) -> bool:
         """To the block that holds an address."""
-        preserved = self.stage.loaded.state.sides[self._side].preserved if self._side else None
+        preserved = self.stage.loaded.state.sides[self.side].preserved if self.side else None
         shown = self._shown
         if not isinstance(preserved, PreservedMap) or shown is None:
             return False

@@ -13,12 +13,12 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import File, Luo, NotWritten, Session
-from kho_tui.model.sides import no_side, sides_meant
+from kho_tui.model.sides import no_side
 from kho_tui.text import NO_TEXT, SafeText, visible
 from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.arranged_pane import ArrangedPane
-from kho_tui.views.tui.background import Finished, Newest
-from kho_tui.views.tui.body import Body, Stage
+from kho_tui.views.tui.background import Newest
+from kho_tui.views.tui.body import Stage
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Line, Role, spans
@@ -32,9 +32,10 @@ from kho_tui.views.tui.luo_rows import (
     folio_list,
     luo_of,
 )
-from kho_tui.views.tui.luo_words import about_file, about_folio, about_session, head_lines
+from kho_tui.views.tui.luo_words import about_file, about_folio, about_session, doubt_of, files_title, head_lines, sessions_title
 from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
 from kho_tui.views.tui.paint import Panel, look_of
+from kho_tui.views.tui.sided_body import SidedBody
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.theme import Glyphs
 
@@ -44,7 +45,7 @@ _LEAST_PANE = 3
 _NO_LUO = SafeText("LUO hands over nothing on this side")
 
 
-class LuoBody(Body):
+class LuoBody(SidedBody):
     """Three lists, of which the one with the focus has most of the height.
 
     A ListSpot of this place has the row of the pane with the focus as its row, and as its pane ``side:pane:session:file``; a bare one means
@@ -68,8 +69,6 @@ class LuoBody(Body):
         self.files = ArrangedPane("files", FILE_UNITS, page_size, self._files_settled, id="luo-files")
         self.folios = ArrangedPane("folios", FOLIO_UNITS, page_size, self._share_height, id="luo-folios")
         self.about = Panel(id="luo-about", raised=True)
-        self._sides = sides_meant(stage.loaded.state)
-        self._side = ""
         self._luo: Luo | Missing | None = None
         self._current = self.sessions
         self._session: Session | None = None
@@ -87,18 +86,13 @@ class LuoBody(Body):
         yield self.folios
         yield self.about
 
-    @on(Finished)
-    def _finished(self, message: Finished) -> None:
-        message.stop()
-        message.deliver()
-
     # Where one is
 
     def arrive(self, spot: Spot | None) -> None:
         """Show LUO, or go to a row of it."""
         if not isinstance(spot, ListSpot):
             if self.sessions.rows is None and not self.sessions.nothing:
-                self._show_side(next(iter(self._sides), ""), 0)
+                self.show_side(self.side_for(None))
             return
         side, name, rows = _read_pane(spot.pane)
         pane = next((pane for pane in self._panes if pane.id == f"luo-{name}"), self.sessions)
@@ -107,7 +101,7 @@ class LuoBody(Body):
         wanted = [spot.row, 0] if pane is self.sessions else [wanted[0], spot.row] if pane is self.files else wanted
         self._wanted = {"files": wanted[1], "folios": spot.row if pane is self.folios else 0}
         self._current = pane
-        self._show_side(side if side in self._sides else self._side or next(iter(self._sides), ""), wanted[0])
+        self.show_side(self.side_for(side), wanted[0])
         if self.is_mounted and self.screen.focused in self._panes:
             self.screen.set_focus(pane)
 
@@ -116,7 +110,7 @@ class LuoBody(Body):
         """The selected rows, filter and sort of the pane with the focus."""
         pane = self._current
         name = (pane.id or "").removeprefix("luo-")
-        place = f"{self._side}:{name}:{self.sessions.row or 0}:{self.files.row or 0}"
+        place = f"{self.side}:{name}:{self.sessions.row or 0}:{self.files.row or 0}"
         return ListSpot(self.WHERE, pane.row or 0, pane.words, pane.order, place)
 
     @property
@@ -136,7 +130,7 @@ class LuoBody(Body):
     @property
     def trail(self) -> tuple[SafeText, ...]:
         """Side, session, token, folio, as far as the focus has come."""
-        parts = [SafeText(self._side)] if self._side else []
+        parts = [SafeText(self.side)] if self.side else []
         depth = self._panes.index(self._current)
         if self._session is not None:
             parts.append(visible(self._session.name))
@@ -169,17 +163,16 @@ class LuoBody(Body):
         row = self.folios.row
         if self._current is self.folios and self._folios is not None and row is not None:
             order = self._folios.order(row)
-            return MapPlace(self._side, self._address(row), self.stage.loaded.page_size << (order if isinstance(order, int) else 0))
+            return MapPlace(self.side, self._address(row), self.stage.loaded.page_size << (order if isinstance(order, int) else 0))
         one = self._file if self._current is self.files else self._session
         if one is None:
             return None
-        return MapPlace(self._side, one.record.place.phys, len(one.record.data), one.path)
+        return MapPlace(self.side, one.record.place.phys, len(one.record.data), one.path)
 
     @property
     def command(self) -> tuple[str, ...]:
         """``show`` of the side; with every folio where the folios have the focus."""
-        side = ("--side", self._side) if self._side in ("in", "out") else ()
-        return ("show", *side, *(("--blocks",) if self._current is self.folios else ()))
+        return ("show", *self.side_option, *(("--blocks",) if self._current is self.folios else ()))
 
     def _address(self, row: int) -> int:
         assert self._folios is not None
@@ -187,8 +180,9 @@ class LuoBody(Body):
 
     # What is shown
 
-    def _show_side(self, side: str, session: int) -> None:
-        self._side = side
+    def show_side(self, side: str, row: int = 0) -> None:
+        """Show LUO of a side with the session of this row selected."""
+        self.side = side
         state = self.stage.loaded.state
         luo = luo_of(state.sides[side]) if side else None
         self._luo = luo
@@ -198,27 +192,24 @@ class LuoBody(Body):
         elif isinstance(found, Missing):
             self.sessions.take_nothing(found.reason if isinstance(found, NotWritten) else found)
         else:
-            self.sessions.take(SessionRows(found.sessions), session, _doubt(found.status, found.reason))
+            self.sessions.take(SessionRows(found.sessions), row, doubt_of(found.status, found.reason))
 
     def _sessions_settled(self) -> None:
         found = self._luo.sessions if isinstance(self._luo, Luo) else None
         row = self.sessions.row
         self._session = None if row is None or found is None or isinstance(found, Missing) else found.sessions[row]
-        told = self._luo.sessions if isinstance(self._luo, Luo) else None
-        bound = "" if told is None or isinstance(told, Missing) else _bound(len(told.sessions), told.status, told.reason)
-        self.sessions.set_title(SafeText(f"sessions of {self._side}{bound}" if self._side else "sessions"))
+        self.sessions.set_title(sessions_title(self.side, found))
         session, wanted = self._session, self._wanted["files"]
         self._wanted["files"] = 0
         if session is None:
             self.files.set_title(SafeText("files"))
             self.files.take_nothing(NO_TEXT)
             return
-        bound = "" if isinstance(session.files, Missing) else _bound(len(session.files), session.status, session.reason)
-        self.files.set_title(SafeText(f"files of {visible(session.name) or '(no name)'}{bound}"))
+        self.files.set_title(files_title(session))
         if isinstance(session.files, Missing):
             self.files.take_nothing(session.files)
         else:
-            self.files.take(FileRows(session.files), wanted, _doubt(session.status, session.reason))
+            self.files.take(FileRows(session.files), wanted, doubt_of(session.status, session.reason))
 
     def _files_settled(self) -> None:
         session, row = self._session, self.files.row
@@ -241,9 +232,9 @@ class LuoBody(Body):
             self.folios.take_nothing(folios)
             return
         size = memfd.record.integer("size")
-        listing = folio_list(folios.table, self.stage.loaded.state.sides[self._side], self.stage.loaded.page_size)
+        listing = folio_list(folios.table, self.stage.loaded.state.sides[self.side], self.stage.loaded.page_size)
         self._folios, self._holes = listing, None
-        self.folios.take(listing, wanted, _doubt(folios.status, folios.reason))
+        self.folios.take(listing, wanted, doubt_of(folios.status, folios.reason))
         if folios.status is Status.DECODED:
             self._looking.run(lambda: listing.holes(size), self._looked, lambda text: self.stage.bottom.say(text, Role.BAD))
 
@@ -347,13 +338,6 @@ class LuoBody(Body):
         self._current.next_order()
         self.stage.moved()
 
-    def action_side(self) -> None:
-        """LUO on the next side."""
-        if len(self._sides) < 2:
-            self.stage.bottom.say("this state has only one side", Role.DIM)
-        else:
-            self._show_side(self._sides[(self._sides.index(self._side) + 1) % len(self._sides)], 0)
-
     def stop(self) -> bool:
         """Esc drops the filter of the pane with the focus."""
         if not self._current.words:
@@ -376,13 +360,3 @@ def _read_pane(text: str | None) -> tuple[str, str, list[int]]:
     side, _, rest = (text or "").partition(":")
     name, _, rows = rest.partition(":")
     return side, name, [int(part) for part in rows.split(":") if part.isdecimal()]
-
-
-def _doubt(status: Status, reason: SafeText) -> SafeText:
-    """Why a list may lack rows; empty where it is whole."""
-    return NO_TEXT if status is Status.DECODED else SafeText(f"{status.value}: {reason}")
-
-
-def _bound(count: int, status: Status, reason: SafeText) -> str:
-    """What the title of a list says of one that may lack rows."""
-    return "" if status is Status.DECODED else f", at least {count}: {status.value}: {reason}"

@@ -6,8 +6,8 @@ from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_UPTODATE
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entities.luo import file_standing, session_standing
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session
-from kho_tui.text import SafeText, human_size, plural, visible
+from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session, SessionList
+from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 from kho_tui.views.format import Base, format_value, plain_value
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, spans, width_of, wrap
 from kho_tui.views.tui.luo_rows import FolioList, seals_of
@@ -50,6 +50,27 @@ def _flb_line(flbs: FlbList, base: Base, glyphs: Glyphs, *, in_full: bool) -> Li
     if flbs.status is not Status.DECODED:
         line += spans((f"  {flbs.status.value}: {flbs.reason}", STATUS_ROLE[flbs.status]))
     return line
+
+
+def sessions_title(side: str, sessions: SessionList | Missing | None) -> SafeText:
+    """Of the list of sessions: whose they are, and how many there are at least where not all of them could be read."""
+    bound = "" if sessions is None or isinstance(sessions, Missing) else _bound(len(sessions.sessions), sessions.status, sessions.reason)
+    return SafeText(f"sessions of {side}{bound}" if side else "sessions")
+
+
+def files_title(session: Session) -> SafeText:
+    """Of the list of a session's files, likewise."""
+    bound = "" if isinstance(session.files, Missing) else _bound(len(session.files), session.status, session.reason)
+    return SafeText(f"files of {visible(session.name) or '(no name)'}{bound}")
+
+
+def doubt_of(status: Status, reason: SafeText) -> SafeText:
+    """Why a list may lack rows; empty where it is whole."""
+    return NO_TEXT if status is Status.DECODED else SafeText(f"{status.value}: {reason}")
+
+
+def _bound(count: int, status: Status, reason: SafeText) -> str:
+    return "" if status is Status.DECODED else f", at least {count}: {status.value}: {reason}"
 
 
 def about_session(session: Session, width: int, glyphs: Glyphs) -> list[Line]:

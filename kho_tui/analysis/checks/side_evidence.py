@@ -1,0 +1,144 @@
+"""What rules look at: one side of a state, its root FDT and what decoding met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.analysis.checks.answer import SUBTREES, Found
+from kho_tui.analysis.memory_map import MemoryMap
+from kho_tui.context import Context
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.platform import MAX_PAGE_ORDERS, PAGEBLOCK_ORDERS
+from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.model.facts import Missing
+from kho_tui.model.finding import Finding
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import Root, Side, State, Subtree
+from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.text import SafeText, visible
+
+
+@dataclass(frozen=True, eq=False)
+class SideEvidence:
+    """``held`` is the captured memory; ``after`` the state of the kernel that took over."""
+
+    state: State
+    side: Side
+    memory: MemoryMap
+    held: PhysicalMemory | None
+    context: Context
+    after: State | None = None
+
+    @property
+    def path(self) -> EntityPath:
+        """The side."""
+        return EntityPath((self.side.name,))
+
+    @property
+    def tracker_path(self) -> EntityPath:
+        """The side's tracker."""
+        return self.path.child("preserved")
+
+    @property
+    def page_size(self) -> int:
+        """Bytes of a page."""
+        return self.state.machine.platform.page_size
+
+    @property
+    def page_shift(self) -> int:
+        """log2 of the page size."""
+        return self.state.machine.platform.page_shift
+
+    @property
+    def max_order(self) -> int:
+        """MAX_PAGE_ORDER as it is configured by default."""
+        return MAX_PAGE_ORDERS.get(self.page_size, MAX_PAGE_ORDERS[4096])
+
+    @property
+    def pageblock_order(self) -> int:
+        """pageblock_order as it is configured by default."""
+        return PAGEBLOCK_ORDERS.get(self.page_size, PAGEBLOCK_ORDERS[4096])
+
+    @property
+    def successor(self) -> Side | None:
+        """What the next kernel hands out in its turn, where it took this handover over."""
+        return None if self.after is None or "in" not in self.after.sides else self.after.sides.get("out")
+
+    @cached_property
+    def releases(self) -> tuple[Release, ...]:
+        """The releases that may have written the side: one where the state says which, else those of its formats."""
+        root = self.side.root
+        version = None if isinstance(root, Missing) else root.compatible
+        named = release_of(self.state.machine.release if self.side.name == "out" else self.side.writer)
+        fitting = tuple(r for r in RELEASES if r.root == version)
+        if named is not None and (named in fitting or not fitting or self.side.name == "out"):
+            return (named,)
+        with_luo = tuple(r for r in fitting if r.luo is not None)
+        return (with_luo if any(s.name == LUO_NAME for s in self.side.subtrees) and with_luo else fitting) or RELEASES
+
+    @property
+    def release(self) -> Release | None:
+        """The release that wrote the side, where it is settled."""
+        return self.releases[0] if len(self.releases) == 1 else None
+
+    # The root FDT
+
+    def root(self, found: Found) -> Root | None:
+        """The root FDT."""
+        return found.need(self.side.root, "root FDT")
+
+    def root_node(self, found: Found) -> Node | None:
+        """The root node of the root FDT."""
+        root = self.root(found)
+        if root is not None and root.view.tree.root is None:
+            found.lack("root FDT", "it holds no readable node")
+        return None if root is None else root.view.tree.root
+
+    @cached_property
+    def root_damaged(self) -> SafeText | None:
+        """Why something that is missing in the root FDT may only be unreadable, None where the FDT is sound."""
+        if isinstance(self.side.root, Missing) or not self.side.root.view.tree.salvaged:
+            return None
+        return SafeText("the root FDT is cut short or damaged")
+
+    def subtree_nodes(self, found: Found) -> tuple[Node, ...]:
+        """The nodes that stand for subtrees; what a cut FDT does not show is noted as a lack."""
+        node = self.root_node(found)
+        if node is not None and not node.complete:
+            found.lack(SUBTREES, self.root_damaged or "the root FDT is cut short")
+        return () if node is None else tuple(one for one in node.children if one.complete)
+
+    def subtrees(self, found: Found) -> tuple[Subtree, ...]:
+        """The subtrees that are handed over."""
+        if not self.side.subtrees_told:
+            found.lack(SUBTREES, "nothing in this capture lists them")
+        elif self.root_damaged:
+            found.lack(SUBTREES, self.root_damaged)
+        elif not self.side.handed_over:
+            found.not_here("no subtree is handed over")
+        return self.side.handed_over
+
+    def subtree(self, name: bytes, found: Found) -> Subtree | None:
+        """The subtree of this name, the first one where there are more: that is what a kernel finds."""
+        one = self.named(name)
+        if one is None:
+            self.subtrees(found)
+            found.not_here(f"no subtree {visible(name)}")
+        return one
+
+    def named(self, name: bytes) -> Subtree | None:
+        """The subtree of this name, if it is handed over."""
+        return next((one for one in self.side.handed_over if one.name == name), None)
+
+    # What decoding itself met
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What decoding says of this side, or of the whole state."""
+        return self.state.only(self.side.name).findings
+
+    def met(self, where: EntityPath, *codes: str) -> tuple[Finding, ...]:
+        """What decoding met at one place."""
+        return tuple(one for one in self.findings if one.where == where and one.code in codes)
