@@ -121,6 +121,8 @@ class User:
         before: list[list[Segment]] = []
         while same < 5:
             await self.settle()
+            # What lies below a modal was drawn when that opened, be it laid out by then or not.
+            self.app.screen.refresh()
             await asyncio.sleep(0.02)
             shown = [list(strip) for strip in self.app.screen._compositor.render_strips()]
             same = same + 1 if shown == before else 0

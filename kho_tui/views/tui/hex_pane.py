@@ -107,11 +107,12 @@ class HexPane(TableView):
 
     def mark(self, place: Place | None, size: int) -> None:
         """Mark the bytes of a value and go to them; nothing where they are not among the blobs."""
-        self._mark = self._find(place, size)
+        before, self._mark = self._mark, self._find(place, size)
         if self._mark is not None:
             self._go(self._mark.blob, self._mark.first)
         self._entitle()
-        self.contents_changed()
+        if self._mark != before:
+            self.contents_changed()
 
     def mark_around(self, place: Place | None, size: int) -> None:
         """Mark the bytes of a value around the cursor, which stays; ``place`` None: nothing is marked any more."""

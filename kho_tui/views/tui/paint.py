@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -53,14 +54,19 @@ class Panel(Widget):
         self._lines: tuple[Line, ...] = ()
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Draw these lines from now on."""
-        self._lines = tuple(lines)
-        self.refresh()
+        """Draw these lines from now on; where they are the same, nothing is drawn."""
+        before, self._lines = self._lines, tuple(lines)
+        if self._lines != before:
+            self.refresh()
 
     @property
     def shown(self) -> str:
         """The text of the panel, for tests."""
         return "\n".join("".join(span.text for span in line) for line in self._lines)
+
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        # Nothing in a panel is laid out: its new size must not ask for another layout right after the one that gave it.
+        return super()._size_updated(size, virtual_size, container_size, layout=False)
 
     def render_line(self, y: int) -> Strip:
         """One line of the panel."""

@@ -77,6 +77,8 @@ class RightSide(Vertical):
         self._share_height()
         if location is not None and location.pane is not None:
             self.screen.set_focus(self.screen.query_one(f"#{location.pane}", TableView))
+        # At once, so that the first drawing is the last one wherever no size changes.
+        self._selection_changed()
         after_layout(self, self._laid_out)
 
     def _laid_out(self) -> None:

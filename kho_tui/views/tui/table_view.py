@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -100,8 +100,9 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def set_title(self, title: SafeText) -> None:
         """Change the words in the title line."""
-        self._title = title
-        self.refresh()
+        before, self._title = self._title, title
+        if title != before:
+            self.refresh()
 
     def rows_changed(self, cursor: int = 0) -> None:
         """There are other rows now."""
@@ -114,18 +115,19 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         """Put the cursor on a row, or on the nearest there is, and show it."""
         self.cursor = max(0, min(row, self.row_count() - 1))
         self._show_cursor()
-        self.refresh()
 
     def validate_cursor(self, row: int) -> int:
         """Only rows there are."""
         return max(0, min(row, self.row_count() - 1))
 
-    def watch_cursor(self, _old: int, _new: int) -> None:
+    def watch_cursor(self, old: int, new: int) -> None:
         """Tell whoever shows what the cursor is on."""
         self._pending_g = False
         self._centered = False
         self._show_cursor()
-        self.refresh()
+        width, top = self.size.width, self.scroll_offset.y - self.head_lines
+        # What scrolled is drawn anew as a whole; else only the title, which counts, and the two rows.
+        self.refresh(*(Region(0, y, width, 1) for y in (0, old - top, new - top)))
         self.post_message(self.Moved(self))
 
     def on_resize(self, _event: events.Resize) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from textual import on
 from textual.app import ComposeResult
@@ -24,6 +25,9 @@ from kho_tui.views.tui.right_side import RightSide
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.tree_pane import TreePane
 
+_LONGEST_HELD = 0.02
+"""Seconds that a moved cursor may wait for what it is on."""
+
 
 class TreeBody(Body):
     """Selecting in the tree reads the entity's detail beside the screen; everything else follows the selection."""
@@ -37,6 +41,8 @@ class TreeBody(Body):
         self.entities = TreePane(stage.tree_model, stage.changes, id="tree")
         self.right = RightSide(id="right")
         self._detail = Newest(self)
+        self._held = ExitStack()
+        """Drawing is held back while there is anything in it."""
         self._walk = Stoppable(self)
 
     def compose(self) -> ComposeResult:
@@ -123,8 +129,20 @@ class TreeBody(Body):
             self.stage.bottom.clear()
             self.right.show(entity, detail, location if self.display else None)
             self._keep_focus()
+            self._held.close()
 
-        self._detail.run(lambda: read_detail(entity), done, lambda text: self.stage.bottom.say(text, Role.BAD))
+        def failed(text: SafeText) -> None:
+            self.stage.bottom.say(text, Role.BAD)
+            self._held.close()
+
+        self._hold_drawing()
+        self._detail.run(lambda: read_detail(entity), done, failed)
+
+    def _hold_drawing(self) -> None:
+        """Most details are read at once: the moved cursor and what it is on are then one drawing. Not longer than would be noticed."""
+        self._held.close()
+        self._held.enter_context(self.app.batch_update())
+        self.set_timer(_LONGEST_HELD, self._held.close)
 
     def on_resize(self) -> None:
         """A pane may have had to go."""
