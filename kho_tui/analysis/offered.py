@@ -12,10 +12,11 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Damaged, Missing, Status, known
-from kho_tui.model.luo import Luo, NotWritten, SessionList
+from kho_tui.model.luo import Luo, NotWritten, Session, SessionList
 from kho_tui.model.state import KhoTest, Memblock, Root, Side, State, Subtree
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.receiver import Offered, OfferedLuo, OfferedRegion, OfferedSubtree
+from kho_tui.releases.sessions import OfferedSession, OfferedSessions
 from kho_tui.releases.table import Attach, Finalize, release_of
 from kho_tui.text import c_string
 
@@ -150,13 +151,13 @@ def _luo(side: Side, state: State) -> tuple[OfferedLuo | None, bool]:
     if subtree is None or isinstance(subtree.blob, Missing) or subtree.status is Status.STALE:
         return None, subtree is None
     content = subtree.content if isinstance(subtree.content, Luo) else None
-    files = _files(content)
+    listed = _listed(content)
     root = None if subtree.fdt is None else subtree.fdt.tree.root
     if root is None:
         data = subtree.blob.data
         version = c_string(data[:8]) if data.startswith(STRUCT_PREFIX) or len(data) >= 8 else None
         size = known(subtree.size) or len(data)
-        return OfferedLuo("struct", version, size=size, chain_fault=_chain_fault(content, state), handlers=files), True
+        return OfferedLuo("struct", version, size=size, chain_fault=_chain_fault(content, state), listed=listed), True
     session, flb = root.child(SESSION_NODE_NAME), root.child(FLB_NODE_NAME)
     return OfferedLuo(
         "fdt",
@@ -166,7 +167,7 @@ def _luo(side: Side, state: State) -> tuple[OfferedLuo | None, bool]:
         None if session is None else compatible_of(session),
         flb is not None and _has_u64(flb, b"luo-flb-header"),
         None if flb is None else compatible_of(flb),
-        handlers=files,
+        listed=listed,
     ), True
 
 
@@ -175,15 +176,24 @@ def _has_u64(node: Node, name: bytes) -> bool:
     return found is not None and len(found.data) == 8
 
 
-def _files(luo: Luo | None) -> frozenset[bytes] | None:
-    if luo is None or isinstance(luo.sessions, Missing) or luo.sessions.status is not Status.DECODED:
+def _listed(luo: Luo | None) -> OfferedSessions | None:
+    if luo is None:
         return None
-    handlers: set[bytes] = set()
-    for session in luo.sessions.sessions:
-        if isinstance(session.files, Missing):
-            return None
-        handlers |= {file.compatible for file in session.files}
-    return frozenset(handlers)
+    found = luo.sessions
+    if isinstance(found, Missing):
+        return OfferedSessions((), str(found.reason)) if isinstance(found, Damaged) and luo.sessions_at else None
+    damage = str(found.reason) if found.status is Status.DAMAGED else ""
+    return OfferedSessions(tuple(_session(one) for one in found.sessions), damage, found.status is not Status.PARTIAL)
+
+
+def _session(session: Session) -> OfferedSession:
+    files, damage = session.files, str(session.reason) if session.status is Status.DAMAGED else ""
+    counts = tuple(one.integer("count") for one in session.blocks if one.layout is KHO_BLOCK_HEADER_SER)
+    if isinstance(files, Missing):
+        damage = str(files.reason) if isinstance(files, Damaged) else damage
+        return OfferedSession(session.name, session.files_at != 0, counts, None, damage)
+    handlers = None if session.status is Status.PARTIAL else tuple(one.compatible for one in files)
+    return OfferedSession(session.name, session.files_at != 0, counts, handlers, damage)
 
 
 def _chain_fault(luo: Luo | None, state: State) -> str | None:

@@ -17,6 +17,7 @@ from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.layout.place import Origin, Place
+from kho_tui.releases.sessions import OfferedSessions, unmade, without_handler
 from kho_tui.releases.table import Release
 
 FDT_MAGIC = 0xD00DFEED
@@ -24,13 +25,18 @@ _INT_MAX = 2**31 - 1
 
 
 class Outcome(Enum):
-    """What becomes of a state, or of one consumer's part of it. The value is the word shown; later ones are worse."""
+    """What becomes of a state, or of one consumer's part of it. The value is the word shown; in the order of ``rank``."""
 
     TAKEN = "taken"
     PART = "taken in part"
     IGNORED = "ignored"
     MISREAD = "misread silently"
     PANIC = "panic"
+
+    @property
+    def rank(self) -> int:
+        """How bad it is."""
+        return list(Outcome).index(self)
 
 
 class Stage(Enum):
@@ -47,7 +53,7 @@ class OfferedLuo:
     """LUO's part as its reader meets it; None: cannot be told.
 
     ``form``: "fdt" or "struct". ``chain_fault`` says what is wrong with the chain of session blocks, empty: nothing.
-    ``handlers``: compatible strings of the files, None where they cannot be read.
+    ``listed``: its sessions, None where they cannot be read.
     """
 
     form: str | None
@@ -59,9 +65,12 @@ class OfferedLuo:
     flb_compatible: bytes | None = None
     size: int | None = None
     chain_fault: str | None = None
-    handlers: frozenset[bytes] | None = None
-    session_count: int | None = None
-    file_count: int | None = None
+    listed: OfferedSessions | None = None
+
+    @property
+    def handlers(self) -> frozenset[bytes] | None:
+        """Compatible strings of the files; None where they cannot be read."""
+        return None if self.listed is None else self.listed.handlers
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +132,31 @@ class Offered:
 class Target:
     """The kernel that would take the state. ``built``: with KHO in it. ``page_size`` None: the same as the writer's.
 
-    ``kho`` False: ``kho=off`` on its command line, which does not stop it from taking a handover but switches LUO off.
+    ``kho`` and ``liveupdate``: what is on once it has read its command line. ``kho=off`` does not stop it from taking a handover but
+    switches LUO off. ``luo``: CONFIG_LIVEUPDATE; ``test``: CONFIG_TEST_KEXEC_HANDOVER, as a module too. None: not known; then KHO and LUO
+    are taken to be on, so that a panic that is found is one unless they are off.
     """
 
     release: Release
-    kho: bool = True
+    kho: bool | None = True
     built: bool = True
     page_size: int | None = None
     asked_regions: tuple[tuple[bytes, int, int], ...] | None = None
     """(name, size, alignment) of each ``reserve_mem=``; None: the command line is not known."""
+    luo: bool | None = True
+    liveupdate: bool | None = True
+    handlers: frozenset[bytes] | None = None
+    """Compatible strings of the file handlers in it; None: the release's own."""
+    sure_of_handlers: bool = True
+    """Whether it is known that ``handlers`` are built in."""
+    test: bool | None = True
+
+    @property
+    def all_handlers(self) -> frozenset[bytes]:
+        """Compatible strings of the file handlers that are taken to be in it."""
+        if self.handlers is not None:
+            return self.handlers
+        return frozenset() if self.release.luo is None else frozenset({self.release.luo.memfd_compatible})
 
 
 Verdict = tuple[bool | None, str]
@@ -201,7 +226,7 @@ def receive(offered: Offered, target: Target) -> Reception:
         answers.append(answer)
         if holds is not False:
             continue
-        if worst is None or _rank(check) > _rank(worst.check):
+        if worst is None or check.fails.rank > worst.check.fails.rank:
             worst = answer
         if check.consumer is None and check.fails in (Outcome.IGNORED, Outcome.PANIC):
             return Reception(target, check.fails, answer, tuple(answers), _all_lost(offered, check.fails, met))
@@ -219,11 +244,6 @@ def _overall(worst: Answer | None) -> Outcome:
         return Outcome.TAKEN
     # A consumer's state that is ignored is a part of the whole.
     return Outcome.PART if worst.check.fails is Outcome.IGNORED else worst.check.fails
-
-
-def _rank(check: Check) -> int:
-    order = (Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, Outcome.PANIC)
-    return order.index(check.fails)
 
 
 def _all_lost(offered: Offered, outcome: Outcome, met: str) -> dict[bytes, tuple[Outcome, str]]:
@@ -379,9 +399,21 @@ def _luo(check: Callable[[OfferedLuo, Offered, Target], Verdict]) -> Callable[[O
 def _luo_exists(offered: Offered, target: Target) -> Verdict:
     if offered.subtrees is None:
         return None, "the subtrees are not at hand"
-    if _key(target.release.name) < (6, 19):
-        return False, "this release has no LUO: sessions are lost, their memory stays reserved"
-    return target.kho, "LUO reads it" if target.kho else "KHO is off there, and LUO with it: sessions are lost, their memory stays reserved"
+    if target.release.luo is None:
+        return False, f"this release has no LUO: {_UNREAD}"
+    return True, "this release has LUO"
+
+
+def _said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) -> Callable[[Offered, Target], Verdict]:
+    """A check of what build and command line decide."""
+
+    def check(offered: Offered, target: Target) -> Verdict:
+        if offered.subtrees is None:
+            return None, "the subtrees are not at hand"
+        told = fact(target)
+        return told, untold if told is None else yes if told else no
+
+    return check
 
 
 def _luo_version(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
@@ -430,9 +462,31 @@ def _luo_chain(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
 def _luo_handlers(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
     if luo.handlers is None:
         return None, "the files are not at hand"
-    own = b"memfd-v2" if _key(target.release.name) >= (7, 1) else b"memfd-v1"
-    strange = sorted(one for one in luo.handlers if one != own)
-    return not strange, f"no handler for {', '.join(one.decode('latin-1') for one in strange)}" if strange else "its files have handlers"
+    strange = without_handler(luo.handlers, target.all_handlers)
+    return _handlers_known(luo.handlers, target) or (not strange, strange or "its files have handlers")
+
+
+def _handlers_known(wanted: frozenset[bytes] | None, target: Target) -> Verdict | None:
+    """What cannot be told of handlers that would do; None: all can."""
+    if target.sure_of_handlers or not wanted or wanted - target.all_handlers:
+        return None
+    return None, "which file handlers are built in is not known"
+
+
+def _luo_opens(luo: OfferedLuo, offered: Offered, target: Target) -> Verdict:
+    if luo.listed is None or target.release.luo is None:
+        return None, "the sessions are not at hand"
+    rules = target.release.luo
+    fault = unmade(luo.listed, rules, target.all_handlers, offered.page_size)
+    if fault is not None:
+        return False, f"{fault.met}: {_UNUSABLE}"
+    if not luo.listed.whole:
+        return None, "the sessions are not all at hand"
+    if not rules.checks_files:
+        return True, "its sessions can be made again"
+    if luo.handlers is None:
+        return None, "the files are not at hand"
+    return _handlers_known(luo.handlers, target) or (True, "its sessions and files can be made again")
 
 
 def _kept_regions(offered: Offered, target: Target) -> Verdict:
@@ -469,9 +523,26 @@ def _test_payload(offered: Offered, target: Target) -> Verdict:
 
 
 _FIRST, _LAST = "6.16", "99.0"
+_UNREAD = "sessions are lost, their memory stays reserved"
+_UNUSABLE = "every open of /dev/liveupdate fails with EIO"
 _LUO_SOURCE = "kernel/liveupdate/luo_core.c, luo_session.c"
 _LOST = "the next kernel boots cold: everything handed over is lost and overwritten"
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
+
+
+def _own_choice(
+    name: str, question: str, consequence: str, holds: Callable[[Offered, Target], Verdict], consumer: bytes, source: str
+) -> Check:
+    """A check of the kernel's build or command line, without which a consumer's part stays unread."""
+    return Check(name, Stage.CONSUMERS, question, Outcome.IGNORED, consequence, _FIRST, _LAST, holds, consumer, source)
+
+
+def _node(name: bytes, since: str, consequence: str, source: str) -> Check:
+    """That kho_retrieve_subtree gives a consumer its subtree."""
+    shown = name.decode()
+    question = f"is the node of {shown} whole"
+    return Check(f"{shown}-node", Stage.CONSUMERS, question, Outcome.IGNORED, consequence, since, _LAST, _properties(name), name, source)
+
 
 CHECKS: tuple[Check, ...] = (
     Check("built", Stage.FIND, "is KHO built into the kernel", Outcome.IGNORED, _LOST, _FIRST, _LAST, _is_built),
@@ -505,12 +576,13 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "tracker",
         Stage.MEMORY,
-        "is the tracker's structure sound",
+        "can the tracker be walked",
         Outcome.MISREAD,
         "the walk checks nothing: wrong memory is kept, or the boot never ends",
         _FIRST,
         _LAST,
         _tracker,
+        source="kernel/liveupdate/kexec_handover.c, kho_mem_init",
     ),
     Check(
         "bitmaps",
@@ -543,6 +615,32 @@ CHECKS: tuple[Check, ...] = (
         _luo_exists,
         LUO_NAME,
         _LUO_SOURCE,
+    ),
+    _own_choice(
+        "luo-built",
+        "is LUO built in",
+        _UNREAD,
+        _said(
+            lambda target: target.luo,
+            "LUO is built in",
+            f"LUO is not built into this kernel: {_UNREAD}",
+            "whether LUO is built in is not known",
+        ),
+        LUO_NAME,
+        "kernel/liveupdate/luo_core.c",
+    ),
+    _own_choice(
+        "kho-on",
+        "is KHO on there",
+        _UNREAD,
+        _said(
+            lambda target: target.kho,
+            "KHO is on",
+            f"KHO is off there, and LUO with it: {_UNREAD}",
+            "whether KHO is on there is not known",
+        ),
+        LUO_NAME,
+        "kernel/liveupdate/luo_core.c",
     ),
     Check(
         "luo-node",
@@ -608,6 +706,19 @@ CHECKS: tuple[Check, ...] = (
         LUO_NAME,
         _LUO_SOURCE,
     ),
+    _own_choice(
+        "liveupdate-on",
+        "is LUO on there",
+        _UNREAD,
+        _said(
+            lambda target: target.liveupdate,
+            "LUO is on",
+            "no liveupdate=on on its command line: nobody can ask for the sessions, their memory stays reserved",
+            "whether liveupdate=on stands on its command line is not known",
+        ),
+        LUO_NAME,
+        "kernel/liveupdate/luo_core.c",
+    ),
     Check(
         "luo-files",
         Stage.CONSUMERS,
@@ -621,17 +732,18 @@ CHECKS: tuple[Check, ...] = (
         _LUO_SOURCE,
     ),
     Check(
-        "luo-files",
+        "luo-open",
         Stage.CONSUMERS,
-        "has every file a handler",
-        Outcome.PART,
-        "every open of /dev/liveupdate fails with -EIO, so that no session can be retrieved",
-        "7.1",
+        "can LUO make its sessions again",
+        Outcome.IGNORED,
+        f"{_UNUSABLE}: no session can be retrieved, their memory stays reserved",
+        "6.19",
         _LAST,
-        _luo(_luo_handlers),
+        _luo(_luo_opens),
         LUO_NAME,
-        _LUO_SOURCE,
+        "kernel/liveupdate/luo_session.c, luo_session_deserialize",
     ),
+    _node(MEMBLOCK_NAME, _FIRST, "its regions are allocated anew, inside scratch", "mm/memblock.c"),
     Check(
         "reserve_mem",
         Stage.CONSUMERS,
@@ -644,6 +756,7 @@ CHECKS: tuple[Check, ...] = (
         MEMBLOCK_NAME,
         "mm/memblock.c",
     ),
+    _node(KEXEC_METADATA_NAME, "7.1", "the kexec count starts anew", "kernel/liveupdate/kexec_handover.c"),
     Check(
         "metadata",
         Stage.CONSUMERS,
@@ -655,6 +768,20 @@ CHECKS: tuple[Check, ...] = (
         _metadata,
         KEXEC_METADATA_NAME,
     ),
+    _own_choice(
+        "test-built",
+        "is the test module there",
+        "the test's folios stay reserved",
+        _said(
+            lambda target: target.test,
+            "the test module is there",
+            "the test module is not built: its folios stay reserved",
+            "whether the test module is built is not known",
+        ),
+        KHO_TEST_NAME,
+        "lib/test_kho.c",
+    ),
+    _node(KHO_TEST_NAME, _FIRST, "the test's folios stay reserved", "lib/test_kho.c"),
     Check(
         "test-payload",
         Stage.CONSUMERS,
