@@ -46,6 +46,7 @@ class Stage(Enum):
     ACCEPT = "accepting it"
     MEMORY = "taking over memory"
     CONSUMERS = "consumers"
+    OPEN = "opening /dev/liveupdate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,17 @@ class OfferedLuo:
 
 @dataclass(frozen=True, slots=True)
 class OfferedSubtree:
-    """A subnode of the root: lengths of its properties by name, the address and size they tell, and whether its bytes can be read."""
+    """A subnode of the root: lengths of its properties by name, the address and size they tell, and whether its bytes can be read.
+
+    ``lost``: its blob is known not to be preserved.
+    """
 
     name: bytes
     properties: Mapping[str, int]
     phys: int | None
     size: int | None
     readable: bool | None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,8 @@ class Offered:
     ``attached``: the old kernel gives it to the next one at all (6.16-6.18: finalized before the load). ``fdt``: the page of the root FDT.
     ``compatibles`` are the strings of its list, ``map_length`` the bytes of the map property (0: absent), ``map_address`` its value.
     ``bitmap_bytes``: size of kho-v1 bitmaps. ``highest_order`` of all preserved blocks. ``tracker_fault``: what is wrong with the
-    tracker's structure, empty for nothing. A memblock blob that cannot be read is one region that cannot be.
+    tracker's structure, empty for nothing. A memblock blob that cannot be read is one region that cannot be. ``root_lost``: the page of the
+    root FDT is known not to be preserved.
     """
 
     page_size: int
@@ -122,6 +128,7 @@ class Offered:
     test_inline: bool | None
     regions: tuple[OfferedRegion, ...] | None
     tracker_fault: str | None = ""
+    root_lost: bool = False
 
     def subtree(self, name: bytes) -> OfferedSubtree | None:
         """The first subnode of this name, which is the one that a kernel finds."""
@@ -210,6 +217,10 @@ class Reception:
         """What cannot be told; with any of these, "taken" means "nothing against it was found"."""
         return tuple(one for one in self.answers if one.holds is None)
 
+    def read_at_boot(self, consumer: bytes) -> bool:
+        """Whether the boot itself takes a consumer's part, whatever becomes of it when somebody asks for it."""
+        return not any(one.holds is False and one.check.consumer == consumer and _ends(one.check) for one in self.answers)
+
 
 def receive(offered: Offered, target: Target) -> Reception:
     """Run the stages in the kernel's order. A check that decides on the whole handover ends them where it fails."""
@@ -237,6 +248,10 @@ def receive(offered: Offered, target: Target) -> Reception:
     for subtree in offered.subtrees or ():
         consumers.setdefault(subtree.name, _untouched(subtree.name))
     return Reception(target, _overall(worst), worst, tuple(answers), consumers)
+
+
+def _ends(check: Check) -> bool:
+    return check.stage is not Stage.OPEN and check.fails in (Outcome.IGNORED, Outcome.PANIC)
 
 
 def _overall(worst: Answer | None) -> Outcome:
@@ -387,6 +402,26 @@ def _properties(name: bytes) -> Callable[[Offered, Target], Verdict]:
     return check
 
 
+def _found(name: bytes) -> Callable[[Offered, Target], Verdict]:
+    def check(offered: Offered, _target: Target) -> Verdict:
+        if offered.subtrees is None:
+            return None, "the subtrees are not at hand"
+        fault = f"the page of the root FDT is {_OVERWRITTEN}" if offered.root_lost else ""
+        return not fault, fault or f"{name.decode()} is found"
+
+    return check
+
+
+def _kept(name: bytes) -> Callable[[Offered, Target], Verdict]:
+    def check(offered: Offered, _target: Target) -> Verdict:
+        subtree = offered.subtree(name)
+        if subtree is None:
+            return None, "the subtrees are not at hand"
+        return not subtree.lost, f"its blob is {_OVERWRITTEN}" if subtree.lost else "its blob is preserved"
+
+    return check
+
+
 def _luo(check: Callable[[OfferedLuo, Offered, Target], Verdict]) -> Callable[[Offered, Target], Verdict]:
     def checked(offered: Offered, target: Target) -> Verdict:
         if offered.subtrees is None or offered.luo is None:
@@ -462,7 +497,8 @@ def _luo_chain(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
 def _luo_handlers(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
     if luo.handlers is None:
         return None, "the files are not at hand"
-    strange = without_handler(luo.handlers, target.all_handlers)
+    damaged = "" if luo.listed is None else next((one.damage for one in luo.listed.sessions if one.damage), "")
+    strange = without_handler(luo.handlers, target.all_handlers) or damaged
     return _handlers_known(luo.handlers, target) or (not strange, strange or "its files have handlers")
 
 
@@ -522,6 +558,7 @@ def _test_payload(offered: Offered, target: Target) -> Verdict:
     return offered.test_inline == inline, f"the list is {forms[offered.test_inline]}, this kernel reads {forms[inline]}"
 
 
+_OVERWRITTEN = "not preserved: it is overwritten by then"
 _FIRST, _LAST = "6.16", "99.0"
 _UNREAD = "sessions are lost, their memory stays reserved"
 _UNUSABLE = "every open of /dev/liveupdate fails with EIO"
@@ -531,17 +568,30 @@ _PANIC = "the next kernel panics at boot, even with liveupdate=off"
 
 
 def _own_choice(
-    name: str, question: str, consequence: str, holds: Callable[[Offered, Target], Verdict], consumer: bytes, source: str
+    name: str,
+    question: str,
+    consequence: str,
+    holds: Callable[[Offered, Target], Verdict],
+    consumer: bytes,
+    source: str,
+    stage: Stage = Stage.CONSUMERS,
 ) -> Check:
-    """A check of the kernel's build or command line, without which a consumer's part stays unread."""
-    return Check(name, Stage.CONSUMERS, question, Outcome.IGNORED, consequence, _FIRST, _LAST, holds, consumer, source)
+    """A check of the kernel's build or command line, without which a consumer's part is lost."""
+    return Check(name, stage, question, Outcome.IGNORED, consequence, _FIRST, _LAST, holds, consumer, source)
 
 
-def _node(name: bytes, since: str, consequence: str, source: str) -> Check:
-    """That kho_retrieve_subtree gives a consumer its subtree."""
+def _node(name: bytes, since: str, consequence: str, source: str) -> tuple[Check, ...]:
+    """That kho_retrieve_subtree gives a consumer its subtree, and that it is still there."""
     shown = name.decode()
-    question = f"is the node of {shown} whole"
-    return Check(f"{shown}-node", Stage.CONSUMERS, question, Outcome.IGNORED, consequence, since, _LAST, _properties(name), name, source)
+
+    def one(what: str, question: str, holds: Callable[[Offered, Target], Verdict]) -> Check:
+        return Check(f"{shown}-{what}", Stage.CONSUMERS, question, Outcome.IGNORED, consequence, since, _LAST, holds, name, source)
+
+    return (
+        one("found", f"is the root still there to find {shown} in", _found(name)),
+        one("node", f"is the node of {shown} whole", _properties(name)),
+        one("kept", f"is the blob of {shown} preserved", _kept(name)),
+    )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -643,6 +693,18 @@ CHECKS: tuple[Check, ...] = (
         "kernel/liveupdate/luo_core.c",
     ),
     Check(
+        "luo-found",
+        Stage.CONSUMERS,
+        "is the root still there to find LUO in",
+        Outcome.IGNORED,
+        _UNREAD,
+        "6.19",
+        _LAST,
+        _found(LUO_NAME),
+        LUO_NAME,
+        _LUO_SOURCE,
+    ),
+    Check(
         "luo-node",
         Stage.CONSUMERS,
         "is LUO's node whole",
@@ -651,6 +713,18 @@ CHECKS: tuple[Check, ...] = (
         "6.19",
         _LAST,
         _properties(LUO_NAME),
+        LUO_NAME,
+        _LUO_SOURCE,
+    ),
+    Check(
+        "luo-kept",
+        Stage.CONSUMERS,
+        "is LUO's blob preserved",
+        Outcome.PANIC,
+        _PANIC,
+        "6.19",
+        _LAST,
+        _kept(LUO_NAME),
         LUO_NAME,
         _LUO_SOURCE,
     ),
@@ -718,10 +792,11 @@ CHECKS: tuple[Check, ...] = (
         ),
         LUO_NAME,
         "kernel/liveupdate/luo_core.c",
+        Stage.OPEN,
     ),
     Check(
         "luo-files",
-        Stage.CONSUMERS,
+        Stage.OPEN,
         "has every file a handler",
         Outcome.PART,
         "such files are lost",
@@ -733,7 +808,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "luo-open",
-        Stage.CONSUMERS,
+        Stage.OPEN,
         "can LUO make its sessions again",
         Outcome.IGNORED,
         f"{_UNUSABLE}: no session can be retrieved, their memory stays reserved",
@@ -743,7 +818,7 @@ CHECKS: tuple[Check, ...] = (
         LUO_NAME,
         "kernel/liveupdate/luo_session.c, luo_session_deserialize",
     ),
-    _node(MEMBLOCK_NAME, _FIRST, "its regions are allocated anew, inside scratch", "mm/memblock.c"),
+    *_node(MEMBLOCK_NAME, _FIRST, "its regions are allocated anew, inside scratch", "mm/memblock.c"),
     Check(
         "reserve_mem",
         Stage.CONSUMERS,
@@ -756,7 +831,7 @@ CHECKS: tuple[Check, ...] = (
         MEMBLOCK_NAME,
         "mm/memblock.c",
     ),
-    _node(KEXEC_METADATA_NAME, "7.1", "the kexec count starts anew", "kernel/liveupdate/kexec_handover.c"),
+    *_node(KEXEC_METADATA_NAME, "7.1", "the kexec count starts anew", "kernel/liveupdate/kexec_handover.c"),
     Check(
         "metadata",
         Stage.CONSUMERS,
@@ -781,7 +856,7 @@ CHECKS: tuple[Check, ...] = (
         KHO_TEST_NAME,
         "lib/test_kho.c",
     ),
-    _node(KHO_TEST_NAME, _FIRST, "the test's folios stay reserved", "lib/test_kho.c"),
+    *_node(KHO_TEST_NAME, _FIRST, "the test's folios stay reserved", "lib/test_kho.c"),
     Check(
         "test-payload",
         Stage.CONSUMERS,

@@ -86,9 +86,10 @@ class Kexec:
 def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     """Kexec into ``following``. Raises InputError where the state does not tell what a kernel would need, BudgetError, Cancelled."""
     target = following.target
-    first = receive(offered(jump.state, jump.side), target)
-    if first.deciding is not None and first.deciding.check.consumer is None and first.outcome in (Outcome.IGNORED, Outcome.PANIC):
-        return _cold(jump, following, first)
+    given = offered(jump.state, jump.side)
+    reception = receive(given, target)
+    if reception.outcome is Outcome.IGNORED:
+        return _cold(jump, following, reception)
     context.step("taking over memory")
     memory = jump.memory
     if memory is None:
@@ -101,13 +102,12 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     page = intervals([fdt], [fdt + platform.page_size])
     early = Aftermath(memory, reserved.memory | tracker | page, platform.page_size, following.seed)
     side = _side_after(jump, replace(reader, memory=early), fdt, kept=reserved.covers(fdt, platform.page_size))
-    reception = receive(replace(offered(jump.state, side), attached=True), target)
     if reception.outcome is Outcome.PANIC:
         return Kexec(reception, None, panic_line(reception), _inferred(following.release))
     scratch = _scratch(jump.state)
     contents = (jump.contents or FilledMemory(platform.page_size)).kept(reserved.memory)
-    handed = Handed(side, scratch, reserved, early, contents, platform)
-    received = receive_all(handed, reception, following.release, has_test_module=bool(target.kho) and following.config.test is not None)
+    handed = Handed(given, side, scratch, reserved, early, contents, platform)
+    received = receive_all(handed, reception, has_test_module=bool(target.kho) and following.config.test is not None)
     kernel = Kernel(
         following.machine,
         following.release,

@@ -13,7 +13,7 @@ from kho_tui.errors import InputError
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.held_state import prospects
-from kho_tui.operations.kexec_capture import jump_of, next_kernel
+from kho_tui.operations.kexec_capture import jump_of, kexec_capture, next_kernel
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.receiver import Outcome, Reception
 from kho_tui.simulator.faults.case import DoesNotApply
@@ -46,3 +46,24 @@ def test_the_simulator_and_the_check_agree(name: str, fault: Fault, tmp_path: Pa
         assert told(found.reception) == told(checked.reception)
         foreseen = next(one.reception for one in prospects(opened, following.cmdline) if one.running)
         assert told(foreseen) == told(checked.reception)
+
+
+def kexeced(name: str, fault: str, tmp_path: Path) -> tuple[Reception, bytes]:
+    """The reception of a broken state and the log of the kernel that takes it."""
+    fault_capture(sample(name), fault, tmp_path / "broken", Context())
+    done = kexec_capture(tmp_path / "broken", tmp_path / "after", Context())
+    return done.reception, (tmp_path / "after" / "dmesg").read_bytes()
+
+
+def test_a_region_of_another_version_is_not_revived(tmp_path: Path) -> None:
+    reception, log = kexeced("x86_64-7.3/2-pre", "region-version", tmp_path)
+    assert "oops_trace cannot be read" in reception.consumers[b"memblock"][1]
+    assert b"'oops_trace' from KHO" not in log and b"'pstore' from KHO" in log
+
+
+def test_a_consumer_that_does_not_find_its_subtree_takes_nothing_of_it(tmp_path: Path) -> None:
+    reception, log = kexeced("x86_64-7.3/2-pre", "blob-size-missing", tmp_path)
+    (lost,) = [name for name, (outcome, _) in reception.consumers.items() if outcome is Outcome.IGNORED]
+    said = {b"memblock": b"Revived memory", b"kexec-metadata": b"KHO: exec from"}
+    assert said[lost] not in log
+    assert all(line in log for name, line in said.items() if name != lost)
