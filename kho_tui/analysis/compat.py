@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
 from kho_tui.analysis.offered import offered
-from kho_tui.analysis.restoring import restoring_checks
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Scratch, Side, State
 from kho_tui.releases.cmdline import CommandLine, parse_bool, parse_cmdline
-from kho_tui.releases.configured import Configured, receive_as_configured
-from kho_tui.releases.receiver import Answer, Offered, Outcome, Reception, Stage, Target
+from kho_tui.releases.receiver import Answer, Offered, Outcome, Reception, Stage, Target, receive
 from kho_tui.releases.table import RELEASES, Release
 from kho_tui.text import SafeText, plural, visible
 
@@ -116,18 +114,20 @@ def compatibility(state: State, side: Side, target: TargetKernel) -> Compatibili
     cmdline = (
         None if target.cmdline is None else parse_cmdline(target.cmdline, release, on_by_default=target.support is KhoSupport.BUILT_ON)
     )
-    asked = None if cmdline is None else tuple((one.name, one.size, one.align) for one in cmdline.regions)
-    reception = receive_as_configured(
+    reception = receive(
         given,
-        Target(release, built=target.built is not False, page_size=target.page_size, asked_regions=asked),
-        Configured(
-            luo=target.luo,
+        Target(
+            release,
             kho=_kho_on(target, cmdline),
+            built=target.built is not False,
+            page_size=target.page_size,
+            asked_regions=None if cmdline is None else cmdline.asked_regions,
+            luo=target.luo,
             liveupdate=None if cmdline is None else cmdline.liveupdate,
             handlers=target.handlers,
+            sure_of_handlers=target.handlers is not None,
             test=target.test,
         ),
-        restoring_checks(side),
     )
     if target.support is not None and not target.support.built:
         reception = _unbuilt(reception, target.support)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
-from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SESSION_SER, SESSION_NODE_NAME, STRUCT_PREFIX
+from kho_tui.abi.luo import FILE_ARRAY, FLB_NODE_NAME, LUO_NAME, LUO_SESSION_SER, SESSION_ARRAY, SESSION_NODE_NAME, STRUCT_PREFIX
 from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
@@ -12,12 +12,15 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Damaged, Missing, Status, known
-from kho_tui.model.luo import Luo, NotWritten, SessionList
+from kho_tui.model.luo import Luo, NotWritten, Session, SessionList
 from kho_tui.model.state import KhoTest, Memblock, Root, Side, State, Subtree
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.receiver import Offered, OfferedLuo, OfferedRegion, OfferedSubtree
+from kho_tui.releases.sessions import OfferedSession, OfferedSessions
 from kho_tui.releases.table import Attach, Finalize, release_of
 from kho_tui.text import c_string
+
+_NOT_KEPT = "not preserved: anything may stand there by the time that it is read"
 
 
 def offered(state: State, side: Side) -> Offered:
@@ -39,14 +42,30 @@ def offered(state: State, side: Side) -> Offered:
         True if not isinstance(state.scratch, Missing) and state.scratch.areas else None,
         kept.structure.bitmap_bytes if kept is not None and isinstance(kept.structure, ChunkList) else None,
         max(kept.runs.by_order, default=0) if kept is not None else None,
-        tuple(_subtree(one, node) for one in side.handed_over) if side.subtrees_told and root is not None else None,
+        tuple(_subtree(one, node, side) for one in side.handed_over) if side.subtrees_told and root is not None else None,
         luo,
         readable,
         _metadata(state, side),
         _test_inline(side),
         _regions(side),
         _tracker_fault(side),
+        root is not None and _lost(side, known(root.phys)),
     )
+
+
+def _lost(side: Side, phys: int | None, size: int = 1) -> bool:
+    """Whether it is known that a stretch of memory is not preserved all over, so that anything may stand there when it is read."""
+    if phys is None:
+        return False
+    kept = side.preserved
+    if isinstance(kept, Missing):
+        root = side.root
+        node = None if isinstance(root, Missing) else root.view.tree.root
+        return not isinstance(root, Missing) and _map_length(root, node) not in (None, 8)
+    if kept.status is not Status.DECODED:
+        return False
+    page = 1 << kept.runs.page_shift
+    return not all(kept.runs.covers(address) for address in range(phys // page * page, phys + size, page))
 
 
 def _attached(state: State, side: Side) -> tuple[bool | None, str]:
@@ -101,14 +120,15 @@ def _map_length(root: Root | None, node: Node | None) -> int | None:
     return len(found.data) if found.complete else None
 
 
-def _subtree(subtree: Subtree, root: Node | None) -> OfferedSubtree:
+def _subtree(subtree: Subtree, root: Node | None, side: Side) -> OfferedSubtree:
     node = None if root is None else root.child(subtree.name)
     lengths = {} if node is None else {one.name.decode("latin-1"): len(one.data) for one in node.properties if one.name is not None}
     if root is not None and (node is None or not node.complete):
         form = ROOT_FORMATS.get((_strings(root)[:1] or (b"",))[0])
         # What lies beyond the end of a cut file was not seen, which is no reason to call it missing.
         lengths |= {name: 8 for name in ((form.pointer, "blob-size") if form is not None else ()) if name not in lengths}
-    return OfferedSubtree(subtree.name, lengths, known(subtree.phys), known(subtree.size), isinstance(subtree.blob, Blob))
+    phys = known(subtree.phys)
+    return OfferedSubtree(subtree.name, lengths, phys, known(subtree.size), isinstance(subtree.blob, Blob), _lost(side, phys))
 
 
 def _named(side: Side, kind: type[object]) -> Subtree | None:
@@ -150,13 +170,13 @@ def _luo(side: Side, state: State) -> tuple[OfferedLuo | None, bool]:
     if subtree is None or isinstance(subtree.blob, Missing) or subtree.status is Status.STALE:
         return None, subtree is None
     content = subtree.content if isinstance(subtree.content, Luo) else None
-    files = _files(content)
+    listed = _listed(content, side, state)
     root = None if subtree.fdt is None else subtree.fdt.tree.root
     if root is None:
         data = subtree.blob.data
         version = c_string(data[:8]) if data.startswith(STRUCT_PREFIX) or len(data) >= 8 else None
         size = known(subtree.size) or len(data)
-        return OfferedLuo("struct", version, size=size, chain_fault=_chain_fault(content, state), handlers=files), True
+        return OfferedLuo("struct", version, size=size, chain_fault=_chain_fault(content, side, state), listed=listed), True
     session, flb = root.child(SESSION_NODE_NAME), root.child(FLB_NODE_NAME)
     return OfferedLuo(
         "fdt",
@@ -166,7 +186,7 @@ def _luo(side: Side, state: State) -> tuple[OfferedLuo | None, bool]:
         None if session is None else compatible_of(session),
         flb is not None and _has_u64(flb, b"luo-flb-header"),
         None if flb is None else compatible_of(flb),
-        handlers=files,
+        listed=listed,
     ), True
 
 
@@ -175,18 +195,35 @@ def _has_u64(node: Node, name: bytes) -> bool:
     return found is not None and len(found.data) == 8
 
 
-def _files(luo: Luo | None) -> frozenset[bytes] | None:
-    if luo is None or isinstance(luo.sessions, Missing) or luo.sessions.status is not Status.DECODED:
+def _listed(luo: Luo | None, side: Side, state: State) -> OfferedSessions | None:
+    if luo is None:
         return None
-    handlers: set[bytes] = set()
-    for session in luo.sessions.sessions:
-        if isinstance(session.files, Missing):
-            return None
-        handlers |= {file.compatible for file in session.files}
-    return frozenset(handlers)
+    found, page = luo.sessions, state.machine.platform.page_size
+    if isinstance(found, Missing):
+        return OfferedSessions((), str(found.reason)) if isinstance(found, Damaged) and luo.sessions_at else None
+    damage = str(found.reason) if found.status is Status.DAMAGED else ""
+    bytes_at_once = page if luo.format.sessions_in_blocks else SESSION_ARRAY.bytes(page)
+    if any(_lost(side, one.place.phys, bytes_at_once) for one in found.headers):
+        damage = damage or _NOT_KEPT
+    return OfferedSessions(tuple(_session(one, luo, side, page) for one in found.sessions), damage, found.status is not Status.PARTIAL)
 
 
-def _chain_fault(luo: Luo | None, state: State) -> str | None:
+def _session(session: Session, luo: Luo, side: Side, page: int) -> OfferedSession:
+    files, damage = session.files, str(session.reason) if session.status is Status.DAMAGED else ""
+    counts = tuple(one.integer("count") for one in session.blocks if one.layout is KHO_BLOCK_HEADER_SER)
+    if isinstance(files, Missing):
+        damage = str(files.reason) if isinstance(files, Damaged) else damage
+    elif luo.format.files_in_blocks:
+        lost = any(_lost(side, one.place.phys, page) for one in session.blocks)
+        damage = damage or (_NOT_KEPT if lost else "")
+    elif session.files_at and _lost(side, session.files_at, FILE_ARRAY.bytes(page)):
+        damage = damage or _NOT_KEPT
+    told = not isinstance(files, Missing) and session.status is not Status.PARTIAL
+    handlers = tuple(one.compatible for one in files) if told and not isinstance(files, Missing) else None
+    return OfferedSession(session.name, session.files_at != 0, counts, handlers, damage)
+
+
+def _chain_fault(luo: Luo | None, side: Side, state: State) -> str | None:
     """What ``kho_block_set_restore`` finds wrong with the session blocks (kernel/liveupdate/kho_block.c 7.2-7.3), empty for nothing."""
     if luo is None:
         return None
@@ -204,6 +241,9 @@ def _chain_fault(luo: Luo | None, state: State) -> str | None:
         if not 1 <= count <= capacity:
             kind = "empty LUO block" if count == 0 else f"LUO block of {count} entries"
             return f"{kind} at {header.place.phys or 0:#x}"
+    lost = next((one.place.phys for one in headers if _lost(side, one.place.phys, state.machine.platform.page_size)), None)
+    if lost is not None:
+        return f"the LUO block at {lost:#x} is {_NOT_KEPT}"
     if len(headers) > MAX_BLOCKS:
         return f"{len(headers)} blocks, allowed are {MAX_BLOCKS}"
     return None if headers and headers[-1].integer("next") else ""

@@ -26,8 +26,7 @@ from kho_tui.model.state import State
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import jump_of, next_kernel
 from kho_tui.operations.open_state import Opened
-from kho_tui.releases.cmdline import parse_cmdline
-from kho_tui.releases.receiver import Reception, Target, receive
+from kho_tui.releases.receiver import Reception, receive
 from kho_tui.releases.table import RELEASES, release_of
 from kho_tui.simulator.captured import files_of, manifest_of, memory_of
 from kho_tui.simulator.kexec import kexec
@@ -93,9 +92,7 @@ def prospects(opened: Opened, cmdline: str) -> tuple[Prospect, ...]:
     for release in RELEASES:
         name = opened.state.machine.release if release is own and opened.state.machine.release is not None else release.name
         following = next_kernel(opened, name, cmdline, 0)
-        options = parse_cmdline(cmdline, release, on_by_default=following.config.on_by_default)
-        asked = tuple((one.name, one.size, one.align) for one in options.regions)
-        found.append(Prospect(name, release is own, receive(given, Target(release, kho=options.kho, asked_regions=asked))))
+        found.append(Prospect(name, release is own, receive(given, following.target)))
     return tuple(found)
 
 

@@ -17,6 +17,7 @@ from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.layout.place import Origin, Place
+from kho_tui.releases.sessions import OfferedSessions, unmade, without_handler
 from kho_tui.releases.table import Release
 
 FDT_MAGIC = 0xD00DFEED
@@ -24,13 +25,18 @@ _INT_MAX = 2**31 - 1
 
 
 class Outcome(Enum):
-    """What becomes of a state, or of one consumer's part of it. The value is the word shown; later ones are worse."""
+    """What becomes of a state, or of one consumer's part of it. The value is the word shown; in the order of ``rank``."""
 
     TAKEN = "taken"
     PART = "taken in part"
     IGNORED = "ignored"
     MISREAD = "misread silently"
     PANIC = "panic"
+
+    @property
+    def rank(self) -> int:
+        """How bad it is."""
+        return list(Outcome).index(self)
 
 
 class Stage(Enum):
@@ -40,6 +46,7 @@ class Stage(Enum):
     ACCEPT = "accepting it"
     MEMORY = "taking over memory"
     CONSUMERS = "consumers"
+    OPEN = "opening /dev/liveupdate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class OfferedLuo:
     """LUO's part as its reader meets it; None: cannot be told.
 
     ``form``: "fdt" or "struct". ``chain_fault`` says what is wrong with the chain of session blocks, empty: nothing.
-    ``handlers``: compatible strings of the files, None where they cannot be read.
+    ``listed``: its sessions, None where they cannot be read.
     """
 
     form: str | None
@@ -59,20 +66,27 @@ class OfferedLuo:
     flb_compatible: bytes | None = None
     size: int | None = None
     chain_fault: str | None = None
-    handlers: frozenset[bytes] | None = None
-    session_count: int | None = None
-    file_count: int | None = None
+    listed: OfferedSessions | None = None
+
+    @property
+    def handlers(self) -> frozenset[bytes] | None:
+        """Compatible strings of the files; None where they cannot be read."""
+        return None if self.listed is None else self.listed.handlers
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedSubtree:
-    """A subnode of the root: lengths of its properties by name, the address and size they tell, and whether its bytes can be read."""
+    """A subnode of the root: lengths of its properties by name, the address and size they tell, and whether its bytes can be read.
+
+    ``lost``: its blob is known not to be preserved.
+    """
 
     name: bytes
     properties: Mapping[str, int]
     phys: int | None
     size: int | None
     readable: bool | None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,8 @@ class Offered:
     ``attached``: the old kernel gives it to the next one at all (6.16-6.18: finalized before the load). ``fdt``: the page of the root FDT.
     ``compatibles`` are the strings of its list, ``map_length`` the bytes of the map property (0: absent), ``map_address`` its value.
     ``bitmap_bytes``: size of kho-v1 bitmaps. ``highest_order`` of all preserved blocks. ``tracker_fault``: what is wrong with the
-    tracker's structure, empty for nothing. A memblock blob that cannot be read is one region that cannot be.
+    tracker's structure, empty for nothing. A memblock blob that cannot be read is one region that cannot be. ``root_lost``: the page of the
+    root FDT is known not to be preserved.
     """
 
     page_size: int
@@ -113,6 +128,7 @@ class Offered:
     test_inline: bool | None
     regions: tuple[OfferedRegion, ...] | None
     tracker_fault: str | None = ""
+    root_lost: bool = False
 
     def subtree(self, name: bytes) -> OfferedSubtree | None:
         """The first subnode of this name, which is the one that a kernel finds."""
@@ -123,15 +139,31 @@ class Offered:
 class Target:
     """The kernel that would take the state. ``built``: with KHO in it. ``page_size`` None: the same as the writer's.
 
-    ``kho`` False: ``kho=off`` on its command line, which does not stop it from taking a handover but switches LUO off.
+    ``kho`` and ``liveupdate``: what is on once it has read its command line. ``kho=off`` does not stop it from taking a handover but
+    switches LUO off. ``luo``: CONFIG_LIVEUPDATE; ``test``: CONFIG_TEST_KEXEC_HANDOVER, as a module too. None: not known; then KHO and LUO
+    are taken to be on, so that a panic that is found is one unless they are off.
     """
 
     release: Release
-    kho: bool = True
+    kho: bool | None = True
     built: bool = True
     page_size: int | None = None
     asked_regions: tuple[tuple[bytes, int, int], ...] | None = None
     """(name, size, alignment) of each ``reserve_mem=``; None: the command line is not known."""
+    luo: bool | None = True
+    liveupdate: bool | None = True
+    handlers: frozenset[bytes] | None = None
+    """Compatible strings of the file handlers in it; None: the release's own."""
+    sure_of_handlers: bool = True
+    """Whether it is known that ``handlers`` are built in."""
+    test: bool | None = True
+
+    @property
+    def all_handlers(self) -> frozenset[bytes]:
+        """Compatible strings of the file handlers that are taken to be in it."""
+        if self.handlers is not None:
+            return self.handlers
+        return frozenset() if self.release.luo is None else frozenset({self.release.luo.memfd_compatible})
 
 
 Verdict = tuple[bool | None, str]
@@ -185,6 +217,10 @@ class Reception:
         """What cannot be told; with any of these, "taken" means "nothing against it was found"."""
         return tuple(one for one in self.answers if one.holds is None)
 
+    def read_at_boot(self, consumer: bytes) -> bool:
+        """Whether the boot itself takes a consumer's part, whatever becomes of it when somebody asks for it."""
+        return not any(one.holds is False and one.check.consumer == consumer and _ends(one.check) for one in self.answers)
+
 
 def receive(offered: Offered, target: Target) -> Reception:
     """Run the stages in the kernel's order. A check that decides on the whole handover ends them where it fails."""
@@ -201,7 +237,7 @@ def receive(offered: Offered, target: Target) -> Reception:
         answers.append(answer)
         if holds is not False:
             continue
-        if worst is None or _rank(check) > _rank(worst.check):
+        if worst is None or check.fails.rank > worst.check.fails.rank:
             worst = answer
         if check.consumer is None and check.fails in (Outcome.IGNORED, Outcome.PANIC):
             return Reception(target, check.fails, answer, tuple(answers), _all_lost(offered, check.fails, met))
@@ -214,16 +250,15 @@ def receive(offered: Offered, target: Target) -> Reception:
     return Reception(target, _overall(worst), worst, tuple(answers), consumers)
 
 
+def _ends(check: Check) -> bool:
+    return check.stage is not Stage.OPEN and check.fails in (Outcome.IGNORED, Outcome.PANIC)
+
+
 def _overall(worst: Answer | None) -> Outcome:
     if worst is None:
         return Outcome.TAKEN
     # A consumer's state that is ignored is a part of the whole.
     return Outcome.PART if worst.check.fails is Outcome.IGNORED else worst.check.fails
-
-
-def _rank(check: Check) -> int:
-    order = (Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, Outcome.PANIC)
-    return order.index(check.fails)
 
 
 def _all_lost(offered: Offered, outcome: Outcome, met: str) -> dict[bytes, tuple[Outcome, str]]:
@@ -367,6 +402,26 @@ def _properties(name: bytes) -> Callable[[Offered, Target], Verdict]:
     return check
 
 
+def _found(name: bytes) -> Callable[[Offered, Target], Verdict]:
+    def check(offered: Offered, _target: Target) -> Verdict:
+        if offered.subtrees is None:
+            return None, "the subtrees are not at hand"
+        fault = f"the page of the root FDT is {_OVERWRITTEN}" if offered.root_lost else ""
+        return not fault, fault or f"{name.decode()} is found"
+
+    return check
+
+
+def _kept(name: bytes) -> Callable[[Offered, Target], Verdict]:
+    def check(offered: Offered, _target: Target) -> Verdict:
+        subtree = offered.subtree(name)
+        if subtree is None:
+            return None, "the subtrees are not at hand"
+        return not subtree.lost, f"its blob is {_OVERWRITTEN}" if subtree.lost else "its blob is preserved"
+
+    return check
+
+
 def _luo(check: Callable[[OfferedLuo, Offered, Target], Verdict]) -> Callable[[Offered, Target], Verdict]:
     def checked(offered: Offered, target: Target) -> Verdict:
         if offered.subtrees is None or offered.luo is None:
@@ -379,9 +434,21 @@ def _luo(check: Callable[[OfferedLuo, Offered, Target], Verdict]) -> Callable[[O
 def _luo_exists(offered: Offered, target: Target) -> Verdict:
     if offered.subtrees is None:
         return None, "the subtrees are not at hand"
-    if _key(target.release.name) < (6, 19):
-        return False, "this release has no LUO: sessions are lost, their memory stays reserved"
-    return target.kho, "LUO reads it" if target.kho else "KHO is off there, and LUO with it: sessions are lost, their memory stays reserved"
+    if target.release.luo is None:
+        return False, f"this release has no LUO: {_UNREAD}"
+    return True, "this release has LUO"
+
+
+def _said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) -> Callable[[Offered, Target], Verdict]:
+    """A check of what build and command line decide."""
+
+    def check(offered: Offered, target: Target) -> Verdict:
+        if offered.subtrees is None:
+            return None, "the subtrees are not at hand"
+        told = fact(target)
+        return told, untold if told is None else yes if told else no
+
+    return check
 
 
 def _luo_version(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
@@ -430,9 +497,32 @@ def _luo_chain(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
 def _luo_handlers(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
     if luo.handlers is None:
         return None, "the files are not at hand"
-    own = b"memfd-v2" if _key(target.release.name) >= (7, 1) else b"memfd-v1"
-    strange = sorted(one for one in luo.handlers if one != own)
-    return not strange, f"no handler for {', '.join(one.decode('latin-1') for one in strange)}" if strange else "its files have handlers"
+    damaged = "" if luo.listed is None else next((one.damage for one in luo.listed.sessions if one.damage), "")
+    strange = without_handler(luo.handlers, target.all_handlers) or damaged
+    return _handlers_known(luo.handlers, target) or (not strange, strange or "its files have handlers")
+
+
+def _handlers_known(wanted: frozenset[bytes] | None, target: Target) -> Verdict | None:
+    """What cannot be told of handlers that would do; None: all can."""
+    if target.sure_of_handlers or not wanted or wanted - target.all_handlers:
+        return None
+    return None, "which file handlers are built in is not known"
+
+
+def _luo_opens(luo: OfferedLuo, offered: Offered, target: Target) -> Verdict:
+    if luo.listed is None or target.release.luo is None:
+        return None, "the sessions are not at hand"
+    rules = target.release.luo
+    fault = unmade(luo.listed, rules, target.all_handlers, offered.page_size)
+    if fault is not None:
+        return False, f"{fault.met}: {_UNUSABLE}"
+    if not luo.listed.whole:
+        return None, "the sessions are not all at hand"
+    if not rules.checks_files:
+        return True, "its sessions can be made again"
+    if luo.handlers is None:
+        return None, "the files are not at hand"
+    return _handlers_known(luo.handlers, target) or (True, "its sessions and files can be made again")
 
 
 def _kept_regions(offered: Offered, target: Target) -> Verdict:
@@ -468,10 +558,41 @@ def _test_payload(offered: Offered, target: Target) -> Verdict:
     return offered.test_inline == inline, f"the list is {forms[offered.test_inline]}, this kernel reads {forms[inline]}"
 
 
+_OVERWRITTEN = "not preserved: it is overwritten by then"
 _FIRST, _LAST = "6.16", "99.0"
+_UNREAD = "sessions are lost, their memory stays reserved"
+_UNUSABLE = "every open of /dev/liveupdate fails with EIO"
 _LUO_SOURCE = "kernel/liveupdate/luo_core.c, luo_session.c"
 _LOST = "the next kernel boots cold: everything handed over is lost and overwritten"
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
+
+
+def _own_choice(
+    name: str,
+    question: str,
+    consequence: str,
+    holds: Callable[[Offered, Target], Verdict],
+    consumer: bytes,
+    source: str,
+    stage: Stage = Stage.CONSUMERS,
+) -> Check:
+    """A check of the kernel's build or command line, without which a consumer's part is lost."""
+    return Check(name, stage, question, Outcome.IGNORED, consequence, _FIRST, _LAST, holds, consumer, source)
+
+
+def _node(name: bytes, since: str, consequence: str, source: str) -> tuple[Check, ...]:
+    """That kho_retrieve_subtree gives a consumer its subtree, and that it is still there."""
+    shown = name.decode()
+
+    def one(what: str, question: str, holds: Callable[[Offered, Target], Verdict]) -> Check:
+        return Check(f"{shown}-{what}", Stage.CONSUMERS, question, Outcome.IGNORED, consequence, since, _LAST, holds, name, source)
+
+    return (
+        one("found", f"is the root still there to find {shown} in", _found(name)),
+        one("node", f"is the node of {shown} whole", _properties(name)),
+        one("kept", f"is the blob of {shown} preserved", _kept(name)),
+    )
+
 
 CHECKS: tuple[Check, ...] = (
     Check("built", Stage.FIND, "is KHO built into the kernel", Outcome.IGNORED, _LOST, _FIRST, _LAST, _is_built),
@@ -505,12 +626,13 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "tracker",
         Stage.MEMORY,
-        "is the tracker's structure sound",
+        "can the tracker be walked",
         Outcome.MISREAD,
         "the walk checks nothing: wrong memory is kept, or the boot never ends",
         _FIRST,
         _LAST,
         _tracker,
+        source="kernel/liveupdate/kexec_handover.c, kho_mem_init",
     ),
     Check(
         "bitmaps",
@@ -544,6 +666,44 @@ CHECKS: tuple[Check, ...] = (
         LUO_NAME,
         _LUO_SOURCE,
     ),
+    _own_choice(
+        "luo-built",
+        "is LUO built in",
+        _UNREAD,
+        _said(
+            lambda target: target.luo,
+            "LUO is built in",
+            f"LUO is not built into this kernel: {_UNREAD}",
+            "whether LUO is built in is not known",
+        ),
+        LUO_NAME,
+        "kernel/liveupdate/luo_core.c",
+    ),
+    _own_choice(
+        "kho-on",
+        "is KHO on there",
+        _UNREAD,
+        _said(
+            lambda target: target.kho,
+            "KHO is on",
+            f"KHO is off there, and LUO with it: {_UNREAD}",
+            "whether KHO is on there is not known",
+        ),
+        LUO_NAME,
+        "kernel/liveupdate/luo_core.c",
+    ),
+    Check(
+        "luo-found",
+        Stage.CONSUMERS,
+        "is the root still there to find LUO in",
+        Outcome.IGNORED,
+        _UNREAD,
+        "6.19",
+        _LAST,
+        _found(LUO_NAME),
+        LUO_NAME,
+        _LUO_SOURCE,
+    ),
     Check(
         "luo-node",
         Stage.CONSUMERS,
@@ -553,6 +713,18 @@ CHECKS: tuple[Check, ...] = (
         "6.19",
         _LAST,
         _properties(LUO_NAME),
+        LUO_NAME,
+        _LUO_SOURCE,
+    ),
+    Check(
+        "luo-kept",
+        Stage.CONSUMERS,
+        "is LUO's blob preserved",
+        Outcome.PANIC,
+        _PANIC,
+        "6.19",
+        _LAST,
+        _kept(LUO_NAME),
         LUO_NAME,
         _LUO_SOURCE,
     ),
@@ -608,9 +780,23 @@ CHECKS: tuple[Check, ...] = (
         LUO_NAME,
         _LUO_SOURCE,
     ),
+    _own_choice(
+        "liveupdate-on",
+        "is LUO on there",
+        _UNREAD,
+        _said(
+            lambda target: target.liveupdate,
+            "LUO is on",
+            "no liveupdate=on on its command line: nobody can ask for the sessions, their memory stays reserved",
+            "whether liveupdate=on stands on its command line is not known",
+        ),
+        LUO_NAME,
+        "kernel/liveupdate/luo_core.c",
+        Stage.OPEN,
+    ),
     Check(
         "luo-files",
-        Stage.CONSUMERS,
+        Stage.OPEN,
         "has every file a handler",
         Outcome.PART,
         "such files are lost",
@@ -621,17 +807,18 @@ CHECKS: tuple[Check, ...] = (
         _LUO_SOURCE,
     ),
     Check(
-        "luo-files",
-        Stage.CONSUMERS,
-        "has every file a handler",
-        Outcome.PART,
-        "every open of /dev/liveupdate fails with -EIO, so that no session can be retrieved",
-        "7.1",
+        "luo-open",
+        Stage.OPEN,
+        "can LUO make its sessions again",
+        Outcome.IGNORED,
+        f"{_UNUSABLE}: no session can be retrieved, their memory stays reserved",
+        "6.19",
         _LAST,
-        _luo(_luo_handlers),
+        _luo(_luo_opens),
         LUO_NAME,
-        _LUO_SOURCE,
+        "kernel/liveupdate/luo_session.c, luo_session_deserialize",
     ),
+    *_node(MEMBLOCK_NAME, _FIRST, "its regions are allocated anew, inside scratch", "mm/memblock.c"),
     Check(
         "reserve_mem",
         Stage.CONSUMERS,
@@ -644,6 +831,7 @@ CHECKS: tuple[Check, ...] = (
         MEMBLOCK_NAME,
         "mm/memblock.c",
     ),
+    *_node(KEXEC_METADATA_NAME, "7.1", "the kexec count starts anew", "kernel/liveupdate/kexec_handover.c"),
     Check(
         "metadata",
         Stage.CONSUMERS,
@@ -655,6 +843,20 @@ CHECKS: tuple[Check, ...] = (
         _metadata,
         KEXEC_METADATA_NAME,
     ),
+    _own_choice(
+        "test-built",
+        "is the test module there",
+        "the test's folios stay reserved",
+        _said(
+            lambda target: target.test,
+            "the test module is there",
+            "the test module is not built: its folios stay reserved",
+            "whether the test module is built is not known",
+        ),
+        KHO_TEST_NAME,
+        "lib/test_kho.c",
+    ),
+    *_node(KHO_TEST_NAME, _FIRST, "the test's folios stay reserved", "lib/test_kho.c"),
     Check(
         "test-payload",
         Stage.CONSUMERS,

@@ -56,6 +56,8 @@ class LuoRules:
     """Names of 1 to 63 characters or -EINVAL; else longer ones are cut and an empty one is taken."""
     one_session_a_file: bool = False
     """A file that is preserved already is refused with -EBUSY."""
+    checks_files: bool = False
+    """The first open of /dev/liveupdate fails where files of a session cannot be made again; else only those files are lost."""
     limits_memfd: bool = False
     """A memfd of more than UINT_MAX pages is refused with -EFBIG."""
 
@@ -87,6 +89,8 @@ class Release:
     """A block of a preserved range never crosses a NUMA node."""
     wide_block_sizes: bool = False
     """The receiving side computes a block's size in 64 bits; in 32 it overflows from 2 GiB on."""
+    extends_scratch: bool = False
+    """A KHO boot adds memory to scratch before it takes over what was preserved (kho-abi.md 7.5)."""
     page_count_bits: int = 32
     """Width of the page count of kho_preserve_pages."""
     cold_fdt_bytes: int | None = None
@@ -142,6 +146,7 @@ _7_1 = replace(
         flbs=True,
         checks_names=True,
         one_session_a_file=True,
+        checks_files=True,
         limits_memfd=True,
     ),
     metadata=True,
@@ -163,10 +168,11 @@ _7_2 = replace(
         flbs=True,
         checks_names=True,
         one_session_a_file=True,
+        checks_files=True,
         limits_memfd=True,
     ),
 )
-_7_3 = replace(_7_2, name="7.3", scratch=replace(_7_2.scratch, counts_hugetlb=False))
+_7_3 = replace(_7_2, name="7.3", extends_scratch=True, scratch=replace(_7_2.scratch, counts_hugetlb=False))
 
 RELEASES: tuple[Release, ...] = (_6_16, _6_17, _6_18, _6_19, _7_0, _7_1, _7_2, _7_3)
 

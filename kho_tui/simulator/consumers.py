@@ -21,8 +21,8 @@ from kho_tui.model.luo import File, FlbList, Luo, Memfd, NotWritten, Session, Se
 from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, ScratchArea, Side, Subtree
 from kho_tui.model.told import vmalloc_content
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.releases.receiver import Outcome, Reception
-from kho_tui.releases.table import Release
+from kho_tui.releases.receiver import Offered, Outcome, Reception, Target
+from kho_tui.releases.sessions import unmade
 from kho_tui.simulator.contents import Contents, FilledMemory
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
 from kho_tui.simulator.memfd import Memfd as FileInMemory
@@ -64,8 +64,9 @@ class Received:
 
 @dataclass(frozen=True, eq=False)
 class Handed:
-    """What consumers look at: the side as it lies in kept memory, what was kept, and what is known of contents."""
+    """What consumers look at: what is handed over, the side as it lies in kept memory, what was kept, and what is known of contents."""
 
+    offered: Offered
     side: Side
     scratch: tuple[ScratchArea, ...]
     reserved: Reserved
@@ -79,20 +80,21 @@ class Handed:
         return self.platform.page_size
 
 
-def receive_all(handed: Handed, reception: Reception, target: Release, *, has_test_module: bool) -> Received:
-    """Run the consumers in the order of a boot."""
+def receive_all(handed: Handed, reception: Reception, *, has_test_module: bool) -> Received:
+    """Run the consumers in the order of a boot, each only as far as ``reception`` says that it gets."""
     unsure: list[Unpredictable] = []
     freed: list[Stretch] = []
     subtrees = {one.name: one for one in reversed(handed.side.handed_over)}
     taken = {name for name, (outcome, _) in reception.consumers.items() if outcome in (Outcome.TAKEN, Outcome.PART)}
-    memblock, metadata = _content(subtrees, MEMBLOCK_NAME, Memblock), _content(subtrees, KEXEC_METADATA_NAME, KexecMetadata)
-    regions = _regions(memblock) if memblock is not None else ()
-    count = metadata.record.integer("kexec_count") if metadata is not None and target.metadata and KEXEC_METADATA_NAME in taken else 0
+    memblock = _content(subtrees, MEMBLOCK_NAME, Memblock) if MEMBLOCK_NAME in taken else None
+    metadata = _content(subtrees, KEXEC_METADATA_NAME, KexecMetadata) if KEXEC_METADATA_NAME in taken else None
+    regions = _regions(handed.offered) if memblock is not None else ()
+    count = metadata.record.integer("kexec_count") if metadata is not None and reception.target.release.metadata else 0
     restored = None
     if has_test_module and KHO_TEST_NAME in subtrees:
         test = _content(subtrees, KHO_TEST_NAME, KhoTest) if KHO_TEST_NAME in taken else None
         restored = test is not None and _restore_test(test, handed, freed, unsure)
-    luo = _content(subtrees, LUO_NAME, Luo) if LUO_NAME in taken else None
+    luo = _content(subtrees, LUO_NAME, Luo) if reception.read_at_boot(LUO_NAME) else None
     incoming = Incoming(
         handed.scratch,
         tuple(
@@ -101,7 +103,7 @@ def receive_all(handed: Handed, reception: Reception, target: Release, *, has_te
         regions,
         restored is not None,
         count,
-        *_sessions(luo, subtrees, handed, target, freed, unsure),
+        *_sessions(luo, subtrees, handed, reception.target, freed, unsure),
     )
     previous = visible(metadata.record.text("previous_release")) if metadata is not None else ""
     flbs = luo.flbs if luo is not None else None
@@ -113,8 +115,9 @@ def _content(subtrees: Mapping[bytes, Subtree], name: bytes, kind: type[T]) -> T
     return found.content if found is not None and isinstance(found.content, kind) else None
 
 
-def _regions(memblock: Memblock) -> tuple[Region, ...]:
-    told = [(one.name, known(one.start), known(one.size)) for one in memblock.regions]
+def _regions(offered: Offered) -> tuple[Region, ...]:
+    """Those that mm/memblock.c would revive if they are asked for."""
+    told = [(one.name, one.start, one.size) for one in offered.regions or () if one.compatible]
     return tuple(Region(name, start, size) for name, start, size in told if start is not None and size is not None)
 
 
@@ -170,10 +173,10 @@ _Sessions = tuple[int, tuple[IncomingSession, ...], tuple[Stretch, ...], str]
 
 
 def _sessions(
-    luo: Luo | None, subtrees: Mapping[bytes, Subtree], handed: Handed, target: Release, freed: list[Stretch], unsure: list[Unpredictable]
+    luo: Luo | None, subtrees: Mapping[bytes, Subtree], handed: Handed, target: Target, freed: list[Stretch], unsure: list[Unpredictable]
 ) -> _Sessions:
     number = None if luo is None else known(luo.number)
-    if luo is None or number is None or target.luo is None:
+    if luo is None or number is None or target.release.luo is None:
         return 0, (), (), ""
     size = handed.page_size
     if luo.header is not None and (phys := known(subtrees[LUO_NAME].phys)) is not None:
@@ -189,40 +192,27 @@ def _sessions(
     in_blocks = luo.format.sessions_in_blocks
     pages = [(one.place.phys, size if in_blocks else SESSION_ARRAY.bytes(size)) for one in listed.headers if one.place.phys is not None]
     fault = "" if listed.status is Status.DECODED else f"the list of sessions: {listed.reason}"
-    sessions = []
-    names: set[bytes] = set()
-    strict = target.luo.one_session_a_file
-    for one in listed.sessions:
-        made, problem = _session(one, luo, handed, target, strict=strict)
-        if one.name in names:
-            problem = "two sessions of one name"
-        names.add(one.name)
-        # Until 7.0 what is wrong with files was not looked at here.
-        if problem and (strict or "name" in problem):
-            fault = fault or f"session {visible(one.name)}: {problem}"
-        sessions.append(made)
-    return number, () if fault else tuple(sessions), tuple(pages), fault
+    given = None if handed.offered.luo is None else handed.offered.luo.listed
+    found = None if given is None else unmade(given, target.release.luo, target.all_handlers, size)
+    if found is not None:
+        fault = found.met
+    sessions = () if fault else tuple(_session(one, luo, handed, target) for one in listed.sessions)
+    return number, sessions, tuple(pages), fault
 
 
-def _session(session: Session, luo: Luo, handed: Handed, target: Release, *, strict: bool) -> tuple[IncomingSession, str]:
+def _session(session: Session, luo: Luo, handed: Handed, target: Target) -> IncomingSession:
+    """A session that is made. Its files that are not restored give an error when they are asked for."""
     if isinstance(session.files, Missing):
-        return IncomingSession(session.name, ()), str(session.files.reason)
+        return IncomingSession(session.name, ())
     size = handed.page_size
     if luo.format.files_in_blocks:
         pages = [(one.place.phys, size) for one in session.blocks if one.place.phys is not None]
     else:
         pages = [(session.files_at, FILE_ARRAY.bytes(size))] if session.files_at else []
-    problem = "" if session.status is Status.DECODED else str(session.reason)
-    if any(not handed.reserved.covers(start, length) for start, length in pages):
-        problem = problem or "the list of its files was not kept"
-    assert target.luo is not None  # asked for only then
-    strange = [file for file in session.files if file.compatible != target.luo.memfd_compatible]
-    if strange:
-        problem = problem or f"no handler for {visible(strange[0].compatible)}"
-    if problem and strict:
-        return IncomingSession(session.name, ()), problem
-    made = tuple(_file(file, handed) if file not in strange else IncomingFile(file.token, None) for file in session.files)
-    return IncomingSession(session.name, made, pages=tuple(pages)), problem
+    made = tuple(
+        _file(file, handed) if file.compatible in target.all_handlers else IncomingFile(file.token, None) for file in session.files
+    )
+    return IncomingSession(session.name, made, pages=tuple(pages))
 
 
 def _file(file: File, handed: Handed) -> IncomingFile:

@@ -57,6 +57,18 @@ class NextKernel:
     config: Config = field(default_factory=Config)
     seed: int = 0
 
+    @property
+    def target(self) -> Target:
+        """As its receiving side sees it."""
+        options = parse_cmdline(self.cmdline, self.release, on_by_default=self.config.on_by_default)
+        return Target(
+            self.release,
+            kho=options.kho,
+            asked_regions=options.asked_regions,
+            liveupdate=options.liveupdate,
+            test=self.config.test is not None,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Kexec:
@@ -73,12 +85,11 @@ class Kexec:
 
 def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     """Kexec into ``following``. Raises InputError where the state does not tell what a kernel would need, BudgetError, Cancelled."""
-    options = parse_cmdline(following.cmdline, following.release, on_by_default=following.config.on_by_default)
-    asked = tuple((one.name, one.size, one.align) for one in options.regions)
-    target = Target(following.release, kho=options.kho, asked_regions=asked)
-    first = receive(offered(jump.state, jump.side), target)
-    if first.deciding is not None and first.deciding.check.consumer is None and first.outcome in (Outcome.IGNORED, Outcome.PANIC):
-        return _cold(jump, following, first)
+    target = following.target
+    given = offered(jump.state, jump.side)
+    reception = receive(given, target)
+    if reception.outcome is Outcome.IGNORED:
+        return _cold(jump, following, reception)
     context.step("taking over memory")
     memory = jump.memory
     if memory is None:
@@ -91,13 +102,12 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     page = intervals([fdt], [fdt + platform.page_size])
     early = Aftermath(memory, reserved.memory | tracker | page, platform.page_size, following.seed)
     side = _side_after(jump, replace(reader, memory=early), fdt, kept=reserved.covers(fdt, platform.page_size))
-    reception = receive(replace(offered(jump.state, side), attached=True), target)
     if reception.outcome is Outcome.PANIC:
         return Kexec(reception, None, panic_line(reception), _inferred(following.release))
     scratch = _scratch(jump.state)
     contents = (jump.contents or FilledMemory(platform.page_size)).kept(reserved.memory)
-    handed = Handed(side, scratch, reserved, early, contents, platform)
-    received = receive_all(handed, reception, following.release, has_test_module=options.kho and following.config.test is not None)
+    handed = Handed(given, side, scratch, reserved, early, contents, platform)
+    received = receive_all(handed, reception, has_test_module=bool(target.kho) and following.config.test is not None)
     kernel = Kernel(
         following.machine,
         following.release,
@@ -172,11 +182,15 @@ def _unsure(jump: Jump, kernel: Kernel, received: Received) -> list[Unpredictabl
     if received.incoming.liveupdate_number and kernel.release.luo is not None and not kernel.release.luo.session_compatible:
         tell("in/LUO: the struct's memory was given back at boot, what stands there now is anybody's", "in/LUO")
     fresh = [one for one in kernel.regions if one not in received.incoming.regions]
-    if fresh and kernel.release.wide_block_sizes:
-        where = "reserve_mem: regions that were not revived lie in scratch; 7.3 may take them from memory that it adds to scratch early"
+    if fresh and kernel.release.extends_scratch:
+        where = (
+            f"reserve_mem: regions that were not revived lie in scratch; {kernel.release.name} may take them from memory that it adds early"
+        )
         tell(where, *(str(EntityPath(("out", "memblock")).named(one.name)) for one in fresh))
     if kernel.machine.arch == "aarch64":
-        tell("memblock: neither scratch nor what 7.3 adds to it early is flagged, and memblock/reserved is left out")
+        early = f"neither scratch nor what {kernel.release.name} adds to it early is flagged"
+        flagged = early if kernel.release.extends_scratch else "scratch is not flagged"
+        tell(f"memblock: {flagged}, and memblock/reserved is left out")
     preserved = jump.side.preserved
     if isinstance(preserved, PreservedMap) and preserved.status is not Status.DECODED:
         tell(f"the tracker was read in part ({preserved.reason}): blocks that it hides are shown as lost")

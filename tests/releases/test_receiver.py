@@ -103,3 +103,22 @@ def test_a_map_of_0_is_refused_from_6_19_on(offers: dict[str, Offered]) -> None:
 def test_blocks_of_2_gib_overflow_until_7_1(offers: dict[str, Offered], name: str, order: int, outcome: Outcome) -> None:
     got = receive(replace(offers[name], highest_order=order), Target(RELEASE[name], asked_regions=REGIONS))
     assert got.outcome is outcome
+
+
+def test_without_its_handler_7_1_and_later_cannot_open_the_device_and_earlier_ones_lose_the_files(offers: dict[str, Offered]) -> None:
+    for name, outcome in (("6.19", PART), ("7.1", IGNORED), ("7.3", IGNORED)):
+        got = receive(offers[name], Target(RELEASE[name], asked_regions=REGIONS, handlers=frozenset()))
+        assert got.outcome is PART and got.consumers[b"LUO"][0] is outcome
+        assert ("every open of /dev/liveupdate fails" in got.consumers[b"LUO"][1]) == (outcome is IGNORED)
+        unsure = receive(offers[name], Target(RELEASE[name], asked_regions=REGIONS, sure_of_handlers=False))
+        assert unsure.outcome is TAKEN and "which file handlers are built in is not known" in [one.met for one in unsure.open]
+
+
+def test_no_check_is_made_twice(offers: dict[str, Offered]) -> None:
+    for name in NAMES:
+        asked = [one.check.name for one in receive(offers[name], Target(RELEASE[name], asked_regions=REGIONS)).answers]
+        assert len(asked) == len(set(asked))
+
+
+def test_outcomes_are_ranked_from_taken_to_panic() -> None:
+    assert sorted(Outcome, key=lambda one: one.rank) == [TAKEN, PART, IGNORED, MISREAD, PANIC]

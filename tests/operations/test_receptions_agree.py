@@ -1,0 +1,69 @@
+"""What the next kernel does with a state has one answer: ``sim kexec`` and ``check --target`` give it for every fault of the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from captures import sample
+
+from kho_tui.context import Context
+from kho_tui.errors import InputError
+from kho_tui.operations.check_target import TargetRequest, check_target, read_target
+from kho_tui.operations.fault_capture import fault_capture
+from kho_tui.operations.held_state import prospects
+from kho_tui.operations.kexec_capture import jump_of, kexec_capture, next_kernel
+from kho_tui.operations.open_state import open_state
+from kho_tui.releases.receiver import Outcome, Reception
+from kho_tui.simulator.faults.case import DoesNotApply
+from kho_tui.simulator.faults.catalogue import FAULTS
+from kho_tui.simulator.faults.fault import Fault
+from kho_tui.simulator.kexec import kexec
+
+CAPTURES = ("x86_64-7.3/2-pre", "x86_64-7.1/1-pre", "x86_64-6.19/1-pre", "x86_64-6.18/1-pre")
+
+
+def told(reception: Reception) -> tuple[Outcome, Mapping[bytes, Outcome]]:
+    return reception.outcome, {name: outcome for name, (outcome, _) in reception.consumers.items()}
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.side == "out"], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("name", CAPTURES)
+def test_the_simulator_and_the_check_agree(name: str, fault: Fault, tmp_path: Path) -> None:
+    try:
+        fault_capture(sample(name), fault.name, tmp_path / "broken", Context())
+    except DoesNotApply:
+        pytest.skip("nothing there that this fault breaks")
+    with open_state(tmp_path / "broken", Context()) as opened:
+        release = str(opened.state.machine.release)
+        following = next_kernel(opened, release, None, 0)
+        checked = check_target(opened.state, read_target(TargetRequest(release, following.cmdline), Context()))
+        try:
+            found = kexec(jump_of(opened), following, Context())
+        except InputError:
+            pytest.skip("the simulator needs more than this state tells")
+        assert told(found.reception) == told(checked.reception)
+        foreseen = next(one.reception for one in prospects(opened, following.cmdline) if one.running)
+        assert told(foreseen) == told(checked.reception)
+
+
+def kexeced(name: str, fault: str, tmp_path: Path) -> tuple[Reception, bytes]:
+    """The reception of a broken state and the log of the kernel that takes it."""
+    fault_capture(sample(name), fault, tmp_path / "broken", Context())
+    done = kexec_capture(tmp_path / "broken", tmp_path / "after", Context())
+    return done.reception, (tmp_path / "after" / "dmesg").read_bytes()
+
+
+def test_a_region_of_another_version_is_not_revived(tmp_path: Path) -> None:
+    reception, log = kexeced("x86_64-7.3/2-pre", "region-version", tmp_path)
+    assert "oops_trace cannot be read" in reception.consumers[b"memblock"][1]
+    assert b"'oops_trace' from KHO" not in log and b"'pstore' from KHO" in log
+
+
+def test_a_consumer_that_does_not_find_its_subtree_takes_nothing_of_it(tmp_path: Path) -> None:
+    reception, log = kexeced("x86_64-7.3/2-pre", "blob-size-missing", tmp_path)
+    (lost,) = [name for name, (outcome, _) in reception.consumers.items() if outcome is Outcome.IGNORED]
+    said = {b"memblock": b"Revived memory", b"kexec-metadata": b"KHO: exec from"}
+    assert said[lost] not in log
+    assert all(line in log for name, line in said.items() if name != lost)
