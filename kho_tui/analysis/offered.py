@@ -165,6 +165,12 @@ def _regions(side: Side) -> tuple[OfferedRegion, ...] | None:
     )
 
 
+def _handed_size(subtree: Subtree, captured: int) -> int:
+    """The size that the root FDT tells the next kernel, however impossible; that of the bytes at hand only where it tells none."""
+    told = next((one.value for one in subtree.values if one.field.name == "blob-size"), None)
+    return told if isinstance(told, int) else known(subtree.size) or captured
+
+
 def _luo(side: Side, state: State) -> tuple[OfferedLuo | None, bool]:
     subtree = next((one for one in side.handed_over if one.name == LUO_NAME), None)
     if subtree is None or isinstance(subtree.blob, Missing) or subtree.status is Status.STALE:
@@ -175,7 +181,7 @@ def _luo(side: Side, state: State) -> tuple[OfferedLuo | None, bool]:
     if root is None:
         data = subtree.blob.data
         version = c_string(data[:8]) if data.startswith(STRUCT_PREFIX) or len(data) >= 8 else None
-        size = known(subtree.size) or len(data)
+        size = _handed_size(subtree, len(data))
         return OfferedLuo("struct", version, size=size, chain_fault=_chain_fault(content, side, state), listed=listed), True
     session, flb = root.child(SESSION_NODE_NAME), root.child(FLB_NODE_NAME)
     return OfferedLuo(

@@ -59,6 +59,8 @@ def read_target(request: TargetRequest, context: Context) -> TargetKernel:
     if request.initrd is not None:
         with open_file(request.initrd) as source:
             initrd = source.size
+    if not request.text.strip():
+        raise InputError("--target is empty: it takes a release, a capture or a kernel image")
     where = Path(request.text)
     try:
         exists = where.exists()

@@ -142,7 +142,8 @@ def _region(value: str, before: list[ReserveMem]) -> ReserveMem | str:
     if not size or not rest.startswith(":"):
         return "no size"
     align, behind = memparse(rest[1:])
-    if behind == rest[1:] or not behind.startswith(":"):
+    # An empty alignment is none, as a 7.3.4 kernel was seen to take it: memparse gives 0 for it.
+    if not behind.startswith(":"):
         return "no alignment"
     name = behind[1:].encode("utf-8", "surrogateescape")
     if not name.strip():

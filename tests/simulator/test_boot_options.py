@@ -59,6 +59,13 @@ def test_what_a_kernel_refuses_leaves_the_default_and_is_said() -> None:
     assert [line.split(":")[0] for line in options.refused] == ["kho=perhaps", "kho_scratch=1M", "reserve_mem=0"]
 
 
+def test_an_empty_alignment_is_none() -> None:
+    """A real 7.3.4 revives regions asked for so."""
+    options = parse_cmdline("kho=on reserve_mem=4M::oops_trace", RELEASE["7.3"], on_by_default=False)
+    assert [(one.name, one.size, one.align) for one in options.regions] == [(b"oops_trace", 4 << 20, 64)]
+    assert not options.refused
+
+
 def test_the_ninth_region_and_a_long_name_are_refused() -> None:
     line = " ".join(f"reserve_mem=64K:4096:region{n}" for n in range(9)) + " reserve_mem=4K:4096:sixteen-long-nam"
     options = parse_cmdline(line, RELEASE["7.3"])

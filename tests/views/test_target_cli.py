@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from captures import SHARED, sample
+from captures import SHARED, copy_of, sample
 
 from kho_tui.context import Context
 from kho_tui.operations.fault_capture import fault_capture
@@ -87,6 +87,7 @@ def test_json_tells_nothing_of_what_cannot_be_told(capsys: pytest.CaptureFixture
         (("--target-cmdline", "kho=on"), "speak of a --target"),
         (("--target", "7.3", "--target-initrd", "/nowhere"), "/nowhere"),
         (("--target", "7.3", "--target-initrd", __file__), "goes with a kernel image"),
+        (("--target", ""), "--target is empty"),
         (("--target", "7.9"), "known are 6.16 to 7.3"),
         (("--target", __file__), "no kernel image"),
     ],
@@ -108,3 +109,15 @@ def test_real_kernel_images_are_judged(release: str, code: int, capsys: pytest.C
     assert (got, found["loads"], found["kernel"]["series"]) == (code, True, release)
     assert found["kernel"]["kho"] == "KHO is built in and off unless kho=on stands on its command line"
     assert [one["name"] for one in found["loading"]["segments"]] == ["scratch table", "kernel", "initrd"]
+
+
+def test_a_size_that_cannot_be_right_is_what_the_next_kernel_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """debugfs shows 32 bytes; a real 7.3.4 says "LUO state is too small (0 < 32)" and panics."""
+    state = tmp_path / "state"
+    copy_of(sample("x86_64-7.3") / "1-pre", state)
+    memory = (state / "memory.elf").read_bytes()
+    size = bytes.fromhex("00000001") + b"LUO\0" + bytes.fromhex("00000003 00000008 0000002f") + (32).to_bytes(8, "little")
+    assert memory.count(size) == 1
+    (state / "memory.elf").write_bytes(memory.replace(size, size[:-8] + bytes(8)))
+    assert run(["check", str(state), "--target", "7.3"]) == 1
+    assert "7.3 would PANIC: 0 bytes of 32" in capsys.readouterr().out
