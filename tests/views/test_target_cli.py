@@ -121,3 +121,12 @@ def test_a_size_that_cannot_be_right_is_what_the_next_kernel_is_told(tmp_path: P
     (state / "memory.elf").write_bytes(memory.replace(size, size[:-8] + bytes(8)))
     assert run(["check", str(state), "--target", "7.3"]) == 1
     assert "7.3 would PANIC: 0 bytes of 32" in capsys.readouterr().out
+
+
+def test_a_state_that_is_accepted_with_errors_does_not_begin_with_good_news_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault_capture(STATE, "folio-not-preserved", tmp_path / "broken", Context())
+    assert run(["check", str(tmp_path / "broken"), "--target", "7.3"]) == 1
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("7.3 would take this state") and "; but the state has 1 error" in first

@@ -57,7 +57,8 @@ def check(request: Request, wanted: CheckRequest, *, as_json: bool) -> int:
             write_json(check_json(checked, received, strict=wanted.strict))
         else:
             if received is not None:
-                _print(_Line("bold" if number == 0 else "", line) for number, line in enumerate(target_lines(received)))
+                told = target_lines(received, checked.report.broken["error"])
+                _print(_Line("bold" if number == 0 else "", line) for number, line in enumerate(told))
             _print(check_lines(checked.report))
     return code
 

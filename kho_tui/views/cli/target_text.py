@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
+from kho_tui.text import plural
 from kho_tui.views.reception import consumer_lines, deciding_lines
 
 
-def target_lines(found: Compatibility) -> Iterator[str]:
-    """The lines of the answer, the verdict first."""
-    yield found.verdict
+def target_lines(found: Compatibility, errors: int) -> Iterator[str]:
+    """The lines of the answer, the verdict first. ``errors``: rules that the state breaks; what was accepted may be lost for them."""
+    broken = f"; but the state has {plural(errors, 'error')}, and what they name may be lost" if errors else ""
+    yield f"{found.verdict}{broken}"
     yield f"  target: {_kernel(found.target)}"
     if found.loading is not None:
         yield f"  loading: {found.loading.reason}"
