@@ -363,7 +363,7 @@ class DiffBody(Body):
         for pane in self._lower:
             pane.set_class(pane is not self._shown, "absent")
         if was_focused:
-            self._shown.focus()
+            self.screen.set_focus(self._shown)
         self._draw_maps()
         self.stage.moved()
 

@@ -132,7 +132,7 @@ class OverviewBody(Body):
             with self.prevent(TableView.Moved):
                 pane.show(len(rows), at or 0)
             if at is not None and self.has_focus_within:
-                pane.focus()
+                self.screen.set_focus(pane)
         if self._sections and self._start is not None:
             start, self._start = self._start, None
             self._go(start)
@@ -188,7 +188,7 @@ class OverviewBody(Body):
         with self.prevent(TableView.Moved):
             pane.set_cursor(spot.row)
         if pane is self.aside:
-            pane.focus()
+            self.screen.set_focus(pane)
         self._tell()
 
     @property
@@ -219,7 +219,7 @@ class OverviewBody(Body):
         ahead = [one for one in starts if (one > here if direction > 0 else one < here)]
         pane, at = (ahead or starts)[0 if direction > 0 else -1]
         view = (self.main, self.aside)[pane]
-        view.focus()
+        self.screen.set_focus(view)
         view.set_cursor(at)
         return True
 
