@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -54,8 +56,16 @@ class Panel(Widget):
 
     def show(self, lines: Sequence[Line]) -> None:
         """Draw these lines from now on."""
-        self._lines = tuple(lines)
-        self.refresh()
+        before, self._lines = self._lines, tuple(lines)
+        width = self.size.width
+        changed = [y for y, (old, new) in enumerate(zip_longest(before, self._lines)) if old != new]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    @property
+    def size(self) -> Size:
+        """The size that the widget has, or is about to have (``foresee``)."""
+        return self.outer_size - self.styles.gutter.totals
 
     @property
     def shown(self) -> str:

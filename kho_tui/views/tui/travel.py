@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widget import Widget
 
 from kho_tui.model.entity import find
@@ -20,6 +19,7 @@ from kho_tui.views.tui.background import Finished, Stoppable
 from kho_tui.views.tui.bodies import make_body
 from kho_tui.views.tui.body import Body
 from kho_tui.views.tui.bottom import Bottom
+from kho_tui.views.tui.calm_screen import CalmScreen
 from kho_tui.views.tui.changes import NO_CHANGES, Changes
 from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.loaded import Loaded
@@ -53,7 +53,7 @@ class Prepared:
     changes: Changes = NO_CHANGES
 
 
-class TravelScreen(Screen[None], inherit_bindings=False):
+class TravelScreen(CalmScreen, inherit_bindings=False):
     """Top and bottom line, the bodies between them, and all ways to get from one thing to another."""
 
     def __init__(self, prepared: Prepared, journey: Journey) -> None:

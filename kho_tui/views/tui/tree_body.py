@@ -24,6 +24,9 @@ from kho_tui.views.tui.right_side import RightSide
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.tree_pane import TreePane
 
+_PATIENCE = 0.01
+"""Seconds for which a key waits for the detail of an entity; most are read in less than one thousandth."""
+
 
 class TreeBody(Body):
     """Selecting in the tree reads the entity's detail beside the screen; everything else follows the selection."""
@@ -36,7 +39,7 @@ class TreeBody(Body):
         self._model = stage.tree_model
         self.entities = TreePane(stage.tree_model, stage.changes, id="tree")
         self.right = RightSide(id="right")
-        self._detail = Newest(self)
+        self._detail = Newest(self, _PATIENCE)
         self._walk = Stoppable(self)
 
     def compose(self) -> ComposeResult:
