@@ -152,12 +152,17 @@ class TableView(BarredView, can_focus=True, inherit_bindings=False):
             top = self.cursor
         elif self.cursor >= top + self.page:
             top = self.cursor - self.page + 1
-        self.scroll_to(y=top, animate=False, force=True, immediate=True)
+        self._scroll_lines_to(top)
+
+    def _scroll_lines_to(self, top: int) -> None:
+        top = max(0, min(top, int(self.max_scroll_y)))
+        if top != self.scroll_y:
+            self.scroll_to(y=top, animate=False, force=True, immediate=True)
 
     def center_cursor(self) -> None:
         """Show the cursor with rows around it, also at another height, until it moves."""
         self._centered = True
-        self.scroll_to(y=max(0, self.cursor - self.page // 2), animate=False, force=True, immediate=True)
+        self._scroll_lines_to(self.cursor - self.page // 2)
 
     # Keys and mouse
 

@@ -35,6 +35,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
 async def test_a_move_in_the_tree_is_one_layout_and_one_drawing(size: tuple[int, int], counted: Counter[str]) -> None:
     async with using_state(opening(ONE_PRE), size) as user:
+        # What the check finds is marked in the tree when it is known.
+        await user.until(lambda: not user.state.loaded.checking.is_running)
         for key in ("j",) * (user.tree.entities.row_count() - 1) + ("g", "g", "G", "k"):
             await user.stands_still()
             counted.clear()
