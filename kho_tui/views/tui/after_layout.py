@@ -1,9 +1,10 @@
-"""Doing something once a widget has its new size."""
+"""What depends on the size of a widget: done once it has its new one, or with the one that it will have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from textual.geometry import Size
 from textual.widget import Widget
 
 
@@ -27,3 +28,12 @@ def after_layout(widget: Widget, then: Callable[[], object]) -> None:
 
     # Through the widget's own queue: what waits there may change sizes too.
     widget.call_later(ask)
+
+
+def foresee(widget: Widget, size: Size) -> None:
+    """Give a widget the size that the coming layout will give it, for whoever has to place something in it before.
+
+    Then all of an answer is in one drawing. A size that turns out to be another comes with the Resize event as any does.
+    """
+    if widget.outer_size != size:
+        widget._size_updated(size, size, widget.container_size, layout=False)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from kho_tui.views.tui.travel import Journey, Prepared
 
 _INTERRUPTED = 130
+_GARBAGE = (5_000, 20, 50)
+"""How much is made until Python looks for garbage among what is new, younger, and old: the last takes 30 ms, once in five million objects."""
 _DEFAULTS = Config()
 
 
@@ -169,10 +171,17 @@ class KhoApp(App[None], inherit_bindings=False):
         if old is not None and isinstance(self.screen, LoadingScreen):
             self.pop_screen()
         self.switch_screen(screen)
-        # The state lives as long as it is shown: to look through all of it for garbage would make keys wait.
-        gc.freeze()
+        self._spare_garbage(is_first=old is None)
         if old is not None:
             old.loaded.close()
+
+    def _spare_garbage(self, *, is_first: bool) -> None:
+        """Look for garbage now where there may be much, so that no key has to wait for it: a state lives as long as it is shown."""
+        if not is_first:
+            gc.unfreeze()
+            gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GARBAGE)
 
     def _import_the_rest(self) -> None:
         from kho_tui.views.tui.bodies import import_bodies

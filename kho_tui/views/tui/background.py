@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Protocol, TypeVar
 
 from textual.message import Message
@@ -35,26 +35,63 @@ def run_beside(
     work: Callable[[], T],
     done: Callable[[T], None],
     failed: Callable[[BaseException, SafeText], None],
+    patience: float = 0.0,
 ) -> None:
-    """Run ``work`` in a thread, then ``done`` or ``failed`` on the app's own thread (``pump`` handles Finished)."""
+    """Run ``work`` in a thread, then ``done`` or ``failed`` on the app's own thread (``pump`` handles Finished).
+
+    Work that ends within ``patience`` seconds is waited for: what comes of it is in the same drawing as what asked for it.
+    """
+    ending = _Ending(pump, is_awaited=patience > 0)
 
     def body() -> None:
         try:
             result = work()
         except BaseException as error:  # whatever it is, the screen has to learn of it
             problem = error
-            pump.post_message(Finished(lambda: failed(problem, explain(problem))))
+            ending.give(lambda: failed(problem, explain(problem)))
         else:
-            pump.post_message(Finished(lambda: done(result)))
+            ending.give(lambda: done(result))
 
     Thread(target=copy_context().run, args=(body,), daemon=True).start()
+    ending.take(patience)
+
+
+class _Ending:
+    """Hands over what a thread gave: to who waits for it, else by a message."""
+
+    def __init__(self, pump: MessagePump, *, is_awaited: bool) -> None:
+        self._pump = pump
+        self._is_awaited = is_awaited
+        self._deliver: Callable[[], None] | None = None
+        self._given = Event()
+        self._lock = Lock()
+
+    def give(self, deliver: Callable[[], None]) -> None:
+        """In the thread: it is at its end."""
+        with self._lock:
+            if self._is_awaited:
+                self._deliver = deliver
+                self._given.set()
+                return
+        self._pump.post_message(Finished(deliver))
+
+    def take(self, patience: float) -> None:
+        """Deliver now what was given in time; what comes later comes as a message."""
+        if patience > 0:
+            self._given.wait(patience)
+        with self._lock:
+            self._is_awaited = False
+            deliver = self._deliver
+        if deliver is not None:
+            deliver()
 
 
 class Newest:
     """Work that only the newest request of matters: while one runs, what is asked for meanwhile replaces what waits."""
 
-    def __init__(self, pump: MessagePump) -> None:
+    def __init__(self, pump: MessagePump, patience: float = 0.0) -> None:
         self._pump = pump
+        self._patience = patience
         self._waiting: Callable[[], None] | None = None
         self.is_running = False
 
@@ -63,7 +100,7 @@ class Newest:
 
         def start() -> None:
             self.is_running = True
-            run_beside(self._pump, work, ended, lambda _error, text: self._end(lambda: failed(text)))
+            run_beside(self._pump, work, ended, lambda _error, text: self._end(lambda: failed(text)), self._patience)
 
         def ended(result: T) -> None:
             self._end(lambda: done(result))

@@ -50,8 +50,9 @@ class Bottom(Vertical):
 
     def clear(self) -> None:
         """Back to modes and keys."""
-        self._message = ()
-        self._draw()
+        if self._message:
+            self._message = ()
+            self._draw()
 
     def show_hints(self, hints: Sequence[Hint]) -> None:
         """The keys to know here, dearest first."""
@@ -60,8 +61,9 @@ class Bottom(Vertical):
 
     def show_note(self, note: SafeText) -> None:
         """A mode of the place that is shown; empty: none."""
-        self._note = note
-        self._draw()
+        if note != self._note:
+            self._note = note
+            self._draw()
 
     def notify_of(self, text: str, role: Role = Role.WARN) -> None:
         """Something about the state as a whole, in sight until it is replaced; empty: nothing."""

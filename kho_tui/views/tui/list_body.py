@@ -49,11 +49,11 @@ class LineList(TableView):
         """The rows in sight."""
         return [self._draw(row, width) for row in range(start, start + count)]
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int, width: int) -> Strip:
         """A row; where there are none, why."""
         if not self._count and y == self.head_lines:
-            return paint((*spans((" ", Role.TEXT)), *self.nothing), self.inner_width, look_of(self))
-        return super().render_line(y)
+            return paint((*spans((" ", Role.TEXT)), *self.nothing), width, look_of(self))
+        return super().draw_line(y, width)
 
 
 class ListBody(Body):

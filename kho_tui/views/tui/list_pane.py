@@ -141,12 +141,12 @@ class ListPane(TableView):
             for row in rows
         ]
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int, width: int) -> Strip:
         """A row; where there are none, why."""
         first = self.head_lines if self.rows is not None else 1
         if self.row_count() or y < first:
-            return super().render_line(y)
-        width, look = self.inner_width, look_of(self)
+            return super().draw_line(y, width)
+        look = look_of(self)
         lines = wrap(self._nothing, width - 2, _MOST_WORDS, self._nothing_role, look.glyphs.ellipsis)
         line = lines[y - first] if y - first < len(lines) else ()
         return paint((*spans((" ", Role.TEXT)), *line), width, look)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -54,19 +55,22 @@ class Panel(Widget):
         self._lines: tuple[Line, ...] = ()
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Draw these lines from now on; where they are the same, nothing is drawn."""
+        """Draw these lines from now on; only those that are others than before are drawn."""
         before, self._lines = self._lines, tuple(lines)
-        if self._lines != before:
-            self.refresh()
+        width = self.size.width
+        changed = [y for y, (old, new) in enumerate(zip_longest(before, self._lines)) if old != new]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    @property
+    def size(self) -> Size:
+        """The size that the widget has, or is about to have (``foresee``)."""
+        return self.outer_size - self.styles.gutter.totals
 
     @property
     def shown(self) -> str:
         """The text of the panel, for tests."""
         return "\n".join("".join(span.text for span in line) for line in self._lines)
-
-    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
-        # Nothing in a panel is laid out: its new size must not ask for another layout right after the one that gave it.
-        return super()._size_updated(size, virtual_size, container_size, layout=False)
 
     def render_line(self, y: int) -> Strip:
         """One line of the panel."""

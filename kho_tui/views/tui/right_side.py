@@ -8,6 +8,8 @@ from typing import Literal
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.geometry import Size
+from textual.widget import Widget
 
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
@@ -15,7 +17,7 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.text import SafeText
 from kho_tui.views.format import Base
-from kho_tui.views.tui.after_layout import after_layout
+from kho_tui.views.tui.after_layout import after_layout, foresee
 from kho_tui.views.tui.detail_panes import FieldsPane, RowsPane, heading
 from kho_tui.views.tui.hex_pane import HexPane, offset_in
 from kho_tui.views.tui.meaning import byte_info, value_info, word_at
@@ -50,6 +52,7 @@ class RightSide(Vertical):
         self._detail = Detail()
         self._held_by: Subject = "value"
         """What holds the byte at the cursor of the dump; until that moves, what was selected before."""
+        self._absent = set[Widget]()
         self._heading = Panel(id="heading")
         self.fields = FieldsPane(id="fields")
         self._info = Panel(id="info", raised=True)
@@ -68,20 +71,21 @@ class RightSide(Vertical):
         """Show an entity, with what ``location`` selects in it."""
         self.entity = entity
         self._detail = detail
-        self.is_settled = False
+        self._share_height()
         with self.prevent(TableView.Moved):
             self.fields.show_values(detail.values, (location and location.value) or 0)
             self.table.show_rows(detail.table, (location and location.row) or 0)
             self.table.set_title(SafeText(f"{entity.title}"))
             self.hex.show_blobs(detail.blobs)
-        self._share_height()
         if location is not None and location.pane is not None:
             self.screen.set_focus(self.screen.query_one(f"#{location.pane}", TableView))
-        # At once, so that the first drawing is the last one wherever no size changes.
-        self._selection_changed()
-        after_layout(self, self._laid_out)
+        if self.size:
+            self._arrive()
+        else:
+            self.is_settled = False
+            after_layout(self, self._arrive)
 
-    def _laid_out(self) -> None:
+    def _arrive(self) -> None:
         """With the final heights: what was jumped to comes to the middle of its list."""
         self.fields.center_cursor()
         self.table.center_cursor()
@@ -101,24 +105,49 @@ class RightSide(Vertical):
         """Share the height: fields as far as they need it, the rest to rows and bytes, some to the info where there are neither."""
         if self.entity is None:
             return
-        lines = heading(self.entity, self.size.width, look_of(self).glyphs)
+        width = self.size.width
+        lines = heading(self.entity, width, look_of(self).glyphs)
         self._heading.show(lines)
-        self._heading.styles.height = len(lines)
         height = next((least for below, least in _INFO_HEIGHTS if self.screen.size.height < below), _INFO_HEIGHT_TALL)
-        has_rows, has_bytes = self._detail.table is not None, bool(self.hex.blobs)
+        has_rows, has_bytes = self._detail.table is not None, any(blob.data for blob in self._detail.blobs)
         height = min(height, _INFO_HEIGHT_BESIDE_ROWS) if has_rows else height
         free = self.size.height - len(lines) - height
         show_bytes = has_bytes and (not has_rows or free >= _BYTES_BESIDE_ROWS)
         wanted = len(self._detail.values) + self.fields.head_lines
-        for pane, there in ((self.fields, bool(self._detail.values)), (self.table, has_rows), (self.hex, show_bytes)):
-            pane.set_class(not there, "absent")
-        self._info.styles.height = height if has_rows or show_bytes else max(height, min(_INFO_HEIGHT_ALONE, free + height - wanted))
         if has_rows or show_bytes:
-            share = 0.35 if has_rows else 0.55
-            self.fields.styles.height = max(2, min(wanted, max(4, int(free * share))))
+            fields = max(2, min(wanted, max(4, int(free * (0.35 if has_rows else 0.55)))))
         else:
-            self.fields.styles.height = max(2, min(wanted, free))
-        self.hex.styles.height = "1fr" if not has_rows else max(6, free // 4)
+            fields = max(2, min(wanted, free))
+            height = max(height, min(_INFO_HEIGHT_ALONE, free + height - wanted))
+        fields = fields if self._detail.values else 0
+        beside_rows = max(6, free // 4) if has_rows and show_bytes else 0
+        rest = self.size.height - len(lines) - fields - height - beside_rows
+        self._heading.styles.height = len(lines)
+        self.fields.styles.height = fields
+        self._info.styles.height = height
+        self.hex.styles.height = beside_rows or "1fr"
+        for pane, lines_of_pane in (
+            (self._heading, len(lines)),
+            (self.fields, fields),
+            (self._info, height),
+            (self.table, rest if has_rows else 0),
+            (self.hex, beside_rows or (rest if show_bytes else 0)),
+        ):
+            self._show_pane(pane, lines_of_pane)
+
+    def _show_pane(self, pane: Widget, height: int) -> None:
+        """Show a pane, which is going to have that height; none: it is absent."""
+        if not height:
+            # By a rule of its own and not by a class, for which Textual would match all rules anew.
+            pane.styles.display = "none"
+            self._absent.add(pane)
+            return
+        if pane in self._absent:
+            self._absent.remove(pane)
+            pane.styles.clear_rule("display")
+            self.refresh(layout=True)
+        if self.size and height > 0:
+            foresee(pane, Size(self.size.width, height))
 
     def on_table_view_moved(self, message: TableView.Moved) -> None:
         """Everything else follows the selection."""

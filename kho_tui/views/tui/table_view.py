@@ -7,23 +7,16 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
-from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 
 from kho_tui.text import SafeText
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Line, Role, Span, fit, spans, width_of
 from kho_tui.views.tui.paint import look_of, paint
+from kho_tui.views.tui.scroll_bar import BarredView
 
 
-class WholeCellBar(ScrollBarRender):
-    """A scrollbar without the block characters that console fonts lack."""
-
-    VERTICAL_BARS = [" "]  # noqa: RUF012 - overrides a class variable of Textual
-
-
-class TableView(ScrollView, can_focus=True, inherit_bindings=False):
+class TableView(BarredView, can_focus=True, inherit_bindings=False):
     """A list with a cursor. Subclasses say how many rows there are and give the lines of a window of them.
 
     The first ``head_lines`` lines stay: a rule with the title, and what ``head`` gives.
@@ -94,10 +87,6 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     # State
 
-    def on_mount(self) -> None:
-        """Scrollbars that every font can draw."""
-        self.vertical_scrollbar.renderer = WholeCellBar  # type: ignore[misc] # as its docstring says to
-
     def set_title(self, title: SafeText) -> None:
         """Change the words in the title line."""
         before, self._title = self._title, title
@@ -107,7 +96,8 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
     def rows_changed(self, cursor: int = 0) -> None:
         """There are other rows now."""
         self._window = None
-        self.virtual_size = Size(0, self.row_count() + self.head_lines)
+        # Set without its watchers: they ask for a layout, but how many rows there are moves nothing on the screen.
+        self.set_reactive(TableView.virtual_size, Size(0, self.row_count() + self.head_lines))
         self.set_cursor(cursor)
         self.refresh()
 
@@ -124,10 +114,14 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         """Tell whoever shows what the cursor is on."""
         self._pending_g = False
         self._centered = False
+        top = self.scroll_offset.y
         self._show_cursor()
-        width, top = self.size.width, self.scroll_offset.y - self.head_lines
-        # What scrolled is drawn anew as a whole; else only the title, which counts, and the two rows.
-        self.refresh(*(Region(0, y, width, 1) for y in (0, old - top, new - top)))
+        if self.scroll_offset.y == top:
+            width, first = self.size.width, self.head_lines - top
+            lines = (0, *(first + row for row in (old, new) if row >= top))
+            self.refresh(*(Region(0, y, width, 1) for y in lines))
+        else:
+            self.refresh()
         self.post_message(self.Moved(self))
 
     def on_resize(self, _event: events.Resize) -> None:
@@ -152,23 +146,23 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         """Rows in sight."""
         return max(1, self.size.height - self.head_lines)
 
-    @property
-    def inner_width(self) -> int:
-        """Cells of a line beside the scrollbar."""
-        return self.scrollable_content_region.width
-
     def _show_cursor(self) -> None:
         top = self.scroll_offset.y
         if self.cursor < top:
             top = self.cursor
         elif self.cursor >= top + self.page:
             top = self.cursor - self.page + 1
-        self.scroll_to(y=top, animate=False, force=True, immediate=True)
+        self._scroll_lines_to(top)
+
+    def _scroll_lines_to(self, top: int) -> None:
+        top = max(0, min(top, int(self.max_scroll_y)))
+        if top != self.scroll_y:
+            self.scroll_to(y=top, animate=False, force=True, immediate=True)
 
     def center_cursor(self) -> None:
         """Show the cursor with rows around it, also at another height, until it moves."""
         self._centered = True
-        self.scroll_to(y=max(0, self.cursor - self.page // 2), animate=False, force=True, immediate=True)
+        self._scroll_lines_to(self.cursor - self.page // 2)
 
     # Keys and mouse
 
@@ -206,7 +200,7 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         """A click puts the cursor there, a second one follows."""
         row = event.y - self.head_lines + self.scroll_offset.y
-        if event.y < self.head_lines or row >= self.row_count():
+        if event.y < self.head_lines or row >= self.row_count() or self.is_on_bar(event):
             return
         self.cursor = row
         if event.chain == 2:
@@ -215,8 +209,11 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
     # Drawing
 
     def render_line(self, y: int) -> Strip:
-        """A line of the widget: title, head, or a row of the window in sight."""
-        width = self.inner_width
+        """A line of the widget, with its cell of the scrollbar."""
+        return self.with_bar(self.draw_line(y, self.inner_width), y)
+
+    def draw_line(self, y: int, width: int) -> Strip:
+        """Title, head, or a row of the window in sight."""
         look = look_of(self)
         if y == 0:
             return paint(self._title_line(width), width, look)

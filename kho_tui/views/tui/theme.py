@@ -46,6 +46,9 @@ class Palette:
     cursor: Style
     cursor_blurred: Style
     raised: Style
+    gutter: Style
+    bar: Style
+    bar_held: Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,9 @@ def _palette(c: Colours) -> Palette:
         cursor=Style(bgcolor=c.focus),
         cursor_blurred=Style(bgcolor=c.cursor_blurred),
         raised=Style(bgcolor=c.raised),
+        gutter=Style(bgcolor=c.ground),
+        bar=Style(color=c.bar, bgcolor=c.ground, reverse=True),
+        bar_held=Style(color=c.bar_held, bgcolor=c.ground, reverse=True),
     )
 
 
@@ -202,6 +208,9 @@ def _plain_palette(address: str, string: str, warn: str) -> Palette:
         cursor=Style(color="default", bgcolor="default", reverse=True),
         cursor_blurred=Style(underline=True),
         raised=Style(),
+        gutter=Style(bgcolor="default"),
+        bar=Style(bgcolor="default", reverse=True),
+        bar_held=Style(bgcolor="default", reverse=True),
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widget import Widget
 
 from kho_tui.context import Context
@@ -23,6 +22,7 @@ from kho_tui.views.tui.background import Finished, Stoppable
 from kho_tui.views.tui.bodies import make_body
 from kho_tui.views.tui.body import Body
 from kho_tui.views.tui.bottom import Bottom
+from kho_tui.views.tui.calm_screen import CalmScreen
 from kho_tui.views.tui.changes import NO_CHANGES, Changes
 from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.loaded import Loaded
@@ -60,7 +60,7 @@ class Prepared:
     changes: Changes = NO_CHANGES
 
 
-class TravelScreen(Screen[None], inherit_bindings=False):
+class TravelScreen(CalmScreen, inherit_bindings=False):
     """Top and bottom line, the bodies between them, and all ways to get from one thing to another."""
 
     def __init__(self, prepared: Prepared, journey: Journey) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 from textual import on
 from textual.app import ComposeResult
@@ -25,8 +24,8 @@ from kho_tui.views.tui.right_side import RightSide
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.tree_pane import TreePane
 
-_LONGEST_HELD = 0.02
-"""Seconds that a moved cursor may wait for what it is on."""
+_PATIENCE = 0.01
+"""Seconds for which a key waits for the detail of an entity; most are read in less than one thousandth."""
 
 
 class TreeBody(Body):
@@ -40,9 +39,7 @@ class TreeBody(Body):
         self._model = stage.tree_model
         self.entities = TreePane(stage.tree_model, stage.changes, id="tree")
         self.right = RightSide(id="right")
-        self._detail = Newest(self)
-        self._held = ExitStack()
-        """Drawing is held back while there is anything in it."""
+        self._detail = Newest(self, _PATIENCE)
         self._walk = Stoppable(self)
 
     def compose(self) -> ComposeResult:
@@ -129,20 +126,8 @@ class TreeBody(Body):
             self.stage.bottom.clear()
             self.right.show(entity, detail, location if self.display else None)
             self._keep_focus()
-            self._held.close()
 
-        def failed(text: SafeText) -> None:
-            self.stage.bottom.say(text, Role.BAD)
-            self._held.close()
-
-        self._hold_drawing()
-        self._detail.run(lambda: read_detail(entity), done, failed)
-
-    def _hold_drawing(self) -> None:
-        """Most details are read at once: the moved cursor and what it is on are then one drawing. Not longer than would be noticed."""
-        self._held.close()
-        self._held.enter_context(self.app.batch_update())
-        self.set_timer(_LONGEST_HELD, self._held.close)
+        self._detail.run(lambda: read_detail(entity), done, lambda text: self.stage.bottom.say(text, Role.BAD))
 
     def on_resize(self) -> None:
         """A pane may have had to go."""

@@ -120,3 +120,23 @@ def test_a_walk_that_was_cancelled_leaves_no_words() -> None:
     walks.run("walking", walk, lambda _result: None, line)
     pump.deliver()
     assert line.text == "" and not walks.is_running
+
+
+def test_what_ends_in_time_is_delivered_at_once_and_what_does_not_by_a_message() -> None:
+    pump, shown, may_end = Pump(), list[str](), Event()
+    patient = Newest(pump.as_pump, patience=_PATIENCE)
+    patient.run(lambda: "soon", shown.append, shown.append)
+    assert (shown, patient.is_running) == (["soon"], False)
+    patient.run(broken, shown.append, shown.append)
+    assert shown == ["soon", "broken"]
+
+    def slow() -> str:
+        may_end.wait(_PATIENCE)
+        return "late"
+
+    hasty = Newest(pump.as_pump, patience=0.001)
+    hasty.run(slow, shown.append, shown.append)
+    assert (shown, hasty.is_running) == (["soon", "broken"], True)
+    may_end.set()
+    pump.deliver()
+    assert (shown, hasty.is_running) == (["soon", "broken", "late"], False)

@@ -21,6 +21,7 @@ from kho_tui.views.tui.config import Config
 from kho_tui.views.tui.keymap import meet
 from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.navigate import ListSpot, Where
+from kho_tui.views.tui.overview_body import OverviewBody
 
 ONE_PRE = "samples/x86_64-7.3/1-pre"
 OVERVIEW = ListSpot(Where.OVERVIEW)
@@ -66,6 +67,18 @@ async def test_places_are_named_where_there_is_room() -> None:
         await user.until(lambda: "1 over  2 tree " in line(user, 0))
         await user.pilot.resize_terminal(30, 20)
         await user.until(lambda: "2 tree  3  4 " in line(user, 0))
+
+
+async def test_a_place_that_is_laid_out_while_one_leaves_it_does_not_take_the_keys_along() -> None:
+    async with using_state(opening(ONE_PRE), start=OVERVIEW) as user:
+        await user.press("2", "1")
+        body = user.state.body
+        assert isinstance(body, OverviewBody)
+        body._lay_out()
+        await user.state.action_place(list(Where).index(Where.TREE) + 1)
+        await user.settle()
+        assert user.app.focused is not None
+        assert user.app.focused.id == "tree"
 
 
 async def test_history_goes_over_all_places() -> None:
