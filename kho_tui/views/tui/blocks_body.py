@@ -20,7 +20,6 @@ from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import SafeText, human_size, visible
 from kho_tui.views.format import parse_address
 from kho_tui.views.query import Query, parse_query
-from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.arranged_pane import arrangement_note
 from kho_tui.views.tui.background import Newest, Stoppable
 from kho_tui.views.tui.blocks_rows import COLUMNS, SORTS, Block, BlockView, OwnedBy
@@ -225,12 +224,17 @@ class BlocksBody(SidedBody):
     def on_resize(self, _event: events.Resize) -> None:
         """Share the new size."""
         self.about.styles.height = self._about_height
-        after_layout(self, self._tell)
+        self._tell()
 
     @property
     def _about_height(self) -> int:
         """Asked of the body's own size: the panel may be told before it has the height that it was given."""
         return max(4, self.size.height // 4)
+
+    @on(Panel.Resized)
+    def _panel_resized(self, message: Panel.Resized) -> None:
+        message.stop()
+        self._tell()
 
     @on(TableView.Moved)
     def _moved(self, message: TableView.Moved) -> None:

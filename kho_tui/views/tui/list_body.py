@@ -13,7 +13,6 @@ from textual.widget import Widget
 
 from kho_tui.model.entity import Value
 from kho_tui.text import NO_TEXT, SafeText, plural, visible
-from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.body import Body, Stage
 from kho_tui.views.tui.lines import Line, Role, spans, wrap
 from kho_tui.views.tui.navigate import ListSpot, MapPlace, Spot
@@ -160,7 +159,12 @@ class ListBody(Body):
         least = max(self.LEAST_ABOUT, height * self.LEAST_ABOUT // 20)
         self.table.styles.height = max(3, min(max(len(self._shown), 1) + self.table.head_lines, height - least))
         self.about.styles.height = "1fr"
-        after_layout(self, self.tell)
+        self.tell()
+
+    def on_panel_resized(self, message: Panel.Resized) -> None:
+        """Other lines have room."""
+        message.stop()
+        self.tell()
 
     def tell(self) -> None:
         """Say what is to be said of the selected row."""

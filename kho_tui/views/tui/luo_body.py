@@ -15,7 +15,6 @@ from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import File, Luo, NotWritten, Session
 from kho_tui.model.sides import no_side
 from kho_tui.text import NO_TEXT, SafeText, visible
-from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.arranged_pane import ArrangedPane
 from kho_tui.views.tui.background import Newest
 from kho_tui.views.tui.body import Stage
@@ -255,6 +254,11 @@ class LuoBody(SidedBody):
         """Share the new size."""
         self._share_height()
 
+    def on_panel_resized(self, message: Panel.Resized) -> None:
+        """Other lines have room."""
+        message.stop()
+        self._tell()
+
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The pane with the focus grows."""
         pane = next((pane for pane in self._panes if pane is event.widget), None)
@@ -283,7 +287,7 @@ class LuoBody(SidedBody):
         for pane, lines in given.items():
             # As shares of what there is: a pane that is zoomed has it all.
             pane.styles.height = f"{lines}fr"
-        after_layout(self, self._tell)
+        self._tell()
 
     def base_changed(self) -> None:
         """Write the lists anew."""

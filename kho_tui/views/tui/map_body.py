@@ -142,6 +142,11 @@ class MapBody(Body):
         self.view.redraw()
         after_layout(self, self._tell_cell)
 
+    @on(Panel.Resized)
+    def _panel_resized(self, message: Panel.Resized) -> None:
+        message.stop()
+        self._tell_cell()
+
     @on(MapView.Moved)
     def _moved(self) -> None:
         self.stage.bottom.clear()

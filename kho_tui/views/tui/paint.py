@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -49,6 +50,9 @@ class Panel(Widget):
 
     ALLOW_SELECT = False
 
+    class Resized(Message):
+        """It has another size, in which other lines may have room."""
+
     def __init__(self, *, id: str, raised: bool = False) -> None:
         super().__init__(id=id)
         self._raised = raised
@@ -61,6 +65,10 @@ class Panel(Widget):
         changed = [y for y, (old, new) in enumerate(zip_longest(before, self._lines)) if old != new]
         if changed:
             self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def on_resize(self) -> None:
+        """Tell whoever writes in it."""
+        self.post_message(self.Resized())
 
     @property
     def size(self) -> Size:
