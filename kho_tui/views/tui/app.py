@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _GARBAGE = (5_000, 20, 50)
-"""How much is made until Python looks for garbage among what is new, younger, and old: the last takes 30 ms, once in five million objects."""
+"""How much is made until Python looks for garbage among what is new, younger, and old: the last takes 30 ms, every 5 million objects."""
 _DEFAULTS = Config()
 
 
@@ -361,6 +361,9 @@ class KhoApp(App[None], inherit_bindings=False):
 def run(load: Loader, title: SafeText, *, ascii: bool = False, watch: Watch | None = None, other: str = "") -> int:
     """Show what ``load`` gives until the user leaves; the exit code."""
     config, trouble = load_config(os.environ)
+    for name in ("COLUMNS", "LINES"):
+        # Textual believes them rather than the terminal: where a shell exports them, a resized window would be drawn at its old size.
+        os.environ.pop(name, None)
     app = KhoApp(load, title, config, note=trouble, ascii=ascii, watch=watch, other=other)
     app.run()
     app.close_state()
