@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
+
+import pytest
+
+from kho_tui.context import Context
+from kho_tui.model.state import State
+from kho_tui.operations.open_state import open_state
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SAMPLES = CHECKOUT / "samples"
@@ -38,3 +45,23 @@ def copy_of(path: Path, to: Path) -> None:
 def sample(name: str) -> Path:
     """A capture that is committed."""
     return SAMPLES / name
+
+
+def capture(name: str) -> Path:
+    """A capture by its name, wherever it is at hand; skips the test where it is not."""
+    found = next((root / name for root in (SAMPLES, SHARED) if (root / name).is_dir()), None)
+    if found is None:
+        pytest.skip(f"the capture {name} is not beside this checkout")
+    return found
+
+
+def read(path: Path) -> State:
+    """The state at a path, decoded."""
+    with open_state(path, Context()) as opened:
+        return opened.state
+
+
+@cache
+def opened(name: str) -> State:
+    """The state of a capture that is not altered."""
+    return read(capture(name))

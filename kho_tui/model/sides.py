@@ -5,11 +5,14 @@ from __future__ import annotations
 from kho_tui.errors import InputError
 from kho_tui.model.facts import Unavailable
 from kho_tui.model.state import Side, State
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 
 _SHOWN = ("out", "in", "unsided")
 _MEANT = ("out", "unsided", "in")
 """What would be handed over now comes first; of what was handed to this kernel most is given back."""
+
+_TELL_THEIR_SIDES = frozenset({"capture", "debugfs", "live"})
+"""Kinds of sources that show a side where there is one, so that none shown means none there."""
 
 
 def sides_shown(state: State) -> tuple[str, ...]:
@@ -43,6 +46,17 @@ def outgoing_side(state: State) -> Side:
         there = ", ".join(state.sides) or state.absent or "none"
         raise InputError(f"{state.machine.path}: no outgoing side, and only that can be handed to a next kernel (there is: {there})")
     return side
+
+
+def side_untold(state: State, name: str) -> SafeText:
+    """Why a side that a state does not show may be there all the same; empty where it is not there, or shown."""
+    if name in state.sides:
+        return NO_TEXT
+    if name in state.left_out:
+        return SafeText(f"its side {name} is there and was not asked for")
+    if "unsided" in state.sides:
+        return SafeText("nothing in it says which side its root FDT is of")
+    return NO_TEXT if state.machine.kind in _TELL_THEIR_SIDES else SafeText(f"a {state.machine.kind} alone does not tell its sides")
 
 
 def no_side(state: State) -> SafeText:

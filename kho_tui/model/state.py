@@ -218,9 +218,12 @@ class State:
     """Why there is no KHO state at all, where that is so."""
     unpredictable: tuple[Unpredictable, ...] = ()
     """Of a simulated state: where a real kernel would show something else."""
+    left_out: frozenset[str] = frozenset()
+    """Sides that are there and were not asked for."""
 
     def only(self, side: str) -> State:
         """The same state with one side, and the findings that speak of it or of the whole."""
         others = {name for name in self.sides if name != side}
         findings = tuple(f for f in self.findings if not f.where.parts or f.where.parts[0] not in others)
-        return replace(self, sides={name: one for name, one in self.sides.items() if name == side}, findings=findings)
+        shown = {name: one for name, one in self.sides.items() if name == side}
+        return replace(self, sides=shown, findings=findings, left_out=self.left_out | others)

@@ -16,7 +16,7 @@ from kho_tui.errors import InputError
 from kho_tui.model.change import Diff, Evidence, Fate, HandoverFates
 from kho_tui.model.state import State
 from kho_tui.model.tracker import PreservedMap
-from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.text import SafeText
 
 View = Literal["auto", "plain", "handover"]
 VIEWS: tuple[View, ...] = ("auto", "plain", "handover")
@@ -24,18 +24,31 @@ VIEWS: tuple[View, ...] = ("auto", "plain", "handover")
 SAME, DIFFERENT, NOT_TOLD = 0, 1, 2
 
 
+@dataclass(frozen=True, slots=True)
+class NotOne:
+    """Why two states are not shown to be one handover; ``told``: whether it is certain that they are none."""
+
+    told: bool
+    why: SafeText
+
+    @property
+    def text(self) -> SafeText:
+        """It as a clause."""
+        return SafeText(f"{'not one handover' if self.told else 'cannot tell whether one handover'}: {self.why}")
+
+
 @dataclass(frozen=True, eq=False)
 class Compared:
     """Two states compared. ``fates`` where it is taken as one handover, ``diff`` where not, or where B shows what came after it.
 
-    ``not_one``: why it is no handover, with the ``evidence`` that was looked at; empty where it is one or where nobody asked.
+    ``not_one`` goes with the ``evidence`` that was looked at; None where it is one handover or where nobody asked.
     """
 
     old: State
     new: State
     diff: Diff | None
     fates: HandoverFates | None
-    not_one: SafeText
+    not_one: NotOne | None
     evidence: tuple[Evidence, ...]
 
     @property
@@ -45,7 +58,7 @@ class Compared:
             return fates_verdict(self.fates, self.new.machine.release)
         assert self.diff is not None
         said = diff_verdict(self.diff)
-        return SafeText(f"{said}; not one handover: {self.not_one}") if self.not_one else said
+        return said if self.not_one is None else SafeText(f"{said}; {self.not_one.text}")
 
     def exit_code(self, *, strict: bool) -> int:
         """0 the same, as predicted or no loss, 1 different or a loss, 2 (``strict``) where something cannot be told."""
@@ -58,15 +71,16 @@ class Compared:
 def diff_states(old: State, new: State, view: View, context: Context) -> Compared:
     """``old`` is A, ``new`` is B. Raises InputError where they cannot be compared, or not as the handover that was asked for; Cancelled."""
     if view == "plain":
-        return Compared(old, new, _plain(old, new, context), None, NO_TEXT, ())
+        return Compared(old, new, _plain(old, new, context), None, None, ())
     log = read_log(new.log)
     one = handover_evidence(old, new, log)
     if one.shown:
         fates = handover_fates(old, new, one, log, context)
-        return Compared(old, new, _after(old, new, context), fates, NO_TEXT, one.evidence)
+        return Compared(old, new, _after(old, new, context), fates, None, one.evidence)
+    not_one = NotOne(one.shown is False, one.why)
     if view == "handover":
-        raise InputError(f"not one handover: {one.why}")
-    return Compared(old, new, _plain(old, new, context), None, one.why, one.evidence)
+        raise InputError(not_one.text)
+    return Compared(old, new, _plain(old, new, context), None, not_one, one.evidence)
 
 
 def _plain(old: State, new: State, context: Context) -> Diff:

@@ -163,7 +163,7 @@ def test_whatever_differs_from_the_real_state_is_declared(posts: dict[str, tuple
             assert found.exit_code(strict=False) == 0
             assert found.verdict.startswith("as predicted, but for" if found.diff.changes else "no difference seen")
             if "7.1-to-7.3" not in name:
-                assert "two states of one boot, one of them simulated" in found.not_one
+                assert found.not_one is not None and "two states of one boot, one of them simulated" in found.not_one.why
 
 
 def test_a_difference_that_nobody_declares_is_one(posts: dict[str, tuple[Kexeced, Path]], tmp_path: Path) -> None:

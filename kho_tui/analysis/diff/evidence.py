@@ -5,57 +5,76 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY
+from kho_tui.abi.root import POINTER_PROPERTIES
 from kho_tui.analysis.diff.log import HandoverLog
 from kho_tui.analysis.diff.scratch import area_fields, paired_areas
-from kho_tui.fdt.header import FDT_HEADER
+from kho_tui.analysis.diff.subtrees import same_subtrees
+from kho_tui.fdt.tree import Property
 from kho_tui.layout.place import Origin, agree
 from kho_tui.model.change import Evidence
-from kho_tui.model.facts import Missing, known
-from kho_tui.model.sides import outgoing_or_none
+from kho_tui.model.facts import Missing, Stale, known
+from kho_tui.model.sides import outgoing_or_none, side_untold
 from kho_tui.model.state import Machine, Root, Side, State
+from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import NO_TEXT, SafeText, plural
 
 _ROOT = SafeText("root FDT")
 _ADDRESS = SafeText("address of the root FDT")
 _SCRATCH = SafeText("scratch table")
+_SIDE = SafeText("side of the root FDT")
 
 
 @dataclass(frozen=True, eq=False)
 class OneHandover:
-    """The evidence, and whether it shows one handover; ``why`` not, where it does not. ``refused``: the next kernel took nothing."""
+    """The evidence, and whether it shows one handover (``shown``; None: it cannot be told); ``why`` not.
+
+    ``refused``: the next kernel took nothing.
+    """
 
     before: Side | None
     after: Side | None
     evidence: tuple[Evidence, ...]
-    shown: bool
+    shown: bool | None
     refused: bool
     why: SafeText
 
 
 def handover_evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     """What speaks for ``new`` having been booted with what ``old`` was to hand over."""
-    before = outgoing_or_none(old)
-    after = new.sides.get("in")
+    before, after = outgoing_or_none(old), new.sides.get("in")
     if before is None:
-        return _one_boot(old, new) or OneHandover(None, after, (), False, False, SafeText("A has no outgoing side"))
+        hidden = side_untold(old, "out")
+        why = SafeText(f"A does not tell its outgoing side: {hidden}" if hidden else "A has no outgoing side")
+        return _one_boot(old, new) or OneHandover(None, after, (), None if hidden else False, False, why)
     root = before.root
-    if isinstance(root, Missing):
-        unknown = SafeText(f"A's root FDT is not known: {root.reason}")
-        return _one_boot(old, new) or OneHandover(before, after, (), False, False, unknown)
     told_at = fdt_address(new.machine)
+    if isinstance(root, Missing):
+        return _one_boot(old, new) or _without_root(old, new, before, root, told_at)
     if after is None:
-        return _refused(before, root, told_at if told_at is not None else log.refused_at, log)
+        return _unsided(before, root, new) or _without_incoming(before, root, new, told_at if told_at is not None else log.refused_at, log)
     same_bytes = _same_bytes(root, after.root)
-    same_address = _same_address(root, told_at if told_at is not None else _phys(after.root))
-    same_scratch = _same_scratch(old, new)
-    evidence = (same_bytes, same_address, same_scratch)
-    related = _related(before, after)
-    if same_bytes.holds or (related and same_address.holds is not False and (same_address.holds or same_scratch.holds)):
+    same_address = _same_address(root, _given_at(new, after))
+    scratch = _same_scratch(old, new)
+    evidence = (same_bytes, same_address, scratch.evidence)
+    sure = bool(same_address.holds and scratch.evidence.holds)
+    related = same_bytes.holds or ((same_address.holds or scratch.evidence.holds) and _related(before, after, sure=sure))
+    if related and not _speaks_against(same_address, scratch):
         return OneHandover(before, after, evidence, True, False, NO_TEXT)
-    if one_boot := _one_boot(old, new):
-        return one_boot
-    reason = "; ".join(one.text for one in evidence if not one.holds)
-    return OneHandover(before, after, evidence, False, False, SafeText(reason))
+    return _one_boot(old, new) or _not_shown(before, after, evidence)
+
+
+def _speaks_against(address: Evidence, scratch: _ScratchEvidence) -> bool:
+    """What no equal bytes make up for: another address, another table. A table that differs in part was altered, if the address agrees."""
+    if address.holds is False:
+        return True
+    return scratch.evidence.holds is False and not (address.holds and scratch.in_part)
+
+
+def _not_shown(before: Side, after: Side | None, evidence: tuple[Evidence, ...]) -> OneHandover:
+    """Whether one handover is ruled out, or only not shown: nothing speaks against it."""
+    against = [one.text for one in evidence if one.holds is False]
+    reasons = against or [one.text for one in evidence if one.holds is None]
+    return OneHandover(before, after, evidence, False if against else None, False, SafeText("; ".join(reasons)))
 
 
 def _one_boot(old: State, new: State) -> OneHandover | None:
@@ -63,9 +82,48 @@ def _one_boot(old: State, new: State) -> OneHandover | None:
     one, other = old.sides.get("in"), new.sides.get("in")
     if one is None or other is None or isinstance(one.root, Missing) or not _same_bytes(one.root, other.root).holds:
         return None
+    if isinstance(one.root.phys, int) and _same_address(one.root, _given_at(new, other)).holds is False:
+        return None
     told = Evidence(_ROOT, False, SafeText("A and B were handed the same root FDT, byte for byte"))
     simulated = ", one of them simulated" if bool(old.unpredictable) != bool(new.unpredictable) else ""
     return OneHandover(outgoing_or_none(old), other, (told,), False, False, SafeText(f"two states of one boot{simulated}"))
+
+
+def _without_root(old: State, new: State, before: Side, root: Missing, told_at: int | None) -> OneHandover:
+    """A does not tell its root FDT (debugfs of a kernel that booted through KHO): what it hands over may speak for or against."""
+    after = new.sides.get("in")
+    unknown = Evidence(_ROOT, None, SafeText(f"A's root FDT is not known: {root.reason}"))
+    if after is None:
+        hidden = side_untold(new, "in")
+        no_side = SafeText("B shows no incoming side, so it was not booted with a handover")
+        why = SafeText(f"{unknown.text}; B does not tell its incoming side: {hidden}") if hidden else no_side
+        return OneHandover(before, None, (unknown,) if hidden else (), None if hidden else False, False, why)
+    where = f"; B was given one at {told_at:#x}" if told_at is not None else ""
+    address = Evidence(_ADDRESS, None, SafeText(f"where A's root FDT lay is not known{where}"))
+    scratch = _same_scratch(old, new)
+    return _not_shown(before, after, (unknown, address, scratch.evidence, same_subtrees(before, after)))
+
+
+def _unsided(before: Side, root: Root, new: State) -> OneHandover | None:
+    """B does not tell its side, but holds A's root FDT where A had it, without its tracker: it was handed this root. None where not so."""
+    side = new.sides.get("unsided")
+    if side is None or (before.name == "unsided" and isinstance(before.preserved, Stale)):
+        return None
+    same_bytes, same_address = _same_bytes(root, side.root), _same_address(root, _phys(side.root))
+    if not (same_bytes.holds and same_address.holds):
+        return None
+    if not isinstance(side.preserved, Stale):
+        keeps = (
+            "its own tracker keeps what it hands over, as before a kexec"
+            if isinstance(side.preserved, PreservedMap)
+            else "its tracker is not known"
+        )
+        why = SafeText(f"B does not tell whether its root FDT was handed in or is to be handed out: {keeps}")
+        return OneHandover(before, None, (same_bytes, same_address), None, False, why)
+    told = SafeText(
+        "B does not tell which side its root FDT is of: taken as handed in, for it lies where A's did and its tracker is given back"
+    )
+    return OneHandover(before, side, (same_bytes, same_address, Evidence(_SIDE, None, told)), True, False, NO_TEXT)
 
 
 def fdt_address(machine: Machine) -> int | None:
@@ -78,14 +136,23 @@ def fdt_address(machine: Machine) -> int | None:
     return None
 
 
-def _refused(before: Side, root: Root, told_at: int | None, log: HandoverLog) -> OneHandover:
-    """B has no incoming side: it was handed nothing, or it refused what it was handed."""
+def _without_incoming(before: Side, root: Root, new: State, told_at: int | None, log: HandoverLog) -> OneHandover:
+    """B shows no incoming side: it does not tell it, it was handed nothing, or it refused what it was handed."""
+    hidden = side_untold(new, "in")
     if not log.refusals:
-        return OneHandover(before, None, (), False, False, SafeText("B shows no incoming side, so it was not booted with a handover"))
+        why = f"B does not tell its incoming side: {hidden}" if hidden else "B shows no incoming side, so it was not booted with a handover"
+        evidence = (_same_address(root, told_at),) if hidden and told_at is not None else ()
+        against = not hidden or any(one.holds is False for one in evidence)
+        return OneHandover(before, None, evidence, False if against else None, False, SafeText(why))
     address = _same_address(root, told_at)
     said = Evidence(SafeText("kernel log"), True, log.refusals[0])
-    why = SafeText("" if address.holds else f"B refused a handover, but {address.text}")
-    return OneHandover(before, None, (address, said), bool(address.holds), True, why)
+    why = "" if address.holds else f"B refused a handover, but {address.text}"
+    return OneHandover(before, None, (address, said), address.holds, True, SafeText(why))
+
+
+def _given_at(new: State, after: Side) -> int | None:
+    told_at = fdt_address(new.machine)
+    return told_at if told_at is not None else _phys(after.root)
 
 
 def _phys(root: Root | Missing) -> int | None:
@@ -93,14 +160,32 @@ def _phys(root: Root | Missing) -> int | None:
 
 
 def _same_bytes(one: Root, other: Root | Missing) -> Evidence:
+    """Equal bytes count where they hold what tells one root FDT from another: the tracker's address and that of a subtree."""
     if isinstance(other, Missing):
         return Evidence(_ROOT, None, SafeText(f"B's root FDT is not known: {other.reason}"))
     before, after = (root.view.blob.data[: root.view.tree.total_size] for root in (one, other))
+    if not agree(before, after):
+        return Evidence(_ROOT, False, SafeText("in/fdt after holds other bytes than the root FDT before"))
     length = min(len(before), len(after))
-    if length > FDT_HEADER.size and agree(before, after):
-        cut = "" if len(before) == len(after) else f", as far as they are captured (of {max(len(before), len(after))})"
-        return Evidence(_ROOT, True, SafeText(f"in/fdt after is the root FDT before, byte for byte: {length} bytes{cut}"))
-    return Evidence(_ROOT, False, SafeText("in/fdt after holds other bytes than the root FDT before"))
+    cut = "" if len(before) == len(after) else f", as far as they are captured (of {max(len(before), len(after))})"
+    if not _tells_it_apart(one if len(before) >= len(after) else other, length):
+        said = f"the {length} bytes that both have are the same, but do not reach the address of the tracker and of a subtree"
+        return Evidence(_ROOT, None, SafeText(said))
+    return Evidence(_ROOT, True, SafeText(f"in/fdt after is the root FDT before, byte for byte: {length} bytes{cut}"))
+
+
+def _tells_it_apart(root: Root, length: int) -> bool:
+    node = root.view.tree.root
+    pointer = None if node is None else node.property(b"preserved-memory-map")
+    if node is None or pointer is None or not _within(pointer, length):
+        return False
+    names = frozenset(name.encode() for name in POINTER_PROPERTIES)
+    addresses = [one for child in node.children for one in child.properties if one.name in names]
+    return any(_within(one, length) for one in addresses) or (not addresses and length == root.view.tree.total_size)
+
+
+def _within(one: Property, length: int) -> bool:
+    return one.complete and one.data_offset + len(one.data) <= length
 
 
 def _same_address(one: Root, told_at: int | None) -> Evidence:
@@ -112,20 +197,32 @@ def _same_address(one: Root, told_at: int | None) -> Evidence:
     return Evidence(_ADDRESS, False, SafeText(f"B was given a root FDT at {told_at:#x}, A's lies at {one.phys:#x}"))
 
 
-def _same_scratch(old: State, new: State) -> Evidence:
+@dataclass(frozen=True, slots=True)
+class _ScratchEvidence:
+    """``in_part``: the tables differ, and have an area in common."""
+
+    evidence: Evidence
+    in_part: bool
+
+
+def _same_scratch(old: State, new: State) -> _ScratchEvidence:
     if isinstance(old.scratch, Missing) or isinstance(new.scratch, Missing):
-        return Evidence(_SCRATCH, None, SafeText("the scratch table of one of the two is not known"))
+        return _ScratchEvidence(Evidence(_SCRATCH, None, SafeText("the scratch table of one of the two is not known")), in_part=False)
     before, after = old.scratch.areas, new.scratch.areas
     pairs = list(paired_areas(old.scratch, new.scratch))
-    if all(one is not None and other is not None and not area_fields(before[one], after[other]) for one, other in pairs):
-        return Evidence(_SCRATCH, True, SafeText(f"the scratch table is the same, {plural(len(before), 'area')}"))
-    return Evidence(_SCRATCH, False, SafeText("the scratch tables differ"))
+    same = sum(one is not None and other is not None and not area_fields(before[one], after[other]) for one, other in pairs)
+    if same == len(pairs):
+        said = SafeText(f"the scratch table is the same, {plural(len(before), 'area')}")
+        return _ScratchEvidence(Evidence(_SCRATCH, True, said), in_part=False)
+    told = f"of {plural(len(pairs), 'area')} {same} are the same" if same else "no area is the same"
+    return _ScratchEvidence(Evidence(_SCRATCH, False, SafeText(f"the scratch tables differ: {told}")), in_part=same > 0)
 
 
-def _related(before: Side, after: Side) -> bool:
+def _related(before: Side, after: Side, *, sure: bool) -> bool:
     """Whether another root FDT still is of this handover: it names the same tracker, or all of A's subtrees that it names where they were.
 
-    6.19 and 7.0 write the tracker anew inside the reboot call, after debugfs could be read (kho-abi.md 8.1).
+    6.19 and 7.0 write the tracker anew inside the reboot call, after debugfs could be read (kho-abi.md 8.1). ``sure``: address and
+    scratch table agree, so that a root FDT that differs in the tracker alone was altered.
     """
     one, other = before.root, after.root
     if isinstance(one, Missing) or isinstance(other, Missing):
@@ -134,7 +231,18 @@ def _related(before: Side, after: Side) -> bool:
     if tracker and tracker == known(other.map_address):
         return True
     if tracker and one.view.blob.place.origin is Origin.MEMORY:
-        return False
+        return sure and _differ_in_the_tracker_alone(one, other)
     places = {subtree.name: subtree.phys for subtree in before.handed_over if isinstance(subtree.phys, int)}
     shared = [subtree for subtree in after.handed_over if subtree.name in places]
     return bool(shared) and all(subtree.phys == places[subtree.name] for subtree in shared)
+
+
+def _differ_in_the_tracker_alone(one: Root, other: Root) -> bool:
+    before, after = (bytearray(root.view.blob.data[: root.view.tree.total_size]) for root in (one, other))
+    node = one.view.tree.root
+    pointer = None if node is None else node.property(b"preserved-memory-map")
+    if pointer is None:
+        return False
+    for data in (before, after):
+        data[pointer.data_offset : pointer.data_offset + len(pointer.data)] = b""
+    return before == after

@@ -15,13 +15,12 @@ from kho_tui.model.change import ChangeKind, Diff, MemoryChange, Part, Untold
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.sides import sides_shown
+from kho_tui.model.sides import side_untold, sides_shown
 from kho_tui.model.state import Side, State
 from kho_tui.model.tracker import PreservedMap
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 
-_TELL_THEIR_SIDES = frozenset({"capture", "debugfs", "live"})
-"""Kinds of sources that show a side where there is one, so that none shown means none there."""
+_UNSIDED = SafeText("which of its sides this one would be is not known")
 
 
 def diff_states(old: State, new: State, context: Context | None = None) -> Diff:
@@ -109,8 +108,10 @@ def _left_over(old: State, new: State, pairs: tuple[tuple[str, str], ...], tops:
     for number, (state, other) in enumerate(((old, new), (new, old))):
         for name in (name for name in sides_shown(state) if name not in used[number]):
             entity = tops[number][name]
-            if name == "unsided" or other.machine.kind not in _TELL_THEIR_SIDES:
-                found.untold.append(Untold(entity.kind, entity.path, entity.title, SafeText("the other state does not tell this side")))
+            reason = side_untold(other, name) or (_UNSIDED if name == "unsided" else NO_TEXT)
+            if reason:
+                told = SafeText(f"the other state does not tell this side: {reason}")
+                found.untold.append(Untold(entity.kind, entity.path, entity.title, told))
             elif number == 0:
                 found.nodes.append(Node(ChangeKind.REMOVED, entity, None, note=entity.summary))
             else:

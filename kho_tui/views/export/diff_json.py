@@ -20,7 +20,7 @@ _NUMBERS = frozenset({Unit.BYTES, Unit.PAGES, Unit.COUNT, Unit.ORDER, Unit.INDEX
 
 def diff_json(compared: Compared, words: Sequence[str], *, stat: bool) -> Json:
     """The whole comparison; ``words`` name the kinds of change and fates that are listed (none: all), ``stat`` leaves the lists out."""
-    diff, fates = compared.diff, compared.fates
+    diff, fates, not_one = compared.diff, compared.fates, compared.not_one
     document: dict[str, Json] = {
         "schema": SCHEMA,
         "verdict": compared.verdict,
@@ -29,7 +29,8 @@ def diff_json(compared: Compared, words: Sequence[str], *, stat: bool) -> Json:
         "kernels": [
             None if release is None else visible(release) for release in (compared.old.machine.release, compared.new.machine.release)
         ],
-        "not_one_handover": compared.not_one or None,
+        "not_one_handover": None if not_one is None or not not_one.told else not_one.why,
+        "one_handover_untold": None if not_one is None or not_one.told else not_one.why,
         "evidence": [_evidence(one) for one in compared.evidence],
         "counts": _counts(compared),
     }
