@@ -65,3 +65,17 @@ def read(path: Path) -> State:
 def opened(name: str) -> State:
     """The state of a capture that is not altered."""
     return read(capture(name))
+
+
+def alter_memory(copy: Path, address: int, data: bytes) -> bytes:
+    """Write into the dumped memory of a copy, at a physical address; what stood there."""
+    with open_state(copy, Context()) as found:
+        assert found.memory is not None
+        name, offset = found.memory.origin(address)
+    assert offset is not None
+    path = copy / name
+    content = bytearray(path.read_bytes())
+    was = bytes(content[offset : offset + len(data)])
+    content[offset : offset + len(data)] = data
+    path.write_bytes(content)
+    return was

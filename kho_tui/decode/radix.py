@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +15,7 @@ from kho_tui.model.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs, no_runs
-from kho_tui.model.tracker import UNUSABLE, PreservedMap, RadixTree
+from kho_tui.model.tracker import UNUSABLE, NodeWords, PreservedMap, RadixTree
 from kho_tui.text import SafeText
 
 U64s = npt.NDArray[np.uint64]
@@ -33,10 +35,11 @@ def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) 
     damage = reader.findings.count(*TRACKER_DAMAGE)
     addresses, prefixes = [np.array([root], np.uint64)], [np.zeros(1, np.uint64)]
     seen = addresses[0]
+    words = _Words()
     whole = True
     for level in range(shape.depth - 1, 0, -1):
         try:
-            below, prefix, complete = _children(reader, shape, level, addresses[-1], prefixes[-1], where)
+            below, prefix, complete = _children(reader, shape, level, addresses[-1], prefixes[-1], words, where)
         except BudgetError as error:
             reader.findings.add(BUDGET, where, str(error))
             below, prefix, complete = np.empty(0, np.uint64), np.empty(0, np.uint64), False
@@ -55,9 +58,10 @@ def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) 
     if not shape.holds_order0:
         status, reason = Status.DAMAGED, "kho-v2 on this page size loses the bit that tells the order: addresses and orders are wrong"
         reader.findings.add(KEY_BAD, where, reason, root)
-    for array in (*addresses, *prefixes):
+    tree = RadixTree(tuple(addresses), tuple(prefixes), words.all())
+    for array in (*addresses, *prefixes, tree.words.address, tree.words.value, tree.words.nodes):
         array.flags.writeable = False
-    return PreservedMap(root, RadixTree(tuple(addresses), tuple(prefixes)), runs, status, SafeText(reason), damaged=damaged)
+    return PreservedMap(root, tree, runs, status, SafeText(reason), damaged=damaged)
 
 
 def radix_preserves(reader: Reader, root: int, page: int, extra_bit: bool) -> bool | None:
@@ -76,7 +80,24 @@ def radix_preserves(reader: Reader, root: int, page: int, extra_bit: bool) -> bo
     return None if isinstance(word, Missing) else bool(int.from_bytes(word.data, reader.platform.byte_order) >> (bit % 64) & 1)
 
 
-def _children(reader: Reader, shape: RadixShape, level: int, nodes: U64s, prefixes: U64s, where: EntityPath) -> tuple[U64s, U64s, bool]:
+@dataclass(slots=True)
+class _Words:
+    """The words of inner nodes while they are read."""
+
+    address: list[U64s] = field(default_factory=list)
+    value: list[U64s] = field(default_factory=list)
+    nodes: list[U64s] = field(default_factory=list)
+
+    def all(self) -> NodeWords:
+        """All of them, by address."""
+        address, value, nodes = (np.concatenate([np.empty(0, np.uint64), *parts]) for parts in (self.address, self.value, self.nodes))
+        by_address = np.argsort(address, kind="stable")
+        return NodeWords(address[by_address], value[by_address], np.sort(nodes))
+
+
+def _children(
+    reader: Reader, shape: RadixShape, level: int, nodes: U64s, prefixes: U64s, words: _Words, where: EntityPath
+) -> tuple[U64s, U64s, bool]:
     """Addresses and key prefixes of the nodes below, and whether every node and entry could be read."""
     size = reader.platform.page_size
     batch = max(1, _BATCH_BYTES // size)
@@ -95,6 +116,9 @@ def _children(reader: Reader, shape: RadixShape, level: int, nodes: U64s, prefix
         bad = target % np.uint64(size) != 0
         complete &= not bad.any()
         holder = nodes[at:][node]
+        words.nodes.append(nodes[at : at + batch][present])
+        words.address.append(holder + (slot.astype(np.uint64) << np.uint64(3)))
+        words.value.append(target)
         reader.findings.add_each(
             POINTER_BAD,
             where,

@@ -31,6 +31,18 @@ class ChunkList:
 
 
 @dataclass(frozen=True, eq=False)
+class NodeWords:
+    """The words of the inner nodes of a radix tree that are not 0, good or not: where each lies and what it holds, u64 of shape (n,).
+
+    ``nodes``: the inner nodes that were read, so that any other word of theirs is 0.
+    """
+
+    address: npt.NDArray[np.uint64]
+    value: npt.NDArray[np.uint64]
+    nodes: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, eq=False)
 class RadixTree:
     """The nodes of a kho-v2 to v4 tracker, level by level from the root down; the last level are the leaves.
 
@@ -39,6 +51,7 @@ class RadixTree:
 
     addresses: tuple[npt.NDArray[np.uint64], ...]
     prefixes: tuple[npt.NDArray[np.uint64], ...]
+    words: NodeWords
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +78,10 @@ class PreservedMap:
     others: tuple[Reading, ...] = ()
     damaged: bool = False
 
+
+_NOTHING = np.empty(0, np.uint64)
+NO_TREE = RadixTree((), (), NodeWords(_NOTHING, _NOTHING, _NOTHING))
+"""A tree of which not one node is known."""
 
 UNUSABLE = SafeText("nothing of the tracker could be used")
 """Reason of a Damaged tracker whose pages were there and held no block at all."""

@@ -13,7 +13,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.facts import Status
 from kho_tui.model.runs import make_runs
-from kho_tui.model.tracker import PreservedMap, RadixTree
+from kho_tui.model.tracker import NO_TREE, PreservedMap
 from kho_tui.simulator.aftermath import Aftermath
 from kho_tui.simulator.reserving import Reserved, reserve
 from kho_tui.text import NO_TEXT
@@ -27,7 +27,7 @@ def reserved(release: str, *blocks: tuple[int, int, int]) -> Reserved:
     """``blocks``: (address, how many, order)."""
     start, count, order = (np.array(column) for column in zip(*blocks, strict=True))
     runs = make_runs(start.astype(np.uint64), count, order, 12)
-    kept = PreservedMap(0, RadixTree((), ()), runs, Status.DECODED, NO_TEXT)
+    kept = PreservedMap(0, NO_TREE, runs, Status.DECODED, NO_TEXT)
     return reserve(kept, RELEASE[release], Reader(None, Platform("little", PAGE), Context(), Findings()), end=64 * GIB)
 
 

@@ -9,7 +9,7 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.model.codes import CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTER_GAP
 from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.tracker import UNUSABLE, PreservedMap, RadixTree
+from kho_tui.model.tracker import NO_TREE, UNUSABLE, PreservedMap, RadixTree
 
 
 def _tree(evidence: Evidence, found: Found) -> RadixTree | None:
@@ -19,7 +19,7 @@ def _tree(evidence: Evidence, found: Found) -> RadixTree | None:
         return None
     kept = evidence.preserved
     if isinstance(kept, Damaged) and kept.reason == UNUSABLE:
-        return RadixTree((), ())
+        return NO_TREE
     known = found.need(kept, TRACKER)
     return known.structure if known is not None and isinstance(known.structure, RadixTree) else None
 

@@ -31,11 +31,15 @@ NOTHING = intervals(np.empty(0, np.uint64), np.empty(0, np.uint64))
 
 @dataclass(frozen=True, eq=False)
 class Differing:
-    """Memory preserved in A alone, in B alone, and in both but in blocks of other orders."""
+    """Memory preserved in A alone, in B alone, and in both but in blocks of other orders.
+
+    ``blocks``: by log2 of the size of a block, the blocks that only one of the two has just so.
+    """
 
     old: Intervals
     new: Intervals
     order: Intervals
+    blocks: tuple[tuple[int, Intervals], ...] = ()
 
 
 def compare_runs(old: Runs, new: Runs, context: Context) -> Differing:
@@ -46,12 +50,15 @@ def compare_runs(old: Runs, new: Runs, context: Context) -> Differing:
         # What stands in both as it is can neither differ nor lie over anything else.
         one, other = one.without(other), other.without(one)
     gone, came = NOTHING, NOTHING
+    blocks: list[tuple[int, Intervals]] = []
     for size in sorted({*np.flatnonzero(np.bincount(one.size)).tolist(), *np.flatnonzero(np.bincount(other.size)).tolist()}):
         context.step("comparing preserved memory")
         before, after = one.of_size(size), other.of_size(size)
-        gone, came = gone | (before - after), came | (after - before)
+        less, more = before - after, after - before
+        gone, came = gone | less, came | more
+        blocks.append((size, less | more))
     before, after = (intervals(pieces.start, pieces.end) for pieces in (one, other))
-    return Differing(gone - after, came - before, (gone & after) | (came & before))
+    return Differing(gone - after, came - before, (gone & after) | (came & before), tuple(blocks))
 
 
 @dataclass(frozen=True, eq=False)

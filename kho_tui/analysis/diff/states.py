@@ -5,7 +5,7 @@ from __future__ import annotations
 from kho_tui.analysis.diff.carried import join_carried
 from kho_tui.analysis.diff.causes import Owners, settle
 from kho_tui.analysis.diff.match import Found, compare_halves, half_of
-from kho_tui.analysis.diff.memory import compare_runs, owners_of
+from kho_tui.analysis.diff.memory import NOTHING, Differing, compare_runs, owners_of
 from kho_tui.analysis.diff.node import Node
 from kho_tui.analysis.diff.scratch import compare_scratch
 from kho_tui.analysis.diff.trackers import compare_trackers, tracker_entity
@@ -69,6 +69,7 @@ def _diff_sides(a: tuple[State, Side, Entity], b: tuple[State, Side, Entity], co
     roots = settle(join_carried(found.nodes, *halves, context))
     owners = Owners(roots)
     left: list[MemoryChange] = []
+    differing = Differing(NOTHING, NOTHING, NOTHING)
     preserved, other = old.preserved, new.preserved
     if isinstance(preserved, PreservedMap) and isinstance(other, PreservedMap):
         differing = compare_runs(preserved.runs, other.runs, context)
@@ -78,7 +79,7 @@ def _diff_sides(a: tuple[State, Side, Entity], b: tuple[State, Side, Entity], co
             if _may_be_unread(part, preserved, other):
                 continue
             left += [change for kind, change in owners_of(part, memory, side, state, context) if not owners.explain(kind, change)]
-    trackers = compare_trackers(old, new, tracker_entity(old_entity), tracker_entity(new_entity))
+    trackers = compare_trackers(old, new, (tracker_entity(old_entity), tracker_entity(new_entity)), differing, left)
     if trackers is not None:
         pointer = (node for node in roots if node.entity is old_entity and any(f.name == "preserved-memory-map" for f in node.fields))
         next((node.below for node in pointer), roots).append(trackers)
