@@ -84,7 +84,7 @@ def diff_states(old: State, new: State, view: View, context: Context) -> Compare
 
 
 def _plain(old: State, new: State, context: Context) -> Diff:
-    return with_declared(diff_plain(old, new, context), (*old.unpredictable, *new.unpredictable))
+    return with_declared(diff_plain(old, new, context), (*old.unpredictable, *new.unpredictable), old.machine.platform)
 
 
 def _after(old: State, new: State, context: Context) -> Diff | None:

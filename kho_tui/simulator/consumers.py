@@ -183,7 +183,7 @@ def _sessions(
         freed.append((phys, size))
     if isinstance(luo.sessions, NotWritten):
         late = "LUO writes its sessions in the reboot call, after this state was captured: the next kernel is shown without them"
-        unsure.append(Unpredictable(SafeText(late), ("in/LUO",)))
+        unsure.append(Unpredictable(SafeText(late)))
         at = known(luo.sessions_at)
         return number, (), (((at, SESSION_ARRAY.bytes(size)),) if at else ()), ""
     if not isinstance(luo.sessions, SessionList):

@@ -15,22 +15,22 @@ from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.host import MemoryRange
-from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import no_runs
 from kho_tui.model.state import ScratchArea, Side, State
-from kho_tui.model.tracker import ChunkList, PreservedMap
+from kho_tui.model.tracker import ChunkList
 from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.releases.cmdline import parse_cmdline
 from kho_tui.releases.receiver import Outcome, Reception, Target, receive
 from kho_tui.releases.table import Finalize, Release, release_of
 from kho_tui.simulator.aftermath import Aftermath
-from kho_tui.simulator.consumers import Handed, Received, receive_all
+from kho_tui.simulator.consumers import Handed, receive_all
 from kho_tui.simulator.contents import FilledMemory
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.machine import Machine
 from kho_tui.simulator.reserving import Reserved, reserve
 from kho_tui.simulator.running import Arrival, HandedIn, Running
-from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.simulator.unpredicted import after_cold_boot, after_handover, inferred, of_tracker
+from kho_tui.text import NO_TEXT
 
 _TABLE_ALIGN = 64 << 10
 """Alignment of the copied scratch table (kernel/kexec_handover.c, kho_fill_kimage)."""
@@ -103,7 +103,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     early = Aftermath(memory, reserved.memory | tracker | page, platform.page_size, following.seed)
     side = _side_after(jump, replace(reader, memory=early), fdt, kept=reserved.covers(fdt, platform.page_size))
     if reception.outcome is Outcome.PANIC:
-        return Kexec(reception, None, panic_line(reception), _inferred(following.release))
+        return Kexec(reception, None, panic_line(reception), inferred(following.release))
     scratch = _scratch(jump.state)
     contents = (jump.contents or FilledMemory(platform.page_size)).kept(reserved.memory)
     handed = Handed(given, side, scratch, reserved, early, contents, platform)
@@ -122,7 +122,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     handed_in = HandedIn(_fdt_bytes(side, platform.page_size), _blobs(side)) if reserved.covers(fdt, platform.page_size) else None
     image = _image(jump.state, scratch, table, following.machine)
     arrival = Arrival(fdt, table, image, handed_in, received, reception, memory, reserved.memory)
-    unsure = (*_always(following.release), *reserved.unsure, *received.unsure, *_unsure(jump, kernel, received))
+    unsure = (*after_handover(kernel, received), *reserved.unsure, *received.unsure, *of_tracker(jump.state, jump.side))
     return Kexec(reception, Running(kernel, arrival), "", unsure)
 
 
@@ -143,60 +143,7 @@ def _cold(jump: Jump, following: NextKernel, reception: Reception) -> Kexec:
     fdt = None if isinstance(jump.side.root, Missing) else known(jump.side.root.phys)
     image = _image(jump.state, scratch, table, following.machine)
     arrival = Arrival(fdt if table else None, table, image, None, None, reception, jump.memory, intervals([], []))
-    return Kexec(reception, Running(kernel, arrival), "", (*_always(following.release), _COLD_SCRATCH, *_new_test(kernel)))
-
-
-_COLD_SCRATCH = Unpredictable(
-    SafeText("scratch: a cold boot sizes it by what that boot takes, which another release and machine state change"), ("scratch",)
-)
-_ALWAYS = (
-    Unpredictable(SafeText("addresses of what the next kernel allocates for itself"), ("out",), only_addresses=True),
-    Unpredictable(SafeText("contents of memory that was not kept: seeded noise stands for it")),
-    Unpredictable(SafeText("where in scratch the next kernel lies: its image may need more room than its ranges show")),
-)
-
-
-def _always(release: Release) -> tuple[Unpredictable, ...]:
-    return (*_ALWAYS, *_inferred(release))
-
-
-def _inferred(release: Release) -> tuple[Unpredictable, ...]:
-    told = SafeText(f"what a kernel of {release.name} does was inferred from its neighbours, not read from its sources")
-    return (Unpredictable(told),) if release.inferred else ()
-
-
-def _new_test(kernel: Kernel) -> tuple[Unpredictable, ...]:
-    """The test module's own folios, where it makes any."""
-    told = SafeText("out/kho_test: the module fills folios of random orders with random bytes")
-    return (Unpredictable(told, ("out/kho_test",)),) if kernel.config.test is not None and kernel.kho is not None else ()
-
-
-def _unsure(jump: Jump, kernel: Kernel, received: Received) -> list[Unpredictable]:
-    told: list[Unpredictable] = []
-
-    def tell(text: str, *where: str) -> None:
-        told.append(Unpredictable(SafeText(text), where))
-
-    if not received.incoming.has_test:
-        told += _new_test(kernel)
-    if received.incoming.liveupdate_number and kernel.release.luo is not None and not kernel.release.luo.session_compatible:
-        tell("in/LUO: the struct's memory was given back at boot, what stands there now is anybody's", "in/LUO")
-    fresh = [one for one in kernel.regions if one not in received.incoming.regions]
-    if fresh and kernel.release.extends_scratch:
-        where = (
-            f"reserve_mem: regions that were not revived lie in scratch; {kernel.release.name} may take them from memory that it adds early"
-        )
-        tell(where, *(str(EntityPath(("out", "memblock")).named(one.name)) for one in fresh))
-    if kernel.machine.arch == "aarch64":
-        early = f"neither scratch nor what {kernel.release.name} adds to it early is flagged"
-        flagged = early if kernel.release.extends_scratch else "scratch is not flagged"
-        tell(f"memblock: {flagged}, and memblock/reserved is left out")
-    preserved = jump.side.preserved
-    if isinstance(preserved, PreservedMap) and preserved.status is not Status.DECODED:
-        tell(f"the tracker was read in part ({preserved.reason}): blocks that it hides are shown as lost")
-    if isinstance(preserved, PreservedMap) and preserved.others and release_of(jump.state.machine.release) is None:
-        tell("the tracker can be read in two ways, and the release that wrote it is not known")
-    return told
+    return Kexec(reception, Running(kernel, arrival), "", tuple(after_cold_boot(kernel, scratch)))
 
 
 def _fdt_phys(jump: Jump) -> int:

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from kho_tui.model.unpredictable import Unpredictable, from_manifest, to_manifest
+from kho_tui.model.unpredictable import Spot, Unpredictable, from_manifest, to_manifest
 from kho_tui.text import SafeText
 
 TOLD = (
-    Unpredictable(SafeText("addresses"), ("out",), only_addresses=True),
+    Unpredictable(SafeText("addresses"), (Spot("out", "preserved-memory-map", 4096), Spot("out/LUO", "flbs_pa"))),
     Unpredictable(SafeText("noise")),
 )
 
@@ -32,12 +32,25 @@ def test_only_a_simulated_capture_declares_anything() -> None:
 
 
 def test_text_is_made_safe_and_paths_of_another_form_are_left_out() -> None:
-    (one,) = from_manifest({"simulated": True, "unpredictable": [{"what": "\x1b[2J" + "x" * 1000, "where": ["in/LUO", 5, ""]}]})
+    spots = [
+        "in/LUO",
+        5,
+        "",
+        {"path": "in/LUO", "field": "flbs_pa", "align": 8},
+        {"path": "in/LUO"},
+        {"path": "", "field": "x", "align": 1},
+    ]
+    spots += [{"path": "in/LUO", "field": "x", "align": align} for align in (0, -4, True, "8", 1 << 70)]
+    (one,) = from_manifest({"simulated": True, "unpredictable": [{"what": "\x1b[2J" + "x" * 1000, "where": spots}]})
     assert one.text.startswith("\\x1b[2J") and len(one.text) < 420
-    assert one.where == ("in/LUO",)
+    assert one.where == (Spot("in/LUO", "flbs_pa", 8),)
 
 
-def test_it_covers_what_is_below_and_not_what_is_beside() -> None:
-    one = Unpredictable(SafeText("anything"), ("out/LUO",))
-    assert one.covers("out/LUO") and one.covers("out/LUO/vm-alpha/0x1")
-    assert not one.covers("out/LUO2") and not one.covers("out") and not one.covers("in/LUO")
+def test_it_speaks_of_one_field_of_one_entity() -> None:
+    one = Unpredictable(SafeText("anything"), (Spot("out/LUO", "flbs_pa"),))
+    assert one.spot("out/LUO", "flbs_pa") is not None
+    assert (
+        one.spot("out/LUO", "sessions_pa") is None
+        and one.spot("out/LUO/vm-alpha", "flbs_pa") is None
+        and one.spot("out", "flbs_pa") is None
+    )

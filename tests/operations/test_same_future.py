@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -182,3 +183,75 @@ def test_a_difference_that_nobody_declares_is_one(posts: dict[str, tuple[Kexeced
     assert any(change.where.text == "out/kho_test" and "random" in change.declared for change in found.diff.changes)
     assert found.exit_code(strict=False) == 1
     assert "2 declared unpredictable by the simulation" in found.verdict
+
+
+def out_blob(capture: Path, name: str) -> Path:
+    return capture / "kho/out/sub_fdts" / name
+
+
+def undeclared(made: Path, real: Path) -> list[str]:
+    with open_state(made, Context()) as one, open_state(real, Context()) as two:
+        found = diff_states(one.state, two.state, "auto", Context())
+    assert found.diff is not None and found.exit_code(strict=False) == (not found.diff.as_predicted)
+    return [change.where.text for change in found.diff.changes if not change.declared]
+
+
+def replaced(path: Path, was: bytes, now: bytes) -> None:
+    data = path.read_bytes()
+    assert data.count(was) == 1 and len(was) == len(now)
+    path.write_bytes(data.replace(was, now))
+
+
+@pytest.mark.parametrize("name", ["x86_64-6.18/2", "x86_64-6.19/2", "x86_64-7.1/2", "x86_64-7.3/2"])
+@pytest.mark.parametrize("of", ["start of a revived region", "magic", "null", "unaligned", "descriptor"])
+def test_what_a_kernel_would_never_show_is_not_declared(posts: dict[str, tuple[Kexeced, Path]], name: str, of: str, tmp_path: Path) -> None:
+    _, made, real = pair(posts, name)
+    other = tmp_path / "post"
+    copy_of(real, other)
+    if of == "start of a revived region":
+        if not out_blob(other, "memblock").is_file():
+            pytest.skip("not finalized")
+        replaced(out_blob(other, "memblock"), struct.pack("<Q", 0x3EE00000), struct.pack("<Q", 0x3ED00000))
+        assert "out/memblock/pstore" in undeclared(made, other)
+    elif of in ("magic", "descriptor"):
+        test = out_blob(other, "kho_test")
+        if not test.is_file():
+            pytest.skip("no kho_test in this boot")
+        if of == "magic":
+            replaced(test, struct.pack("<I", 0x4B484F21), struct.pack("<I", 0x4B484F22))
+        else:
+            raw = parse_fdt(test.read_bytes())
+            info = (
+                None if raw.root is None else next((p for n in (raw.root, *raw.root.children) if (p := n.property(b"folios_info"))), None)
+            )
+            assert info is not None
+            first = int.from_bytes(info.data[:8], "little")
+            replaced(test, info.data, struct.pack("<Q", first + 8) + info.data[8:])
+        assert "out/kho_test" in undeclared(made, other)
+    else:
+        luo = out_blob(other, "LUO")
+        if not luo.is_file():
+            pytest.skip("no LUO")
+        address = luo_pointer(luo.read_bytes())
+        replaced(luo, struct.pack("<Q", address), struct.pack("<Q", 0 if of == "null" else address + 8))
+        assert "out/LUO" in undeclared(made, other)
+
+
+def luo_pointer(data: bytes) -> int:
+    if data.startswith(b"luo-v5"):
+        at, size = LUO_SER.span("flbs_pa")
+        return int.from_bytes(data[at : at + size], "little")
+    root = parse_fdt(data).root
+    assert root is not None
+    node = root.child(b"luo-session")
+    header = None if node is None else node.property(b"luo-session-header")
+    assert header is not None
+    return int.from_bytes(header.data, "little")
+
+
+def test_a_subtree_that_is_gone_is_not_declared(posts: dict[str, tuple[Kexeced, Path]], tmp_path: Path) -> None:
+    _, made, real = pair(posts, "x86_64-7.3/2")
+    other = tmp_path / "post"
+    copy_of(real, other)
+    out_blob(other, "kho_test").unlink()
+    assert "out/kho_test" in undeclared(made, other)
