@@ -53,6 +53,17 @@ def format_value(value: int | bytes | Missing, unit: Unit, base: Base = "natural
             return digits
 
 
+def format_pair(
+    old: int | bytes | Missing | None, new: int | bytes | Missing | None, unit: Unit, base: Base = "natural", absent: str = "(none)"
+) -> tuple[SafeText, SafeText]:
+    """Two values of one field side by side: sizes that differ and would read the same in short are written in bytes alone."""
+    if isinstance(old, int) and isinstance(new, int) and unit is Unit.BYTES and old != new and human_size(old) == human_size(new):
+        first, second = (SafeText(f"{_integer(value, unit, base)} bytes") for value in (old, new))
+        return first, second
+    first, second = (SafeText(absent) if value is None else format_value(value, unit, base) for value in (old, new))
+    return first, second
+
+
 def _integer(value: int, unit: Unit, base: Base) -> SafeText:
     as_hex = unit in _HEX_UNITS if base == "natural" else base == "hex"
     return SafeText(f"{value:#x}" if as_hex else str(value))

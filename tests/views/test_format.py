@@ -10,7 +10,7 @@ from kho_tui.errors import InputError
 from kho_tui.layout.struct import Unit
 from kho_tui.model.facts import Stale, Unavailable
 from kho_tui.text import SafeText
-from kho_tui.views.format import Base, format_value, hex_rows, parse_address, plain_value
+from kho_tui.views.format import Base, format_pair, format_value, hex_rows, parse_address, plain_value
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,9 @@ def test_anything_else_gets_one_line(typed: str) -> None:
 def test_no_typed_text_does_anything_else(typed: str) -> None:
     with suppress(InputError):
         assert 0 <= parse_address(typed, 65536) < 1 << 64
+
+
+def test_two_sizes_that_differ_never_read_the_same() -> None:
+    assert format_pair(5 << 20, (5 << 20) + 1, Unit.BYTES) == ("5242880 bytes", "5242881 bytes")
+    assert format_pair(5 << 20, 6 << 20, Unit.BYTES) == ("5242880 (5 MiB)", "6291456 (6 MiB)")
+    assert format_pair(None, 5 << 20, Unit.BYTES) == ("(none)", "5242880 (5 MiB)")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from kho_tui.analysis.diff.match import key_text
 from kho_tui.analysis.diff.node import MEMBERSHIP, Key, Node, kind_of
+from kho_tui.analysis.diff.values import STATE
 from kho_tui.analysis.kinds import Kind
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import ChangeKind, FieldChange, MemoryChange, Part
@@ -25,6 +26,8 @@ _FOLLOWS: Mapping[str, re.Pattern[str]] = {
 
 _MEMORY_UNITS = frozenset({Unit.PHYS, Unit.PFN, Unit.BYTES, Unit.PAGES, Unit.ORDER, Unit.OPAQUE})
 """Units of fields that can decide which memory an entity owns."""
+_NO_MEMORY = frozenset({"pos"})
+"""A place in a file, which decides nothing."""
 
 
 def settle(nodes: list[Node]) -> list[Node]:
@@ -48,7 +51,32 @@ def settle(nodes: list[Node]) -> list[Node]:
         if own:
             node.fields, node.kind = own, kind_of(own)
             tops.append(node)
+    return _below_what_is_broken(tops)
+
+
+def _below_what_is_broken(nodes: list[Node]) -> list[Node]:
+    """What can be read in another way only because of a thing in it: put below the innermost such thing, the first by name."""
+    tops: list[Node] = []
+    for node in nodes:
+        inside = [one for one in nodes if _is_inside(one, node)] if _is_state_alone(node) else []
+        cause = min(inside, key=lambda one: (-len(one.entity.path.parts), key_text(one.entity)), default=None)
+        if cause is None:
+            tops.append(node)
+        else:
+            cause.below.append(node)
     return tops
+
+
+def _is_state_alone(node: Node) -> bool:
+    return len(node.fields) == 1 and node.fields[0].name == STATE
+
+
+def _is_inside(one: Node, node: Node) -> bool:
+    """Whether one thing is a part of another in both states, and can be read in another way than before too."""
+    if one.old is None or one.new is None or one.old.status is one.new.status:
+        return False
+    keys = ((one.old_key, node.old_key), (one.new_key, node.new_key))
+    return all(mine is not None and whole is not None and len(mine) > len(whole) and mine[: len(whole)] == whole for mine, whole in keys)
 
 
 def _membership(nodes: Iterable[Node]) -> dict[tuple[str, Key], list[Node]]:
@@ -117,4 +145,8 @@ def _cause(index: Mapping[Key, Node], kind: Kind | None, key: Key) -> Node | Non
 
 
 def _moves_memory(node: Node) -> bool:
-    return node.kind in MEMBERSHIP or any(field.unit in _MEMORY_UNITS for field in node.fields) or node.kind is ChangeKind.MOVED
+    return (
+        node.kind in MEMBERSHIP
+        or any(f.unit in _MEMORY_UNITS and f.name not in _NO_MEMORY for f in node.fields)
+        or node.kind is ChangeKind.MOVED
+    )

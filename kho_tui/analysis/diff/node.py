@@ -14,7 +14,6 @@ Key = tuple[str, ...]
 """A path without its side: what is compared may stand on sides of other names."""
 
 _ADDRESSES = frozenset({Unit.PHYS, Unit.PFN})
-_SIZES = frozenset({Unit.BYTES, Unit.PAGES})
 MEMBERSHIP = frozenset({ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CARRIED})
 
 
@@ -63,9 +62,10 @@ def key_of(entity: Entity) -> Key:
 
 
 def kind_of(fields: Sequence[FieldChange]) -> ChangeKind:
-    """Moved where only addresses differ, resized where only sizes do, else changed."""
+    """Moved where only addresses differ, resized where only what is called a size does, else changed."""
     units = {one.unit for one in fields if one.old is not None and one.new is not None}
     whole = len(units) and all(one.old is not None and one.new is not None for one in fields)
     if whole and units <= _ADDRESSES:
         return ChangeKind.MOVED
-    return ChangeKind.RESIZED if whole and units <= _SIZES else ChangeKind.CHANGED
+    sizes = whole and units <= {Unit.BYTES} and all(one.name.endswith("size") for one in fields)
+    return ChangeKind.RESIZED if sizes else ChangeKind.CHANGED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import FieldChange
 from kho_tui.model.entity import Value
@@ -13,10 +14,13 @@ from kho_tui.text import SafeText
 _TOLD_ELSEWHERE = frozenset({"root FDT", "finalized"})
 """Derived values of a side that no field of its root FDT holds."""
 
+STATE = "state"
+"""Name of the field that says that something can be read in another way than before."""
+
 _MAY_BE_ABSENT = frozenset({"finalized"})
 """Not told where the release has no such step."""
 
-Named = dict[tuple[str, int], Value]
+Named = dict[tuple[str, bool, int], Value]
 
 
 def compare_values(old: Iterable[Value], new: Iterable[Value]) -> tuple[list[FieldChange], list[tuple[str, SafeText]]]:
@@ -38,24 +42,25 @@ def compare_values(old: Iterable[Value], new: Iterable[Value]) -> tuple[list[Fie
     fields = _without_wholes(changes)
     kept = [key for key in before if key in after], [key for key in after if key in before]
     if kept[0] != kept[1]:
-        fields.append(FieldChange("order of fields", Unit.TEXT, *(b", ".join(name.encode() for name, _ in keys) for keys in kept)))
+        fields.append(FieldChange("order of fields", Unit.TEXT, *(b", ".join(name.encode() for name, *_ in keys) for keys in kept)))
     return fields, untold
 
 
 def state_change(old: Status, new: Status) -> FieldChange:
     """That something can be read in another way than before, as a field."""
-    return FieldChange("state", Unit.TEXT, old.value.encode(), new.value.encode())
+    return FieldChange(STATE, Unit.TEXT, old.value.encode(), new.value.encode())
 
 
 def _named(values: Iterable[Value]) -> Named:
-    """Values by name; one that stands there twice (a property and a header field) by its number too."""
+    """Values by name, those of an FDT's header apart from all others; one that stands there twice by its number too."""
     found: Named = {}
-    taken: dict[str, int] = {}
+    taken: dict[tuple[str, bool], int] = {}
     for value in values:
         if value.status is Status.DERIVED and value.name not in _TOLD_ELSEWHERE:
             continue
-        number = taken[value.name] = taken.get(value.name, 0) + 1
-        found[value.name, number] = value
+        key = (value.name, value.source == FDT_HEADER.source)
+        number = taken[key] = taken.get(key, 0) + 1
+        found[*key, number] = value
     return found
 
 

@@ -30,7 +30,7 @@ def diff_verdict(diff: Diff) -> SafeText:
             said = f"as predicted, but for what the simulation declares unpredictable: {', '.join(told)}"
         elif declared:
             said += f"; {declared} declared unpredictable by the simulation"
-    return SafeText(said + _untold(Counter(one.entity for one in diff.untold)))
+    return SafeText(said + _untold(Counter(entity for entity, _ in {(one.entity, one.where) for one in diff.untold})))
 
 
 def fates_verdict(fates: HandoverFates, after: str | None) -> SafeText:

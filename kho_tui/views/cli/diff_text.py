@@ -15,7 +15,7 @@ from kho_tui.text import visible
 from kho_tui.views.cli.opened import opening, telling, write_json
 from kho_tui.views.cli.request import Request
 from kho_tui.views.diff_words import EVIDENCE_WORDS, PART_MARKS, memory_words
-from kho_tui.views.format import format_value
+from kho_tui.views.format import format_pair
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow", ">": "cyan", "?": "magenta", "=": "bright_black"}
 KINDS = tuple(dict.fromkeys((*(kind.value for kind in ChangeKind), *(fate.value for fate in Fate))))
@@ -172,7 +172,7 @@ def _named(entity: str, path: str, title: str) -> str:
 
 def _fields(fields: Sequence[FieldChange], depth: int) -> Iterator[_Line]:
     for one in fields:
-        values = ["(none)" if value is None else format_value(value, one.unit) for value in (one.old, one.new)]
+        values = format_pair(one.old, one.new, one.unit)
         yield _Line(depth, "", f"{visible(one.name)}: {values[0]} -> {values[1]}")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kho_tui.text import SafeText, visible
-from kho_tui.views.format import Base, format_value
-from kho_tui.views.tui.diff_detail import Datum, HexRow, Pair
+from kho_tui.text import visible
+from kho_tui.views.format import Base, format_pair
+from kho_tui.views.tui.diff_detail import HexRow, Pair
 from kho_tui.views.tui.diff_tree import MARKS, Node
 from kho_tui.views.tui.lines import Line, Role, fit, pad, spans, width_of
 from kho_tui.views.tui.theme import Glyphs
@@ -47,23 +47,18 @@ def pair_line(pair: Pair, width: int, base: Base) -> Line:
     """A field: mark, name, old, new."""
     name, value = _columns(width)
     role = MARK_ROLES[pair.mark]
+    old, new = format_pair(pair.old, pair.new, pair.unit, base, "(none)" if pair.told else "(not shown)")
     return spans(
         (f" {pair.mark} ", role),
         (pad(visible(pair.name), name) + " ", Role.NAME),
-        (pad(_value(pair.old, pair, base), value) + " ", Role.DIM if pair.mark == " " else role),
-        (pad(_value(pair.new, pair, base), value), Role.DIM if pair.mark == " " else role),
+        (pad(old, value) + " ", Role.DIM if pair.mark == " " else role),
+        (pad(new, value), Role.DIM if pair.mark == " " else role),
     )
 
 
 def _columns(width: int) -> tuple[int, int]:
     name = min(_NAME_WIDTH, width // _LABEL_SHARE)
     return name, max((width - name - 5) // 2, 4)
-
-
-def _value(value: Datum, pair: Pair, base: Base) -> SafeText:
-    if value is None:
-        return SafeText("(none)" if pair.told else "(not shown)")
-    return format_value(value, pair.unit, base)
 
 
 def hex_bytes(width: int) -> int:
