@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import Change, ChangeKind, FieldChange, MemoryChange
 from kho_tui.model.entity import Entity
@@ -14,6 +15,8 @@ Key = tuple[str, ...]
 """A path without its side: what is compared may stand on sides of other names."""
 
 _ADDRESSES = frozenset({Unit.PHYS, Unit.PFN})
+_OF_AN_FDT = frozenset(field.name for field in FDT_HEADER.fields if field.unit is Unit.BYTES)
+"""Sizes and offsets, which follow from the sizes of what lies before."""
 MEMBERSHIP = frozenset({ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CARRIED})
 
 
@@ -67,5 +70,5 @@ def kind_of(fields: Sequence[FieldChange]) -> ChangeKind:
     whole = len(units) and all(one.old is not None and one.new is not None for one in fields)
     if whole and units <= _ADDRESSES:
         return ChangeKind.MOVED
-    sizes = whole and units <= {Unit.BYTES} and all(one.name.endswith("size") for one in fields)
+    sizes = whole and units <= {Unit.BYTES} and all(one.name.endswith("size") or one.name in _OF_AN_FDT for one in fields)
     return ChangeKind.RESIZED if sizes else ChangeKind.CHANGED
