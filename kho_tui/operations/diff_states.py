@@ -9,6 +9,7 @@ from kho_tui.analysis.diff.declared import with_declared
 from kho_tui.analysis.diff.evidence import handover_evidence
 from kho_tui.analysis.diff.fates import handover_fates
 from kho_tui.analysis.diff.log import read_log
+from kho_tui.analysis.diff.origins import origins
 from kho_tui.analysis.diff.states import diff_states as diff_plain
 from kho_tui.analysis.diff.verdict import diff_verdict, fates_verdict, untold_count
 from kho_tui.context import Context
@@ -42,6 +43,7 @@ class Compared:
     """Two states compared. ``fates`` where it is taken as one handover, ``diff`` where not, or where B shows what came after it.
 
     ``not_one`` goes with the ``evidence`` that was looked at; None where it is one handover or where nobody asked.
+    ``origins``: which copy was compared, where a state holds two that differ.
     """
 
     old: State
@@ -50,6 +52,7 @@ class Compared:
     fates: HandoverFates | None
     not_one: NotOne | None
     evidence: tuple[Evidence, ...]
+    origins: tuple[SafeText, ...]
 
     @property
     def verdict(self) -> SafeText:
@@ -71,16 +74,24 @@ class Compared:
 def diff_states(old: State, new: State, view: View, context: Context) -> Compared:
     """``old`` is A, ``new`` is B. Raises InputError where they cannot be compared, or not as the handover that was asked for; Cancelled."""
     if view == "plain":
-        return Compared(old, new, _plain(old, new, context), None, None, ())
+        return _compared_plainly(old, new, None, (), context)
     log = read_log(new.log)
     one = handover_evidence(old, new, log)
     if one.shown:
         fates = handover_fates(old, new, one, log, context)
-        return Compared(old, new, _after(old, new, context), fates, None, one.evidence)
+        after = _after(old, new, context)
+        ends = [(one.before.name, one.after.name)] if one.before is not None and one.after is not None else []
+        told = origins(old, new, [*ends, *(() if after is None else after.sides)])
+        return Compared(old, new, after, fates, None, one.evidence, told)
     not_one = NotOne(one.shown is False, one.why)
     if view == "handover":
         raise InputError(not_one.text)
-    return Compared(old, new, _plain(old, new, context), None, not_one, one.evidence)
+    return _compared_plainly(old, new, not_one, one.evidence, context)
+
+
+def _compared_plainly(old: State, new: State, not_one: NotOne | None, evidence: tuple[Evidence, ...], context: Context) -> Compared:
+    diff = _plain(old, new, context)
+    return Compared(old, new, diff, None, not_one, evidence, origins(old, new, diff.sides))
 
 
 def _plain(old: State, new: State, context: Context) -> Diff:

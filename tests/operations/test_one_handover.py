@@ -162,3 +162,34 @@ def test_another_count_of_handovers_speaks_against_one(kernel: str, tmp_path: Pa
     shutil.copytree(capture(f"{kernel}/1-post"), pre, ignore=shutil.ignore_patterns("memory.elf", "in", "setup_data", "dt-chosen"))
     found = compare(read(pre), opened(f"{kernel}/1-post"))
     assert_none(found, told=True, why="does not change within a boot")
+
+
+def flipped(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0x10
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("kernel", ["x86_64-7.1", "x86_64-7.3"])
+def test_two_sources_that_disagree_are_told_with_the_one_that_was_compared(kernel: str, tmp_path: Path) -> None:
+    """A byte of debugfs' copy altered, memory left as it was: in B the former is shown, in A the latter."""
+    pre, post = opened(f"{kernel}/1-pre"), tmp_path / "post"
+    copy_of(capture(f"{kernel}/1-post"), post)
+    blob = post / "kho/in/sub_fdts/memblock"
+    flipped(blob, blob.read_bytes().index(struct.pack("<Q", 0x3EE00000)) + 2)
+    found = compare(pre, read(post))
+    assert found.fates is not None and "out/memblock" in {one.path.text for one in found.fates.of(Fate.LOST)}
+    said = "B in/memblock as kho/in/sub_fdts/memblock has it; memory.elf holds other bytes, as A has them"
+    assert said in found.origins
+
+    other = tmp_path / "pre"
+    copy_of(capture(f"{kernel}/1-pre"), other)
+    flipped(other / "kho/out/sub_fdts/kexec-metadata", 69)
+    found = compare(pre, read(other))
+    assert found.verdict.startswith("no difference seen")
+    assert "B out/kexec-metadata as memory.elf has it; kho/out/sub_fdts/kexec-metadata holds other bytes" in found.origins
+
+
+@pytest.mark.parametrize("kernel", ["x86_64-6.18", "x86_64-7.1"])
+def test_sources_that_agree_are_not_spoken_of(kernel: str) -> None:
+    assert compare(opened(f"{kernel}/1-pre"), opened(f"{kernel}/1-post")).origins == ()

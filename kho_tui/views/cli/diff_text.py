@@ -108,6 +108,8 @@ def _stat(compared: Compared) -> Iterator[_Line]:
 def _lines(compared: Compared, only: Sequence[str]) -> Iterator[_Line]:
     for one in compared.evidence:
         yield _Line(0, "", f"evidence: {EVIDENCE_WORDS[one.holds]}: {one.text}")
+    for said in compared.origins:
+        yield _Line(0, "", f"compared: {said}")
     if compared.fates is not None:
         yield from _fates(compared.fates, only)
     if compared.diff is not None and compared.fates is not None:

@@ -32,6 +32,7 @@ def diff_json(compared: Compared, words: Sequence[str], *, stat: bool) -> Json:
         "not_one_handover": None if not_one is None or not not_one.told else not_one.why,
         "one_handover_untold": None if not_one is None or not_one.told else not_one.why,
         "evidence": [_evidence(one) for one in compared.evidence],
+        "origins": list(compared.origins),
         "counts": _counts(compared),
     }
     if stat:

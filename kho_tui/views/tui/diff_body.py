@@ -33,6 +33,8 @@ _ALONE = SafeText("only one state is open: `:diff PATH` compares it with another
 _READING = SafeText("reading the two")
 _TALL = 34
 """Lines of a body from which each piece of evidence has a line of its own."""
+_MOST_ORIGINS = 3
+"""Copies that were not compared which are named."""
 _ABOUT = 2
 _LEAST_TREE = 4
 
@@ -212,7 +214,8 @@ class DiffBody(Body):
         tall = self.size.height >= _TALL
         told = [SafeText(f"{EVIDENCE_WORDS[one.holds]}: {one.text if tall else one.name}") for one in compared.evidence]
         if tall:
-            lines += [line for one in told for line in wrap(SafeText(f"evidence: {one}"), width, 1, Role.DIM, ellipsis)]
+            said = [*(f"evidence: {one}" for one in told), *(f"compared: {one}" for one in compared.origins[:_MOST_ORIGINS])]
+            lines += [line for one in said for line in wrap(SafeText(one), width, 1, Role.DIM, ellipsis)]
         elif told:
             lines += wrap(SafeText(f"evidence: {'; '.join(told)}"), width, 1, Role.DIM, ellipsis)
         self._verdict_height = len(lines)
