@@ -23,6 +23,8 @@ U64s = npt.NDArray[np.uint64]
 
 _WORD_BITS = 64
 _WORD_BYTES = 8
+_MOST_TRIED = 1 << 16
+"""Words of leaves that are looked for in both trees, so that trees that differ all over cost no more than that."""
 
 
 def structure_words(old: PreservedMap, new: PreservedMap) -> list[FieldChange]:
@@ -112,15 +114,20 @@ def _leaf_words(one: RadixTree, other: RadixTree, shape: RadixShape, blocks: Int
     if not one.addresses or not other.addresses:
         return
     leaves = [dict(zip(tree.prefixes[-1].tolist(), tree.addresses[-1].tolist(), strict=True)) for tree in (one, other)]
-    for start, end in zip(blocks.start.tolist(), blocks.end.tolist(), strict=True):
-        first, last = shape.key(start, order), shape.key(end - 1, order)
-        for number in range(first // _WORD_BITS, last // _WORD_BITS + 1):
-            bit = number * _WORD_BITS % (1 << shape.leaf_bits)
-            prefix = number * _WORD_BITS - bit
-            address = leaves[0].get(prefix)
-            if address is not None and address == leaves[1].get(prefix):
-                keys = range(number * _WORD_BITS, (number + 1) * _WORD_BITS)
-                yield _Bitmap(address, bit // _WORD_BITS, tuple(map(shape.block, keys)))
+    for number in islice(_key_words(shape, blocks, order), _MOST_TRIED):
+        bit = number * _WORD_BITS % (1 << shape.leaf_bits)
+        prefix = number * _WORD_BITS - bit
+        address = leaves[0].get(prefix)
+        if address is not None and address == leaves[1].get(prefix):
+            keys = range(number * _WORD_BITS, (number + 1) * _WORD_BITS)
+            yield _Bitmap(address, bit // _WORD_BITS, tuple(map(shape.block, keys)))
+
+
+def _key_words(shape: RadixShape, blocks: Intervals, order: int) -> Iterator[int]:
+    """Numbers of the words that hold the keys of some blocks, counted through all keys."""
+    for start, end in zip(blocks.start, blocks.end, strict=True):
+        first, last = shape.key(int(start), order), shape.key(int(end) - 1, order)
+        yield from range(first // _WORD_BITS, last // _WORD_BITS + 1)
 
 
 def _element_words(one: ChunkList, other: ChunkList, blocks: Intervals, order: int, shift: int) -> Iterator[_Bitmap]:
