@@ -5,47 +5,19 @@ from __future__ import annotations
 import shutil
 import struct
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
-from captures import SAMPLES, SHARED, copy_of
+from captures import copy_of
+from handovers import KERNELS, capture, compared, fates, opened, read
 
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.change import ChangeKind, Fate
-from kho_tui.model.state import Root, State
-from kho_tui.operations.diff_states import Compared, diff_states
-from kho_tui.operations.open_state import open_state
+from kho_tui.model.state import Root
+from kho_tui.operations.diff_states import diff_states
 
-KERNELS = ("x86_64-6.18", "x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
 BEGIN_NODE, END_NODE, PROP, NOP = (struct.pack(">I", tag) for tag in (1, 2, 3, 4))
-
-
-def capture(name: str) -> Path:
-    found = next((root / name for root in (SAMPLES, SHARED) if (root / name).is_dir()), None)
-    if found is None:
-        pytest.skip(f"the capture {name} is not beside this checkout")
-    return found
-
-
-def read(path: Path) -> State:
-    with open_state(path, Context()) as opened:
-        return opened.state
-
-
-@cache
-def opened(name: str) -> State:
-    return read(capture(name))
-
-
-def compared(old: str, new: str) -> Compared:
-    return diff_states(opened(old), opened(new), "auto", Context())
-
-
-def fates(found: Compared) -> dict[str, Fate]:
-    assert found.fates is not None
-    return {one.path.text: one.fate for one in found.fates.fates}
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

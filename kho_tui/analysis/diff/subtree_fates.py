@@ -1,0 +1,121 @@
+"""What became of the root FDT and of each subtree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.analysis.diff.ends import Ends, as_expected, cut_short, kept, made
+from kho_tui.analysis.diff.expected import NOT_WRITTEN_YET
+from kho_tui.analysis.diff.values import compare_values
+from kho_tui.layout.place import Blob, Origin, agree
+from kho_tui.model.change import EntityFate, Fate, FieldChange
+from kho_tui.model.entities.values import property_values
+from kho_tui.model.entity import Entity
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.luo import Luo
+from kho_tui.model.state import Root, State, Subtree
+from kho_tui.releases.table import Finalize, release_of
+from kho_tui.text import SafeText, plural
+
+
+def root_fate(entity: Entity, ends: Ends) -> EntityFate:
+    """The root FDT: the same bytes, all of them."""
+    one, other = ends.before.side.root, ends.after.side.root
+    if isinstance(one, Missing) or isinstance(other, Missing):
+        missing = one if isinstance(one, Missing) else other
+        assert isinstance(missing, Missing)
+        return made(Fate.UNTOLD, entity, missing.reason)
+    before, after = (root.view.blob.data[: root.view.tree.total_size] for root in (one, other))
+    path = ends.after.entity.path
+    cut = cut_short(ends.before.side.name, one) or cut_short(ends.after.side.name, other)
+    if agree(before, after):
+        if cut:
+            return made(Fate.UNTOLD, entity, cut, path)
+        return kept(entity, f"in/fdt holds the same {plural(len(before), 'byte')}", path)
+    fields, _ = compare_values(property_values(one.values), property_values(other.values))
+    early = one.view.blob.place.origin is not Origin.MEMORY and _serializes_late(one, ends.old)
+    if early and [field.name for field in fields] == ["preserved-memory-map"]:
+        return made(Fate.MAY, entity, "the tracker is written anew inside the reboot call, after A was taken", path, fields)
+    if cut:
+        return made(Fate.LOST, entity, f"in/fdt holds other bytes, as far as it is captured ({cut})", path)
+    if fields:
+        return made(Fate.LOST, entity, "altered", path, fields)
+    fields, _ = compare_values(entity.detail().values, ends.after.entity.detail().values)
+    return made(Fate.LOST, entity, "in/fdt holds other bytes", path, fields)
+
+
+def _serializes_late(root: Root, state: State) -> bool:
+    """Whether the kernel may write the tracker anew inside the reboot call: LUO of 6.19 and 7.0 does (kho-abi.md 8.1)."""
+    writer = release_of(state.machine.release)
+    return root.compatible == b"kho-v1" and (writer is None or writer.finalize is Finalize.SERIALIZE)
+
+
+def subtree_fate(entity: Entity, ends: Ends) -> EntityFate:
+    """By its node in the root FDT, by its bytes where the next kernel still holds them, and by the log."""
+    one = ends.before.subtrees[entity.path]
+    other = ends.counterparts.get(one.name)
+    if one.in_root is False:
+        return made(Fate.MAY, entity, "only in debugfs and not in the root FDT, so it was not handed over")
+    if other is None and not ends.after.side.subtrees_told:
+        return made(Fate.UNTOLD, entity, "B does not tell what was in its root FDT")
+    if other is None:
+        return made(Fate.LOST, entity, "not in the root FDT that the next kernel was given")
+    fields = compare_values(property_values(one.values), property_values(other.values))[0] if one.values and other.values else []
+    if fields:
+        return made(Fate.LOST, entity, "altered in the root FDT", other.path, fields)
+    if other.status is Status.STALE or not isinstance(other.blob, Blob):
+        return _luo_by_log(entity, one, other, ends) if one.name == LUO_NAME else made(Fate.UNTOLD, entity, other.reason, other.path)
+    if not isinstance(one.blob, Blob):
+        return made(Fate.UNTOLD, entity, f"its bytes before are not known: {one.blob.reason}", other.path)
+    if one.blob.data == other.blob.data:
+        also = f"; {ends.log.number[1]}" if one.name == LUO_NAME and ends.log.number is not None else ""
+        return kept(entity, f"the same {plural(len(one.blob.data), 'byte')}, still held by the next kernel{also}", other.path)
+    return _other_bytes(entity, one, other, ends)
+
+
+def _other_bytes(entity: Entity, one: Subtree, other: Subtree, ends: Ends) -> EntityFate:
+    after = ends.entities_after.get(other.path)
+    fields = [] if after is None else compare_values(entity.detail().values, after.detail().values)[0]
+    assert isinstance(one.blob, Blob)
+    if one.name == LUO_NAME and one.blob.place.origin is not Origin.MEMORY:
+        return made(Fate.MAY, entity, NOT_WRITTEN_YET, other.path, fields)
+    return made(Fate.LOST, entity, "its bytes were altered", other.path, fields)
+
+
+def _luo_by_log(entity: Entity, one: Subtree, other: Subtree, ends: Ends) -> EntityFate:
+    """LUO whose memory is given back: the log says whether it was read, and which live update it was."""
+    number = one.content.number if isinstance(one.content, Luo) else None
+    said = ends.log.number
+    if said is not None and isinstance(number, int) and said[0] != number:
+        field = FieldChange("liveupdate number", entity.detail().values[0].unit, str(number).encode(), str(said[0]).encode())
+        return made(Fate.LOST, entity, f"another live update was retrieved: {said[1]}", other.path, [field])
+    if said is not None:
+        return kept(entity, said[1], other.path)
+    return as_expected(entity, ends, "LUO")
+
+
+def unexpected(ends: Ends) -> Iterator[EntityFate]:
+    """Subtrees that the next kernel was given and A does not list."""
+    if not ends.before.side.subtrees_told:
+        return
+    names = {one.name for one in ends.before.side.handed_over}
+    root = ends.before.side.root
+    later = isinstance(root, Root) and root.view.blob.place.origin is not Origin.MEMORY
+    for child in ends.after.entity.children():
+        subtree = ends.after.subtrees.get(child.path) if child.kind == "subtree" else None
+        if subtree is not None and subtree.in_root is not False and subtree.name not in names:
+            reason = "not in A: registered after A was taken" if later else "not in the root FDT before"
+            yield EntityFate(Fate.MAY if later else Fate.LOST, child.kind, child.path, child.path, child.title, SafeText(reason))
+
+
+def settled(fates: list[EntityFate]) -> Iterator[EntityFate]:
+    """A root FDT that differs only because a subtree's node is lost or altered is no loss of its own."""
+    lost = [one.title for one in fates if one.entity == "subtree" and one.fate is Fate.LOST]
+    properties = ("compatible", "preserved-memory-map")
+    for one in fates:
+        if one.entity == "side" and one.fate is Fate.LOST and lost and not any(f.name in properties for f in one.fields):
+            reason = SafeText(f"in/fdt differs, as it must without {', '.join(lost)}")
+            yield EntityFate(Fate.MUST, one.entity, one.path, one.other, one.title, reason, one.fields)
+        else:
+            yield one

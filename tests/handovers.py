@@ -1,0 +1,66 @@
+"""Both ends of real handovers, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from captures import SAMPLES, SHARED, copy_of
+
+from kho_tui.context import Context
+from kho_tui.model.change import Fate
+from kho_tui.model.state import State
+from kho_tui.operations.diff_states import Compared, diff_states
+from kho_tui.operations.open_state import open_state
+
+KERNELS = ("x86_64-6.18", "x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
+
+
+def capture(name: str) -> Path:
+    found = next((root / name for root in (SAMPLES, SHARED) if (root / name).is_dir()), None)
+    if found is None:
+        pytest.skip(f"the capture {name} is not beside this checkout")
+    return found
+
+
+def read(path: Path) -> State:
+    with open_state(path, Context()) as opened:
+        return opened.state
+
+
+@cache
+def opened(name: str) -> State:
+    return read(capture(name))
+
+
+def compared(old: str, new: str) -> Compared:
+    return diff_states(opened(old), opened(new), "auto", Context())
+
+
+def fates(found: Compared) -> dict[str, Fate]:
+    assert found.fates is not None
+    return {one.path.text: one.fate for one in found.fates.fates}
+
+
+def altered(handover: str, tmp_path: Path, alter: Callable[[Path], object], *, which: str = "post") -> Compared:
+    """A real handover (``x86_64-7.3/1``) of which one end was altered on disk."""
+    ends = {"pre": capture(f"{handover}-pre"), "post": capture(f"{handover}-post")}
+    copy = tmp_path / which
+    copy_of(ends[which], copy)
+    alter(copy)
+    states = {end: read(copy) if end == which else opened(f"{handover}-{end}") for end in ends}
+    return diff_states(states["pre"], states["post"], "auto", Context())
+
+
+def logged(*lines: str) -> Callable[[Path], None]:
+    """The kernel said these too, after everything else."""
+
+    def alter(where: Path) -> None:
+        log = where / "dmesg"
+        log.write_text(
+            log.read_text().rstrip("\n") + "\n" + "".join(f"{line if line[0] in '<[' else f'<4>[    9.000000] {line}'}\n" for line in lines)
+        )
+
+    return alter
