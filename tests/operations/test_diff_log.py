@@ -130,3 +130,29 @@ def test_what_user_space_wrote_into_the_log_is_no_evidence(line: str, tmp_path: 
 
     found = altered("x86_64-7.3/1", tmp_path, without_and_forged)
     assert fates(found)[path] is Fate.UNTOLD
+
+
+LUO_LINE, WRITER_LINE = "liveupdate number: 1", "exec from: 7.1.13 (count 1)"
+
+
+@pytest.mark.parametrize(
+    ("handover", "old", "new", "path"),
+    [
+        ("x86_64-6.19/1", LUO_LINE, "liveupdate number: 4", "out/LUO"),
+        ("x86_64-7.1/1", LUO_LINE, "liveupdate number: 2", "out/LUO"),
+        ("x86_64-7.3/1", LUO_LINE, "liveupdate number: 4", "out/LUO"),
+        ("x86_64-7.1/1", WRITER_LINE, "exec from: 7.1.12 (count 1)", "out/kexec-metadata"),
+        ("x86_64-7.1/1", WRITER_LINE, "exec from: 7.1.13 (count 3)", "out/kexec-metadata"),
+    ],
+)
+def test_the_log_outweighs_equal_bytes(handover: str, old: str, new: str, path: str, tmp_path: Path) -> None:
+    def alter(post: Path) -> None:
+        log = (post / "dmesg").read_text()
+        assert old in log
+        (post / "dmesg").write_text(log.replace(old, new))
+
+    found = altered(handover, tmp_path, alter)
+    assert new in lost(found)[path]
+    flbs = set() if "6.19" in handover else FLBS
+    assert set(lost(found)) == {path} | (ALL_SESSIONS | flbs if path == "out/LUO" else set())
+    assert found.exit_code(strict=False) == 1

@@ -9,12 +9,13 @@ from kho_tui.analysis.diff.ends import Ends, as_expected, cut_short, kept, made
 from kho_tui.analysis.diff.expected import NOT_WRITTEN_YET
 from kho_tui.analysis.diff.values import compare_values
 from kho_tui.layout.place import Blob, Origin, agree
+from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
 from kho_tui.model.entities.values import property_values
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo
-from kho_tui.model.state import Root, State, Subtree
+from kho_tui.model.state import KexecMetadata, Root, State, Subtree
 from kho_tui.releases.table import Finalize, release_of
 from kho_tui.text import SafeText, plural
 
@@ -61,11 +62,16 @@ def subtree_fate(entity: Entity, ends: Ends) -> EntityFate:
         return made(Fate.UNTOLD, entity, "B does not tell what was in its root FDT")
     if other is None:
         return made(Fate.LOST, entity, "not in the root FDT that the next kernel was given")
+    contradiction = _contradiction(one, ends)
+    if contradiction is not None:
+        return made(Fate.LOST, entity, contradiction[0], other.path, contradiction[1])
     fields = compare_values(property_values(one.values), property_values(other.values))[0] if one.values and other.values else []
     if fields:
         return made(Fate.LOST, entity, "altered in the root FDT", other.path, fields)
     if other.status is Status.STALE or not isinstance(other.blob, Blob):
-        return _luo_by_log(entity, one, other, ends) if one.name == LUO_NAME else made(Fate.UNTOLD, entity, other.reason, other.path)
+        if one.name != LUO_NAME:
+            return made(Fate.UNTOLD, entity, other.reason, other.path)
+        return kept(entity, ends.log.number[1], other.path) if ends.log.number is not None else as_expected(entity, ends, "LUO")
     if not isinstance(one.blob, Blob):
         return made(Fate.UNTOLD, entity, f"its bytes before are not known: {one.blob.reason}", other.path)
     if one.blob.data == other.blob.data:
@@ -83,16 +89,26 @@ def _other_bytes(entity: Entity, one: Subtree, other: Subtree, ends: Ends) -> En
     return made(Fate.LOST, entity, "its bytes were altered", other.path, fields)
 
 
-def _luo_by_log(entity: Entity, one: Subtree, other: Subtree, ends: Ends) -> EntityFate:
-    """LUO whose memory is given back: the log says whether it was read, and which live update it was."""
-    number = one.content.number if isinstance(one.content, Luo) else None
-    said = ends.log.number
-    if said is not None and isinstance(number, int) and said[0] != number:
-        field = FieldChange("liveupdate number", entity.detail().values[0].unit, str(number).encode(), str(said[0]).encode())
-        return made(Fate.LOST, entity, f"another live update was retrieved: {said[1]}", other.path, [field])
-    if said is not None:
-        return kept(entity, said[1], other.path)
-    return as_expected(entity, ends, "LUO")
+def _contradiction(one: Subtree, ends: Ends) -> tuple[str, list[FieldChange]] | None:
+    """What the log says that was read, where that is something else than A handed over."""
+    if isinstance(one.content, Luo) and isinstance(one.content.number, int) and ends.log.number is not None:
+        number, said = ends.log.number
+        fields = _differing(("liveupdate number", Unit.COUNT, one.content.number, number))
+        return (f"another live update was retrieved: {said}", fields) if fields else None
+    if isinstance(one.content, KexecMetadata) and ends.log.writer is not None:
+        release, count, said = ends.log.writer
+        record = one.content.record
+        was = record.integer("kexec_count")
+        fields = _differing(
+            ("previous_release", Unit.TEXT, record.text("previous_release"), release),
+            ("kexec_count", Unit.COUNT, was, was if count is None else count),
+        )
+        return (f"another kernel's was read: {said}", fields) if fields else None
+    return None
+
+
+def _differing(*fields: tuple[str, Unit, int | bytes, int | bytes]) -> list[FieldChange]:
+    return [FieldChange(*field) for field in fields if field[2] != field[3]]
 
 
 def unexpected(ends: Ends) -> Iterator[EntityFate]:
