@@ -64,3 +64,9 @@ def logged(*lines: str) -> Callable[[Path], None]:
         )
 
     return alter
+
+
+def lost(found: Compared) -> dict[str, str]:
+    """What is lost, by path, each with the reason."""
+    assert found.fates is not None
+    return {one.path.text: one.reason for one in found.fates.of(Fate.LOST)}

@@ -5,19 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handovers import altered, fates, logged, opened
+from handovers import altered, fates, logged, lost, opened
 
 from kho_tui.model.change import Fate
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.entity import find
 from kho_tui.model.path import EntityPath
-from kho_tui.operations.diff_states import Compared
-
-
-def lost(found: Compared) -> dict[str, str]:
-    assert found.fates is not None
-    return {one.path.text: one.reason for one in found.fates.of(Fate.LOST)}
-
 
 ALPHA = {"out/LUO/vm-alpha", "out/LUO/vm-alpha/0x1", "out/LUO/vm-alpha/0x2"}
 BETA = {"out/LUO/vm-beta", "out/LUO/vm-beta/0xdeadbeef"}

@@ -13,7 +13,7 @@ from kho_tui.model.change import EntityFate, Fate, FieldChange
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import MemblockRegion, Root, State, Subtree
+from kho_tui.model.state import MemblockRegion, Side, State, Subtree
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText, c_string
 
@@ -62,12 +62,17 @@ def as_expected(entity: Entity, ends: Ends, kind: str | None = None) -> EntityFa
     return made(row.fate, entity, row.reason)
 
 
-def cut_short(side: str, root: Root) -> str:
-    """That a root FDT is not all there, empty where it is."""
-    if not root.view.tree.truncated:
+def cut_short(side: Side) -> str:
+    """That a side's root FDT is not all there; empty where it is, or where none is known."""
+    if isinstance(side.root, Missing) or not side.root.view.tree.truncated:
         return ""
-    size = root.view.tree.total_size
-    return f"{side}/fdt holds only {root.view.tree.available} of {'an unknown number of' if size is None else size} bytes"
+    tree = side.root.view.tree
+    return f"{side.name}/fdt holds only {tree.available} of {'an unknown number of' if tree.total_size is None else tree.total_size} bytes"
+
+
+def lists_subtrees(side: Side) -> bool:
+    """Whether a subtree that a side does not show is not there."""
+    return side.subtrees_told and not cut_short(side)
 
 
 def text_of(entity: Entity, field: str) -> bytes:

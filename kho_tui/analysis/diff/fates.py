@@ -62,7 +62,7 @@ def handover_fates(old: State, new: State, one: OneHandover, log: HandoverLog, c
         regions_of(onward),
     )
     fates = [*_scratch(ends, top), *_side_fates(side_entity, ends, context)]
-    return HandoverFates(one.evidence, (*settled(fates), *unexpected(ends)), tuple(onward_fates(one.before, onward)))
+    return HandoverFates(one.evidence, (*settled(fates), *unexpected(ends)), tuple(onward_fates(one.before, onward, log, ends.release)))
 
 
 def _preserved_again(onward: Side | None, new: State) -> dict[Contents, EntityPath]:

@@ -29,7 +29,7 @@ def root_fate(entity: Entity, ends: Ends) -> EntityFate:
         return made(Fate.UNTOLD, entity, missing.reason)
     before, after = (root.view.blob.data[: root.view.tree.total_size] for root in (one, other))
     path = ends.after.entity.path
-    cut = cut_short(ends.before.side.name, one) or cut_short(ends.after.side.name, other)
+    cut = cut_short(ends.before.side) or cut_short(ends.after.side)
     if agree(before, after):
         if cut:
             return made(Fate.UNTOLD, entity, cut, path)
