@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from kho_tui.operations.diff_states import Compared, diff_states
 from kho_tui.operations.open_state import open_state
 
 KERNELS = ("x86_64-6.18", "x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
+BEGIN_NODE, END_NODE, PROP, NOP = (struct.pack(">I", tag) for tag in (1, 2, 3, 4))
 
 
 def capture(name: str) -> Path:
@@ -70,3 +72,13 @@ def lost(found: Compared) -> dict[str, str]:
     """What is lost, by path, each with the reason."""
     assert found.fates is not None
     return {one.path.text: one.reason for one in found.fates.of(Fate.LOST)}
+
+
+def without_node(blob: bytes, name: bytes) -> bytes:
+    """An FDT with a node overwritten by NOP tags, as libfdt's fdt_nop_node leaves it."""
+    begin = blob.index(BEGIN_NODE + name + b"\0")
+    at = begin + 4 + (len(name) + 4) // 4 * 4
+    while blob[at : at + 4] == PROP:
+        at += 12 + (struct.unpack(">I", blob[at + 4 : at + 8])[0] + 3) // 4 * 4
+    assert blob[at : at + 4] == END_NODE
+    return blob[:begin] + NOP * ((at + 4 - begin) // 4) + blob[at + 4 :]

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 from captures import copy_of
-from handovers import KERNELS, capture, compared, fates, opened, read
+from handovers import KERNELS, capture, compared, fates, opened, read, without_node
 
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.change import ChangeKind, Fate
 from kho_tui.model.state import Root
 from kho_tui.operations.diff_states import diff_states
-
-BEGIN_NODE, END_NODE, PROP, NOP = (struct.pack(">I", tag) for tag in (1, 2, 3, 4))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -151,16 +149,6 @@ def fail_restore(post: Path) -> str:
         pytest.skip("the test module had nothing to restore in this boot")
     (post / "dmesg").write_bytes(log.replace(b"KHO restore succeeded", b"KHO restore failed"))
     return "out/kho_test/folios"
-
-
-def without_node(blob: bytes, name: bytes) -> bytes:
-    """An FDT with a node overwritten by NOP tags, as libfdt's fdt_nop_node leaves it."""
-    begin = blob.index(BEGIN_NODE + name + b"\0")
-    at = begin + 4 + (len(name) + 4) // 4 * 4
-    while blob[at : at + 4] == PROP:
-        at += 12 + (struct.unpack(">I", blob[at + 4 : at + 8])[0] + 3) // 4 * 4
-    assert blob[at : at + 4] == END_NODE
-    return blob[:begin] + NOP * ((at + 4 - begin) // 4) + blob[at + 4 :]
 
 
 @pytest.mark.parametrize("stage", ["1", "2"])

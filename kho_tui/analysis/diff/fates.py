@@ -62,7 +62,8 @@ def handover_fates(old: State, new: State, one: OneHandover, log: HandoverLog, c
         regions_of(onward),
     )
     fates = [*_scratch(ends, top), *_side_fates(side_entity, ends, context)]
-    return HandoverFates(one.evidence, (*settled(fates), *unexpected(ends)), tuple(onward_fates(one.before, onward, log, ends.release)))
+    came = tuple(unexpected(ends))
+    return HandoverFates(one.evidence, (*settled(fates, came), *came), tuple(onward_fates(one.before, onward, log, ends.release)))
 
 
 def _preserved_again(onward: Side | None, new: State) -> dict[Contents, EntityPath]:
