@@ -42,7 +42,7 @@ def handover_fates(old: State, new: State, one: OneHandover, log: HandoverLog, c
     if one.after is None:
         reason = log.refusals[0] if log.refusals else SafeText("B took nothing")
         lost = [made(Fate.LOST, entity, "the next kernel refused the handover") for entity in walk(side_entity) if _has_fate(entity)]
-        return HandoverFates(one.evidence, tuple(lost), (), reason)
+        return HandoverFates(one.evidence, (*_refused_scratch(old, top), *lost), (), reason)
     after_entity = find(state_entity(new), EntityPath((one.after.name,)))
     assert after_entity is not None
     onward = new.sides.get("out")
@@ -120,10 +120,24 @@ def _test_folios(entity: Entity, ends: Ends) -> EntityFate:
     return kept(entity, ends.log.restored) if ends.log.restored is not None else as_expected(entity, ends)
 
 
-def _scratch(ends: Ends, top: Entity) -> Iterator[EntityFate]:
-    old, new = ends.old.scratch, ends.new.scratch
+def _refused_scratch(old: State, top: Entity) -> Iterator[EntityFate]:
+    """Only a kernel that takes a handover takes its table over; any other makes areas of its own (kho-abi.md 7.5, 9)."""
+    entity = _scratch_entity(top)
+    if isinstance(old.scratch, Missing):
+        yield made(Fate.UNTOLD, entity, f"A does not tell it: {old.scratch.reason}")
+    else:
+        yield from (made(Fate.LOST, area, "the table went with the handover that was refused") for area in entity.children())
+
+
+def _scratch_entity(top: Entity) -> Entity:
     entity = find(top, EntityPath(("scratch",)))
     assert entity is not None
+    return entity
+
+
+def _scratch(ends: Ends, top: Entity) -> Iterator[EntityFate]:
+    old, new = ends.old.scratch, ends.new.scratch
+    entity = _scratch_entity(top)
     if isinstance(old, Missing):
         yield made(Fate.UNTOLD, entity, f"A does not tell it: {old.reason}")
         return

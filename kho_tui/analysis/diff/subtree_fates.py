@@ -15,7 +15,7 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
 from kho_tui.model.entities.values import property_values
 from kho_tui.model.entity import Entity
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Damaged, Missing, Status, Unknown
 from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import KexecMetadata, Root, State, Subtree
@@ -63,6 +63,13 @@ def _serializes_late(root: Root, state: State) -> bool:
 def subtree_fate(entity: Entity, ends: Ends) -> EntityFate:
     """By its node in the root FDT, by its bytes where the next kernel still holds them, and by the log."""
     one = ends.before.subtrees[entity.path]
+    fate = _subtree(entity, one, ends)
+    if fate.fate is Fate.KEPT and isinstance(one.content, Unknown | Damaged):
+        return made(Fate.UNTOLD, entity, f"what it leads to: {one.content.reason}", fate.other)
+    return fate
+
+
+def _subtree(entity: Entity, one: Subtree, ends: Ends) -> EntityFate:
     other = ends.counterparts.get(one.name)
     if one.in_root is False:
         return made(Fate.MAY, entity, "only in debugfs and not in the root FDT, so it was not handed over")
