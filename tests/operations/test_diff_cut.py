@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from handovers import KERNELS, altered, capture, fates, lost, without_node
+from handovers import KERNELS, altered, capture, fates, logged, lost, without_node
 
 from kho_tui.model.change import Fate
 
@@ -113,3 +113,16 @@ def test_a_subtree_that_only_B_has_is_no_loss(kernel: str, tmp_path: Path) -> No
     told = fates(found)
     assert not lost(found) and found.exit_code(strict=False) == 0
     assert (told["in/kho_test"], told["out"]) == (Fate.UNTOLD, Fate.UNTOLD)
+
+
+def test_an_altered_root_FDT_does_not_hide_behind_a_subtree_that_it_does_not_concern(tmp_path: Path) -> None:
+    def alter(post: Path) -> None:
+        whole = (post / "kho/in/fdt").read_bytes()
+        other = whole[:28] + struct.pack(">I", 1) + whole[32:]  # boot_cpuid_phys of the header: of no property and no subtree
+        assert other != whole
+        for path in (post / "kho/in/fdt", post / "memory.elf"):
+            path.write_bytes(path.read_bytes().replace(whole, other))
+        logged("test_kho: failed to retrieve kho_test FDT: -22")(post)
+
+    found = altered("x86_64-7.1/1", tmp_path, alter)
+    assert {"out", "out/kho_test"} <= set(lost(found))

@@ -149,3 +149,8 @@ def test_the_log_outweighs_equal_bytes(handover: str, old: str, new: str, path: 
     flbs = set() if "6.19" in handover else FLBS
     assert set(lost(found)) == {path} | (ALL_SESSIONS | flbs if path == "out/LUO" else set())
     assert found.exit_code(strict=False) == 1
+
+
+def test_a_kernel_that_says_it_refused_did_so_whatever_else_is_shown(tmp_path: Path) -> None:
+    found = altered("x86_64-7.3/1", tmp_path, logged("KHO: disabling KHO revival"))
+    assert found.verdict.startswith("refused, everything is lost") and set(fates(found).values()) == {Fate.LOST}

@@ -39,7 +39,7 @@ def handover_fates(old: State, new: State, one: OneHandover, log: HandoverLog, c
     top = state_entity(old)
     side_entity = find(top, EntityPath((one.before.name,)))
     assert side_entity is not None
-    if one.after is None:
+    if one.after is None or log.refusals:
         reason = log.refusals[0] if log.refusals else SafeText("B took nothing")
         lost = [made(Fate.LOST, entity, "the next kernel refused the handover") for entity in walk(side_entity) if _has_fate(entity)]
         return HandoverFates(one.evidence, (*_refused_scratch(old, top), *lost), (), reason)

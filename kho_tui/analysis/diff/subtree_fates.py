@@ -22,6 +22,8 @@ from kho_tui.model.state import KexecMetadata, Root, State, Subtree
 from kho_tui.releases.table import Finalize, release_of
 from kho_tui.text import SafeText, plural
 
+NOT_IN_ROOT = SafeText("not in the root FDT that the next kernel was given")
+ALTERED_IN_ROOT = SafeText("altered in the root FDT")
 BYTES_ALTERED = SafeText("its bytes were altered")
 _ROOT_PROPERTIES = ("compatible", "preserved-memory-map")
 
@@ -78,13 +80,13 @@ def _subtree(entity: Entity, one: Subtree, ends: Ends) -> EntityFate:
     if contradiction is not None:
         return made(Fate.LOST, entity, contradiction[0], path, contradiction[1])
     if other is None and lists_subtrees(ends.after.side):
-        return made(Fate.LOST, entity, "not in the root FDT that the next kernel was given")
+        return made(Fate.LOST, entity, NOT_IN_ROOT)
     if other is None:
         why = cut_short(ends.after.side) or "B does not tell what was in its root FDT"
         return _by_log(entity, one, None, ends) or made(Fate.UNTOLD, entity, why)
     fields = [] if _cut(ends) else compare_values(property_values(one.values), property_values(other.values))[0]
     if fields and one.values and other.values:
-        return made(Fate.LOST, entity, "altered in the root FDT", other.path, fields)
+        return made(Fate.LOST, entity, ALTERED_IN_ROOT, other.path, fields)
     if other.status is Status.STALE or not isinstance(other.blob, Blob):
         untold = as_expected(entity, ends, "LUO") if one.name == LUO_NAME else made(Fate.UNTOLD, entity, other.reason, other.path)
         return _by_log(entity, one, other.path, ends) or untold
@@ -153,9 +155,9 @@ def unexpected(ends: Ends) -> Iterator[EntityFate]:
 def settled(fates: list[EntityFate], came: Sequence[EntityFate]) -> Iterator[EntityFate]:
     """What differs only because of something that is told for itself is no loss of its own.
 
-    That is a root FDT where a subtree is lost, altered or came (``came``), and memblock's FDT where a region is altered or gone.
+    That is a root FDT where a subtree's node is gone, altered or came (``came``), and memblock's FDT where a region is altered or gone.
     """
-    lost = [one.title for one in fates if one.entity == "subtree" and one.fate is Fate.LOST]
+    lost = [one.title for one in fates if one.entity == "subtree" and one.reason in (NOT_IN_ROOT, ALTERED_IN_ROOT)]
     regions: dict[EntityPath, list[SafeText]] = {}
     for one in fates:
         if one.entity == "reserve_mem" and one.fate is Fate.LOST and one.reason in (ALTERED, GONE):
