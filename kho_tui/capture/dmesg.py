@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
-Side = Literal["in", "out"]
+from kho_tui.capture.log_texts import TEXTS, Side
 
 MAX_EVIDENCE = 2000
 _BOOT_LINES = 4096
@@ -19,8 +18,8 @@ _LONGEST = 512
 class Evidence:
     """A line of the log that speaks of a state.
 
-    ``kind``: found, disabled, revived, liveupdate, exec-from, test-restore, flb, scratch, crash, kho or luo. ``side`` is what it speaks of:
-    "in" what this boot received, "out" what is being handed over, None where it does not say. ``time`` is the time stamp as written,
+    ``kind`` is that of ``log_texts.TEXTS``, ``side`` what it speaks of: "in" what this boot received, "out" what is being handed over,
+    None where it does not say. ``time`` is the time stamp as written,
     ``text`` the message without its prefix, ``subject`` the name, release or number in it, ``line`` counts from 1.
     """
 
@@ -32,46 +31,18 @@ class Evidence:
     subject: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    kind: str
-    side: Side | None
-    pattern: re.Pattern[bytes]
-
-
-def _p(kind: str, side: Side | None, pattern: bytes) -> _Pattern:
-    return _Pattern(kind, side, re.compile(pattern))
-
-
-# In order: the first that matches names the line. Texts are those of 6.16 to 7.3 (kernel/liveupdate/*, mm/memblock.c, lib/test_kho.c).
-_PATTERNS = (
-    _p("found", "in", rb"KHO: (?:setup: )?[Ff]ound kexec handover data"),
-    _p("disabled", "in", rb"KHO: .*(?:isabling KHO revival|incompatible with|handover FDT .* is invalid)"),
-    _p("disabled", "in", rb"KHO: .*failed to (?:memremap|mark the scratch)"),
-    _p("disabled", "out", rb"KHO: .*disabl"),
-    _p("disabled", None, rb"luo: .*[Dd]isabl"),
-    _p("revived", "in", rb"Revived memory reservation '(.{1,64}?)' from KHO"),
-    _p("revived", "in", rb"(?:reserve_mem|memblock).*KHO"),
-    _p("liveupdate", "in", rb"luo: Retrieved live update data, liveupdate number: (-?\d+)"),
-    _p("exec-from", "in", rb"KHO: exec from: (.{1,96}?) \(count (?:\d+)\)"),
-    _p("test-restore", "in", rb"KHO restore (?:succeeded|failed)"),
-    _p("flb", "in", rb"liveupdate test: (\S+): (?:found flb data|finish was triggered)"),
-    _p("flb", "out", rb"liveupdate test: (\S+): (?:preserve|unpreserve|freeze) was triggered"),
-    _p("flb", None, rb"liveupdate test: "),
-    _p("scratch", "out", rb"KHO: .*scratch"),
-    _p("crash", None, rb"Kernel panic|\bOops\b|\bBUG: |kernel BUG at|Unable to handle kernel|general protection fault"),
-    _p("kho", None, rb"\bKHO: |\bkho: "),
-    _p("luo", None, rb"\bluo(?:_\w+)?: |\bliveupdate: "),
-)
-
-_PREFIX = re.compile(
-    rb"(?:<\d{1,3}>)?"
+_LINE = re.compile(
+    rb"(?:<(?P<priority>\d{1,6})>)?"
+    rb"(?:(?P<facility>[a-z]{2,8}\d?) *:[a-z]{3,6} *: )?"
     rb"(?:\[ *(?P<stamp>\d{1,12}\.\d{1,9})\](?:\[ *[TC]\d+\])? ?"
-    rb"|(?P<date>\S{3} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S{1,32}|\[\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\])"
-    rb"(?: \S{1,255} kernel:)? (?:\[ *\d{1,12}\.\d{1,9}\] )?"
+    rb"|(?P<date>\S{3} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})?|\d{4}-\d\d-\d\dT\S{1,32}|\[\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\]"
+    rb"|(?:\w{3} )?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [A-Z]{2,5})?) "
     rb")?"
+    rb"(?:\S{1,255} kernel: )?(?:\[ *\d{1,12}\.\d{1,9}\] )?"
 )
-_INTERESTING = re.compile(rb"KHO|kho|luo|liveupdate|panic|Oops|BUG|Unable to handle|general protection")
+"""Prefixes of dmesg (raw, decoded or dated), journalctl and syslog. Syslog names the kernel behind the host."""
+
+_INTERESTING = re.compile(rb"KHO|kho|luo|liveupdate|reserve-mem|memblock|panic|Oops|BUG|Unable to handle|general protection")
 
 
 def starts_at_boot(data: bytes) -> bool:
@@ -80,23 +51,34 @@ def starts_at_boot(data: bytes) -> bool:
 
 
 def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
-    """Evidence in the log's order, at most MAX_EVIDENCE of it. Understands dmesg (raw or not), journalctl and syslog prefixes."""
+    """Evidence in the log's order, at most MAX_EVIDENCE of it. Understands dmesg (raw or not), journalctl and syslog prefixes.
+
+    Only what the kernel said: a message has to begin with a text of it, and must not be of another facility, where the prefix names one.
+    """
     found: list[Evidence] = []
     for number, line in enumerate(data.split(b"\n"), 1):
         if _INTERESTING.search(line) is None:
             continue
-        prefix = _PREFIX.match(line)
-        text = line[prefix.end() if prefix else 0 :].rstrip()[:_LONGEST]
-        if text.startswith((b"Command line:", b"Kernel command line:", b"Unknown kernel command line")):
+        prefix = _LINE.match(line)
+        assert prefix is not None
+        if not _is_the_kernels(prefix):
             continue
-        for one in _PATTERNS:
-            match = one.pattern.search(text)
+        text = line[prefix.end() :].rstrip()[:_LONGEST]
+        for one in TEXTS:
+            match = one.pattern.match(text)
             if match is None:
                 continue
-            stamp = (prefix["stamp"] or prefix["date"]) if prefix else None
+            stamp = prefix["stamp"] or prefix["date"]
             subject = match[1] if match.re.groups else None
             found.append(Evidence(one.kind, one.side, stamp.decode("latin-1") if stamp else None, text, number, subject))
             break
         if len(found) >= MAX_EVIDENCE:
             break
     return tuple(found)
+
+
+def _is_the_kernels(prefix: re.Match[bytes]) -> bool:
+    """False for what user space wrote into the log: its facility, in the bits from 3 on of a raw line's priority, is not 0 (syslog(2))."""
+    if prefix["priority"] is not None and int(prefix["priority"]) >> 3:
+        return False
+    return prefix["facility"] in (None, b"kern")

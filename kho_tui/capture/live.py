@@ -86,7 +86,7 @@ def _kernel_log(device: Path, notes: Notes) -> bytes:
             match = _RECORD.match(record)
             if match is not None:
                 micros = int(match[2])
-                lines.append(b"<%d>[%5d.%06d] %s\n" % (int(match[1]) & 7, micros // 1_000_000, micros % 1_000_000, match[3]))
+                lines.append(b"<%d>[%5d.%06d] %s\n" % (int(match[1]), micros // 1_000_000, micros % 1_000_000, match[3]))
                 size += len(lines[-1])
     except OSError as error:
         notes.add("dmesg", why(error))

@@ -8,10 +8,10 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from kho_tui.capture.dmesg import Side
 from kho_tui.capture.files import FileTree, Notes, PartOfTree, directory_tree, read_until_eof, why
 from kho_tui.capture.hints import architecture, platform_hints
 from kho_tui.capture.live import is_live, live_tree, why_no_tree
+from kho_tui.capture.log_texts import Side
 from kho_tui.capture.reader import BLOB_LIMIT
 from kho_tui.capture.roots import Root, find_roots
 from kho_tui.capture.sources import Hint, SourceFile, SourceKind, Sources

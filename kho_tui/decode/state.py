@@ -45,7 +45,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
         decode_host(sources, platform),
         scratch,
         sides,
-        tuple(LogLine(e.kind, e.side, e.time, e.text) for e in sources.evidence),
+        tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence),
         findings.all(),
         SafeText("") if sides else sources.absent,
         from_manifest(sources.manifest),

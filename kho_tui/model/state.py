@@ -164,12 +164,13 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line of the kernel log that speaks of a handover. ``side`` is the one it speaks of."""
+    """A line of the kernel log that speaks of a handover. ``side`` is the one it speaks of, ``subject`` the name or number in it."""
 
     kind: str
     side: str | None
     time: str | None
     text: bytes
+    subject: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

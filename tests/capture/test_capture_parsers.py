@@ -172,6 +172,18 @@ def test_one_property_of_chosen_alone() -> None:
         (b"[   24.520739] liveupdate test: flb-v2: preserve was triggered", ("flb", "out", "24.520739", b"flb-v2")),
         (b"[    1.0][    T1] Kernel panic - not syncing: luo", ("crash", None, "1.0", None)),
         (b"[    1.0] luo: something new", ("luo", None, "1.0", None)),
+        (b"kern  :info  : [    0.5] KHO: found kexec handover data.", ("found", "in", "0.5", None)),
+        (b"[    0.000000] host kernel: KHO: found kexec handover data.", ("found", "in", "0.000000", None)),
+        (
+            b"Sat 2026-11-22 11:26:47 UTC host kernel: test_kho: KHO restore failed",
+            ("test-restore", "in", "Sat 2026-11-22 11:26:47 UTC", None),
+        ),
+        (
+            b"[Sun Nov 22 11:26:47 2026] luo: Failed to insert session [a] b] -EEXIST",
+            ("session-list-failed", "in", "[Sun Nov 22 11:26:47 2026]", b"a] b"),
+        ),
+        (b"<4>[    2.0] memfd_luo: Unable to restore folio at physical address: 3ee00000", ("folio-failed", "in", "2.0", b"3ee00000")),
+        (b"<4>[    2.0] memfd_luo: failed to pin folios: -12", ("luo", None, "2.0", None)),
         (b"KHO: something new", ("kho", None, None, None)),
     ],
 )
@@ -183,3 +195,20 @@ def test_evidence(line: bytes, expected: tuple[str, str | None, str | None, byte
 
 def test_the_command_line_in_the_log_is_no_evidence() -> None:
     assert parse_dmesg(b"[ 0.0] Command line: kho=on luo: KHO: panic=-1\n[ 0.0] report a bug\n") == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"<12>[    1.0] KHO: found kexec handover data.",
+        b"<30>[    1.0] luo: Retrieved live update data, liveupdate number: 2",
+        b"<99999>[    1.0] KHO: found kexec handover data.",
+        b"user  :warn  : [    1.0] KHO: found kexec handover data.",
+        b"[    1.0] myapp: KHO restore succeeded",
+        b"[    1.0] systemd[1]: Kernel panic, Revived memory reservation 'x' from KHO",
+        b"Nov 22 11:26:47 host myapp[12]: KHO: exec from: 7.1.13 (count 2)",
+        b"[    1.0] x luo: Failed to insert session [a] -EEXIST",
+    ],
+)
+def test_what_user_space_says_in_the_log_is_no_evidence(line: bytes) -> None:
+    assert parse_dmesg(b"first\n" + line + b"\nlast") == ()

@@ -356,6 +356,10 @@ def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert sources.node_meminfo == {0: {"MemTotal": 8}}
         assert [one.node for one in sources.node_ranges(4096)] == [0]
         assert sources.hints[0].value == os.sysconf("SC_PAGE_SIZE")
+        assert [one.kind for one in sources.evidence] == ["found"]
+    (tmp_path / "dev/kmsg").write_bytes(b"12,1,1500000,-;KHO: found kexec handover data.\n")
+    with open_sources(here, Context()) as sources:
+        assert sources.evidence == ()
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

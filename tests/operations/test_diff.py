@@ -9,24 +9,13 @@ from pathlib import Path
 
 import pytest
 from captures import capture, copy_of, opened, read
+from handovers import KERNELS, compared, fates, without_node
 
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.change import ChangeKind, Fate
 from kho_tui.model.state import Root
-from kho_tui.operations.diff_states import Compared, diff_states
-
-KERNELS = ("x86_64-6.18", "x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
-BEGIN_NODE, END_NODE, PROP, NOP = (struct.pack(">I", tag) for tag in (1, 2, 3, 4))
-
-
-def compared(old: str, new: str) -> Compared:
-    return diff_states(opened(old), opened(new), "auto", Context())
-
-
-def fates(found: Compared) -> dict[str, Fate]:
-    assert found.fates is not None
-    return {one.path.text: one.fate for one in found.fates.fates}
+from kho_tui.operations.diff_states import diff_states
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -95,6 +84,7 @@ def test_an_upgrade_that_was_refused_is_said_in_one_line() -> None:
     assert found.exit_code(strict=False) == 1
     assert found.verdict.startswith("refused, everything is lost") and "0x20135000" in found.verdict and "kho-v4" in found.verdict
     assert set(fates(found).values()) == {Fate.LOST}
+    assert {f"scratch/{number}" for number in range(4)} <= set(fates(found))
 
 
 def replace_everywhere(post: Path, old: bytes, new: bytes) -> None:
@@ -160,16 +150,6 @@ def fail_restore(post: Path) -> str:
         pytest.skip("the test module had nothing to restore in this boot")
     (post / "dmesg").write_bytes(log.replace(b"KHO restore succeeded", b"KHO restore failed"))
     return "out/kho_test/folios"
-
-
-def without_node(blob: bytes, name: bytes) -> bytes:
-    """An FDT with a node overwritten by NOP tags, as libfdt's fdt_nop_node leaves it."""
-    begin = blob.index(BEGIN_NODE + name + b"\0")
-    at = begin + 4 + (len(name) + 4) // 4 * 4
-    while blob[at : at + 4] == PROP:
-        at += 12 + (struct.unpack(">I", blob[at + 4 : at + 8])[0] + 3) // 4 * 4
-    assert blob[at : at + 4] == END_NODE
-    return blob[:begin] + NOP * ((at + 4 - begin) // 4) + blob[at + 4 :]
 
 
 @pytest.mark.parametrize("stage", ["1", "2"])
@@ -253,3 +233,27 @@ def test_another_live_update_than_the_one_that_was_handed_over(tmp_path: Path) -
     (post / "dmesg").write_bytes(log.replace(b"liveupdate number: 1", b"liveupdate number: 4"))
     found = diff_states(opened("x86_64-7.3/1-pre"), read(post), "auto", Context())
     assert fates(found)["out/LUO"] is Fate.LOST
+
+
+@pytest.mark.parametrize(
+    ("kernel", "old", "new", "path"),
+    [
+        ("x86_64-7.3", b"luo-v5", b"luo-v6", "out/LUO"),
+        ("x86_64-7.1", b"luo-v1", b"luo-v6", "out/LUO"),
+        ("x86_64-7.1", b"memblock-v1", b"memblock-v9", "out/memblock"),
+    ],
+)
+def test_a_version_that_nobody_knows_is_told_as_such(kernel: str, old: bytes, new: bytes, path: str, tmp_path: Path) -> None:
+    """What such a subtree leads to is in no list, so its equal bytes do not say that all arrived."""
+    ends = []
+    for end in ("pre", "post"):
+        copy_of(capture(f"{kernel}/1-{end}"), tmp_path / end)
+        for file in [*(tmp_path / end / "kho").rglob("*"), tmp_path / end / "memory.elf"]:
+            if file.is_file():
+                file.write_bytes(file.read_bytes().replace(old + b"\0", new + b"\0"))
+        ends.append(read(tmp_path / end))
+    found = diff_states(ends[0], ends[1], "auto", Context())
+    assert found.fates is not None
+    (fate,) = (one for one in found.fates.fates if one.path.text == path)
+    assert fate.fate is Fate.UNTOLD and new.decode() in fate.reason
+    assert found.exit_code(strict=True) == 2

@@ -178,7 +178,7 @@ def test_two_sources_that_disagree_are_told_with_the_one_that_was_compared(kerne
     blob = post / "kho/in/sub_fdts/memblock"
     flipped(blob, blob.read_bytes().index(struct.pack("<Q", 0x3EE00000)) + 2)
     found = compare(pre, read(post))
-    assert found.fates is not None and "out/memblock" in {one.path.text for one in found.fates.of(Fate.LOST)}
+    assert found.fates is not None and "out/memblock/pstore" in {one.path.text for one in found.fates.of(Fate.LOST)}
     said = "B in/memblock as kho/in/sub_fdts/memblock has it; memory.elf holds other bytes, as A has them"
     assert said in found.origins
 

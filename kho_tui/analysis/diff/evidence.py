@@ -57,7 +57,9 @@ def handover_evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     scratch = _same_scratch(old, new)
     evidence = (same_bytes, same_address, scratch.evidence)
     sure = bool(same_address.holds and scratch.evidence.holds)
-    related = same_bytes.holds or ((same_address.holds or scratch.evidence.holds) and _related(before, after, sure=sure))
+    # A root FDT that is cut or gone speaks neither way: that it lay where A's did, beside the same table, is enough.
+    unread = sure and same_bytes.holds is None
+    related = same_bytes.holds or unread or ((same_address.holds or scratch.evidence.holds) and _related(before, after, sure=sure))
     if related and not _speaks_against(same_address, scratch):
         return OneHandover(before, after, evidence, True, False, NO_TEXT)
     return _one_boot(old, new) or _not_shown(before, after, evidence)

@@ -3,59 +3,91 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kho_tui.model.state import LogLine
 from kho_tui.text import SafeText, visible
 
-_REVIVED = re.compile(rb"Revived memory reservation '(.{1,64}?)' from KHO")
-_NUMBER = re.compile(rb"liveupdate number: (-?\d{1,20})")
-_FLB = re.compile(rb"liveupdate test: (\S+): found flb data")
+_FAILED = "-failed"
+_COUNT = re.compile(rb"\(count (\d{1,10})\)$")
 _ADDRESS = re.compile(rb"\(0x([0-9a-f]{1,16})\)")
-_FAILED = re.compile(rb"fail|invalid|corrupt|incompatible|disabl", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A line by which the kernel says that it did not take something.
+
+    ``what``: tracker, subtree, luo, session, session-list, handler, file, folio, flb, region or test. ``subject`` is its name, for a
+    handler the compatible string, for a folio the physical address in hexadecimal; empty where the line names none.
+    """
+
+    what: str
+    subject: bytes
+    said: SafeText
 
 
 @dataclass(frozen=True, slots=True)
 class HandoverLog:
     """Lines that speak of the incoming side. ``revived`` and ``flbs`` by name, ``number`` the liveupdate number that LUO found.
 
-    ``restored``: whether the test module got its folios back. ``refusals`` are all lines of a handover that was not taken.
+    ``writer``: release and count of "exec from". ``restored``: that the test module got its folios back. ``not_found``: regions that were
+    asked for and are not in memblock's FDT. ``refusals`` are all lines of a handover that was not taken.
     """
 
     revived: Mapping[bytes, SafeText]
     flbs: Mapping[bytes, SafeText]
     number: tuple[int, SafeText] | None
-    restored: tuple[bool, SafeText] | None
-    luo_failed: SafeText | None
+    writer: tuple[bytes, int | None, SafeText] | None
+    restored: SafeText | None
+    not_found: Mapping[bytes, SafeText]
+    failures: tuple[Failure, ...]
     refusals: tuple[SafeText, ...]
     refused_at: int | None
     """Physical address of the root FDT that was refused, where the log tells it."""
+
+    def failed(self, what: str, subject: bytes = b"") -> Failure | None:
+        """The first line that says so of this one thing."""
+        return next(self.failures_of(what, subject), None)
+
+    def failures_of(self, what: str, subject: bytes | None = None) -> Iterator[Failure]:
+        """All lines of a kind; None: whatever they name."""
+        return (one for one in self.failures if one.what == what and subject in (None, one.subject))
 
 
 def read_log(lines: tuple[LogLine, ...]) -> HandoverLog:
     """The evidence in the log of the kernel that was handed a state."""
     revived: dict[bytes, SafeText] = {}
     flbs: dict[bytes, SafeText] = {}
+    not_found: dict[bytes, SafeText] = {}
     number: tuple[int, SafeText] | None = None
-    restored: tuple[bool, SafeText] | None = None
-    luo_failed: SafeText | None = None
+    writer: tuple[bytes, int | None, SafeText] | None = None
+    restored: SafeText | None = None
+    failures: list[Failure] = []
     refusals: list[SafeText] = []
     refused_at: int | None = None
     for line in lines:
         said = SafeText(f'log: "{visible(line.text)}"')
-        if line.kind == "revived" and (match := _REVIVED.search(line.text)):
-            revived.setdefault(match[1], said)
-        elif line.kind == "flb" and (match := _FLB.search(line.text)):
-            flbs.setdefault(match[1], said)
-        elif line.kind == "liveupdate" and number is None and (match := _NUMBER.search(line.text)):
-            number = int(match[1]), said
-        elif line.kind == "test-restore" and restored is None:
-            restored = b"succeeded" in line.text, said
-        elif line.kind == "luo" and luo_failed is None and _FAILED.search(line.text):
-            luo_failed = said
+        subject = line.subject or b""
+        if line.kind == "revived":
+            revived.setdefault(subject, said)
+        elif line.kind == "region-not-found":
+            not_found.setdefault(subject, said)
+        elif line.kind == "flb" and line.text.endswith(b"found flb data from the previous boot"):
+            flbs.setdefault(subject, said)
+        elif line.kind == "liveupdate" and number is None:
+            number = int(subject), said
+        elif line.kind == "exec-from" and writer is None:
+            count = _COUNT.search(line.text)
+            writer = subject, int(count[1]) if count else None, said
+        elif line.kind == "test-restore" and line.text.endswith(b"succeeded"):
+            restored = restored or said
+        elif line.kind == "test-restore":
+            failures.append(Failure("test", b"", said))
+        elif line.kind.endswith(_FAILED):
+            failures.append(Failure(line.kind.removesuffix(_FAILED), subject, said))
         elif line.kind == "disabled" and line.side == "in":
             refusals.append(said)
             match = _ADDRESS.search(line.text)
             refused_at = int(match[1], 16) if match and refused_at is None else refused_at
-    return HandoverLog(revived, flbs, number, restored, luo_failed, tuple(refusals), refused_at)
+    return HandoverLog(revived, flbs, number, writer, restored, not_found, tuple(failures), tuple(refusals), refused_at)

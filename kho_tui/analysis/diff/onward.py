@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.analysis.diff.ends import cut_short, lists_subtrees
+from kho_tui.analysis.diff.log import HandoverLog
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
-from kho_tui.model.facts import known
+from kho_tui.model.facts import Missing
 from kho_tui.model.luo import Luo
 from kho_tui.model.state import KexecMetadata, Memblock, MemblockRegion, Side, Subtree
+from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, visible
 
 
@@ -18,24 +23,56 @@ def regions_of(side: Side | None) -> dict[bytes, MemblockRegion] | None:
     return None if memblock is None else {region.name: region for region in reversed(memblock.regions)}
 
 
-def onward_fates(before: Side, onward: Side | None) -> Iterator[EntityFate]:
-    """One fate for each thing of B's outgoing side that A's decides: counts one higher, regions in their place."""
-    if onward is None:
-        return
-    after = {one.name: one for one in onward.subtrees}
+def onward_fates(before: Side, onward: Side | None, log: HandoverLog, release: Release | None) -> Iterator[EntityFate]:
+    """One fate for each thing of B's outgoing side that A's decides: there, counts one higher, regions in their place.
+
+    ``release`` is B's series. Nothing has to be there yet where it is not finalized (kho-abi.md 8.1).
+    """
+    stateful = release is not None and release.finalize is Finalize.STATEFUL
+    complete = onward is not None and onward.finalized is True
+    after = {} if onward is None else {one.name: one for one in onward.subtrees}
     for one in before.handed_over:
+        must = _always_follows(one, log) and (complete or not stateful)
         other = after.get(one.name)
-        if other is None:
-            continue
-        if isinstance(one.content, KexecMetadata) and isinstance(other.content, KexecMetadata):
-            counts = (part.record.integer("kexec_count") for part in (one.content, other.content))
-            yield _counted(one, other, "kexec_count", *counts)
-        elif isinstance(one.content, Luo) and isinstance(other.content, Luo):
-            numbers = known(one.content.number), known(other.content.number)
-            if numbers[0] is not None and numbers[1] is not None:
-                yield _counted(one, other, "liveupdate number", numbers[0], numbers[1])
-        elif isinstance(one.content, Memblock) and isinstance(other.content, Memblock):
-            yield from _regions(one.content, regions_of(onward) or {})
+        if other is not None:
+            yield from _followed(one, other, log, must=must)
+        elif must and onward is not None and lists_subtrees(onward):
+            yield _onward(Fate.LOST, one, None, "not handed on: this kernel always registers it")
+        elif must:
+            told = "B shows no outgoing side" if onward is None else cut_short(onward) or "B does not tell what it hands on"
+            yield _onward(Fate.UNTOLD, one, None, told)
+
+
+def _always_follows(one: Subtree, log: HandoverLog) -> bool:
+    """What a kernel that took a handover registers anew (kho-abi.md 6.1, 6.3, 8): kexec-metadata, LUO where it runs, regions it revived."""
+    if one.name == LUO_NAME:
+        return log.number is not None
+    if isinstance(one.content, Memblock):
+        return any(region.name in log.revived for region in one.content.regions)
+    return one.name == KEXEC_METADATA_NAME
+
+
+def _followed(one: Subtree, other: Subtree, log: HandoverLog, *, must: bool) -> Iterator[EntityFate]:
+    if isinstance(one.content, KexecMetadata) and isinstance(other.content, KexecMetadata):
+        counts = (part.record.integer("kexec_count") for part in (one.content, other.content))
+        yield _counted(one, other, "kexec_count", *counts)
+    elif isinstance(one.content, Luo) and isinstance(other.content, Luo):
+        numbers = one.content.number, other.content.number
+        missing = next((number for number in numbers if isinstance(number, Missing)), None)
+        if missing is not None:
+            yield _onward(Fate.UNTOLD, one, other, missing.reason)
+        else:
+            yield _counted(one, other, "liveupdate number", *(number for number in numbers if not isinstance(number, Missing)))
+    elif isinstance(one.content, Memblock) and isinstance(other.content, Memblock):
+        after = {region.name: region for region in reversed(other.content.regions)}
+        yield from _regions(one.content, after, log.revived)
+    elif must:
+        unread = next((content for content in (one.content, other.content) if isinstance(content, Missing)), None)
+        yield _onward(Fate.UNTOLD, one, other, "of another format than before" if unread is None else unread.reason)
+
+
+def _onward(fate: Fate, one: Subtree, other: Subtree | None, reason: str) -> EntityFate:
+    return EntityFate(fate, "subtree", one.path, None if other is None else other.path, visible(one.name), SafeText(reason))
 
 
 def _counted(one: Subtree, other: Subtree, name: str, was: int, now: int) -> EntityFate:
@@ -46,9 +83,12 @@ def _counted(one: Subtree, other: Subtree, name: str, was: int, now: int) -> Ent
     return EntityFate(Fate.MUST if follows else Fate.LOST, "subtree", one.path, other.path, visible(one.name), SafeText(reason), fields)
 
 
-def _regions(memblock: Memblock, onward: Mapping[bytes, MemblockRegion]) -> Iterator[EntityFate]:
+def _regions(memblock: Memblock, onward: Mapping[bytes, MemblockRegion], revived: Container[bytes]) -> Iterator[EntityFate]:
     for region in memblock.regions:
         again = onward.get(region.name)
+        if again is None and region.name in revived:
+            reason = SafeText("not handed on, though the next kernel revived it")
+            yield EntityFate(Fate.LOST, "reserve_mem", region.path, None, visible(region.name), reason)
         if again is None:
             continue
         pairs = (("start", Unit.PHYS, region.start, again.start), ("size", Unit.BYTES, region.size, again.size))
