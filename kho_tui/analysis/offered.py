@@ -15,7 +15,7 @@ from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import Luo, NotWritten, Session, SessionList
 from kho_tui.model.state import KhoTest, Memblock, Root, Side, State, Subtree
 from kho_tui.model.tracker import ChunkList, PreservedMap
-from kho_tui.releases.receiver import Offered, OfferedLuo, OfferedRegion, OfferedSubtree
+from kho_tui.releases.offered import Offered, OfferedLuo, OfferedRegion, OfferedSubtree
 from kho_tui.releases.sessions import OfferedSession, OfferedSessions
 from kho_tui.releases.table import Attach, Finalize, release_of
 from kho_tui.text import c_string

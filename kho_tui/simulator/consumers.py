@@ -21,7 +21,9 @@ from kho_tui.model.luo import File, FlbList, Luo, Memfd, NotWritten, Session, Se
 from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, ScratchArea, Side, Subtree
 from kho_tui.model.told import vmalloc_content
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.releases.receiver import Offered, Outcome, Reception, Target
+from kho_tui.releases.check import Outcome, Target
+from kho_tui.releases.offered import Offered
+from kho_tui.releases.receiver import Reception
 from kho_tui.releases.sessions import unmade
 from kho_tui.simulator.contents import Contents, FilledMemory
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch

@@ -14,7 +14,9 @@ from kho_tui.context import Context
 from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.kexec_capture import write_running
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.receiver import Offered, Target, receive
+from kho_tui.releases.check import Target
+from kho_tui.releases.offered import Offered
+from kho_tui.releases.receiver import receive
 from kho_tui.simulator.running import Running
 
 

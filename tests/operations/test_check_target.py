@@ -16,7 +16,7 @@ from kho_tui.errors import InputError
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.receiver import Outcome
+from kho_tui.releases.check import Outcome
 from kho_tui.releases.table import RELEASES
 
 SAME = "kho=on liveupdate=on reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore"

@@ -15,7 +15,8 @@ from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.held_state import prospects
 from kho_tui.operations.kexec_capture import jump_of, kexec_capture, next_kernel
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.receiver import Outcome, Reception
+from kho_tui.releases.check import Outcome
+from kho_tui.releases.receiver import Reception
 from kho_tui.simulator.faults.case import DoesNotApply
 from kho_tui.simulator.faults.catalogue import FAULTS
 from kho_tui.simulator.faults.fault import Fault

@@ -15,7 +15,7 @@ from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FdtView, Root
-from kho_tui.releases.receiver import header_fault
+from kho_tui.releases.acceptance import header_fault
 from kho_tui.releases.table import Finalize
 from kho_tui.text import visible
 
