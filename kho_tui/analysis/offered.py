@@ -34,7 +34,7 @@ def offered(state: State, side: Side) -> Offered:
         state.machine.platform.page_size,
         attached,
         why,
-        None if root is None else root.view.blob.data,
+        root.handed.data if root is not None and isinstance(root.handed, Blob) else None,
         None if root is None else known(root.phys),
         None if node is None else _strings(node),
         _map_length(root, node),

@@ -29,7 +29,7 @@ def _same_page_size(offered: Offered, target: Target) -> Verdict:
 
 def _header(offered: Offered, target: Target) -> Verdict:
     if offered.fdt is None:
-        return None, "the page of the root FDT is not at hand"
+        return None, "the root FDT was not found in memory, where it is read"
     fault = header_fault(offered.fdt, offered.fdt_phys, strict=key(target.release.name) >= (7, 1))
     return not fault, fault or "the header is sound"
 

@@ -50,8 +50,11 @@ def header(evidence: Evidence, found: Found) -> None:
         return
     strict = any(release.root != b"kho-v1" for release in evidence.releases)
     phys = None if isinstance(root.phys, Missing) else root.phys
-    fault = header_fault(root.view.blob.data, phys, strict=strict)
-    if any(one.code is AnomalyCode.HALF_BUILT for one in root.view.tree.anomalies):
+    page = found.need(root.handed, "page of the root FDT")
+    if page is None:
+        return
+    fault = header_fault(page.data, phys, strict=strict)
+    if page is root.view.blob and any(one.code is AnomalyCode.HALF_BUILT for one in root.view.tree.anomalies):
         fault = "the FDT is half-built: fdt_finish was never called"
     if fault:
         found.broken(fault, evidence.path, phys)
