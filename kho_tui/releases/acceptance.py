@@ -79,6 +79,12 @@ def _scratch(offered: Offered, _target: Target) -> Verdict:
     return offered.scratch, "the scratch table can be read" if offered.scratch else "the scratch table cannot be read"
 
 
+def _blocks(offered: Offered, _target: Target) -> Verdict:
+    if offered.blocks_fault is None:
+        return None, "not all preserved blocks and scratch areas are at hand"
+    return not offered.blocks_fault, offered.blocks_fault or "the blocks lie apart, and outside scratch"
+
+
 def _bitmaps(offered: Offered, target: Target) -> Verdict:
     known = ROOT_FORMATS.get(target.release.root)
     if known is None or known.tracker is not Tracker.CHUNKS:
@@ -145,6 +151,17 @@ ACCEPTANCE: tuple[Check, ...] = (
         FIRST,
         LAST,
         _tracker,
+        source="kernel/liveupdate/kexec_handover.c, kho_mem_init",
+    ),
+    Check(
+        "blocks",
+        Stage.MEMORY,
+        "do blocks lie apart, and outside scratch",
+        Outcome.MISREAD,
+        "nothing of it is checked: what was preserved there is overwritten, or restored twice",
+        FIRST,
+        LAST,
+        _blocks,
         source="kernel/liveupdate/kexec_handover.c, kho_mem_init",
     ),
     Check(

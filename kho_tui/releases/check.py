@@ -36,6 +36,7 @@ class Stage(Enum):
     MEMORY = "taking over memory"
     CONSUMERS = "consumers"
     OPEN = "opening /dev/liveupdate"
+    RETRIEVE = "retrieving files"
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,12 @@ def _luo_opens(luo: OfferedLuo, offered: Offered, target: Target) -> Verdict:
     return _handlers_known(luo.handlers, target) or (True, "its sessions and files can be made again")
 
 
+def _luo_restores(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
+    if luo.listed is None or luo.files_fault is None:
+        return None, "not all of what its files restore is at hand"
+    return not luo.files_fault, luo.files_fault or "its files can be restored"
+
+
 def _panics(name: str, question: str, since: str, until: str, holds: Callable[[Offered, Target], Verdict]) -> Check:
     """A check of LUO's own structures, which it makes whenever KHO is on."""
     consequence = "the next kernel panics at boot, even with liveupdate=off"
@@ -210,6 +216,18 @@ LUO: tuple[Check, ...] = (
         _luo(_luo_opens),
         LUO_NAME,
         "kernel/liveupdate/luo_session.c, luo_session_deserialize",
+    ),
+    Check(
+        "luo-restored",
+        Stage.RETRIEVE,
+        "can every file be restored",
+        Outcome.PART,
+        "asking for such a file fails, its memory stays reserved",
+        "6.19",
+        LAST,
+        _luo(_luo_restores),
+        LUO_NAME,
+        "mm/memfd_luo.c, memfd_luo_retrieve",
     ),
 )
 """In the order in which a kernel meets them."""

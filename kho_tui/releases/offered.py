@@ -14,7 +14,7 @@ class OfferedLuo:
     """LUO's part as its reader meets it; None: cannot be told.
 
     ``form``: "fdt" or "struct". ``chain_fault`` says what is wrong with the chain of session blocks, empty: nothing.
-    ``listed``: its sessions, None where they cannot be read.
+    ``listed``: its sessions, None where they cannot be read. ``files_fault``: which files cannot be restored, and why; empty: all can.
     """
 
     form: str | None
@@ -27,6 +27,7 @@ class OfferedLuo:
     size: int | None = None
     chain_fault: str | None = None
     listed: OfferedSessions | None = None
+    files_fault: str | None = ""
 
     @property
     def handlers(self) -> frozenset[bytes] | None:
@@ -51,12 +52,13 @@ class OfferedSubtree:
 
 @dataclass(frozen=True, slots=True)
 class OfferedRegion:
-    """A memblock region; None for a property that is missing or not 8 bytes."""
+    """A memblock region; None for a property that is missing or not 8 bytes. ``lost``: its memory is known not to be preserved all over."""
 
     name: bytes
     start: int | None
     size: int | None
     compatible: bool
+    lost: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +67,11 @@ class Offered:
 
     ``attached``: the old kernel gives it to the next one at all (6.16-6.18: finalized before the load). ``fdt``: the page of the root FDT.
     ``compatibles`` are the strings of its list, ``map_length`` the bytes of the map property (0: absent), ``map_address`` its value.
-    ``bitmap_bytes``: size of kho-v1 bitmaps. ``highest_order`` of all preserved blocks. ``tracker_fault``: what is wrong with the
-    tracker's structure, empty for nothing. A memblock blob that cannot be read is one region that cannot be. ``root_lost``: the page of the
-    root FDT is known not to be preserved.
+    ``bitmap_bytes``: size of kho-v1 bitmaps. ``highest_order`` of all preserved blocks. A memblock blob that cannot be read is one region
+    that cannot be. ``root_lost``: the page of the root FDT is known not to be preserved.
+
+    Faults are in words, empty for none: ``tracker_fault`` of the tracker's structure, ``blocks_fault`` of where its blocks lie,
+    ``test_fault`` of what the test module restores.
     """
 
     page_size: int
@@ -88,7 +92,9 @@ class Offered:
     test_inline: bool | None
     regions: tuple[OfferedRegion, ...] | None
     tracker_fault: str | None = ""
+    blocks_fault: str | None = ""
     root_lost: bool = False
+    test_fault: str | None = ""
 
     def subtree(self, name: bytes) -> OfferedSubtree | None:
         """The first subnode of this name, which is the one that a kernel finds."""

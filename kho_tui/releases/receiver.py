@@ -76,7 +76,7 @@ def receive(offered: Offered, target: Target) -> Reception:
 
 
 def _ends(check: Check) -> bool:
-    return check.stage is not Stage.OPEN and check.fails in (Outcome.IGNORED, Outcome.PANIC)
+    return check.stage not in (Stage.OPEN, Stage.RETRIEVE) and check.fails in (Outcome.IGNORED, Outcome.PANIC)
 
 
 def _overall(worst: Answer | None) -> Outcome:

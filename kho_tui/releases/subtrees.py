@@ -9,7 +9,7 @@ from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.releases.check import FIRST, LAST, Check, Outcome, Stage, Target, Verdict, key
-from kho_tui.releases.offered import Offered
+from kho_tui.releases.offered import Offered, OfferedRegion
 
 _OVERWRITTEN = "not preserved: it is overwritten by then"
 
@@ -95,20 +95,37 @@ def _node(name: bytes, since: str, consequence: str, source: str) -> tuple[Check
 def _kept_regions(offered: Offered, target: Target) -> Verdict:
     if target.asked_regions is None or offered.regions is None:
         return None, "the next command line is not known" if target.asked_regions is None else "the regions are not at hand"
-    asked = {name: (size, align) for name, size, align in target.asked_regions}
-    lost = []
-    for region in offered.regions:
-        wanted = asked.get(region.name)
-        shown = region.name.decode("latin-1")
-        if not region.compatible or region.start is None or region.size is None:
-            lost.append(f"{shown} cannot be read")
-        elif wanted is None:
-            lost.append(f"{shown} is not asked for")
-        elif region.size != wanted[0]:
-            lost.append(f"{shown} has {region.size:#x} bytes, asked for are {wanted[0]:#x}")
-        elif region.start & (max(wanted[1], 64) - 1):
-            lost.append(f"{shown} at {region.start:#x} is not aligned to {wanted[1]:#x}")
+    lost = [fault for region in offered.regions if (fault := _refused(region, target.asked_regions))]
     return not lost, "; ".join(lost) if lost else "every region is asked for again"
+
+
+def _refused(region: OfferedRegion, asked_regions: tuple[tuple[bytes, int, int], ...]) -> str:
+    """Why a region is not revived, empty where it is (mm/memblock.c, reserve_mem_kho_revive)."""
+    wanted = {name: (size, align) for name, size, align in asked_regions}.get(region.name)
+    shown = region.name.decode("latin-1")
+    if not region.compatible or region.start is None or region.size is None:
+        return f"{shown} cannot be read"
+    if wanted is None:
+        return f"{shown} is not asked for"
+    if region.size != wanted[0]:
+        return f"{shown} has {region.size:#x} bytes, asked for are {wanted[0]:#x}"
+    if region.start & (max(wanted[1], 64) - 1):
+        return f"{shown} at {region.start:#x} is not aligned to {wanted[1]:#x}"
+    return ""
+
+
+def _regions_kept(offered: Offered, target: Target) -> Verdict:
+    if offered.regions is None:
+        return None, "the regions are not at hand"
+    revived = [one for one in offered.regions if target.asked_regions is None or not _refused(one, target.asked_regions)]
+    lost = [one.name.decode("latin-1") for one in revived if one.lost]
+    return not lost, f"the memory of {', '.join(lost)} is {_OVERWRITTEN}" if lost else "the memory of every region is preserved"
+
+
+def _test_folios(offered: Offered, _target: Target) -> Verdict:
+    if offered.test_fault is None:
+        return None, "not all of what the test restores is at hand"
+    return not offered.test_fault, offered.test_fault or "its folios can be restored"
 
 
 def _metadata(offered: Offered, _target: Target) -> Verdict:
@@ -136,6 +153,18 @@ SUBTREES: tuple[Check, ...] = (
         FIRST,
         LAST,
         _kept_regions,
+        MEMBLOCK_NAME,
+        "mm/memblock.c",
+    ),
+    Check(
+        "reserve_mem-kept",
+        Stage.CONSUMERS,
+        "is the memory of the regions preserved",
+        Outcome.MISREAD,
+        "a region is revived in memory that is overwritten and given to others too",
+        FIRST,
+        LAST,
+        _regions_kept,
         MEMBLOCK_NAME,
         "mm/memblock.c",
     ),
@@ -174,6 +203,30 @@ SUBTREES: tuple[Check, ...] = (
         FIRST,
         LAST,
         _test_payload,
+        KHO_TEST_NAME,
+        "lib/test_kho.c",
+    ),
+    Check(
+        "test-folios",
+        Stage.CONSUMERS,
+        "can the test's folios be restored",
+        Outcome.MISREAD,
+        "pages without a mark are taken all the same: memory that others use is given out",
+        FIRST,
+        "6.17",
+        _test_folios,
+        KHO_TEST_NAME,
+        "lib/test_kho.c",
+    ),
+    Check(
+        "test-folios",
+        Stage.CONSUMERS,
+        "can the test's folios be restored",
+        Outcome.IGNORED,
+        "the test fails, its folios are lost",
+        "6.18",
+        LAST,
+        _test_folios,
         KHO_TEST_NAME,
         "lib/test_kho.c",
     ),

@@ -87,7 +87,7 @@ def receive_all(handed: Handed, reception: Reception, *, has_test_module: bool) 
     unsure: list[Unpredictable] = []
     freed: list[Stretch] = []
     subtrees = {one.name: one for one in reversed(handed.side.handed_over)}
-    taken = {name for name, (outcome, _) in reception.consumers.items() if outcome in (Outcome.TAKEN, Outcome.PART)}
+    taken = {name for name, (outcome, _) in reception.consumers.items() if outcome in (Outcome.TAKEN, Outcome.PART, Outcome.MISREAD)}
     memblock = _content(subtrees, MEMBLOCK_NAME, Memblock) if MEMBLOCK_NAME in taken else None
     metadata = _content(subtrees, KEXEC_METADATA_NAME, KexecMetadata) if KEXEC_METADATA_NAME in taken else None
     regions = _regions(handed.offered) if memblock is not None else ()
