@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from kho_tui.abi.chunks import SMALL_BITMAP_BYTES
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
@@ -39,6 +42,7 @@ def offered(state: State, side: Side) -> Offered:
         None if root is None or _finalized_at_reboot(state, side) else known(root.map_address),
         True if not isinstance(state.scratch, Missing) and state.scratch.areas else None,
         tracked.structure.bitmap_bytes if tracked is not None and isinstance(tracked.structure, ChunkList) else None,
+        None if tracked is None else _blocks_beyond(tracked),
         max(tracked.runs.by_order, default=0) if tracked is not None else None,
         tuple(_subtree(one, node, kept) for one in side.handed_over) if side.subtrees_told and root is not None else None,
         luo,
@@ -94,6 +98,17 @@ def _tracker_fault(side: Side) -> str | None:
     if kept.status is Status.DECODED:
         return ""
     return str(kept.reason) if kept.damaged else None
+
+
+def _blocks_beyond(kept: PreservedMap) -> int | None:
+    """Blocks that a reader of small bitmaps does not see; None where not all blocks are known."""
+    if not isinstance(kept.structure, ChunkList):
+        return 0
+    bits, seen = (np.uint64(8 * size) for size in (kept.structure.bitmap_bytes, SMALL_BITMAP_BYTES))
+    first = kept.runs.start >> (kept.runs.order.astype(np.uint64) + np.uint64(kept.runs.page_shift))
+    below = [at // bits * seen + np.minimum(at % bits, seen) for at in (first, first + kept.runs.count.astype(np.uint64))]
+    beyond = kept.runs.blocks - int((below[1] - below[0]).sum(dtype=np.uint64))
+    return beyond if beyond or kept.status is Status.DECODED else None
 
 
 def _blocks_fault(state: State, kept: Kept) -> str | None:

@@ -7,6 +7,7 @@ from kho_tui.fdt.header import FDT_HEADER, FDT_MAGIC
 from kho_tui.layout.place import Origin, Place
 from kho_tui.releases.check import FIRST, LAST, Check, Outcome, Stage, Target, Verdict, key
 from kho_tui.releases.offered import Offered
+from kho_tui.text import plural
 
 _INT_MAX = 2**31 - 1
 _LOST = "the next kernel boots cold: everything handed over is lost and overwritten"
@@ -94,8 +95,13 @@ def _bitmaps(offered: Offered, target: Target) -> Verdict:
     own = target.release.bitmap_bytes or offered.page_size
     if offered.bitmap_bytes == own:
         return True, f"bitmaps of {own} bytes"
-    harm = "memory beyond the real blocks is reserved too" if own > offered.bitmap_bytes else "bits beyond the first 4096 are lost"
-    return False, f"bitmaps of {offered.bitmap_bytes} bytes are read as {own}: {harm}"
+    read = f"bitmaps of {offered.bitmap_bytes} bytes are read as {own}"
+    if own > offered.bitmap_bytes:
+        return False, f"{read}: memory beyond the real blocks is reserved too"
+    if offered.blocks_beyond is None:
+        return None, f"{read}, and not all blocks are at hand"
+    lost = plural(offered.blocks_beyond, "block")
+    return not offered.blocks_beyond, f"{read}: {lost} beyond the first {8 * own} bits {'is' if offered.blocks_beyond == 1 else 'are'} lost"
 
 
 def _tracker(offered: Offered, _target: Target) -> Verdict:

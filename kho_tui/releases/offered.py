@@ -67,7 +67,8 @@ class Offered:
 
     ``attached``: the old kernel gives it to the next one at all (6.16-6.18: finalized before the load). ``fdt``: the page of the root FDT.
     ``compatibles`` are the strings of its list, ``map_length`` the bytes of the map property (0: absent), ``map_address`` its value.
-    ``bitmap_bytes``: size of kho-v1 bitmaps. ``highest_order`` of all preserved blocks. A memblock blob that cannot be read is one region
+    ``bitmap_bytes``: size of kho-v1 bitmaps; ``blocks_beyond``: blocks whose bits lie behind those that the small bitmaps of 6.16 and 6.17
+    have. ``highest_order`` of all preserved blocks. A memblock blob that cannot be read is one region
     that cannot be. ``root_lost``: the page of the root FDT is known not to be preserved.
 
     Faults are in words, empty for none: ``tracker_fault`` of the tracker's structure, ``blocks_fault`` of where its blocks lie,
@@ -84,6 +85,7 @@ class Offered:
     map_address: int | None
     scratch: bool | None
     bitmap_bytes: int | None
+    blocks_beyond: int | None
     highest_order: int | None
     subtrees: tuple[OfferedSubtree, ...] | None
     luo: OfferedLuo | None
