@@ -11,6 +11,7 @@ from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.abi.vmalloc import KHO_VMALLOC
+from kho_tui.analysis.finalizing import is_map_pending
 from kho_tui.analysis.kept import Kept, kept_of
 from kho_tui.analysis.offered_luo import offered_luo
 from kho_tui.analysis.restoring import test_fault
@@ -29,7 +30,8 @@ def offered(state: State, side: Side) -> Offered:
     node = None if root is None else root.view.tree.root
     attached, why = _attached(state, side)
     tracked = side.preserved if isinstance(side.preserved, PreservedMap) else None
-    kept = kept_of(state, side, nothing=_names_no_tracker(root, node))
+    map_address = None if root is None or _finalized_at_reboot(state, side) else known(root.map_address)
+    kept = kept_of(state, side, nothing=_names_no_tracker(root, node, map_address))
     luo, readable = offered_luo(side, kept)
     return Offered(
         state.machine.platform.page_size,
@@ -39,7 +41,7 @@ def offered(state: State, side: Side) -> Offered:
         None if root is None else known(root.phys),
         None if node is None else _strings(node),
         _map_length(root, node),
-        None if root is None or _finalized_at_reboot(state, side) else known(root.map_address),
+        map_address,
         True if not isinstance(state.scratch, Missing) and state.scratch.areas else None,
         tracked.structure.bitmap_bytes if tracked is not None and isinstance(tracked.structure, ChunkList) else None,
         None if tracked is None else _blocks_beyond(tracked),
@@ -57,9 +59,9 @@ def offered(state: State, side: Side) -> Offered:
     )
 
 
-def _names_no_tracker(root: Root | None, node: Node | None) -> bool:
+def _names_no_tracker(root: Root | None, node: Node | None, map_address: int | None) -> bool:
     """Whether it is known that nothing is preserved, because the root names no tracker."""
-    return root is not None and _map_length(root, node) not in (None, 8)
+    return root is not None and (_map_length(root, node) not in (None, 8) or map_address == 0)
 
 
 def _attached(state: State, side: Side) -> tuple[bool | None, str]:
@@ -81,13 +83,9 @@ def _attached(state: State, side: Side) -> tuple[bool | None, str]:
 def _finalized_at_reboot(state: State, side: Side) -> bool:
     """With LUO on, 6.19 and 7.0 finalize in the reboot call: until then a map of 0 says nothing of what will be handed over."""
     release = release_of(state.machine.release)
-    serializes = release is not None and release.finalize is Finalize.SERIALIZE
     has_luo = any(one.name == LUO_NAME for one in side.handed_over)
-    return serializes and side.name == "out" and has_luo and _map_is_zero(side)
-
-
-def _map_is_zero(side: Side) -> bool:
-    return not isinstance(side.root, Missing) and side.root.map_address == 0
+    map_is_zero = not isinstance(side.root, Missing) and side.root.map_address == 0
+    return map_is_zero and release is not None and side.name == "out" and has_luo and is_map_pending(side, (release,))
 
 
 def _tracker_fault(side: Side) -> str | None:

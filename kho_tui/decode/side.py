@@ -133,7 +133,8 @@ def _no_map(reader: Reader, root: Root, form: RootFormat, source: SideSource, wh
     """Why a root names no tracker: in 6.19 and 7.0 it may not be finalized yet, else that cannot be."""
     if form.tracker is Tracker.CHUNKS and source.finalized is not True and not _made_at_finalize(root, source.release):
         return Unavailable(SafeText("not finalized: the root FDT names no tracker yet"))
-    missing = Damaged(SafeText("the root FDT names no tracker: the next kernel refuses it"))
+    refused = "6.19 and 7.0 refuse it, earlier kernels keep nothing" if form.tracker is Tracker.CHUNKS else "the next kernel refuses it"
+    missing = Damaged(SafeText(f"the root FDT names no tracker: {refused}"))
     reader.findings.add(POINTER_BAD, where, str(missing.reason))
     return missing
 

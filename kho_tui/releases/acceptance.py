@@ -10,6 +10,7 @@ from kho_tui.releases.offered import Offered
 from kho_tui.text import plural
 
 _INT_MAX = 2**31 - 1
+_NO_TRACKER = True, "there is no tracker to walk"
 _LOST = "the next kernel boots cold: everything handed over is lost and overwritten"
 
 
@@ -88,6 +89,8 @@ def _blocks(offered: Offered, _target: Target) -> Verdict:
 
 def _bitmaps(offered: Offered, target: Target) -> Verdict:
     known = ROOT_FORMATS.get(target.release.root)
+    if offered.names_no_map:
+        return _NO_TRACKER
     if known is None or known.tracker is not Tracker.CHUNKS:
         return True, "a radix tree"
     if offered.bitmap_bytes is None:
@@ -105,6 +108,8 @@ def _bitmaps(offered: Offered, target: Target) -> Verdict:
 
 
 def _tracker(offered: Offered, _target: Target) -> Verdict:
+    if offered.names_no_map:
+        return _NO_TRACKER
     if offered.tracker_fault is None:
         return None, "not all of the tracker is at hand"
     fault = offered.tracker_fault
@@ -112,6 +117,8 @@ def _tracker(offered: Offered, _target: Target) -> Verdict:
 
 
 def _shift(offered: Offered, target: Target) -> Verdict:
+    if offered.names_no_map:
+        return _NO_TRACKER
     if offered.highest_order is None:
         return None, "the preserved blocks are not at hand"
     limit = 31 - (offered.page_size.bit_length() - 1)
@@ -143,7 +150,7 @@ ACCEPTANCE: tuple[Check, ...] = (
         Stage.MEMORY,
         "does the root name a memory map",
         Outcome.PART,
-        "nothing is reserved: the subtrees are found, their memory is overwritten",
+        "nothing is reserved: the subtrees are looked for in memory that is overwritten",
         FIRST,
         "6.18",
         _map,

@@ -98,6 +98,11 @@ class Offered:
     root_lost: bool = False
     test_fault: str | None = ""
 
+    @property
+    def names_no_map(self) -> bool:
+        """Whether the root is known to name no memory map: nothing is preserved then."""
+        return self.map_length not in (None, 8) or self.map_address == 0
+
     def subtree(self, name: bytes) -> OfferedSubtree | None:
         """The first subnode of this name, which is the one that a kernel finds."""
         return next((one for one in self.subtrees or () if one.name == name), None)

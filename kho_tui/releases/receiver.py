@@ -62,7 +62,7 @@ def receive(offered: Offered, target: Target) -> Reception:
         answers.append(answer)
         if holds is not False:
             continue
-        if worst is None or check.fails.rank > worst.check.fails.rank:
+        if worst is None or _weight(check) > _weight(worst.check):
             worst = answer
         if check.consumer is None and check.fails in (Outcome.IGNORED, Outcome.PANIC):
             return Reception(target, check.fails, answer, tuple(answers), _all_lost(offered, check.fails, met))
@@ -72,18 +72,21 @@ def receive(offered: Offered, target: Target) -> Reception:
                 return Reception(target, Outcome.PANIC, answer, tuple(answers), consumers)
     for subtree in offered.subtrees or ():
         consumers.setdefault(subtree.name, _untouched(subtree.name))
-    return Reception(target, _overall(worst), worst, tuple(answers), consumers)
+    return Reception(target, Outcome.TAKEN if worst is None else _overall(worst.check), worst, tuple(answers), consumers)
 
 
 def _ends(check: Check) -> bool:
     return check.stage not in (Stage.OPEN, Stage.RETRIEVE) and check.fails in (Outcome.IGNORED, Outcome.PANIC)
 
 
-def _overall(worst: Answer | None) -> Outcome:
-    if worst is None:
-        return Outcome.TAKEN
-    # A consumer's state that is ignored is a part of the whole.
-    return Outcome.PART if worst.check.fails is Outcome.IGNORED else worst.check.fails
+def _overall(check: Check) -> Outcome:
+    """What a failure makes of the whole: a consumer's state that is ignored is a part of it."""
+    return Outcome.PART if check.fails is Outcome.IGNORED else check.fails
+
+
+def _weight(check: Check) -> tuple[int, bool, int]:
+    """By which the check is chosen that is named as deciding: of equal ones the one that speaks of the whole."""
+    return _overall(check).rank, check.consumer is None, check.fails.rank
 
 
 def _all_lost(offered: Offered, outcome: Outcome, met: str) -> dict[bytes, tuple[Outcome, str]]:
