@@ -10,6 +10,7 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.finalizing import is_map_pending
 from kho_tui.analysis.kept import Kept, kept_of
@@ -17,7 +18,7 @@ from kho_tui.analysis.offered_luo import offered_luo
 from kho_tui.analysis.restoring import test_fault
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
-from kho_tui.model.facts import Damaged, Missing, Status, known
+from kho_tui.model.facts import Damaged, Missing, Status, Unknown, known
 from kho_tui.model.state import KhoTest, Memblock, Root, Side, State, Subtree
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.offered import Offered, OfferedRegion, OfferedSubtree
@@ -55,7 +56,8 @@ def offered(state: State, side: Side) -> Offered:
         _tracker_fault(side),
         _blocks_fault(state, kept),
         root is not None and kept.lost(known(root.phys)),
-        None if (test := _named(side, KhoTest)) is None or not isinstance(test.content, KhoTest) else test_fault(test.content, kept),
+        _test_fault(side, kept),
+        _unreadable(side, MEMBLOCK_NAME),
     )
 
 
@@ -167,9 +169,21 @@ def _test_inline(side: Side) -> bool | None:
     return None if info is None else isinstance(found.content.area, Missing) and len(info.raw) != KHO_VMALLOC.size
 
 
+def _unreadable(side: Side, name: bytes) -> str | None:
+    """Why the owner of a subtree does not read what is there; None where it is not at hand."""
+    content = next((one.content for one in side.handed_over if one.name == name and one.status is not Status.STALE), None)
+    if isinstance(content, Damaged | Unknown):
+        return str(content.reason)
+    return None if content is None or isinstance(content, Missing) else ""
+
+
+def _test_fault(side: Side, kept: Kept) -> str | None:
+    found = _named(side, KhoTest)
+    content = None if found is None else found.content
+    return test_fault(content, kept) if isinstance(content, KhoTest) else _unreadable(side, KHO_TEST_NAME)
+
+
 def _regions(side: Side, kept: Kept) -> tuple[OfferedRegion, ...] | None:
-    if any(one.name == MEMBLOCK_NAME and isinstance(one.content, Damaged) for one in side.handed_over):
-        return (OfferedRegion(MEMBLOCK_NAME, None, None, False),)
     found = _named(side, Memblock)
     if found is None or not isinstance(found.content, Memblock) or found.fdt is None or found.fdt.tree.root is None:
         return None

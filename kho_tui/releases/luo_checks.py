@@ -11,6 +11,7 @@ from kho_tui.releases.offered import Offered, OfferedLuo
 from kho_tui.releases.sessions import unmade, without_handler
 from kho_tui.releases.subtrees import found, kept, own_choice, properties, said
 from kho_tui.releases.table import Release
+from kho_tui.text import visible
 
 _UNREAD = "sessions are lost, their memory stays reserved"
 _UNUSABLE = "every open of /dev/liveupdate fails with EIO"
@@ -106,6 +107,15 @@ def _luo_opens(luo: OfferedLuo, offered: Offered, target: Target) -> Verdict:
     if luo.handlers is None:
         return None, "the files are not at hand"
     return _handlers_known(luo.handlers, target) or (True, "its sessions and files can be made again")
+
+
+def _luo_names(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
+    if luo.listed is None:
+        return None, "the sessions are not at hand"
+    cut = next((one for one in luo.listed.sessions if one.made_as != one.name), None)
+    if cut is not None:
+        return False, f"a session's name has no NUL: it is made as {visible(cut.made_as)}"
+    return (True, "every name ends") if luo.listed.whole else (None, "the sessions are not all at hand")
 
 
 def _luo_restores(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
@@ -216,6 +226,18 @@ LUO: tuple[Check, ...] = (
         _luo(_luo_opens),
         LUO_NAME,
         "kernel/liveupdate/luo_session.c, luo_session_deserialize",
+    ),
+    Check(
+        "luo-names",
+        Stage.OPEN,
+        "does every session keep its name",
+        Outcome.PART,
+        "nobody finds such a session by the name that it had",
+        "6.19",
+        LAST,
+        _luo(_luo_names),
+        LUO_NAME,
+        "kernel/liveupdate/luo_session.c, luo_session_alloc",
     ),
     Check(
         "luo-restored",

@@ -68,11 +68,10 @@ class Offered:
     ``attached``: the old kernel gives it to the next one at all (6.16-6.18: finalized before the load). ``fdt``: the page of the root FDT.
     ``compatibles`` are the strings of its list, ``map_length`` the bytes of the map property (0: absent), ``map_address`` its value.
     ``bitmap_bytes``: size of kho-v1 bitmaps; ``blocks_beyond``: blocks whose bits lie behind those that the small bitmaps of 6.16 and 6.17
-    have. ``highest_order`` of all preserved blocks. A memblock blob that cannot be read is one region
-    that cannot be. ``root_lost``: the page of the root FDT is known not to be preserved.
+    have. ``highest_order`` of all preserved blocks. ``root_lost``: the page of the root FDT is known not to be preserved.
 
     Faults are in words, empty for none: ``tracker_fault`` of the tracker's structure, ``blocks_fault`` of where its blocks lie,
-    ``test_fault`` of what the test module restores.
+    ``test_fault`` of what the test module restores, ``memblock_fault`` of the FDT that lists regions.
     """
 
     page_size: int
@@ -97,6 +96,7 @@ class Offered:
     blocks_fault: str | None = ""
     root_lost: bool = False
     test_fault: str | None = ""
+    memblock_fault: str | None = ""
 
     @property
     def names_no_map(self) -> bool:

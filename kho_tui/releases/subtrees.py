@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.releases.check import FIRST, LAST, Check, Outcome, Stage, Target, Verdict, key
@@ -114,6 +114,12 @@ def _refused(region: OfferedRegion, asked_regions: tuple[tuple[bytes, int, int],
     return ""
 
 
+def _memblock_read(offered: Offered, _target: Target) -> Verdict:
+    if offered.memblock_fault is None:
+        return None, "the regions are not at hand"
+    return not offered.memblock_fault, offered.memblock_fault or "its FDT can be read"
+
+
 def _regions_kept(offered: Offered, target: Target) -> Verdict:
     if offered.regions is None:
         return None, "the regions are not at hand"
@@ -129,6 +135,9 @@ def _test_folios(offered: Offered, _target: Target) -> Verdict:
 
 
 def _metadata(offered: Offered, _target: Target) -> Verdict:
+    subtree = offered.subtree(KEXEC_METADATA_NAME)
+    if subtree is not None and subtree.size is not None and subtree.size < KHO_KEXEC_METADATA.size:
+        return False, f"blob-size is {subtree.size}, the struct has {KHO_KEXEC_METADATA.size}"
     if offered.metadata_version is None:
         return None, "the metadata is not at hand"
     return offered.metadata_version == 1, f"version {offered.metadata_version}"
@@ -144,6 +153,18 @@ def _test_payload(offered: Offered, target: Target) -> Verdict:
 
 SUBTREES: tuple[Check, ...] = (
     *_node(MEMBLOCK_NAME, FIRST, "its regions are allocated anew, inside scratch", "mm/memblock.c"),
+    Check(
+        "memblock-version",
+        Stage.CONSUMERS,
+        "can memblock read its FDT",
+        Outcome.IGNORED,
+        "its regions are allocated anew, inside scratch",
+        FIRST,
+        LAST,
+        _memblock_read,
+        MEMBLOCK_NAME,
+        "mm/memblock.c, reserve_mem_kho_retrieve_fdt",
+    ),
     Check(
         "reserve_mem",
         Stage.CONSUMERS,
@@ -172,7 +193,7 @@ SUBTREES: tuple[Check, ...] = (
     Check(
         "metadata",
         Stage.CONSUMERS,
-        "is the metadata's version known",
+        "is the metadata whole, and of a version that is known",
         Outcome.IGNORED,
         "the kexec count starts anew",
         "7.1",

@@ -24,7 +24,7 @@ from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.releases.check import Outcome, Target
 from kho_tui.releases.offered import Offered
 from kho_tui.releases.receiver import Reception
-from kho_tui.releases.sessions import unmade
+from kho_tui.releases.sessions import made_as, unmade
 from kho_tui.simulator.contents import Contents, FilledMemory
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
 from kho_tui.simulator.memfd import Memfd as FileInMemory
@@ -205,7 +205,7 @@ def _sessions(
 def _session(session: Session, luo: Luo, handed: Handed, target: Target) -> IncomingSession:
     """A session that is made. Its files that are not restored give an error when they are asked for."""
     if isinstance(session.files, Missing):
-        return IncomingSession(session.name, ())
+        return IncomingSession(made_as(session.name), ())
     size = handed.page_size
     if luo.format.files_in_blocks:
         pages = [(one.place.phys, size) for one in session.blocks if one.place.phys is not None]
@@ -214,7 +214,7 @@ def _session(session: Session, luo: Luo, handed: Handed, target: Target) -> Inco
     made = tuple(
         _file(file, handed) if file.compatible in target.all_handlers else IncomingFile(file.token, None) for file in session.files
     )
-    return IncomingSession(session.name, made, pages=tuple(pages))
+    return IncomingSession(made_as(session.name), made, pages=tuple(pages))
 
 
 def _file(file: File, handed: Handed) -> IncomingFile:
