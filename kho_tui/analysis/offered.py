@@ -75,6 +75,8 @@ def _attached(state: State, side: Side) -> tuple[bool | None, str]:
     if isinstance(side.root, Missing):
         return None, "the root FDT is not at hand"
     if isinstance(side.finalized, Missing):
+        if release is not None and release.finalize is Finalize.STATEFUL and release.attach is Attach.FINALIZED:
+            return None, str(side.finalized.reason)
         form = side.root.format
         if form is not None and form.tracker is Tracker.RADIX:
             return True, "always complete"

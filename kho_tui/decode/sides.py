@@ -154,6 +154,9 @@ def finalized_fact(release: Release | None, root: RootCandidate | None, file: Fa
     form = ROOT_FORMATS.get(root.version) if root is not None else None
     if (release is not None and release.finalize is Finalize.NONE) or (form is not None and form.tracker is Tracker.RADIX):
         return Unavailable(SafeText("there is no such step from 7.1 on: always complete"))
+    if release is not None and release.finalize is Finalize.STATEFUL:
+        # An abort leaves the page of the root FDT as it was, so that only the file tells.
+        return file
     return True if map_address and not isinstance(file, Unknown) else file
 
 

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from captures import SHARED, sample
+from captures import SHARED, copy_of, sample
 from kernel_images import arm64_image, bzimage
 from simulator.jumping import story
 
@@ -258,3 +258,18 @@ def test_a_root_without_a_map_is_taken_by_6_18_with_nothing_kept(fault: str, tmp
 def broken(path: Path) -> set[str]:
     with open_state(path, Context()) as opened:
         return {one.code for one in check_state(opened, Context()).report.of(Answer.BROKEN)}
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"0\n", "out/finalize says 0"), (None, "no out/finalize in this capture")])
+@pytest.mark.parametrize("with_memory", [True, False])
+def test_whether_6_18_hands_over_at_all_is_told_by_out_finalize_alone(
+    content: bytes | None, words: str, with_memory: bool, tmp_path: Path
+) -> None:
+    """kho-abi.md 8.1: an abort leaves the page of the root FDT as it was; out/fdt may have been copied before it."""
+    copy_of(sample("x86_64-6.18") / "1-pre", tmp_path / "state")
+    finalize = tmp_path / "state/kho/out/finalize"
+    finalize.unlink() if content is None else finalize.write_bytes(content)
+    if not with_memory:
+        (tmp_path / "state/memory.elf").unlink()
+    found = foretold(tmp_path / "state", "6.18", SAME)
+    assert found.outcome is None and words in found.verdict
