@@ -11,8 +11,10 @@ from kho_tui.analysis.offered import offered
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Scratch, Side, State
+from kho_tui.releases.check import Answer, Outcome, Stage, Target
 from kho_tui.releases.cmdline import CommandLine, parse_bool, parse_cmdline
-from kho_tui.releases.receiver import Answer, Offered, Outcome, Reception, Stage, Target, receive
+from kho_tui.releases.offered import Offered
+from kho_tui.releases.receiver import Reception, receive
 from kho_tui.releases.table import RELEASES, Release
 from kho_tui.text import SafeText, plural, visible
 

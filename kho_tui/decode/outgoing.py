@@ -15,12 +15,13 @@ from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.capture.sources import DebugfsSide
+from kho_tui.decode.damaged_root import damaged_root
 from kho_tui.decode.fdts import view_root
 from kho_tui.decode.luo import is_luo_struct
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, tracker_keeps
 from kho_tui.fdt.tree import Node, looks_like_fdt, parse_fdt
-from kho_tui.layout.place import agree
+from kho_tui.layout.place import Blob, agree
 from kho_tui.model.facts import Missing
 from kho_tui.text import visible
 
@@ -32,10 +33,14 @@ _SAME_ALL_BOOT = (KEXEC_METADATA_NAME, MEMBLOCK_NAME)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The outgoing root in memory, or why memory cannot be that of this boot (``foreign``), or neither."""
+    """The outgoing root in memory, or why memory cannot be that of this boot (``foreign``), or neither.
+
+    ``damaged``: the page where the root lies, so damaged that it is known only by what out/fdt shows.
+    """
 
     root: RootCandidate | None = None
     foreign: str | None = None
+    damaged: Blob | None = None
 
 
 def choose_outgoing(reader: Reader, debugfs: DebugfsSide | None, candidates: Sequence[RootCandidate], keeps: Keeps) -> Choice:
@@ -61,6 +66,8 @@ def choose_outgoing(reader: Reader, debugfs: DebugfsSide | None, candidates: Seq
             return Choice(one)
         if same is False and keeps[one.phys] is not False:
             foreign = foreign or why
+    if foreign is None and debugfs.fdt is not None:
+        return Choice(damaged=damaged_root(reader, debugfs.fdt))
     return Choice(foreign=foreign)
 
 

@@ -144,8 +144,8 @@ def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
     try:
         head = memory.read(address, FDT_HEADER.size)
         half_built = int.from_bytes(head[:4], "big") == FDT_SW_MAGIC
-        size = int.from_bytes(head[4:8], "big")
-        if not FDT_HEADER.size < size <= _LARGEST_ROOT:
+        size = _extent(head)
+        if size is None:
             return None
         data = memory.read(address, memory.available(address, size))
     except (GapError, ReadError):
@@ -157,3 +157,10 @@ def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
     if tree.root is None or version is None or not version.startswith(b"kho-v"):
         return None
     return RootCandidate(address, data, tree.root, version, half_built)
+
+
+def _extent(head: bytes) -> int | None:
+    """Bytes of the FDT by its header, by the ends of its blocks where the total cannot be right; None where these cannot be either."""
+    value = FDT_HEADER.record(head, "big", _UNPLACED).integer
+    ends = (value("off_dt_struct") + value("size_dt_struct"), value("off_dt_strings") + value("size_dt_strings"))
+    return next((size for size in (value("totalsize"), max(ends)) if FDT_HEADER.size < size <= _LARGEST_ROOT), None)

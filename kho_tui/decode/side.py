@@ -66,13 +66,16 @@ def decode_side(reader: Reader, source: SideSource) -> Side:
 def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missing:
     if not source.roots:
         return Unavailable(source.no_root)
-    if source.name == "out" and reader.memory is not None and source.roots[0].place.origin is not Origin.MEMORY:
-        reader.findings.add(POINTER_GAP, where, "the root FDT was not found in memory: the copy in debugfs counts, which was made earlier")
+    handed = _handed(reader, source)
+    if isinstance(handed, Missing):
+        reader.findings.add(POINTER_GAP, where, f"{handed.reason}: the copy in debugfs is shown, which was made earlier")
     view = view_root(source.roots[0])
     report_fdt(reader.findings, view, where)
     for copy in source.roots[1:]:
         if not agree(view.blob.data, copy.data):
-            message = f"{visible(copy.place.source)} holds another root FDT than {visible(view.blob.place.source)}; the latter counts"
+            counts = "latter" if copy.place.origin is not Origin.MEMORY else "former"
+            names = visible(copy.place.source), visible(view.blob.place.source)
+            message = f"{names[0]} holds another root FDT than {names[1]}; the {counts} counts"
             reader.findings.add(SOURCES_DIFFER, where, message, known(source.phys))
     node = view.tree.root
     if node is None:
@@ -84,7 +87,15 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
         reader.findings.add(VERSION_UNKNOWN, where, said, known(source.phys))
     address = reader.property(node, "preserved-memory-map", where) if form is not None else _lenient_map(reader, node)
     values = ROOT_NODE.values(node, reader.platform.byte_order, view.blob.place)
-    return Root(view, source.roots[1:], source.phys, version, form, address, values)
+    return Root(view, source.roots[1:], source.phys, version, form, address, values, handed)
+
+
+def _handed(reader: Reader, source: SideSource) -> Blob | Missing:
+    """What the next kernel reads: memory, where there is any."""
+    in_memory = next((copy for copy in source.roots if copy.place.origin is Origin.MEMORY), None)
+    if in_memory is None and source.name == "out" and reader.memory is not None:
+        return Unavailable(SafeText("the root FDT was not found in memory"))
+    return in_memory or source.roots[0]
 
 
 def _lenient_map(reader: Reader, node: Node) -> Fact[int]:
@@ -122,7 +133,8 @@ def _no_map(reader: Reader, root: Root, form: RootFormat, source: SideSource, wh
     """Why a root names no tracker: in 6.19 and 7.0 it may not be finalized yet, else that cannot be."""
     if form.tracker is Tracker.CHUNKS and source.finalized is not True and not _made_at_finalize(root, source.release):
         return Unavailable(SafeText("not finalized: the root FDT names no tracker yet"))
-    missing = Damaged(SafeText("the root FDT names no tracker: the next kernel refuses it"))
+    refused = "6.19 and 7.0 refuse it, earlier kernels keep nothing" if form.tracker is Tracker.CHUNKS else "the next kernel refuses it"
+    missing = Damaged(SafeText(f"the root FDT names no tracker: {refused}"))
     reader.findings.add(POINTER_BAD, where, str(missing.reason))
     return missing
 

@@ -133,9 +133,14 @@ def _outgoing(
     chosen = choice.root
     if debugfs is None and bare is None and chosen is None:
         return None
-    copies = [] if chosen is None else [_blob(sources, chosen)]
-    copies += [b for b in (debugfs.fdt if debugfs is not None else None, bare) if b is not None]
-    phys: Fact[int] = chosen.phys if chosen is not None else Unavailable(SafeText("debugfs does not tell where the root FDT lies"))
+    memory = choice.damaged if chosen is None else _blob(sources, chosen)
+    copies = [b for b in (debugfs.fdt if debugfs is not None else None, bare) if b is not None]
+    if memory is not None:
+        # A page that shows nothing any more counts, but is not what can be shown.
+        copies = [*copies, memory] if view_root(memory).tree.root is None else [memory, *copies]
+    phys: Fact[int] = Unavailable(SafeText("debugfs does not tell where the root FDT lies"))
+    if memory is not None and memory.place.phys is not None:
+        phys = memory.place.phys
     address = None if chosen is None else chosen.map_address(reader.platform.byte_order)
     finalized = file if aborted else finalized_fact(release, chosen, file, address)
     subtrees = debugfs.subtrees if debugfs is not None else {}
@@ -149,6 +154,9 @@ def finalized_fact(release: Release | None, root: RootCandidate | None, file: Fa
     form = ROOT_FORMATS.get(root.version) if root is not None else None
     if (release is not None and release.finalize is Finalize.NONE) or (form is not None and form.tracker is Tracker.RADIX):
         return Unavailable(SafeText("there is no such step from 7.1 on: always complete"))
+    if release is not None and release.finalize is Finalize.STATEFUL:
+        # An abort leaves the page of the root FDT as it was, so that only the file tells.
+        return file
     return True if map_address and not isinstance(file, Unknown) else file
 
 

@@ -81,7 +81,11 @@ def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, qu
         return Damaged(SafeText("its address is 0, which stands for none"))
     if reader.memory is None:
         return Unavailable(SafeText("no memory in this capture"))
-    size = _size_in_memory(reader, source.phys, source.size)
+    told = known(source.size)
+    if told is not None and not 0 < told <= MOST_BLOB_BYTES:
+        reader.findings.add(COUNT_BAD, where, f"a size of {told} bytes cannot be right: read by what stands there", source.phys)
+        told = None if source.debugfs is None else len(source.debugfs.data)
+    size = _size_in_memory(reader, source.phys, told)
     if isinstance(size, Missing):
         blob: Blob | Missing = size
     else:
@@ -94,12 +98,10 @@ def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, qu
     return blob
 
 
-def _size_in_memory(reader: Reader, phys: int, size: Fact[int]) -> int | Missing:
+def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missing:
     """Bytes of the blob: as the root FDT says, else as the blob's own FDT header says (kho-v1 and v2)."""
-    if not isinstance(size, Missing):
-        if 0 < size <= MOST_BLOB_BYTES:
-            return size
-        return Damaged(SafeText(f"a size of {size} bytes cannot be right"))
+    if size is not None:
+        return size
     head = reader.blob(phys, FDT_HEADER.size)
     if isinstance(head, Missing):
         return head

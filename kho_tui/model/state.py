@@ -119,6 +119,8 @@ class Root:
     format: RootFormat | None
     map_address: Fact[int]
     values: tuple[FieldValue, ...]
+    handed: Blob | Missing
+    """The copy that the next kernel reads, also where it is too damaged to be the one shown; no older copy stands for it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,30 +8,36 @@ from dataclasses import dataclass
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.registry import EVERY_CODE
 from kho_tui.analysis.checks.report import Report, check
+from kho_tui.analysis.diff.evidence import handover_evidence
+from kho_tui.analysis.diff.log import read_log
 from kho_tui.analysis.memory_map import memory_map
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.sides import side_meant
 from kho_tui.model.state import Side, State
 from kho_tui.operations.open_state import Opened
-from kho_tui.text import visible
+from kho_tui.text import NO_TEXT, SafeText, visible
 
 NOTHING_WRONG, ERRORS, NOT_CHECKED = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """A state with its report. ``after``: what was compared with it."""
+    """A state with its report. ``after``: what was compared with it; ``not_after``: why that is not the state after this kexec."""
 
     state: State
     report: Report
     after: State | None
+    not_after: SafeText = NO_TEXT
 
     def exit_code(self, *, strict: bool) -> int:
-        """0 nothing wrong found, 1 errors, 2 could not check; ``strict``: also 2 where a rule of severity error cannot be told."""
+        """0 nothing wrong found, 1 errors, 2 could not check, or not against the state that was given as the one after.
+
+        ``strict``: also 2 where a rule of severity error cannot be told.
+        """
         if self.report.broken["error"]:
             return ERRORS
-        if not self.report.told or (strict and not self.report.sound_for_certain):
+        if not self.report.told or self.not_after or (strict and not self.report.sound_for_certain):
             return NOT_CHECKED
         return NOTHING_WRONG
 
@@ -51,8 +57,18 @@ def check_state(
             raise InputError(f"there is no code {visible(code[:40])}: see kho-tui check --list")
     state = opened.state
     chosen = _side(state, side)
-    evidence = Evidence(state, chosen, memory_map(state, chosen, context), opened.memory, context, after)
-    return Checked(state, check(evidence, only=only, skip=skip), after)
+    not_after = NO_TEXT if after is None else _not_after(state, after)
+    evidence = Evidence(state, chosen, memory_map(state, chosen, context), opened.memory, context, after, not_after)
+    return Checked(state, check(evidence, only=only, skip=skip), after, not_after)
+
+
+def _not_after(state: State, after: State) -> SafeText:
+    """Why ``after`` cannot be the state of the kernel that took over; empty where nothing speaks against it."""
+    here, there = state.machine, after.machine
+    if here.arch is not None and there.arch is not None and here.arch != there.arch:
+        return SafeText(f"{there.path} is of {there.arch}, {here.path} of {here.arch}")
+    one = handover_evidence(state, after, read_log(after.log))
+    return SafeText(f"{there.path} is not the state after this kexec: {one.why}") if one.contradicted else NO_TEXT
 
 
 def _side(state: State, name: str | None) -> Side:

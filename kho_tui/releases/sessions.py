@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from kho_tui.abi.block import block_of
-from kho_tui.abi.luo import LUO_FILE_SER
+from kho_tui.abi.luo import LUO_FILE_SER, LUO_SESSION_SER
 from kho_tui.releases.table import LuoRules
 from kho_tui.text import visible
 
@@ -38,6 +38,16 @@ class OfferedSession:
     blocks: tuple[int, ...]
     handlers: tuple[bytes, ...] | None
     damage: str
+
+    @property
+    def made_as(self) -> bytes:
+        """The name that it gets: strscpy of luo_session_alloc cuts one that has no NUL."""
+        return made_as(self.name)
+
+
+def made_as(name: bytes) -> bytes:
+    """The name under which a receiver makes a session again."""
+    return name[: LUO_SESSION_SER.span("name")[1] - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +79,10 @@ def unmade(offered: OfferedSessions, rules: LuoRules, handlers: frozenset[bytes]
     """The first thing that fails the open in a kernel with these ``handlers``; None: nothing that is known."""
     names: set[bytes] = set()
     for session in offered.sessions:
-        shown = visible(session.name)
-        if session.name in names:
+        shown = visible(session.made_as)
+        if session.made_as in names:
             return Unmade(SessionFault.NAME_TWICE, f"two sessions are named {shown}")
-        names.add(session.name)
+        names.add(session.made_as)
         found = _files(session, rules, handlers, page_size) if session.has_list and rules.checks_files else None
         if found is not None:
             return Unmade(found.fault, f"session {shown}: {found.met}")

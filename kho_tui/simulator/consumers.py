@@ -21,8 +21,10 @@ from kho_tui.model.luo import File, FlbList, Luo, Memfd, NotWritten, Session, Se
 from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, ScratchArea, Side, Subtree
 from kho_tui.model.told import vmalloc_content
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.releases.receiver import Offered, Outcome, Reception, Target
-from kho_tui.releases.sessions import unmade
+from kho_tui.releases.check import Outcome, Target
+from kho_tui.releases.offered import Offered
+from kho_tui.releases.receiver import Reception
+from kho_tui.releases.sessions import made_as, unmade
 from kho_tui.simulator.contents import Contents, FilledMemory
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
 from kho_tui.simulator.memfd import Memfd as FileInMemory
@@ -85,7 +87,7 @@ def receive_all(handed: Handed, reception: Reception, *, has_test_module: bool) 
     unsure: list[Unpredictable] = []
     freed: list[Stretch] = []
     subtrees = {one.name: one for one in reversed(handed.side.handed_over)}
-    taken = {name for name, (outcome, _) in reception.consumers.items() if outcome in (Outcome.TAKEN, Outcome.PART)}
+    taken = {name for name, (outcome, _) in reception.consumers.items() if outcome in (Outcome.TAKEN, Outcome.PART, Outcome.MISREAD)}
     memblock = _content(subtrees, MEMBLOCK_NAME, Memblock) if MEMBLOCK_NAME in taken else None
     metadata = _content(subtrees, KEXEC_METADATA_NAME, KexecMetadata) if KEXEC_METADATA_NAME in taken else None
     regions = _regions(handed.offered) if memblock is not None else ()
@@ -203,7 +205,7 @@ def _sessions(
 def _session(session: Session, luo: Luo, handed: Handed, target: Target) -> IncomingSession:
     """A session that is made. Its files that are not restored give an error when they are asked for."""
     if isinstance(session.files, Missing):
-        return IncomingSession(session.name, ())
+        return IncomingSession(made_as(session.name), ())
     size = handed.page_size
     if luo.format.files_in_blocks:
         pages = [(one.place.phys, size) for one in session.blocks if one.place.phys is not None]
@@ -212,7 +214,7 @@ def _session(session: Session, luo: Luo, handed: Handed, target: Target) -> Inco
     made = tuple(
         _file(file, handed) if file.compatible in target.all_handlers else IncomingFile(file.token, None) for file in session.files
     )
-    return IncomingSession(session.name, made, pages=tuple(pages))
+    return IncomingSession(made_as(session.name), made, pages=tuple(pages))
 
 
 def _file(file: File, handed: Handed) -> IncomingFile:

@@ -19,8 +19,9 @@ from kho_tui.model.runs import no_runs
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import ChunkList
 from kho_tui.model.unpredictable import Unpredictable
+from kho_tui.releases.check import Outcome, Target
 from kho_tui.releases.cmdline import parse_cmdline
-from kho_tui.releases.receiver import Outcome, Reception, Target, receive
+from kho_tui.releases.receiver import Reception, receive
 from kho_tui.releases.table import Finalize, Release, release_of
 from kho_tui.simulator.aftermath import Aftermath
 from kho_tui.simulator.consumers import Handed, receive_all

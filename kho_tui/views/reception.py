@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kho_tui.model.finding import Severity
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.releases.receiver import Answer, Outcome, Reception
+from kho_tui.releases.check import Answer, Outcome
+from kho_tui.releases.receiver import Reception
 from kho_tui.text import SafeText, plural, visible
 
 

@@ -11,10 +11,15 @@ from simulator.playing import RELEASE
 
 from kho_tui.analysis.offered import offered
 from kho_tui.context import Context
+from kho_tui.decode.reader import Findings, Reader
 from kho_tui.model.sides import outgoing_side
+from kho_tui.model.tracker import PreservedMap
 from kho_tui.operations.kexec_capture import write_running
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.receiver import Offered, Target, receive
+from kho_tui.releases.check import Target
+from kho_tui.releases.offered import Offered
+from kho_tui.releases.receiver import receive
+from kho_tui.simulator.reserving import reserve
 from kho_tui.simulator.running import Running
 
 
@@ -81,3 +86,21 @@ def test_a_simulated_state_offers_its_files_handlers(tmp_path: Path) -> None:
         captured(story(release), tmp_path / release)
         one = offer(tmp_path / release)
         assert one.luo is not None and one.luo.handlers == frozenset({handler})
+
+
+def test_a_6_18_state_is_misread_by_6_17_only_where_a_bit_lies_behind_the_first_4096(tmp_path: Path) -> None:
+    """kho-abi.md 1.1: the 512 bytes that 6.17 reads of a bitmap are its first; what the simulator reads of them is counted here."""
+    real = SHARED / "x86_64-6.18" / "1-pre"
+    captured(story("6.18"), tmp_path / "story")
+    for path, misread in ((real, False), (tmp_path / "story", True)):
+        got = offer(path)
+        with open_state(path, Context()) as opened:
+            kept = outgoing_side(opened.state).preserved
+            assert isinstance(kept, PreservedMap) and opened.memory is not None
+            reader = Reader(opened.memory, opened.state.machine.platform, Context(), Findings())
+            seen = reserve(kept, RELEASE["6.17"], reader, 1 << 40).runs.blocks
+        assert got.blocks_beyond == kept.runs.blocks - seen
+        assert bool(got.blocks_beyond) is misread
+        answer = next(one for one in receive(got, Target(RELEASE["6.17"])).answers if one.check.name == "bitmaps")
+        assert answer.holds is not misread
+        assert f"{got.blocks_beyond} block" in answer.met

@@ -23,7 +23,7 @@ from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.receiver import Outcome
+from kho_tui.releases.check import Outcome
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import BINARY
 from kho_tui.text import SafeText

@@ -7,17 +7,22 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from captures import SHARED, sample
+from captures import SHARED, copy_of, sample
 from kernel_images import arm64_image, bzimage
+from simulator.jumping import story
 
+from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.compat import Compatibility
 from kho_tui.context import Context
 from kho_tui.errors import InputError
+from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import fault_capture
+from kho_tui.operations.kexec_capture import write_running
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.receiver import Outcome
+from kho_tui.releases.check import Outcome
 from kho_tui.releases.table import RELEASES
+from kho_tui.simulator.running import Running
 
 SAME = "kho=on liveupdate=on reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore"
 STRINGS = b"kho-v4\0luo-v5\0memfd-v2\0kho-test-v1\0"
@@ -43,7 +48,8 @@ T, P, I, M, X = Outcome.TAKEN, Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, O
     ("state", "outcomes"),
     # kho-abi.md 1.1 and 5.8: 6.16, 6.17, 6.18, 6.19, 7.0, 7.1, 7.2, 7.3.
     [
-        ("x86_64-6.18", (M, M, T, T, T, I, I, I)),
+        # No bit behind the first 4096 of its bitmaps is set, so that 6.16 and 6.17 lose only the test's list.
+        ("x86_64-6.18", (P, P, T, T, T, I, I, I)),
         ("x86_64-6.19", (M, M, P, T, X, I, I, I)),
         ("x86_64-7.1", (I, I, I, I, I, T, I, I)),
         ("x86_64-7.3", (I, I, I, I, I, I, T, T)),
@@ -222,7 +228,48 @@ def test_only_what_is_handed_out_can_be_taken() -> None:
 
 
 def test_a_map_that_luo_writes_while_it_reboots_is_no_reason_to_ignore_the_state(tmp_path: Path) -> None:
-    fault_capture(sample("x86_64-6.19") / "1-pre", "map-zero", tmp_path / "state", Context())
-    assert foretold(tmp_path / "state", "6.19", SAME).outcome is None
-    fault_capture(sample("x86_64-7.1") / "1-pre", "map-zero", tmp_path / "later", Context())
-    assert "never finalized" in foretold(tmp_path / "later", "7.1", SAME).verdict
+    running = story("6.19")
+    (tmp_path / "running").mkdir()
+    write_running(tmp_path / "running", Running(running.kernel), Context(), {})
+    assert foretold(tmp_path / "running", "6.19", SAME).outcome is None
+
+
+@pytest.mark.parametrize(("capture", "release"), [("x86_64-6.19", "6.19"), ("x86_64-7.1", "7.1")])
+def test_a_map_of_0_behind_the_reboot_call_is_refused_and_an_error(capture: str, release: str, tmp_path: Path) -> None:
+    """LUO has written its sessions: nobody fills in the map any more."""
+    fault_capture(sample(capture) / "1-pre", "map-zero", tmp_path / "state", Context())
+    found = foretold(tmp_path / "state", release, SAME)
+    assert found.outcome is Outcome.IGNORED and "never finalized" in found.verdict
+    assert "KHO006" in broken(tmp_path / "state")
+
+
+@pytest.mark.parametrize("fault", ["map-zero", "map-short"])
+def test_a_root_without_a_map_is_taken_by_6_18_with_nothing_kept(fault: str, tmp_path: Path) -> None:
+    """kho-abi.md 9, stage 2: an error message, an empty map, and the boot goes on; no tracker is walked."""
+    fault_capture(sample("x86_64-6.18") / "1-pre", fault, tmp_path / "state", Context())
+    found = foretold(tmp_path / "state", "6.18", SAME)
+    assert found.outcome is Outcome.PART and not found.open
+    assert found.reception.deciding is not None and found.reception.deciding.check.name == "memory-map"
+    assert {outcome for outcome, _ in found.reception.consumers.values()} == {Outcome.IGNORED}
+    assert "refuses" not in found.verdict
+    assert "KHO006" in broken(tmp_path / "state")
+
+
+def broken(path: Path) -> set[str]:
+    with open_state(path, Context()) as opened:
+        return {one.code for one in check_state(opened, Context()).report.of(Answer.BROKEN)}
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"0\n", "out/finalize says 0"), (None, "no out/finalize in this capture")])
+@pytest.mark.parametrize("with_memory", [True, False])
+def test_whether_6_18_hands_over_at_all_is_told_by_out_finalize_alone(
+    content: bytes | None, words: str, with_memory: bool, tmp_path: Path
+) -> None:
+    """kho-abi.md 8.1: an abort leaves the page of the root FDT as it was; out/fdt may have been copied before it."""
+    copy_of(sample("x86_64-6.18") / "1-pre", tmp_path / "state")
+    finalize = tmp_path / "state/kho/out/finalize"
+    finalize.unlink() if content is None else finalize.write_bytes(content)
+    if not with_memory:
+        (tmp_path / "state/memory.elf").unlink()
+    found = foretold(tmp_path / "state", "6.18", SAME)
+    assert found.outcome is None and words in found.verdict

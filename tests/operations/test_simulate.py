@@ -22,7 +22,7 @@ from kho_tui.operations.diff_states import diff_states
 from kho_tui.operations.kexec_capture import kexec_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.simulate import replay_capture, run_scenario
-from kho_tui.releases.receiver import Outcome
+from kho_tui.releases.check import Outcome
 
 CHAIN = SCENARIOS / "chain.toml"
 

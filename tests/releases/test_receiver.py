@@ -13,7 +13,9 @@ from kho_tui.analysis.offered import offered
 from kho_tui.context import Context
 from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.receiver import Offered, OfferedLuo, Outcome, Target, receive
+from kho_tui.releases.check import Outcome, Target
+from kho_tui.releases.offered import Offered, OfferedLuo
+from kho_tui.releases.receiver import receive
 
 TAKEN, PART, IGNORED, MISREAD, PANIC = Outcome.TAKEN, Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, Outcome.PANIC
 NAMES = ("6.16", "6.17", "6.18", "6.19", "7.0", "7.1", "7.2", "7.3")

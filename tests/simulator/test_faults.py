@@ -35,7 +35,7 @@ NEED_MORE = {"test-sum": "contents of the test folios", "node-split": "a border 
 SEEN_BY_DECODE = {
     **dict.fromkeys(("root-magic", "root-half-built", "root-format", "root-cut"), "KHO101"),
     **dict.fromkeys(("root-version", "metadata-version", "region-version", "luo-version"), "KHO107"),
-    **dict.fromkeys(("map-zero", "map-unaligned", "blob-size-zero", "bitmap-zero", "bitmap-shared", "radix-unaligned"), "KHO104"),
+    **dict.fromkeys(("map-zero", "map-unaligned", "bitmap-zero", "bitmap-shared", "radix-unaligned"), "KHO104"),
     **dict.fromkeys(("map-short", "pointer-missing", "blob-size-missing", "luo-flb-node"), "KHO111"),
     **dict.fromkeys(("chunk-cycle", "radix-node-twice", "radix-cycle", "vmalloc-cycle"), "KHO105"),
     **dict.fromkeys(("session-block-cycle", "file-block-cycle"), "KHO105"),
@@ -44,6 +44,7 @@ SEEN_BY_DECODE = {
     **dict.fromkeys(("too-many-sessions", "too-many-files", "session-list-lost", "session-count", "flb-too-many"), "KHO106"),
     **dict.fromkeys(("handler-unknown", "handler-endless"), "KHO108"),
     "blob-short": "KHO102",
+    "blob-size-zero": "KHO106",
     "chunk-unaligned": "KHO104",
     "radix-key": "KHO113",
     "test-magic": "KHO118",

@@ -11,7 +11,7 @@ import pytest
 from kho_tui.context import Context
 from kho_tui.model.handover import Handover, LuoContent, MemblockContent, MetadataContent, TestContent
 from kho_tui.operations.kexec_capture import kexec_capture, write_running
-from kho_tui.releases.receiver import Outcome
+from kho_tui.releases.check import Outcome
 from kho_tui.simulator.contents import crc32
 from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.kernel_error import KernelError

@@ -20,6 +20,7 @@ TRACKER = "tracker"
 SCRATCH = "scratch table"
 SUBTREES = "list of subtrees"
 SESSIONS = "LUO sessions"
+AFTER = "state after the kexec"
 """Names of inputs that several rules lack."""
 
 
@@ -60,12 +61,23 @@ class Found:
     """The severity that the cases ask for, where it is not the rule's own."""
     own: bool = False
     """Whether some case has the rule's own severity."""
+    consequences: set[str | None] = field(default_factory=set)
+    """Of the cases; None: the rule's own."""
     lacks: dict[Lack, None] = field(default_factory=dict)
     nothing: SafeText = NO_TEXT
 
-    def broken(self, message: str, where: EntityPath, address: int | None = None, *, severity: Severity | None = None) -> None:
-        """A case; ``severity`` where it is not the rule's own."""
+    def broken(
+        self,
+        message: str,
+        where: EntityPath,
+        address: int | None = None,
+        *,
+        severity: Severity | None = None,
+        consequence: str | None = None,
+    ) -> None:
+        """A case; ``severity`` and ``consequence`` where they are not the rule's own."""
         self.count += 1
+        self.consequences.add(consequence)
         if len(self.cases) < NAMED:
             self.cases.append(Case(SafeText(message), where, address))
         if severity is None:
@@ -78,6 +90,7 @@ class Found:
         if not total:
             return
         self.own = True
+        self.consequences.add(None)
         self.count += total
         for row, _ in zip(rows, range(NAMED - len(self.cases)), strict=False):
             self.cases.append(case(row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.analysis.checks.answer import SCRATCH, Found
+from kho_tui.analysis.checks.answer import AFTER, SCRATCH, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Missing
@@ -19,7 +19,9 @@ def _incoming(evidence: Evidence, found: Found) -> Side | None:
     """The incoming side of the next kernel."""
     assert evidence.after is not None
     side = evidence.after.sides.get("in")
-    if side is None:
+    if side is None and evidence.not_after:
+        found.lack(AFTER, evidence.not_after)
+    elif side is None:
         refused = _refusal(evidence.after)
         if refused is None and evidence.after.machine.kind not in ("capture", "debugfs", "live"):
             found.lack("in", f"{_AFTER}it has no incoming side")
@@ -46,6 +48,9 @@ def _refusal(after: State) -> str | None:
 def tables(evidence: Evidence, found: Found) -> None:
     """Invariant 30."""
     assert evidence.after is not None
+    if evidence.not_after:
+        found.lack(AFTER, evidence.not_after)
+        return
     before = found.need(evidence.state.scratch, SCRATCH)
     after = found.need(evidence.after.scratch, f"{_AFTER}{SCRATCH}")
     if before is None or after is None:

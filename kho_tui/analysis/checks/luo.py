@@ -13,7 +13,7 @@ from kho_tui.abi.luo import (
     SESSION_NODE_NAME,
 )
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.analysis.checks.answer import Found
+from kho_tui.analysis.checks.answer import AFTER, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.fdt.tree import Node
@@ -23,6 +23,7 @@ from kho_tui.model.state import Side
 from kho_tui.text import visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
+_MISCOUNTS = "live updates are only miscounted"
 _ROOTS_OF = {b"luo-v1": (b"kho-v1", b"kho-v2", b"kho-v3"), b"luo-v5": (b"kho-v4",)}
 
 
@@ -32,7 +33,7 @@ _ROOTS_OF = {b"luo-v1": (b"kho-v1", b"kho-v2", b"kho-v3"), b"luo-v5": (b"kho-v4"
     error("6.19"),
     explanation="luo-v1 stands in kho-v1 and kho-v3, luo-v5 in kho-v4. liveupdate-number is at least 1, and one more than that of the "
     "incoming side where that is still a fact (6.19 to 7.1). With --after, the next kernel's is one more again.",
-    consequence=_PANIC + "; a wrong number only miscounts",
+    consequence=f"{_PANIC}; a wrong number alone: {_MISCOUNTS}",
     source="kho-abi.md 1, 5.2, 5.3, 5.8",
 )
 def version(evidence: Evidence, found: Found) -> None:
@@ -62,11 +63,13 @@ def version(evidence: Evidence, found: Found) -> None:
     incoming = _number_of(evidence.state.sides.get("in")) if evidence.side.name == "out" else None
     following = _number_of(evidence.successor) if evidence.side.name == "out" else None
     if number == 0:
-        found.broken("its number is 0", subtree.path)
+        found.broken("its number is 0", subtree.path, consequence=_MISCOUNTS)
     elif number is not None and incoming is not None and number != incoming + 1:
-        found.broken(f"its number is {number}, the incoming one {incoming}", subtree.path)
+        found.broken(f"its number is {number}, the incoming one {incoming}", subtree.path, consequence=_MISCOUNTS)
     if number is not None and following is not None and following != number + 1:
-        found.broken(f"its number is {number}, the next kernel hands out {following}", subtree.path)
+        found.broken(f"its number is {number}, the next kernel hands out {following}", subtree.path, consequence=_MISCOUNTS)
+    if evidence.not_after:
+        found.lack(AFTER, evidence.not_after)
 
 
 def _number_of(side: Side | None) -> int | None:

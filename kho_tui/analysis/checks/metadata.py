@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
-from kho_tui.analysis.checks.answer import Found
+from kho_tui.analysis.checks.answer import AFTER, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.layout.struct import Record
@@ -49,6 +49,8 @@ def metadata(evidence: Evidence, found: Found) -> None:
         following = _count(evidence, evidence.successor)
         if before is not None and count != before + 1:
             found.broken(f"kexec_count is {count}, the incoming one {before}", subtree.path, at)
+        if evidence.not_after:
+            found.lack(AFTER, evidence.not_after)
         if following is not None and following != count + 1:
             found.broken(f"kexec_count is {count}, the next kernel hands out {following}", subtree.path, at)
 

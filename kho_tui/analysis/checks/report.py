@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from kho_tui.analysis.checks.answer import NAMED, Answer, Case, Found, Lack
+from kho_tui.analysis.checks.answer import NAMED, SUBTREES, Answer, Case, Found, Lack
 from kho_tui.analysis.checks.cost import RestoreCost, restore_cost
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.registry import RULES
 from kho_tui.analysis.checks.rule import Rule
 from kho_tui.model.codes import CODES
+from kho_tui.model.facts import Missing
 from kho_tui.model.finding import WORST_FIRST, Finding, Severity
 from kho_tui.text import NO_TEXT, SafeText, plural
 
@@ -44,6 +45,8 @@ class Report:
     side: str
     results: tuple[Result, ...]
     cost: RestoreCost
+    named: frozenset[str] = frozenset()
+    """Codes that were asked for by name."""
 
     def of(self, answer: Answer) -> tuple[Result, ...]:
         """The results with one answer, worst first."""
@@ -63,8 +66,9 @@ class Report:
 
     @property
     def told(self) -> bool:
-        """Whether anything could be checked at all: a rule that holds, or one that is broken."""
-        return any(one.answer in (Answer.HOLDS, Answer.BROKEN) and one.code not in CODES for one in self.results)
+        """Whether anything could be checked at all: a rule, or an anomaly that was asked for by name."""
+        answered = [one.code for one in self.results if one.answer in (Answer.HOLDS, Answer.BROKEN)]
+        return any(code in self.named or code not in CODES for code in answered)
 
     @property
     def sound_for_certain(self) -> bool:
@@ -108,7 +112,8 @@ def check(evidence: Evidence, *, only: Collection[str] = (), skip: Collection[st
 
     results = [*_asked(evidence, [one for one in RULES if wanted(one.code)])]
     results += [one for one in _met(evidence.findings) if wanted(one.code)]
-    return Report(evidence.side.name, tuple(sorted(results, key=lambda one: one.code)), restore_cost(evidence))
+    results += [_unmet(code, evidence) for code in only if code in CODES and wanted(code) and code not in {one.code for one in results}]
+    return Report(evidence.side.name, tuple(sorted(results, key=lambda one: one.code)), restore_cost(evidence), frozenset(only))
 
 
 def _asked(evidence: Evidence, rules: list[Rule]) -> Iterator[Result]:
@@ -139,7 +144,18 @@ def _result(one: Rule, evidence: Evidence) -> Result:
     else:
         answer = Answer.HOLDS
     reason = found.nothing if answer is Answer.NOT_ASKED else NO_TEXT
-    return Result(one.code, one.title, worst, answer, found.count, tuple(found.cases), tuple(found.lacks), reason, one.consequence)
+    # All cases have to be of the same lesser kind for the rule's own consequence not to come into question.
+    (consequence,) = found.consequences if len(found.consequences) == 1 else (None,)
+    cases, lacks = tuple(found.cases), tuple(found.lacks)
+    return Result(one.code, one.title, worst, answer, found.count, cases, lacks, reason, consequence or one.consequence)
+
+
+def _unmet(code: str, evidence: Evidence) -> Result:
+    """An anomaly that was asked for and that decoding has not met; where there was nothing to decode that says nothing."""
+    root = evidence.side.root
+    lacks = (Lack(SUBTREES, root.reason),) if isinstance(root, Missing) and not evidence.side.subtrees_told else ()
+    answer = Answer.CANNOT_TELL if lacks else Answer.HOLDS
+    return Result(code, f"not met: {CODES[code].meaning}", CODES[code].severity, answer, 0, (), lacks, NO_TEXT, "")
 
 
 def _met(findings: tuple[Finding, ...]) -> Iterator[Result]:

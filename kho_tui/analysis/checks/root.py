@@ -6,16 +6,16 @@ from collections import Counter
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.analysis.finalizing import is_map_pending
 from kho_tui.fdt.tree import AnomalyCode
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import FdtView, Root
-from kho_tui.releases.receiver import header_fault
+from kho_tui.model.state import FdtView
+from kho_tui.releases.acceptance import header_fault
 from kho_tui.releases.table import Finalize
 from kho_tui.text import visible
 
@@ -50,8 +50,11 @@ def header(evidence: Evidence, found: Found) -> None:
         return
     strict = any(release.root != b"kho-v1" for release in evidence.releases)
     phys = None if isinstance(root.phys, Missing) else root.phys
-    fault = header_fault(root.view.blob.data, phys, strict=strict)
-    if any(one.code is AnomalyCode.HALF_BUILT for one in root.view.tree.anomalies):
+    page = found.need(root.handed, "page of the root FDT")
+    if page is None:
+        return
+    fault = header_fault(page.data, phys, strict=strict)
+    if page is root.view.blob and any(one.code is AnomalyCode.HALF_BUILT for one in root.view.tree.anomalies):
         fault = "the FDT is half-built: fdt_finish was never called"
     if fault:
         found.broken(fault, evidence.path, phys)
@@ -184,21 +187,12 @@ def memory_map(evidence: Evidence, found: Found) -> None:
         found.broken(f"preserved-memory-map has {len(found_property.data)} bytes instead of 8", evidence.path)
     elif isinstance(root.map_address, Missing):
         found.lack("preserved-memory-map", root.map_address.reason)
-    elif root.map_address == 0 and _pending(evidence, root):
+    elif root.map_address == 0 and is_map_pending(evidence.side, evidence.releases):
         found.lack("finalized memory map", "it is 0 until out/finalize is written or LUO finalizes in the reboot call")
     elif root.map_address == 0:
         found.broken("preserved-memory-map is 0", evidence.path)
     elif root.map_address % evidence.page_size:
         found.broken(f"preserved-memory-map {root.map_address:#x} is not page aligned", evidence.path, root.map_address)
-
-
-def _pending(evidence: Evidence, root: Root) -> bool:
-    """Whether a map of 0 may still be filled in."""
-    if root.format is None or root.format.tracker is not Tracker.CHUNKS or evidence.side.finalized is True:
-        return False
-    luo = evidence.named(LUO_NAME)
-    frozen = luo is not None and isinstance(luo.content, Luo) and isinstance(luo.content.sessions, SessionList)
-    return not frozen and any(release.finalize is Finalize.SERIALIZE for release in evidence.releases)
 
 
 @rule(

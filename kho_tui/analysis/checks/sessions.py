@@ -18,6 +18,7 @@ from kho_tui.model.luo import FlbList, Session
 from kho_tui.model.path import EntityPath
 from kho_tui.text import plural, visible
 
+_CUT = "; a name without an end is cut, so that nobody finds the session by it"
 _NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel: all sessions are lost"
 
 
@@ -27,7 +28,7 @@ _NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel: al
     error("6.19"),
     explanation="Names are unique, not empty (a warning in 6.19 and 7.0, which take them) and end within 64 bytes; a list of files is there"
     " exactly where files are claimed; from 7.2 on the blocks of the list hold as many as claimed.",
-    consequence=_NO_OPEN,
+    consequence=_NO_OPEN + _CUT,
     source="kho-abi.md 5.4, 5.5",
 )
 def sessions(evidence: Evidence, found: Found) -> None:
@@ -37,7 +38,7 @@ def sessions(evidence: Evidence, found: Found) -> None:
     for session in listed:
         at = session.record.place.phys
         if b"\0" not in session.record.raw("name"):
-            found.broken("its name has no NUL within 64 bytes", session.path, at)
+            found.broken("its name has no NUL within 64 bytes: the next kernel cuts it", session.path, at)
         if not session.name:
             found.broken("a session without a name", session.path, at, severity=None if checks_names else "warning")
         if session.files_at is not None and bool(session.files_at) != bool(session.count):

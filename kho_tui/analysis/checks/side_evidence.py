@@ -17,12 +17,13 @@ from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Root, Side, State, Subtree
 from kho_tui.releases.table import RELEASES, Release, release_of
-from kho_tui.text import SafeText, visible
+from kho_tui.text import NO_TEXT, SafeText, visible
 
 
 @dataclass(frozen=True, eq=False)
 class SideEvidence:
-    """``held`` is the captured memory; ``after`` the state of the kernel that took over."""
+    """``held`` is the captured memory; ``after`` the state of the kernel that took over; ``not_after``: why
+    that is of another kexec."""
 
     state: State
     side: Side
@@ -30,6 +31,7 @@ class SideEvidence:
     held: PhysicalMemory | None
     context: Context
     after: State | None = None
+    not_after: SafeText = NO_TEXT
 
     @property
     def path(self) -> EntityPath:
@@ -64,7 +66,7 @@ class SideEvidence:
     @property
     def successor(self) -> Side | None:
         """What the next kernel hands out in its turn, where it took this handover over."""
-        return None if self.after is None or "in" not in self.after.sides else self.after.sides.get("out")
+        return None if self.after is None or self.not_after or "in" not in self.after.sides else self.after.sides.get("out")
 
     @cached_property
     def releases(self) -> tuple[Release, ...]:

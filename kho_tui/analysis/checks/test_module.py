@@ -22,8 +22,9 @@ _CONTENTS = "contents of the test module's folios"
     "the test module's state is whole: magic, list, blocks, checksum",
     warning(),
     explanation="The magic; nr_folios against the list; a block of the listed order at every folio; the ones-complement sum of all contents"
-    " against csum, modulo 65535.",
-    consequence="the test module fails its restore; nothing else depends on it",
+    " against csum, modulo 65535. A folio without its block is an error.",
+    consequence="the test module fails its restore, nothing else depends on it; a folio without its block is memory that others write to, "
+    "which kernels up to 6.17 give out all the same and later ones warn of",
     source="kho-abi.md 6.2",
 )
 def test_state(evidence: Evidence, found: Found) -> None:
@@ -52,7 +53,8 @@ def test_state(evidence: Evidence, found: Found) -> None:
             found.broken(f"a folio of order {order} at {address:#x}", subtree.path.child("folios"), address)
         elif not evidence.is_block(found, address, order):
             torn += 1
-            found.broken(f"no block of order {order} begins at folio {address:#x}", subtree.path.child("folios"), address)
+            said = f"no block of order {order} begins at folio {address:#x}"
+            found.broken(said, subtree.path.child("folios"), address, severity="error")
     csum = found.need(content.csum, "csum of kho_test")
     if csum is None or torn:
         return

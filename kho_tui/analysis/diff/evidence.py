@@ -38,6 +38,11 @@ class OneHandover:
     refused: bool
     why: SafeText
 
+    @property
+    def contradicted(self) -> bool:
+        """Whether B was offered a handover, and its root FDT or where that lay is not A's."""
+        return not self.shown and any(one.holds is False for one in self.evidence if one.name != _SCRATCH)
+
 
 def handover_evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     """What speaks for ``new`` having been booted with what ``old`` was to hand over."""

@@ -59,6 +59,8 @@ def check(request: Request, wanted: CheckRequest, *, as_json: bool) -> int:
             if received is not None:
                 told = target_lines(received, checked.report.broken["error"])
                 _print(_Line("bold" if number == 0 else "", line) for number, line in enumerate(told))
+            if checked.not_after:
+                _print(iter((_Line("bold red", f"--after does not fit: {checked.not_after}"),)))
             _print(check_lines(checked.report))
     return code
 

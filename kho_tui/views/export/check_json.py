@@ -26,6 +26,7 @@ def check_json(checked: Checked, target: Compatibility | None, *, strict: bool) 
         "source": {"path": state.machine.path, "kernel": state.machine.release, "arch": state.machine.arch},
         "side": report.side,
         "after": None if checked.after is None else checked.after.machine.path,
+        "not_after": checked.not_after or None,
         "verdict": report.verdict,
         "checked": report.told,
         "strict": strict,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
 from kho_tui.analysis.loading import Loading
-from kho_tui.releases.receiver import Answer, Reception
+from kho_tui.releases.check import Answer
+from kho_tui.releases.receiver import Reception
 from kho_tui.text import visible
 from kho_tui.views.export.json_stream import Json
 from kho_tui.views.reception import OUTCOMES

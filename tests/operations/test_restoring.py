@@ -1,0 +1,80 @@
+"""What a consumer cannot restore is no "taken", whatever its subtree looks like (kho-abi.md 4, 5.7, 6.2, 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from captures import sample
+
+from kho_tui.context import Context
+from kho_tui.operations.check_state import check_state
+from kho_tui.operations.check_target import TargetRequest, check_target, exit_code, read_target
+from kho_tui.operations.fault_capture import fault_capture
+from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.releases.check import Outcome
+from kho_tui.releases.receiver import Reception
+
+PART, IGNORED, MISREAD = Outcome.PART, Outcome.IGNORED, Outcome.MISREAD
+NEW, OLD = "x86_64-7.3/2-pre", "x86_64-6.19/1-pre"
+
+
+@contextmanager
+def broken(capture: str, fault: str, folder: Path) -> Iterator[Opened]:
+    fault_capture(sample(capture), fault, folder / "broken", Context())
+    with open_state(folder / "broken", Context()) as opened:
+        yield opened
+
+
+def reception(opened: Opened) -> Reception:
+    machine = opened.state.machine
+    return check_target(
+        opened.state, read_target(TargetRequest(str(machine.release), (machine.cmdline or b"").decode()), Context())
+    ).reception
+
+
+CONSUMERS = [
+    (OLD, "test-folio-not-preserved", b"kho_test", IGNORED, "begins no preserved block"),
+    (OLD, "test-more-folios", b"kho_test", IGNORED, "begins no preserved block"),
+    (OLD, "test-magic", b"kho_test", IGNORED, "magic"),
+    (OLD, "folio-not-preserved", b"LUO", PART, "1 of 3 files cannot be restored"),
+    (OLD, "memfd-not-preserved", b"LUO", PART, "its struct at 0x72a000 is not preserved"),
+    (NEW, "folio-not-preserved", b"LUO", PART, "1 of 2 files cannot be restored"),
+    (NEW, "memfd-too-many-folios", b"LUO", PART, "do not fit"),
+    (NEW, "memfd-seals", b"LUO", PART, "seals 0x40"),
+    (NEW, "vmalloc-cycle", b"LUO", PART, "circle"),
+    (NEW, "vmalloc-hole", b"LUO", PART, "7 entries"),
+    (NEW, "vmalloc-total", b"LUO", PART, "10 pages are claimed"),
+    (NEW, "vmalloc-chunk-not-preserved", b"LUO", PART, "vmalloc area is not preserved"),
+    (NEW, "vmalloc-page-not-preserved", b"LUO", PART, "vmalloc area is not preserved"),
+    (NEW, "region-not-preserved", b"memblock", MISREAD, "oops_trace"),
+    (NEW, "region-misaligned", b"memblock", PART, "is not aligned"),
+]
+
+
+@pytest.mark.parametrize(("capture", "fault", "consumer", "outcome", "words"), CONSUMERS, ids=lambda value: str(value).replace("/", "-"))
+def test_what_is_not_preserved_is_lost_for_its_consumer(
+    capture: str, fault: str, consumer: bytes, outcome: Outcome, words: str, tmp_path: Path
+) -> None:
+    with broken(capture, fault, tmp_path) as opened:
+        got = reception(opened)
+    assert got.consumers[consumer][0] is outcome and words in got.consumers[consumer][1]
+    assert [name for name, (one, _) in got.consumers.items() if one is not Outcome.TAKEN] == [consumer]
+    assert got.outcome is (PART if outcome is IGNORED else outcome)
+
+
+@pytest.mark.parametrize("capture", [NEW, OLD, "x86_64-6.18/1-pre"])
+@pytest.mark.parametrize(("fault", "words"), [("block-in-scratch", "lies in scratch"), ("blocks-overlap", "begins inside another one")])
+def test_memory_that_is_kept_twice_or_booted_in_is_misread(capture: str, fault: str, words: str, tmp_path: Path) -> None:
+    with broken(capture, fault, tmp_path) as opened:
+        got = reception(opened)
+    assert got.outcome is MISREAD and got.deciding is not None
+    assert got.deciding.check.name == "blocks" and words in got.deciding.met
+
+
+def test_a_folio_that_is_not_preserved_is_an_error_of_the_state_too(tmp_path: Path) -> None:
+    with broken(OLD, "test-folio-not-preserved", tmp_path) as opened:
+        checked = check_state(opened, Context())
+    assert exit_code(checked, None, strict=False) == 1
