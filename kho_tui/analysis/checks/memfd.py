@@ -10,7 +10,7 @@ from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.kinds import Kind
-from kho_tui.model.facts import Missing
+from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import File, FolioArray, Memfd
 from kho_tui.text import SafeText
 
@@ -28,17 +28,21 @@ _SHOWN = 100
 )
 def memfds(evidence: Evidence, found: Found) -> None:
     """Invariant 45."""
+    for file in evidence.memfd_files(found):
+        if file.data % evidence.page_size or not evidence.is_block(found, file.data, 0):
+            found.broken(f"no preserved block of order 0 begins at its struct at {file.data:#x}", file.path, file.data)
+        if isinstance(file.content, Damaged):
+            found.broken(file.content.reason, file.path, file.data)
     for file, memfd in evidence.memfds(found):
         _struct(evidence, file, memfd, found)
     for file, memfd, folios in evidence.folios(found):
-        if len(folios.table) == memfd.nr_folios:
+        # Rows of a list that only ends early stand where they belong.
+        if len(folios.table) == memfd.nr_folios or folios.status is Status.PARTIAL:
             _folios(evidence, file, memfd, folios, found)
 
 
 def _struct(evidence: Evidence, file: File, memfd: Memfd, found: Found) -> None:
     record, at = memfd.record, memfd.record.place.phys
-    if at is not None and (at % evidence.page_size or not evidence.is_block(found, at, 0)):
-        found.broken(f"no preserved block of order 0 begins at its struct at {at:#x}", file.path, at)
     size, count, pages = record.integer("size"), memfd.nr_folios, record.integer("folios.total_pages")
     needed = -(-count * MEMFD_LUO_FOLIO_SER.size // evidence.page_size)
     if needed != pages:
@@ -84,8 +88,8 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
     behind = index[:-1] + shortest[:-1]
     broken(np.flatnonzero((index[1:] < behind) | (behind < index[:-1])) + 1, "does not come behind its predecessor")
     pages = -(-memfd.record.integer("size") // evidence.page_size)
-    # All folios are known here, so that the last of them tells how far the file reaches.
-    if len(index) and int(index[-1]) + int(longest[-1]) < pages and not len(lost):
+    # Only where all folios are known the last of them tells how far the file reaches.
+    if len(index) and len(index) == memfd.nr_folios and int(index[-1]) + int(longest[-1]) < pages and not len(lost):
         reach = int(index[-1]) + int(longest[-1])
         found.broken(f"its folios reach to page {reach}, its size is {pages} pages", file.path, memfd.record.place.phys)
 
