@@ -11,7 +11,7 @@ from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HD
 from kho_tui.decode.bitmaps import bit_runs
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
-from kho_tui.model.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
+from kho_tui.model.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs, no_runs
@@ -223,7 +223,8 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
             break
         for missing in rows[~present].tolist():
             complete = False
-            reader.findings.add(POINTER_GAP, where, f"bitmap at {int(elements.bitmap[missing]):#x} is not in this capture")
+            at = int(elements.bitmap[missing])
+            reader.unreadable(reader.absent(at), where, "bitmap of the tracker", at)
         block_shift = elements.order[rows][bitmap] + shift
         base = elements.phys_start[rows][bitmap]
         wraps = (bit + length).astype(np.uint64) > (~base >> block_shift)

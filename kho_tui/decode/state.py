@@ -31,7 +31,8 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
     findings = Findings()
     found = search_memory(sources.memory, context) if sources.memory is not None else FoundInMemory()
     platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources), overrides, context, findings)
-    reader = Reader(sources.memory, platform, context, findings)
+    host = decode_host(sources, platform)
+    reader = Reader(sources.memory, platform, context, findings, host=host)
     scratch = decode_scratch(reader, sources)
     release = release_of(sources.release)
     sides = {source.name: _side(reader, source) for source in side_sources(reader, sources, found, release)}
@@ -42,7 +43,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(
         _machine(sources, platform, reasons),
-        decode_host(sources, platform),
+        host,
         scratch,
         sides,
         tuple(LogLine(e.kind, e.side, e.time, e.text) for e in sources.evidence),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 from kho_tui.model.facts import Missing, Unavailable
 from kho_tui.text import NO_TEXT, SafeText
@@ -19,7 +23,11 @@ class MemoryRange:
     node: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+U64s = npt.NDArray[np.uint64]
+_LAST_ADDRESS = 2**64 - 1
+
+
+@dataclass(frozen=True)
 class Host:
     """``ram`` and ``kernel`` from /proc/iomem, ``nodes`` from memblock or zoneinfo.
 
@@ -43,3 +51,22 @@ class Host:
     def whole_ram(self) -> tuple[MemoryRange, ...] | Missing:
         """All RAM; Unavailable where only some of it could be read."""
         return self.ram if isinstance(self.ram, Missing) else self.bounded or self.ram
+
+    def surely_no_ram(self, addresses: U64s) -> npt.NDArray[np.bool_]:
+        """Which addresses are outside of all RAM, of the shape of ``addresses``; none where not all RAM is known."""
+        if self._spans is None:
+            return np.zeros(len(addresses), np.bool_)
+        start, end = self._spans
+        at = np.searchsorted(start, addresses, side="right")
+        found: npt.NDArray[np.bool_] = (at == 0) | (addresses >= end[np.maximum(at, 1) - 1])
+        return found
+
+    @cached_property
+    def _spans(self) -> tuple[U64s, U64s] | None:
+        """Where each range of RAM begins, ascending, and the highest end up to it."""
+        ram = self.whole_ram
+        if isinstance(ram, Missing) or not ram:
+            return None
+        spans = sorted((one.start, min(one.start + one.size, _LAST_ADDRESS)) for one in ram)
+        start, end = (np.array(column, np.uint64) for column in zip(*spans, strict=True))
+        return start, np.maximum.accumulate(end)

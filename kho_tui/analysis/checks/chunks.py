@@ -69,6 +69,8 @@ def chain(evidence: Evidence, found: Found) -> None:
         found.broken(f"the chunk at {_at(last):#x} leads back to {behind:#x}: the chain never ends", where, _at(last))
     elif behind % evidence.page_size:
         found.broken(f"the chunk at {_at(last):#x} leads to {behind:#x}, which is not page aligned", where, _at(last))
+    elif evidence.no_ram(behind) and behind:
+        found.broken(f"the chunk at {_at(last):#x} leads to {behind:#x}, which is no RAM", where, _at(last))
     elif behind:
         found.lack(TRACKER, f"the chunk at {behind:#x} could not be read")
 
@@ -194,7 +196,8 @@ def _element(evidence: Evidence, some: _Elements, row: int, wrong: str) -> Case:
     "KHO016",
     "every element has a bitmap of its own, aligned to its size",
     error(until=_UNTIL),
-    explanation="The bitmap pointer is not 0, aligned to 512 bytes (6.16, 6.17) or to a page (6.18 on), and no two elements share it.",
+    explanation="The bitmap pointer is not 0, leads to RAM, is aligned to 512 bytes (6.16, 6.17) or to a page (6.18 on), and no two "
+    "elements share it.",
     consequence=_LOST,
     source="kho-abi.md 3.1",
 )
@@ -205,10 +208,10 @@ def bitmaps(evidence: Evidence, found: Found) -> None:
         return
     some = _elements(listed)
     size = _written_bytes(evidence, listed)
-    bad = np.flatnonzero((some.bitmap == 0) | (some.bitmap % np.uint64(size) != 0))
+    bad = np.flatnonzero((some.bitmap % np.uint64(size) != 0) | (some.bitmap == 0) | evidence.state.host.surely_no_ram(some.bitmap))
 
     def crooked(row: int) -> Case:
-        said = f"element {row} has its bitmap at {int(some.bitmap[row]):#x}: 0, or not aligned to {size} bytes"
+        said = f"element {row} has its bitmap at {int(some.bitmap[row]):#x}: 0, no RAM, or not aligned to {size} bytes"
         return Case(SafeText(said), evidence.tracker_path.child("chunks"), int(some.at[row]))
 
     found.broken_rows(bad.tolist()[:100], len(bad), crooked)

@@ -153,7 +153,7 @@ def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
 
 def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
     """The block at which reading a chain ended: damaged, or not at hand and perhaps not even preserved."""
-    if chain.status is Status.DAMAGED:
+    if chain.status is Status.DAMAGED or evidence.no_ram(at):
         found.broken(f"{chain.what}: no block at {at:#x}: {chain.reason}", chain.path, at)
         return
     if not evidence.is_block(found, at, 0):

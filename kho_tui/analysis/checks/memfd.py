@@ -81,6 +81,7 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
     lost = np.flatnonzero((low < 0) & ~empty)
     if len(lost) and isinstance(evidence.whole, Missing):
         found.lack(TRACKER, evidence.whole.reason)
+        broken(lost[evidence.state.host.surely_no_ram(start[lost])], "is no RAM")
         return
     broken(lost, "begins no preserved block")
     # Where blocks overlap a folio may be of two lengths: each check takes the one that speaks for the state.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import SUBTREES, Found
 from kho_tui.analysis.memory_map import MemoryMap
@@ -50,6 +52,10 @@ class SideEvidence:
     def page_shift(self) -> int:
         """log2 of the page size."""
         return self.state.machine.platform.page_shift
+
+    def no_ram(self, address: int) -> bool:
+        """Whether an address is certainly outside of all RAM."""
+        return not 0 <= address < 2**64 or bool(self.state.host.surely_no_ram(np.array([address], np.uint64))[0])
 
     @property
     def max_order(self) -> int:

@@ -144,7 +144,7 @@ def kept(evidence: Evidence, found: Found) -> None:
             lost = np.flatnonzero(~evidence.index.begins(addresses, order))
             if len(lost) and isinstance(evidence.whole, Missing):
                 found.lack(TRACKER, evidence.whole.reason)
-                continue
+                lost = lost[evidence.state.host.surely_no_ram(addresses[lost])]
             for row in lost.tolist()[:100]:
                 at = int(addresses[row])
                 found.broken(f"no block of order {order} begins at {what} {row} at {at:#x}", area.path, at)
