@@ -50,6 +50,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
         findings.all(),
         SafeText("") if sides else sources.absent,
         from_manifest(sources.manifest),
+        log_from_boot=sources.log_from_boot,
     )
 
 

@@ -220,6 +220,8 @@ class State:
     """Of a simulated state: where a real kernel would show something else."""
     left_out: frozenset[str] = frozenset()
     """Sides that are there and were not asked for."""
+    log_from_boot: bool = False
+    """Whether the kernel log is there from its first line on: only then it means something that ``log`` has no line of a kind."""
 
     def only(self, side: str) -> State:
         """The same state with one side, and the findings that speak of it or of the whole."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.analysis.checks.answer import Found
+from kho_tui.analysis.checks.counted import Counted, earlier
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.layout.struct import Record
@@ -11,13 +14,16 @@ from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import Side
 from kho_tui.text import SafeText, visible
 
+_EXEC_FROM = re.compile(rb"\(count (\d{1,10})\)")
+
 
 @rule(
     "KHO036",
     "kexec-metadata is whole, of version 1, and counts one more than the kernel before",
     warning("7.1"),
     explanation="blob-size 73, version 1, a NUL within the 65 bytes of previous_release, which is the running kernel, kexec_count of at "
-    "least 1 and one more than that of the incoming side. With --after, the next kernel's is one more again.",
+    "least 1 and one more than that of the incoming side, or of the log's 'exec from'; 1 where the log shows that the boot was cold. "
+    "With --after, the next kernel's is one more again.",
     consequence="the next kernel ignores it: the count starts anew and the release before is not known",
     source="kho-abi.md 6.3",
 )
@@ -44,11 +50,12 @@ def metadata(evidence: Evidence, found: Found) -> None:
     running = evidence.state.machine.release
     if evidence.side.name == "out" and running is not None and record.text("previous_release") != running.encode():
         found.broken(f"previous_release is {visible(record.text('previous_release'))}, {visible(running)} is running", subtree.path, at)
+    counted = Counted("kexec_count", KEXEC_METADATA_NAME, lambda side: _count(evidence, side), "exec-from", _EXEC_FROM)
+    before = earlier(evidence, counted, found)
+    if before is not None and count != before + 1:
+        found.broken(f"kexec_count is {count}, the one of the boot before {before}", subtree.path, at)
     if evidence.side.name == "out":
-        before = _count(evidence, evidence.state.sides.get("in"))
         following = _count(evidence, evidence.successor)
-        if before is not None and count != before + 1:
-            found.broken(f"kexec_count is {count}, the incoming one {before}", subtree.path, at)
         if following is not None and following != count + 1:
             found.broken(f"kexec_count is {count}, the next kernel hands out {following}", subtree.path, at)
 
