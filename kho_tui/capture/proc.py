@@ -63,6 +63,14 @@ class MemblockRange:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressLines:
+    """A column of addresses or sizes. ``cut``: the file ends within a line."""
+
+    values: tuple[int, ...]
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRange:
     """Physical memory of a NUMA node: ``size`` bytes from ``start``."""
 
@@ -245,14 +253,20 @@ def _memblock_line(line: bytes) -> MemblockRange | None:
     return MemblockRange(int(match[1]), start, end - start + 1, node, match[5] or b"") if end >= start else None
 
 
-def parse_addresses(data: bytes) -> tuple[int, ...] | Missing:
-    """out/scratch_phys or out/scratch_len: one ``0x...`` a line. One bad line spoils the file, for the lines of the two belong together."""
+def parse_addresses(data: bytes) -> AddressLines | Missing:
+    """out/scratch_phys or out/scratch_len: one ``0x...`` a line. One bad line spoils the file, for the lines of the two belong together.
+
+    A last line without its newline, which the kernel writes after each, is left out: digits of it may be missing.
+    """
     values: list[int] = []
+    cut = not data.endswith(b"\n")
+    if cut:
+        data = data[: data.rfind(b"\n") + 1]
     for line in _lines(data):
         if re.fullmatch(rb"0x[0-9a-fA-F]{1,16}", line.strip()) is None:
             return Damaged(SafeText(f"line {len(values) + 1} is no 0x... number"))
         values.append(int(line, 16))
-    return tuple(values) if values else Damaged(SafeText("the file is empty"))
+    return AddressLines(tuple(values), cut) if values else Damaged(SafeText("its only line is cut short" if cut else "the file is empty"))
 
 
 def parse_finalize(data: bytes) -> bool | Missing:

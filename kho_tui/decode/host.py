@@ -8,12 +8,10 @@ from kho_tui.capture.proc import IomemEntry
 from kho_tui.capture.sources import Sources
 from kho_tui.layout.platform import Platform
 from kho_tui.model.facts import Missing, Unavailable
-from kho_tui.model.host import Host, MemoryRange
+from kho_tui.model.host import SYSTEM_RAM, Host, MemoryRange
 from kho_tui.text import SafeText, join_safe, visible
 
-_RAM = b"System RAM"
-_ADDED_RAM = b"System RAM ("
-"""Begins the name of memory that a driver added: (kmem), (virtio_mem)."""
+_RAM = SYSTEM_RAM.encode()
 _KERNEL = b"Kernel "
 _MEMINFO_UNIT = 1024
 
@@ -23,7 +21,7 @@ def decode_host(sources: Sources, platform: Platform) -> Host:
     nodes = tuple(MemoryRange(n.start, n.size, SafeText(f"node {n.node}"), n.node) for n in sources.node_ranges(platform.page_size))
     meminfo = sources.meminfo
     return Host(
-        _ranges(sources.iomem, lambda entry: entry.name == _RAM or entry.name.startswith(_ADDED_RAM)),
+        _ranges(sources.iomem, lambda entry: entry.name == _RAM or entry.name.startswith(_RAM + b" (")),
         _ranges(sources.iomem, lambda entry: entry.name.startswith(_KERNEL)),
         nodes,
         meminfo if isinstance(meminfo, Missing) else {name: value * _MEMINFO_UNIT for name, value in meminfo.items()},

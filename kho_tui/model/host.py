@@ -25,6 +25,8 @@ class MemoryRange:
 
 U64s = npt.NDArray[np.uint64]
 _LAST_ADDRESS = 2**64 - 1
+SYSTEM_RAM = "System RAM"
+"""Name of the memory in /proc/iomem that is there since boot. That of memory that a driver added goes on: (kmem), (virtio_mem)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,20 @@ class Host:
     def whole_ram(self) -> tuple[MemoryRange, ...] | Missing:
         """All RAM; Unavailable where only some of it could be read."""
         return self.ram if isinstance(self.ram, Missing) else self.bounded or self.ram
+
+    @cached_property
+    def boot_nodes(self) -> frozenset[int]:
+        """The nodes that have memory since boot: those where all of it was added by a driver later are none."""
+        ram = self.whole_ram
+        nodes = [one for one in self.nodes if one.node is not None]
+        if isinstance(ram, Missing):
+            return frozenset(one.node for one in nodes if one.node is not None)
+        first = [one for one in ram if one.name == SYSTEM_RAM]
+        return frozenset(
+            one.node
+            for one in nodes
+            if one.node is not None and any(one.start < part.start + part.size and part.start < one.start + one.size for part in first)
+        )
 
     def surely_no_ram(self, addresses: U64s) -> npt.NDArray[np.bool_]:
         """Which addresses are outside of all RAM, of the shape of ``addresses``; none where not all RAM is known."""

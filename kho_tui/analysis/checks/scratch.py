@@ -55,10 +55,10 @@ def shape(evidence: Evidence, found: Found) -> None:
             found.broken(f"{area.kind} begins at {area.start:#x}: not aligned to {human_size(align)}", path, area.start)
         if area.size % align and (rounded or number >= FIRST_NODE_ENTRY):
             found.broken(f"{area.kind} has {area.size:#x} bytes: no multiple of {human_size(align)}", path, area.start)
-    nodes = {one.node for one in evidence.state.host.nodes}
+    nodes = evidence.state.host.boot_nodes
     if not nodes:
         found.lack("zoneinfo or memblock", "nothing in this capture tells how many nodes there are")
-    elif len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes):
+    elif not scratch.reason and len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes):
         found.broken(f"{len(scratch.areas)} areas where {len(nodes)} nodes ask for {FIRST_NODE_ENTRY + len(nodes)}", _WHERE)
 
 
