@@ -90,13 +90,17 @@ class ReserveMem:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """The kernel's command line and what of it matters here. None: the parameter is not on it; the last one counts."""
+    """The kernel's command line and what of it matters here. None: the parameter is not on it; the last one counts.
+
+    ``whole``: it ends with the newline that the kernel writes behind it.
+    """
 
     text: bytes
     kho: bytes | None
     kho_scratch: bytes | None
     liveupdate: bytes | None
     reserve_mem: tuple[ReserveMem, ...]
+    whole: bool = True
 
 
 def parse_iomem(data: bytes) -> Lines[IomemEntry] | Missing:
@@ -165,7 +169,7 @@ def parse_meminfo(data: bytes) -> Mapping[str, int] | Missing:
 
 def parse_version(data: bytes) -> str | None:
     """The release in /proc/version ("7.3.4")."""
-    match = re.match(rb"Linux version ([!-~]{1,128})(?:\s|$)", data)
+    match = re.match(rb"Linux version ([!-~]{1,128})\s", data)
     return match[1].decode("ascii") if match else None
 
 
@@ -185,7 +189,7 @@ def parse_cmdline(data: bytes) -> CommandLine:
             size, _, rest = value.partition(b":")
             align, _, region = rest.partition(b":")
             reserved.append(ReserveMem(parse_memory_size(size), parse_memory_size(align), region))
-    return CommandLine(text, last.get(b"kho"), last.get(b"kho_scratch"), last.get(b"liveupdate"), tuple(reserved))
+    return CommandLine(text, last.get(b"kho"), last.get(b"kho_scratch"), last.get(b"liveupdate"), tuple(reserved), data.endswith(b"\n"))
 
 
 _SIZE = re.compile(rb"(0[xX][0-9a-fA-F]{1,16}|\d{1,20})([kKmMgGtTpPeE]?)")
@@ -294,8 +298,9 @@ def _lines(data: bytes) -> Iterator[bytes]:
 
 def _parse_lines(data: bytes, parse: Callable[[bytes], T | None], what: str) -> Lines[T] | Missing:
     rows: list[T] = []
-    skipped = 0
-    for line in _lines(data):
+    # The kernel ends every line. What stands in one that was cut off may read well and say something else.
+    skipped = 0 if data.endswith(b"\n") else 1
+    for line in _lines(data[: data.rfind(b"\n") + 1]):
         row = parse(line)
         if row is None:
             skipped += 1

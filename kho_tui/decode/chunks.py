@@ -75,7 +75,7 @@ def decode_chunks(reader: Reader, address: int, where: EntityPath, clues: ChunkC
     others: tuple[Reading, ...] = ()
     if why is not None:
         others = _other_reading(reader, elements, runs, small, where)
-        if others and clues.root is not None and others[0].runs.covers(clues.root, 0) and not runs.covers(clues.root, 0):
+        if others and complete and clues.root is not None and others[0].runs.covers(clues.root, 0) and not runs.covers(clues.root, 0):
             why = _Ground("so the root FDT's own page is kept", settled=True)
             chosen_bytes, other_bytes = others[0].bitmap_bytes, chosen_bytes
             other_runs = runs

@@ -89,7 +89,8 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
 
 
 def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...]) -> Machine:
-    cmdline = None if isinstance(sources.cmdline, Missing) else sources.cmdline.text
+    cmdline, whole = (None, True) if isinstance(sources.cmdline, Missing) else (sources.cmdline.text, sources.cmdline.whole)
     files = tuple(FileUse(f.path, f.size, SafeText(f.gave), f.note) for f in sources.files)
     boot = () if sources.boot is None else sources.boot.records
-    return Machine(visible(sources.path), sources.kind, sources.release, sources.arch, platform, reasons, cmdline, files, boot)
+    path, cut = visible(sources.path), SafeText("" if sources.memory is None else sources.memory.cut)
+    return Machine(path, sources.kind, sources.release, sources.arch, platform, reasons, cmdline, files, boot, whole, cut)

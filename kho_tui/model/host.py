@@ -33,7 +33,7 @@ SYSTEM_RAM = "System RAM"
 class Host:
     """``ram`` and ``kernel`` from /proc/iomem, ``nodes`` from memblock or zoneinfo.
 
-    ``iomem_bound``: why ``ram`` and ``kernel`` are only part of what there is, empty where they are all.
+    ``iomem_bound``: why ``ram`` and ``kernel`` are only part of what there is, empty where they are all; ``nodes_bound`` likewise.
     ``meminfo`` holds bytes by the names of /proc/meminfo, ``free_cma`` the free CMA pages of each node in bytes (zoneinfo nr_free_cma).
     """
 
@@ -43,6 +43,7 @@ class Host:
     meminfo: Mapping[str, int] | Missing
     free_cma: Mapping[int, int] | Missing
     iomem_bound: SafeText = NO_TEXT
+    nodes_bound: SafeText = NO_TEXT
 
     @property
     def bounded(self) -> Unavailable | None:

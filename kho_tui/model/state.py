@@ -19,7 +19,7 @@ from kho_tui.model.luo import Luo, VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,10 @@ class Machine:
     files: tuple[FileUse, ...]
     boot: tuple[Record, ...]
     """The boot record: where this boot was told to find its root FDT and scratch table (setup_data, or properties of /chosen)."""
+    cmdline_whole: bool = True
+    """False: the end of ``cmdline`` may be cut off."""
+    memory_cut: SafeText = NO_TEXT
+    """Why some of the memory that was captured is lost, empty where nothing shows that."""
 
     @property
     def elf_machine(self) -> ElfMachine:

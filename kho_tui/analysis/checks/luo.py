@@ -45,7 +45,9 @@ def version(evidence: Evidence, found: Found) -> None:
         return
     root = evidence.side.root
     if subtree.compatible is None:
-        if subtree.status is Status.DAMAGED or subtree.status is Status.UNKNOWN:
+        if subtree.fdt is not None and subtree.fdt.tree.truncated:
+            found.lack("version of LUO", "only part of its FDT is in this capture")
+        elif subtree.status is Status.DAMAGED or subtree.status is Status.UNKNOWN:
             found.broken(f"no version: {subtree.reason}", subtree.path)
         else:
             found.lack("version of LUO", subtree.reason)

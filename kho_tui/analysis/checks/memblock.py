@@ -114,7 +114,9 @@ def asked_again(evidence: Evidence, found: Found) -> None:
             continue
         start, size = handed[region.name]
         wanted = asked.get(region.name)
-        if wanted is None:
+        if wanted is None and not state.machine.cmdline_whole:
+            found.lack("command line", "its end may be cut off")
+        elif wanted is None:
             found.broken("no reserve_mem= asks for it again", region.path, start)
         elif wanted.size != size:
             found.broken(f"it has {size:#x} bytes, {wanted.size:#x} are asked for", region.path, start)

@@ -58,6 +58,8 @@ def shape(evidence: Evidence, found: Found) -> None:
     nodes = evidence.state.host.boot_nodes
     if not nodes:
         found.lack("zoneinfo or memblock", "nothing in this capture tells how many nodes there are")
+    elif evidence.state.host.nodes_bound:
+        found.lack("zoneinfo or memblock", evidence.state.host.nodes_bound)
     elif not scratch.reason and len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes):
         found.broken(f"{len(scratch.areas)} areas where {len(nodes)} nodes ask for {FIRST_NODE_ENTRY + len(nodes)}", _WHERE)
 
