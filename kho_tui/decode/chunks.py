@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES
+from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES, bitmap_spans
 from kho_tui.decode.bitmaps import bit_runs
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
@@ -178,8 +178,7 @@ def _elements(chunks: list[Chunk]) -> _Elements:
 def _bitmap_size(elements: _Elements, page_size: int, clues: ChunkClues) -> tuple[bool, _Ground | None]:
     """Whether bitmaps are the small ones of 6.16/6.17, and, where structure does not settle it, on what ground that is said."""
     page = np.uint64(page_size)
-    shift = elements.order + np.uint64(page_size.bit_length() - 1)
-    page_span = np.uint64(page_size * 8) << shift
+    page_span = bitmap_spans(page_size, elements.order, page_size.bit_length() - 1)
     neighbours = (elements.order[1:] == elements.order[:-1]) & (elements.phys_start[1:] > elements.phys_start[:-1])
     close = neighbours & ((elements.phys_start[1:] - elements.phys_start[:-1]) < page_span[1:])
     if bool((elements.bitmap % page != 0).any()) or bool((elements.phys_start % page_span != 0).any()) or bool(close.any()):

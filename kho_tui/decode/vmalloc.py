@@ -71,6 +71,8 @@ def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, ord
 
 def area_pages(area: VmallocArea, page_size: int, count: int) -> npt.NDArray[np.uint64]:
     """Physical addresses of the first ``count`` base pages of the area in virtual order, u64 of shape (n,); fewer where it lists fewer."""
+    if area.order > _MAX_ORDER:
+        return np.empty(0, np.uint64)
     heads = [chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks]
     entries = np.concatenate(heads) if heads else np.empty(0, np.uint64)
     count = min(count, area.total_pages, len(entries) << area.order)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES
+from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES, bitmap_spans
 from kho_tui.abi.root import Tracker
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.abi.vmalloc import KHO_VMALLOC
@@ -115,10 +115,6 @@ class _Elements:
     order: U64s
     at: U64s
 
-    def span(self, bitmap_bytes: int, page_shift: int) -> U64s:
-        """Bytes that each one's bitmap speaks of."""
-        return np.uint64(bitmap_bytes * 8) << (self.order + np.uint64(page_shift))
-
 
 def _elements(listed: ChunkList) -> _Elements:
     """The elements of the chunks that do not claim more than they hold: which of those are real nobody knows."""
@@ -148,7 +144,7 @@ def misaligned(evidence: Evidence) -> Missing | None:
     if not isinstance(kept, PreservedMap) or not isinstance(kept.structure, ChunkList):
         return None
     some = _elements(kept.structure)
-    wrong = some.phys_start % some.span(_written_bytes(evidence, kept.structure), evidence.page_shift) != 0
+    wrong = some.phys_start % bitmap_spans(_written_bytes(evidence, kept.structure), some.order, evidence.page_shift) != 0
     return Damaged(SafeText("elements of the tracker stand for memory that they cannot (KHO015)")) if wrong.any() else None
 
 
@@ -167,7 +163,7 @@ def elements(evidence: Evidence, found: Found) -> None:
     if listed is None:
         return
     some = _elements(listed)
-    span = some.span(_written_bytes(evidence, listed), evidence.page_shift)
+    span = bitmap_spans(_written_bytes(evidence, listed), some.order, evidence.page_shift)
     crooked = np.flatnonzero(some.phys_start % span != 0)
     found.broken_rows(crooked.tolist()[:100], len(crooked), lambda row: _element(evidence, some, row, "is not a multiple of its span"))
     same = some.order[1:] == some.order[:-1]

@@ -12,9 +12,10 @@ from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.kinds import Kind
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import File, FolioArray, Memfd
-from kho_tui.text import SafeText
+from kho_tui.text import SafeText, plural
 
 _SHOWN = 100
+_SIGN_BIT = 63
 
 
 @rule(
@@ -22,7 +23,8 @@ _SHOWN = 100
     "a memfd's struct and folios are preserved and make up the file",
     error("6.19"),
     explanation="The struct is preserved; nr_folios entries fill the pages of their array; each has both flags, a preserved block that "
-    "begins at it, and an index that ascends by whole folios; together they reach over size; seals are known ones, flags 0.",
+    "begins at it, and an index that ascends by whole folios and lies within size; together they reach over size; seals are known ones, "
+    "flags 0. A negative pos is a warning.",
     consequence="the next kernel checks none of this but the blocks: the file is lost, or has other contents",
     source="kho-abi.md 5.7",
 )
@@ -49,6 +51,8 @@ def _struct(evidence: Evidence, file: File, memfd: Memfd, found: Found) -> None:
         found.broken(f"{count} folios need {needed} pages, their array has {pages}", file.path, at)
     if bool(size) != bool(count):
         found.broken(f"{size} bytes and {count} folios", file.path, at, severity=None if size else "warning")
+    if record.integer("pos") >> _SIGN_BIT:
+        found.broken(f"its position {record.integer('pos'):#x} is negative", file.path, at, severity="warning")
     if memfd.format.has_seals and record.integer("seals") & ~ALL_SEALS:
         found.broken(f"seals {record.integer('seals'):#x}: more than {ALL_SEALS:#x}", file.path, at)
     if memfd.format.has_seals and record.integer("flags"):
@@ -89,6 +93,7 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
     behind = index[:-1] + shortest[:-1]
     broken(np.flatnonzero((index[1:] < behind) | (behind < index[:-1])) + 1, "does not come behind its predecessor")
     pages = -(-memfd.record.integer("size") // evidence.page_size)
+    broken(np.flatnonzero(index >= np.uint64(min(pages, 2**64 - 1))), f"lies behind the end of the file, which has {plural(pages, 'page')}")
     # Only where all folios are known the last of them tells how far the file reaches.
     if len(index) and len(index) == memfd.nr_folios and int(index[-1]) + int(longest[-1]) < pages and not len(lost):
         reach = int(index[-1]) + int(longest[-1])

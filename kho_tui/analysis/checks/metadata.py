@@ -31,6 +31,8 @@ def metadata(evidence: Evidence, found: Found) -> None:
     """Invariant 36."""
     subtree = evidence.subtree(KEXEC_METADATA_NAME, found)
     if subtree is None:
+        if evidence.side.subtrees_told and not evidence.root_damaged and not isinstance(evidence.side.root, Missing):
+            found.broken("there is none, yet KHO is off in a kernel that cannot make it", evidence.path)
         return
     record = _record(evidence, evidence.side)
     size = found.need(subtree.size, f"blob-size of {subtree.path}")
