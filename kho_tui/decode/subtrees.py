@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kho_tui.abi.luo import LUO_NAME, LUO_SER
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.decode.fdts import is_fdt, report_fdt, view_fdt
@@ -14,9 +14,9 @@ from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
 from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.header import FDT_HEADER
-from kho_tui.layout.place import Blob
-from kho_tui.layout.struct import FieldValue
-from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, STALE_LOOKS_WHOLE
+from kho_tui.layout.place import Blob, Origin
+from kho_tui.layout.struct import FieldValue, Layout
+from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCE_PROBLEM, SOURCES_DIFFER, STALE_LOOKS_WHOLE
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Content, FdtView, RawContent, Subtree
@@ -140,6 +140,10 @@ def _known_content(
     reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust
 ) -> Content | Missing:
     name, claimed = source.name, known(source.size)
+    cut = _cut(source, blob, KHO_KEXEC_METADATA if name == KEXEC_METADATA_NAME else LUO_SER)
+    if cut is not None and (name == KEXEC_METADATA_NAME or (name == LUO_NAME and is_luo_struct(blob.data))):
+        reader.findings.add(SOURCE_PROBLEM, where, f"{visible(blob.place.source)}: {cut.reason}")
+        return cut
     if name == KEXEC_METADATA_NAME:
         return decode_metadata(reader, blob, where)
     if name == LUO_NAME and is_luo_struct(blob.data):
@@ -158,3 +162,11 @@ def _known_content(
     if name == MEMBLOCK_NAME:
         return decode_memblock(reader, fdt.tree, blob.place, where)
     return decode_test(reader, fdt.tree, blob.place, where, trust.behind)
+
+
+def _cut(source: SubtreeSource, blob: Blob, layout: Layout) -> Missing | None:
+    """Why a struct is too short where it is the file of debugfs that ends early: nothing says that the kernel's blob is so short."""
+    told = known(source.size) if source.in_root else None
+    if blob.place.origin is not Origin.DEBUGFS or len(blob.data) >= layout.size or told == len(blob.data):
+        return None
+    return Unavailable(SafeText(f"only {len(blob.data)} of its {layout.size} bytes are in this capture"))

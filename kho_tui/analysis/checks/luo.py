@@ -107,7 +107,9 @@ def whole_root(evidence: Evidence, found: Found) -> None:
     root = None if subtree.fdt is None else subtree.fdt.tree.root
     if root is None:
         size = subtree.size if isinstance(subtree.size, int) else len(subtree.blob.data)
-        if size < LUO_SER.size:
+        if size < LUO_SER.size and not subtree.in_root:
+            found.lack("blob of LUO", subtree.reason)
+        elif size < LUO_SER.size:
             found.broken(f"{size} bytes where the struct has {LUO_SER.size}", subtree.path, subtree.blob.place.phys)
         return
     if subtree.compatible not in _ROOTS_OF:

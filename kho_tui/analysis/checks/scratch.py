@@ -20,6 +20,7 @@ from kho_tui.text import human_size
 
 _WHERE = EntityPath(("scratch",))
 _BOOT = EntityPath(("machine", "boot"))
+_HALF = "this boot took a handover, so it was told of both; the capture has one of them"
 
 
 def _table(evidence: Evidence, found: Found) -> Scratch | None:
@@ -162,7 +163,7 @@ def passed_table(evidence: Evidence, found: Found) -> None:
     if passed is None:
         return
     if passed.table is None:
-        found.broken("only the root FDT was passed, no table", _BOOT)
+        found.lack("passed scratch table", _HALF)
         return
     address, size = passed.table
     if address % TABLE_ALIGNMENT:
@@ -192,7 +193,7 @@ def passed_fdt(evidence: Evidence, found: Found) -> None:
     if passed is None:
         return
     if passed.fdt is None:
-        found.broken("only the scratch table was passed, no root FDT: the kernel ignores it", _BOOT)
+        found.lack("passed root FDT", _HALF)
         return
     address, size = passed.fdt
     if size != evidence.page_size:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from altered import altered
-from captures import copy_of, sample
+from captures import SHARED, copy_of, sample
 
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.context import Context
@@ -72,3 +72,29 @@ def test_a_table_of_nodes_that_is_cut_between_two_of_them_is_not_taken_for_all(t
     zones.write_bytes(zones.read_bytes().partition(b"Node 1, zone")[0])
     (found,) = [one for one in checked(tmp_path / "copy").report.results if one.code == "KHO027"]
     assert found.answer is Answer.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("file", "side"), [("out/sub_fdts/kexec-metadata", "out"), ("in/sub_fdts/kexec-metadata", "in"), ("out/sub_fdts/LUO", "out")]
+)
+def test_a_struct_of_debugfs_that_is_cut_short_is_no_fault_of_the_state(file: str, side: str, tmp_path: Path) -> None:
+    """No root tells how long the kernel's own is: the outgoing one of a kernel that booted through KHO is in memory only."""
+    name = "x86_64-7.3/1-post"
+    copy_of(sample(name), tmp_path / "copy")
+    whole = (sample(name) / "kho" / file).read_bytes()
+    for at in (8, 12, len(whole) - 1):
+        (tmp_path / "copy/kho" / file).write_bytes(whole[:at])
+        with open_state(tmp_path / "copy", Context()) as opened:
+            assert blamed(check_state(opened, Context(), side=side)) == {}, at
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the captures of ../shared")
+def test_half_of_what_a_boot_was_told_is_no_fault_of_the_state(tmp_path: Path) -> None:
+    copy_of(SHARED / "arm64-64k-7.3/1-post", tmp_path / "copy")
+    for name in ("linux,kho-fdt", "linux,kho-scratch"):
+        path = tmp_path / "copy/dt-chosen" / name
+        data = path.read_bytes()
+        path.unlink()
+        with open_state(tmp_path / "copy", Context()) as opened:
+            assert blamed(check_state(opened, Context(), side="in")) == {}
+        path.write_bytes(data)
