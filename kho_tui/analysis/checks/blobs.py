@@ -11,7 +11,7 @@ from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.decode.fdts import is_fdt
 from kho_tui.decode.luo import is_luo_struct
 from kho_tui.layout.place import Blob
-from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.facts import Missing, Status, Unavailable, known
 from kho_tui.model.state import Subtree
 
 _FDTS = frozenset({MEMBLOCK_NAME, KHO_TEST_NAME})
@@ -73,7 +73,9 @@ def is_an_fdt(evidence: Evidence, found: Found) -> None:
         blob = found.need(subtree.blob, f"blob of {subtree.path}")
         if blob is None:
             continue
-        if not is_fdt(blob) and (subtree.name in _FDTS or (subtree.name == LUO_NAME and not is_luo_struct(blob.data))):
+        if isinstance(subtree.content, Unavailable):
+            found.lack(f"blob of {subtree.path}", subtree.reason)
+        elif not is_fdt(blob) and (subtree.name in _FDTS or (subtree.name == LUO_NAME and not is_luo_struct(blob.data))):
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys, severity="error")
         elif not is_fdt(blob) and not form.has_size and form.released:
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys)

@@ -98,3 +98,18 @@ def test_half_of_what_a_boot_was_told_is_no_fault_of_the_state(tmp_path: Path) -
         with open_state(tmp_path / "copy", Context()) as opened:
             assert blamed(check_state(opened, Context(), side="in")) == {}
         path.write_bytes(data)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the captures of ../shared")
+@pytest.mark.parametrize("name", ["x86_64-6.18/2-pre", "x86_64-7.3/2-pre", "arm64-64k-7.3/2-pre"])
+def test_an_fdt_of_debugfs_that_is_cut_anywhere_is_no_fault_of_the_state(name: str, tmp_path: Path) -> None:
+    copy_of(SHARED / name, tmp_path / "copy")
+    for file in sorted((tmp_path / "copy/kho/in").rglob("*")):
+        whole = file.read_bytes() if file.is_file() else b""
+        for at in range(0, len(whole), 7):
+            file.write_bytes(whole[:at])
+            with open_state(tmp_path / "copy", Context()) as opened:
+                if "in" in opened.state.sides:
+                    assert blamed(check_state(opened, Context(), side="in")) == {}, (file.name, at)
+        if whole:
+            file.write_bytes(whole)
