@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kho_tui.layout.struct import Layout, Unit, u32, u64
-from kho_tui.layout.table import PageArray
+from kho_tui.layout.table import PageArray, U64s
 
 SOURCE = "kernel/kexec_handover.c 6.16-6.18, kernel/liveupdate/kexec_handover.c 6.19-7.0"
 
@@ -37,3 +39,10 @@ SMALL_BITMAP_BYTES = 512
 def bitmap_span(bitmap_bytes: int, order: int, page_shift: int) -> int:
     """Bytes of memory that one bitmap speaks of."""
     return (bitmap_bytes * 8) << (order + page_shift)
+
+
+def bitmap_spans(bitmap_bytes: int, orders: U64s, page_shift: int) -> U64s:
+    """The same for many orders; 2^63 where it is that or more, so that nothing but 0 and 2^63 is a multiple of it."""
+    shifts = orders + np.uint64(page_shift + (bitmap_bytes * 8).bit_length() - 1)
+    spans: U64s = np.uint64(1) << np.minimum(shifts, np.uint64(63))
+    return spans

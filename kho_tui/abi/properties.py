@@ -56,6 +56,8 @@ def integer_property(node: Node, name: str, size: int, byte_order: ByteOrder) ->
 
 
 def compatible_of(node: Node) -> bytes | None:
-    """The first string of ``compatible``, without its NUL; None where there is none."""
+    """The first string of ``compatible``, without its NUL; None where there is none, or it is cut off before its end."""
     found = node.property(b"compatible")
-    return found.data.split(b"\0", 1)[0] if found is not None and found.data else None
+    if found is None or not found.data or not (found.complete or b"\0" in found.data):
+        return None
+    return found.data.split(b"\0", 1)[0]

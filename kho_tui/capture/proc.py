@@ -63,6 +63,14 @@ class MemblockRange:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressLines:
+    """A column of addresses or sizes. ``cut``: the file ends within a line."""
+
+    values: tuple[int, ...]
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRange:
     """Physical memory of a NUMA node: ``size`` bytes from ``start``."""
 
@@ -82,13 +90,17 @@ class ReserveMem:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """The kernel's command line and what of it matters here. None: the parameter is not on it; the last one counts."""
+    """The kernel's command line and what of it matters here. None: the parameter is not on it; the last one counts.
+
+    ``whole``: it ends with the newline that the kernel writes behind it.
+    """
 
     text: bytes
     kho: bytes | None
     kho_scratch: bytes | None
     liveupdate: bytes | None
     reserve_mem: tuple[ReserveMem, ...]
+    whole: bool = True
 
 
 def parse_iomem(data: bytes) -> Lines[IomemEntry] | Missing:
@@ -157,7 +169,7 @@ def parse_meminfo(data: bytes) -> Mapping[str, int] | Missing:
 
 def parse_version(data: bytes) -> str | None:
     """The release in /proc/version ("7.3.4")."""
-    match = re.match(rb"Linux version ([!-~]{1,128})(?:\s|$)", data)
+    match = re.match(rb"Linux version ([!-~]{1,128})\s", data)
     return match[1].decode("ascii") if match else None
 
 
@@ -177,7 +189,7 @@ def parse_cmdline(data: bytes) -> CommandLine:
             size, _, rest = value.partition(b":")
             align, _, region = rest.partition(b":")
             reserved.append(ReserveMem(parse_memory_size(size), parse_memory_size(align), region))
-    return CommandLine(text, last.get(b"kho"), last.get(b"kho_scratch"), last.get(b"liveupdate"), tuple(reserved))
+    return CommandLine(text, last.get(b"kho"), last.get(b"kho_scratch"), last.get(b"liveupdate"), tuple(reserved), data.endswith(b"\n"))
 
 
 _SIZE = re.compile(rb"(0[xX][0-9a-fA-F]{1,16}|\d{1,20})([kKmMgGtTpPeE]?)")
@@ -245,14 +257,20 @@ def _memblock_line(line: bytes) -> MemblockRange | None:
     return MemblockRange(int(match[1]), start, end - start + 1, node, match[5] or b"") if end >= start else None
 
 
-def parse_addresses(data: bytes) -> tuple[int, ...] | Missing:
-    """out/scratch_phys or out/scratch_len: one ``0x...`` a line. One bad line spoils the file, for the lines of the two belong together."""
+def parse_addresses(data: bytes) -> AddressLines | Missing:
+    """out/scratch_phys or out/scratch_len: one ``0x...`` a line. One bad line spoils the file, for the lines of the two belong together.
+
+    A last line without its newline, which the kernel writes after each, is left out: digits of it may be missing.
+    """
     values: list[int] = []
+    cut = not data.endswith(b"\n")
+    if cut:
+        data = data[: data.rfind(b"\n") + 1]
     for line in _lines(data):
         if re.fullmatch(rb"0x[0-9a-fA-F]{1,16}", line.strip()) is None:
             return Damaged(SafeText(f"line {len(values) + 1} is no 0x... number"))
         values.append(int(line, 16))
-    return tuple(values) if values else Damaged(SafeText("the file is empty"))
+    return AddressLines(tuple(values), cut) if values else Damaged(SafeText("its only line is cut short" if cut else "the file is empty"))
 
 
 def parse_finalize(data: bytes) -> bool | Missing:
@@ -280,8 +298,9 @@ def _lines(data: bytes) -> Iterator[bytes]:
 
 def _parse_lines(data: bytes, parse: Callable[[bytes], T | None], what: str) -> Lines[T] | Missing:
     rows: list[T] = []
-    skipped = 0
-    for line in _lines(data):
+    # The kernel ends every line. What stands in one that was cut off may read well and say something else.
+    skipped = 0 if data.endswith(b"\n") else 1
+    for line in _lines(data[: data.rfind(b"\n") + 1]):
         row = parse(line)
         if row is None:
             skipped += 1

@@ -39,10 +39,14 @@ class DebugfsSide:
 
 @dataclass(frozen=True, slots=True)
 class ScratchText:
-    """out/scratch_phys (physical addresses) and out/scratch_len (bytes), in the order of the scratch table. They may differ in length."""
+    """out/scratch_phys (physical addresses) and out/scratch_len (bytes), in the order of the scratch table. They may differ in length.
+
+    ``cut``: those of the two files that end within a line.
+    """
 
     phys: tuple[int, ...]
     lengths: tuple[int, ...]
+    cut: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

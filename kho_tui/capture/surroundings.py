@@ -134,7 +134,12 @@ def _scratch(reader: CaptureReader) -> ScratchText | None:
     lengths = reader.parsed("kho/out/scratch_len", "sizes of the scratch areas", parse_addresses)
     if isinstance(phys, Missing) and isinstance(lengths, Missing):
         return None
-    text = ScratchText(() if isinstance(phys, Missing) else phys, () if isinstance(lengths, Missing) else lengths)
+    columns = {"out/scratch_phys": phys, "out/scratch_len": lengths}
+    cut = tuple(name for name, column in columns.items() if not isinstance(column, Missing) and column.cut)
+    first, second = (() if isinstance(column, Missing) else column.values for column in columns.values())
+    text = ScratchText(first, second, cut)
+    for name in cut:
+        reader.notes.add(f"kho/{name}", "it ends within a line: that line is left out")
     if len(text.phys) != len(text.lengths):
         reader.notes.add("kho/out/scratch_len", f"{len(text.phys)} scratch addresses but {len(text.lengths)} lengths")
     return text

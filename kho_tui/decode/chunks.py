@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES
+from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES, bitmap_spans
 from kho_tui.decode.bitmaps import bit_runs
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
-from kho_tui.model.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
+from kho_tui.model.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs, no_runs
@@ -75,7 +75,7 @@ def decode_chunks(reader: Reader, address: int, where: EntityPath, clues: ChunkC
     others: tuple[Reading, ...] = ()
     if why is not None:
         others = _other_reading(reader, elements, runs, small, where)
-        if others and clues.root is not None and others[0].runs.covers(clues.root, 0) and not runs.covers(clues.root, 0):
+        if others and complete and clues.root is not None and others[0].runs.covers(clues.root, 0) and not runs.covers(clues.root, 0):
             why = _Ground("so the root FDT's own page is kept", settled=True)
             chosen_bytes, other_bytes = others[0].bitmap_bytes, chosen_bytes
             other_runs = runs
@@ -178,8 +178,7 @@ def _elements(chunks: list[Chunk]) -> _Elements:
 def _bitmap_size(elements: _Elements, page_size: int, clues: ChunkClues) -> tuple[bool, _Ground | None]:
     """Whether bitmaps are the small ones of 6.16/6.17, and, where structure does not settle it, on what ground that is said."""
     page = np.uint64(page_size)
-    shift = elements.order + np.uint64(page_size.bit_length() - 1)
-    page_span = np.uint64(page_size * 8) << shift
+    page_span = bitmap_spans(page_size, elements.order, page_size.bit_length() - 1)
     neighbours = (elements.order[1:] == elements.order[:-1]) & (elements.phys_start[1:] > elements.phys_start[:-1])
     close = neighbours & ((elements.phys_start[1:] - elements.phys_start[:-1]) < page_span[1:])
     if bool((elements.bitmap % page != 0).any()) or bool((elements.phys_start % page_span != 0).any()) or bool(close.any()):
@@ -223,7 +222,8 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
             break
         for missing in rows[~present].tolist():
             complete = False
-            reader.findings.add(POINTER_GAP, where, f"bitmap at {int(elements.bitmap[missing]):#x} is not in this capture")
+            at = int(elements.bitmap[missing])
+            reader.unreadable(reader.absent(at), where, "bitmap of the tracker", at)
         block_shift = elements.order[rows][bitmap] + shift
         base = elements.phys_start[rows][bitmap]
         wraps = (bit + length).astype(np.uint64) > (~base >> block_shift)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from kho_tui.capture.proc import IomemEntry
 from kho_tui.capture.sources import Sources
 from kho_tui.layout.platform import Platform
-from kho_tui.model.facts import Missing, Unavailable
-from kho_tui.model.host import Host, MemoryRange
-from kho_tui.text import SafeText, join_safe, visible
+from kho_tui.model.facts import Missing, Unavailable, known
+from kho_tui.model.host import SYSTEM_RAM, Host, MemoryRange
+from kho_tui.text import NO_TEXT, SafeText, human_size, join_safe, visible
 
-_RAM = b"System RAM"
+_RAM = SYSTEM_RAM.encode()
 _KERNEL = b"Kernel "
 _MEMINFO_UNIT = 1024
 
@@ -20,14 +20,45 @@ def decode_host(sources: Sources, platform: Platform) -> Host:
     """RAM, kernel images, nodes and counters, each with why it is not known."""
     nodes = tuple(MemoryRange(n.start, n.size, SafeText(f"node {n.node}"), n.node) for n in sources.node_ranges(platform.page_size))
     meminfo = sources.meminfo
+    if not isinstance(meminfo, Missing):
+        meminfo = {name: value * _MEMINFO_UNIT for name, value in meminfo.items()}
+    ram = _ranges(sources.iomem, lambda entry: entry.name == _RAM or entry.name.startswith(_RAM + b" ("))
+    total = 0 if isinstance(meminfo, Missing) else meminfo.get("MemTotal", 0)
     return Host(
-        _ranges(sources.iomem, lambda entry: entry.name == _RAM),
+        ram,
         _ranges(sources.iomem, lambda entry: entry.name.startswith(_KERNEL)),
         nodes,
-        meminfo if isinstance(meminfo, Missing) else {name: value * _MEMINFO_UNIT for name, value in meminfo.items()},
+        meminfo,
         _free_cma(sources, platform),
-        join_safe("; ", [note.message for note in sources.notes if note.path == "iomem"]),
+        _iomem_bound(sources, nodes, known(ram) or (), total),
+        _nodes_bound(sources, platform, nodes, total),
     )
+
+
+def _iomem_bound(sources: Sources, nodes: tuple[MemoryRange, ...], ram: tuple[MemoryRange, ...], total: int) -> SafeText:
+    """Why lines may be missing from /proc/iomem: some could not be read, or other files know of more memory. ``total``: MemTotal, bytes."""
+    if isinstance(sources.iomem, Missing):
+        return NO_TEXT
+    notes = [note.message for note in sources.notes if note.path == "iomem"]
+    end = max((entry.start + entry.size for entry in sources.iomem), default=0)
+    behind = max((one.start + one.size for one in nodes), default=0)
+    if behind > end:
+        notes.append(SafeText(f"it ends at {end:#x}, nodes have memory up to {behind:#x}"))
+    listed = sum(one.size for one in ram)
+    if total > listed:
+        notes.append(SafeText(f"it lists {human_size(listed)} of System RAM, MemTotal is {human_size(total)}"))
+    return join_safe("; ", notes)
+
+
+def _nodes_bound(sources: Sources, platform: Platform, nodes: tuple[MemoryRange, ...], total: int) -> SafeText:
+    """Why nodes, or ranges of them, may be missing. ``total``: MemTotal, bytes."""
+    notes = [note.message for note in sources.notes if note.path in ("zoneinfo", "memblock/memory")]
+    lacking = sorted(set(sources.node_meminfo) - {one.node for one in nodes})
+    if nodes and any(sources.node_meminfo[node].get("MemTotal") for node in lacking):
+        notes.append(SafeText(f"node {lacking[0]} has memory, and no range of it is known"))
+    if nodes and total > sum(one.size for one in nodes):
+        notes.append(SafeText(f"the nodes' ranges are smaller than MemTotal, {human_size(total)}"))
+    return join_safe("; ", notes)
 
 
 def _ranges(iomem: tuple[IomemEntry, ...] | Missing, wanted: Callable[[IomemEntry], bool]) -> tuple[MemoryRange, ...] | Missing:

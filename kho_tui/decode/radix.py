@@ -11,7 +11,7 @@ from kho_tui.abi.radix import RadixShape
 from kho_tui.decode.bitmaps import bit_runs
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
-from kho_tui.model.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, POINTER_GAP, TRACKER_DAMAGE
+from kho_tui.model.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs, no_runs
@@ -109,7 +109,7 @@ def _children(
         data, present = reader.pages(nodes[at : at + batch], size)
         for missing in nodes[at : at + batch][~present].tolist():
             complete = False
-            reader.findings.add(POINTER_GAP, where, f"radix node at {missing:#x} (level {level}) is not in this capture", missing)
+            reader.unreadable(reader.absent(missing), where, f"radix node (level {level})", missing)
         entries = reader.words(data)
         node, slot = np.nonzero(entries)
         target = entries[node, slot]
@@ -170,7 +170,7 @@ def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, 
             break
         for missing in leaves[at : at + batch][~present].tolist():
             complete = False
-            reader.findings.add(POINTER_GAP, where, f"radix leaf at {missing:#x} is not in this capture", missing)
+            reader.unreadable(reader.absent(missing), where, "radix leaf", missing)
         first, length = _one_marker_each(prefixes[at : at + batch][leaf], bit.astype(np.uint64), length)
         blocks, bad = _blocks_of_keys(shape, first, length)
         complete &= not bad.any()

@@ -21,6 +21,7 @@ from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.codes import CODES, POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCE_PROBLEM, Code
 from kho_tui.model.facts import Damaged, Fact, Missing, Unavailable
 from kho_tui.model.finding import Finding
+from kho_tui.model.host import Host
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText, plural, visible
 
@@ -87,6 +88,8 @@ class Reader:
     context: Context
     findings: Findings
     no_memory: SafeText = NO_MEMORY
+    host: Host | None = None
+    """What tells that an address is no RAM."""
     _reached: set[int] = field(default_factory=set)
 
     def on_trial(self) -> Reader:
@@ -126,11 +129,17 @@ class Reader:
             self.context.spend_read(size)
             return Blob(self.memory.read(address, size), self.place(address))
         except GapError as gap:
-            return Unavailable(SafeText(f"not in this capture: memory at {gap.address:#x}"))
+            return self.absent(gap.address)
         except ReadError as error:
-            return Damaged(visible(str(error)))
+            return Unavailable(visible(str(error)))
         except BudgetError as error:
             return OverBudget(SafeText(str(error)))
+
+    def absent(self, address: int) -> Missing:
+        """Why the memory at an address cannot be read: the capture does not hold it, or there is none."""
+        if self.host is not None and self.host.surely_no_ram(np.array([address], np.uint64))[0]:
+            return Damaged(SafeText(f"no RAM at {address:#x}"))
+        return Unavailable(SafeText(f"not in this capture: memory at {address:#x}"))
 
     def unreadable(self, missing: Missing, where: EntityPath, what: str, address: int | None) -> None:
         """Note a pointer that could not be followed. A capture without memory and a spent budget are said once, not at every pointer."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH
 from kho_tui.capture.proc import NodeRange
-from kho_tui.capture.sources import Sources
+from kho_tui.capture.sources import ScratchText, Sources
 from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
 from kho_tui.layout.table import Table
@@ -14,7 +14,7 @@ from kho_tui.model.codes import COUNT_BAD, SOURCE_PROBLEM, SOURCES_DIFFER
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Scratch, ScratchArea
-from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.text import NO_TEXT, SafeText, plural
 
 _MOST_AREAS = FIRST_NODE_ENTRY + (1 << 10)
 """A kernel knows at most 2^10 nodes (NODES_SHIFT of x86 and arm64)."""
@@ -46,6 +46,8 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
         if len(said) < min(len(text.phys), len(text.lengths)):
             reader.findings.add(COUNT_BAD, _WHERE, f"more than {_MOST_AREAS} scratch areas: the rest is left out")
             status, reason = Status.PARTIAL, SafeText(f"only the first {_MOST_AREAS} areas are shown")
+        if status is Status.DECODED and (lacking := _cut(reader, text, len(said), pairs)):
+            status, reason = Status.PARTIAL, lacking
         if pairs is not None and pairs != said:
             reader.findings.add(SOURCES_DIFFER, _WHERE, "the table passed at boot differs from out/scratch_phys and out/scratch_len")
         return Scratch(_areas(said, nodes), binary, SafeText("kho/out/scratch_phys, scratch_len"), status, reason)
@@ -53,6 +55,18 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
         source = SafeText("scratch table in memory" if sources.bare is None else "scratch table")
         return Scratch(_areas(pairs, nodes), binary, source, Status.DECODED, NO_TEXT)
     return Unavailable(SafeText("neither out/scratch_phys nor the table itself is in this capture"))
+
+
+def _cut(reader: Reader, text: ScratchText, areas: int, binary: list[tuple[int, int]] | None) -> SafeText:
+    """Why lines may be missing from both text files alike, empty where nothing speaks for that."""
+    if text.cut:
+        return SafeText(f"{' and '.join(text.cut)} end within a line" if len(text.cut) > 1 else f"{text.cut[0]} ends within a line")
+    if binary is not None:
+        return SafeText(f"{areas} areas in the text files, {len(binary)} in the table") if areas < len(binary) else NO_TEXT
+    nodes = len(reader.host.boot_nodes) if reader.host is not None else 0
+    if areas < FIRST_NODE_ENTRY + nodes:
+        return SafeText(f"{areas} areas where {plural(nodes, 'node')} ask for {FIRST_NODE_ENTRY + nodes}: lines may be cut off")
+    return NO_TEXT
 
 
 def _binary(reader: Reader, sources: Sources) -> Table | None:

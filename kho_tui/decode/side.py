@@ -201,7 +201,7 @@ def _pointers(reader: Reader, node: Node, form: RootFormat | None, where: Entity
     if phys is None or (size is None and form is not None and form.has_size):
         lacking = names[0] if phys is None else "blob-size"
         missing: Missing = Unavailable(SafeText(f"{lacking} lies beyond the end of the file"))
-        if node.complete:
+        if node.complete and not any(one.name is None or one.name_is_guess for one in node.properties):
             missing = Damaged(SafeText(f"{lacking} is missing or not 8 bytes"))
             reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
         no_size = missing if size is None and form is not None and form.has_size else no_size

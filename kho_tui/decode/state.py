@@ -31,7 +31,8 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
     findings = Findings()
     found = search_memory(sources.memory, context) if sources.memory is not None else FoundInMemory()
     platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources), overrides, context, findings)
-    reader = Reader(sources.memory, platform, context, findings)
+    host = decode_host(sources, platform)
+    reader = Reader(sources.memory, platform, context, findings, host=host)
     scratch = decode_scratch(reader, sources)
     release = release_of(sources.release)
     sides = {source.name: _side(reader, source) for source in side_sources(reader, sources, found, release)}
@@ -42,13 +43,14 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(
         _machine(sources, platform, reasons),
-        decode_host(sources, platform),
+        host,
         scratch,
         sides,
         tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence),
         findings.all(),
         SafeText("") if sides else sources.absent,
         from_manifest(sources.manifest),
+        log_from_boot=sources.log_from_boot,
     )
 
 
@@ -87,7 +89,8 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
 
 
 def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...]) -> Machine:
-    cmdline = None if isinstance(sources.cmdline, Missing) else sources.cmdline.text
+    cmdline, whole = (None, True) if isinstance(sources.cmdline, Missing) else (sources.cmdline.text, sources.cmdline.whole)
     files = tuple(FileUse(f.path, f.size, SafeText(f.gave), f.note) for f in sources.files)
     boot = () if sources.boot is None else sources.boot.records
-    return Machine(visible(sources.path), sources.kind, sources.release, sources.arch, platform, reasons, cmdline, files, boot)
+    path, cut = visible(sources.path), SafeText("" if sources.memory is None else sources.memory.cut)
+    return Machine(path, sources.kind, sources.release, sources.arch, platform, reasons, cmdline, files, boot, whole, cut)

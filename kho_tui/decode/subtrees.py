@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kho_tui.abi.luo import LUO_NAME, LUO_SER
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.decode.fdts import is_fdt, report_fdt, view_fdt
@@ -14,9 +14,9 @@ from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
 from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.header import FDT_HEADER
-from kho_tui.layout.place import Blob
+from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
-from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, STALE_LOOKS_WHOLE
+from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCE_PROBLEM, SOURCES_DIFFER, STALE_LOOKS_WHOLE
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Content, FdtView, RawContent, Subtree
@@ -25,6 +25,8 @@ from kho_tui.text import SafeText, c_string, visible
 MOST_BLOB_BYTES = 16 << 20
 _UNKNOWN_SHOWN = 4096
 """Bytes shown of a blob whose size nothing tells."""
+_MAGIC_BYTES = 5
+"""Bytes by which an FDT or LUO's struct is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,10 @@ def _known_content(
     reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust
 ) -> Content | Missing:
     name, claimed = source.name, known(source.size)
+    cut = _cut(source, blob, fdt)
+    if cut is not None:
+        reader.findings.add(SOURCE_PROBLEM, where, f"{visible(blob.place.source)}: {cut.reason}")
+        return cut
     if name == KEXEC_METADATA_NAME:
         return decode_metadata(reader, blob, where)
     if name == LUO_NAME and is_luo_struct(blob.data):
@@ -160,3 +166,14 @@ def _known_content(
     if name == MEMBLOCK_NAME:
         return decode_memblock(reader, fdt.tree, blob.place, where)
     return decode_test(reader, fdt.tree, blob.place, where, trust.behind)
+
+
+def _cut(source: SubtreeSource, blob: Blob, fdt: FdtView | None) -> Missing | None:
+    """Why a blob is too short where it is the file of debugfs that ends early: nothing says that the kernel's own is so short."""
+    told = known(source.size) if source.in_root else None
+    if fdt is not None or blob.place.origin is not Origin.DEBUGFS or told == len(blob.data):
+        return None
+    needed = KHO_KEXEC_METADATA.size if source.name == KEXEC_METADATA_NAME else 0
+    if source.name in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
+        needed = LUO_SER.size if is_luo_struct(blob.data) else _MAGIC_BYTES
+    return Unavailable(SafeText(f"only {len(blob.data)} of its bytes are in this capture")) if len(blob.data) < needed else None

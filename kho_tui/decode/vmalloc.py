@@ -11,7 +11,7 @@ from kho_tui.errors import BudgetError
 from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.struct import Layout
 from kho_tui.layout.table import Table, dtype_of
-from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_GAP
+from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import VmallocArea, VmallocChunk
 from kho_tui.model.path import EntityPath
@@ -71,6 +71,8 @@ def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, ord
 
 def area_pages(area: VmallocArea, page_size: int, count: int) -> npt.NDArray[np.uint64]:
     """Physical addresses of the first ``count`` base pages of the area in virtual order, u64 of shape (n,); fewer where it lists fewer."""
+    if area.order > _MAX_ORDER:
+        return np.empty(0, np.uint64)
     heads = [chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks]
     entries = np.concatenate(heads) if heads else np.empty(0, np.uint64)
     count = min(count, area.total_pages, len(entries) << area.order)
@@ -96,7 +98,8 @@ def area_rows(reader: Reader, area: VmallocArea, layout: Layout, count: int, whe
         pages, data, present = np.empty(0, np.uint64), np.empty((0, size), np.uint8), np.empty(0, np.bool_)
     missing = np.flatnonzero(~present)
     if len(missing):
-        reader.findings.add(POINTER_GAP, where, f"page {int(missing[0])} of the array is not in this capture", int(pages[int(missing[0])]))
+        at = int(pages[int(missing[0])])
+        reader.unreadable(reader.absent(at), where, f"page {int(missing[0])} of the array", at)
         data, pages = data[: int(missing[0])], pages[: int(missing[0])]
     flat = np.ascontiguousarray(data).reshape(-1)
     rows = min(count, flat.size // layout.size)

@@ -424,8 +424,8 @@ class _Walk:
             self._stack.append(_Open(name, at))
         if nul >= 0:
             return after
-        what = "is cut off" if self._cut else "has no NUL"
-        self._notes.add(AnomalyCode.NAME_WITHOUT_NUL, at, f"the name of the node at {at:#x} {what}: {_short(name)} and no more")
+        if not self._cut:
+            self._notes.add(AnomalyCode.NAME_WITHOUT_NUL, at, f"the name of the node at {at:#x} has no NUL: {_short(name)} and no more")
         return None
 
     def _end_node(self, at: int) -> int | None:

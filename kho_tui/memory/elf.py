@@ -90,11 +90,13 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
         notes.append(f"{shown}: its segments hold far more bytes than the file: the last {int(aliases.sum())} are left out")
         sizes = np.where(aliases, np.uint64(0), sizes)
     extents, overlaps = arrange(starts, sizes, offsets)
+    ends = ""
     if len(cut):
-        notes.append(
+        ends = (
             f"{shown} ends too early: {len(cut)} of {len(placed)} segments are cut or missing, "
             f"the first of them listed at {int(starts[cut[0]]):#x}"
         )
+        notes.append(ends)
     if len(placed) > 1 and not starts.any():
         notes.append(
             f"{shown} names no physical addresses (every p_paddr is 0): only its first segment can be reached, and at a wrong address"
@@ -104,7 +106,7 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
     if len(placed) < len(loads):
         notes.append(f"{shown}: {len(loads) - len(placed)} segments without a physical address are left out")
     vmcoreinfo = _vmcoreinfo(source, table[table["p_type"] == PT_NOTE], header.byte_order)
-    return SegmentedMemory(source, extents, header.byte_order, header.machine, tuple(notes), vmcoreinfo)
+    return SegmentedMemory(source, extents, header.byte_order, header.machine, tuple(notes), vmcoreinfo, ends)
 
 
 def _read_header(source: ByteSource, shown: SafeText) -> _Header:

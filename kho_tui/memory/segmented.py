@@ -37,6 +37,8 @@ class SegmentedMemory:
     """What a user has to know about this file: one safe line each."""
     vmcoreinfo: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """The VMCOREINFO note (OSRELEASE, PAGESIZE, ...), untrusted text; empty where there is none."""
+    cut: str = ""
+    """One safe line where the file ends before all that its table promises; also among the notes."""
 
     @property
     def name(self) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 from kho_tui.model.facts import Missing, Unavailable
 from kho_tui.text import NO_TEXT, SafeText
@@ -19,11 +23,17 @@ class MemoryRange:
     node: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+U64s = npt.NDArray[np.uint64]
+_LAST_ADDRESS = 2**64 - 1
+SYSTEM_RAM = "System RAM"
+"""Name of the memory in /proc/iomem that is there since boot. That of memory that a driver added goes on: (kmem), (virtio_mem)."""
+
+
+@dataclass(frozen=True)
 class Host:
     """``ram`` and ``kernel`` from /proc/iomem, ``nodes`` from memblock or zoneinfo.
 
-    ``iomem_bound``: why ``ram`` and ``kernel`` are only part of what there is, empty where they are all.
+    ``iomem_bound``: why ``ram`` and ``kernel`` are only part of what there is, empty where they are all; ``nodes_bound`` likewise.
     ``meminfo`` holds bytes by the names of /proc/meminfo, ``free_cma`` the free CMA pages of each node in bytes (zoneinfo nr_free_cma).
     """
 
@@ -33,6 +43,7 @@ class Host:
     meminfo: Mapping[str, int] | Missing
     free_cma: Mapping[int, int] | Missing
     iomem_bound: SafeText = NO_TEXT
+    nodes_bound: SafeText = NO_TEXT
 
     @property
     def bounded(self) -> Unavailable | None:
@@ -43,3 +54,36 @@ class Host:
     def whole_ram(self) -> tuple[MemoryRange, ...] | Missing:
         """All RAM; Unavailable where only some of it could be read."""
         return self.ram if isinstance(self.ram, Missing) else self.bounded or self.ram
+
+    @cached_property
+    def boot_nodes(self) -> frozenset[int]:
+        """The nodes that have memory since boot: those where all of it was added by a driver later are none."""
+        ram = self.whole_ram
+        nodes = [one for one in self.nodes if one.node is not None]
+        if isinstance(ram, Missing):
+            return frozenset(one.node for one in nodes if one.node is not None)
+        first = [one for one in ram if one.name == SYSTEM_RAM]
+        return frozenset(
+            one.node
+            for one in nodes
+            if one.node is not None and any(one.start < part.start + part.size and part.start < one.start + one.size for part in first)
+        )
+
+    def surely_no_ram(self, addresses: U64s) -> npt.NDArray[np.bool_]:
+        """Which addresses are outside of all RAM, of the shape of ``addresses``; none where not all RAM is known."""
+        if self._spans is None:
+            return np.zeros(len(addresses), np.bool_)
+        start, end = self._spans
+        at = np.searchsorted(start, addresses, side="right")
+        found: npt.NDArray[np.bool_] = (at == 0) | (addresses >= end[np.maximum(at, 1) - 1])
+        return found
+
+    @cached_property
+    def _spans(self) -> tuple[U64s, U64s] | None:
+        """Where each range of RAM begins, ascending, and the highest end up to it."""
+        ram = self.whole_ram
+        if isinstance(ram, Missing) or not ram:
+            return None
+        spans = sorted((one.start, min(one.start + one.size, _LAST_ADDRESS)) for one in ram)
+        start, end = (np.array(column, np.uint64) for column in zip(*spans, strict=True))
+        return start, np.maximum.accumulate(end)

@@ -19,7 +19,7 @@ from kho_tui.model.luo import Luo, VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,10 @@ class Machine:
     files: tuple[FileUse, ...]
     boot: tuple[Record, ...]
     """The boot record: where this boot was told to find its root FDT and scratch table (setup_data, or properties of /chosen)."""
+    cmdline_whole: bool = True
+    """False: the end of ``cmdline`` may be cut off."""
+    memory_cut: SafeText = NO_TEXT
+    """Why some of the memory that was captured is lost, empty where nothing shows that."""
 
     @property
     def elf_machine(self) -> ElfMachine:
@@ -223,6 +227,8 @@ class State:
     """Of a simulated state: where a real kernel would show something else."""
     left_out: frozenset[str] = frozenset()
     """Sides that are there and were not asked for."""
+    log_from_boot: bool = False
+    """Whether the kernel log is there from its first line on: only then it means something that ``log`` has no line of a kind."""
 
     def only(self, side: str) -> State:
         """The same state with one side, and the findings that speak of it or of the whole."""

@@ -131,7 +131,8 @@ def test_a_damaged_config_is_not_a_config_without_options() -> None:
 
 
 def test_scratch_text_and_finalize() -> None:
-    assert proc.parse_addresses(b"0x10\n0x0\n") == (16, 0)
+    assert proc.parse_addresses(b"0x10\n0x0\n") == proc.AddressLines((16, 0), cut=False)
+    assert proc.parse_addresses(b"0x10\n0x20") == proc.AddressLines((16,), cut=True)
     assert isinstance(proc.parse_addresses(b"0x10\n0y0\n"), Damaged)
     assert isinstance(proc.parse_addresses(b""), Damaged)
     assert (proc.parse_finalize(b"1\n"), proc.parse_finalize(b"0\n")) == (True, False)

@@ -11,7 +11,7 @@ from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.decode.fdts import is_fdt
 from kho_tui.decode.luo import is_luo_struct
 from kho_tui.layout.place import Blob
-from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.facts import Missing, Status, Unavailable, known
 from kho_tui.model.state import Subtree
 
 _FDTS = frozenset({MEMBLOCK_NAME, KHO_TEST_NAME})
@@ -26,10 +26,11 @@ def _records_size(evidence: Evidence) -> bool:
 
 @rule(
     "KHO009",
-    "a subtree's blob is page aligned and has a size above 0",
+    "a subtree's blob is page aligned, in RAM, and has a size above 0",
     error("7.1"),
     warning(until="7.0"),
-    explanation="The pointer of each subtree, and blob-size from 7.1 on. An address of 0 is an error in every release.",
+    explanation="The pointer of each subtree, and blob-size from 7.1 on. An address of 0 is an error in every "
+    "release, and so is one that is no System RAM of /proc/iomem.",
     consequence="the subsystem reads other memory, or nothing",
     source="kho-abi.md 5.2, 6, 8",
 )
@@ -41,6 +42,8 @@ def address(evidence: Evidence, found: Found) -> None:
             found.broken("its address is 0", subtree.path, severity="error")
         elif phys is not None and phys % evidence.page_size:
             found.broken(f"its address {phys:#x} is not page aligned", subtree.path, phys)
+        elif phys is not None and evidence.no_ram(phys):
+            found.broken(f"its address {phys:#x} is no RAM", subtree.path, phys, severity="error")
         if _records_size(evidence) and found.need(subtree.size, f"blob-size of {subtree.path}") == 0:
             found.broken("its blob-size is 0", subtree.path)
 
@@ -70,7 +73,9 @@ def is_an_fdt(evidence: Evidence, found: Found) -> None:
         blob = found.need(subtree.blob, f"blob of {subtree.path}")
         if blob is None:
             continue
-        if not is_fdt(blob) and (subtree.name in _FDTS or (subtree.name == LUO_NAME and not is_luo_struct(blob.data))):
+        if isinstance(subtree.content, Unavailable):
+            found.lack(f"blob of {subtree.path}", subtree.reason)
+        elif not is_fdt(blob) and (subtree.name in _FDTS or (subtree.name == LUO_NAME and not is_luo_struct(blob.data))):
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys, severity="error")
         elif not is_fdt(blob) and not form.has_size and form.released:
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys)

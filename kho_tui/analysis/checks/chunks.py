@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES
+from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES, bitmap_spans
 from kho_tui.abi.root import Tracker
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.abi.vmalloc import KHO_VMALLOC
@@ -69,6 +69,8 @@ def chain(evidence: Evidence, found: Found) -> None:
         found.broken(f"the chunk at {_at(last):#x} leads back to {behind:#x}: the chain never ends", where, _at(last))
     elif behind % evidence.page_size:
         found.broken(f"the chunk at {_at(last):#x} leads to {behind:#x}, which is not page aligned", where, _at(last))
+    elif evidence.no_ram(behind) and behind:
+        found.broken(f"the chunk at {_at(last):#x} leads to {behind:#x}, which is no RAM", where, _at(last))
     elif behind:
         found.lack(TRACKER, f"the chunk at {behind:#x} could not be read")
 
@@ -113,10 +115,6 @@ class _Elements:
     order: U64s
     at: U64s
 
-    def span(self, bitmap_bytes: int, page_shift: int) -> U64s:
-        """Bytes that each one's bitmap speaks of."""
-        return np.uint64(bitmap_bytes * 8) << (self.order + np.uint64(page_shift))
-
 
 def _elements(listed: ChunkList) -> _Elements:
     """The elements of the chunks that do not claim more than they hold: which of those are real nobody knows."""
@@ -146,7 +144,7 @@ def misaligned(evidence: Evidence) -> Missing | None:
     if not isinstance(kept, PreservedMap) or not isinstance(kept.structure, ChunkList):
         return None
     some = _elements(kept.structure)
-    wrong = some.phys_start % some.span(_written_bytes(evidence, kept.structure), evidence.page_shift) != 0
+    wrong = some.phys_start % bitmap_spans(_written_bytes(evidence, kept.structure), some.order, evidence.page_shift) != 0
     return Damaged(SafeText("elements of the tracker stand for memory that they cannot (KHO015)")) if wrong.any() else None
 
 
@@ -165,7 +163,7 @@ def elements(evidence: Evidence, found: Found) -> None:
     if listed is None:
         return
     some = _elements(listed)
-    span = some.span(_written_bytes(evidence, listed), evidence.page_shift)
+    span = bitmap_spans(_written_bytes(evidence, listed), some.order, evidence.page_shift)
     crooked = np.flatnonzero(some.phys_start % span != 0)
     found.broken_rows(crooked.tolist()[:100], len(crooked), lambda row: _element(evidence, some, row, "is not a multiple of its span"))
     same = some.order[1:] == some.order[:-1]
@@ -194,7 +192,8 @@ def _element(evidence: Evidence, some: _Elements, row: int, wrong: str) -> Case:
     "KHO016",
     "every element has a bitmap of its own, aligned to its size",
     error(until=_UNTIL),
-    explanation="The bitmap pointer is not 0, aligned to 512 bytes (6.16, 6.17) or to a page (6.18 on), and no two elements share it.",
+    explanation="The bitmap pointer is not 0, leads to RAM, is aligned to 512 bytes (6.16, 6.17) or to a page (6.18 on), and no two "
+    "elements share it.",
     consequence=_LOST,
     source="kho-abi.md 3.1",
 )
@@ -205,10 +204,10 @@ def bitmaps(evidence: Evidence, found: Found) -> None:
         return
     some = _elements(listed)
     size = _written_bytes(evidence, listed)
-    bad = np.flatnonzero((some.bitmap == 0) | (some.bitmap % np.uint64(size) != 0))
+    bad = np.flatnonzero((some.bitmap % np.uint64(size) != 0) | (some.bitmap == 0) | evidence.state.host.surely_no_ram(some.bitmap))
 
     def crooked(row: int) -> Case:
-        said = f"element {row} has its bitmap at {int(some.bitmap[row]):#x}: 0, or not aligned to {size} bytes"
+        said = f"element {row} has its bitmap at {int(some.bitmap[row]):#x}: 0, no RAM, or not aligned to {size} bytes"
         return Case(SafeText(said), evidence.tracker_path.child("chunks"), int(some.at[row]))
 
     found.broken_rows(bad.tolist()[:100], len(bad), crooked)

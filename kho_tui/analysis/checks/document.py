@@ -15,6 +15,9 @@ Made from the rules by `python -m kho_tui.analysis.checks.document`; a test hold
 `kho-tui check` asks every rule of one side of a state. A rule holds, is broken, cannot be told (an input is missing, damaged or stale:
 it is named), or is not asked (the state has nothing that it speaks of). KHO001 to KHO050 are the invariants of the KHO ABI by their
 numbers; codes from KHO131 on are rules of this program; the others are met while a state is decoded, and count in the verdict like rules.
+
+Which faults of the simulator break each rule, or why none can, stands in [simulator.md](simulator.md#faults); each of them is found by its
+rule (`tests/operations/test_check_faults.py`).
 """
 
 

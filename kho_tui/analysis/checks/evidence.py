@@ -75,17 +75,23 @@ class Evidence(TrackerEvidence):
         if not some and not found.lacks:
             found.not_here("no file is preserved")
 
-    def memfds(self, found: Found) -> Iterator[tuple[File, Memfd]]:
-        """All memfds; a file that nobody knows is none."""
+    def memfd_files(self, found: Found) -> Iterator[File]:
+        """All files with a memfd's handler, whether their struct can be read or not."""
         some = False
         for _, file in self.files(found):
-            if isinstance(file.content, Memfd):
+            if isinstance(file.content, Memfd) or file.content.status is not Status.UNKNOWN:
                 some = True
-                yield file, file.content
-            elif file.content.status is not Status.UNKNOWN:
-                found.lack(f"memfd struct of {file.path}", file.content.reason)
+                yield file
         if not some and not found.lacks:
             found.not_here("no memfd is preserved")
+
+    def memfds(self, found: Found) -> Iterator[tuple[File, Memfd]]:
+        """All memfds; one whose struct cannot be read is noted as a lack."""
+        for file in self.memfd_files(found):
+            if isinstance(file.content, Memfd):
+                yield file, file.content
+            else:
+                found.lack(f"memfd struct of {file.path}", file.content.reason)
 
     def folios(self, found: Found) -> Iterator[tuple[File, Memfd, FolioArray]]:
         """All memfds whose folios were read; that some were not is noted as a lack."""

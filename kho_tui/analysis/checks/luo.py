@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kho_tui.abi.luo import (
@@ -14,6 +15,7 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.analysis.checks.answer import AFTER, Found
+from kho_tui.analysis.checks.counted import Counted, earlier
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.fdt.tree import Node
@@ -32,7 +34,8 @@ _ROOTS_OF = {b"luo-v1": (b"kho-v1", b"kho-v2", b"kho-v3"), b"luo-v5": (b"kho-v4"
     "LUO's version belongs to the root's, and its number is one more than in the boot before",
     error("6.19"),
     explanation="luo-v1 stands in kho-v1 and kho-v3, luo-v5 in kho-v4. liveupdate-number is at least 1, and one more than that of the "
-    "incoming side where that is still a fact (6.19 to 7.1). With --after, the next kernel's is one more again.",
+    "incoming side where that is still a fact (6.19 to 7.1), or that the log says was retrieved; 1 where the log shows that the boot was "
+    "cold. With --after, the next kernel's is one more again.",
     consequence=f"{_PANIC}; a wrong number alone: {_MISCOUNTS}",
     source="kho-abi.md 1, 5.2, 5.3, 5.8",
 )
@@ -43,7 +46,9 @@ def version(evidence: Evidence, found: Found) -> None:
         return
     root = evidence.side.root
     if subtree.compatible is None:
-        if subtree.status is Status.DAMAGED or subtree.status is Status.UNKNOWN:
+        if subtree.fdt is not None and subtree.fdt.tree.truncated:
+            found.lack("version of LUO", "only part of its FDT is in this capture")
+        elif subtree.status is Status.DAMAGED or subtree.status is Status.UNKNOWN:
             found.broken(f"no version: {subtree.reason}", subtree.path)
         else:
             found.lack("version of LUO", subtree.reason)
@@ -60,12 +65,12 @@ def version(evidence: Evidence, found: Found) -> None:
         found.lack("content of LUO", subtree.reason)
         return
     number = found.need(subtree.content.number, "liveupdate number")
-    incoming = _number_of(evidence.state.sides.get("in")) if evidence.side.name == "out" else None
+    before = earlier(evidence, _NUMBER, found)
     following = _number_of(evidence.successor) if evidence.side.name == "out" else None
     if number == 0:
         found.broken("its number is 0", subtree.path, consequence=_MISCOUNTS)
-    elif number is not None and incoming is not None and number != incoming + 1:
-        found.broken(f"its number is {number}, the incoming one {incoming}", subtree.path, consequence=_MISCOUNTS)
+    elif number is not None and before is not None and number != before + 1:
+        found.broken(f"its number is {number}, the one of the boot before {before}", subtree.path, consequence=_MISCOUNTS)
     if number is not None and following is not None and following != number + 1:
         found.broken(f"its number is {number}, the next kernel hands out {following}", subtree.path, consequence=_MISCOUNTS)
     if evidence.not_after:
@@ -77,6 +82,9 @@ def _number_of(side: Side | None) -> int | None:
     subtree = None if side is None else next((one for one in side.handed_over if one.name == LUO_NAME), None)
     content = None if subtree is None else subtree.content
     return content.number if isinstance(content, Luo) and isinstance(content.number, int) else None
+
+
+_NUMBER = Counted("liveupdate number", LUO_NAME, _number_of, "liveupdate", re.compile(rb"liveupdate number: (\d{1,20})"))
 
 
 @rule(
@@ -102,7 +110,9 @@ def whole_root(evidence: Evidence, found: Found) -> None:
     root = None if subtree.fdt is None else subtree.fdt.tree.root
     if root is None:
         size = subtree.size if isinstance(subtree.size, int) else len(subtree.blob.data)
-        if size < LUO_SER.size:
+        if size < LUO_SER.size and not subtree.in_root:
+            found.lack("blob of LUO", subtree.reason)
+        elif size < LUO_SER.size:
             found.broken(f"{size} bytes where the struct has {LUO_SER.size}", subtree.path, subtree.blob.place.phys)
         return
     if subtree.compatible not in _ROOTS_OF:

@@ -18,10 +18,10 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule
 from kho_tui.layout.struct import Layout, Record
 from kho_tui.layout.table import PageArray
-from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.luo import Luo, SessionList
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.luo import Luo, NotWritten, SessionList
 from kho_tui.model.path import EntityPath
-from kho_tui.text import plural, visible
+from kho_tui.text import plural
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
 
@@ -94,18 +94,15 @@ def _chains(evidence: Evidence, luo: Luo, found: Found) -> Iterator[_Chain]:
     where, at = evidence.path.named(LUO_NAME), luo.sessions_at if isinstance(luo.sessions_at, int) else 0
     listed = luo.sessions
     if isinstance(listed, Missing):
-        if isinstance(listed, Damaged) and at:
-            yield _Chain("sessions", where, at, (), LUO_SESSION_SER, Status.DAMAGED, listed.reason)
+        if at and not isinstance(listed, NotWritten):
+            yield _Chain("sessions", where, at, (), LUO_SESSION_SER, listed.status, listed.reason)
         else:
             found.lack(SESSIONS, listed.reason)
         return
     yield _Chain("sessions", where, at, listed.headers, LUO_SESSION_SER, listed.status, listed.reason)
     for session in listed.sessions if luo.format.files_in_blocks else ():
-        if isinstance(session.files, Missing):
-            if isinstance(session.files, Damaged) and session.files_at:
-                yield _Chain("files", session.path, session.files_at, (), LUO_FILE_SER, Status.DAMAGED, session.files.reason)
-            elif session.files_at:
-                found.lack(f"files of session {visible(session.name)}", session.files.reason)
+        if isinstance(session.files, Missing) and session.files_at:
+            yield _Chain("files", session.path, session.files_at, (), LUO_FILE_SER, session.files.status, session.files.reason)
         elif session.files_at:
             yield _Chain("files", session.path, session.files_at, session.blocks, LUO_FILE_SER, session.status, session.reason)
 
@@ -131,7 +128,7 @@ def chains(evidence: Evidence, found: Found) -> None:
 def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
     capacity = block_of(chain.element).capacity(evidence.page_size)
     if not chain.headers:
-        found.broken(f"{chain.what}: {chain.reason}", chain.path, chain.first)
+        _unread(evidence, chain, chain.first, found)
         return
     if len(chain.headers) > MAX_BLOCKS:
         found.broken(f"{len(chain.headers)} blocks, allowed are {MAX_BLOCKS}", chain.path, chain.first)
@@ -150,10 +147,18 @@ def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
     if behind and (behind % evidence.page_size or behind in {header.place.phys for header in chain.headers}):
         wrong = "which is not page aligned" if behind % evidence.page_size else "where it has been: a loop"
         found.broken(f"{chain.what}: the last block leads to {behind:#x}, {wrong}", chain.path, behind)
-    elif behind and chain.status is Status.DAMAGED:
-        found.broken(f"{chain.what}: the last block leads to {behind:#x}: {chain.reason}", chain.path, behind)
     elif behind:
-        found.lack(f"{chain.what} of {chain.path}", chain.reason)
+        _unread(evidence, chain, behind, found)
+
+
+def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
+    """The block at which reading a chain ended: damaged, or not at hand and perhaps not even preserved."""
+    if chain.status is Status.DAMAGED or evidence.no_ram(at):
+        found.broken(f"{chain.what}: no block at {at:#x}: {chain.reason}", chain.path, at)
+        return
+    if not evidence.is_block(found, at, 0):
+        found.broken(f"no preserved block of order 0 begins at the block at {at:#x}", chain.path, at)
+    found.lack(f"{chain.what} of {chain.path}", chain.reason)
 
 
 @rule(

@@ -40,7 +40,7 @@ def regions(evidence: Evidence, found: Found) -> None:
         found.lack("content of memblock", subtree.reason)
     before = _regions(evidence.state.sides.get("in")) if evidence.side.name == "out" else {}
     for node, region in zip(subtree.fdt.tree.root.children, subtree.content.regions, strict=True):
-        if compatible_of(node) != RESERVE_MEM_COMPATIBLE:
+        if compatible_of(node) != RESERVE_MEM_COMPATIBLE and node.complete:
             found.broken(f"its compatible is {visible(compatible_of(node) or b'')}", region.path)
         if not 1 <= len(region.name) <= _LONGEST_NAME or not region.name.strip():
             found.broken(f"a name of {len(region.name)} characters", region.path, severity="warning")
@@ -114,7 +114,9 @@ def asked_again(evidence: Evidence, found: Found) -> None:
             continue
         start, size = handed[region.name]
         wanted = asked.get(region.name)
-        if wanted is None:
+        if wanted is None and not state.machine.cmdline_whole:
+            found.lack("command line", "its end may be cut off")
+        elif wanted is None:
             found.broken("no reserve_mem= asks for it again", region.path, start)
         elif wanted.size != size:
             found.broken(f"it has {size:#x} bytes, {wanted.size:#x} are asked for", region.path, start)

@@ -10,11 +10,12 @@ from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.kinds import Kind
-from kho_tui.model.facts import Missing
+from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import File, FolioArray, Memfd
-from kho_tui.text import SafeText
+from kho_tui.text import SafeText, plural
 
 _SHOWN = 100
+_SIGN_BIT = 63
 
 
 @rule(
@@ -22,29 +23,36 @@ _SHOWN = 100
     "a memfd's struct and folios are preserved and make up the file",
     error("6.19"),
     explanation="The struct is preserved; nr_folios entries fill the pages of their array; each has both flags, a preserved block that "
-    "begins at it, and an index that ascends by whole folios; together they reach over size; seals are known ones, flags 0.",
+    "begins at it, and an index that ascends by whole folios and lies within size; together they reach over size; seals are known ones, "
+    "flags 0. A negative pos is a warning.",
     consequence="the next kernel checks none of this but the blocks: the file is lost, or has other contents",
     source="kho-abi.md 5.7",
 )
 def memfds(evidence: Evidence, found: Found) -> None:
     """Invariant 45."""
+    for file in evidence.memfd_files(found):
+        if file.data % evidence.page_size or not evidence.is_block(found, file.data, 0):
+            found.broken(f"no preserved block of order 0 begins at its struct at {file.data:#x}", file.path, file.data)
+        if isinstance(file.content, Damaged):
+            found.broken(file.content.reason, file.path, file.data)
     for file, memfd in evidence.memfds(found):
         _struct(evidence, file, memfd, found)
     for file, memfd, folios in evidence.folios(found):
-        if len(folios.table) == memfd.nr_folios:
+        # Rows of a list that only ends early stand where they belong.
+        if len(folios.table) == memfd.nr_folios or folios.status is Status.PARTIAL:
             _folios(evidence, file, memfd, folios, found)
 
 
 def _struct(evidence: Evidence, file: File, memfd: Memfd, found: Found) -> None:
     record, at = memfd.record, memfd.record.place.phys
-    if at is not None and (at % evidence.page_size or not evidence.is_block(found, at, 0)):
-        found.broken(f"no preserved block of order 0 begins at its struct at {at:#x}", file.path, at)
     size, count, pages = record.integer("size"), memfd.nr_folios, record.integer("folios.total_pages")
     needed = -(-count * MEMFD_LUO_FOLIO_SER.size // evidence.page_size)
     if needed != pages:
         found.broken(f"{count} folios need {needed} pages, their array has {pages}", file.path, at)
     if bool(size) != bool(count):
         found.broken(f"{size} bytes and {count} folios", file.path, at, severity=None if size else "warning")
+    if record.integer("pos") >> _SIGN_BIT:
+        found.broken(f"its position {record.integer('pos'):#x} is negative", file.path, at, severity="warning")
     if memfd.format.has_seals and record.integer("seals") & ~ALL_SEALS:
         found.broken(f"seals {record.integer('seals'):#x}: more than {ALL_SEALS:#x}", file.path, at)
     if memfd.format.has_seals and record.integer("flags"):
@@ -77,6 +85,7 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
     lost = np.flatnonzero((low < 0) & ~empty)
     if len(lost) and isinstance(evidence.whole, Missing):
         found.lack(TRACKER, evidence.whole.reason)
+        broken(lost[evidence.state.host.surely_no_ram(start[lost])], "is no RAM")
         return
     broken(lost, "begins no preserved block")
     # Where blocks overlap a folio may be of two lengths: each check takes the one that speaks for the state.
@@ -84,8 +93,9 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
     behind = index[:-1] + shortest[:-1]
     broken(np.flatnonzero((index[1:] < behind) | (behind < index[:-1])) + 1, "does not come behind its predecessor")
     pages = -(-memfd.record.integer("size") // evidence.page_size)
-    # All folios are known here, so that the last of them tells how far the file reaches.
-    if len(index) and int(index[-1]) + int(longest[-1]) < pages and not len(lost):
+    broken(np.flatnonzero(index >= np.uint64(min(pages, 2**64 - 1))), f"lies behind the end of the file, which has {plural(pages, 'page')}")
+    # Only where all folios are known the last of them tells how far the file reaches.
+    if len(index) and len(index) == memfd.nr_folios and int(index[-1]) + int(longest[-1]) < pages and not len(lost):
         reach = int(index[-1]) + int(longest[-1])
         found.broken(f"its folios reach to page {reach}, its size is {pages} pages", file.path, memfd.record.place.phys)
 

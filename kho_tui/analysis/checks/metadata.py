@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.analysis.checks.answer import AFTER, Found
+from kho_tui.analysis.checks.counted import Counted, earlier
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.layout.struct import Record
@@ -11,13 +14,16 @@ from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import Side
 from kho_tui.text import SafeText, visible
 
+_EXEC_FROM = re.compile(rb"\(count (\d{1,10})\)")
+
 
 @rule(
     "KHO036",
     "kexec-metadata is whole, of version 1, and counts one more than the kernel before",
     warning("7.1"),
     explanation="blob-size 73, version 1, a NUL within the 65 bytes of previous_release, which is the running kernel, kexec_count of at "
-    "least 1 and one more than that of the incoming side. With --after, the next kernel's is one more again.",
+    "least 1 and one more than that of the incoming side, or of the log's 'exec from'; 1 where the log shows that the boot was cold. "
+    "With --after, the next kernel's is one more again.",
     consequence="the next kernel ignores it: the count starts anew and the release before is not known",
     source="kho-abi.md 6.3",
 )
@@ -25,10 +31,13 @@ def metadata(evidence: Evidence, found: Found) -> None:
     """Invariant 36."""
     subtree = evidence.subtree(KEXEC_METADATA_NAME, found)
     if subtree is None:
+        if evidence.side.subtrees_told and not evidence.root_damaged and not isinstance(evidence.side.root, Missing):
+            found.broken("there is none, yet KHO is off in a kernel that cannot make it", evidence.path)
         return
     record = _record(evidence, evidence.side)
     size = found.need(subtree.size, f"blob-size of {subtree.path}")
-    if size is not None and size != KHO_KEXEC_METADATA.size:
+    # Where no root names the size, it is that of debugfs' file, which may be cut short.
+    if size is not None and size != KHO_KEXEC_METADATA.size and (subtree.in_root or size > KHO_KEXEC_METADATA.size):
         found.broken(f"blob-size is {size}, the struct has {KHO_KEXEC_METADATA.size}", subtree.path)
     if isinstance(record, Missing):
         found.lack("kexec-metadata", record.reason)
@@ -44,11 +53,12 @@ def metadata(evidence: Evidence, found: Found) -> None:
     running = evidence.state.machine.release
     if evidence.side.name == "out" and running is not None and record.text("previous_release") != running.encode():
         found.broken(f"previous_release is {visible(record.text('previous_release'))}, {visible(running)} is running", subtree.path, at)
+    counted = Counted("kexec_count", KEXEC_METADATA_NAME, lambda side: _count(evidence, side), "exec-from", _EXEC_FROM)
+    before = earlier(evidence, counted, found)
+    if before is not None and count != before + 1:
+        found.broken(f"kexec_count is {count}, the one of the boot before {before}", subtree.path, at)
     if evidence.side.name == "out":
-        before = _count(evidence, evidence.state.sides.get("in"))
         following = _count(evidence, evidence.successor)
-        if before is not None and count != before + 1:
-            found.broken(f"kexec_count is {count}, the incoming one {before}", subtree.path, at)
         if evidence.not_after:
             found.lack(AFTER, evidence.not_after)
         if following is not None and following != count + 1:

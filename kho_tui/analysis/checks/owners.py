@@ -128,6 +128,8 @@ def numa_split(evidence: Evidence, found: Found) -> None:
     if not nodes:
         found.lack("zoneinfo or memblock", "nothing in this capture tells which memory is whose node's")
         return
+    if evidence.state.host.nodes_bound:
+        found.lack("zoneinfo or memblock", evidence.state.host.nodes_bound)
     ends = {one.start + one.size: one.node for one in nodes}
     borders = [one.start for one in nodes if one.start in ends and ends[one.start] != one.node]
     for border in borders:

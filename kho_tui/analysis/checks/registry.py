@@ -8,6 +8,7 @@ from kho_tui.analysis.checks import (
     blobs,
     blocks,
     boots,
+    captured,
     chunks,
     luo,
     luo_lists,
@@ -28,7 +29,7 @@ from kho_tui.model.codes import CODES
 
 _ALL = (
     *(root, blobs, chunks, radix, blocks, tracker_pages, owners, scratch, vmalloc),
-    *(memblock, metadata, test_module, luo, luo_lists, sessions, memfd, boots),
+    *(memblock, metadata, test_module, luo, luo_lists, sessions, memfd, boots, captured),
 )
 
 RULES: tuple[Rule, ...] = tuple(sorted((one for module in _ALL for one in module.RULES), key=lambda one: one.code))

@@ -132,7 +132,9 @@ def properties(evidence: Evidence, found: Found) -> None:
     elif names != _PROPERTIES:
         found.broken(f"its properties are {', '.join(names) or 'none'}", evidence.path)
     compatible = node.property(b"compatible")
-    if compatible is not None and (compatible.data.count(b"\0") != 1 or not compatible.data.endswith(b"\0")):
+    if compatible is not None and not compatible.complete:
+        found.lack("compatible string of the root", evidence.root_damaged or "the root FDT is cut short")
+    elif compatible is not None and (compatible.data.count(b"\0") != 1 or not compatible.data.endswith(b"\0")):
         found.broken(f"compatible is {visible(compatible.data)}: not one string with its NUL", evidence.path)
 
 
@@ -165,7 +167,7 @@ def version(evidence: Evidence, found: Found) -> None:
 
 @rule(
     "KHO006",
-    "the root names its memory map: 8 bytes, not 0, page aligned",
+    "the root names its memory map: 8 bytes, not 0, page aligned, in RAM",
     error(),
     explanation='The property preserved-memory-map. Where 0 stands for "not finalized yet" (6.19, 7.0), it is a fault only if something '
     "shows that the reboot call was made: out/finalize, or LUO's sessions.",
@@ -193,6 +195,8 @@ def memory_map(evidence: Evidence, found: Found) -> None:
         found.broken("preserved-memory-map is 0", evidence.path)
     elif root.map_address % evidence.page_size:
         found.broken(f"preserved-memory-map {root.map_address:#x} is not page aligned", evidence.path, root.map_address)
+    elif evidence.no_ram(root.map_address):
+        found.broken(f"preserved-memory-map {root.map_address:#x} is no RAM", evidence.path, root.map_address)
 
 
 @rule(

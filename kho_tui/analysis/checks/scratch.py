@@ -20,6 +20,7 @@ from kho_tui.text import human_size
 
 _WHERE = EntityPath(("scratch",))
 _BOOT = EntityPath(("machine", "boot"))
+_HALF = "this boot took a handover, so it was told of both; the capture has one of them"
 
 
 def _table(evidence: Evidence, found: Found) -> Scratch | None:
@@ -55,10 +56,12 @@ def shape(evidence: Evidence, found: Found) -> None:
             found.broken(f"{area.kind} begins at {area.start:#x}: not aligned to {human_size(align)}", path, area.start)
         if area.size % align and (rounded or number >= FIRST_NODE_ENTRY):
             found.broken(f"{area.kind} has {area.size:#x} bytes: no multiple of {human_size(align)}", path, area.start)
-    nodes = {one.node for one in evidence.state.host.nodes}
+    nodes = evidence.state.host.boot_nodes
     if not nodes:
         found.lack("zoneinfo or memblock", "nothing in this capture tells how many nodes there are")
-    elif len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes):
+    elif evidence.state.host.nodes_bound:
+        found.lack("zoneinfo or memblock", evidence.state.host.nodes_bound)
+    elif not scratch.reason and len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes):
         found.broken(f"{len(scratch.areas)} areas where {len(nodes)} nodes ask for {FIRST_NODE_ENTRY + len(nodes)}", _WHERE)
 
 
@@ -160,7 +163,7 @@ def passed_table(evidence: Evidence, found: Found) -> None:
     if passed is None:
         return
     if passed.table is None:
-        found.broken("only the root FDT was passed, no table", _BOOT)
+        found.lack("passed scratch table", _HALF)
         return
     address, size = passed.table
     if address % TABLE_ALIGNMENT:
@@ -190,7 +193,7 @@ def passed_fdt(evidence: Evidence, found: Found) -> None:
     if passed is None:
         return
     if passed.fdt is None:
-        found.broken("only the scratch table was passed, no root FDT: the kernel ignores it", _BOOT)
+        found.lack("passed root FDT", _HALF)
         return
     address, size = passed.fdt
     if size != evidence.page_size:

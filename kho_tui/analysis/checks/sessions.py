@@ -28,7 +28,8 @@ _NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel: al
     error("6.19"),
     explanation="Names are unique, not empty (a warning in 6.19 and 7.0, which take them) and end within 64 bytes; a list of files is there"
     " exactly where files are claimed; from 7.2 on the blocks of the list hold as many as claimed.",
-    consequence=_NO_OPEN + _CUT,
+    consequence=_NO_OPEN + _CUT + "; where files are claimed and only the address of their list is 0, the kernel warns and the session "
+    "arrives without its files",
     source="kho-abi.md 5.4, 5.5",
 )
 def sessions(evidence: Evidence, found: Found) -> None:
@@ -41,8 +42,11 @@ def sessions(evidence: Evidence, found: Found) -> None:
             found.broken("its name has no NUL within 64 bytes: the next kernel cuts it", session.path, at)
         if not session.name:
             found.broken("a session without a name", session.path, at, severity=None if checks_names else "warning")
-        if session.files_at is not None and bool(session.files_at) != bool(session.count):
-            found.broken(f"{session.count} files are claimed, their list is at {session.files_at:#x}", session.path, at)
+        if session.files_at == 0 and session.count:
+            said = f"{plural(session.count, 'file')} claimed and no list of them: it arrives without files"
+            found.broken(said, session.path, at)
+        elif session.files_at and not session.count:
+            found.broken(f"no file is claimed, yet there is a list at {session.files_at:#x}", session.path, at)
         _count(session, found)
     for name, (path, count) in _repeated((session.name, session.path) for session in listed).items():
         found.broken(f"{count} sessions are named {visible(name)}", path)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import SUBTREES, Found
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
 from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.platform import MAX_PAGE_ORDERS, PAGEBLOCK_ORDERS
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Missing
@@ -52,6 +55,10 @@ class SideEvidence:
     def page_shift(self) -> int:
         """log2 of the page size."""
         return self.state.machine.platform.page_shift
+
+    def no_ram(self, address: int) -> bool:
+        """Whether an address is certainly outside of all RAM."""
+        return not 0 <= address < 2**64 or bool(self.state.host.surely_no_ram(np.array([address], np.uint64))[0])
 
     @property
     def max_order(self) -> int:
@@ -123,12 +130,22 @@ class SideEvidence:
         return self.side.handed_over
 
     def subtree(self, name: bytes, found: Found) -> Subtree | None:
-        """The subtree of this name, the first one where there are more: that is what a kernel finds."""
+        """The subtree of this name, the first one where there are more: that is what a kernel finds.
+
+        That only an earlier copy of it is at hand, where memory was captured at a later moment, is noted as a lack.
+        """
         one = self.named(name)
         if one is None:
             self.subtrees(found)
             found.not_here(f"no subtree {visible(name)}")
+        elif self._in_memory and isinstance(one.blob, Blob) and one.blob.place.origin is not Origin.MEMORY:
+            found.lack(f"blob of {one.path} in memory", "only a copy in debugfs is in this capture, which was made earlier")
         return one
+
+    @cached_property
+    def _in_memory(self) -> bool:
+        """Whether the captured memory holds this side: its root FDT is from there."""
+        return not isinstance(self.side.root, Missing) and self.side.root.view.blob.place.origin is Origin.MEMORY
 
     def named(self, name: bytes) -> Subtree | None:
         """The subtree of this name, if it is handed over."""

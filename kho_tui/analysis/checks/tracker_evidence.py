@@ -74,15 +74,19 @@ class TrackerEvidence(SideEvidence):
         return self.memory.sums.kept
 
     def not_kept(self, found: Found, start: U64s, end: U64s) -> npt.NDArray[np.int64]:
-        """Rows of the stretches of which some byte is not preserved; noted as a lack where the tracker is not known whole."""
+        """Rows of the stretches of which some byte is not preserved, or that begin where no RAM is.
+
+        Where the tracker is not known whole that is noted as a lack, and only the latter are told.
+        """
+        nowhere = self.state.host.surely_no_ram(start)
         kept = self.kept(found)
         if kept is None or self.doubted(found) or not len(start):
-            return np.empty(0, np.int64)
-        rows = np.flatnonzero(kept.below(end) - kept.below(start) != end - start)
-        if len(rows) and isinstance(self.whole, Missing):
+            return np.flatnonzero(nowhere)
+        lost = kept.below(end) - kept.below(start) != end - start
+        if lost.any() and isinstance(self.whole, Missing):
             found.lack(TRACKER, self.whole.reason)
-            return np.empty(0, np.int64)
-        return rows
+            return np.flatnonzero(nowhere)
+        return np.flatnonzero(lost)
 
     def is_kept(self, found: Found, address: int, size: int) -> bool:
         """Whether all pages of ``size`` bytes at an address are preserved; True where that is noted as a lack."""
@@ -99,13 +103,15 @@ class TrackerEvidence(SideEvidence):
         return BlockIndex(no_runs(self.page_shift) if isinstance(kept, Missing) else kept.runs)
 
     def is_block(self, found: Found, address: int, order: int) -> bool:
-        """Whether a block of exactly this order begins at an address; True where that is noted as a lack."""
+        """Whether a block of exactly this order begins at an address; False where no RAM is, True where it is noted as a lack."""
+        if self.no_ram(address):
+            return False
         if isinstance(self.side.preserved, Missing):
             found.lack(TRACKER, self.side.preserved.reason)
             return True
         if self.doubted(found):
             return True
-        if 0 <= address < 2**64 and bool(self.index.begins(np.array([address], np.uint64), order)[0]):
+        if self.index.begins(np.array([address], np.uint64), order)[0]:
             return True
         if isinstance(self.whole, Missing):
             found.lack(TRACKER, self.whole.reason)

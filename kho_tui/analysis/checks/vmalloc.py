@@ -22,6 +22,13 @@ def _ended(area: VmallocArea) -> bool:
     return bool(area.chunks) and area.chunks[-1].header.integer("next") == 0
 
 
+def _unread(area: Area) -> int:
+    """The chunk at which following the chain ended, 0 where it was followed to its end."""
+    if isinstance(area.found, Missing) or not area.found.chunks:
+        return area.first
+    return area.found.chunks[-1].header.integer("next")
+
+
 def _read(area: Area, found: Found) -> VmallocArea | None:
     """The area where its chain was followed to its end; why not is noted as a lack."""
     listed = found.need(area.found, f"page list of {area.path}")
@@ -50,8 +57,8 @@ def chain(evidence: Evidence, found: Found) -> None:
     for area in evidence.areas(found):
         listed = area.found
         if isinstance(listed, Missing):
-            if isinstance(listed, Damaged) and area.first and area.order <= _MOST_ORDER:
-                found.broken(str(listed.reason), area.path, area.first)
+            if isinstance(listed, Damaged) and area.order <= _MOST_ORDER:
+                found.broken(str(listed.reason), area.path, area.first or None)
             else:
                 found.lack(f"page list of {area.path}", listed.reason)
             continue
@@ -123,6 +130,9 @@ def kept(evidence: Evidence, found: Found) -> None:
     evidence.doubted(found)
     for area in evidence.areas(found):
         listed = found.need(area.found, f"page list of {area.path}")
+        at = _unread(area)
+        if at and not evidence.is_block(found, at, 0):
+            found.broken(f"no block of order 0 begins at the chunk at {at:#x}", area.path, at)
         if listed is None or isinstance(evidence.preserved, Missing):
             continue
         if not _ended(listed):
@@ -134,7 +144,7 @@ def kept(evidence: Evidence, found: Found) -> None:
             lost = np.flatnonzero(~evidence.index.begins(addresses, order))
             if len(lost) and isinstance(evidence.whole, Missing):
                 found.lack(TRACKER, evidence.whole.reason)
-                continue
+                lost = lost[evidence.state.host.surely_no_ram(addresses[lost])]
             for row in lost.tolist()[:100]:
                 at = int(addresses[row])
                 found.broken(f"no block of order {order} begins at {what} {row} at {at:#x}", area.path, at)
