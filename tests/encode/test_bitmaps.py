@@ -33,7 +33,7 @@ def naive(numbers: list[int], keys: set[int], byte_order: ByteOrder) -> list[byt
 runs = st.lists(st.tuples(st.integers(0, 5 * BITS - 1), st.integers(1, 3 * BITS)), max_size=12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     numbers=st.permutations(range(10)),
     found=runs,

@@ -39,7 +39,7 @@ def decoded(image: SparseImage, platform: Platform) -> State:
     return decode_state(sources, Context(), Overrides(platform.page_size, platform.byte_order))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(handovers())
 def test_a_handover_written_and_decoded_is_the_same(one: Handover) -> None:
     image = SparseImage(one.platform.page_size)
@@ -48,7 +48,7 @@ def test_a_handover_written_and_decoded_is_the_same(one: Handover) -> None:
     assert plain(again) == plain(one)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(handovers())
 def test_no_two_structures_share_a_byte(one: Handover) -> None:
     spans = sorted((piece.address, piece.address + len(piece.data)) for piece in pieces(one))

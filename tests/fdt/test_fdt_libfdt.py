@@ -88,13 +88,13 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: ROOT_7_3[:60] + tail))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_end_in_a_tree(blob: bytes) -> None:
     check_spans(parse_fdt(blob, fallback_names=NAMES_7_1))
 
 
 @given(damaged())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_damage_ends_in_a_tree_and_what_libfdt_takes_is_whole(blob: bytes) -> None:
     tree = parse_fdt(blob, fallback_names=NAMES_7_1)
     check_spans(tree)

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kho_tui.model.runs import Runs, make_runs, no_runs
@@ -45,7 +45,6 @@ def disjoint(draw: st.DrawFn) -> list[Piece]:
 anything = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 6), st.integers(0, 3)), max_size=8)
 
 
-@settings(deadline=None)
 @given(disjoint())
 def test_all_blocks_ascending(pieces: list[Piece]) -> None:
     runs, blocks = runs_of(pieces), blocks_of(pieces)
@@ -57,7 +56,6 @@ def test_all_blocks_ascending(pieces: list[Piece]) -> None:
     assert not runs.overlapping
 
 
-@settings(deadline=None)
 @given(disjoint())
 def test_neighbours_of_one_order_are_one_run(pieces: list[Piece]) -> None:
     runs = runs_of(pieces)
@@ -67,14 +65,12 @@ def test_neighbours_of_one_order_are_one_run(pieces: list[Piece]) -> None:
     assert not any(array.flags.writeable for array in (runs.start, runs.count, runs.order))
 
 
-@settings(deadline=None)
 @given(disjoint(), st.integers(-3, 60), st.integers(0, 20))
 def test_a_window_is_a_part_of_the_whole(pieces: list[Piece], first: int, count: int) -> None:
     blocks = blocks_of(pieces)
     assert expanded(runs_of(pieces), first, count) == blocks[max(first, 0) : max(first + count, 0)]
 
 
-@settings(deadline=None)
 @given(disjoint(), st.integers(0, 1 << 22))
 def test_the_block_that_holds_an_address(pieces: list[Piece], address: int) -> None:
     runs, blocks = runs_of(pieces), blocks_of(pieces)
@@ -85,14 +81,12 @@ def test_the_block_that_holds_an_address(pieces: list[Piece], address: int) -> N
         assert runs.covers(address, order) == (bool(holding) and blocks[holding[0]][1] == order)
 
 
-@settings(deadline=None)
 @given(anything)
 def test_overlaps_are_seen(pieces: list[Piece]) -> None:
     pages = [page for start, order in blocks_of(pieces) for page in range(start >> SHIFT, (start >> SHIFT) + (1 << order))]
     assert runs_of(pieces).overlapping == (len(pages) != len(set(pages)))
 
 
-@settings(deadline=None)
 @given(anything, st.integers(0, 60))
 def test_of_overlapping_blocks_the_one_that_starts_last_holds_an_address(pieces: list[Piece], page: int) -> None:
     runs, address = runs_of(pieces), page << SHIFT

@@ -123,7 +123,7 @@ def test_from_7_1_on_no_block_crosses_a_node() -> None:
 _BLOCKS = st.sets(st.tuples(st.integers(0, 300), st.sampled_from([0, 0, 1, 3, 9, 10])), max_size=25)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(_BLOCKS, st.sampled_from(["6.17", "6.18", "6.19", "7.1", "7.3"]), st.sampled_from([4096, 16384, 65536]))
 def test_what_is_preserved_is_what_an_opened_core_lists(blocks: set[tuple[int, int]], release: str, page_size: int) -> None:
     kho = bare_kho(release, page_size)

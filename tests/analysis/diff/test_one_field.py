@@ -44,7 +44,7 @@ def test_a_state_has_fields_of_every_kind_to_change() -> None:
     assert {("oops_trace", "start"), ("0x1", "pos"), ("vm-beta", "files"), ("kexec-metadata", "kexec_count"), ("out", "totalsize")} <= kinds
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.data())
 def test_the_root_of_change_is_exactly_the_changed_field(data: st.DataObject) -> None:
     spot = data.draw(st.sampled_from(every_spot()))

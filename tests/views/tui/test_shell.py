@@ -19,7 +19,7 @@ def test_words_options_and_path() -> None:
 
 
 @given(PATHS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_shell_reads_back_the_very_path(path: str) -> None:
     line = command_line(("show",), path, ())
     assert line.isprintable()
