@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kho_tui.model.path import EntityPath, Siblings, parse_path, path_part
@@ -37,13 +37,11 @@ tricky = st.lists(
 some_bytes = st.one_of(st.binary(max_size=12), tricky, st.text(max_size=6).map(lambda t: t.encode("utf-8", "surrogatepass")))
 
 
-@settings(deadline=None)
 @given(some_bytes, some_bytes)
 def test_different_bytes_never_look_the_same(one: bytes, other: bytes) -> None:
     assert (visible(one) == visible(other)) == (one == other)
 
 
-@settings(deadline=None)
 @given(some_bytes)
 def test_only_printable_text_comes_out(raw: bytes) -> None:
     text = visible(raw)
@@ -78,13 +76,11 @@ def test_how_it_looks(raw: bytes, text: str) -> None:
     assert visible(raw) == text
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=12))
 def test_a_file_name_looks_like_its_bytes(raw: bytes) -> None:
     assert visible(raw.decode("utf-8", "surrogateescape")) == visible(raw)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec=None, categories=["L", "Cs", "Cc"]), max_size=5))
 def test_a_str_with_any_surrogates_is_shown_and_not_refused(name: str) -> None:
     assert visible(name).isprintable()
@@ -96,14 +92,12 @@ def test_a_char_array_ends_at_its_nul_or_its_end() -> None:
     assert c_string(b"\0") == b""
 
 
-@settings(deadline=None)
 @given(some_bytes, some_bytes)
 def test_parts_of_paths_differ_as_names_do_and_hold_no_slash(one: bytes, other: bytes) -> None:
     assert (path_part(one) == path_part(other)) == (one == other)
     assert "/" not in path_part(one)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(some_bytes, st.sampled_from([b"", b"~", b"~~2", b"a", b"a~2", b"a~2~2"])), max_size=8))
 def test_siblings_have_paths_of_their_own_that_can_be_typed(names: list[bytes]) -> None:
     siblings = Siblings(EntityPath(("out", "LUO")))

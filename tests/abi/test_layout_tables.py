@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kho_tui.abi
@@ -196,7 +196,6 @@ def test_every_struct_says_what_it_is_and_where_that_was_read(layout: Layout) ->
 
 @each_layout
 @each_order
-@settings(deadline=None)
 @given(data=st.data())
 def test_encode_gives_back_what_record_read(layout: Layout, byte_order: ByteOrder, data: st.DataObject) -> None:
     raw = data.draw(st.binary(min_size=layout.size, max_size=layout.size))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kho_tui.abi.chunks import bitmap_span
@@ -79,7 +79,6 @@ def test_where_an_order_begins_in_the_tree(page: str, order: int, slots: tuple[i
     assert shape.indexes(shape.key(0, order))[: len(slots)] == slots
 
 
-@settings(deadline=None)
 @given(shift=st.sampled_from([12, 14, 16]), order=st.integers(0, 47), pfn=st.integers(0, 2**52 - 1))
 def test_block_undoes_key(shift: int, order: int, pfn: int) -> None:
     shape = RadixShape(shift, True)

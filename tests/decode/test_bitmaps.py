@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kho_tui.decode import bitmaps
@@ -35,7 +35,6 @@ def runs_of(rows: list[list[int]]) -> list[tuple[int, int, int]]:
     return list(zip(bitmap.tolist(), bit.tolist(), length.tolist(), strict=True))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6).flatmap(lambda width: st.lists(st.lists(word, min_size=width, max_size=width), min_size=1, max_size=6)))
 def test_runs_are_those_of_plain_python(rows: list[list[int]]) -> None:
     assert runs_of(rows) == naive(rows)
@@ -68,7 +67,6 @@ def test_bitmaps_are_numbered_through_all_pieces_of_work(monkeypatch: pytest.Mon
             assert runs_of(rows) == whole
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5), st.lists(st.sampled_from([0, FULL, 1, 1 << 63, FULL - 1, FULL >> 1]), min_size=1, max_size=40))
 def test_runs_end_with_their_bitmap(width: int, stream: list[int]) -> None:
     rows = [stream[at : at + width] for at in range(0, len(stream) - width + 1, width)]

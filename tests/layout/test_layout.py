@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kho_tui.layout.place import Origin, Place
@@ -52,7 +52,6 @@ def test_joined_tables_keep_the_byte_order(byte_order: ByteOrder) -> None:
     assert not joined.rows.flags.writeable
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=6))
 def test_written_rows_end_with_the_last_that_is_not_all_zeros(used: list[bool]) -> None:
     data = b"".join(b"x".ljust(OUTER.size, b"\0") if one else bytes(OUTER.size) for one in used)
@@ -64,7 +63,6 @@ def test_a_struct_whose_last_byte_alone_is_set_counts_as_written() -> None:
     assert len(table_of(OUTER, "little", bytes(OUTER.size * 2 - 1) + b"\1", 0, PLACE).written()) == 2
 
 
-@settings(deadline=None)
 @given(size=st.sampled_from([512, 4096, 16384, 65536]), pages=st.integers(1, 16))
 def test_a_page_array_is_never_longer_than_its_pages(size: int, pages: int) -> None:
     array = PageArray(INNER, OUTER, pages)
