@@ -43,14 +43,15 @@ _LONG = {name: long for long, name in _NAMES.items()} | _SHORT
 _MODIFIERS = {"ctrl": "Ctrl", "shift": "Shift", "alt": "Alt"}
 
 
-def key(keys: str, action: str, description: str, id: str) -> Binding:
+def key(keys: str, action: str, description: str, id: str, *, overtakes: bool = True) -> Binding:
     """A binding of ours.
 
-    All have priority, so that keys take effect in the order in which they come: Textual handles a key without priority
+    Almost all have priority, so that keys take effect in the order in which they come: Textual handles a key without priority
     only after it went through the queues of widget, screen and app, and a ``/`` or Tab would come too late for what was typed behind
-    it (a slow line delivers several keys at once).
+    it (a slow line delivers several keys at once). ``overtakes`` False: a key that acts on what was typed before it, which still goes
+    through these queues.
     """
-    return Binding(keys, action, description, id=id, show=False, priority=True)
+    return Binding(keys, action, description, id=id, show=False, priority=overtakes)
 
 
 def key_name(one: str) -> str:

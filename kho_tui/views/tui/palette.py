@@ -88,7 +88,7 @@ class Palette(ModalScreen[Callable[[], None]]):
 
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
         key("escape", "close", "close", "palette.close"),
-        key("enter", "choose", "do what is chosen", "palette.choose"),
+        key("enter", "choose", "do what is chosen", "palette.choose", overtakes=False),
         key("up,ctrl+p", "move(-1)", "up, down", "palette.up"),
         key("down,ctrl+n", "move(1)", "up, down", "palette.down"),
         key("pageup", "move(-10)", "ten up, down", "palette.page_up"),
@@ -181,7 +181,8 @@ class Palette(ModalScreen[Callable[[], None]]):
         self._list.cursor += rows
 
     @on(TableView.Chosen)
-    def _chosen(self, message: TableView.Chosen) -> None:
+    @on(Input.Submitted)
+    def _chosen(self, message: TableView.Chosen | Input.Submitted) -> None:
         message.stop()
         self.action_choose()
 

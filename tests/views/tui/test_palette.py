@@ -17,6 +17,7 @@ from kho_tui.operations.map_state import Whois
 from kho_tui.views.tui.fuzzy import fit_of
 from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.navigate import Where
+from kho_tui.views.tui.palette import Palette
 from kho_tui.views.tui.state_screen import StateScreen
 
 ONE_PRE = "samples/x86_64-7.3/1-pre"
@@ -105,6 +106,16 @@ async def test_whois_answers_and_leads_to_the_owner() -> None:
         await user.press("enter")
         assert (user.path, user.rows.cursor) == ("out/LUO/vm-alpha/0x1/folios", 1084)
         assert user.app.focused is user.rows
+
+
+async def test_what_is_typed_in_one_go_is_what_is_done() -> None:
+    """A paste, or a slow line: Enter comes before the palette has seen what was typed."""
+    async with using_state(opening(ONE_PRE)) as user:
+        user.send("colon", *"whois 0x1931000", "enter")
+        await user.until(lambda: isinstance(user.app.screen, Palette) and "preserved" in user.panel("palette-said"))
+        await user.press("escape")
+        user.send("colon", *"goto 0x721000", "enter")
+        await user.until(lambda: isinstance(user.app.screen, StateScreen) and user.path == "out/LUO")
 
 
 async def test_whois_where_nothing_is_known() -> None:
