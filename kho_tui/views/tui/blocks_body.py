@@ -27,7 +27,7 @@ from kho_tui.views.tui.blocks_words import about_block
 from kho_tui.views.tui.body import Stage
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, spans
+from kho_tui.views.tui.lines import Line, Role, indented
 from kho_tui.views.tui.list_pane import ListPane
 from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
 from kho_tui.views.tui.paint import Panel, look_of
@@ -256,7 +256,7 @@ class BlocksBody(SidedBody):
             state = self.stage.loaded.state
             memory, width = shown.owned.memory, self.size.width - 4
             lines = about_block(block, state, state.sides[self.side], memory, width, look_of(self).glyphs)
-        self.about.show([(*spans(("  ", Role.TEXT)), *line) for line in lines[: self._about_height]])
+        self.about.show(indented(lines[: self._about_height], 2))
         self.stage.moved()
 
     # Keys

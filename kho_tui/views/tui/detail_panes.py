@@ -9,8 +9,8 @@ from kho_tui.model.facts import Missing, Status
 from kho_tui.text import SafeText
 from kho_tui.views.format import Base, format_value, plain_value
 from kho_tui.views.tui.explain import explain
-from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, pad, spans, width_of, wrap
-from kho_tui.views.tui.meaning import indented, place_text, shown_value, unit_role
+from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, indented, pad, spans, width_of, wrap
+from kho_tui.views.tui.meaning import place_text, shown_value, unit_role
 from kho_tui.views.tui.navigate import address_of, path_of
 from kho_tui.views.tui.paint import look_of
 from kho_tui.views.tui.table_view import TableView
@@ -34,7 +34,7 @@ def heading(entity: Entity, width: int, glyphs: Glyphs) -> list[Line]:
     lines = [first]
     if facts:
         told = wrap(SafeText(f" {glyphs.dot} ".join(facts)), width - 1, 3, Role.DIM, glyphs.ellipsis)
-        lines += [(*spans((" ", Role.TEXT)), *line) for line in told]
+        lines += indented(told, 1)
     if entity.status is not Status.DECODED:
         role = STATUS_ROLE[entity.status]
         why = SafeText(f"{entity.status.value}: {entity.reason}" if entity.reason else entity.status.value)

@@ -14,7 +14,6 @@ from kho_tui.model.entity import Value
 from kho_tui.model.facts import Status
 from kho_tui.text import NO_TEXT, SafeText, plural, visible
 from kho_tui.views.diff_words import EVIDENCE_WORDS
-from kho_tui.views.tui.after_layout import after_layout
 from kho_tui.views.tui.background import Finished, Newest
 from kho_tui.views.tui.body import Body, Stage
 from kho_tui.views.tui.diff_below import Below, DiffBelow
@@ -22,7 +21,7 @@ from kho_tui.views.tui.diff_detail import reason_of
 from kho_tui.views.tui.diff_rows import node_line
 from kho_tui.views.tui.diff_tree import DiffTree, Node, diff_tree
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, fit_end, spans, wrap
+from kho_tui.views.tui.lines import Line, Role, fit_end, indented, spans, wrap
 from kho_tui.views.tui.list_body import LineList
 from kho_tui.views.tui.loaded import Against
 from kho_tui.views.tui.navigate import ListSpot, Location, Spot, Where
@@ -220,20 +219,19 @@ class DiffBody(Body):
             lines += wrap(SafeText(f"evidence: {'; '.join(told)}"), width, 1, Role.DIM, ellipsis)
         self._verdict_height = len(lines)
         self.verdict.styles.height = len(lines)
-        self.verdict.show([(*spans((" ", Role.TEXT)), *line) for line in lines])
+        self.verdict.show(indented(lines, 1))
 
     def _tell_about(self) -> None:
         node, width = self.node, self.size.width - 4
         words = "; ".join([str(node.old or node.new or node.label), *reason_of(node)]) if node is not None else ""
         lines = wrap(SafeText(words), width, _ABOUT, Role.TEXT, look_of(self).glyphs.ellipsis) if width > 0 else []
-        self.about.show([(*spans(("  ", Role.TEXT)), *line) for line in lines])
+        self.about.show(indented(lines, 2))
 
     def on_resize(self, _event: events.Resize) -> None:
         """Another size holds other lines."""
         self._tell_verdict()
         self._tell_about()
         self._fit_below()
-        after_layout(self, self._tell_about)
 
     def _fit_below(self) -> None:
         self.below.fit(self.size.height, self.size.height - self._verdict_height - _ABOUT - _LEAST_TREE)

@@ -13,9 +13,8 @@ from kho_tui.views.tui.background import Finished, Newest
 from kho_tui.views.tui.body import Stage
 from kho_tui.views.tui.check_rows import KINDS, CheckRow, check_rows
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, fit_end, pad, spans, wrap
+from kho_tui.views.tui.lines import Line, Role, fit_end, indented, pad, spans, wrap
 from kho_tui.views.tui.list_body import ListBody
-from kho_tui.views.tui.meaning import indented
 from kho_tui.views.tui.navigate import MapPlace, Spot, Where, location_of
 from kho_tui.views.tui.paint import look_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -59,6 +60,11 @@ STATUS_ROLE = {
 def spans(*pieces: tuple[str, Role]) -> Line:
     """A line of pieces whose text is ours or already safe."""
     return tuple(Span(SafeText(text), role) for text, role in pieces if text)
+
+
+def indented(lines: Iterable[Line], cells: int = 3) -> list[Line]:
+    """Lines set off from the edge."""
+    return [(*spans((" " * cells, Role.TEXT)), *line) for line in lines]
 
 
 def ascii_only(line: Line) -> Line:

@@ -8,7 +8,7 @@ from textual.screen import Screen
 from kho_tui.context import Context
 from kho_tui.text import SafeText, visible
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, spans, wrap
+from kho_tui.views.tui.lines import Line, Role, indented, spans, wrap
 from kho_tui.views.tui.paint import Panel
 
 _BAR = 32
@@ -78,4 +78,4 @@ class LoadingScreen(Screen[None], inherit_bindings=False):
             lines += [spans(("cancelling", Role.TEXT)), (), spans(("q", Role.KEY), (" quit", Role.DIM))]
         else:
             lines += [self._progress.line(), (), spans(("Esc", Role.KEY), (" cancel   ", Role.DIM), ("q", Role.KEY), (" quit", Role.DIM))]
-        self.query_one(Panel).show([(*spans(("  ", Role.TEXT)), *line) for line in lines])
+        self.query_one(Panel).show(indented(lines, 2))

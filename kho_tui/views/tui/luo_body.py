@@ -20,7 +20,7 @@ from kho_tui.views.tui.background import Newest
 from kho_tui.views.tui.body import Stage
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, spans
+from kho_tui.views.tui.lines import Line, Role, indented
 from kho_tui.views.tui.luo_rows import (
     FILE_UNITS,
     FOLIO_UNITS,
@@ -299,7 +299,7 @@ class LuoBody(SidedBody):
         glyphs = look_of(self).glyphs
         size = self.about.size
         self.head.show([] if self._luo is None else head_lines(self._luo, self.head.size.width, self.stage.base, glyphs))
-        self.about.show([(*spans(("  ", Role.TEXT)), *line) for line in self._about(size.width - 4, glyphs)[: size.height]])
+        self.about.show(indented(self._about(size.width - 4, glyphs)[: size.height], 2))
         self.stage.moved()
 
     def _about(self, width: int, glyphs: Glyphs) -> list[Line]:

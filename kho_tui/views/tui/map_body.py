@@ -21,7 +21,7 @@ from kho_tui.views.tui.background import Stoppable
 from kho_tui.views.tui.body import Body, Stage
 from kho_tui.views.tui.check_rows import faults, marks_of
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, spans, width_of, wrap
+from kho_tui.views.tui.lines import Line, Role, indented, spans, width_of, wrap
 from kho_tui.views.tui.map_cell import Part, cell_lines, sums_text, target_of
 from kho_tui.views.tui.map_lanes import Chart, make_chart
 from kho_tui.views.tui.map_view import MapView
@@ -135,7 +135,7 @@ class MapBody(Body):
     def _share_height(self) -> None:
         glyphs = look_of(self).glyphs
         sums = wrap(self._sums, self.size.width - 2, 2 if self.screen.size.height >= _TALL else 1, Role.TEXT, glyphs.ellipsis)
-        self.sums.show([(*spans((" ", Role.TEXT)), *line) for line in sums])
+        self.sums.show(indented(sums, 1))
         self.sums.styles.height = len(sums)
         room = self.size.height - len(sums)
         self.view.styles.height = max(1, min(self.view.needed_height(room - _LEAST_WORDS), room - 2))

@@ -13,7 +13,7 @@ from kho_tui.model.facts import Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText, human_size, join_safe, plural
 from kho_tui.views.tui.check_rows import NO_MARKS, Marks, mark_line
-from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit_end, pad, spans, width_of, wrap
+from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit_end, indented, pad, spans, width_of, wrap
 from kho_tui.views.tui.map_lanes import LETTERS, Chart, Stop, kind_role
 from kho_tui.views.tui.theme import Glyphs
 
@@ -114,7 +114,7 @@ def cell_lines(
         if untold is not None:
             told = f"whose it is cannot be told: {untold.status.value}: {untold.reason}"
         wrapped = wrap(SafeText(told), width - _INDENT - 1, max(height - len(lines), 1), Role.DIM, glyphs.ellipsis)
-        lines += [(*spans((" " * _INDENT, Role.TEXT)), *line) for line in wrapped]
+        lines += indented(wrapped, _INDENT)
     return lines[:height]
 
 

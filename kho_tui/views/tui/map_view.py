@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from kho_tui.text import SafeText, human_size
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, fit, spans, width_of
+from kho_tui.views.tui.lines import Line, Role, fit, indented, spans, width_of
 from kho_tui.views.tui.map_axis import Axis, whole_axis
 from kho_tui.views.tui.map_cell import Part, cell_parts, target_of
 from kho_tui.views.tui.map_draw import axis_lines, label, label_width, lane_line, legend
@@ -304,7 +304,7 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
                 (*name, *spans((" ", Role.TEXT)), *lane_line(chart, stop, self._axis, self.chosen, glyphs, unfolded=self.unfolded))
             )
         lines += [()] * self._airy
-        lines += [(*spans((" ", Role.TEXT)), *line) for line in legend(chart, self.chosen, self.size.width - 1, glyphs)]
+        lines += indented(legend(chart, self.chosen, self.size.width - 1, glyphs), 1)
         return lines
 
     def _title_line(self, note: str) -> Line:

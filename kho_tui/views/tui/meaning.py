@@ -11,7 +11,7 @@ from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.text import SafeText, plural, visible
 from kho_tui.views.format import Base, format_value, plain_value
-from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, spans, wrap
+from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, indented, spans, wrap
 from kho_tui.views.tui.theme import Glyphs
 
 if TYPE_CHECKING:
@@ -140,8 +140,3 @@ def _printable(raw: bytes) -> SafeText | None:
     """Bytes that are text and nothing else, NULs at the end aside."""
     text = raw.rstrip(b"\0")
     return visible(text) if len(text) >= _SHORTEST_STRING and all(0x20 <= byte < 0x7F for byte in text) else None
-
-
-def indented(lines: list[Line]) -> list[Line]:
-    """Lines set off from the list above them."""
-    return [(*spans(("   ", Role.TEXT)), *line) for line in lines]

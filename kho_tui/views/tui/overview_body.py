@@ -13,9 +13,8 @@ from kho_tui.model.entity import Value
 from kho_tui.text import SafeText
 from kho_tui.views.tui.background import Finished, Newest
 from kho_tui.views.tui.body import Body, Stage
-from kho_tui.views.tui.lines import Role, spans
+from kho_tui.views.tui.lines import Role, indented, spans
 from kho_tui.views.tui.list_body import LineList
-from kho_tui.views.tui.meaning import indented
 from kho_tui.views.tui.navigate import ListSpot, Location, MapPlace, Spot, Where
 from kho_tui.views.tui.overview_facts import Section, overview
 from kho_tui.views.tui.overview_rows import Row, full_text, rows_that_fit

@@ -21,10 +21,10 @@ from kho_tui.views.cli.memory_text import sentences
 from kho_tui.views.format import Base, format_value, plain_value
 from kho_tui.views.tui.background import Finished, Newest
 from kho_tui.views.tui.body import Stage
-from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, pad, spans, wrap
+from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, indented, pad, spans, wrap
 from kho_tui.views.tui.list_body import ListBody
 from kho_tui.views.tui.loaded import Loaded
-from kho_tui.views.tui.meaning import indented, place_text
+from kho_tui.views.tui.meaning import place_text
 from kho_tui.views.tui.navigate import Location, MapPlace, Spot, Where
 from kho_tui.views.tui.paint import look_of
 from kho_tui.views.tui.scratch_text import purpose, rounding

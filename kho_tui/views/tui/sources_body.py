@@ -10,9 +10,8 @@ from kho_tui.model.facts import Status
 from kho_tui.text import SafeText, join_safe
 from kho_tui.views.tui.body import Stage
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit_end, pad, spans, wrap
+from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit_end, indented, pad, spans, wrap
 from kho_tui.views.tui.list_body import ListBody
-from kho_tui.views.tui.meaning import indented
 from kho_tui.views.tui.navigate import Spot, Where
 from kho_tui.views.tui.paint import look_of
 from kho_tui.views.tui.sources_facts import Source, sources

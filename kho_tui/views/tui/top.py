@@ -6,7 +6,7 @@ from textual import events
 from textual.message import Message
 
 from kho_tui.text import NO_TEXT, SafeText, join_safe
-from kho_tui.views.tui.lines import Line, Role, fit_end, spans, width_of, wrap
+from kho_tui.views.tui.lines import Line, Role, fit_end, indented, spans, width_of, wrap
 from kho_tui.views.tui.navigate import Where
 from kho_tui.views.tui.paint import Panel, look_of
 
@@ -59,7 +59,7 @@ class Top(Panel):
         # The overview begins with the whole verdict, the comparison with its own.
         most = 0 if self._where in (Where.OVERVIEW, Where.DIFF) else 2 if self.screen.size.height >= _TALL else 1
         verdict = wrap(self._verdict, width - 2, most, Role.TEXT, ellipsis) if most else []
-        self.show([self._places(width), self._crumbs(width, ellipsis), *((*spans((" ", Role.TEXT)), *line) for line in verdict)])
+        self.show([self._places(width), self._crumbs(width, ellipsis), *indented(verdict, 1)])
         self.styles.height = 2 + len(verdict)
 
     def _places(self, width: int) -> Line:
