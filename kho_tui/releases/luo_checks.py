@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.releases.check import FIRST, LAST, Check, Outcome, Stage, Target, Verdict, key
+from kho_tui.releases.check import FIRST, LAST, Check, Outcome, Stage, Target, Verdict
 from kho_tui.releases.offered import Offered, OfferedLuo
 from kho_tui.releases.sessions import unmade, without_handler
 from kho_tui.releases.subtrees import found, kept, own_choice, properties, said
-from kho_tui.releases.table import Release
+from kho_tui.releases.table import LuoRules
 from kho_tui.text import visible
 
 _UNREAD = "sessions are lost, their memory stays reserved"
@@ -36,14 +36,16 @@ def _luo_exists(offered: Offered, target: Target) -> Verdict:
 
 
 def _luo_version(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
-    wanted = _luo_root(target.release)
+    wanted = _rules(target).compatible
     if luo.compatible is None:
         return None, "LUO's version string is not at hand"
     return luo.compatible == wanted, f"version {luo.compatible.decode('latin-1')}; this kernel takes {wanted.decode()}"
 
 
-def _luo_root(release: Release) -> bytes:
-    return b"luo-v5" if key(release.name) >= (7, 2) else b"luo-v1"
+def _rules(target: Target) -> LuoRules:
+    """Those of a kernel with LUO: the checks of what LUO reads begin with the first release that has it."""
+    assert target.release.luo is not None
+    return target.release.luo
 
 
 def _luo_size(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
@@ -56,20 +58,20 @@ def _luo_number(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
     return luo.number, "liveupdate-number is there" if luo.number else "liveupdate-number is missing or not 8 bytes"
 
 
-def _luo_sessions(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
+def _luo_sessions(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
     if luo.sessions is None:
         return None, "the session node is not at hand"
     if not luo.sessions:
         return False, "the luo-session node or its header is missing"
-    return luo.session_compatible == b"luo-session-v2", f"sessions are {(luo.session_compatible or b'?').decode('latin-1')}"
+    return luo.session_compatible == _rules(target).session_compatible, f"sessions are {(luo.session_compatible or b'?').decode('latin-1')}"
 
 
-def _luo_flb(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
+def _luo_flb(luo: OfferedLuo, _offered: Offered, target: Target) -> Verdict:
     if luo.flb is None:
         return None, "the FLB node is not at hand"
     if not luo.flb:
         return False, "the luo-flb node is missing"
-    return luo.flb_compatible == b"luo-flb-v1", f"FLBs are {(luo.flb_compatible or b'?').decode('latin-1')}"
+    return luo.flb_compatible == _rules(target).flb_compatible, f"FLBs are {(luo.flb_compatible or b'?').decode('latin-1')}"
 
 
 def _luo_chain(luo: OfferedLuo, _offered: Offered, _target: Target) -> Verdict:
