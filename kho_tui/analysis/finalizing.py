@@ -17,6 +17,7 @@ def is_map_pending(side: Side, releases: Iterable[Release]) -> bool:
     root = side.root
     if isinstance(root, Missing) or root.format is None or root.format.tracker is not Tracker.CHUNKS or side.finalized is True:
         return False
-    luo = next((one.content for one in side.handed_over if one.name == LUO_NAME), None)
+    subtree = side.named(LUO_NAME)
+    luo = None if subtree is None else subtree.content
     frozen = isinstance(luo, Luo) and isinstance(luo.sessions, SessionList)
     return not frozen and any(release.finalize is Finalize.SERIALIZE for release in releases)

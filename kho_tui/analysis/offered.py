@@ -18,6 +18,7 @@ from kho_tui.analysis.offered_luo import offered_luo
 from kho_tui.analysis.restoring import test_fault
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
+from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Status, Unknown, known
 from kho_tui.model.state import KhoTest, Memblock, Root, Side, State, Subtree
 from kho_tui.model.tracker import ChunkList, PreservedMap
@@ -150,13 +151,17 @@ def _subtree(subtree: Subtree, root: Node | None, kept: Kept) -> OfferedSubtree:
     return OfferedSubtree(subtree.name, lengths, phys, known(subtree.size), isinstance(subtree.blob, Blob), kept.lost(phys))
 
 
+def _at_hand(side: Side, name: bytes) -> Subtree | None:
+    return next((one for one in side.handed_over if one.name == name and one.status is not Status.STALE), None)
+
+
 def _named(side: Side, kind: type[object]) -> Subtree | None:
     return next((one for one in side.handed_over if isinstance(one.content, kind) and one.status is not Status.STALE), None)
 
 
 def _metadata(state: State, side: Side) -> int | None:
     """The version that the blob tells, also one that nobody knows."""
-    found = next((one for one in side.handed_over if one.name == KEXEC_METADATA_NAME and one.status is not Status.STALE), None)
+    found = _at_hand(side, KEXEC_METADATA_NAME)
     offset, size = KHO_KEXEC_METADATA.span("version")
     if found is None or isinstance(found.blob, Missing) or len(found.blob.data) < offset + size:
         return None
@@ -167,13 +172,14 @@ def _test_inline(side: Side) -> bool | None:
     found = _named(side, KhoTest)
     if found is None or not isinstance(found.content, KhoTest):
         return None
-    info = next((one for one in found.content.values if one.field.name == "folios_info"), None)
+    info = field_named(found.content.values, "folios_info")
     return None if info is None else isinstance(found.content.area, Missing) and len(info.raw) != KHO_VMALLOC.size
 
 
 def _unreadable(side: Side, name: bytes) -> str | None:
     """Why the owner of a subtree does not read what is there; None where it is not at hand."""
-    content = next((one.content for one in side.handed_over if one.name == name and one.status is not Status.STALE), None)
+    found = _at_hand(side, name)
+    content = None if found is None else found.content
     if isinstance(content, Damaged | Unknown):
         return str(content.reason)
     return None if content is None or isinstance(content, Missing) else ""

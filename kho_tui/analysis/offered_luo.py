@@ -8,6 +8,7 @@ from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.kept import Kept
 from kho_tui.analysis.restoring import files_fault
 from kho_tui.fdt.tree import Node
+from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import Luo, NotWritten, Session, SessionList
 from kho_tui.model.state import Side, Subtree
@@ -20,13 +21,13 @@ _NOT_KEPT = "not preserved: anything may stand there by the time that it is read
 
 def _handed_size(subtree: Subtree, captured: int) -> int:
     """The size that the root FDT tells the next kernel, however impossible; that of the bytes at hand only where it tells none."""
-    told = next((one.value for one in subtree.values if one.field.name == "blob-size"), None)
-    return told if isinstance(told, int) else known(subtree.size) or captured
+    told = field_named(subtree.values, "blob-size")
+    return told.value if told is not None and isinstance(told.value, int) else known(subtree.size) or captured
 
 
 def offered_luo(side: Side, kept: Kept) -> tuple[OfferedLuo | None, bool]:
     """LUO's part, and whether it could be read as far as there is any."""
-    subtree = next((one for one in side.handed_over if one.name == LUO_NAME), None)
+    subtree = side.named(LUO_NAME)
     if subtree is None or isinstance(subtree.blob, Missing) or subtree.status is Status.STALE:
         return None, subtree is None
     content = subtree.content if isinstance(subtree.content, Luo) else None

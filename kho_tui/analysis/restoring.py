@@ -10,6 +10,7 @@ import numpy as np
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_PFN
 from kho_tui.abi.test_kho import KHO_TEST_MAGIC
 from kho_tui.analysis.kept import Kept
+from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import File, FolioArray, Memfd, Session, VmallocArea
 from kho_tui.model.state import KhoTest
@@ -20,9 +21,9 @@ _NO_BLOCK = "begins no preserved block, so that kho_restore_folio gives nothing"
 
 def test_fault(test: KhoTest, kept: Kept) -> str | None:
     """What lib/test_kho.c does not get back of its list and folios."""
-    magic = next((one.value for one in test.values if one.field.name == "magic"), None)
-    if isinstance(magic, int) and magic != KHO_TEST_MAGIC:
-        return f"magic is {magic:#x}"
+    magic = field_named(test.values, "magic")
+    if magic is not None and isinstance(magic.value, int) and magic.value != KHO_TEST_MAGIC:
+        return f"magic is {magic.value:#x}"
     if isinstance(test.area, VmallocArea) and (fault := _area_fault(test.area, kept)) != "":
         return fault
     blocks, number = test.folio_blocks, known(test.nr_folios)

@@ -6,7 +6,7 @@ order of the CPU that wrote them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -174,6 +174,11 @@ class FieldValue:
     place: Place
     source: str
     """Kernel header and releases the declaration was taken from."""
+
+
+def field_named(values: Iterable[FieldValue], name: str) -> FieldValue | None:
+    """The first field of this name."""
+    return next((one for one in values if one.field.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)

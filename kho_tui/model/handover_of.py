@@ -8,6 +8,7 @@ from kho_tui.abi.memblock import RESERVE_MEM_COMPATIBLE
 from kho_tui.abi.root import PACKED_STRUCT_OFFSET, Tracker
 from kho_tui.errors import InputError
 from kho_tui.layout.place import Blob
+from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Missing, Unknown
 from kho_tui.model.handover import (
     ChunkPage,
@@ -161,9 +162,9 @@ def _region(one: MemblockRegion) -> Region:
 
 
 def _test(test: KhoTest, where: EntityPath) -> TestContent:
-    magic = next((value.value for value in test.values if value.field.name == "magic"), None)
-    if not isinstance(magic, int):
+    magic = field_named(test.values, "magic")
+    if magic is None or not isinstance(magic.value, int):
         raise InputError(f"{where}: it has no magic of 4 bytes")
     folios = told(test.folio_blocks, where)
     area = None if isinstance(test.area, Missing) else vmalloc_content(test.area, where)
-    return TestContent(magic, tuple(folios), told(test.csum, where), area)
+    return TestContent(magic.value, tuple(folios), told(test.csum, where), area)

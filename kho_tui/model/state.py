@@ -122,6 +122,11 @@ class Root:
     handed: Blob | Missing
     """The copy that the next kernel reads, also where it is too damaged to be the one shown; no older copy stands for it."""
 
+    @property
+    def data(self) -> bytes:
+        """The FDT without what stands behind its end, as far as it is captured."""
+        return self.view.blob.data[: self.view.tree.total_size]
+
 
 @dataclass(frozen=True, eq=False)
 class Side:
@@ -131,6 +136,10 @@ class Side:
     def handed_over(self) -> tuple[Subtree, ...]:
         """The subtrees, less those that only debugfs has."""
         return tuple(one for one in self.subtrees if one.in_root is not False)
+
+    def named(self, name: bytes) -> Subtree | None:
+        """The first subtree of this name, if it is handed over."""
+        return next((one for one in self.handed_over if one.name == name), None)
 
     name: str
     root: Root | Missing

@@ -15,6 +15,7 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import KhoTest
 from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap
@@ -246,7 +247,7 @@ def one_format(evidence: Evidence, found: Found) -> None:
     test = evidence.named(KHO_TEST_NAME)
     info = None
     if test is not None and isinstance(test.content, KhoTest):
-        info = next((one for one in test.content.values if one.field.name == "folios_info"), None)
+        info = field_named(test.content.values, "folios_info")
         inline = isinstance(test.content.area, Unavailable) and info is not None and len(info.raw) % 8 == 0
         if info is not None and not isinstance(test.content.area, Damaged) and inline and not release.test_list_inline:
             if len(info.raw) != KHO_VMALLOC.size:

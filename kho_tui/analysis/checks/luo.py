@@ -79,7 +79,7 @@ def version(evidence: Evidence, found: Found) -> None:
 
 def _number_of(side: Side | None) -> int | None:
     """The live update number of a side, where it is a fact."""
-    subtree = None if side is None else next((one for one in side.handed_over if one.name == LUO_NAME), None)
+    subtree = None if side is None else side.named(LUO_NAME)
     content = None if subtree is None else subtree.content
     return content.number if isinstance(content, Luo) and isinstance(content.number, int) else None
 

@@ -72,7 +72,7 @@ def _count(evidence: Evidence, side: Side | None) -> int | None:
 
 def _record(evidence: Evidence, side: Side) -> Record | Missing:
     """kexec-metadata of a side as it lies, whatever its version."""
-    subtree = next((one for one in side.handed_over if one.name == KEXEC_METADATA_NAME), None)
+    subtree = side.named(KEXEC_METADATA_NAME)
     if subtree is None:
         return Unavailable(SafeText("there is none"))
     if isinstance(subtree.blob, Missing):

@@ -149,7 +149,7 @@ class SideEvidence:
 
     def named(self, name: bytes) -> Subtree | None:
         """The subtree of this name, if it is handed over."""
-        return next((one for one in self.side.handed_over if one.name == name), None)
+        return self.side.named(name)
 
     # What decoding itself met
 

@@ -10,6 +10,7 @@ from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.errors import BudgetError, GapError, ReadError
+from kho_tui.layout.struct import field_named
 from kho_tui.model.state import KhoTest
 from kho_tui.text import visible
 
@@ -36,7 +37,8 @@ def test_state(evidence: Evidence, found: Found) -> None:
     if not isinstance(content, KhoTest):
         found.lack("content of kho_test", subtree.reason)
         return
-    magic = next((one.value for one in content.values if one.field.name == "magic"), None)
+    told = field_named(content.values, "magic")
+    magic = None if told is None else told.value
     if magic != KHO_TEST_MAGIC:
         found.broken("magic is missing" if not isinstance(magic, int) else f"magic is {magic:#x}", subtree.path)
     number = found.need(content.nr_folios, "nr_folios of kho_test")

@@ -170,7 +170,7 @@ def _same_bytes(one: Root, other: Root | Missing) -> Evidence:
     """Equal bytes count where they hold what tells one root FDT from another: the tracker's address and that of a subtree."""
     if isinstance(other, Missing):
         return Evidence(_ROOT, None, SafeText(f"B's root FDT is not known: {other.reason}"))
-    before, after = (root.view.blob.data[: root.view.tree.total_size] for root in (one, other))
+    before, after = one.data, other.data
     if not agree(before, after):
         return Evidence(_ROOT, False, SafeText("in/fdt after holds other bytes than the root FDT before"))
     length = min(len(before), len(after))
@@ -245,7 +245,7 @@ def _related(before: Side, after: Side, *, sure: bool) -> bool:
 
 
 def _differ_in_the_tracker_alone(one: Root, other: Root) -> bool:
-    before, after = (bytearray(root.view.blob.data[: root.view.tree.total_size]) for root in (one, other))
+    before, after = (bytearray(root.data) for root in (one, other))
     node = one.view.tree.root
     pointer = None if node is None else node.property(b"preserved-memory-map")
     if pointer is None:

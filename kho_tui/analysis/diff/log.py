@@ -46,10 +46,6 @@ class HandoverLog:
     refused_at: int | None
     """Physical address of the root FDT that was refused, where the log tells it."""
 
-    def failed(self, what: str, subject: bytes = b"") -> Failure | None:
-        """The first line that says so of this one thing."""
-        return next(self.failures_of(what, subject), None)
-
     def failures_of(self, what: str, subject: bytes | None = None) -> Iterator[Failure]:
         """All lines of a kind; None: whatever they name."""
         return (one for one in self.failures if one.what == what and subject in (None, one.subject))

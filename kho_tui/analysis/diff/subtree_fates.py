@@ -35,7 +35,7 @@ def root_fate(entity: Entity, ends: Ends) -> EntityFate:
         missing = one if isinstance(one, Missing) else other
         assert isinstance(missing, Missing)
         return made(Fate.UNTOLD, entity, missing.reason)
-    before, after = (root.view.blob.data[: root.view.tree.total_size] for root in (one, other))
+    before, after = one.data, other.data
     path = ends.after.entity.path
     cut = _cut(ends)
     if agree(before, after):

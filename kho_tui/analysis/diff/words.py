@@ -53,11 +53,12 @@ def _node_words(one: RadixTree, other: RadixTree, page: int) -> Iterator[tuple[i
 def _words_at(tree: RadixTree, at: U64s, page: int) -> tuple[U64s, npt.NDArray[np.bool_]]:
     """The words at some addresses (0 where the tree lists none), and whether the node of each was read."""
     words = tree.words
+    known = np.isin(at & ~np.uint64(page - 1), words.nodes)
     if not len(words.address):
-        return np.zeros(len(at), np.uint64), np.isin(at & ~np.uint64(page - 1), words.nodes)
+        return np.zeros(len(at), np.uint64), known
     row = np.minimum(np.searchsorted(words.address, at), len(words.address) - 1)
     value = np.where(words.address[row] == at, words.value[row], np.uint64(0))
-    return value, np.isin(at & ~np.uint64(page - 1), words.nodes)
+    return value, known
 
 
 def _chunk_words(one: Chunk, other: Chunk) -> Iterator[FieldChange]:

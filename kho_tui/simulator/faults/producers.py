@@ -7,6 +7,7 @@ from dataclasses import replace
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.layout.struct import field_named
 from kho_tui.model.handover import MemblockContent, Region
 from kho_tui.model.state import KhoTest, Memblock
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
@@ -82,10 +83,10 @@ def _test(case: Case) -> KhoTest:
 
 def _test_integer(case: Case, name: str, delta: int) -> None:
     test = _test(case)
-    value = next((one.value for one in test.values if one.field.name == name), None)
-    if not isinstance(value, int):
+    found = field_named(test.values, name)
+    if found is None or not isinstance(found.value, int):
         raise DoesNotApply(f"the test module's state has no {name}")
-    write_value(case, test.values, name, ((value + delta) % (1 << 32)).to_bytes(4, case.state.machine.platform.byte_order))
+    write_value(case, test.values, name, ((found.value + delta) % (1 << 32)).to_bytes(4, case.state.machine.platform.byte_order))
 
 
 def _test_magic(case: Case) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kho_tui.abi.memfd import MEMFD_FORMATS
 from kho_tui.abi.vmalloc import KHO_VMALLOC, KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS
+from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Memfd, VmallocArea
 from kho_tui.model.state import KhoTest
@@ -23,8 +24,8 @@ def _areas(case: Case) -> list[tuple[VmallocArea, int]]:
     for subtree in case.side.handed_over:
         content = subtree.content
         if isinstance(content, KhoTest) and isinstance(content.area, VmallocArea):
-            info = next(value for value in content.values if value.field.name == "folios_info")
-            if info.place.phys is not None:
+            info = field_named(content.values, "folios_info")
+            if info is not None and info.place.phys is not None:
                 found.append((content.area, info.place.phys))
     whole = [one for one in found if one[0].status is Status.DECODED and one[0].chunks and one[0].chunks[0].used]
     if not whole:
