@@ -1,4 +1,4 @@
-"""Would another kernel take this state? The stages of ``releases.receiver``, for a target of which some things may not be known."""
+"""Would another kernel take this state? The one model of a boot, for a target of which some things may not be known."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
-from kho_tui.analysis.offered import offered
+from kho_tui.analysis.receiver.check import Answer
+from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.memblock import readable_regions
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.receive import receive
+from kho_tui.analysis.receiver.reception import Reception
+from kho_tui.analysis.receiver.target import Target
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.state import Scratch, Side, State
-from kho_tui.releases.check import Answer, Outcome, Stage, Target
+from kho_tui.model.state import Scratch, State
 from kho_tui.releases.cmdline import CommandLine, parse_bool, parse_cmdline
-from kho_tui.releases.offered import Offered
-from kho_tui.releases.receiver import Reception, receive
 from kho_tui.releases.table import RELEASES, Release
 from kho_tui.text import SafeText, plural, visible
 
@@ -24,7 +27,7 @@ class TargetKernel:
     """The kernel that would boot on a state, as far as it is known; None: not known.
 
     ``name`` is its release as it calls itself, ``kind`` and ``source`` say where that comes from. ``release`` is None for one without KHO.
-    ``luo``, ``handlers``, ``test``: what is built into it. ``image``: what kexec would load, None where there is no image.
+    ``luo``, ``handlers``, ``test``, ``debug_vm``, ``flb_test``: what is built into it. ``image``: what kexec would load.
     ``assumed``: what is taken to be so without being known.
     """
 
@@ -39,6 +42,8 @@ class TargetKernel:
     luo: bool | None = None
     handlers: frozenset[bytes] | None = None
     test: bool | None = None
+    debug_vm: bool | None = None
+    flb_test: bool | None = None
     image: Image | None = None
     assumed: tuple[SafeText, ...] = ()
 
@@ -102,22 +107,25 @@ class Compatibility:
             Outcome.TAKEN: "would take this state",
             Outcome.PART: f"would take this state in part{why}",
             Outcome.IGNORED: f"would IGNORE this state and boot cold{why}",
+            Outcome.CHANCE: f"may lose some of this state, or die of it: that is left to chance{why}",
             Outcome.MISREAD: f"would MISREAD this state{why}",
+            Outcome.OOPS: f"would OOPS{why}",
+            Outcome.WILD: f"would MISREAD this state, or PANIC{why}",
             Outcome.PANIC: f"would PANIC{why}",
         }
         missing = f"; {plural(len(self.open), 'thing')} cannot be told" if self.open and outcome is not Outcome.IGNORED else ""
         return SafeText(f"{name} {words[outcome]}{missing}")
 
 
-def compatibility(state: State, side: Side, target: TargetKernel) -> Compatibility:
-    """What ``target`` does with ``side`` of a state, were it booted by kexec now."""
-    given = offered(state, side)
+def compatibility(handed: Handed, target: TargetKernel) -> Compatibility:
+    """What ``target`` does with what it would be handed, were it booted by kexec now."""
+    state = handed.state
     release = target.release or RELEASES[-1]
     cmdline = (
         None if target.cmdline is None else parse_cmdline(target.cmdline, release, on_by_default=target.support is KhoSupport.BUILT_ON)
     )
     reception = receive(
-        given,
+        handed,
         Target(
             release,
             kho=_kho_on(target, cmdline),
@@ -129,11 +137,13 @@ def compatibility(state: State, side: Side, target: TargetKernel) -> Compatibili
             handlers=target.handlers,
             sure_of_handlers=target.handlers is not None,
             test=target.test,
+            debug_vm=target.debug_vm,
+            flb_test=target.flb_test,
         ),
     )
     if target.support is not None and not target.support.built:
         reception = _unbuilt(reception, target.support)
-    return Compatibility(target, reception, _loading(state, target), tuple(_notes(state, target, reception, given, cmdline)))
+    return Compatibility(target, reception, _loading(state, target), tuple(_notes(handed, target, reception, cmdline)))
 
 
 def _kho_on(target: TargetKernel, cmdline: CommandLine | None) -> bool | None:
@@ -179,21 +189,22 @@ def _partly(scratch: Scratch) -> Loading:
     return Loading(None, SafeText(f"whether it fits into scratch cannot be told: {scratch.reason}"))
 
 
-def _notes(state: State, target: TargetKernel, reception: Reception, given: Offered, cmdline: CommandLine | None) -> Iterator[SafeText]:
+def _notes(handed: Handed, target: TargetKernel, reception: Reception, cmdline: CommandLine | None) -> Iterator[SafeText]:
     if target.release is not None and target.release.inferred:
         yield SafeText(f"{target.release.name} was not read from its own sources: what it does is inferred from the releases around it")
     yield from target.assumed
     if reception.outcome in (Outcome.IGNORED, Outcome.PANIC):
         return
-    if target.page_size is None and state.machine.arch != "x86_64":
-        yield SafeText(f"its page size is not known; taken to be the same, {given.page_size} bytes")
+    if target.page_size is None and handed.state.machine.arch != "x86_64":
+        yield SafeText(f"its page size is not known; taken to be the same, {handed.page_size} bytes")
     if cmdline is None:
         yield SafeText("its command line is not known: --target-cmdline tells it")
         return
     yield from (visible(f"{target.name} would refuse {line}") for line in cmdline.refused)
-    told = given.regions is not None or (given.subtrees is not None and given.subtree(MEMBLOCK_NAME) is None)
-    handed = {region.name for region in given.regions or ()}
-    fresh = [visible(one.name) for one in cmdline.regions if told and one.name not in handed]
+    regions = readable_regions(handed)
+    all_known = regions is not None or handed.subtree(MEMBLOCK_NAME) is None
+    names = {region.name for region, _ in regions or ()}
+    fresh = [visible(one.name) for one in cmdline.regions if all_known and one.name not in names]
     if fresh:
         yield SafeText(
             f"reserve_mem {', '.join(fresh)} is not handed over: it is allocated anew, inside scratch, "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.struct import Layout, Unit, u32
 
+_INT_MAX = 2**31 - 1
 FDT_MAGIC = 0xD00DFEED
 FDT_SW_MAGIC = 0x2FF20112
 """What libfdt writes until fdt_finish(): the bits of FDT_MAGIC inverted."""
@@ -25,3 +27,26 @@ FDT_HEADER = Layout(
     source="scripts/dtc/libfdt/fdt.h, struct fdt_header (6.16-7.3)",
     meaning="where the blocks of a flattened device tree lie",
 )
+
+
+def header_fault(fdt: bytes, phys: int | None, *, strict: bool) -> str:
+    """What ``fdt_check_header`` finds wrong, empty for nothing. ``strict``: with the alignments of 7.1 on (scripts/dtc/libfdt/fdt.c)."""
+    if phys is not None and phys % 8:
+        return f"the FDT lies at {phys:#x}, not 8-byte aligned"
+    if len(fdt) < FDT_HEADER.size:
+        return f"{len(fdt)} bytes are no FDT header"
+    header = FDT_HEADER.record(fdt, "big", Place(Origin.MEMORY, "root FDT", None))
+    value = header.integer
+    size = value("totalsize")
+    if value("magic") != FDT_MAGIC:
+        return f"magic {value('magic'):#x} instead of {FDT_MAGIC:#x}"
+    if value("version") < 2 or value("last_comp_version") > 17 or value("version") < value("last_comp_version"):
+        return f"version {value('version')}, compatible down to {value('last_comp_version')}"
+    if not FDT_HEADER.size <= size <= _INT_MAX:
+        return f"total size {size}"
+    for block, extent in (("off_mem_rsvmap", 0), ("off_dt_struct", value("size_dt_struct")), ("off_dt_strings", value("size_dt_strings"))):
+        if not FDT_HEADER.size <= value(block) <= size or value(block) + extent > size:
+            return f"{block} {value(block)} leads out of the {size} bytes"
+    if strict and (value("off_mem_rsvmap") % 8 or value("off_dt_struct") % 4):
+        return "blocks of the FDT are not aligned"
+    return ""

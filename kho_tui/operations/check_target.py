@@ -11,6 +11,7 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.compat import Compatibility, TargetKernel, compatibility
 from kho_tui.analysis.loading import Image
+from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.capture.kernel_image import KernelImage, KhoSupport, NotAKernelError, kho_support, read_kernel_image
 from kho_tui.capture.probe import open_sources
 from kho_tui.capture.sources import Sources
@@ -19,8 +20,8 @@ from kho_tui.errors import InputError
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.sides import outgoing_side
-from kho_tui.model.state import Side, State
 from kho_tui.operations.check_state import ERRORS, NOT_CHECKED, NOTHING_WRONG, Checked
+from kho_tui.operations.open_state import Opened
 from kho_tui.releases.table import RELEASES, Release, release_of
 from kho_tui.text import SafeText, visible
 
@@ -37,20 +38,25 @@ class TargetRequest:
     initrd: Path | None = None
 
 
-def check_target(state: State, target: TargetKernel, side: str | None = None) -> Compatibility:
-    """What the target would do with the state. ``side``: the one that the user named. Raises InputError for a state that makes no sense."""
-    return compatibility(state, _handed(state, side), target)
+def check_target(opened: Opened, target: TargetKernel, side: str | None = None, context: Context | None = None) -> Compatibility:
+    """What the target would do with an opened state. ``side``: the one that the user named.
 
-
-def check_releases(state: State) -> tuple[Compatibility, ...]:
-    """What each release that is known here would do with the state, oldest first. Raises InputError as ``check_target`` does."""
-    return tuple(check_target(state, _from_name(release.name)) for release in RELEASES)
-
-
-def _handed(state: State, name: str | None) -> Side:
-    if name == "in":
+    Raises InputError for a state that makes no sense, Cancelled.
+    """
+    if side == "in":
         raise InputError("--target asks what the next kernel does with the out side; the in side was handed over long ago")
-    return outgoing_side(state)
+    return compatibility(handed_over(opened, context or Context()), target)
+
+
+def check_releases(opened: Opened, context: Context) -> tuple[Compatibility, ...]:
+    """What each release that is known here would do with the state, oldest first. Raises InputError as ``check_target`` does."""
+    handed = handed_over(opened, context)
+    return tuple(compatibility(handed, _from_name(release.name)) for release in RELEASES)
+
+
+def handed_over(opened: Opened, context: Context) -> Handed:
+    """What a kernel booted now would be handed. Raises InputError where the state has no such side."""
+    return Handed(opened.state, outgoing_side(opened.state), opened.memory, context)
 
 
 def read_target(request: TargetRequest, context: Context) -> TargetKernel:
@@ -135,6 +141,8 @@ def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
         luo=any(one.startswith(b"luo-v") for one in image.versions),
         handlers=frozenset(one for one in image.versions if _MEMFD.fullmatch(one)),
         test=True if b"kho-test-v1" in image.versions else _option(config, "CONFIG_TEST_KEXEC_HANDOVER"),
+        debug_vm=_option(config, "CONFIG_DEBUG_VM"),
+        flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
         image=Image(image.init_size or 0, image.alignment, image.preferred, initrd),
     )
 
@@ -170,6 +178,8 @@ def _from_capture(where: Path, context: Context) -> TargetKernel:
             luo=_seen(sources, LUO_NAME, _option(config, "CONFIG_LIVEUPDATE")),
             handlers=None if handler is None else _handlers(release, handler),
             test=_seen(sources, KHO_TEST_NAME, _option(config, "CONFIG_TEST_KEXEC_HANDOVER")),
+            debug_vm=_option(config, "CONFIG_DEBUG_VM"),
+            flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
             assumed=(SafeText("whether KHO is built into it is not known; taken to be"),) if support is None else (),
         )
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from kho_tui.analysis.offered import offered
+from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.receive import receive
+from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.capture.files import MappedTree, Notes
 from kho_tui.capture.surroundings import open_capture
 from kho_tui.capture.writer import new_directory, write_capture
@@ -26,7 +28,6 @@ from kho_tui.model.state import State
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import jump_of, next_kernel
 from kho_tui.operations.open_state import Opened
-from kho_tui.releases.receiver import Reception, receive
 from kho_tui.releases.table import RELEASES, release_of
 from kho_tui.simulator.captured import files_of, manifest_of, memory_of
 from kho_tui.simulator.kexec import kexec
@@ -86,13 +87,13 @@ class Prospect:
 
 def prospects(opened: Opened, cmdline: str) -> tuple[Prospect, ...]:
     """Every release, oldest first; of the running kernel's own its full name. Raises InputError where nothing can be handed on."""
-    given = offered(opened.state, outgoing_side(opened.state))
+    handed = Handed(opened.state, outgoing_side(opened.state), opened.memory)
     own = release_of(opened.state.machine.release)
     found = []
     for release in RELEASES:
         name = opened.state.machine.release if release is own and opened.state.machine.release is not None else release.name
         following = next_kernel(opened, name, cmdline, 0)
-        found.append(Prospect(name, release is own, receive(given, following.target)))
+        found.append(Prospect(name, release is own, receive(handed, following.target)))
     return tuple(found)
 
 

@@ -43,6 +43,6 @@ def judge_state(opened: Opened, map_of: Callable[[str, Context], MemoryMap], con
         report = check(Evidence(state, state.sides[name], map_of(name, context), opened.memory, context, None))
     context.step("asking every release")
     try:
-        return Judged(report, check_releases(state), NO_TEXT)
+        return Judged(report, check_releases(opened, context), NO_TEXT)
     except InputError as error:
         return Judged(report, (), visible(str(error)))

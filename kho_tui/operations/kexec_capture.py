@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
@@ -14,7 +15,6 @@ from kho_tui.model.facts import known
 from kho_tui.model.sides import outgoing_side
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.open_state import Opened, open_state
-from kho_tui.releases.receiver import Reception
 from kho_tui.releases.table import RELEASES, Release, release_of
 from kho_tui.simulator.captured import files_of, manifest_of, memory_of
 from kho_tui.simulator.contents import FilledMemory

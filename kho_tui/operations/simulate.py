@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
 from kho_tui.errors import InputError
@@ -16,7 +17,6 @@ from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import jump_of, named_release, write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.replay import replay
-from kho_tui.releases.receiver import Reception
 from kho_tui.releases.table import release_of
 from kho_tui.simulator.captured import Shown, files_of, manifest_of, memory_of
 from kho_tui.simulator.debugfs import outgoing_files

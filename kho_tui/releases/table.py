@@ -89,6 +89,8 @@ class Release:
     """A block of a preserved range never crosses a NUMA node."""
     wide_block_sizes: bool = False
     """The receiving side computes a block's size in 64 bits; in 32 it overflows from 2 GiB on."""
+    restores_large_folios: bool = False
+    """kho_restore_folio takes a folio of any order; before, none above MAX_PAGE_ORDER."""
     extends_scratch: bool = False
     """A KHO boot adds memory to scratch before it takes over what was preserved (kho-abi.md 7.5)."""
     page_count_bits: int = 32
@@ -150,6 +152,7 @@ _7_1 = replace(
         limits_memfd=True,
     ),
     metadata=True,
+    restores_large_folios=True,
     splits_at_nodes=True,
     page_count_bits=64,
     cold_fdt_bytes=233,

@@ -1,37 +1,34 @@
-"""What the consumers of a booting kernel make of a handover that it took: regions, test data, sessions (kho-abi.md 5 and 6)."""
+"""What a kernel goes on with of a handover that it took: what its reception restores, as memory and files of the simulation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from kho_tui.abi.luo import FILE_ARRAY, LUO_NAME, SESSION_ARRAY
 from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
-from kho_tui.errors import GapError, InputError, ReadError
+from kho_tui.analysis.receiver.areas import area_chunks, area_entries
+from kho_tui.analysis.receiver.memblock import readable_regions
+from kho_tui.analysis.receiver.memfd import folio_heads
+from kho_tui.analysis.receiver.reception import Reception
+from kho_tui.analysis.receiver.sessions import RestoredFile, RestoredSession
+from kho_tui.analysis.receiver.verdict import Fails
+from kho_tui.errors import GapError, ReadError
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.model.facts import Missing, Status, known
-from kho_tui.model.handover import Region, U64s, Vmalloc
-from kho_tui.model.luo import File, FlbList, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
-from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, ScratchArea, Side, Subtree
-from kho_tui.model.told import vmalloc_content
+from kho_tui.model.facts import Missing, known
+from kho_tui.model.handover import Region, U64s
+from kho_tui.model.luo import FlbList, Luo, Memfd, NotWritten, SessionList, VmallocArea
+from kho_tui.model.state import KexecMetadata, KhoTest, ScratchArea
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.releases.check import Outcome, Target
-from kho_tui.releases.offered import Offered
-from kho_tui.releases.receiver import Reception
-from kho_tui.releases.sessions import made_as, unmade
 from kho_tui.simulator.contents import Contents, FilledMemory
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
 from kho_tui.simulator.memfd import Memfd as FileInMemory
-from kho_tui.simulator.reserving import Reserved
 from kho_tui.text import SafeText, visible
-
-T = TypeVar("T")
 
 _CSUM16 = (1 << 16) - 1
 _SEAL_SEAL = 1
@@ -66,75 +63,76 @@ class Received:
 
 @dataclass(frozen=True, eq=False)
 class Handed:
-    """What consumers look at: what is handed over, the side as it lies in kept memory, what was kept, and what is known of contents."""
+    """What the consumers of a reception find: memory after the jump, and what is known of contents."""
 
-    offered: Offered
-    side: Side
+    reception: Reception
     scratch: tuple[ScratchArea, ...]
-    reserved: Reserved
     memory: PhysicalMemory
     contents: FilledMemory
-    platform: Platform
+
+    @property
+    def platform(self) -> Platform:
+        """Page size and byte order."""
+        return self.reception.boot.handed.state.machine.platform
 
     @property
     def page_size(self) -> int:
         """Bytes of a page."""
         return self.platform.page_size
 
+    def content(self, name: bytes) -> object:
+        """What a consumer reads of its subtree; None where it gets nothing of it."""
+        subtree = self.reception.boot.handed.content(name)
+        return None if subtree is None or self.reception.ending(name) is not None else subtree.content
 
-def receive_all(handed: Handed, reception: Reception, *, has_test_module: bool) -> Received:
-    """Run the consumers in the order of a boot, each only as far as ``reception`` says that it gets."""
+
+def receive_all(handed: Handed, *, has_test_module: bool) -> Received:
+    """Run the consumers in the order of a boot, each only as far as its reception says that it gets."""
     unsure: list[Unpredictable] = []
     freed: list[Stretch] = []
-    subtrees = {one.name: one for one in reversed(handed.side.handed_over)}
-    taken = {name for name, (outcome, _) in reception.consumers.items() if outcome in (Outcome.TAKEN, Outcome.PART, Outcome.MISREAD)}
-    memblock = _content(subtrees, MEMBLOCK_NAME, Memblock) if MEMBLOCK_NAME in taken else None
-    metadata = _content(subtrees, KEXEC_METADATA_NAME, KexecMetadata) if KEXEC_METADATA_NAME in taken else None
-    regions = _regions(handed.offered) if memblock is not None else ()
-    count = metadata.record.integer("kexec_count") if metadata is not None and reception.target.release.metadata else 0
+    reception, boot = handed.reception, handed.reception.boot
+    memblock, metadata = handed.content(MEMBLOCK_NAME), handed.content(KEXEC_METADATA_NAME)
+    regions = _regions(handed) if memblock is not None else ()
+    count, previous = 0, ""
+    if isinstance(metadata, KexecMetadata):
+        count = metadata.record.integer("kexec_count") if reception.target.release.metadata else 0
+        previous = visible(metadata.record.text("previous_release"))
     restored = None
-    if has_test_module and KHO_TEST_NAME in subtrees:
-        test = _content(subtrees, KHO_TEST_NAME, KhoTest) if KHO_TEST_NAME in taken else None
-        restored = test is not None and _restore_test(test, handed, freed, unsure)
-    luo = _content(subtrees, LUO_NAME, Luo) if reception.read_at_boot(LUO_NAME) else None
+    if has_test_module and boot.handed.content(KHO_TEST_NAME) is not None:
+        test = handed.content(KHO_TEST_NAME)
+        restored = isinstance(test, KhoTest) and _restore_test(test, handed, freed, unsure)
+    number, sessions, pages, fault = _sessions(handed, freed, unsure)
+    kept = boot.reserved.memory
     incoming = Incoming(
         handed.scratch,
-        tuple(
-            zip(handed.reserved.memory.start.tolist(), (handed.reserved.memory.end - handed.reserved.memory.start).tolist(), strict=True)
-        ),
+        tuple(zip(kept.start.tolist(), (kept.end - kept.start).tolist(), strict=True)),
         regions,
-        restored is not None,
-        count,
-        *_sessions(luo, subtrees, handed, reception.target, freed, unsure),
+        has_test=restored is not None,
+        kexec_count=count,
+        liveupdate_number=number,
+        sessions=sessions,
+        session_pages=pages,
+        sessions_fault=fault,
     )
-    previous = visible(metadata.record.text("previous_release")) if metadata is not None else ""
+    luo = _luo(handed)
     flbs = luo.flbs if luo is not None else None
     return Received(incoming, restored, tuple(freed), tuple(unsure), previous, isinstance(flbs, FlbList) and bool(flbs.flbs))
 
 
-def _content(subtrees: Mapping[bytes, Subtree], name: bytes, kind: type[T]) -> T | None:
-    found = subtrees.get(name)
-    return found.content if found is not None and isinstance(found.content, kind) else None
-
-
-def _regions(offered: Offered) -> tuple[Region, ...]:
+def _regions(handed: Handed) -> tuple[Region, ...]:
     """Those that mm/memblock.c would revive if they are asked for."""
-    told = [(one.name, one.start, one.size) for one in offered.regions or () if one.compatible]
-    return tuple(Region(name, start, size) for name, start, size in told if start is not None and size is not None)
+    regions = [region for region, known_version in readable_regions(handed.reception.boot.handed) or () if known_version]
+    extents = [(region.name, known(region.start), known(region.size)) for region in regions]
+    return tuple(Region(name, start, size) for name, start, size in extents if start is not None and size is not None)
 
 
 def _restore_test(test: KhoTest, handed: Handed, freed: list[Stretch], unsure: list[Unpredictable]) -> bool:
-    """lib/test_kho.c: restores the list and every folio, and compares the sum."""
+    """lib/test_kho.c: frees the list and every folio, and compares the sum."""
     blocks, csum = test.folio_blocks, known(test.csum)
-    if isinstance(blocks, Missing) or csum is None or len(blocks) != known(test.nr_folios):
+    if isinstance(blocks, Missing) or csum is None:
         return False
-    if not isinstance(test.area, Missing):
-        pages = _area_pages(test.area, handed)
-        if pages is None:
-            return False
-        freed += pages
-    if not all(handed.reserved.has_blocks(np.array([start], np.uint64), order) for start, order in blocks):
-        return False
+    if isinstance(test.area, VmallocArea):
+        freed += _area_pages(test.area, handed.page_size)
     freed += [(start, handed.page_size << order) for start, order in blocks]
     total = 0
     words = "<u2" if handed.platform.byte_order == "little" else ">u2"
@@ -153,94 +151,69 @@ def _bytes_at(start: int, size: int, handed: Handed) -> bytes:
     return contents.read(0, size) if contents is not None else handed.memory.read(start, size)
 
 
-def _area_pages(area: VmallocArea, handed: Handed) -> list[Stretch] | None:
-    """kho_restore_vmalloc: pages of an area, chunks included; None where it gives NULL."""
-    if area.status is not Status.DECODED:
-        return None
-    try:
-        content: Vmalloc = vmalloc_content(area, handed.side.subtrees[0].path)
-    except InputError:
-        return None
-    if not handed.reserved.has_blocks(np.array(content.chunks, np.uint64), 0) or not handed.reserved.has_blocks(
-        content.entries, content.order
-    ):
-        return None
-    return [(page, handed.page_size) for page in content.chunks] + [
-        (page, handed.page_size << content.order) for page in content.entries.tolist()
-    ]
+def _area_pages(area: VmallocArea, page_size: int) -> list[Stretch]:
+    """Pages of an area, its chunks included."""
+    chunks = [(page, page_size) for page in area_chunks(area).tolist()]
+    return chunks + [(page, page_size << area.order) for page in area_entries(area).tolist()]
 
 
 _Sessions = tuple[int, tuple[IncomingSession, ...], tuple[Stretch, ...], str]
 """Number, sessions, what lists them, and why /dev/liveupdate cannot be opened."""
 
 
-def _sessions(
-    luo: Luo | None, subtrees: Mapping[bytes, Subtree], handed: Handed, target: Target, freed: list[Stretch], unsure: list[Unpredictable]
-) -> _Sessions:
+def _luo(handed: Handed) -> Luo | None:
+    subtree = handed.reception.boot.handed.content(LUO_NAME)
+    read = handed.reception.ending(LUO_NAME) is None
+    return subtree.content if read and subtree is not None and isinstance(subtree.content, Luo) else None
+
+
+def _sessions(handed: Handed, freed: list[Stretch], unsure: list[Unpredictable]) -> _Sessions:
+    luo, boot, size = _luo(handed), handed.reception.boot, handed.page_size
     number = None if luo is None else known(luo.number)
-    if luo is None or number is None or target.release.luo is None:
+    if luo is None or number is None or boot.target.release.luo is None:
         return 0, (), (), ""
-    size = handed.page_size
-    if luo.header is not None and (phys := known(subtrees[LUO_NAME].phys)) is not None:
+    subtree = boot.handed.content(LUO_NAME)
+    if luo.header is not None and subtree is not None and (phys := known(subtree.phys)) is not None:
         freed.append((phys, size))
     if isinstance(luo.sessions, NotWritten):
         late = "LUO writes its sessions in the reboot call, after this state was captured: the next kernel is shown without them"
         unsure.append(Unpredictable(SafeText(late)))
         at = known(luo.sessions_at)
         return number, (), (((at, SESSION_ARRAY.bytes(size)),) if at else ()), ""
+    fault = boot.restored.fault
+    why = fault.met if isinstance(fault, Fails) else ""
     if not isinstance(luo.sessions, SessionList):
-        return number, (), (), "" if luo.sessions_at == 0 else f"the list of sessions: {luo.sessions.reason}"
-    listed = luo.sessions
-    in_blocks = luo.format.sessions_in_blocks
-    pages = [(one.place.phys, size if in_blocks else SESSION_ARRAY.bytes(size)) for one in listed.headers if one.place.phys is not None]
-    fault = "" if listed.status is Status.DECODED else f"the list of sessions: {listed.reason}"
-    given = None if handed.offered.luo is None else handed.offered.luo.listed
-    found = None if given is None else unmade(given, target.release.luo, target.all_handlers, size)
-    if found is not None:
-        fault = found.met
-    sessions = () if fault else tuple(_session(one, luo, handed, target) for one in listed.sessions)
-    return number, sessions, tuple(pages), fault
+        return number, (), (), why or ("" if luo.sessions_at == 0 else f"the list of sessions: {luo.sessions.reason}")
+    whole = size if luo.format.sessions_in_blocks else SESSION_ARRAY.bytes(size)
+    pages = tuple((header.place.phys, whole) for header in luo.sessions.headers if header.place.phys is not None)
+    sessions = () if why else tuple(_session(restored, luo, handed) for restored in boot.restored.sessions)
+    return number, sessions, pages, why
 
 
-def _session(session: Session, luo: Luo, handed: Handed, target: Target) -> IncomingSession:
+def _session(restored: RestoredSession, luo: Luo, handed: Handed) -> IncomingSession:
     """A session that is made. Its files that are not restored give an error when they are asked for."""
-    if isinstance(session.files, Missing):
-        return IncomingSession(made_as(session.name), ())
-    size = handed.page_size
+    session, size = restored.session, handed.page_size
+    if isinstance(restored.files, Missing):
+        return IncomingSession(restored.name, ())
     if luo.format.files_in_blocks:
-        pages = [(one.place.phys, size) for one in session.blocks if one.place.phys is not None]
+        pages = [(block.place.phys, size) for block in session.blocks if block.place.phys is not None]
     else:
         pages = [(session.files_at, FILE_ARRAY.bytes(size))] if session.files_at else []
-    made = tuple(
-        _file(file, handed) if file.compatible in target.all_handlers else IncomingFile(file.token, None) for file in session.files
-    )
-    return IncomingSession(made_as(session.name), made, pages=tuple(pages))
+    files = tuple(_file(file, handed) for file in restored.files)
+    return IncomingSession(restored.name, files, pages=tuple(pages))
 
 
-def _file(file: File, handed: Handed) -> IncomingFile:
-    """What memfd_luo_retrieve will find; a file of which anything was not kept as it was gives an error when it is asked for."""
+def _file(restored: RestoredFile, handed: Handed) -> IncomingFile:
+    """What a retrieve finds; a file of which anything was not kept as it was gives an error when it is asked for."""
+    file = restored.file
     memfd = file.content if isinstance(file.content, Memfd) else None
     folios = None if memfd is None or isinstance(memfd.folios, Missing) else memfd.folios
-    if memfd is None or folios is None or folios.status is not Status.DECODED:
+    if memfd is None or folios is None or not restored.may_come_back:
         return IncomingFile(file.token, None)
-    if not handed.reserved.has_blocks(np.array([file.data], np.uint64), 0):
-        return IncomingFile(file.token, None)
-    pages: list[Stretch] = [(file.data, handed.page_size)]
-    if folios.area.chunks:
-        area = _area_pages(folios.area, handed)
-        if area is None:
-            return IncomingFile(file.token, None)
-        pages += area
-    shift = np.uint64(handed.page_size.bit_length() - 1)
-    pfn = folios.table.column("word0") & np.uint64((1 << 52) - 1)
-    # A page frame number of 0 is skipped by the reader.
-    there = pfn != 0
-    addresses: U64s = pfn[there] << shift
-    orders = handed.reserved.orders(addresses)
-    if (orders < 0).any():
-        return IncomingFile(file.token, None)
-    indexes = folios.table.column("index")[there].astype(np.uint64)
-    sizes = orders.astype(np.uint64)
+    pages: list[Stretch] = [(file.data, handed.page_size), *_area_pages(folios.area, handed.page_size)]
+    addresses = folio_heads(folios, handed.platform.page_shift)
+    indexes = folios.table.column("index")[folios.table.column("word0") & np.uint64((1 << FOLIO_PFN.width) - 1) != 0].astype(np.uint64)
+    sizes = np.maximum(handed.reception.boot.reserved.orders(addresses), 0).astype(np.uint64)
     for array in (addresses, sizes, indexes):
         array.flags.writeable = False
     record = memfd.record
@@ -250,6 +223,7 @@ def _file(file: File, handed: Handed) -> IncomingFile:
         file.token,
         FileInMemory(record.integer("size"), record.integer("pos"), seals, addresses, sizes, indexes, contents),
         pages=tuple(pages),
+        shared=restored.shared,
     )
 
 

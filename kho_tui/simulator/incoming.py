@@ -23,6 +23,8 @@ class IncomingFile:
     memfd: Memfd | None
     retrieved: bool = False
     pages: tuple[Stretch, ...] = ()
+    shared: frozenset[int] = frozenset()
+    """Addresses of blocks that another file restores too: whichever is asked for first gets them."""
 
 
 @dataclass(slots=True)

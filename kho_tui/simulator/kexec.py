@@ -1,37 +1,36 @@
-"""kexec: the receiver's stages applied to a state, and the kernel that runs after it (kho-abi.md 7.4, 7.5, section 9)."""
+"""kexec: the model of a booting kernel applied to a state, and the kernel that runs after it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.analysis.intervals import Intervals, intervals
-from kho_tui.analysis.offered import offered
+from kho_tui.analysis.receiver.handed import Handed as HandedOver
+from kho_tui.analysis.receiver.outcome import Outcome
+from kho_tui.analysis.receiver.receive import receive
+from kho_tui.analysis.receiver.reception import Reception
+from kho_tui.analysis.receiver.reserved import Reserved
+from kho_tui.analysis.receiver.target import Target
 from kho_tui.context import Context
-from kho_tui.decode.reader import Findings, Reader
-from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.errors import InputError
-from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.host import MemoryRange
-from kho_tui.model.runs import no_runs
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import ChunkList
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.releases.check import Outcome, Target
 from kho_tui.releases.cmdline import parse_cmdline
-from kho_tui.releases.receiver import Reception, receive
-from kho_tui.releases.table import Finalize, Release, release_of
+from kho_tui.releases.table import Finalize, Release
 from kho_tui.simulator.aftermath import Aftermath
 from kho_tui.simulator.consumers import Handed, receive_all
 from kho_tui.simulator.contents import FilledMemory
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.machine import Machine
-from kho_tui.simulator.reserving import Reserved, reserve
 from kho_tui.simulator.running import Arrival, HandedIn, Running
 from kho_tui.simulator.unpredicted import after_cold_boot, after_handover, inferred, of_tracker
-from kho_tui.text import NO_TEXT
+from kho_tui.text import SafeText
 
 _TABLE_ALIGN = 64 << 10
 """Alignment of the copied scratch table (kernel/kexec_handover.c, kho_fill_kimage)."""
@@ -87,8 +86,7 @@ class Kexec:
 def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     """Kexec into ``following``. Raises InputError where the state does not tell what a kernel would need, BudgetError, Cancelled."""
     target = following.target
-    given = offered(jump.state, jump.side)
-    reception = receive(given, target)
+    reception = receive(HandedOver(jump.state, jump.side, jump.memory, context), target)
     if reception.outcome is Outcome.IGNORED:
         return _cold(jump, following, reception)
     context.step("taking over memory")
@@ -97,18 +95,16 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
         raise InputError(f"{jump.state.machine.path}: no memory in this capture; a kexec needs the pages of the state (memory.elf)")
     fdt = _fdt_phys(jump)
     platform = jump.state.machine.platform
-    reader = Reader(memory, platform, context, Findings())
-    reserved = _reserve(jump, following, reader)
+    _require_tracker(jump, following)
+    if _dies(reception):
+        return Kexec(reception, None, panic_line(reception), inferred(following.release))
+    reserved, scratch = reception.boot.reserved, _scratch(jump.state)
     tracker = _tracker_memory(jump.side, platform.page_size)
     page = intervals([fdt], [fdt + platform.page_size])
     early = Aftermath(memory, reserved.memory | tracker | page, platform.page_size, following.seed)
-    side = _side_after(jump, replace(reader, memory=early), fdt, kept=reserved.covers(fdt, platform.page_size))
-    if reception.outcome is Outcome.PANIC:
-        return Kexec(reception, None, panic_line(reception), inferred(following.release))
-    scratch = _scratch(jump.state)
     contents = (jump.contents or FilledMemory(platform.page_size)).kept(reserved.memory)
-    handed = Handed(given, side, scratch, reserved, early, contents, platform)
-    received = receive_all(handed, reception, has_test_module=bool(target.kho) and following.config.test is not None)
+    handed = Handed(reception, scratch, early, contents)
+    received = receive_all(handed, has_test_module=bool(target.kho) and following.config.test is not None)
     kernel = Kernel(
         following.machine,
         following.release,
@@ -120,15 +116,34 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     )
     kernel.give_back(received.freed)
     table = _table(scratch, following.machine)
-    handed_in = HandedIn(_fdt_bytes(side, platform.page_size), _blobs(side)) if reserved.covers(fdt, platform.page_size) else None
+    shown = reserved.covers(fdt, platform.page_size)
+    handed_in = HandedIn(_fdt_bytes(jump.side, platform.page_size), _blobs(jump.side)) if shown else None
     image = _image(jump.state, scratch, table, following.machine)
     arrival = Arrival(fdt, table, image, handed_in, received, reception, memory, reserved.memory)
-    unsure = (*after_handover(kernel, received), *reserved.unsure, *received.unsure, *of_tracker(jump.state, jump.side))
+    unsure = (*after_handover(kernel, received), *_of_reserved(reserved), *received.unsure, *of_tracker(jump.state, jump.side))
     return Kexec(reception, Running(kernel, arrival), "", unsure)
+
+
+def _dies(reception: Reception) -> bool:
+    """Whether the boot ends: what is not preserved is overwritten in a simulation."""
+    endings = [reception.ending(name) for name in reception.consumers]
+    return reception.outcome is Outcome.PANIC or any(end is not None and end.if_overwritten is Outcome.PANIC for end in endings)
+
+
+def _of_reserved(reserved: Reserved) -> Iterator[Unpredictable]:
+    """What of the memory that is kept cannot be known."""
+    if reserved.misread and not reserved.whole:
+        told = "bitmaps are read in another size than they were written in, and not all of these bytes are in the capture: taken for empty"
+        yield Unpredictable(SafeText(told))
+    if reserved.odd_shifts:
+        told = "a shift by more than 31 bits has no meaning in C: taken as x86 and arm64 do it, by its lower 5 bits"
+        yield Unpredictable(SafeText(told))
 
 
 def panic_line(reception: Reception) -> str:
     """The last line of the kernel's log (kernel/liveupdate/luo_core.c, 6.19-7.3)."""
+    if reception.deciding is not None and reception.deciding.check.consumer is None:
+        return "Kernel panic - not syncing: Attempted to kill the idle task!"
     missing = reception.deciding is not None and reception.deciding.check.name == "luo-flb" and "missing" in reception.deciding.met
     errno = "ENOENT" if missing else "EINVAL"
     return f"Kernel panic - not syncing: The incoming tree failed to initialize properly [-{errno}], disabling live update"
@@ -164,15 +179,12 @@ def _scratch(state: State) -> tuple[ScratchArea, ...]:
     return state.scratch.areas
 
 
-def _reserve(jump: Jump, following: NextKernel, reader: Reader) -> Reserved:
-    preserved = jump.side.preserved
-    end = max(high for _, high in following.machine.memory())
-    root = jump.side.root
-    if not isinstance(root, Missing) and known(root.map_address) in (0, None) and following.release.finalize is Finalize.STATEFUL:
-        return Reserved(intervals([], []), no_runs(reader.platform.page_shift))
-    if isinstance(preserved, Missing):
+def _require_tracker(jump: Jump, following: NextKernel) -> None:
+    """Raises InputError where what is preserved is not known, and the kernel would know."""
+    preserved, root = jump.side.preserved, jump.side.root
+    nothing = not isinstance(root, Missing) and known(root.map_address) in (0, None) and following.release.finalize is Finalize.STATEFUL
+    if isinstance(preserved, Missing) and not nothing:
         raise InputError(f"{jump.state.machine.path}: what is preserved is not known: {preserved.reason}")
-    return reserve(preserved, following.release, reader, end)
 
 
 def _tracker_memory(side: Side, page_size: int) -> Intervals:
@@ -193,19 +205,8 @@ def _tracker_memory(side: Side, page_size: int) -> Intervals:
     return found
 
 
-def _side_after(jump: Jump, reader: Reader, fdt: int, *, kept: bool) -> Side:
-    """The side as consumers find it: whatever lies in memory that was not kept is written over by now."""
-    assert not isinstance(jump.side.root, Missing)  # asked before
-    blob = jump.side.root.view.blob
-    blob = Blob(blob.data, Place(Origin.MEMORY, "memory", None, fdt))
-    writer = release_of(jump.state.machine.release)
-    # A root FDT that was not kept holds no subtree by the time they are looked for.
-    side = decode_side(reader, SideSource("out", (blob,), fdt, {}, NO_TEXT, jump.side.finalized, writer))
-    return side if kept else replace(side, subtrees=())
-
-
 def _fdt_bytes(side: Side, page_size: int) -> bytes:
-    assert not isinstance(side.root, Missing)
+    assert not isinstance(side.root, Missing)  # asked before
     data = side.root.view.blob.data
     header = side.root.view.tree.header
     return data if header is None else data[: min(header.integer("totalsize"), page_size)]

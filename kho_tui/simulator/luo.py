@@ -52,6 +52,7 @@ class Luo:
         self.incoming = {session.name: session for session in (incoming.sessions if incoming is not None else ())}
         self._incoming_pages = incoming.session_pages if incoming is not None else ()
         self._incoming_fault = incoming.sessions_fault if incoming is not None else ""
+        self._restored: set[int] = set()
         self.frozen = False
         self._flbs: list[Flb] = []
         size = kho.machine.page_size
@@ -144,7 +145,9 @@ class Luo:
         found = next((one for one in session.files if one.token == token), None)
         if found is None:
             raise KernelError(errno.ENOENT, "luo_retrieve_file", f"session {session.name!r} has no file {token:#x}")
-        if found.memfd is None:
+        contested, self._restored = found.shared & self._restored, self._restored | found.shared
+        if found.memfd is None or contested:
+            found.memfd = None
             raise KernelError(errno.EIO, "luo_retrieve_file", f"file {token:#x} of {session.name!r} could not be restored")
         found.retrieved = True
         self._give_back(found.pages)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.host import MemoryRange
 from kho_tui.model.state import ScratchArea
-from kho_tui.releases.receiver import Reception
 from kho_tui.simulator.aftermath import Aftermath
 from kho_tui.simulator.consumers import Received
 from kho_tui.simulator.kernel import Kernel

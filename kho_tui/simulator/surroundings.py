@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY, SETUP_KEXEC_KHO
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.layout.struct import Layout
 from kho_tui.model.host import MemoryRange
-from kho_tui.releases.check import Outcome
 from kho_tui.releases.cmdline import Explicit
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.simulator.debugfs import Files

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kho_tui.analysis.receiver.check import Answer
+from kho_tui.analysis.receiver.outcome import Outcome
+from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.model.finding import Severity
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.releases.check import Answer, Outcome
-from kho_tui.releases.receiver import Reception
 from kho_tui.text import SafeText, plural, visible
 
 
@@ -25,7 +26,10 @@ OUTCOMES: Mapping[Outcome, Words] = {
     Outcome.TAKEN: Words("taken", "takes it"),
     Outcome.PART: Words("in part", "takes it in part", "warning"),
     Outcome.IGNORED: Words("ignored", "ignores it and boots cold", "warning"),
+    Outcome.CHANCE: Words("chance", "may lose some of it, or die of it", "error"),
     Outcome.MISREAD: Words("misread", "misreads it silently", "error"),
+    Outcome.OOPS: Words("oops", "oopses", "error"),
+    Outcome.WILD: Words("misread or panic", "misreads it, or panics", "error"),
     Outcome.PANIC: Words("panic", "panics", "error"),
 }
 

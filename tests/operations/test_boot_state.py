@@ -17,13 +17,13 @@ from states.tracker import radix
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.analysis.compat import Compatibility
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.check import Outcome
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import BINARY
 from kho_tui.text import SafeText
@@ -64,9 +64,7 @@ SEEN = {
 def foretold(path: Path, release: str, report: BootReport) -> Compatibility:
     """What ``check --target`` says of the boot that was done; it has to agree with what the kernel did."""
     with open_state(path, Context()) as opened:
-        found = check_target(
-            opened.state, read_target(TargetRequest(str(KERNELS / f"bzImage-{release}"), cmdline=report.cmdline), Context())
-        )
+        found = check_target(opened, read_target(TargetRequest(str(KERNELS / f"bzImage-{release}"), cmdline=report.cmdline), Context()))
     assert found.outcome is not None
     assert SEEN[found.outcome] is report.outcome, found.verdict
     if report.outcome is BootOutcome.TAKEN:
@@ -187,7 +185,7 @@ def test_a_luo_state_of_an_unknown_version_panics(tmp_path: Path, capsys: pytest
     assert "incoming tree failed to initialize" in document["deciding_line"]
     assert "LUO state is incompatible with 'luo-v5'" in err
     with open_state(path, Context()) as opened:
-        found = check_target(opened.state, read_target(TargetRequest(str(KERNELS / "bzImage-7.3")), Context()))
+        found = check_target(opened, read_target(TargetRequest(str(KERNELS / "bzImage-7.3")), Context()))
     assert found.verdict.startswith("7.3.4 would PANIC: version luo-v9; this kernel takes luo-v5")
 
 

@@ -9,11 +9,11 @@ import pytest
 from operations.test_sources_that_disagree import ROOT_73, copy_of, edit_memory, nothing, patch
 
 from kho_tui.analysis.checks.answer import Answer
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.check import Outcome
 
 LINE = "kho=on liveupdate=on reserve_mem=4M:4K:oops_trace reserve_mem=1M:2M:pstore"
 TARGET = TargetRequest("7.3", LINE)
@@ -32,7 +32,7 @@ def test_a_damaged_header_in_memory_is_refused_though_out_fdt_is_sound(offset: i
     capture = copy_of("x86_64-7.3/1-pre", tmp_path)
     edit_memory(capture, patch(ROOT_73 + offset, data))
     with open_state(capture, Context()) as opened:
-        found = check_target(opened.state, read_target(TARGET, Context()))
+        found = check_target(opened, read_target(TARGET, Context()))
         errors = {one.code for one in check_state(opened, Context()).report.of(Answer.BROKEN)}
         differ = [str(one.message) for one in opened.state.findings if one.code == "KHO109" and str(one.where) == "out"]
     assert found.outcome is Outcome.IGNORED
@@ -49,7 +49,7 @@ def test_without_out_fdt_an_impossible_size_is_refused_too(tmp_path: Path) -> No
     assert isinstance(at, int)
     edit_memory(capture, patch(at + 4, struct.pack(">I", 0x80000000)))
     with open_state(capture, Context()) as opened:
-        found = check_target(opened.state, read_target(TARGET, Context()))
+        found = check_target(opened, read_target(TARGET, Context()))
     assert found.outcome is Outcome.IGNORED and found.reception.deciding is not None
     assert found.reception.deciding.met == "total size 2147483648"
 
@@ -58,6 +58,6 @@ def test_a_root_that_memory_does_not_hold_is_not_judged_by_its_copy(tmp_path: Pa
     capture = copy_of("x86_64-7.3/1-pre", tmp_path)
     edit_memory(capture, nothing, without=(ROOT_73,))
     with open_state(capture, Context()) as opened:
-        found = check_target(opened.state, read_target(TARGET, Context()))
+        found = check_target(opened, read_target(TARGET, Context()))
     assert found.outcome is None
     assert "the root FDT was not found in memory" in found.verdict

@@ -13,11 +13,11 @@ import pytest
 from captures import CHECKOUT
 from simulator.playing import SCENARIOS
 
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
 from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.operations.kexec_capture import kexec_capture
 from kho_tui.operations.simulate import run_scenario
-from kho_tui.releases.check import Outcome
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import BINARY
 from kho_tui.text import SafeText

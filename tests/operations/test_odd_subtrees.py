@@ -12,6 +12,8 @@ from captures import sample
 from operations.test_sources_that_disagree import copy_of, edit_memory, patch
 
 from kho_tui.analysis.checks.answer import Answer
+from kho_tui.analysis.receiver.outcome import Outcome
+from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.context import Context
 from kho_tui.layout.place import Blob
 from kho_tui.model.state import Root
@@ -20,8 +22,6 @@ from kho_tui.operations.check_target import TargetRequest, check_target, read_ta
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.kexec_capture import jump_of, next_kernel
 from kho_tui.operations.open_state import Opened, open_state
-from kho_tui.releases.check import Outcome
-from kho_tui.releases.receiver import Reception
 from kho_tui.simulator.kexec import kexec
 
 NEW = "x86_64-7.3/2-pre"
@@ -31,7 +31,7 @@ TIB = 1 << 40
 def reception(opened: Opened) -> Reception:
     machine = opened.state.machine
     target = read_target(TargetRequest(str(machine.release), (machine.cmdline or b"").decode()), Context())
-    return check_target(opened.state, target).reception
+    return check_target(opened, target).reception
 
 
 def broken(opened: Opened) -> set[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from captures import sample
 
+from kho_tui.analysis.receiver.outcome import Outcome
+from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.elf_writer import write_elf_core
@@ -19,8 +21,6 @@ from kho_tui.operations.fault_capture import broken, fault_capture
 from kho_tui.operations.held_state import HeldState, prospects
 from kho_tui.operations.kexec_capture import jump_of, kexec_capture, next_kernel
 from kho_tui.operations.open_state import Opened, open_state
-from kho_tui.releases.check import Outcome
-from kho_tui.releases.receiver import Reception
 from kho_tui.simulator.faults.case import DoesNotApply
 from kho_tui.simulator.faults.catalogue import FAULTS
 from kho_tui.simulator.faults.fault import Fault
@@ -70,7 +70,7 @@ def test_the_simulator_and_the_check_agree(name: str, fault: Fault, originals: d
     with opened:
         release = str(opened.state.machine.release)
         following = next_kernel(opened, release, None, 0)
-        checked = check_target(opened.state, read_target(TargetRequest(release, following.cmdline), Context()))
+        checked = check_target(opened, read_target(TargetRequest(release, following.cmdline), Context()))
         foreseen = next(one.reception for one in prospects(opened, following.cmdline) if one.running)
         assert told(foreseen) == told(checked.reception)
         try:

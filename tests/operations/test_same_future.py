@@ -10,13 +10,13 @@ import pytest
 from captures import SHARED, copy_of
 
 from kho_tui.abi.luo import LUO_SER
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
 from kho_tui.fdt.tree import parse_fdt
 from kho_tui.model.facts import Missing
 from kho_tui.operations.diff_states import diff_states
 from kho_tui.operations.kexec_capture import Kexeced, kexec_capture
 from kho_tui.operations.open_state import open_state
-from kho_tui.releases.check import Outcome
 
 CAPTURES = ("x86_64-6.18", "x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
 UPGRADES = {"upgrades/6.18-to-6.19": "6.19.11", "upgrades/7.1-to-7.3": "7.3.4"}

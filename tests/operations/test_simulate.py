@@ -9,6 +9,7 @@ import pytest
 from captures import SHARED, sample
 from simulator.playing import SCENARIOS
 
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.capture.writer import new_directory, write_capture
 from kho_tui.context import Context
 from kho_tui.errors import InputError
@@ -22,7 +23,6 @@ from kho_tui.operations.diff_states import diff_states
 from kho_tui.operations.kexec_capture import kexec_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.simulate import replay_capture, run_scenario
-from kho_tui.releases.check import Outcome
 
 CHAIN = SCENARIOS / "chain.toml"
 

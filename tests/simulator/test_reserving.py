@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from captures import read, sample
 
 from kho_tui.analysis.intervals import intervals
-from kho_tui.context import Context
-from kho_tui.decode.reader import Findings, Reader
+from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.reserved import Reserved, reserve
 from kho_tui.errors import GapError
-from kho_tui.layout.platform import Platform
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.facts import Status
+from kho_tui.model.host import MemoryRange
 from kho_tui.model.runs import make_runs
 from kho_tui.model.tracker import NO_TREE, PreservedMap
 from kho_tui.simulator.aftermath import Aftermath
-from kho_tui.simulator.reserving import Reserved, reserve
-from kho_tui.text import NO_TEXT
+from kho_tui.text import NO_TEXT, SafeText
 
 from .playing import GIB, RELEASE
 
 PAGE = 4096
+SOUND = read(sample("x86_64-7.3") / "1-pre")
 
 
 def reserved(release: str, *blocks: tuple[int, int, int]) -> Reserved:
     """``blocks``: (address, how many, order)."""
     start, count, order = (np.array(column) for column in zip(*blocks, strict=True))
     runs = make_runs(start.astype(np.uint64), count, order, 12)
-    kept = PreservedMap(0, NO_TREE, runs, Status.DECODED, NO_TEXT)
-    return reserve(kept, RELEASE[release], Reader(None, Platform("little", PAGE), Context(), Findings()), end=64 * GIB)
+    host = replace(SOUND.host, ram=(MemoryRange(0, 64 * GIB, SafeText("System RAM")),), nodes=())
+    side = replace(SOUND.sides["out"], preserved=PreservedMap(0, NO_TREE, runs, Status.DECODED, NO_TEXT))
+    return reserve(Handed(replace(SOUND, host=host), side), RELEASE[release])
 
 
 def stretches(one: Reserved) -> list[tuple[int, int]]:
@@ -46,7 +50,7 @@ def test_an_int_of_32_bits_makes_2_gib_negative_and_more_than_that_almost_nothin
     assert stretches(reserved("7.2", large, larger)) == [(4 * GIB, 8 * GIB), (16 * GIB, 24 * GIB)]
     assert stretches(reserved("7.1", large)) == [(4 * GIB, 64 * GIB)]
     got = reserved("7.1", larger)
-    assert stretches(got) == [(16 * GIB, 16 * GIB + PAGE), (20 * GIB, 20 * GIB + PAGE)] and got.unsure
+    assert stretches(got) == [(16 * GIB, 16 * GIB + PAGE), (20 * GIB, 20 * GIB + PAGE)] and got.odd_shifts
 
 
 def test_a_restore_finds_only_the_head_of_a_block_of_its_order() -> None:

@@ -11,11 +11,11 @@ from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.finalizing import is_map_pending
+from kho_tui.fdt.header import header_fault
 from kho_tui.fdt.tree import AnomalyCode
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FdtView
-from kho_tui.releases.acceptance import header_fault
 from kho_tui.releases.table import Finalize
 from kho_tui.text import visible
 

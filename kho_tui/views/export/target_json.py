@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
 from kho_tui.analysis.loading import Loading
-from kho_tui.releases.check import Answer
-from kho_tui.releases.receiver import Reception
+from kho_tui.analysis.receiver.arrivals import regions, sessions
+from kho_tui.analysis.receiver.check import Answer
+from kho_tui.analysis.receiver.outcome import Outcome
+from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.text import visible
 from kho_tui.views.export.json_stream import Json
 from kho_tui.views.reception import OUTCOMES
@@ -25,6 +27,7 @@ def target_json(found: Compatibility) -> Json:
         "loading": None if found.loading is None else _loading(found.loading),
         "deciding": answer_json(deciding) if deciding is not None and decided else None,
         "consumers": consumers_json(found.reception) if decided else [],
+        "arrivals": arrivals_json(found.reception) if decided else None,
         "checks": [answer_json(one) for one in found.reception.answers],
         "cannot_tell": list(found.open),
         "notes": list(found.notes),
@@ -37,6 +40,30 @@ def consumers_json(reception: Reception) -> Json:
         {"name": visible(name), "outcome": OUTCOMES[outcome].word, "reason": visible(met)}
         for name, (outcome, met) in reception.consumers.items()
     ]
+
+
+def arrivals_json(reception: Reception) -> Json:
+    """What becomes of each region, session and file; an outcome is null where it is unknown."""
+    return {
+        "regions": [_fate({"name": visible(region.name)}, region.outcome, region.reason) for region in regions(reception)],
+        "sessions": [
+            _fate(
+                {
+                    "name": visible(session.name),
+                    "files": None
+                    if session.files is None
+                    else [_fate({"token": f"{file.token:#x}"}, file.outcome, file.reason) for file in session.files],
+                },
+                session.outcome,
+                session.reason,
+            )
+            for session in sessions(reception)
+        ],
+    }
+
+
+def _fate(named: dict[str, Json], outcome: Outcome | None, reason: str) -> Json:
+    return named | {"outcome": None if outcome is None else OUTCOMES[outcome].word, "reason": visible(reason) or None}
 
 
 def _kernel(target: TargetKernel) -> Json:

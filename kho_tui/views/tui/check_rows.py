@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.model.codes import CODES
 from kho_tui.model.finding import WORST_FIRST, Finding, Severity
 from kho_tui.model.path import EntityPath
-from kho_tui.releases.check import Outcome
 from kho_tui.text import NO_TEXT, SafeText, plural, visible
 from kho_tui.views.reception import OUTCOMES
 from kho_tui.views.tui.lines import Line, Role, spans

@@ -1,0 +1,33 @@
+"""Whether kho_restore_vmalloc gives a vmalloc area back (kernel/kexec_handover.c 6.18, kernel/liveupdate/kexec_handover.c 6.19-7.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kho_tui.analysis.receiver.reserved import Reserved
+from kho_tui.analysis.receiver.verdict import Fails
+from kho_tui.model.facts import Missing, Status, Unavailable
+from kho_tui.model.luo import VmallocArea
+from kho_tui.model.runs import U64s
+
+
+def area_fault(area: VmallocArea, reserved: Reserved) -> Fails | Missing | None:
+    """What is wrong with it: entries have to make up total_pages, each page of them and of the list a block of the expected order."""
+    if area.status is Status.DAMAGED:
+        return Fails(f"its vmalloc area: {area.reason}")
+    missing = reserved.unmarked(area_chunks(area), 0)
+    if missing is None:
+        missing = reserved.unmarked(area_entries(area), area.order)
+    if missing is not None:
+        return Fails(f"{missing:#x} of its vmalloc area is not preserved")
+    return None if reserved.whole and area.status is Status.DECODED else Unavailable(area.reason)
+
+
+def area_chunks(area: VmallocArea) -> U64s:
+    """Physical addresses of its chunk pages."""
+    return np.array([chunk.header.place.phys for chunk in area.chunks if chunk.header.place.phys is not None], np.uint64)
+
+
+def area_entries(area: VmallocArea) -> U64s:
+    """Physical addresses of its entries, each 2^order pages."""
+    return np.concatenate([np.empty(0, np.uint64), *(chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks)])

@@ -1,0 +1,36 @@
+"""One boot: a kernel on what it is handed, with what it reserves and what its consumers restore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.reserved import Reserved, reserve
+from kho_tui.analysis.receiver.sections import Sections, sections_of
+from kho_tui.analysis.receiver.sessions import Restored, restore
+from kho_tui.analysis.receiver.target import Target
+from kho_tui.model.facts import Missing
+
+
+@dataclass(frozen=True, eq=False)
+class Boot:
+    """What the checks of one boot look at."""
+
+    handed: Handed
+    target: Target
+
+    @cached_property
+    def reserved(self) -> Reserved:
+        """What this kernel reserves and marks."""
+        return reserve(self.handed, self.target.release)
+
+    @cached_property
+    def sections(self) -> Sections | Missing:
+        """Memory that this kernel gets."""
+        return sections_of(self.handed.state)
+
+    @cached_property
+    def restored(self) -> Restored:
+        """What LUO gives back."""
+        return restore(self.handed, self.reserved, self.sections, self.target)

@@ -1,0 +1,76 @@
+"""What a check of a booting kernel is: when it is made, by which releases, of what, and what a failure leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kho_tui.analysis.receiver.boot import Boot
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
+from kho_tui.model.facts import Missing
+from kho_tui.releases.table import Release
+
+FIRST, LAST = "6.16", "99.0"
+"""``Check.since`` and ``until`` of a check that every release makes."""
+
+Ask = Callable[[Boot], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that a kernel looks at, or trips over. ``fails`` is what a failure leads to unless the answer says otherwise.
+
+    ``consumer`` None: it decides on the whole handover.
+    """
+
+    name: str
+    stage: Stage
+    question: str
+    fails: Outcome
+    consequence: str
+    since: str
+    until: str
+    ask: Ask
+    consumer: bytes | None = None
+    source: str = "kernel/liveupdate/kexec_handover.c, kho_populate"
+
+    def applies(self, release: Release) -> bool:
+        """Whether this release makes the check."""
+        return key(self.since) <= key(release.name) <= key(self.until)
+
+    def answer(self, boot: Boot) -> Answer:
+        """The check as it goes in one boot."""
+        match self.ask(boot):
+            case Holds(met):
+                return Answer(self, True, met)
+            case Fails(met, outcome):
+                return Answer(self, False, met, outcome or self.fails)
+            case Missing(reason):
+                return Answer(self, None, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A check as it went. ``holds`` None: unknown. ``outcome``: what its failure leads to, None where it did not fail."""
+
+    check: Check
+    holds: bool | None
+    met: str
+    outcome: Outcome | None = None
+
+    @property
+    def if_overwritten(self) -> Outcome | None:
+        """What its failure leads to where all that is not preserved is overwritten, as it is in a simulation."""
+        return self.check.fails if self.outcome is Outcome.CHANCE else self.outcome
+
+    @property
+    def ends(self) -> bool:
+        """Whether the boot never gets to what stands behind it for its consumer, with all overwritten that is not preserved."""
+        at_boot = self.check.stage not in (Stage.OPEN, Stage.RETRIEVE)
+        return at_boot and self.if_overwritten in (Outcome.IGNORED, Outcome.PANIC)
+
+
+def key(release: str) -> tuple[int, ...]:
+    """By which releases are ordered."""
+    return tuple(map(int, release.split(".")))

@@ -1,0 +1,61 @@
+"""Who restores which block first: a mark is cleared when its block is restored, so that a second owner gets nothing (6.18 on)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kho_tui.model.runs import U64s
+from kho_tui.text import SafeText
+
+
+@dataclass(frozen=True, eq=False)
+class Owner:
+    """Somebody who restores blocks: ``heads`` are their physical addresses. ``early``: before anybody can ask for a file."""
+
+    name: SafeText
+    heads: U64s
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A block that is restored twice: its address, and who gets it. ``settled``: whatever the order in which files are asked for."""
+
+    address: int
+    winner: SafeText
+    settled: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """Owners in the order of a boot: those of the boot itself, then the first open of /dev/liveupdate, then files as they are listed.
+
+    ``lost``: of each owner the first block that somebody has taken before it, itself included; None where it gets all.
+    ``shared``: of each owner the addresses that it shares with others, whoever comes first.
+    """
+
+    lost: tuple[Contest | None, ...]
+    shared: tuple[frozenset[int], ...]
+
+
+def settle(owners: Sequence[Owner]) -> Ledger:
+    """Let the owners restore their blocks in turn."""
+    heads = np.concatenate([np.empty(0, np.uint64), *(owner.heads for owner in owners)])
+    whose = np.repeat(np.arange(len(owners)), [len(owner.heads) for owner in owners])
+    order = np.argsort(heads, kind="stable")
+    heads, whose = heads[order], whose[order]
+    again = np.flatnonzero(heads[1:] == heads[:-1]) + 1
+    lost: list[Contest | None] = [None] * len(owners)
+    shared: list[set[int]] = [set() for _ in owners]
+    for row in again.tolist():
+        first = int(np.searchsorted(heads, heads[row], side="left"))
+        loser, winner, address = int(whose[row]), int(whose[first]), int(heads[row])
+        if lost[loser] is None:
+            lost[loser] = Contest(address, owners[winner].name, settled=owners[winner].early or loser == winner)
+        if loser != winner:
+            shared[loser].add(address)
+            shared[winner].add(address)
+    return Ledger(tuple(lost), tuple(frozenset(addresses) for addresses in shared))

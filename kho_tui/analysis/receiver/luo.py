@@ -1,0 +1,314 @@
+"""The checks of LUO: of its own state while it boots, where anything wrong is a panic, and of sessions and files once somebody opens
+/dev/liveupdate (kernel/liveupdate/luo_core.c, luo_session.c, luo_flb.c, 6.19-7.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
+from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SER, LUO_SESSION_SER, SESSION_NODE_NAME, STRUCT_PREFIX
+from kho_tui.abi.properties import compatible_of
+from kho_tui.analysis.receiver.boot import Boot
+from kho_tui.analysis.receiver.check import FIRST, LAST, Ask, Check
+from kho_tui.analysis.receiver.node import LUCK, found, kept, of_subtree, own_choice, properties, said
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.sessions import lost_files
+from kho_tui.analysis.receiver.target import Target
+from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.struct import field_named
+from kho_tui.model.facts import Damaged, Missing, Status, known
+from kho_tui.model.luo import Luo, NotWritten, SessionList
+from kho_tui.model.state import Subtree
+from kho_tui.releases.table import LuoRules
+from kho_tui.text import c_string, visible
+
+_UNREAD = "sessions are lost, their memory stays reserved"
+_UNUSABLE = "every open of /dev/liveupdate fails with EIO"
+_SOURCE = "kernel/liveupdate/luo_core.c, luo_session.c"
+_NOT_AT_HAND = unknown("LUO's state is not at hand")
+
+
+def _luo(ask: Callable[[Subtree, Boot], Verdict]) -> Ask:
+    """A check of LUO's blob, which has to be at hand as fact."""
+
+    def asked(subtree: Subtree, boot: Boot) -> Verdict:
+        if isinstance(subtree.blob, Missing) or subtree.status is Status.STALE:
+            return _NOT_AT_HAND
+        return ask(subtree, boot)
+
+    return of_subtree(LUO_NAME, asked)
+
+
+def _root(subtree: Subtree) -> Node | None:
+    return None if subtree.fdt is None else subtree.fdt.tree.root
+
+
+def _luo_exists(boot: Boot) -> Verdict:
+    if isinstance(boot.handed.subtrees, Missing):
+        return boot.handed.subtrees
+    return Holds("this release has LUO") if boot.target.release.luo is not None else Fails(f"this release has no LUO: {_UNREAD}")
+
+
+def _rules(target: Target) -> LuoRules:
+    """Those of a kernel with LUO: the checks of what LUO reads begin with the first release that has it."""
+    assert target.release.luo is not None
+    return target.release.luo
+
+
+def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
+    wanted, root = _rules(boot.target).compatible, _root(subtree)
+    assert not isinstance(subtree.blob, Missing)  # asked before
+    data = subtree.blob.data
+    if root is not None:
+        version = compatible_of(root) or b""
+    elif data.startswith(STRUCT_PREFIX) or len(data) >= LUO_SER.span("compatible")[1]:
+        version = c_string(data[: LUO_SER.span("compatible")[1]])
+    else:
+        return unknown("LUO's version string is not at hand")
+    words = f"version {version.decode('latin-1')}; this kernel takes {wanted.decode()}"
+    return Holds(words) if version == wanted else Fails(words)
+
+
+def _luo_size(subtree: Subtree, _boot: Boot) -> Verdict:
+    """The size that the root FDT tells, however impossible; that of the bytes at hand only where it tells none."""
+    told = field_named(subtree.values, "blob-size")
+    size = told.value if told is not None and isinstance(told.value, int) else known(subtree.size)
+    if size is None:
+        return unknown("the size of LUO's struct is not at hand")
+    words = f"{size} bytes of {LUO_SER.size}"
+    return Holds(words) if size >= LUO_SER.size else Fails(words)
+
+
+def _has_u64(node: Node, name: bytes) -> bool:
+    found_property = node.property(name)
+    return found_property is not None and len(found_property.data) == 8
+
+
+def _luo_number(subtree: Subtree, _boot: Boot) -> Verdict:
+    root = _root(subtree)
+    if root is None:
+        return _NOT_AT_HAND
+    whole = _has_u64(root, b"liveupdate-number")
+    return Holds("liveupdate-number is there") if whole else Fails("liveupdate-number is missing or not 8 bytes")
+
+
+def _node_of(name: bytes, header: bytes, missing: str, what: str, wanted: Callable[[LuoRules], bytes]) -> Ask:
+    """A check of a node of LUO's FDT: there, with its header, and of the version that this kernel takes."""
+
+    def ask(subtree: Subtree, boot: Boot) -> Verdict:
+        root = _root(subtree)
+        if root is None:
+            return _NOT_AT_HAND
+        node = root.child(name)
+        if node is None or not _has_u64(node, header):
+            return Fails(missing)
+        version = compatible_of(node) or b"?"
+        words = f"{what} are {version.decode('latin-1')}"
+        return Holds(words) if version == wanted(_rules(boot.target)) else Fails(words)
+
+    return _luo(ask)
+
+
+def _luo_chain(subtree: Subtree, boot: Boot) -> Verdict:
+    """What ``kho_block_set_restore`` finds wrong with the session blocks (kernel/liveupdate/kho_block.c 7.2-7.3)."""
+    luo, nothing = subtree.content, unknown("the chain of session blocks is not at hand")
+    if not isinstance(luo, Luo):
+        return nothing
+    sound = Holds("the chain of session blocks is sound")
+    if luo.sessions_at == 0 and not isinstance(luo.sessions, NotWritten):
+        return sound
+    at = known(luo.sessions_at)
+    if at and isinstance(boot.sections, Sections) and not boot.sections.holds(at):
+        return Fails(f"the LUO block at {at:#x} is where no memory is")
+    if not isinstance(luo.sessions, SessionList):
+        return Fails(str(luo.sessions.reason)) if luo.sessions.status is Status.DAMAGED else nothing
+    page = boot.handed.page_size
+    capacity = block_of(LUO_SESSION_SER).capacity(page)
+    headers = [one for one in luo.sessions.headers if one.layout is KHO_BLOCK_HEADER_SER]
+    places = {one.place.phys for one in headers}
+    if headers and headers[-1].integer("next") in places:
+        return Fails(f"block at {headers[-1].place.phys:#x} leads back to {headers[-1].integer('next'):#x}: a loop")
+    for header in headers:
+        count = header.integer("count")
+        if not 1 <= count <= capacity:
+            kind = "empty LUO block" if count == 0 else f"LUO block of {count} entries"
+            return Fails(f"{kind} at {header.place.phys or 0:#x}")
+    lost = next((one.place.phys for one in headers if boot.reserved.lost(one.place.phys, page)), None)
+    if lost is not None:
+        return Fails(f"the LUO block at {lost:#x} is not preserved: {LUCK}", Outcome.CHANCE)
+    if len(headers) > MAX_BLOCKS:
+        return Fails(f"{len(headers)} blocks, allowed are {MAX_BLOCKS}")
+    if headers and (behind := headers[-1].integer("next")):
+        outside = isinstance(boot.sections, Sections) and not boot.sections.holds(behind)
+        return Fails(f"the LUO block at {behind:#x} is where no memory is") if outside else nothing
+    return sound
+
+
+def _luo_flb_page(subtree: Subtree, boot: Boot) -> Verdict:
+    """liveupdate_flb_get_incoming looks names up in the page when the user of an FLB asks, which the test module does while it boots."""
+    luo = subtree.content
+    at = known(luo.flbs_at) if isinstance(luo, Luo) else None
+    if at is None:
+        return unknown("where the page of FLBs is is not at hand")
+    if boot.target.flb_test is False:
+        return Holds("nobody in this kernel asks for FLBs")
+    outside = isinstance(boot.sections, Sections) and not boot.sections.holds(at)
+    if outside or (not at and not luo_is_struct(luo)):
+        return Fails(f"the page of FLBs is said to be at {at:#x}: who asks for an FLB reads what stands there, and oopses", Outcome.CHANCE)
+    if at and boot.reserved.lost(at, boot.handed.page_size):
+        return Fails(f"the page of FLBs at {at:#x} is not preserved: who asks for an FLB oopses where it is overwritten", Outcome.CHANCE)
+    return Holds("the page of FLBs is preserved")
+
+
+def luo_is_struct(luo: Luo | Missing | object) -> bool:
+    """Whether LUO's state is a struct, in which 0 means that there is no such page."""
+    return isinstance(luo, Luo) and luo.format.is_struct
+
+
+def _luo_opens(boot: Boot) -> Verdict:
+    fault = boot.restored.fault
+    if isinstance(fault, Fails) and fault.outcome is None:
+        return Fails(f"{fault.met}: {_UNUSABLE}")
+    if fault is not None:
+        return fault
+    return Holds("its sessions can be made again") if _content(boot) else _NOT_AT_HAND
+
+
+def _content(boot: Boot) -> bool:
+    subtree = boot.handed.content(LUO_NAME)
+    return subtree is not None and isinstance(subtree.content, Luo)
+
+
+def _luo_names(subtree: Subtree, boot: Boot) -> Verdict:
+    listed = subtree.content.sessions if isinstance(subtree.content, Luo) else None
+    if not isinstance(listed, SessionList):
+        return unknown("the sessions are not at hand")
+    for session in boot.restored.sessions:
+        if session.name != session.session.name:
+            return Fails(f"a session's name has no NUL: it is made as {visible(session.name)}")
+        if not session.name and _rules(boot.target).checks_names:
+            return Fails("a session has no name: nobody can ask for it")
+    return Holds("every name ends") if listed.status is not Status.PARTIAL else unknown("the sessions are not all at hand")
+
+
+def _luo_restores(subtree: Subtree, boot: Boot) -> Verdict:
+    listed = subtree.content.sessions if isinstance(subtree.content, Luo) else None
+    if isinstance(listed, NotWritten):
+        return listed
+    if isinstance(listed, Damaged):
+        return Fails(str(listed.reason))
+    if not isinstance(listed, SessionList):
+        return unknown("not all of what its files restore is at hand")
+    return lost_files(boot.restored.sessions) or Holds("its files can be restored")
+
+
+def _panics(name: str, question: str, since: str, until: str, ask: Ask) -> Check:
+    """A check of LUO's own structures, which it makes whenever KHO is on."""
+    consequence = "the next kernel panics at boot, even with liveupdate=off"
+    return Check(name, Stage.CONSUMERS, question, Outcome.PANIC, consequence, since, until, ask, LUO_NAME, _SOURCE)
+
+
+_BUILT = said(
+    lambda target: target.luo,
+    "LUO is built in",
+    f"LUO is not built into this kernel: {_UNREAD}",
+    "whether LUO is built in is not known",
+)
+_ON = said(
+    lambda target: target.kho,
+    "KHO is on",
+    f"KHO is off there, and LUO with it: {_UNREAD}",
+    "whether KHO is on there is not known",
+)
+_LIVEUPDATE = said(
+    lambda target: target.liveupdate,
+    "LUO is on",
+    "no liveupdate=on on its command line: nobody can ask for the sessions, their memory stays reserved",
+    "whether liveupdate=on stands on its command line is not known",
+)
+
+
+LUO: tuple[Check, ...] = (
+    Check("luo", Stage.CONSUMERS, "has the kernel LUO", Outcome.IGNORED, "sessions are lost", FIRST, LAST, _luo_exists, LUO_NAME, _SOURCE),
+    own_choice("luo-built", "is LUO built in", _UNREAD, _BUILT, LUO_NAME, "kernel/liveupdate/luo_core.c"),
+    own_choice("kho-on", "is KHO on there", _UNREAD, _ON, LUO_NAME, "kernel/liveupdate/luo_core.c"),
+    Check(
+        "luo-found",
+        Stage.CONSUMERS,
+        "is the root still there to find LUO in",
+        Outcome.IGNORED,
+        _UNREAD,
+        "6.19",
+        LAST,
+        found(LUO_NAME),
+        LUO_NAME,
+        _SOURCE,
+    ),
+    _panics("luo-node", "is LUO's node whole", "6.19", LAST, properties(LUO_NAME)),
+    _panics("luo-kept", "is LUO's blob preserved", "6.19", LAST, kept(LUO_NAME)),
+    _panics("luo-size", "is LUO's struct whole", "7.2", LAST, _luo(_luo_size)),
+    _panics("luo-version", "does LUO know the version", "6.19", LAST, _luo(_luo_version)),
+    _panics("luo-number", "is liveupdate-number there", "6.19", "7.1", _luo(_luo_number)),
+    _panics(
+        "luo-sessions",
+        "is the session node sound",
+        "6.19",
+        "7.1",
+        _node_of(
+            SESSION_NODE_NAME,
+            b"luo-session-header",
+            "the luo-session node or its header is missing",
+            "sessions",
+            lambda rules: rules.session_compatible,
+        ),
+    ),
+    _panics(
+        "luo-flb",
+        "is the FLB node sound",
+        "7.0",
+        "7.1",
+        _node_of(FLB_NODE_NAME, b"luo-flb-header", "the luo-flb node is missing", "FLBs", lambda rules: rules.flb_compatible),
+    ),
+    _panics("luo-chain", "is the chain of session blocks sound", "7.2", LAST, _luo(_luo_chain)),
+    _panics("luo-flb-page", "is the page of FLBs preserved", "7.0", LAST, _luo(_luo_flb_page)),
+    own_choice("liveupdate-on", "is LUO on there", _UNREAD, _LIVEUPDATE, LUO_NAME, "kernel/liveupdate/luo_core.c", Stage.OPEN),
+    Check(
+        "luo-open",
+        Stage.OPEN,
+        "can LUO make its sessions again",
+        Outcome.IGNORED,
+        f"{_UNUSABLE}: no session can be retrieved, their memory stays reserved",
+        "6.19",
+        LAST,
+        _luo_opens,
+        LUO_NAME,
+        "kernel/liveupdate/luo_session.c, luo_session_deserialize",
+    ),
+    Check(
+        "luo-names",
+        Stage.OPEN,
+        "does every session keep its name",
+        Outcome.PART,
+        "nobody finds such a session by the name that it had",
+        "6.19",
+        LAST,
+        _luo(_luo_names),
+        LUO_NAME,
+        "kernel/liveupdate/luo_session.c, luo_session_alloc",
+    ),
+    Check(
+        "luo-restored",
+        Stage.RETRIEVE,
+        "can every file be restored",
+        Outcome.PART,
+        "asking for such a file fails, its memory stays reserved",
+        "6.19",
+        LAST,
+        _luo(_luo_restores),
+        LUO_NAME,
+        "kernel/liveupdate/luo_file.c; mm/memfd_luo.c, memfd_luo_retrieve",
+    ),
+)
+"""In the order in which a kernel meets them."""

@@ -1,0 +1,121 @@
+"""The checks of memblock, which revives the regions of reserve_mem= (mm/memblock.c, 6.16-7.3).
+
+It looks its tree up before anything outside scratch is given out: what is not preserved is still there then, but others get it too.
+"""
+
+from __future__ import annotations
+
+from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
+from kho_tui.abi.properties import compatible_of
+from kho_tui.analysis.receiver.boot import Boot
+from kho_tui.analysis.receiver.check import FIRST, LAST, Check
+from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.node import node_checks
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
+from kho_tui.model.facts import Damaged, Missing, Unknown, known
+from kho_tui.model.state import Memblock, MemblockRegion
+from kho_tui.text import visible
+
+_ANEW = "its regions are allocated anew, inside scratch"
+_NO_REGIONS = unknown("the regions are not at hand")
+_CACHE_LINE = 64
+
+
+def readable_regions(handed: Handed) -> tuple[tuple[MemblockRegion, bool], ...] | None:
+    """The regions, each with whether its version is the kernel's; None where they are not at hand."""
+    subtree = handed.content(MEMBLOCK_NAME)
+    if subtree is None or not isinstance(subtree.content, Memblock) or subtree.fdt is None or subtree.fdt.tree.root is None:
+        return None
+    nodes = {node.name: node for node in subtree.fdt.tree.root.children}
+    return tuple((region, compatible_of(nodes[region.name]) == RESERVE_MEM_COMPATIBLE) for region in subtree.content.regions)
+
+
+def _read(boot: Boot) -> Verdict:
+    subtree = boot.handed.content(MEMBLOCK_NAME)
+    content = None if subtree is None else subtree.content
+    if isinstance(content, Damaged | Unknown):
+        return Fails(str(content.reason))
+    return _NO_REGIONS if content is None or isinstance(content, Missing) else Holds("its FDT can be read")
+
+
+def _asked(boot: Boot) -> Verdict:
+    wanted, regions = boot.target.asked_regions, readable_regions(boot.handed)
+    if wanted is None or regions is None:
+        return unknown("the next command line is not known") if wanted is None else _NO_REGIONS
+    lost = [fault for region, known_version in regions if (fault := refused(region, known_version, wanted))]
+    return Fails("; ".join(lost)) if lost else Holds("every region is asked for again")
+
+
+def refused(region: MemblockRegion, known_version: bool, asked: tuple[tuple[bytes, int, int], ...]) -> str:
+    """Why a region is not revived, empty where it is (reserve_mem_kho_revive)."""
+    wanted = {name: (size, align) for name, size, align in asked}.get(region.name)
+    shown, start, size = visible(region.name), known(region.start), known(region.size)
+    if not known_version or start is None or size is None:
+        return f"{shown} cannot be read"
+    if wanted is None:
+        return f"{shown} is not asked for"
+    if size != wanted[0]:
+        return f"{shown} has {size:#x} bytes, asked for are {wanted[0]:#x}"
+    if start & (max(wanted[1], _CACHE_LINE) - 1):
+        return f"{shown} at {start:#x} is not aligned to {wanted[1]:#x}"
+    return ""
+
+
+def _preserved(boot: Boot) -> Verdict:
+    regions, wanted = readable_regions(boot.handed), boot.target.asked_regions
+    if regions is None:
+        return _NO_REGIONS
+    page = boot.handed.page_size
+    lost = []
+    for region, known_version in regions:
+        # From 6.18 on a partial last page is not preserved.
+        size = (known(region.size) or 0) // page * page
+        revived = wanted is None or not refused(region, known_version, wanted)
+        if revived and size and boot.reserved.lost(known(region.start), size):
+            lost.append(visible(region.name))
+    if not lost:
+        return Holds("the memory of every region is preserved")
+    return Fails(f"the memory of {', '.join(lost)} is not preserved: it is revived, and others get it too")
+
+
+MEMBLOCK: tuple[Check, ...] = (
+    *node_checks(MEMBLOCK_NAME, FIRST, _ANEW, "mm/memblock.c", early=True),
+    Check(
+        "memblock-version",
+        Stage.CONSUMERS,
+        "can memblock read its FDT",
+        Outcome.IGNORED,
+        _ANEW,
+        FIRST,
+        LAST,
+        _read,
+        MEMBLOCK_NAME,
+        "mm/memblock.c, reserve_mem_kho_retrieve_fdt",
+    ),
+    Check(
+        "reserve_mem",
+        Stage.CONSUMERS,
+        "are the regions asked for again",
+        Outcome.PART,
+        "a region not revived is allocated anew, inside scratch",
+        FIRST,
+        LAST,
+        _asked,
+        MEMBLOCK_NAME,
+        "mm/memblock.c, reserve_mem_kho_revive",
+    ),
+    Check(
+        "reserve_mem-kept",
+        Stage.CONSUMERS,
+        "is the memory of the regions preserved",
+        Outcome.MISREAD,
+        "a region is revived in memory that is given to others too",
+        FIRST,
+        LAST,
+        _preserved,
+        MEMBLOCK_NAME,
+        "mm/memblock.c, reserve_mem_kho_revive",
+    ),
+)
+"""In the order in which a kernel meets them."""

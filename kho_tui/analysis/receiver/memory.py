@@ -1,0 +1,186 @@
+"""The checks that nobody makes: what a kernel trips over, or misreads, while it takes over what is preserved (kho_mem_init)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.analysis.receiver.acceptance import names_map
+from kho_tui.analysis.receiver.boot import Boot
+from kho_tui.analysis.receiver.check import FIRST, LAST, Ask, Check
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
+from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
+from kho_tui.text import plural
+
+_SOURCE = "kernel/liveupdate/kexec_handover.c, kho_mem_init"
+_NO_BLOCKS = unknown("the preserved blocks are not at hand")
+
+
+def _of_tracker(ask: Ask) -> Ask:
+    """A check of the tracker, of which there is none where the root names none."""
+    return lambda boot: Holds("there is no tracker to walk") if boot.handed.names_no_map else ask(boot)
+
+
+def _tracker(boot: Boot) -> Verdict:
+    """The walk is unchecked: a pointer out of memory is a fault, any other damage reads what stands there."""
+    preserved, sections = boot.handed.side.preserved, boot.sections
+    if isinstance(sections, Sections):
+        outside = next((at for at in _pointers(boot) if not sections.holds(at)), None)
+        if outside is not None:
+            return Fails(f"the tracker points to {outside:#x}, where no memory is: the walk faults", Outcome.PANIC)
+    if isinstance(preserved, Missing):
+        damaged = preserved.status is Status.DAMAGED
+        return Fails(f"the tracker is damaged: {preserved.reason}") if damaged else unknown("not all of the tracker is at hand")
+    if preserved.damaged:
+        return Fails(f"the tracker is damaged: {preserved.reason}")
+    return Holds("the tracker is sound") if preserved.status is Status.DECODED else unknown("not all of the tracker is at hand")
+
+
+def _pointers(boot: Boot) -> Iterator[int]:
+    """Addresses that the walk follows, first the tracker's own."""
+    address = known(boot.handed.map_address)
+    if address is not None:
+        yield address
+    preserved = boot.handed.side.preserved
+    if isinstance(preserved, Missing) or not isinstance(boot.sections, Sections):
+        return
+    match preserved.structure:
+        case ChunkList(chunks=chunks):
+            for chunk in chunks:
+                yield from filter(None, (chunk.header.integer("next"),))
+                yield from boot.sections.outside(chunk.elements.column("bitmap")).tolist()
+        case RadixTree(words=words):
+            yield from boot.sections.outside(words.value).tolist()
+
+
+def _heads(boot: Boot) -> Verdict:
+    """The head page of each block is marked in its struct page, which has to exist."""
+    reserved, sections = boot.reserved, boot.sections
+    if isinstance(sections, Missing):
+        return unknown(f"which memory this kernel will have is not known: {sections.reason}")
+    outside = sections.head_outside(reserved.runs)
+    if outside is not None:
+        return Fails(f"the block at {outside:#x} begins in a memory section without RAM: its struct page does not exist")
+    return Holds("every block begins where memory is") if reserved.whole else _NO_BLOCKS
+
+
+def _blocks(boot: Boot) -> Verdict:
+    reserved, scratch = boot.reserved, boot.handed.state.scratch
+    if reserved.overlap is not None:
+        met = f"the block at {reserved.overlap:#x} begins inside another one: memory is restored with the wrong size, or twice"
+        return Fails(met, Outcome.WILD if boot.target.debug_vm is not False else Outcome.MISREAD)
+    for area in () if isinstance(scratch, Missing) else scratch.areas:
+        at = reserved.inside(area.start, area.size)
+        if at is not None:
+            return Fails(f"preserved memory at {at:#x} lies in scratch, where the next kernel boots and writes")
+    known_all = reserved.whole and not isinstance(scratch, Missing) and scratch.status is Status.DECODED
+    return (
+        Holds("the blocks lie apart, and outside scratch")
+        if known_all
+        else unknown("not all preserved blocks and scratch areas are at hand")
+    )
+
+
+def _bitmaps(boot: Boot) -> Verdict:
+    """The same string stands for bitmaps of 512 bytes until 6.17 and of a page from 6.18 on."""
+    preserved, target = boot.handed.side.preserved, boot.target
+    form = ROOT_FORMATS.get(target.release.root)
+    if form is None or form.tracker is not Tracker.CHUNKS:
+        return Holds("a radix tree")
+    if not isinstance(preserved, PreservedMap) or not isinstance(preserved.structure, ChunkList):
+        return unknown("the size of the bitmaps is not at hand")
+    written, own = preserved.structure.bitmap_bytes, target.release.bitmap_bytes or boot.handed.page_size
+    if written == own:
+        return Holds(f"bitmaps of {own} bytes")
+    read, reserved = f"bitmaps of {written} bytes are read as {own}", boot.reserved
+    if own > written:
+        if reserved.whole:
+            return Fails(f"{read}: {plural(reserved.runs.blocks, 'block')} instead of {preserved.runs.blocks}")
+        return Fails(f"{read}: whatever stands behind them is taken for blocks, in memory that may not exist", Outcome.WILD)
+    if not reserved.whole:
+        return unknown(f"{read}, and not all blocks are at hand")
+    lost = preserved.runs.blocks - reserved.runs.blocks
+    words = f"{read}: {plural(lost, 'block')} beyond the first {8 * own} bits {'is' if lost == 1 else 'are'} lost"
+    return Fails(words) if lost else Holds(words)
+
+
+def _shift(boot: Boot) -> Verdict:
+    if isinstance(boot.handed.side.preserved, Missing):
+        return _NO_BLOCKS
+    limit = 31 - (boot.handed.page_size.bit_length() - 1)
+    high = max(boot.handed.side.preserved.runs.by_order, default=0)
+    words = f"highest order {high}"
+    return Holds(words) if high < limit else Fails(f"{words}; from order {limit} on this kernel's 32-bit shift overflows")
+
+
+MEMORY: tuple[Check, ...] = (
+    Check(
+        "memory-map",
+        Stage.MEMORY,
+        "does the root name a memory map",
+        Outcome.CHANCE,
+        "nothing is reserved: whatever was preserved is given out to others",
+        FIRST,
+        "6.18",
+        names_map,
+    ),
+    Check(
+        "tracker",
+        Stage.MEMORY,
+        "can the tracker be walked",
+        Outcome.WILD,
+        "the walk checks nothing: wrong memory is kept, the kernel dies of it, or the boot never ends",
+        FIRST,
+        LAST,
+        _of_tracker(_tracker),
+        source=_SOURCE,
+    ),
+    Check(
+        "bitmaps",
+        Stage.MEMORY,
+        "are bitmaps of the size that the kernel reads",
+        Outcome.MISREAD,
+        "wrong memory is kept",
+        FIRST,
+        "7.0",
+        _of_tracker(_bitmaps),
+        source=_SOURCE,
+    ),
+    Check(
+        "sections",
+        Stage.MEMORY,
+        "does every block begin where there is memory",
+        Outcome.PANIC,
+        "the kernel dies as it marks the block, often before its console speaks",
+        FIRST,
+        LAST,
+        _of_tracker(_heads),
+        source=_SOURCE,
+    ),
+    Check(
+        "blocks",
+        Stage.MEMORY,
+        "do blocks lie apart, and outside scratch",
+        Outcome.MISREAD,
+        "nothing of it is checked: what was preserved there is overwritten, or restored twice",
+        FIRST,
+        LAST,
+        _of_tracker(_blocks),
+        source=_SOURCE,
+    ),
+    Check(
+        "shift",
+        Stage.MEMORY,
+        "do all orders fit a 32-bit shift",
+        Outcome.MISREAD,
+        "of large blocks too much or next to nothing is reserved",
+        FIRST,
+        "7.1",
+        _of_tracker(_shift),
+        source=_SOURCE,
+    ),
+)
+"""In the order in which a kernel meets them."""

@@ -1,0 +1,101 @@
+"""The checks that every consumer makes to find its subtree (kho_retrieve_subtree), and those of build and command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.analysis.receiver.boot import Boot
+from kho_tui.analysis.receiver.check import FIRST, LAST, Ask, Check
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.target import Target
+from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
+from kho_tui.model.facts import Missing, known
+from kho_tui.model.state import Subtree
+
+LUCK = "whether it still stands there by the time that it is read is luck"
+
+
+def of_subtree(name: bytes, ask: Callable[[Subtree, Boot], Verdict]) -> Ask:
+    """A check of the first subtree of this name; unknown where it cannot be seen."""
+
+    def asked(boot: Boot) -> Verdict:
+        subtree = boot.handed.subtree(name)
+        if subtree is None or isinstance(subtree, Missing):
+            return subtree or unknown("the subtrees are not at hand")
+        return ask(subtree, boot)
+
+    return asked
+
+
+def properties(name: bytes) -> Ask:
+    """Whether the subnode has the properties that kho_retrieve_subtree reads."""
+
+    def ask(subtree: Subtree, boot: Boot) -> Verdict:
+        root = ROOT_FORMATS[boot.target.release.root]
+        wanted = (root.pointer, *(("blob-size",) if root.has_size else ()))
+        lengths = boot.handed.property_lengths(subtree)
+        wrong = [one for one in wanted if lengths.get(one) != 8]
+        return Fails(f"{', '.join(wrong)} missing or not 8 bytes") if wrong else Holds("its properties are there")
+
+    return of_subtree(name, ask)
+
+
+def found(name: bytes, *, early: bool = False) -> Ask:
+    """Whether the root is still there by the time that a subnode is looked for. ``early``: before any memory is given out."""
+
+    def ask(boot: Boot) -> Verdict:
+        if isinstance(boot.handed.subtrees, Missing):
+            return boot.handed.subtrees
+        root = boot.handed.root
+        if not early and root is not None and boot.reserved.lost(known(root.phys)):
+            return Fails(f"the page of the root FDT is not preserved: {LUCK}", Outcome.CHANCE)
+        return Holds(f"{name.decode()} is found")
+
+    return ask
+
+
+def kept(name: bytes, *, early: bool = False) -> Ask:
+    """Whether the blob is still there by the time that it is read. ``early``, as in ``found``."""
+
+    def ask(subtree: Subtree, boot: Boot) -> Verdict:
+        phys = known(subtree.phys)
+        if phys is not None and (not phys or (isinstance(boot.sections, Sections) and not boot.sections.holds(phys))):
+            return Fails(f"its blob is said to be at {phys:#x}, where no memory of KHO can be")
+        if not early and boot.reserved.lost(phys):
+            return Fails(f"its blob is not preserved: {LUCK}", Outcome.CHANCE)
+        return Holds("its blob is preserved")
+
+    return of_subtree(name, ask)
+
+
+def said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) -> Ask:
+    """A check of what build and command line decide."""
+
+    def ask(boot: Boot) -> Verdict:
+        if isinstance(boot.handed.subtrees, Missing):
+            return boot.handed.subtrees
+        told = fact(boot.target)
+        return unknown(untold) if told is None else Holds(yes) if told else Fails(no)
+
+    return ask
+
+
+def own_choice(name: str, question: str, consequence: str, ask: Ask, consumer: bytes, source: str, stage: Stage = Stage.CONSUMERS) -> Check:
+    """A check of the kernel's build or command line, without which a consumer's part is lost."""
+    return Check(name, stage, question, Outcome.IGNORED, consequence, FIRST, LAST, ask, consumer, source)
+
+
+def node_checks(name: bytes, since: str, consequence: str, source: str, *, early: bool = False) -> tuple[Check, ...]:
+    """That kho_retrieve_subtree gives a consumer its subtree, and that it is still there."""
+    shown = name.decode()
+
+    def one(what: str, question: str, ask: Ask) -> Check:
+        return Check(f"{shown}-{what}", Stage.CONSUMERS, question, Outcome.IGNORED, consequence, since, LAST, ask, name, source)
+
+    return (
+        one("found", f"is the root still there to find {shown} in", found(name, early=early)),
+        one("node", f"is the node of {shown} whole", properties(name)),
+        one("kept", f"is the blob of {shown} preserved", kept(name, early=early)),
+    )

@@ -1,0 +1,117 @@
+"""What a booting kernel checks and does with a state that it is handed, stage by stage.
+
+One model of one boot: ``check --target``, the simulator's kexec and the app's prospects all run it.
+"""
+
+from __future__ import annotations
+
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.analysis.receiver.acceptance import ACCEPTANCE
+from kho_tui.analysis.receiver.boot import Boot
+from kho_tui.analysis.receiver.check import FIRST, LAST, Answer, Check
+from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.luo import LUO
+from kho_tui.analysis.receiver.memblock import MEMBLOCK
+from kho_tui.analysis.receiver.memory import MEMORY
+from kho_tui.analysis.receiver.metadata import METADATA
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.reception import Reception
+from kho_tui.analysis.receiver.target import Target
+from kho_tui.analysis.receiver.test_module import TEST_MODULE
+from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
+from kho_tui.model.facts import Missing
+from kho_tui.text import visible
+
+_IN_TREE = frozenset({LUO_NAME, MEMBLOCK_NAME, KEXEC_METADATA_NAME, KHO_TEST_NAME})
+_FATAL = (Outcome.IGNORED, Outcome.PANIC)
+_UNASKED = "nobody in the kernel's own tree asks for it; its memory stays reserved"
+
+
+def _asked_for(boot: Boot) -> Verdict:
+    if isinstance(boot.handed.subtrees, Missing):
+        return boot.handed.subtrees
+    strange = [visible(subtree.name) for subtree in boot.handed.subtrees if subtree.name not in _IN_TREE]
+    return Fails(f"{', '.join(strange)}: {_UNASKED}") if strange else Holds("every subtree has a consumer in the kernel's own tree")
+
+
+CHECKS: tuple[Check, ...] = (
+    *ACCEPTANCE,
+    *MEMORY,
+    *LUO,
+    *MEMBLOCK,
+    *METADATA,
+    *TEST_MODULE,
+    Check(
+        "subtrees",
+        Stage.CONSUMERS,
+        "does somebody ask for every subtree",
+        Outcome.PART,
+        "what such a subtree holds is lost, its memory stays reserved",
+        FIRST,
+        LAST,
+        _asked_for,
+        source="kernel/liveupdate/kexec_handover.c, kho_retrieve_subtree",
+    ),
+)
+"""In the order in which a kernel meets them."""
+
+
+def receive(handed: Handed, target: Target) -> Reception:
+    """Run the stages in the kernel's order; a check that ends the boot, or decides on the whole handover, ends them where it fails.
+
+    Example: ``receive(Handed(state, side, memory), Target(release_of("7.3"))).outcome``. Raises BudgetError and Cancelled.
+    """
+    boot = Boot(handed, target)
+    answers: list[Answer] = []
+    consumers: dict[bytes, tuple[Outcome, str]] = {}
+    worst: Answer | None = None
+    for check in CHECKS:
+        consumer = check.consumer
+        if not check.applies(target.release) or (consumer is not None and handed.subtree(consumer) is None):
+            continue
+        if consumer is not None and consumer in consumers and consumers[consumer][0] in _FATAL:
+            continue
+        answer = check.answer(boot)
+        answers.append(answer)
+        outcome = answer.outcome
+        if outcome is None:
+            continue
+        if worst is None or _weight(answer) > _weight(worst):
+            worst = answer
+        if consumer is None and outcome in _FATAL:
+            return Reception(boot, outcome, answer, tuple(answers), _all_lost(handed, outcome, answer.met))
+        if consumer is not None:
+            if consumer not in consumers or outcome.rank > consumers[consumer][0].rank:
+                consumers[consumer] = outcome, answer.met
+            if outcome is Outcome.PANIC:
+                return Reception(boot, Outcome.PANIC, answer, tuple(answers), consumers)
+    subtrees = handed.subtrees
+    for subtree in () if isinstance(subtrees, Missing) else subtrees:
+        consumers.setdefault(subtree.name, _untouched(subtree.name))
+    return Reception(boot, Outcome.TAKEN if worst is None else _overall(worst), worst, tuple(answers), consumers)
+
+
+def _overall(answer: Answer) -> Outcome:
+    """What a failure makes of the whole: a consumer's state that is ignored is a part of it."""
+    assert answer.outcome is not None  # it failed
+    return Outcome.PART if answer.outcome is Outcome.IGNORED else answer.outcome
+
+
+def _weight(answer: Answer) -> tuple[int, bool, int]:
+    """By which the check is chosen that is named as deciding: of equal ones the one that speaks of the whole."""
+    assert answer.outcome is not None  # it failed
+    return _overall(answer).rank, answer.check.consumer is None, answer.outcome.rank
+
+
+def _all_lost(handed: Handed, outcome: Outcome, met: str) -> dict[bytes, tuple[Outcome, str]]:
+    subtrees = handed.subtrees
+    return {subtree.name: (outcome, met) for subtree in (() if isinstance(subtrees, Missing) else subtrees)}
+
+
+def _untouched(name: bytes) -> tuple[Outcome, str]:
+    if name in _IN_TREE:
+        return Outcome.TAKEN, ""
+    return Outcome.PART, _UNASKED

@@ -1,0 +1,264 @@
+"""What the first open of /dev/liveupdate and the retrieves behind it give back (luo_session_deserialize, luo_file_deserialize).
+
+kernel/liveupdate/luo_session.c, luo_file.c 6.19-7.3: what fails there fails every open, so one session decides on all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, block_of
+from kho_tui.abi.luo import FILE_ARRAY, LUO_FILE_SER, LUO_NAME, LUO_SESSION_SER, SESSION_ARRAY
+from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.analysis.receiver.areas import area_chunks, area_entries
+from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
+from kho_tui.analysis.receiver.memfd import restored_heads, retrieve_fault
+from kho_tui.analysis.receiver.outcome import Outcome
+from kho_tui.analysis.receiver.reserved import Reserved
+from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.target import Target
+from kho_tui.analysis.receiver.verdict import Fails, unknown
+from kho_tui.model.facts import Damaged, Missing, Status, known
+from kho_tui.model.luo import File, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
+from kho_tui.model.runs import U64s
+from kho_tui.model.state import KhoTest
+from kho_tui.text import SafeText, plural, visible
+
+_UNREAD = "the sessions are not all at hand"
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredFile:
+    """A file as its session gets it. ``own_fault``: what is wrong with it whoever comes first (without an outcome: it is lost), or unknown.
+
+    ``contest``: the block that it does not get where files are asked for as they are listed. ``shared``: addresses of blocks that another
+    owner restores too: whoever asks first gets them.
+    """
+
+    file: File
+    own_fault: Fails | Missing | None
+    contest: Contest | None = None
+    shared: frozenset[int] = frozenset()
+
+    @property
+    def fault(self) -> Fails | Missing | None:
+        """What goes wrong when each file is asked for once, in the order in which they are listed."""
+        if self.contest is None or isinstance(self.own_fault, Fails):
+            return self.own_fault
+        return Fails(f"its block {self.contest.address:#x} is restored by {self.contest.winner} before, and once only: -EIO")
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether nothing is known that keeps it from being retrieved, if it is the first to be asked for."""
+        settled = self.contest is not None and self.contest.settled
+        return not settled and (not isinstance(self.own_fault, Fails) or self.own_fault.outcome is Outcome.MISREAD)
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredSession:
+    """A session that is made. ``name`` is the one it gets; ``files`` are Missing where its list is not at hand."""
+
+    session: Session
+    name: bytes
+    files: tuple[RestoredFile, ...] | Missing
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """What LUO gives back. ``fault``: why every open of /dev/liveupdate fails, or trips; unknown; or None.
+
+    ``test_lost``: the block that somebody restores before the test module does.
+    """
+
+    sessions: tuple[RestoredSession, ...]
+    fault: Fails | Missing | None
+    test_lost: Contest | None
+
+
+def made_as(name: bytes) -> bytes:
+    """The name under which a receiver makes a session again: strscpy of luo_session_alloc cuts one that has no NUL."""
+    return name[: LUO_SESSION_SER.span("name")[1] - 1]
+
+
+def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, target: Target) -> Restored:
+    """What of the sessions comes back, each file asked for once, in the order in which they are listed."""
+    subtree = handed.content(LUO_NAME)
+    luo = subtree.content if subtree is not None and isinstance(subtree.content, Luo) else None
+    listed = luo.sessions if luo is not None and isinstance(luo.sessions, SessionList) else None
+    files = [file for session in (listed.sessions if listed else ()) for file in _files(session)]
+    early = tuple(_boot_owners(handed, luo, target))
+    shift = reserved.runs.page_shift
+    owners = [Owner(SafeText(f"file {file.token:#x}"), _heads(file, shift)) for file in files]
+    ledger = settle((*early, *owners))
+    lost = dict(zip(map(id, files), ledger.lost[len(early) :], strict=True))
+    shared = dict(zip(map(id, files), ledger.shared[len(early) :], strict=True))
+
+    def restored(file: File) -> RestoredFile:
+        fault = retrieve_fault(file, reserved, sections, target)
+        return RestoredFile(file, fault, lost[id(file)], shared[id(file)])
+
+    sessions = tuple(
+        RestoredSession(
+            session,
+            made_as(session.name),
+            session.files if isinstance(session.files, Missing) else _retrievable(tuple(map(restored, session.files)), target),
+        )
+        for session in (listed.sessions if listed else ())
+    )
+    fault = None if luo is None or target.release.luo is None else _open_fault(luo, sessions, reserved, sections, target)
+    test = next((number for number, owner in enumerate(early) if owner.name == _TEST), None)
+    return Restored(sessions, fault, None if test is None else ledger.lost[test])
+
+
+_TEST = SafeText("the test module")
+
+
+def _files(session: Session) -> tuple[File, ...]:
+    return () if isinstance(session.files, Missing) else session.files
+
+
+def _heads(file: File, page_shift: int) -> U64s:
+    return restored_heads(file.content, page_shift) if isinstance(file.content, Memfd) else np.empty(0, np.uint64)
+
+
+def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Owner]:
+    """Who restores blocks before any file is asked for, in the order of a boot."""
+    if target.release.luo is not None and luo is not None:
+        subtree = handed.content(LUO_NAME)
+        phys = None if subtree is None else known(subtree.phys)
+        if luo.header is not None and phys is not None:
+            yield Owner(SafeText("LUO, whose struct it is,"), np.array([phys], np.uint64), early=True)
+    test = handed.content(KHO_TEST_NAME)
+    if target.test is not False and target.kho is not False and test is not None and isinstance(test.content, KhoTest):
+        area, blocks = test.content.area, test.content.folio_blocks
+        listed = np.array([start for start, _ in blocks], np.uint64) if isinstance(blocks, list) else np.empty(0, np.uint64)
+        pages = [area_entries(area), area_chunks(area)] if isinstance(area, VmallocArea) else []
+        yield Owner(_TEST, np.concatenate([*pages, listed]), early=True)
+    if target.release.luo is None or luo is None or not isinstance(luo.sessions, SessionList):
+        return
+    headers = [header.place.phys for header in luo.sessions.headers if header.place.phys is not None]
+    for session in luo.sessions.sessions:
+        if luo.format.files_in_blocks:
+            headers += [block.place.phys for block in session.blocks if block.place.phys is not None]
+        elif session.files_at:
+            headers.append(session.files_at)
+    # A page that cannot be restored is only not freed, so that nobody loses a thing but whoever comes later.
+    yield Owner(SafeText("LUO, whose list it is,"), np.unique(np.array(headers, np.uint64)), early=True)
+
+
+def _retrievable(files: tuple[RestoredFile, ...], target: Target) -> tuple[RestoredFile, ...]:
+    """The files with what keeps them from being found: a token that is there before, no handler for it or, until 7.0, for one before."""
+    rules, seen, found = target.release.luo, set[int](), list[RestoredFile]()
+    # Until 7.0 the first file without a handler ends the list, and the open goes on.
+    ends_there, stopped = rules is not None and not rules.checks_files, ""
+    for one in files:
+        strange = without_handler((one.file.compatible,), target.all_handlers)
+        stopped = stopped or (f"{strange}: luo_file_deserialize ends there" if strange and ends_there else "")
+        fault = Fails(strange or stopped) if strange or stopped else one.own_fault
+        if one.file.token in seen and not isinstance(fault, Fails):
+            fault = Fails(f"token {one.file.token:#x} is there twice: asking for it gives the first one")
+        seen.add(one.file.token)
+        if fault is None and not target.sure_of_handlers:
+            fault = unknown("which file handlers are built in is not known")
+        found.append(replace(one, own_fault=fault))
+    return tuple(found)
+
+
+def _open_fault(
+    luo: Luo, sessions: tuple[RestoredSession, ...], reserved: Reserved, sections: Sections | Missing, target: Target
+) -> Fails | Missing | None:
+    """The first thing that fails the open; unknown; or None."""
+    page = 1 << reserved.runs.page_shift
+    listed = luo.sessions
+    at = known(luo.sessions_at)
+    if luo.format.sessions_in_blocks and at == 0 and not isinstance(listed, SessionList):
+        return listed if isinstance(listed, NotWritten) else None
+    if at is not None and not luo.format.sessions_in_blocks and (not at or (isinstance(sections, Sections) and not sections.holds(at))):
+        return Fails(f"the list of sessions is said to be at {at:#x}: the kernel takes for sessions what stands there", Outcome.OOPS)
+    if isinstance(listed, Missing):
+        return Fails(f"the list of sessions: {listed.reason}") if isinstance(listed, Damaged) and at else listed
+    whole = page if luo.format.sessions_in_blocks else SESSION_ARRAY.bytes(page)
+    names: set[bytes] = set()
+    open_question: Missing | None = None
+    chance: Fails | None = _overwritten((header.place.phys for header in listed.headers), whole, "sessions", reserved)
+    for restored in sessions:
+        if restored.name in names:
+            return Fails(f"two sessions are named {visible(restored.name)}")
+        names.add(restored.name)
+        fault = _files_fault(restored, luo, reserved, target) if restored.session.files_at else None
+        if isinstance(fault, Fails) and fault.outcome is Outcome.CHANCE:
+            chance = chance or fault
+        elif isinstance(fault, Fails):
+            return fault
+        elif fault is not None:
+            open_question = open_question or fault
+    if listed.status is Status.DAMAGED:
+        return Fails(f"the list of sessions: {listed.reason}")
+    if chance is not None:
+        return chance
+    return unknown(_UNREAD) if listed.status is Status.PARTIAL else open_question
+
+
+def _overwritten(places: Iterable[int | None], size: int, what: str, reserved: Reserved) -> Fails | None:
+    at = next((place for place in places if reserved.lost(place, size)), None)
+    if at is None:
+        return None
+    return Fails(f"the list of {what} at {at:#x} is not preserved: overwritten by then, it makes the kernel oops or fail", Outcome.CHANCE)
+
+
+def _files_fault(restored: RestoredSession, luo: Luo, reserved: Reserved, target: Target) -> Fails | Missing | None:
+    """What of the files of one session fails the open. Until 7.0 nothing of them does."""
+    session, page, shown = restored.session, 1 << reserved.runs.page_shift, visible(restored.name)
+    rules = target.release.luo
+    in_blocks = luo.format.files_in_blocks
+    places = (block.place.phys for block in session.blocks) if in_blocks else (session.files_at,)
+    chance = _overwritten(places, page if in_blocks else FILE_ARRAY.bytes(page), f"files of session {shown}", reserved)
+    if rules is None or not rules.checks_files:
+        return chance
+    counts = [block.integer("count") for block in session.blocks if block.layout is KHO_BLOCK_HEADER_SER]
+    wrong = next((count for count in counts if not 1 <= count <= block_of(LUO_FILE_SER).capacity(page)), None)
+    if wrong is not None:
+        return Fails(f"session {shown}: a block of {wrong} files")
+    strange = without_handler((file.compatible for file in _files(session)), target.all_handlers)
+    if strange:
+        return Fails(f"session {shown}: {strange}")
+    if isinstance(session.files, Damaged) or session.status is Status.DAMAGED:
+        return Fails(f"session {shown}: {session.files.reason if isinstance(session.files, Damaged) else session.reason}")
+    if chance is not None:
+        return chance
+    if isinstance(session.files, Missing) or session.status is Status.PARTIAL:
+        return unknown("the files are not at hand")
+    return None if target.sure_of_handlers or not session.files else unknown("which file handlers are built in is not known")
+
+
+def without_handler(wanted: Iterable[bytes], handlers: frozenset[bytes]) -> str:
+    """Which of the wanted handlers are not there, in words; empty: all are."""
+    missing = sorted(set(wanted) - handlers)
+    return f"no handler for {', '.join(visible(name) for name in missing)} is built in" if missing else ""
+
+
+def lost_files(sessions: Iterable[RestoredSession]) -> Fails | Missing | None:
+    """What becomes of the files when they are asked for, in one sentence: the worst, and how many share its fate."""
+    faults: list[tuple[RestoredSession, RestoredFile, Fails]] = []
+    files, open_question = 0, None
+    for session in sessions:
+        if isinstance(session.files, Damaged):
+            return Fails(f"session {visible(session.name)}: {session.files.reason}")
+        if isinstance(session.files, Missing):
+            open_question = open_question or session.files
+            continue
+        files += len(session.files)
+        for file in session.files:
+            if isinstance(file.fault, Fails):
+                faults.append((session, file, file.fault))
+            elif file.fault is not None:
+                open_question = open_question or file.fault
+    if not faults:
+        return open_question
+    session, file, fault = max(faults, key=lambda one: (one[2].outcome or Outcome.PART).rank)
+    more = f" ({len(faults)} of {plural(files, 'file')} cannot be restored)" if files > 1 else ""
+    return Fails(f"file {file.file.token:#x} of {visible(session.name)}: {fault.met}{more}", fault.outcome)

@@ -1,0 +1,116 @@
+"""The checks of the test module (lib/test_kho.c, 6.16-7.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME
+from kho_tui.abi.vmalloc import KHO_VMALLOC
+from kho_tui.analysis.receiver.areas import area_fault
+from kho_tui.analysis.receiver.boot import Boot
+from kho_tui.analysis.receiver.check import FIRST, LAST, Check
+from kho_tui.analysis.receiver.node import node_checks, own_choice, said
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.reserved import Reserved
+from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
+from kho_tui.layout.struct import field_named
+from kho_tui.model.facts import Damaged, Missing, Unknown, known
+from kho_tui.model.luo import VmallocArea
+from kho_tui.model.state import KhoTest
+
+_SOURCE = "lib/test_kho.c"
+_RESERVED = "the test's folios stay reserved"
+_NOT_AT_HAND = unknown("not all of what the test restores is at hand")
+
+_BUILT = said(
+    lambda target: target.test,
+    "the test module is there",
+    "the test module is not built: its folios stay reserved",
+    "whether the test module is built is not known",
+)
+
+
+def _payload(boot: Boot) -> Verdict:
+    subtree = boot.handed.content(KHO_TEST_NAME)
+    content = None if subtree is None else subtree.content
+    info = field_named(content.values, "folios_info") if isinstance(content, KhoTest) else None
+    if not isinstance(content, KhoTest) or info is None:
+        return unknown("the test's list is not at hand")
+    inline = isinstance(content.area, Missing) and len(info.raw) != KHO_VMALLOC.size
+    reads_inline = boot.target.release.test_list_inline
+    forms = ("a vmalloc descriptor", "an inline list")
+    words = f"the list is {forms[inline]}, this kernel reads {forms[reads_inline]}"
+    return Holds(words) if inline == reads_inline else Fails(words)
+
+
+def _folios(boot: Boot) -> Verdict:
+    subtree = boot.handed.content(KHO_TEST_NAME)
+    content = None if subtree is None else subtree.content
+    if isinstance(content, Damaged | Unknown):
+        return Fails(str(content.reason))
+    if not isinstance(content, KhoTest):
+        return _NOT_AT_HAND
+    return test_fault(content, boot.reserved) or _first_to_ask(boot)
+
+
+def _first_to_ask(boot: Boot) -> Verdict:
+    contest = boot.restored.test_lost
+    if contest is None:
+        return Holds("its folios can be restored")
+    return Fails(f"its block {contest.address:#x} is restored by {contest.winner} before, and once only")
+
+
+def test_fault(test: KhoTest, reserved: Reserved) -> Fails | Missing | None:
+    """What it does not get back of its list and folios."""
+    magic = field_named(test.values, "magic")
+    if magic is not None and isinstance(magic.value, int) and magic.value != KHO_TEST_MAGIC:
+        return Fails(f"magic is {magic.value:#x}")
+    area = area_fault(test.area, reserved) if isinstance(test.area, VmallocArea) else None
+    if area is not None:
+        return area
+    blocks, number = test.folio_blocks, known(test.nr_folios)
+    if isinstance(blocks, Missing) or number is None:
+        return Fails(str(blocks.reason)) if isinstance(blocks, Damaged) else _NOT_AT_HAND
+    if len(blocks) != number:
+        return Fails(f"nr_folios is {number}, the list holds {len(blocks)}")
+    for order in sorted({order for _, order in blocks}):
+        missing = reserved.unmarked(np.array([address for address, one in blocks if one == order], np.uint64), order)
+        if missing is not None:
+            return Fails(f"at folio {missing:#x} of order {order} begins no preserved block, so that kho_restore_folio gives nothing")
+    return None if reserved.whole else _NOT_AT_HAND
+
+
+def _restores(fails: Outcome, consequence: str, since: str, until: str) -> Check:
+    return Check(
+        "test-folios",
+        Stage.CONSUMERS,
+        "can the test's folios be restored",
+        fails,
+        consequence,
+        since,
+        until,
+        _folios,
+        KHO_TEST_NAME,
+        _SOURCE,
+    )
+
+
+TEST_MODULE: tuple[Check, ...] = (
+    own_choice("test-built", "is the test module there", _RESERVED, _BUILT, KHO_TEST_NAME, _SOURCE),
+    *node_checks(KHO_TEST_NAME, FIRST, _RESERVED, _SOURCE),
+    Check(
+        "test-payload",
+        Stage.CONSUMERS,
+        "is the test's list of the kind the kernel reads",
+        Outcome.IGNORED,
+        "the test's folios are lost",
+        FIRST,
+        LAST,
+        _payload,
+        KHO_TEST_NAME,
+        _SOURCE,
+    ),
+    _restores(Outcome.MISREAD, "pages without a mark are taken all the same: memory that others use is given out", FIRST, "6.17"),
+    _restores(Outcome.IGNORED, "the test fails, its folios are lost", "6.18", LAST),
+)
+"""In the order in which it makes them."""

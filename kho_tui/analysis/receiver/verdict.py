@@ -1,0 +1,41 @@
+"""The answer to one check: it holds, it fails, or a fact is missing that it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from kho_tui.analysis.receiver.outcome import Outcome
+from kho_tui.model.facts import Missing, Unavailable
+from kho_tui.text import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Nothing wrong; ``met`` says what was seen."""
+
+    met: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """Something wrong. ``outcome``: what it leads to, where that is not what the check says."""
+
+    met: str
+    outcome: Outcome | None = None
+
+
+Verdict: TypeAlias = Holds | Fails | Missing
+
+
+def unknown(needs: str) -> Missing:
+    """The answer of a check that lacks what ``needs`` names."""
+    return Unavailable(visible(needs))
+
+
+def worst(faults: tuple[Fails | Missing | None, ...], at_most: Outcome) -> Fails | Missing | None:
+    """The fault that counts: the worst by outcome (``at_most`` where none is said), else what is unknown, else None."""
+    failed = [fault for fault in faults if isinstance(fault, Fails)]
+    if failed:
+        return max(failed, key=lambda fault: (fault.outcome or at_most).rank)
+    return next((fault for fault in faults if fault is not None), None)

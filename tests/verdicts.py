@@ -1,0 +1,134 @@
+"""States that were altered byte by byte, and what a booted kernel did with each (../shared/verdicts)."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from captures import CHECKOUT
+
+from kho_tui.context import Context
+from kho_tui.layout.platform import Platform
+from kho_tui.memory.elf import open_elf
+from kho_tui.memory.elf_writer import write_elf_core
+from kho_tui.memory.source import BytesSource
+from kho_tui.memory.sparse import SparseImage
+from kho_tui.operations.held_state import HeldState
+from kho_tui.operations.open_state import Opened
+
+SHARED = CHECKOUT.parent / "shared"
+FILE = SHARED / "verdicts" / "verdicts.jsonl"
+KERNELS = SHARED / "kernels"
+BASE_CMDLINE = "console=ttyS0 kho=on liveupdate=on nokaslr panic=-1"
+_PAGE = 4096
+_OUT = "kho/out/"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Bytes laid over memory at a physical address. ``new_page``: the page was not captured; its other bytes are zero."""
+
+    address: int
+    data: bytes
+    new_page: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One altered state and what the guest showed. ``lost``: sessions, files and regions against the clean boot of the same base."""
+
+    name: str
+    base: str
+    kernel: str
+    append: str
+    patches: tuple[Patch, ...]
+    outcome: str
+    lost: Mapping[str, list[str]] | None
+    seen: Mapping[str, Any]
+
+    @property
+    def image(self) -> Path:
+        """The kernel that was booted."""
+        return KERNELS / f"bzImage-{self.kernel}"
+
+    @property
+    def cmdline(self) -> str:
+        """What it was booted with."""
+        return f"{BASE_CMDLINE} {self.append}".strip()
+
+    def open(self) -> Opened:
+        """The altered state, as if it came from a disk."""
+        files, core = base_of(self.base)
+        image = SparseImage(_PAGE, byte_order="little", machine="x86_64")
+        memory = open_elf(BytesSource(core, "memory.elf"))
+        for extent in memory.extents():
+            image.write(extent.start, memory.read(extent.start, extent.size))
+        for patch in self.patches:
+            if patch.new_page:
+                image.write(patch.address // _PAGE * _PAGE, bytes(_PAGE))
+            image.write(patch.address, patch.data)
+        out = BytesIO()
+        write_elf_core(out, image, "x86_64")
+        copies = dict(files)
+        for name, data in files.items():
+            phys = _copied_from(name, data, memory)
+            if phys is not None:
+                copies[name] = image.read(phys, len(data))
+        return HeldState(self.base, copies, out.getvalue(), {}, Platform("little", _PAGE), "x86_64").open(Context())
+
+
+def _copied_from(name: str, data: bytes, memory: Any) -> int | None:
+    """Where a debugfs copy of the outgoing side lies in memory: the one place whose bytes are those of the file."""
+    if name != f"{_OUT}fdt" and not name.startswith(f"{_OUT}sub_fdts/"):
+        return None
+    for extent in memory.extents():
+        held = memory.read(extent.start, extent.size)
+        for page in range(0, extent.size, _PAGE):
+            if held[page : page + len(data)] == data:
+                return int(extent.start + page)
+    return None
+
+
+@cache
+def base_of(name: str) -> tuple[Mapping[str, bytes], bytes]:
+    """Files of an unaltered state by name, and its memory.elf."""
+    if name.startswith("encoded/"):
+        with tarfile.open(SHARED / "verdicts" / f"{name}.tar.xz") as archive:
+            found = {one.name: archive.extractfile(one).read() for one in archive.getmembers() if one.isfile()}  # type: ignore[union-attr]
+        top = next(one for one in found if one.endswith("memory.elf")).removesuffix("memory.elf")
+        found = {one.removeprefix(top): data for one, data in found.items()}
+    else:
+        folder = SHARED / "captures" / name
+        found = {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+    core = found.pop("memory.elf")
+    found.pop("expected.json", None)
+    return found, core
+
+
+def read_verdicts() -> list[Verdict]:
+    """All of them; none where they are not beside the checkout."""
+    if not FILE.is_file():
+        return []
+    return [_verdict(json.loads(line)) for line in FILE.read_text().splitlines()]
+
+
+def _verdict(line: Mapping[str, Any]) -> Verdict:
+    patches = tuple(
+        Patch(int(one[0], 16) if isinstance(one[0], str) else one[0], bytes.fromhex(one[1]), len(one) > 2) for one in line["patches"]
+    )
+    return Verdict(
+        f"{line['name']} on {line['kernel']}",
+        line["base"],
+        line["kernel"],
+        line["append"],
+        patches,
+        line["outcome"],
+        line.get("lost"),
+        line["seen"],
+    )
