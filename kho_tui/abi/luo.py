@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.layout.struct import Field, Layout, Unit, chars, u64
 from kho_tui.layout.table import PageArray
+from kho_tui.releases.ranges import Range
 
 SOURCE = "include/linux/kho/abi/luo.h"
 
@@ -127,19 +128,18 @@ class LuoFormat:
     is_struct: bool
     sessions_in_blocks: bool
     files_in_blocks: bool
-    since: str
-    until: str
+    releases: Range
     released: bool = True
 
 
 LUO_FORMATS: Mapping[bytes, LuoFormat] = {
     f.compatible: f
     for f in (
-        LuoFormat(b"luo-v1", False, False, False, "6.19", "7.1"),
-        LuoFormat(b"luo-v2", False, False, False, "7.2-rc", "7.2-rc", released=False),
-        LuoFormat(b"luo-v3", True, False, False, "7.2-rc", "7.2-rc", released=False),
-        LuoFormat(b"luo-v4", True, True, False, "7.2-rc", "7.2-rc", released=False),
-        LuoFormat(b"luo-v5", True, True, True, "7.2", "7.3"),
+        LuoFormat(b"luo-v1", False, False, False, Range("6.19", "7.1")),
+        LuoFormat(b"luo-v2", False, False, False, Range("7.2-rc", "7.2-rc"), released=False),
+        LuoFormat(b"luo-v3", True, False, False, Range("7.2-rc", "7.2-rc"), released=False),
+        LuoFormat(b"luo-v4", True, True, False, Range("7.2-rc", "7.2-rc"), released=False),
+        LuoFormat(b"luo-v5", True, True, True, Range("7.2")),
     )
 }
 

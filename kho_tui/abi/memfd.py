@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.layout.struct import Layout, Part, Unit, embed, u32, u64
+from kho_tui.releases.ranges import Range
 
 SOURCE = "include/linux/kho/abi/memfd.h"
 
@@ -68,15 +69,14 @@ class MemfdFormat:
     compatible: bytes
     layout: Layout
     has_seals: bool
-    since: str
-    until: str
+    releases: Range
 
 
 MEMFD_FORMATS: Mapping[bytes, MemfdFormat] = {
     f.compatible: f
     for f in (
-        MemfdFormat(b"memfd-v1", MEMFD_LUO_SER_V1, False, "6.19", "7.0"),
-        MemfdFormat(b"memfd-v2", MEMFD_LUO_SER_V2, True, "7.1", "7.3"),
+        MemfdFormat(b"memfd-v1", MEMFD_LUO_SER_V1, False, Range("6.19", "7.0")),
+        MemfdFormat(b"memfd-v2", MEMFD_LUO_SER_V2, True, Range("7.1")),
     )
 }
 

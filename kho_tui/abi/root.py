@@ -8,6 +8,7 @@ from enum import Enum
 
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.layout.struct import Field, Unit
+from kho_tui.releases.ranges import Range
 
 ROOT_SOURCE = "kernel/liveupdate/kexec_handover.c 6.19-7.3 (kernel/kexec_handover.c 6.16-6.18)"
 
@@ -49,18 +50,17 @@ class RootFormat:
     pointer: str
     has_size: bool
     extra_bit: bool
-    since: str
-    until: str
+    releases: Range
     released: bool = True
 
 
 ROOT_FORMATS: Mapping[bytes, RootFormat] = {
     f.compatible: f
     for f in (
-        RootFormat(b"kho-v1", Tracker.CHUNKS, "fdt", False, False, "6.16", "7.0"),
-        RootFormat(b"kho-v2", Tracker.RADIX, "preserved-data", False, False, "7.1-rc", "7.1-rc", released=False),
-        RootFormat(b"kho-v3", Tracker.RADIX, "preserved-data", True, True, "7.1", "7.1"),
-        RootFormat(b"kho-v4", Tracker.RADIX, "preserved-data", True, True, "7.2", "7.3"),
+        RootFormat(b"kho-v1", Tracker.CHUNKS, "fdt", False, False, Range("6.16", "7.0")),
+        RootFormat(b"kho-v2", Tracker.RADIX, "preserved-data", False, False, Range("7.1-rc", "7.1-rc"), released=False),
+        RootFormat(b"kho-v3", Tracker.RADIX, "preserved-data", True, True, Range("7.1", "7.1")),
+        RootFormat(b"kho-v4", Tracker.RADIX, "preserved-data", True, True, Range("7.2")),
     )
 }
 

@@ -17,7 +17,9 @@ from kho_tui.capture.archives import archive_kind
 from kho_tui.capture.kernel_payload import payload_head, payload_kind, unpack_payload
 from kho_tui.errors import InputError
 from kho_tui.memory.source import open_file
+from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, visible
 
 _LARGEST_FILE = 1 << 30
@@ -30,6 +32,8 @@ _PAGE_SIZES = {1: 4096, 2: 16384, 3: 65536}
 _STRING = re.compile(
     rb"(?<![a-z0-9_-])(kho-v\d{1,3}|luo-v\d{1,3}|luo-session-v\d{1,3}|luo-flb-v\d{1,3}|memfd-v\d{1,3}|memblock-v\d{1,3}|reserve-mem-v\d{1,3}|kho-test-v\d{1,3})\0"
 )
+_NEVER_ON_BY_DEFAULT = Range("6.16", "6.18")
+"""Releases without CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT (kernel/Kconfig.kexec)."""
 _BANNER = re.compile(rb"Linux version (\d[\x21-\x7e]{0,64}) [\x20-\x7e]{0,512}")
 
 
@@ -93,11 +97,12 @@ class KernelImage:
 
 
 def kho_support(release: str | None, built: bool, config: Mapping[str, str] | None) -> KhoSupport:
-    """The answer for a kernel of ``release`` (``uname -r``) that has KHO in it or not. Only from 6.19 on can it be on by default."""
-    known = _number(release)
+    """The answer for a kernel of ``release`` (``uname -r``) that has KHO in it or not."""
+    version = Version.parse(release)
     if not built:
-        return KhoSupport.NOT_IN_RELEASE if known is not None and known < (6, 16) else KhoSupport.NOT_BUILT
-    if known is not None and (6, 16) <= known < (6, 19):
+        is_older = version is not None and version.series < RELEASES[0].version.series
+        return KhoSupport.NOT_IN_RELEASE if is_older else KhoSupport.NOT_BUILT
+    if _NEVER_ON_BY_DEFAULT.covers(version):
         return KhoSupport.BUILT_OFF
     if config is None:
         return KhoSupport.BUILT
@@ -215,8 +220,3 @@ def _config(body: bytes) -> Mapping[str, str] | None:
         return None
     pairs = (line.partition("=") for line in text.splitlines() if line.startswith("CONFIG_"))
     return {name: value for name, _, value in pairs}
-
-
-def _number(release: str | None) -> tuple[int, int] | None:
-    found = re.match(r"(\d+)\.(\d+)", release or "")
-    return None if found is None else (int(found[1]), int(found[2]))

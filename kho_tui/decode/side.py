@@ -9,6 +9,7 @@ from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import PACKED_STRUCT_OFFSET, POINTER_PROPERTIES, ROOT_FORMATS, ROOT_NODE, SUBTREE_NODE, RootFormat, Tracker
 from kho_tui.decode.chunks import ChunkClues, decode_chunks
 from kho_tui.decode.fdts import report_fdt, view_root
+from kho_tui.decode.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK, subtree_is_kept
 from kho_tui.decode.radix import decode_radix
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
@@ -19,7 +20,6 @@ from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unkn
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.state import KexecMetadata, Root, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
-from kho_tui.releases.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK, subtree_is_kept
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, visible
 

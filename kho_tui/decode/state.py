@@ -17,12 +17,12 @@ from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.decode.sides import side_sources
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.platform import Platform
-from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, SOURCE_NOTE, SOURCE_PROBLEM
+from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, NEWER, SOURCE_NOTE, SOURCE_PROBLEM
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
 from kho_tui.model.unpredictable import from_manifest
-from kho_tui.releases.table import release_of
+from kho_tui.releases.table import KNOWN, is_newer, release_of
 from kho_tui.text import SafeText, visible
 
 
@@ -39,6 +39,10 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
     _report_sources(sources, findings)
     if release is not None and release.caveat:
         findings.add(INFERRED, EntityPath(), release.caveat)
+    if is_newer(sources.release):
+        newer = f"{visible(sources.release or '')} is newer than what is known here ({KNOWN})"
+        what = "formats are read by their version strings, what this kernel does is unknown"
+        findings.add(NEWER, EntityPath(("machine",)), f"{newer}: {what}")
     if context.budget.read_bytes < 0:
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(

@@ -36,6 +36,7 @@ SOURCE_PROBLEM = Code("KHO115", "warning", "a file of the capture could not be r
 NOT_ONE_BOOT = Code("KHO122", "warning", "two sources are not of one boot, or not of one machine")
 SOURCE_NOTE = Code("KHO121", "info", "how the path was taken")
 INFERRED = Code("KHO123", "info", "a release whose facts were inferred, not read from its sources")
+NEWER = Code("KHO125", "info", "the running kernel is newer than the releases in the table: what it does is unknown")
 CHANGED_WHILE_READ = Code("KHO124", "warning", "files of the state changed while they were being read: it may be of two moments")
 OTHER_ROOTS = Code("KHO116", "info", "memory holds further root FDTs")
 LOG_EVIDENCE = Code("KHO117", "warning", "the kernel log speaks of a handover that failed")

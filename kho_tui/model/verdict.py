@@ -8,7 +8,7 @@ from kho_tui.layout.place import Origin
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import Luo
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import Finalize, Release, release_of
+from kho_tui.releases.table import Finalize, Release, is_newer, release_of
 from kho_tui.text import SafeText, human_size, plural, visible
 
 
@@ -23,31 +23,38 @@ def verdict(state: State) -> SafeText:
     if unsided is not None:
         parts.append(f"side unknown: {_handover(unsided)}")
     if outgoing is not None:
-        parts.append(_outgoing(outgoing, release_of(state.machine.release)))
+        parts.append(_outgoing(outgoing, state.machine.release))
     if incoming is not None:
         parts.append(_incoming(incoming, alone=outgoing is None))
     return SafeText("; ".join(parts))
 
 
-def _outgoing(side: Side, release: Release | None) -> str:
+def _outgoing(side: Side, running: str | None) -> str:
+    """``running``: the release of the running kernel. When and what a newer one than is known here hands over is not said."""
+    release = release_of(running)
     stateful = release is not None and release.finalize is Finalize.STATEFUL
-    if side.finalized is False:
+    if side.finalized is False and not is_newer(running):
         return f"out: not finalized: {_before_finalize(side, release)}"
     if isinstance(side.root, Missing):
         return f"out: {_named(side)}what is preserved cannot be told: {side.root.reason}"
     fault = root_fault(side.root)
     if fault is not None:
         return f"out: {fault}, so the next kernel would not take it as it is; {_handover(side)}"
-    if isinstance(side.preserved, Damaged):
+    if side.root.format is None:
+        return f"out: a root FDT of a version that is not known; whether the next kernel accepts it is unknown; {_handover(side)}"
+    if isinstance(side.preserved, Damaged) or is_newer(running):
         return f"out: {_handover(side)}"
     now = "a kexec image loaded now, while finalized, would hand over" if stateful else "a kexec now would hand over"
     return f"{now} {_handover(side)}"
 
 
 def root_fault(root: Root) -> str | None:
-    """What the next kernel's first look at the root FDT would trip over (kho-abi section 9, stage 1); a copy cut by debugfs is no fault."""
-    if root.format is None:
-        return "a root FDT of a version that is not known" if root.compatible is not None else "a root FDT without a version"
+    """What the next kernel's first look at the root FDT would trip over (kernel/liveupdate/kexec_handover.c, kho_populate).
+
+    No fault is a copy cut by debugfs, nor a version that is not known here: a newer kernel may accept it.
+    """
+    if root.compatible is None:
+        return "a root FDT without a version"
     cut_copy = root.view.tree.truncated and root.view.blob.place.origin is not Origin.MEMORY
     if not root.view.verdict.startswith(("ok", UNAVAILABLE)) and not cut_copy:
         return f"a damaged root FDT ({root.view.verdict.partition(':')[0]})"
@@ -55,7 +62,7 @@ def root_fault(root: Root) -> str | None:
 
 
 def _before_finalize(side: Side, release: Release | None) -> str:
-    """What a kexec would do now, by the rule of the release (kho-abi 8.1)."""
+    """What a kexec would do now, by the rule of the release (kernel/liveupdate/kexec_handover.c, kho_finalize)."""
     if release is not None and release.finalize is Finalize.SERIALIZE and any(s.name == LUO_NAME for s in side.subtrees):
         return f"LUO does that inside the reboot call, so a kexec would hand over {_named(side) or 'what is registered then'}".rstrip("; ")
     if release is not None and release.finalize is Finalize.SERIALIZE:

@@ -1,13 +1,15 @@
-"""What each kernel release writes (kho-abi.md section 1: sources of 6.17.8, 6.18.15, 6.19.11, 7.1.13, 7.2.12, 7.3.4 read in full).
+"""What each kernel release writes. Read in full were 6.17.8, 6.18.15, 6.19.11, 7.1.13, 7.2.12 and 7.3.4.
 
-A row says only what changed against the release before it.
+A row says only what changed against the release before it, as far as the whole series has it: what a fix changed inside a series is in
+``fixes``.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from enum import Enum
+
+from kho_tui.releases.version import Version
 
 
 class Finalize(Enum):
@@ -27,7 +29,7 @@ class Attach(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ScratchRules:
-    """How scratch areas are sized (kho-abi.md 7.2, 7.3)."""
+    """How scratch areas are sized (kernel/liveupdate/kexec_handover.c, kho_reserve_scratch)."""
 
     aligned_to_max_order: bool = False
     """Alignment is a page of MAX_PAGE_ORDER, else a pageblock (CMA_MIN_ALIGNMENT)."""
@@ -45,7 +47,7 @@ class ScratchRules:
 
 @dataclass(frozen=True, slots=True)
 class LuoRules:
-    """What LUO writes and refuses (kho-abi.md section 5). A string is empty where the format has none."""
+    """What LUO writes and refuses (kernel/liveupdate/luo_*.c, mm/memfd_luo.c). A string is empty where the format has none."""
 
     compatible: bytes = b"luo-v1"
     session_compatible: bytes = b"luo-session-v2"
@@ -88,11 +90,13 @@ class Release:
     splits_at_nodes: bool = False
     """A block of a preserved range never crosses a NUMA node."""
     wide_block_sizes: bool = False
-    """The receiving side computes a block's size in 64 bits; in 32 it overflows from 2 GiB on."""
+    """The receiving side computes a block's size in 64 bits; in 32 it overflows from 2 GiB on (early 7.2.y: ``fixes``)."""
+    checks_fdt_alignment: bool = False
+    """fdt_check_header refuses a root whose blocks are not aligned (scripts/dtc/libfdt/fdt.c)."""
     restores_large_folios: bool = False
     """kho_restore_folio takes a folio of any order; before, none above MAX_PAGE_ORDER."""
     extends_scratch: bool = False
-    """A KHO boot adds memory to scratch before it takes over what was preserved (kho-abi.md 7.5)."""
+    """A KHO boot adds memory to scratch before it takes over what was preserved (kho_extend_scratch, 7.3)."""
     page_count_bits: int = 32
     """Width of the page count of kho_preserve_pages."""
     cold_fdt_bytes: int | None = None
@@ -101,6 +105,13 @@ class Release:
     """A kernel built with CONFIG_KEXEC_HANDOVER_DEBUG refuses to preserve memory inside scratch."""
     checks_init: bool = False
     """Preserving before KHO init, or with KHO off, is refused with -EINVAL."""
+
+    @property
+    def version(self) -> Version:
+        """The whole series."""
+        version = Version.parse(self.name)
+        assert version is not None  # a row of the table
+        return version
 
     @property
     def caveat(self) -> str:
@@ -152,6 +163,7 @@ _7_1 = replace(
         limits_memfd=True,
     ),
     metadata=True,
+    checks_fdt_alignment=True,
     restores_large_folios=True,
     splits_at_nodes=True,
     page_count_bits=64,
@@ -179,14 +191,20 @@ _7_3 = replace(_7_2, name="7.3", extends_scratch=True, scratch=replace(_7_2.scra
 
 RELEASES: tuple[Release, ...] = (_6_16, _6_17, _6_18, _6_19, _7_0, _7_1, _7_2, _7_3)
 
+KNOWN = f"{RELEASES[0].name} to {RELEASES[-1].name}"
+"""The releases of the table in words."""
+
 MAX_REGIONS = 8
 """``reserve_mem=`` regions (mm/memblock.c, all releases)."""
 
 
 def release_of(uname: str | None) -> Release | None:
     """The series of a ``uname -r``; None for one that the table does not hold."""
-    match = re.match(r"(\d+)\.(\d+)", uname or "")
-    if match is None:
-        return None
-    name = f"{match[1]}.{match[2]}"
-    return next((r for r in RELEASES if r.name == name), None)
+    version = Version.parse(uname)
+    return next((known for known in RELEASES if version is not None and known.version.series == version.series), None)
+
+
+def is_newer(uname: str | None) -> bool:
+    """Whether the series of a ``uname -r`` is newer than all that the table holds: what such a kernel does is unknown."""
+    version = Version.parse(uname)
+    return version is not None and version.series > RELEASES[-1].version.series

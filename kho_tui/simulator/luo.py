@@ -12,7 +12,7 @@ from kho_tui.abi.luo import FILE_ARRAY, LUO_FILE_SER, LUO_FORMATS, LUO_NAME, LUO
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.layout.struct import Layout
 from kho_tui.model.handover import FileContent, FlbContent, FlbPage, LuoContent, SessionContent
-from kho_tui.releases.calls import CALLS, has_call
+from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import LuoRules
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
 from kho_tui.simulator.kernel_error import KernelError
@@ -73,8 +73,8 @@ class Luo:
     def liveupdate_register_flb(self, flb: Flb) -> None:
         """Register FLB data (7.0 on). -EEXIST for a name twice, -ENOSPC when the page is full."""
         call = "liveupdate_register_flb"
-        if not has_call(self._kho.release, call):
-            raise KernelError(errno.ENOSYS, call, f"{self._kho.release.name} has no FLBs: they are there from {CALLS[call][0]} on")
+        if not CALLS[call].covers(self._kho.release.version):
+            raise KernelError(errno.ENOSYS, call, f"{self._kho.release.name} has no FLBs; releases that have them: {CALLS[call]}")
         if any(one.name == flb.name for one in self._flbs):
             raise KernelError(errno.EEXIST, call, f"{flb.name!r} is registered")
         if len(self._flbs) >= FLB_PAGE.capacity(self._kho.machine.page_size):

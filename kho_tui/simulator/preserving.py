@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kho_tui.abi.vmalloc import VMALLOC_CHUNK
 from kho_tui.model.handover import Vmalloc
 from kho_tui.model.state import ScratchArea
-from kho_tui.releases.calls import CALLS, has_call
+from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.simulator.allocator import PageAllocator
 from kho_tui.simulator.kernel_error import KernelError
@@ -152,9 +152,8 @@ class Preserving:
         return max((size - 1).bit_length() - self.machine.page_shift, 0)
 
     def _need(self, call: str) -> None:
-        if not has_call(self.release, call):
-            since, until = CALLS[call]
-            raise KernelError(errno.ENOSYS, call, f"{self.release.name} has no such call: it is there from {since} to {until}")
+        if not CALLS[call].covers(self.release.version):
+            raise KernelError(errno.ENOSYS, call, f"{self.release.name} has no such call; releases that have it: {CALLS[call]}")
 
     def _page(self, what: str) -> int:
         return self.allocator.alloc(0, what)

@@ -9,7 +9,8 @@ from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.layout.struct import Layout
 from kho_tui.model.host import MemoryRange
 from kho_tui.releases.cmdline import Explicit
-from kho_tui.releases.table import Finalize, Release
+from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import Finalize
 from kho_tui.simulator.debugfs import Files
 from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.machine import Machine
@@ -19,8 +20,8 @@ from kho_tui.simulator.running import Running
 _RNG_SEED = 9
 """A setup_data node that every kexec of the captured kernels brings, emptied by its reader."""
 _LOW = 1 << 32
-_PARAM_RELEASE = (7, 1)
-"""debugfs of memblock has reserve_mem_param from here on."""
+_HAS_RESERVE_MEM_PARAM = Range("7.1")
+"""Releases whose debugfs of memblock has reserve_mem_param (mm/memblock.c)."""
 
 
 def surrounding_files(running: Running) -> Files:
@@ -42,15 +43,11 @@ def surrounding_files(running: Running) -> Files:
         files[f"node/node{node.number}.meminfo"] = _meminfo(f"Node {node.number} ", total, free[node.number] + cma[node.number], None)
     if machine.arch == "aarch64":
         files["memblock/memory"] = _memblock(machine)
-    if kernel.regions and _version(kernel.release) >= _PARAM_RELEASE:
+    if kernel.regions and _HAS_RESERVE_MEM_PARAM.covers(kernel.release.version):
         files["memblock/reserve_mem_param"] = "".join(
             f"{one.name.decode('utf-8', 'surrogateescape')}\t\t({_human(one.size)})\n" for one in kernel.regions
         ).encode("utf-8", "surrogateescape")
     return files | _boot_record(running)
-
-
-def _version(release: Release) -> tuple[int, ...]:
-    return tuple(map(int, release.name.split(".")))
 
 
 def _banner(kernel: Kernel) -> str:

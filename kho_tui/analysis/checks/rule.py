@@ -8,27 +8,25 @@ from dataclasses import dataclass
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.model.finding import WORST_FIRST, Severity
+from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import RELEASES, Release
 
-_NAMES = tuple(release.name for release in RELEASES)
+_OLDEST = RELEASES[0].name
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Releases that a rule speaks of, both ends included, and how bad it is there."""
+    """Releases that a rule speaks of, and how bad it is there."""
 
     severity: Severity
-    since: str = _NAMES[0]
-    until: str = _NAMES[-1]
+    releases: Range
 
     def holds(self, release: Release) -> bool:
         """Whether the release is one of them."""
-        return _NAMES.index(self.since) <= _NAMES.index(release.name) <= _NAMES.index(self.until)
+        return self.releases.covers(release.version) is True
 
     def __str__(self) -> str:
-        if (self.since, self.until) == (_NAMES[0], _NAMES[-1]):
-            return f"{self.severity}, all releases"
-        return f"{self.severity}, {self.since}" + (" on" if self.until == _NAMES[-1] else f" to {self.until}" * (self.since != self.until))
+        return f"{self.severity}, {'all releases' if self.releases == Range(_OLDEST) else self.releases}"
 
 
 Check = Callable[[Evidence, Found], None]
@@ -64,16 +62,16 @@ def rule(
     return lambda check: Rule(code, title, spans, explanation, consequence, source, check, across)
 
 
-def error(since: str = _NAMES[0], until: str = _NAMES[-1]) -> Span:
+def error(since: str = _OLDEST, until: str | None = None) -> Span:
     """The next kernel breaks or corrupts."""
-    return Span("error", since, until)
+    return Span("error", Range(since, until))
 
 
-def warning(since: str = _NAMES[0], until: str = _NAMES[-1]) -> Span:
+def warning(since: str = _OLDEST, until: str | None = None) -> Span:
     """Suspicious."""
-    return Span("warning", since, until)
+    return Span("warning", Range(since, until))
 
 
-def info(since: str = _NAMES[0], until: str = _NAMES[-1]) -> Span:
+def info(since: str = _OLDEST, until: str | None = None) -> Span:
     """Worth knowing."""
-    return Span("info", since, until)
+    return Span("info", Range(since, until))

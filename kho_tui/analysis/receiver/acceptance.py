@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from kho_tui.analysis.receiver.boot import Boot
-from kho_tui.analysis.receiver.check import FIRST, LAST, Ask, Check, key
+from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.header import header_fault
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Missing, known
+from kho_tui.releases.ranges import Range
 
 _LOST = "the next kernel boots cold: everything handed over is lost and overwritten"
 
@@ -32,7 +33,7 @@ def _header(boot: Boot) -> Verdict:
     # The copy that the next kernel reads: none of debugfs stands for it.
     if root is None or not isinstance(root.handed, Blob):
         return unknown("the root FDT was not found in memory, where it is read")
-    fault = header_fault(root.handed.data, known(root.phys), strict=key(boot.target.release.name) >= (7, 1))
+    fault = header_fault(root.handed.data, known(root.phys), strict=boot.target.release.checks_fdt_alignment)
     return Fails(fault) if fault else Holds("the header is sound")
 
 
@@ -64,8 +65,8 @@ def _scratch(boot: Boot) -> Verdict:
     return Holds("the scratch table can be read")
 
 
-def _decides(name: str, stage: Stage, question: str, ask: Ask, since: str = FIRST) -> Check:
-    return Check(name, stage, question, Outcome.IGNORED, _LOST, since, LAST, ask)
+def _decides(name: str, stage: Stage, question: str, ask: Ask, releases: Range = EVERY) -> Check:
+    return Check(name, stage, question, Outcome.IGNORED, _LOST, releases, ask)
 
 
 ACCEPTANCE: tuple[Check, ...] = (
@@ -77,13 +78,12 @@ ACCEPTANCE: tuple[Check, ...] = (
         "have both kernels the same page size",
         Outcome.WILD,
         "the tracker is walked as one of other pages: the kernel dies of it, or misreads every structure",
-        FIRST,
-        LAST,
+        EVERY,
         _same_page_size,
     ),
     _decides("fdt-header", Stage.ACCEPT, "is the root an FDT", _header),
     _decides("root-version", Stage.ACCEPT, "does the kernel know this version of the root", _root_version),
-    _decides("memory-map", Stage.ACCEPT, "does the root name a memory map", names_map, "6.19"),
+    _decides("memory-map", Stage.ACCEPT, "does the root name a memory map", names_map, Range("6.19")),
     _decides("scratch", Stage.ACCEPT, "can the scratch table be read", _scratch),
 )
 """In the order in which a kernel meets them."""

@@ -9,10 +9,11 @@ from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
 from kho_tui.model.facts import Missing
-from kho_tui.releases.table import Release
+from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import RELEASES, Release
 
-FIRST, LAST = "6.16", "99.0"
-"""``Check.since`` and ``until`` of a check that every release makes."""
+EVERY = Range(RELEASES[0].name)
+"""The releases of a check that every one makes."""
 
 Ask = Callable[[Boot], Verdict]
 
@@ -29,15 +30,14 @@ class Check:
     question: str
     fails: Outcome
     consequence: str
-    since: str
-    until: str
+    releases: Range
     ask: Ask
     consumer: bytes | None = None
     source: str = "kernel/liveupdate/kexec_handover.c, kho_populate"
 
     def applies(self, release: Release) -> bool:
         """Whether this release makes the check."""
-        return key(self.since) <= key(release.name) <= key(self.until)
+        return self.releases.covers(release.version) is True
 
     def answer(self, boot: Boot) -> Answer:
         """The check as it goes in one boot."""
@@ -69,8 +69,3 @@ class Answer:
         """Whether the boot never gets to what stands behind it for its consumer, with all overwritten that is not preserved."""
         at_boot = self.check.stage not in (Stage.OPEN, Stage.RETRIEVE)
         return at_boot and self.if_overwritten in (Outcome.IGNORED, Outcome.PANIC)
-
-
-def key(release: str) -> tuple[int, ...]:
-    """By which releases are ordered."""
-    return tuple(map(int, release.split(".")))

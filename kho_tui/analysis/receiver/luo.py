@@ -9,7 +9,7 @@ from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
 from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SER, LUO_SESSION_SER, SESSION_NODE_NAME, STRUCT_PREFIX
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
-from kho_tui.analysis.receiver.check import FIRST, LAST, Ask, Check
+from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.node import LUCK, found, kept, of_subtree, own_choice, properties, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import Sections
@@ -21,6 +21,7 @@ from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import Luo, NotWritten, SessionList
 from kho_tui.model.state import Subtree
+from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import LuoRules
 from kho_tui.text import c_string, visible
 
@@ -204,10 +205,10 @@ def _luo_restores(subtree: Subtree, boot: Boot) -> Verdict:
     return lost_files(boot.restored.sessions) or Holds("its files can be restored")
 
 
-def _panics(name: str, question: str, since: str, until: str, ask: Ask) -> Check:
+def _panics(name: str, question: str, releases: Range, ask: Ask) -> Check:
     """A check of LUO's own structures, which it makes whenever KHO is on."""
     consequence = "the next kernel panics at boot, even with liveupdate=off"
-    return Check(name, Stage.CONSUMERS, question, Outcome.PANIC, consequence, since, until, ask, LUO_NAME, _SOURCE)
+    return Check(name, Stage.CONSUMERS, question, Outcome.PANIC, consequence, releases, ask, LUO_NAME, _SOURCE)
 
 
 _BUILT = said(
@@ -231,7 +232,7 @@ _LIVEUPDATE = said(
 
 
 LUO: tuple[Check, ...] = (
-    Check("luo", Stage.CONSUMERS, "has the kernel LUO", Outcome.IGNORED, "sessions are lost", FIRST, LAST, _luo_exists, LUO_NAME, _SOURCE),
+    Check("luo", Stage.CONSUMERS, "has the kernel LUO", Outcome.IGNORED, "sessions are lost", EVERY, _luo_exists, LUO_NAME, _SOURCE),
     own_choice("luo-built", "is LUO built in", _UNREAD, _BUILT, LUO_NAME, "kernel/liveupdate/luo_core.c"),
     own_choice("kho-on", "is KHO on there", _UNREAD, _ON, LUO_NAME, "kernel/liveupdate/luo_core.c"),
     Check(
@@ -240,22 +241,20 @@ LUO: tuple[Check, ...] = (
         "is the root still there to find LUO in",
         Outcome.IGNORED,
         _UNREAD,
-        "6.19",
-        LAST,
+        Range("6.19"),
         found(LUO_NAME),
         LUO_NAME,
         _SOURCE,
     ),
-    _panics("luo-node", "is LUO's node whole", "6.19", LAST, properties(LUO_NAME)),
-    _panics("luo-kept", "is LUO's blob preserved", "6.19", LAST, kept(LUO_NAME)),
-    _panics("luo-size", "is LUO's struct whole", "7.2", LAST, _luo(_luo_size)),
-    _panics("luo-version", "does LUO know the version", "6.19", LAST, _luo(_luo_version)),
-    _panics("luo-number", "is liveupdate-number there", "6.19", "7.1", _luo(_luo_number)),
+    _panics("luo-node", "is LUO's node whole", Range("6.19"), properties(LUO_NAME)),
+    _panics("luo-kept", "is LUO's blob preserved", Range("6.19"), kept(LUO_NAME)),
+    _panics("luo-size", "is LUO's struct whole", Range("7.2"), _luo(_luo_size)),
+    _panics("luo-version", "does LUO know the version", Range("6.19"), _luo(_luo_version)),
+    _panics("luo-number", "is liveupdate-number there", Range("6.19", "7.1"), _luo(_luo_number)),
     _panics(
         "luo-sessions",
         "is the session node sound",
-        "6.19",
-        "7.1",
+        Range("6.19", "7.1"),
         _node_of(
             SESSION_NODE_NAME,
             b"luo-session-header",
@@ -267,12 +266,11 @@ LUO: tuple[Check, ...] = (
     _panics(
         "luo-flb",
         "is the FLB node sound",
-        "7.0",
-        "7.1",
+        Range("7.0", "7.1"),
         _node_of(FLB_NODE_NAME, b"luo-flb-header", "the luo-flb node is missing", "FLBs", lambda rules: rules.flb_compatible),
     ),
-    _panics("luo-chain", "is the chain of session blocks sound", "7.2", LAST, _luo(_luo_chain)),
-    _panics("luo-flb-page", "is the page of FLBs preserved", "7.0", LAST, _luo(_luo_flb_page)),
+    _panics("luo-chain", "is the chain of session blocks sound", Range("7.2"), _luo(_luo_chain)),
+    _panics("luo-flb-page", "is the page of FLBs preserved", Range("7.0"), _luo(_luo_flb_page)),
     own_choice("liveupdate-on", "is LUO on there", _UNREAD, _LIVEUPDATE, LUO_NAME, "kernel/liveupdate/luo_core.c", Stage.OPEN),
     Check(
         "luo-open",
@@ -280,8 +278,7 @@ LUO: tuple[Check, ...] = (
         "can LUO make its sessions again",
         Outcome.IGNORED,
         f"{_UNUSABLE}: no session can be retrieved, their memory stays reserved",
-        "6.19",
-        LAST,
+        Range("6.19"),
         _luo_opens,
         LUO_NAME,
         "kernel/liveupdate/luo_session.c, luo_session_deserialize",
@@ -292,8 +289,7 @@ LUO: tuple[Check, ...] = (
         "does every session keep its name",
         Outcome.PART,
         "nobody finds such a session by the name that it had",
-        "6.19",
-        LAST,
+        Range("6.19"),
         _luo(_luo_names),
         LUO_NAME,
         "kernel/liveupdate/luo_session.c, luo_session_alloc",
@@ -304,8 +300,7 @@ LUO: tuple[Check, ...] = (
         "can every file be restored",
         Outcome.PART,
         "asking for such a file fails, its memory stays reserved",
-        "6.19",
-        LAST,
+        Range("6.19"),
         _luo(_luo_restores),
         LUO_NAME,
         "kernel/liveupdate/luo_file.c; mm/memfd_luo.c, memfd_luo_retrieve",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
-from kho_tui.analysis.receiver.check import FIRST, LAST, Check
+from kho_tui.analysis.receiver.check import EVERY, Check
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.node import node_checks
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
@@ -80,15 +80,14 @@ def _preserved(boot: Boot) -> Verdict:
 
 
 MEMBLOCK: tuple[Check, ...] = (
-    *node_checks(MEMBLOCK_NAME, FIRST, _ANEW, "mm/memblock.c", early=True),
+    *node_checks(MEMBLOCK_NAME, EVERY, _ANEW, "mm/memblock.c", early=True),
     Check(
         "memblock-version",
         Stage.CONSUMERS,
         "can memblock read its FDT",
         Outcome.IGNORED,
         _ANEW,
-        FIRST,
-        LAST,
+        EVERY,
         _read,
         MEMBLOCK_NAME,
         "mm/memblock.c, reserve_mem_kho_retrieve_fdt",
@@ -99,8 +98,7 @@ MEMBLOCK: tuple[Check, ...] = (
         "are the regions asked for again",
         Outcome.PART,
         "a region not revived is allocated anew, inside scratch",
-        FIRST,
-        LAST,
+        EVERY,
         _asked,
         MEMBLOCK_NAME,
         "mm/memblock.c, reserve_mem_kho_revive",
@@ -111,8 +109,7 @@ MEMBLOCK: tuple[Check, ...] = (
         "is the memory of the regions preserved",
         Outcome.MISREAD,
         "a region is revived in memory that is given to others too",
-        FIRST,
-        LAST,
+        EVERY,
         _preserved,
         MEMBLOCK_NAME,
         "mm/memblock.c, reserve_mem_kho_revive",

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.analysis.receiver.acceptance import names_map
 from kho_tui.analysis.receiver.boot import Boot
-from kho_tui.analysis.receiver.check import FIRST, LAST, Ask, Check
+from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
+from kho_tui.releases.ranges import Range
 from kho_tui.text import plural
 
 _SOURCE = "kernel/liveupdate/kexec_handover.c, kho_mem_init"
@@ -123,8 +124,7 @@ MEMORY: tuple[Check, ...] = (
         "does the root name a memory map",
         Outcome.CHANCE,
         "nothing is reserved: whatever was preserved is given out to others",
-        FIRST,
-        "6.18",
+        Range("6.16", "6.18"),
         names_map,
     ),
     Check(
@@ -133,8 +133,7 @@ MEMORY: tuple[Check, ...] = (
         "can the tracker be walked",
         Outcome.WILD,
         "the walk checks nothing: wrong memory is kept, the kernel dies of it, or the boot never ends",
-        FIRST,
-        LAST,
+        EVERY,
         _of_tracker(_tracker),
         source=_SOURCE,
     ),
@@ -144,8 +143,7 @@ MEMORY: tuple[Check, ...] = (
         "are bitmaps of the size that the kernel reads",
         Outcome.MISREAD,
         "wrong memory is kept",
-        FIRST,
-        "7.0",
+        Range("6.16", "7.0"),
         _of_tracker(_bitmaps),
         source=_SOURCE,
     ),
@@ -155,8 +153,7 @@ MEMORY: tuple[Check, ...] = (
         "does every block begin where there is memory",
         Outcome.PANIC,
         "the kernel dies as it marks the block, often before its console speaks",
-        FIRST,
-        LAST,
+        EVERY,
         _of_tracker(_heads),
         source=_SOURCE,
     ),
@@ -166,8 +163,7 @@ MEMORY: tuple[Check, ...] = (
         "do blocks lie apart, and outside scratch",
         Outcome.MISREAD,
         "nothing of it is checked: what was preserved there is overwritten, or restored twice",
-        FIRST,
-        LAST,
+        EVERY,
         _of_tracker(_blocks),
         source=_SOURCE,
     ),
@@ -177,8 +173,7 @@ MEMORY: tuple[Check, ...] = (
         "do all orders fit a 32-bit shift",
         Outcome.MISREAD,
         "of large blocks too much or next to nothing is reserved",
-        FIRST,
-        "7.1",
+        Range("6.16", "7.1"),
         _of_tracker(_shift),
         source=_SOURCE,
     ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.analysis.receiver.boot import Boot
-from kho_tui.analysis.receiver.check import LAST, Check
+from kho_tui.analysis.receiver.check import Check
 from kho_tui.analysis.receiver.node import node_checks, of_subtree
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.state import Subtree
+from kho_tui.releases.ranges import Range
 
 _ANEW = "the kexec count starts anew"
 _SOURCE = "kernel/liveupdate/kexec_handover.c, kho_in_kexec_metadata"
@@ -28,15 +29,14 @@ def _version(subtree: Subtree, boot: Boot) -> Verdict:
 
 
 METADATA: tuple[Check, ...] = (
-    *node_checks(KEXEC_METADATA_NAME, "7.1", _ANEW, _SOURCE),
+    *node_checks(KEXEC_METADATA_NAME, Range("7.1"), _ANEW, _SOURCE),
     Check(
         "metadata",
         Stage.CONSUMERS,
         "is the metadata whole, and of a version that is known",
         Outcome.IGNORED,
         _ANEW,
-        "7.1",
-        LAST,
+        Range("7.1"),
         of_subtree(KEXEC_METADATA_NAME, _version),
         KEXEC_METADATA_NAME,
         _SOURCE,

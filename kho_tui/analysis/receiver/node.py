@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.receiver.boot import Boot
-from kho_tui.analysis.receiver.check import FIRST, LAST, Ask, Check
+from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.state import Subtree
+from kho_tui.releases.ranges import Range
 
 LUCK = "whether it still stands there by the time that it is read is luck"
 
@@ -84,15 +85,15 @@ def said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) 
 
 def own_choice(name: str, question: str, consequence: str, ask: Ask, consumer: bytes, source: str, stage: Stage = Stage.CONSUMERS) -> Check:
     """A check of the kernel's build or command line, without which a consumer's part is lost."""
-    return Check(name, stage, question, Outcome.IGNORED, consequence, FIRST, LAST, ask, consumer, source)
+    return Check(name, stage, question, Outcome.IGNORED, consequence, EVERY, ask, consumer, source)
 
 
-def node_checks(name: bytes, since: str, consequence: str, source: str, *, early: bool = False) -> tuple[Check, ...]:
+def node_checks(name: bytes, releases: Range, consequence: str, source: str, *, early: bool = False) -> tuple[Check, ...]:
     """That kho_retrieve_subtree gives a consumer its subtree, and that it is still there."""
     shown = name.decode()
 
     def one(what: str, question: str, ask: Ask) -> Check:
-        return Check(f"{shown}-{what}", Stage.CONSUMERS, question, Outcome.IGNORED, consequence, since, LAST, ask, name, source)
+        return Check(f"{shown}-{what}", Stage.CONSUMERS, question, Outcome.IGNORED, consequence, releases, ask, name, source)
 
     return (
         one("found", f"is the root still there to find {shown} in", found(name, early=early)),

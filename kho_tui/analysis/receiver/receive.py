@@ -11,7 +11,7 @@ from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.acceptance import ACCEPTANCE
 from kho_tui.analysis.receiver.boot import Boot
-from kho_tui.analysis.receiver.check import FIRST, LAST, Answer, Check
+from kho_tui.analysis.receiver.check import EVERY, Answer, Check
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.luo import LUO
 from kho_tui.analysis.receiver.memblock import MEMBLOCK
@@ -50,8 +50,7 @@ CHECKS: tuple[Check, ...] = (
         "does somebody ask for every subtree",
         Outcome.PART,
         "what such a subtree holds is lost, its memory stays reserved",
-        FIRST,
-        LAST,
+        EVERY,
         _asked_for,
         source="kernel/liveupdate/kexec_handover.c, kho_retrieve_subtree",
     ),

@@ -8,7 +8,7 @@ from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.receiver.areas import area_fault
 from kho_tui.analysis.receiver.boot import Boot
-from kho_tui.analysis.receiver.check import FIRST, LAST, Check
+from kho_tui.analysis.receiver.check import EVERY, Check
 from kho_tui.analysis.receiver.node import node_checks, own_choice, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reserved import Reserved
@@ -17,6 +17,7 @@ from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
 from kho_tui.model.luo import VmallocArea
 from kho_tui.model.state import KhoTest
+from kho_tui.releases.ranges import Range
 
 _SOURCE = "lib/test_kho.c"
 _RESERVED = "the test's folios stay reserved"
@@ -80,15 +81,14 @@ def test_fault(test: KhoTest, reserved: Reserved) -> Fails | Missing | None:
     return None if reserved.whole else _NOT_AT_HAND
 
 
-def _restores(fails: Outcome, consequence: str, since: str, until: str) -> Check:
+def _restores(fails: Outcome, consequence: str, releases: Range) -> Check:
     return Check(
         "test-folios",
         Stage.CONSUMERS,
         "can the test's folios be restored",
         fails,
         consequence,
-        since,
-        until,
+        releases,
         _folios,
         KHO_TEST_NAME,
         _SOURCE,
@@ -97,20 +97,19 @@ def _restores(fails: Outcome, consequence: str, since: str, until: str) -> Check
 
 TEST_MODULE: tuple[Check, ...] = (
     own_choice("test-built", "is the test module there", _RESERVED, _BUILT, KHO_TEST_NAME, _SOURCE),
-    *node_checks(KHO_TEST_NAME, FIRST, _RESERVED, _SOURCE),
+    *node_checks(KHO_TEST_NAME, EVERY, _RESERVED, _SOURCE),
     Check(
         "test-payload",
         Stage.CONSUMERS,
         "is the test's list of the kind the kernel reads",
         Outcome.IGNORED,
         "the test's folios are lost",
-        FIRST,
-        LAST,
+        EVERY,
         _payload,
         KHO_TEST_NAME,
         _SOURCE,
     ),
-    _restores(Outcome.MISREAD, "pages without a mark are taken all the same: memory that others use is given out", FIRST, "6.17"),
-    _restores(Outcome.IGNORED, "the test fails, its folios are lost", "6.18", LAST),
+    _restores(Outcome.MISREAD, "pages without a mark are taken all the same: memory that others use is given out", Range("6.16", "6.17")),
+    _restores(Outcome.IGNORED, "the test fails, its folios are lost", Range("6.18")),
 )
 """In the order in which it makes them."""

@@ -9,7 +9,7 @@ from kho_tui.abi.memfd import ALL_SEALS, SEALS
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record, Unit
 from kho_tui.model.entities.tables import FolioRows, stretches, table_blobs
-from kho_tui.model.entities.values import bytes_of, derived, header_blobs, header_values, record_values, words, written_by
+from kho_tui.model.entities.values import bytes_of, derived, header_blobs, header_values, record_values, words
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session, VmallocArea
@@ -80,7 +80,7 @@ def luo_values(luo: Luo) -> tuple[Value, ...]:
     count = luo.sessions if isinstance(luo.sessions, Missing) else len(luo.sessions.sessions)
     form = luo.format
     return (
-        words("releases", written_by(form.since, form.until, form.released), "that write this version of LUO"),
+        words("releases", str(form.releases) if form.released else f"never released ({form.releases})", "that write this version of LUO"),
         *record_values(luo.header),
         *header_values("sessions", headers),
         derived("sessions", Unit.COUNT, count, "sessions that could be read"),
@@ -139,7 +139,7 @@ def _file(file: File, page_shift: int) -> Entity:
         if not isinstance(content, Memfd):
             return Detail(record_values(file.record), (bytes_of(file.record),))
         form = content.format
-        releases = words("releases", written_by(form.since, form.until), "that have this version of the handler")
+        releases = words("releases", str(form.releases), "that have this version of the handler")
         return Detail((*record_values(file.record, content.record), releases), (bytes_of(file.record), bytes_of(content.record)))
 
     record = file.record

@@ -67,12 +67,6 @@ def words(name: str, text: str, meaning: str) -> Value:
     return Value(name, Unit.TEXT, text.encode(), meaning, status=Status.DERIVED)
 
 
-def written_by(since: str, until: str, released: bool = True) -> str:
-    """Releases of a format in words: ``7.2 to 7.3``, ``7.1``, ``never released (7.2-rc)``."""
-    span = since if since == until else f"{since} to {until}"
-    return span if released else f"never released ({span})"
-
-
 def bytes_of(record: Record) -> Blob:
     """The record's bytes for the hex view."""
     return Blob(record.data, record.place)

@@ -17,7 +17,7 @@ from kho_tui.analysis.checks.answer import NAMED, Answer, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.registry import BY_CODE, RULES
 from kho_tui.analysis.checks.report import Report, check
-from kho_tui.analysis.checks.rule import Span
+from kho_tui.analysis.checks.rule import error
 from kho_tui.analysis.memory_map import memory_map
 from kho_tui.context import Context
 from kho_tui.model.codes import CODES
@@ -139,8 +139,8 @@ def test_severity_is_the_worst_of_the_releases_that_may_have_written_the_state()
     assert shared.severity([by_name["7.1"]]) == "error"
     assert shared.severity([by_name["6.19"], by_name["7.1"]]) == "error"
     assert shared.severity([by_name["6.18"]]) is None
-    assert str(Span("error", "6.19", "7.1")) == "error, 6.19 to 7.1"
-    assert str(Span("error", "7.0", "7.0")) == "error, 7.0"
+    spans = (error("6.19", "7.1"), error("7.0", "7.0"), error("7.2"), error())
+    assert [str(span) for span in spans] == ["error, 6.19 to 7.1", "error, 7.0", "error, 7.2 on", "error, all releases"]
 
 
 def test_many_cases_are_counted_and_the_first_few_named() -> None:

@@ -2,7 +2,7 @@
 
 After a KHO boot the kernel gives back the memory of the incoming tracker, of the LUO structures it has read and of whatever
 consumers have restored. What stays is decided by release, told by the version of the root that it takes, never by whether it still
-decodes (kho-abi.md 5.2, section 9, gotcha 5).
+decodes (kernel/liveupdate/luo_core.c, kexec_handover.c, 6.19 to 7.3).
 """
 
 from __future__ import annotations
