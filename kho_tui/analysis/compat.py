@@ -12,7 +12,7 @@ from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Scratch, Side, State
 from kho_tui.releases.check import Answer, Outcome, Stage, Target
-from kho_tui.releases.cmdline import CommandLine, parse_bool, parse_cmdline
+from kho_tui.releases.cmdline import BootOptions, read_cmdline
 from kho_tui.releases.offered import Offered
 from kho_tui.releases.receiver import Reception, receive
 from kho_tui.releases.table import RELEASES, Release
@@ -113,9 +113,8 @@ def compatibility(state: State, side: Side, target: TargetKernel) -> Compatibili
     """What ``target`` does with ``side`` of a state, were it booted by kexec now."""
     given = offered(state, side)
     release = target.release or RELEASES[-1]
-    cmdline = (
-        None if target.cmdline is None else parse_cmdline(target.cmdline, release, on_by_default=target.support is KhoSupport.BUILT_ON)
-    )
+    by_default = target.support is KhoSupport.BUILT_ON
+    cmdline = None if target.cmdline is None else read_cmdline(target.cmdline).options(release, on_by_default=by_default)
     reception = receive(
         given,
         Target(
@@ -136,17 +135,13 @@ def compatibility(state: State, side: Side, target: TargetKernel) -> Compatibili
     return Compatibility(target, reception, _loading(state, target), tuple(_notes(state, target, reception, given, cmdline)))
 
 
-def _kho_on(target: TargetKernel, cmdline: CommandLine | None) -> bool | None:
+def _kho_on(target: TargetKernel, cmdline: BootOptions | None) -> bool | None:
     """Whether KHO is on once the target has read its command line."""
     if cmdline is None:
         return None
-    if target.support is KhoSupport.BUILT and not _says_kho(target.cmdline or ""):
+    if target.support is KhoSupport.BUILT and not read_cmdline(target.cmdline or "").says_kho:
         return None
     return cmdline.kho
-
-
-def _says_kho(cmdline: str) -> bool:
-    return any(word.startswith("kho=") and parse_bool(word[4:]) is not None for word in cmdline.split())
 
 
 def _unbuilt(reception: Reception, support: KhoSupport) -> Reception:
@@ -179,7 +174,7 @@ def _partly(scratch: Scratch) -> Loading:
     return Loading(None, SafeText(f"whether it fits into scratch cannot be told: {scratch.reason}"))
 
 
-def _notes(state: State, target: TargetKernel, reception: Reception, given: Offered, cmdline: CommandLine | None) -> Iterator[SafeText]:
+def _notes(state: State, target: TargetKernel, reception: Reception, given: Offered, cmdline: BootOptions | None) -> Iterator[SafeText]:
     if target.release is not None and target.release.inferred:
         yield SafeText(f"{target.release.name} was not read from its own sources: what it does is inferred from the releases around it")
     yield from target.assumed
@@ -199,5 +194,5 @@ def _notes(state: State, target: TargetKernel, reception: Reception, given: Offe
             f"reserve_mem {', '.join(fresh)} is not handed over: it is allocated anew, inside scratch, "
             "so that a later kexec would preserve memory in scratch"
         )
-    if "kho_scratch=" in (target.cmdline or ""):
+    if read_cmdline(target.cmdline or "").values("kho_scratch"):
         yield SafeText("kho_scratch= has no effect on a boot that takes a handover: the scratch areas stay as they are")

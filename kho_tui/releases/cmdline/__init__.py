@@ -1,158 +1,182 @@
-"""The kernel command line, as far as KHO reads it: ``kho=``, ``kho_scratch=``, ``reserve_mem=``, ``liveupdate=`` (kho-abi.md 6.1, 7.3).
-
-A value that a kernel refuses leaves its default in place; ``refused`` says so, as the kernel's log would.
-"""
+"""The kernel's command line: taken apart once, then asked by all who need to know what a kernel makes of it."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
-from kho_tui.releases.table import MAX_REGIONS, Release
+from kho_tui.releases.cmdline.handover import BootOptions, Explicit, Memparse, ReserveMem, Scaled, parse_region, parse_scratch
+from kho_tui.releases.cmdline.memory import (
+    CmaArea,
+    Crashkernel,
+    HugePages,
+    MapEdit,
+    MapEffect,
+    cma_area,
+    find_crashkernel,
+    huge_pages,
+    unmodelled,
+    x86_map_edits,
+)
+from kho_tui.releases.cmdline.numbers import kstrtobool, memparse
+from kho_tui.releases.cmdline.panics import PanicOptions, panics_at_boot, panics_in_user_space
+from kho_tui.releases.cmdline.words import Word, split_words
+from kho_tui.releases.table import Release
 
-DEFAULT_SCALE = 200
-_SUFFIXES = {"K": 10, "M": 20, "G": 30, "T": 40, "P": 50, "E": 60}
-_LONGEST_PERCENT = 11
-_NAME_BYTES = 16
-_CACHE_LINE = 64
-_U64 = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Scaled:
-    """Scratch as a percentage of what the boot allocated."""
-
-    percent: int = DEFAULT_SCALE
-
-
-@dataclass(frozen=True, slots=True)
-class Explicit:
-    """Scratch sizes in bytes."""
-
-    lowmem: int
-    anywhere: int
-    per_node: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveMem:
-    """One ``reserve_mem=SIZE:ALIGN:NAME``; sizes in bytes, ``align`` raised to a cache line."""
-
-    name: bytes
-    size: int
-    align: int
+__all__ = [
+    "BootOptions",
+    "CmaArea",
+    "CommandLine",
+    "Crashkernel",
+    "Explicit",
+    "HugePages",
+    "MapEdit",
+    "MapEffect",
+    "PanicOptions",
+    "ReserveMem",
+    "Scaled",
+    "Word",
+    "memparse",
+    "parse_cmdline",
+    "read_cmdline",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """What a booting kernel takes from its command line. ``refused``: one line for each value it does not take."""
+    """A kernel's command line. ``words`` are the kernel's own, without those for init.
 
-    kho: bool
-    scratch: Scaled | Explicit
-    regions: tuple[ReserveMem, ...]
-    liveupdate: bool
-    refused: tuple[str, ...]
+    ``whole``: nothing of ``text`` is known to be missing. What only some releases do is asked with the release.
+    """
+
+    text: bytes
+    whole: bool = True
+    words: tuple[Word, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", split_words(self.text))
+
+    def values(self, parameter: str) -> tuple[str | None, ...]:
+        """The values of a parameter in their order, None for a bare one."""
+        return tuple(word.value for word in self.words if word.is_named(parameter))
 
     @property
-    def asked_regions(self) -> tuple[tuple[bytes, int, int], ...]:
-        """(name, size, alignment) of each ``reserve_mem=`` region, as a receiver compares them with what was handed over."""
-        return tuple((one.name, one.size, one.align) for one in self.regions)
+    def kho(self) -> bool | None:
+        """The last ``kho=`` that has a truth value; None: there is none, and the kernel's own default stays."""
+        return self._switch("kho")
+
+    @property
+    def liveupdate(self) -> bool | None:
+        """The last ``liveupdate=`` that has a truth value; None: there is none."""
+        return self._switch("liveupdate")
+
+    @property
+    def says_kho(self) -> bool:
+        """Whether it decides on KHO, so that the kernel's default does not count."""
+        return self.kho is not None
+
+    def _switch(self, parameter: str) -> bool | None:
+        switches = (kstrtobool(value) for value in reversed(self.values(parameter)))
+        return next((switch for switch in switches if switch is not None), None)
+
+    def options(self, release: Release, *, on_by_default: bool = False) -> BootOptions:
+        """What KHO and its producers take from it. ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT, 6.19 on."""
+        parse = _memparse(release)
+        scratch: Scaled | Explicit = Scaled()
+        regions: list[ReserveMem] = []
+        refused: list[str] = []
+        for word in self.words:
+            shown = word.name if word.value is None else f"{word.name}={word.value}"
+            if word.is_named("kho") or word.is_named("liveupdate"):
+                if kstrtobool(word.value) is None:
+                    refused.append(f"{shown}: no truth value, the default stays")
+            elif word.is_named(_scratch_word(release)):
+                asked = parse_scratch(word.value or "", release, parse)
+                scratch = asked or scratch
+                if asked is None:
+                    refused.append(f"{shown}: refused by {release.name}, the default stays")
+            elif word.is_named("reserve_mem") and word.value is not None:
+                region = parse_region(word.value, regions, parse)
+                if isinstance(region, str):
+                    refused.append(f"{shown}: {region}")
+                else:
+                    regions.append(region)
+        kho = (on_by_default and release.luo is not None) if self.kho is None else self.kho
+        return BootOptions(kho, scratch, tuple(regions), bool(self.liveupdate) and release.luo is not None, tuple(refused))
+
+    @property
+    def is_kdump(self) -> bool:
+        """Whether it boots a crash kernel: ``elfcorehdr=`` names the memory of the one that crashed."""
+        return any(value is not None for value in self.values("elfcorehdr"))
+
+    @property
+    def initcall_blacklist(self) -> tuple[str, ...]:
+        """Functions that are not called at boot (``initcall_blacklist=``, init/main.c)."""
+        return tuple(name for value in self.values("initcall_blacklist") if value is not None for name in value.split(","))
+
+    @property
+    def panics_at_boot(self) -> PanicOptions:
+        """What ends in a panic until init runs."""
+        return panics_at_boot(self.words)
+
+    @property
+    def panics_in_user_space(self) -> PanicOptions:
+        """What ends in a panic from init on, as long as nobody changes it."""
+        return panics_in_user_space(self.words)
+
+    def x86_map_edits(self, release: Release) -> tuple[MapEdit, ...]:
+        """What ``mem=`` and ``memmap=`` change, in this order, of the firmware's memory map."""
+        return tuple(x86_map_edits(self.words, _memparse(release)))
+
+    def arm64_memory(self, release: Release) -> int | None:
+        """Bytes of RAM, from the lowest on, that the last ``mem=`` leaves (arch/arm64/mm/init.c, early_mem); None: all of it."""
+        sizes = [_memparse(release)(value)[0] for value in self.values("mem") if value is not None]
+        return sizes[-1] if sizes else None
+
+    def crashkernel(self, release: Release, ram: int) -> Crashkernel | None:
+        """What is reserved for a crash kernel on a machine with ``ram`` bytes; None: nothing. ``,cma`` since 6.17."""
+        text = self.text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+        return find_crashkernel(text, ram, _memparse(release), knows_cma=_series(release) >= (6, 17))
+
+    def cma(self, release: Release) -> CmaArea | None:
+        """The default CMA area; None: as the kernel was built."""
+        return cma_area(self.words, _memparse(release))
+
+    def huge_pages(self, release: Release) -> tuple[HugePages, ...]:
+        """Huge pages to be taken at boot; the gigantic ones (above the largest order) before there is a page allocator."""
+        return huge_pages(self.words, _memparse(release))
+
+    @property
+    def unmodelled(self) -> tuple[str, ...]:
+        """Parameters that may change which memory the kernel has or reserves early, and whose effect is not known here."""
+        return unmodelled(self.words)
 
 
-def parse_cmdline(text: str, release: Release, *, on_by_default: bool = False) -> CommandLine:
-    """Read ``text`` as a kernel of ``release`` does. ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT, 6.19 on."""
-    kho, liveupdate = on_by_default and release.luo is not None, False
-    scratch: Scaled | Explicit = Scaled()
-    regions: list[ReserveMem] = []
-    refused: list[str] = []
-    for word in re.findall(r'(?:[^\s"]|"[^"]*")+', text):
-        name, _, value = word.replace('"', "").partition("=")
-        if name == "--":
-            break
-        if name in ("kho", "liveupdate"):
-            switch = parse_bool(value)
-            if switch is None:
-                refused.append(f"{name}={value}: no truth value, the default stays")
-            elif name == "kho":
-                kho = switch
-            else:
-                liveupdate = switch
-        elif name == "kho_scratch":
-            asked = parse_scratch(value, release)
-            if asked is None:
-                refused.append(f"kho_scratch={value}: refused by {release.name}, the default stays")
-            else:
-                scratch = asked
-        elif name == "reserve_mem":
-            region = _region(value, regions)
-            if isinstance(region, str):
-                refused.append(f"reserve_mem={value}: {region}")
-            else:
-                regions.append(region)
-    return CommandLine(kho, scratch, tuple(regions), liveupdate and release.luo is not None, tuple(refused))
+def read_cmdline(text: bytes | str, *, whole: bool = True) -> CommandLine:
+    """Take a command line apart. Never raises: any bytes are a command line, up to the first NUL."""
+    return CommandLine(_bytes(text) if isinstance(text, str) else text, whole)
 
 
-def parse_bool(value: str) -> bool | None:
-    """kstrtobool: looks at the first character, and the second one of ``on`` and ``off``; None where it refuses."""
-    first, second = value[:1].lower(), value[1:2].lower()
-    if first in ("y", "t", "1"):
-        return True
-    if first in ("n", "f", "0"):
-        return False
-    return {"n": True, "f": False}.get(second) if first == "o" else None
+def parse_cmdline(text: str, release: Release, *, on_by_default: bool = False) -> BootOptions:
+    """``read_cmdline(text).options(release)``, for simulator/kexec.py until it keeps a CommandLine."""
+    return read_cmdline(text).options(release, on_by_default=on_by_default)
 
 
-def memparse(text: str) -> tuple[int, str]:
-    """The kernel's size with a suffix, and what follows it: ``("4M,x")`` is ``(4194304, ",x")``. No digit: (0, text)."""
-    number = re.match(r"0[xX][0-9a-fA-F]+|[0-9]+", text)
-    if number is None:
-        return 0, text
-    digits, rest = number[0], text[number.end() :]
-    if digits[:2] in ("0x", "0X"):
-        value = int(digits, 16)
-    elif digits[0] == "0" and len(digits) > 1:
-        octal = re.match(r"[0-7]+", digits)
-        assert octal is not None  # it begins with 0
-        value, rest = int(octal[0], 8), digits[octal.end() :] + rest
-    else:
-        value = int(digits)
-    shift = _SUFFIXES.get(rest[:1].upper())
-    return ((value << shift) & _U64, rest[1:]) if shift is not None else (value & _U64, rest)
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
-def parse_scratch(value: str, release: Release) -> Scaled | Explicit | None:
-    """``N%`` or ``lowmem,global,pernode``; None where the release refuses it."""
-    if re.fullmatch(r"[0-9]+%", value):
-        return Scaled(int(value[:-1])) if len(value) <= _LONGEST_PERCENT and int(value[:-1]) < 1 << 31 else None
-    sizes = []
-    rest = value
-    for last in (False, False, True):
-        size, behind = memparse(rest)
-        if behind == rest or (not last and not behind.startswith(",")):
-            return None
-        sizes.append(size)
-        rest = behind[1:] if not last else behind
-    if release.scratch.strict:
-        return Explicit(*sizes) if not rest and sum(sizes) & _U64 else None
-    return Explicit(*sizes) if all(sizes) else None
+def _series(release: Release) -> tuple[int, ...]:
+    return tuple(int(number) for number in release.name.split("."))
 
 
-def _region(value: str, before: list[ReserveMem]) -> ReserveMem | str:
-    size, rest = memparse(value)
-    if not size or not rest.startswith(":"):
-        return "no size"
-    align, behind = memparse(rest[1:])
-    # An empty alignment is none, as a 7.3.4 kernel was seen to take it: memparse gives 0 for it.
-    if not behind.startswith(":"):
-        return "no alignment"
-    name = behind[1:].encode("utf-8", "surrogateescape")
-    if not name.strip():
-        return "no name"
-    if len(name) + 1 > _NAME_BYTES:
-        return f"the name is longer than {_NAME_BYTES - 1} characters"
-    if len(before) >= MAX_REGIONS:
-        return f"more than {MAX_REGIONS} regions"
-    if any(region.name == name for region in before):
-        return "the name is taken"
-    align = max(align, _CACHE_LINE)
-    return ReserveMem(name, size, align) if not align & (align - 1) else "the alignment is no power of two"
+def _memparse(release: Release) -> Memparse:
+    return partial(memparse, saturates=_series(release) >= (7, 2))
+
+
+def _scratch_word(release: Release) -> str:
+    """7.4 calls scratch bootmem; whether it still knows the old word is not known."""
+    return "kho_bootmem" if _series(release) >= (7, 4) else "kho_scratch"
