@@ -17,8 +17,9 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Scratch, State
-from kho_tui.releases.cmdline import CommandLine, parse_bool, parse_cmdline
+from kho_tui.releases.cmdline import CommandLine
 from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, plural, visible
 
 
@@ -38,7 +39,7 @@ class TargetKernel:
     support: KhoSupport | None
     arch: str | None
     page_size: int | None
-    cmdline: str | None
+    cmdline: CommandLine | None
     luo: bool | None = None
     handlers: frozenset[bytes] | None = None
     test: bool | None = None
@@ -120,20 +121,16 @@ class Compatibility:
 def compatibility(handed: Handed, target: TargetKernel) -> Compatibility:
     """What ``target`` does with what it would be handed, were it booted by kexec now."""
     state = handed.state
-    release = target.release or RELEASES[-1]
-    cmdline = (
-        None if target.cmdline is None else parse_cmdline(target.cmdline, release, on_by_default=target.support is KhoSupport.BUILT_ON)
-    )
     reception = receive(
         handed,
         Target(
-            release,
-            kho=_kho_on(target, cmdline),
+            target.release or RELEASES[-1],
+            version=Version.parse(target.name),
+            cmdline=target.cmdline,
             built=target.built is not False,
+            on_by_default=None if target.support is KhoSupport.BUILT else target.support is KhoSupport.BUILT_ON,
             page_size=target.page_size,
-            asked_regions=None if cmdline is None else cmdline.asked_regions,
             luo=target.luo,
-            liveupdate=None if cmdline is None else cmdline.liveupdate,
             handlers=target.handlers,
             sure_of_handlers=target.handlers is not None,
             test=target.test,
@@ -143,20 +140,7 @@ def compatibility(handed: Handed, target: TargetKernel) -> Compatibility:
     )
     if target.support is not None and not target.support.built:
         reception = _unbuilt(reception, target.support)
-    return Compatibility(target, reception, _loading(state, target), tuple(_notes(handed, target, reception, cmdline)))
-
-
-def _kho_on(target: TargetKernel, cmdline: CommandLine | None) -> bool | None:
-    """Whether KHO is on once the target has read its command line."""
-    if cmdline is None:
-        return None
-    if target.support is KhoSupport.BUILT and not _says_kho(target.cmdline or ""):
-        return None
-    return cmdline.kho
-
-
-def _says_kho(cmdline: str) -> bool:
-    return any(word.startswith("kho=") and parse_bool(word[4:]) is not None for word in cmdline.split())
+    return Compatibility(target, reception, _loading(state, target), tuple(_notes(handed, target, reception)))
 
 
 def _unbuilt(reception: Reception, support: KhoSupport) -> Reception:
@@ -189,7 +173,7 @@ def _partly(scratch: Scratch) -> Loading:
     return Loading(None, SafeText(f"whether it fits into scratch cannot be told: {scratch.reason}"))
 
 
-def _notes(handed: Handed, target: TargetKernel, reception: Reception, cmdline: CommandLine | None) -> Iterator[SafeText]:
+def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterator[SafeText]:
     if target.release is not None and target.release.inferred:
         yield SafeText(f"{target.release.name} was not read from its own sources: what it does is inferred from the releases around it")
     yield from target.assumed
@@ -197,18 +181,19 @@ def _notes(handed: Handed, target: TargetKernel, reception: Reception, cmdline: 
         return
     if target.page_size is None and handed.state.machine.arch != "x86_64":
         yield SafeText(f"its page size is not known; taken to be the same, {handed.page_size} bytes")
-    if cmdline is None:
+    options = reception.target.options
+    if options is None or target.cmdline is None:
         yield SafeText("its command line is not known: --target-cmdline tells it")
         return
-    yield from (visible(f"{target.name} would refuse {line}") for line in cmdline.refused)
+    yield from (visible(f"{target.name} would refuse {line}") for line in options.refused)
     regions = readable_regions(handed)
     all_known = regions is not None or handed.subtree(MEMBLOCK_NAME) is None
     names = {region.name for region, _ in regions or ()}
-    fresh = [visible(one.name) for one in cmdline.regions if all_known and one.name not in names]
+    fresh = [visible(one.name) for one in options.regions if all_known and one.name not in names]
     if fresh:
         yield SafeText(
             f"reserve_mem {', '.join(fresh)} is not handed over: it is allocated anew, inside scratch, "
             "so that a later kexec would preserve memory in scratch"
         )
-    if "kho_scratch=" in (target.cmdline or ""):
+    if target.cmdline.values("kho_scratch"):
         yield SafeText("kho_scratch= has no effect on a boot that takes a handover: the scratch areas stay as they are")

@@ -238,8 +238,10 @@ config_facts() {
 # Sets $kho_code and $kho_message: why there is no KHO tree, as far as it can be known from here. The cause comes before what hides it.
 explain_missing_kho() {
     facts=" $(config_facts | tr '\n' ' ')"
-    # The last kho= wins; words after -- are for init.
-    parameter=$(awk '{ for (i = 1; i <= NF && $i != "--"; i++) if ($i ~ /^kho=/) v = $i } END { print v }' "$root/proc/cmdline" 2>/dev/null)
+    # The last kho= with a truth value wins, in quotes or not; words after -- are for init.
+    parameter=$(awk '{
+        for (i = 1; i <= NF && $i != "--"; i++) if ($i ~ /^"?kho="?([eEyYtT1dDnNfF0]|[oO][nNfF])/) { v = $i; gsub(/"/, "", v) }
+    } END { print v }' "$root/proc/cmdline" 2>/dev/null)
     # A function of every kernel with KHO (6.16 on). The list shows its names to anyone, if not the addresses.
     symbols=$(awk '
         $3 == "kho_is_enabled" { found = 1; exit }
@@ -258,13 +260,13 @@ explain_missing_kho() {
         ;;
     esac
     case ${parameter#kho=} in
-    [nNfF0]* | [oO][fF]*)
+    [dDnNfF0]* | [oO][fF]*)
         kho_code=disabled
         json_string "$parameter"
         kho_message="KHO is switched off by $json on the kernel command line: boot with kho=on"
         return
         ;;
-    [yYtT1]* | [oO][nN]*) ;;
+    [eEyYtT1]* | [oO][nN]*) ;;
     *)
         case $facts in
         *" default-on "*) ;;

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kho_tui.capture.boot_record import BootHandover
-from kho_tui.capture.proc import CommandLine, parse_switch
 from kho_tui.capture.sources import Arch, Hint
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.model.facts import Missing, known
+from kho_tui.releases.cmdline import CommandLine
 from kho_tui.text import SafeText, visible
 
 _LIVE, _MANIFEST, _BOOT, _VMCOREINFO, _ELF, _CONFIG, _ARCH = range(70, 0, -10)
@@ -104,7 +104,7 @@ def why_absent(
     line = known(cmdline)
     if options is not None and options.get("CONFIG_KEXEC_HANDOVER") != "y":
         return SafeText("the kernel is built without KHO (no CONFIG_KEXEC_HANDOVER=y in its configuration)")
-    switch = parse_switch(line.kho) if line is not None else None
+    switch = None if line is None else line.kho
     if switch is False:
         return SafeText("KHO is switched off on the kernel's command line (kho=off): boot with kho=on")
     default = None if options is None else options.get("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT") == "y"

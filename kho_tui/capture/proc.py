@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from kho_tui.capture.unpack import unpack_bytes
 from kho_tui.model.facts import Damaged, Missing, Unavailable
+from kho_tui.releases.cmdline import CommandLine, read_cmdline
 from kho_tui.text import SafeText
 
 T = TypeVar("T")
@@ -77,30 +78,6 @@ class NodeRange:
     node: int
     start: int
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveMem:
-    """A ``reserve_mem=SIZE:ALIGN:NAME`` of the command line, sizes in bytes (None: not readable)."""
-
-    size: int | None
-    align: int | None
-    name: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CommandLine:
-    """The kernel's command line and what of it matters here. None: the parameter is not on it; the last one counts.
-
-    ``whole``: it ends with the newline that the kernel writes behind it.
-    """
-
-    text: bytes
-    kho: bytes | None
-    kho_scratch: bytes | None
-    liveupdate: bytes | None
-    reserve_mem: tuple[ReserveMem, ...]
-    whole: bool = True
 
 
 def parse_iomem(data: bytes) -> Lines[IomemEntry] | Missing:
@@ -174,50 +151,8 @@ def parse_version(data: bytes) -> str | None:
 
 
 def parse_cmdline(data: bytes) -> CommandLine:
-    """/proc/cmdline, split as the kernel does: quotes keep blanks, - and _ are one, ``--`` ends it, the last of a name counts."""
-    text = data.rstrip(b"\n\0")
-    last: dict[bytes, bytes] = {}
-    reserved: list[ReserveMem] = []
-    for word in re.findall(rb'(?:"[^"]*"?|[^\s"])+', text):
-        word = word.replace(b'"', b"")
-        if word == b"--":
-            break
-        name, _, value = word.partition(b"=")
-        name = name.replace(b"-", b"_")
-        last[name] = value
-        if name == b"reserve_mem":
-            size, _, rest = value.partition(b":")
-            align, _, region = rest.partition(b":")
-            reserved.append(ReserveMem(parse_memory_size(size), parse_memory_size(align), region))
-    return CommandLine(text, last.get(b"kho"), last.get(b"kho_scratch"), last.get(b"liveupdate"), tuple(reserved), data.endswith(b"\n"))
-
-
-_SIZE = re.compile(rb"(0[xX][0-9a-fA-F]{1,16}|\d{1,20})([kKmMgGtTpPeE]?)")
-
-
-def parse_memory_size(word: bytes) -> int | None:
-    """Bytes of a size as the kernel's memparse reads it (K, M, G, T, P, E; 0x and 0 prefixes); None where it is no number."""
-    match = _SIZE.fullmatch(word)
-    if match is None:
-        return None
-    digits = match[1].lower()
-    try:
-        number = int(digits, 16 if digits.startswith(b"0x") else 8 if digits.startswith(b"0") else 10)
-    except ValueError:
-        return None
-    return number << (10 * (b" kmgtpe".index(match[2].lower()) if match[2] else 0))
-
-
-def parse_switch(word: bytes | None) -> bool | None:
-    """A parameter as the kernel's kstrtobool reads it; None where it is neither on nor off (and so left as it was)."""
-    if not word:
-        return None
-    first, second = word[:1].lower(), word[1:2].lower()
-    if first in (b"y", b"t", b"1") or (first, second) == (b"o", b"n"):
-        return True
-    if first in (b"n", b"f", b"0") or (first, second) == (b"o", b"f"):
-        return False
-    return None
+    """/proc/cmdline. The kernel ends it by a newline: without one its end may be missing."""
+    return read_cmdline(data.rstrip(b"\n\0"), whole=data.endswith(b"\n"))
 
 
 _OPTION = re.compile(r"(CONFIG_[A-Za-z0-9_]+)=(.*)")

@@ -12,11 +12,12 @@ from kho_tui.capture.boot_record import BootHandover
 from kho_tui.capture.dmesg import Evidence
 from kho_tui.capture.files import Note, TreeKind
 from kho_tui.capture.log_texts import Side
-from kho_tui.capture.proc import CommandLine, IomemEntry, MemblockRange, NodeRange, Zone, node_ranges
+from kho_tui.capture.proc import IomemEntry, MemblockRange, NodeRange, Zone, node_ranges
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.model.facts import Missing, Unavailable, known
+from kho_tui.releases.cmdline import CommandLine
 from kho_tui.text import SafeText
 
 SourceKind = Literal["capture", "debugfs", "live", "core", "raw", "fdt", "scratch", "blob"]

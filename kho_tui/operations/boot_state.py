@@ -23,6 +23,7 @@ from kho_tui.model.runs import no_runs
 from kho_tui.model.sides import outgoing_side
 from kho_tui.model.state import Memblock, Scratch, Side, State
 from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.releases.table import RELEASES, release_of
 from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import GuestOrder, Report, fill, find_qemu, run_guest
@@ -174,8 +175,9 @@ def _layout(state: State, handed: Handed) -> tuple[RamLayout, bool]:
 
 def _cmdline(opened: Opened, side: Side, append: str, kernel: BzImage) -> str:
     """The guest's command line: ours, the state's reserve_mem=, then what the user adds."""
-    asked = () if isinstance(opened.sources.cmdline, Missing) else opened.sources.cmdline.reserve_mem
-    regions = {one.name: (one.size, one.align) for one in asked if one.size is not None and one.align is not None}
+    release = release_of(opened.state.machine.release) or RELEASES[-1]
+    asked = () if isinstance(opened.sources.cmdline, Missing) else opened.sources.cmdline.options(release).regions
+    regions = {region.name: (region.size, region.align) for region in asked}
     for subtree in side.handed_over:
         for region in subtree.content.regions if isinstance(subtree.content, Memblock) else ():
             if not isinstance(region.size, Missing):

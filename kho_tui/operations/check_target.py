@@ -18,10 +18,11 @@ from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.source import open_file
-from kho_tui.model.facts import Missing, known
+from kho_tui.model.facts import known
 from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.check_state import ERRORS, NOT_CHECKED, NOTHING_WRONG, Checked
 from kho_tui.operations.open_state import Opened
+from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.releases.table import RELEASES, Release, release_of
 from kho_tui.text import SafeText, visible
 
@@ -75,7 +76,7 @@ def read_target(request: TargetRequest, context: Context) -> TargetKernel:
     target = _from_path(where, initrd, context) if exists else _from_name(request.text)
     if request.initrd is not None and target.image is None:
         raise InputError("--target-initrd goes with a kernel image as --target")
-    return target if request.cmdline is None else replace(target, cmdline=request.cmdline)
+    return target if request.cmdline is None else replace(target, cmdline=read_cmdline(request.cmdline))
 
 
 def _from_path(where: Path, initrd: int, context: Context) -> TargetKernel:
@@ -174,7 +175,7 @@ def _from_capture(where: Path, context: Context) -> TargetKernel:
             support,
             sources.arch,
             _page_size(sources),
-            None if isinstance(sources.cmdline, Missing) else sources.cmdline.text.decode("utf-8", "surrogateescape"),
+            known(sources.cmdline),
             luo=_seen(sources, LUO_NAME, _option(config, "CONFIG_LIVEUPDATE")),
             handlers=None if handler is None else _handlers(release, handler),
             test=_seen(sources, KHO_TEST_NAME, _option(config, "CONFIG_TEST_KEXEC_HANDOVER")),

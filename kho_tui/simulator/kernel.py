@@ -11,7 +11,7 @@ from kho_tui.encode.handover import encode_handover
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.handover import Handover, Region
 from kho_tui.model.state import ScratchArea
-from kho_tui.releases.cmdline import ReserveMem, parse_cmdline
+from kho_tui.releases.cmdline import ReserveMem, read_cmdline
 from kho_tui.releases.table import Attach, Finalize, Release
 from kho_tui.simulator.allocator import PageAllocator, Pins
 from kho_tui.simulator.contents import FileContents, FilledMemory
@@ -61,7 +61,7 @@ class Kernel:
         memory: FilledMemory | None = None,
     ) -> None:
         self.machine, self.release, self.cmdline, self.config, self.incoming = machine, release, cmdline, config, incoming
-        self.options = parse_cmdline(cmdline, release, on_by_default=config.on_by_default)
+        self.options = read_cmdline(cmdline).options(release, on_by_default=config.on_by_default)
         self.memory = memory or FilledMemory(machine.page_size)
         self.log = list(self.options.refused)
         if release.caveat:
@@ -208,7 +208,7 @@ class Kernel:
 
     def _revived(self, asked: ReserveMem) -> Region | None:
         handed = self.incoming.regions if self.incoming else ()
-        return next((one for one in handed if one.name == asked.name and one.size == asked.size and one.start % asked.align == 0), None)
+        return next((one for one in handed if one.name == asked.name and one.size == asked.size and asked.is_aligned(one.start)), None)
 
     def _cold_scratch(self, free: Ranges) -> bool:
         low = sum(region.size for region in self.regions if region.start < self.machine.low_limit)

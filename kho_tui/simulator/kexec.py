@@ -21,8 +21,9 @@ from kho_tui.model.host import MemoryRange
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import ChunkList
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.releases.cmdline import parse_cmdline
+from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.releases.table import Finalize, Release
+from kho_tui.releases.version import Version
 from kho_tui.simulator.aftermath import Aftermath
 from kho_tui.simulator.consumers import Handed, receive_all
 from kho_tui.simulator.contents import FilledMemory
@@ -60,12 +61,11 @@ class NextKernel:
     @property
     def target(self) -> Target:
         """As its receiving side sees it."""
-        options = parse_cmdline(self.cmdline, self.release, on_by_default=self.config.on_by_default)
         return Target(
             self.release,
-            kho=options.kho,
-            asked_regions=options.asked_regions,
-            liveupdate=options.liveupdate,
+            version=Version.parse(self.config.uname),
+            cmdline=read_cmdline(self.cmdline),
+            on_by_default=self.config.on_by_default,
             test=self.config.test is not None,
         )
 

@@ -68,7 +68,8 @@ class Ranges:
         Like memblock, it answers for a size of 0 with an aligned address in the highest range that has one.
         """
         for start, end in self.downwards(low, high):
-            at = (end - size) // align * align
+            # A mask as in memblock, also where align is no power of two.
+            at = (end - size) & -align
             if at >= start:
                 return at
         return None

@@ -33,8 +33,6 @@ PARSERS: list[Callable[[bytes], object]] = [
     proc.parse_memblock,
     proc.parse_addresses,
     proc.parse_finalize,
-    proc.parse_memory_size,
-    proc.parse_switch,
     parse_dmesg,
     boot.setup_data_type,
 ]
@@ -109,17 +107,10 @@ def test_nodes_come_from_memblock_before_zones() -> None:
     assert proc.node_ranges((), zones, 65536) == (proc.NodeRange(0, 65536, 4 * 65536),)
 
 
-def test_command_line_as_the_kernel_splits_it() -> None:
-    line = proc.parse_cmdline(b'kho=off root="a b" reserve-mem=0x10k:4096:x kho_scratch=512M,512M,512M kho=on -- kho=off liveupdate=on\n')
-    assert (line.kho, line.kho_scratch, line.liveupdate) == (b"on", b"512M,512M,512M", None)
-    assert line.reserve_mem == (proc.ReserveMem(0x4000, 4096, b"x"),)
-
-
-@pytest.mark.parametrize(
-    "word, value", [(b"on", True), (b"Y", True), (b"1", True), (b"off", False), (b"0", False), (b"x", None), (b"", None)]
-)
-def test_switch(word: bytes, value: bool | None) -> None:
-    assert proc.parse_switch(word) is value
+def test_a_command_line_without_its_newline_may_have_lost_its_end() -> None:
+    whole, cut = proc.parse_cmdline(b"kho=on quiet\n"), proc.parse_cmdline(b"kho=on qui")
+    assert (whole.text, whole.whole, whole.kho) == (b"kho=on quiet", True, True)
+    assert (cut.text, cut.whole, cut.kho) == (b"kho=on qui", False, True)
 
 
 def test_a_damaged_config_is_not_a_config_without_options() -> None:

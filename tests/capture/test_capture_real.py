@@ -114,11 +114,8 @@ def test_scratch_nodes_command_line_of_7_3() -> None:
         assert sources.scratch.lengths == (0x4000000, 0, 0x2400000, 0x1400000)
         line = known(sources.cmdline)
         assert line is not None
-        assert (line.kho, line.liveupdate, line.kho_scratch) == (b"on", b"on", None)
-        assert [(one.size, one.align, one.name) for one in line.reserve_mem] == [
-            (4 << 20, 4096, b"oops_trace"),
-            (1 << 20, 2 << 20, b"pstore"),
-        ]
+        assert (line.kho, line.liveupdate, line.values("kho_scratch"), line.whole) == (True, True, (), True)
+        assert line.values("reserve_mem") == ("4M:4096:oops_trace", "1M:2M:pstore")
         assert sources.node_meminfo[0]["MemTotal"] == 514880
         zones = known(sources.zones)
         assert zones is not None

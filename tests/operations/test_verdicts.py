@@ -52,17 +52,7 @@ def lost_in_guest(verdict: Verdict) -> set[str]:
     return {f"{kind} {name}" for plural, kind in kinds.items() for name in (verdict.lost or {}).get(plural, ())}
 
 
-COMMAND_LINE = {"dash_param", "align_not_pow2", "kho_disable", "align3", "enable_both", "dash", "kho_disabled"}
-"""What hangs on words that the reader of command lines has wrong as yet."""
-
-
-def expected(verdict: Verdict) -> object:
-    name = verdict.name.partition(" on ")[0]
-    marks = [pytest.mark.xfail(strict=True, reason="the command line is not read as the kernel does")] if name in COMMAND_LINE else []
-    return pytest.param(verdict, id=verdict.name, marks=marks)
-
-
-@pytest.mark.parametrize("verdict", map(expected, VERDICTS))
+@pytest.mark.parametrize("verdict", VERDICTS, ids=lambda verdict: verdict.name)
 def test_a_booted_kernel_agrees(verdict: Verdict) -> None:
     answer = foretold(verdict)
     assert answer["outcome"] in BOOTED[verdict.outcome], answer["verdict"]

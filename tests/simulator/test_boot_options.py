@@ -1,4 +1,4 @@
-"""The command line and the scratch areas that follow from it, release by release (kho-abi.md 6.1, 7)."""
+"""The scratch areas that follow from the command line, release by release."""
 
 from __future__ import annotations
 
@@ -6,78 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from kho_tui.releases.cmdline import Explicit, Scaled, memparse, parse_bool, parse_cmdline, parse_scratch
+from kho_tui.releases.cmdline import Explicit, Scaled
 from kho_tui.simulator.machine import BootMemory, MemoryNode
 from kho_tui.simulator.scratch import RegionBytes, alignment, plan_scratch
 
 from .playing import GIB, MIB, RELEASE, kernel, machine
-
-
-def test_sizes_are_read_as_the_kernel_reads_them() -> None:
-    assert memparse("4M:x") == (4 * MIB, ":x")
-    assert memparse("0x10k") == (16384, "")
-    assert memparse("010") == (8, "")
-    assert memparse("M") == (0, "M")
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("on", True), ("1", True), ("y", True), ("off", False), ("0", False), ("no", False), ("maybe", None), ("", None)]
-)
-def test_switches(text: str, value: bool | None) -> None:
-    assert parse_bool(text) is value
-
-
-@pytest.mark.parametrize(
-    ("text", "old", "new"),
-    [
-        ("50%", Scaled(50), Scaled(50)),
-        ("0%", Scaled(0), Scaled(0)),
-        ("9999999999%", None, None),
-        ("1M,2M,3M", Explicit(MIB, 2 * MIB, 3 * MIB), Explicit(MIB, 2 * MIB, 3 * MIB)),
-        ("0,2M,3M", None, Explicit(0, 2 * MIB, 3 * MIB)),
-        ("0,0,0", None, None),
-        ("1M,2M,3Mrest", Explicit(MIB, 2 * MIB, 3 * MIB), None),
-        ("1M,2M", None, None),
-        ("1M,,3M", None, None),
-        ("%", None, None),
-    ],
-)
-def test_scratch_grammar_changed_with_6_18(text: str, old: Scaled | Explicit | None, new: Scaled | Explicit | None) -> None:
-    assert parse_scratch(text, RELEASE["6.17"]) == old
-    assert parse_scratch(text, RELEASE["6.18"]) == new
-
-
-def test_what_a_kernel_refuses_leaves_the_default_and_is_said() -> None:
-    options = parse_cmdline(
-        'kho=perhaps kho_scratch=1M reserve_mem=4M:4096:ok reserve_mem=0:1:no "reserve_mem=1M:1:two words"', RELEASE["7.3"]
-    )
-    assert not options.kho
-    assert options.scratch == Scaled()
-    assert [region.name for region in options.regions] == [b"ok", b"two words"]
-    assert options.regions[1].align == 64
-    assert options.asked_regions == ((b"ok", 4 * MIB, 4096), (b"two words", MIB, 64))
-    assert [line.split(":")[0] for line in options.refused] == ["kho=perhaps", "kho_scratch=1M", "reserve_mem=0"]
-
-
-def test_an_empty_alignment_is_none() -> None:
-    """A real 7.3.4 revives regions asked for so."""
-    options = parse_cmdline("kho=on reserve_mem=4M::oops_trace", RELEASE["7.3"], on_by_default=False)
-    assert [(one.name, one.size, one.align) for one in options.regions] == [(b"oops_trace", 4 << 20, 64)]
-    assert not options.refused
-
-
-def test_the_ninth_region_and_a_long_name_are_refused() -> None:
-    line = " ".join(f"reserve_mem=64K:4096:region{n}" for n in range(9)) + " reserve_mem=4K:4096:sixteen-long-nam"
-    options = parse_cmdline(line, RELEASE["7.3"])
-    assert len(options.regions) == 8
-    assert len(options.refused) == 2
-
-
-def test_only_releases_with_luo_know_liveupdate() -> None:
-    assert not parse_cmdline("liveupdate=on", RELEASE["6.18"]).liveupdate
-    assert parse_cmdline("liveupdate=on", RELEASE["6.19"]).liveupdate
-    assert parse_cmdline("", RELEASE["6.19"], on_by_default=True).kho
-    assert not parse_cmdline("", RELEASE["6.18"], on_by_default=True).kho
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,16 @@ def test_kho_off_takes_the_handover_and_offers_none(tmp_path: Path) -> None:
     assert [one.start for one in kernel.regions] == [one.start for one in story("7.3").kernel.regions]
 
 
+@pytest.mark.parametrize("region", ["4M:12288:oops", "4M:3:oops", "4M::oops"])
+def test_a_region_is_revived_where_its_start_has_no_bit_of_the_alignment_less_one(region: str, tmp_path: Path) -> None:
+    """As 7.3.4 did it: 12288 is taken for a mask."""
+    user = story("7.3")
+    old = [one.start for one in user.kernel.regions]
+    assert not any(start & 0x2FFF for start in old)
+    kernel = successor(kexeced(user, tmp_path / "pre", line=LINE.replace("4M:4096:oops", region)))
+    assert [one.start for one in kernel.regions] == old
+
+
 # One preserve call dropped: exactly that is lost.
 
 

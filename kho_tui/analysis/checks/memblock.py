@@ -9,7 +9,7 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Memblock, Side
-from kho_tui.releases.cmdline import parse_cmdline
+from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.releases.table import MAX_REGIONS, release_of
 from kho_tui.text import visible
 
@@ -106,8 +106,7 @@ def asked_again(evidence: Evidence, found: Found) -> None:
     if state.machine.cmdline is None or release is None:
         found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
         return
-    text = state.machine.cmdline.decode("utf-8", "surrogateescape")
-    asked = {one.name: one for one in parse_cmdline(text, release).regions}
+    asked = {one.name: one for one in read_cmdline(state.machine.cmdline).options(release).regions}
     for region in subtree.content.regions:
         if region.name not in handed:
             found.lack(f"start and size of {region.path}", "they cannot be read")
@@ -120,7 +119,7 @@ def asked_again(evidence: Evidence, found: Found) -> None:
             found.broken("no reserve_mem= asks for it again", region.path, start)
         elif wanted.size != size:
             found.broken(f"it has {size:#x} bytes, {wanted.size:#x} are asked for", region.path, start)
-        elif start & (wanted.align - 1):
+        elif not wanted.is_aligned(start):
             found.broken(f"it is at {start:#x}, which is not aligned to {wanted.align:#x} as is asked for", region.path, start)
 
 

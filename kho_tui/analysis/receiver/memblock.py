@@ -15,11 +15,11 @@ from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
 from kho_tui.model.state import Memblock, MemblockRegion
+from kho_tui.releases.cmdline import ReserveMem
 from kho_tui.text import visible
 
 _ANEW = "its regions are allocated anew, inside scratch"
 _NO_REGIONS = unknown("the regions are not at hand")
-_CACHE_LINE = 64
 
 
 def readable_regions(handed: Handed) -> tuple[tuple[MemblockRegion, bool], ...] | None:
@@ -47,18 +47,18 @@ def _asked(boot: Boot) -> Verdict:
     return Fails("; ".join(lost)) if lost else Holds("every region is asked for again")
 
 
-def refused(region: MemblockRegion, known_version: bool, asked: tuple[tuple[bytes, int, int], ...]) -> str:
+def refused(region: MemblockRegion, known_version: bool, asked: tuple[ReserveMem, ...]) -> str:
     """Why a region is not revived, empty where it is (reserve_mem_kho_revive)."""
-    wanted = {name: (size, align) for name, size, align in asked}.get(region.name)
+    wanted = next((one for one in asked if one.name == region.name), None)
     shown, start, size = visible(region.name), known(region.start), known(region.size)
     if not known_version or start is None or size is None:
         return f"{shown} cannot be read"
     if wanted is None:
         return f"{shown} is not asked for"
-    if size != wanted[0]:
-        return f"{shown} has {size:#x} bytes, asked for are {wanted[0]:#x}"
-    if start & (max(wanted[1], _CACHE_LINE) - 1):
-        return f"{shown} at {start:#x} is not aligned to {wanted[1]:#x}"
+    if size != wanted.size:
+        return f"{shown} has {size:#x} bytes, asked for are {wanted.size:#x}"
+    if not wanted.is_aligned(start):
+        return f"{shown} at {start:#x} is not aligned to {wanted.align:#x}"
     return ""
 
 

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from kho_tui.releases.cmdline import BootOptions, CommandLine, ReserveMem
 from kho_tui.releases.table import Release
+from kho_tui.releases.version import Version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
-    """The kernel that would take the state. ``built``: with KHO in it. ``page_size`` None: the same as the writer's.
+    """The kernel that would take the state. ``version`` None: any of the series. ``cmdline`` None: not known.
 
-    ``kho`` and ``liveupdate``: what is on once it has read its command line. ``kho=off`` does not stop it from taking a handover but
-    switches LUO off. ``luo``: CONFIG_LIVEUPDATE; ``test``: CONFIG_TEST_KEXEC_HANDOVER, as a module too; ``debug_vm``: CONFIG_DEBUG_VM;
-    ``flb_test``: CONFIG_LIVEUPDATE_TEST, the one user of FLBs in the kernel's own tree. None: not known; then KHO and LUO are taken to be
-    on, so that a panic that is found is one unless they are off.
+    ``built``: with KHO in it; ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT; ``luo``: CONFIG_LIVEUPDATE; ``test``:
+    CONFIG_TEST_KEXEC_HANDOVER, as a module too; ``debug_vm``: CONFIG_DEBUG_VM; ``flb_test``: CONFIG_LIVEUPDATE_TEST, the one user of FLBs
+    in the kernel's own tree. None: not known; then LUO is taken to be on, so that a panic that is found is one unless it is off.
+    ``page_size`` None: the same as the writer's.
     """
 
     release: Release
-    kho: bool | None = True
+    version: Version | None = None
+    cmdline: CommandLine | None = None
     built: bool = True
+    on_by_default: bool | None = False
     page_size: int | None = None
-    asked_regions: tuple[tuple[bytes, int, int], ...] | None = None
-    """(name, size, alignment) of each ``reserve_mem=``; None: the command line is not known."""
     luo: bool | None = True
-    liveupdate: bool | None = True
     handlers: frozenset[bytes] | None = None
     """Compatible strings of the file handlers in it; None: the release's own."""
     sure_of_handlers: bool = True
@@ -32,8 +34,30 @@ class Target:
     test: bool | None = True
     debug_vm: bool | None = None
     flb_test: bool | None = None
-    oops_panics: bool | None = None
-    """Whether an oops is a panic (oops=panic, panic_on_oops); None: not known, a sysctl may say so."""
+
+    @cached_property
+    def options(self) -> BootOptions | None:
+        """What it takes from its command line; None where that is not known to its end."""
+        if self.cmdline is None or not self.cmdline.whole:
+            return None
+        return self.cmdline.options(self.release, on_by_default=bool(self.on_by_default))
+
+    @property
+    def kho(self) -> bool | None:
+        """Whether KHO is on. ``kho=off`` does not stop it from taking a handover, but switches LUO off."""
+        if self.options is None or self.cmdline is None:
+            return None
+        return self.options.kho if self.cmdline.says_kho or self.on_by_default is not None else None
+
+    @property
+    def liveupdate(self) -> bool | None:
+        """Whether LUO is on, if it is there at all."""
+        return None if self.options is None else self.options.liveupdate
+
+    @property
+    def asked_regions(self) -> tuple[ReserveMem, ...] | None:
+        """Each ``reserve_mem=`` that it accepts."""
+        return None if self.options is None else self.options.regions
 
     @property
     def all_handlers(self) -> frozenset[bytes]:

@@ -75,7 +75,7 @@ def _kernel(target: TargetKernel) -> Json:
         "arch": target.arch,
         "page_size": target.page_size,
         "kho": None if target.support is None else target.support.value,
-        "cmdline": None if target.cmdline is None else visible(target.cmdline),
+        "cmdline": None if target.cmdline is None else visible(target.cmdline.text),
     }
 
 

@@ -21,6 +21,7 @@ from kho_tui.context import Context
 from kho_tui.operations.check_target import handed_over
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
+from kho_tui.releases.cmdline import read_cmdline
 
 TAKEN, PART, IGNORED, MISREAD, PANIC = Outcome.TAKEN, Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, Outcome.PANIC
 NAMES = ("6.16", "6.17", "6.18", "6.19", "7.0", "7.1", "7.2", "7.3")
@@ -44,7 +45,7 @@ DECIDING: dict[Outcome, set[str | None]] = {
     PART: {"luo"},
     TAKEN: {None},
 }
-REGIONS = ((b"oops_trace", 4 << 20, 4096), (b"pstore", 1 << 20, 2 << 20))
+OOPS, PSTORE = "reserve_mem=4M:4096:oops_trace", "reserve_mem=1M:2M:pstore"
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +59,8 @@ def offers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Hande
         yield found
 
 
-def target(name: str, **more: object) -> Target:
-    return Target(RELEASE[name], asked_regions=REGIONS, **more)  # type: ignore[arg-type]
+def target(name: str, words: str = f"kho=on liveupdate=on {OOPS} {PSTORE}", **more: object) -> Target:
+    return Target(RELEASE[name], cmdline=read_cmdline(words), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("writer", NAMES)
@@ -75,12 +76,12 @@ def test_every_pair_of_releases(offers: dict[str, Handed], writer: str, name: st
 def test_what_a_consumer_loses_is_told_one_by_one(offers: dict[str, Handed]) -> None:
     got = receive(offers["6.19"], target("6.18"))
     assert {name: outcome for name, (outcome, _) in got.consumers.items()} == {b"memblock": TAKEN, b"LUO": IGNORED, b"kho_test": TAKEN}
-    got = receive(offers["7.3"], Target(RELEASE["7.3"], asked_regions=REGIONS[:1]))
+    got = receive(offers["7.3"], target("7.3", f"kho=on liveupdate=on {OOPS}"))
     assert got.outcome is PART and got.consumers[b"memblock"] == (PART, "pstore is not asked for")
 
 
 def test_kho_off_still_takes_the_handover_and_loses_the_sessions(offers: dict[str, Handed]) -> None:
-    got = receive(offers["7.3"], target("7.3", kho=False))
+    got = receive(offers["7.3"], target("7.3", f"kho=off liveupdate=on {OOPS} {PSTORE}"))
     assert got.outcome is PART and got.consumers[b"LUO"][0] is IGNORED and got.consumers[b"memblock"][0] is TAKEN
 
 

@@ -16,16 +16,17 @@ from kho_tui.context import Context
 from kho_tui.operations.check_target import handed_over
 from kho_tui.operations.kexec_capture import write_running
 from kho_tui.operations.open_state import open_state
+from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.simulator.running import Running
 
-REGIONS = ((b"oops_trace", 4 << 20, 4096), (b"pstore", 1 << 20, 2 << 20))
+LINE = read_cmdline("kho=on liveupdate=on reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore")
 
 
 def received(path: Path, release: str) -> Reception:
     if not path.is_dir():
         pytest.skip(f"{path.name} of {path.parent.name} is not beside the checkout")
     with open_state(path, Context()) as opened:
-        return receive(handed_over(opened, Context()), Target(RELEASE[release], asked_regions=REGIONS))
+        return receive(handed_over(opened, Context()), Target(RELEASE[release], cmdline=LINE))
 
 
 def answer(reception: Reception, name: str) -> bool | None:
