@@ -12,6 +12,11 @@ from typing import Literal
 
 Side = Literal["in", "out"]
 
+RESTORE_FAILED = "restore-failed"
+"""Kind of the lines which prove that at least one restore failed: never which, and their absence proves nothing."""
+ALARMS = frozenset({"disabled", "crash", RESTORE_FAILED})
+"""Kinds that say of a handover, or of the kernel, that it failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogText:
@@ -33,6 +38,12 @@ _LUO_STATE = (
 _LUO_ANONYMOUS = rb"File count mismatch|Block set is corrupted|Block contains invalid"
 _MEMFD_ANONYMOUS = rb"failed to (?:setup file|add seals)|shmem: failed"
 _NO_NODE = rb"node [`']?(.{1,64}?)[`']?(?:'s)? (?:missing or invalid|prop )"
+_RESTORING = rb"(?:kho_restore_|memfd_luo_retrieve|memfd_luo_discard|luo_file_deserialize)[\w.]*\+0x"
+"""Functions of the kernel that only take over what was handed in: a WARNING in one of them is a restore that failed.
+
+kho_restore_page (kernel/kexec_handover.c, 6.16 on) warns once a boot, luo_file_deserialize of a session whose files are nowhere.
+"""
+_WARNING = rb"WARNING: .{0,255}?\b"
 _CRASH = rb"Kernel panic|Oops\b|BUG: |kernel BUG at|Unable to handle kernel|general protection fault"
 
 TEXTS = (
@@ -66,6 +77,9 @@ TEXTS = (
     _p("luo-failed", "in", rb"luo: (?:" + _LUO_STATE + rb")"),
     _p("file-failed", "in", rb"luo: (?:" + _LUO_ANONYMOUS + rb")|memfd_luo: (?:" + _MEMFD_ANONYMOUS + rb")"),
     _p("folio-failed", "in", rb"memfd_luo: Unable to restore folio at physical address: (?:0x)?([0-9a-fA-F]{1,16})\b"),
+    _p(RESTORE_FAILED, "in", _WARNING + _RESTORING),
+    _p(RESTORE_FAILED, "in", rb"(?:RIP: [0-9a-f]{4}:|pc : )" + _RESTORING),
+    _p("warning", None, _WARNING + rb"(?:kho|luo|memfd_luo|liveupdate)_[\w.]+\+0x"),
     _p("scratch", "out", rb"KHO: .*scratch"),
     _p("crash", None, rb"(?:[A-Za-z_][\w -]{0,31}: ){0,2}(?:" + _CRASH + rb")"),
     _p("kho", None, rb"(?:\w+_)?(?:KHO|kho): |failed to prepare memblock FDT for KHO"),

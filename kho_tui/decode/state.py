@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kho_tui.capture.log_texts import ALARMS
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.consistency import EITHER_WAY, contradiction
@@ -87,7 +88,7 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
         else:
             findings.add(SOURCE_NOTE, where, note.message)
     for line in sources.evidence:
-        if line.kind in ("disabled", "crash"):
+        if line.kind in ALARMS:
             side = EntityPath((line.side,)) if line.side else EntityPath()
             findings.add(LOG_EVIDENCE, side, f"kernel log: {visible(line.text)}")
 

@@ -6,12 +6,19 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.analysis.checks.answer import AFTER, SCRATCH, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.analysis.diff.evidence import handover_evidence
+from kho_tui.analysis.diff.fates import handover_fates
+from kho_tui.analysis.diff.log import read_log
+from kho_tui.analysis.diff.switched_off import switched_off
+from kho_tui.model.change import Fate
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import Side, State, Subtree
-from kho_tui.text import visible
+from kho_tui.model.state import Side, Subtree
+from kho_tui.text import SafeText, visible
 
 _AFTER = "the state after the kexec: "
+_ELSEWHERE = frozenset({"side", "scratch area", "subtree"})
+"""Kinds of entities whose losses have rules of their own."""
 _SAME = frozenset({MEMBLOCK_NAME, b"kexec-metadata"})
 
 
@@ -22,18 +29,17 @@ def _incoming(evidence: Evidence, found: Found) -> Side | None:
     if side is None and evidence.not_after:
         found.lack(AFTER, evidence.not_after)
     elif side is None:
-        refused = _refusal(evidence.after)
-        if refused is None and evidence.after.machine.kind not in ("capture", "debugfs", "live"):
+        log = read_log(evidence.after.log)
+        if log.refusals:
+            found.broken(f"the next kernel did not take it: {log.refusals[0]}", EntityPath(("in",)), severity="error")
+        elif log.found is not None or switched_off(evidence.after, log).kho is not None:
+            found.lack("in", f"{_AFTER}it shows no incoming side, whether or not it took the handover")
+        elif evidence.after.machine.kind not in ("capture", "debugfs", "live"):
             found.lack("in", f"{_AFTER}it has no incoming side")
         else:
-            said = refused or "the next kernel has no incoming side: it did not take the handover"
+            said = "the next kernel has no incoming side: it did not take the handover"
             found.broken(said, EntityPath(("in",)), severity="error")
     return side
-
-
-def _refusal(after: State) -> str | None:
-    line = next((one for one in after.log if one.kind == "disabled"), None)
-    return None if line is None else f"the next kernel did not take it: {visible(line.text)}"
 
 
 @rule(
@@ -133,4 +139,30 @@ def _bytes(one: Subtree, other: Subtree, found: Found) -> None:
         found.broken("its bytes changed on the way", one.path)
 
 
-RULES = (tables, roots, arrived)
+@rule(
+    "KHO140",
+    "the next kernel lost nothing of what it was handed, as far as it shows",
+    error(),
+    explanation="As kho-tui diff tells it, sessions, files, FLBs, regions and test folios: by the next kernel's log, a WARNING where it "
+    "restores included; by its release and command line, without LUO nobody can retrieve what LUO was handed; by folios that two files "
+    "share. That nothing is seen to be lost does not prove that all arrived: the kernel warns once a boot.",
+    consequence="whoever handed it over does not get it back",
+    source="kho_restore_page of kernel/liveupdate/kexec_handover.c and liveupdate_early_init of kernel/liveupdate/luo_core.c, 6.19 to 7.3",
+    across=True,
+)
+def losses(evidence: Evidence, found: Found) -> None:
+    """The losses that a comparison of the two states is certain of, less those that other rules here look for."""
+    assert evidence.after is not None
+    log = read_log(evidence.after.log)
+    handover = handover_evidence(evidence.state, evidence.after, log)
+    if handover.before is not evidence.side:
+        found.nothing = SafeText("only an outgoing side is handed over")
+    elif evidence.not_after or not handover.shown:
+        found.lack(AFTER, evidence.not_after or handover.why)
+    elif not handover.refused:
+        for fate in handover_fates(evidence.state, evidence.after, handover, log, evidence.context).fates:
+            if fate.fate is Fate.LOST and fate.entity not in _ELSEWHERE:
+                found.broken(f"{fate.entity} {fate.title} is lost: {fate.reason}", fate.path)
+
+
+RULES = (tables, roots, arrived, losses)

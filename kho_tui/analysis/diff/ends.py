@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from kho_tui.analysis.diff.carried import Contents
 from kho_tui.analysis.diff.expected import expected
-from kho_tui.analysis.diff.log import HandoverLog
+from kho_tui.analysis.diff.log import Failure, HandoverLog
 from kho_tui.analysis.diff.match import Half
+from kho_tui.analysis.diff.switched_off import SwitchedOff
 from kho_tui.model.change import EntityFate, Fate, FieldChange
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing
@@ -22,6 +23,8 @@ from kho_tui.text import SafeText, c_string
 class Ends:
     """Both ends of a handover. ``again`` are the files that the next kernel preserves itself, by what they hold.
 
+    ``holders``: the files of A that list the folio of a line that names one.
+
     ``release`` is the next kernel's series. ``regions`` are A's by path, ``regions_after`` and ``regions_onward`` those of B's two sides by
     name (None: not told).
     """
@@ -32,6 +35,8 @@ class Ends:
     after: Half
     log: HandoverLog
     release: Release | None
+    off: SwitchedOff
+    holders: Mapping[Failure, tuple[EntityPath, ...]]
     again: Mapping[Contents, EntityPath]
     counterparts: Mapping[bytes, Subtree]
     entities_after: Mapping[EntityPath, Entity]

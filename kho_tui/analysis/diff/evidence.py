@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY
 from kho_tui.abi.root import POINTER_PROPERTIES
-from kho_tui.analysis.diff.log import HandoverLog
+from kho_tui.analysis.diff.log import HandoverLog, read_log
 from kho_tui.analysis.diff.scratch import area_fields, paired_areas
 from kho_tui.analysis.diff.subtrees import same_subtrees
 from kho_tui.fdt.tree import Property
 from kho_tui.layout.place import Origin, agree
 from kho_tui.model.change import Evidence
 from kho_tui.model.facts import Missing, Stale, known
+from kho_tui.model.luo import Luo
 from kho_tui.model.sides import outgoing_or_none, side_untold
-from kho_tui.model.state import Machine, Root, Side, State
+from kho_tui.model.state import KexecMetadata, Machine, Root, Side, State
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import NO_TEXT, SafeText, plural
 
@@ -22,6 +24,7 @@ _ROOT = SafeText("root FDT")
 _ADDRESS = SafeText("address of the root FDT")
 _SCRATCH = SafeText("scratch table")
 _SIDE = SafeText("side of the root FDT")
+_ORDER = SafeText("order of the states")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,31 @@ class OneHandover:
 
 
 def handover_evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
-    """What speaks for ``new`` having been booted with what ``old`` was to hand over."""
+    """What speaks for ``new`` having been booted with what ``old`` was to hand over, or for it being the other way round."""
+    one = _evidence(old, new, log)
+    return one if one.shown else _reversed(old, new) or one
+
+
+def _reversed(old: State, new: State) -> OneHandover | None:
+    """B is the state before A: what B was to hand over is what A was handed. None where that is not shown."""
+    if not _evidence(new, old, read_log(old.log)).shown:
+        return None
+    was, now = (dict(_counts(outgoing_or_none(state))) for state in (old, new))
+    counts = [f"{name} {was[name]} -> {now[name]}" for name in sorted(was.keys() & now)]
+    why = SafeText(f"B is the state before A: {', '.join(counts) or 'A was handed what B was to hand over'}")
+    return OneHandover(outgoing_or_none(old), new.sides.get("in"), (Evidence(_ORDER, False, why),), False, False, why)
+
+
+def _counts(side: Side | None) -> Iterator[tuple[str, int]]:
+    """What a kernel counts one higher than the one before it, as far as its outgoing side tells it."""
+    for subtree in () if side is None else side.subtrees:
+        if isinstance(subtree.content, KexecMetadata):
+            yield "kexec count", subtree.content.record.integer("kexec_count")
+        elif isinstance(subtree.content, Luo) and isinstance(subtree.content.number, int):
+            yield "live update number", subtree.content.number
+
+
+def _evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     before, after = outgoing_or_none(old), new.sides.get("in")
     if before is None:
         hidden = side_untold(old, "out")
@@ -62,8 +89,9 @@ def handover_evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     scratch = _same_scratch(old, new)
     evidence = (same_bytes, same_address, scratch.evidence)
     sure = bool(same_address.holds and scratch.evidence.holds)
-    # A root FDT that is cut or gone speaks neither way: that it lay where A's did, beside the same table, is enough.
-    unread = sure and same_bytes.holds is None
+    # A root FDT that is cut or gone speaks neither way: that it lay where A's did, beside the same table, is enough. A kernel with KHO
+    # off shows neither in debugfs, and takes over what it is handed all the same: its log says so.
+    unread = same_bytes.holds is None and (sure or (same_address.holds and log.found is not None))
     related = same_bytes.holds or unread or ((same_address.holds or scratch.evidence.holds) and _related(before, after, sure=sure))
     if related and not _speaks_against(same_address, scratch):
         return OneHandover(before, after, evidence, True, False, NO_TEXT)
@@ -145,7 +173,7 @@ def fdt_address(machine: Machine) -> int | None:
 
 def _without_incoming(before: Side, root: Root, new: State, told_at: int | None, log: HandoverLog) -> OneHandover:
     """B shows no incoming side: it does not tell it, it was handed nothing, or it refused what it was handed."""
-    hidden = side_untold(new, "in")
+    hidden = side_untold(new, "in") or (log.found if log.found is not None else NO_TEXT)
     if not log.refusals:
         why = f"B does not tell its incoming side: {hidden}" if hidden else "B shows no incoming side, so it was not booted with a handover"
         evidence = (_same_address(root, told_at),) if hidden and told_at is not None else ()

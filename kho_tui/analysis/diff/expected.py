@@ -38,6 +38,12 @@ EXPECTED: tuple[Expectation, ...] = (
     Expectation("reserve_mem", None, Fate.UNTOLD, SafeText("whether it was revived stands neither in the log nor in B's outgoing side")),
 )
 
+RESTORE = "restore"
+"""Kind of what is lost where the log proves that a restore failed and does not say of what."""
+
+SESSION_LOST = SafeText("its session is lost")
+SUBTREE_LOST = SafeText("its subtree is lost")
+
 NOT_WRITTEN_YET = SafeText("written inside the reboot call, after A was taken")
 """Entries, counts and pointers of LUO in a copy that debugfs gave before (kho-abi.md 5, gotcha 13)."""
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.diff.ends import Ends, text_of
+from kho_tui.analysis.diff.expected import RESTORE
 from kho_tui.analysis.diff.log import Failure, HandoverLog
+from kho_tui.analysis.diff.match import Half
+from kho_tui.layout.platform import Platform
 from kho_tui.model.change import EntityFate, Fate
 from kho_tui.model.entities.tables import FolioRows
 from kho_tui.model.entity import Entity
-from kho_tui.model.luo import FolioArray
+from kho_tui.model.path import EntityPath
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText
 
 _SESSION = ("session", "session-list")
 _OF_A_SESSION = ("session", "session-list", "handler", "folio")
 """Lines that name what a line without a name ("file") speaks of: the kernel prints both."""
+_RESTORES = frozenset({"folio", "test"})
+"""Lines that name a restore that failed: the kernel warns as it fails."""
 _SUBTREES = {
     **dict.fromkeys(("luo", "session", "session-list", "handler", "folio", "file", "flb"), LUO_NAME),
     "region": MEMBLOCK_NAME,
@@ -51,8 +56,7 @@ def failures_of(entity: Entity, ends: Ends) -> Iterator[Failure]:
             yield from log.failures_of("flb", text_of(entity, "name"))
         case "file":
             yield from log.failures_of("handler", text_of(entity, "compatible"))
-            folios = ends.before.folios.get(entity.path.child("folios"))
-            yield from _of_folios(folios, ends) if folios is not None else ()
+            yield from (failure for failure, paths in ends.holders.items() if paths == (entity.path,))
 
 
 def sessions_failed(log: HandoverLog, release: Release | None) -> Failure | None:
@@ -68,7 +72,8 @@ def with_nameless(fates: Iterable[EntityFate], told: set[Failure], ends: Ends) -
     named = any(one.what in _OF_A_SESSION for one in ends.log.failures)
     left: dict[bytes, SafeText] = {}
     for one in ends.log.failures:
-        if one not in told and one.what in _SUBTREES and not (one.what == "file" and named):
+        shared = ends.release is not None and len(ends.holders.get(one, ())) > 1
+        if one not in told and one.what in _SUBTREES and not (one.what == "file" and named) and not shared:
             left.setdefault(_SUBTREES[one.what], one.said)
     for fate in fates:
         subtree = ends.before.subtrees.get(fate.path)
@@ -78,7 +83,18 @@ def with_nameless(fates: Iterable[EntityFate], told: set[Failure], ends: Ends) -
             yield fate
 
 
-def _of_folios(folios: FolioArray, ends: Ends) -> Iterator[Failure]:
-    """Lines on folios of this file: the kernel names the physical address of the first page."""
-    rows = FolioRows(folios.table, ends.old.machine.platform.page_shift)
-    return (one for one in ends.log.failures_of("folio") if rows.row_at(int(one.subject, 16)) is not None)
+def failed_restores(fates: Sequence[EntityFate], ends: Ends) -> Iterator[EntityFate]:
+    """The loss that a WARNING where the kernel restores proves, if no loss that is told already is why it was printed."""
+    failure = next(ends.log.failures_of("restore"), None)
+    if failure is None or any(one.what in _RESTORES for one in ends.log.failures) or any(failure.said in one.reason for one in fates):
+        return
+    yield EntityFate(Fate.LOST, RESTORE, ends.before.entity.path, None, SafeText("of memory that the log does not name"), failure.said)
+
+
+def folio_holders(log: HandoverLog, before: Half, platform: Platform) -> dict[Failure, tuple[EntityPath, ...]]:
+    """For each line on a folio the files that list it: the kernel names the physical address of the first page."""
+    rows = {path.parent: FolioRows(folios.table, platform.page_shift) for path, folios in before.folios.items()}
+    return {
+        failure: tuple(path for path, folios in rows.items() if folios.row_at(int(failure.subject, 16)) is not None)
+        for failure in log.failures_of("folio")
+    }

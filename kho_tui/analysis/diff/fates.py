@@ -8,14 +8,17 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.diff.carried import Contents, folio_contents
 from kho_tui.analysis.diff.ends import Ends, as_expected, kept, made
 from kho_tui.analysis.diff.evidence import OneHandover
-from kho_tui.analysis.diff.failed import failures_of, with_nameless
+from kho_tui.analysis.diff.expected import SESSION_LOST, SUBTREE_LOST
+from kho_tui.analysis.diff.failed import failed_restores, failures_of, folio_holders, with_nameless
 from kho_tui.analysis.diff.log import Failure, HandoverLog
 from kho_tui.analysis.diff.luo_fates import file_fate, flb_fate, session_fate, unread_list_fate
 from kho_tui.analysis.diff.match import half_of
 from kho_tui.analysis.diff.onward import onward_fates, regions_of
 from kho_tui.analysis.diff.region_fates import region_fate
 from kho_tui.analysis.diff.scratch import area_fields, paired_areas
+from kho_tui.analysis.diff.shared_folios import with_shared_folios
 from kho_tui.analysis.diff.subtree_fates import root_fate, settled, subtree_fate, unexpected
+from kho_tui.analysis.diff.switched_off import switched_off
 from kho_tui.context import Context
 from kho_tui.model.change import EntityFate, Fate, HandoverFates
 from kho_tui.model.entities.state import state_entity
@@ -47,23 +50,26 @@ def handover_fates(old: State, new: State, one: OneHandover, log: HandoverLog, c
     assert after_entity is not None
     onward = new.sides.get("out")
     memblocks = [subtree.content for subtree in one.before.subtrees if isinstance(subtree.content, Memblock)]
+    before = half_of(one.before, side_entity)
     ends = Ends(
-        old,
-        new,
-        half_of(one.before, side_entity),
-        half_of(one.after, after_entity),
-        log,
-        release_of(new.machine.release),
-        _preserved_again(onward, new),
-        {subtree.name: subtree for subtree in reversed(one.after.handed_over)},
-        {child.path: child for child in after_entity.children()},
-        {region.path: region for memblock in memblocks for region in memblock.regions},
-        regions_of(one.after),
-        regions_of(onward),
+        old=old,
+        new=new,
+        before=before,
+        after=half_of(one.after, after_entity),
+        log=log,
+        holders=folio_holders(log, before, old.machine.platform),
+        release=release_of(new.machine.release),
+        off=switched_off(new, log),
+        again=_preserved_again(onward, new),
+        counterparts={subtree.name: subtree for subtree in reversed(one.after.handed_over)},
+        entities_after={child.path: child for child in after_entity.children()},
+        regions={region.path: region for memblock in memblocks for region in memblock.regions},
+        regions_after=regions_of(one.after),
+        regions_onward=regions_of(onward),
     )
     fates = [*_scratch(ends, top), *_side_fates(side_entity, ends, context)]
     came = tuple(unexpected(ends))
-    return HandoverFates(one.evidence, (*settled(fates, came), *came), tuple(onward_fates(one.before, onward, log, ends.release)))
+    return HandoverFates(one.evidence, (*settled(fates, came), *came), tuple(onward_fates(one.before, onward, log, ends.release, ends.off)))
 
 
 def _preserved_again(onward: Side | None, new: State) -> dict[Contents, EntityPath]:
@@ -101,18 +107,19 @@ def _side_fates(side: Entity, ends: Ends, context: Context) -> list[EntityFate]:
         fate = fate_of(entity) if _has_fate(entity) else None
         if fate is not None:
             fates[entity.path] = fate
-    return list(with_nameless(fates.values(), told, ends))
+    shared = list(with_shared_folios(with_nameless(fates.values(), told, ends), ends))
+    return [*shared, *failed_restores(shared, ends)]
 
 
 def _under_a_loss(entity: Entity, fates: Mapping[EntityPath, EntityFate], ends: Ends) -> EntityFate | None:
     """What goes with its session or its subtree. A subtree that is there, but altered, takes nothing with it, unless it is LUO's."""
     above = fates.get(entity.path.parent)
     if entity.kind == "file" and above is not None and above.fate is Fate.LOST:
-        return made(Fate.LOST, entity, "its session is lost")
+        return made(Fate.LOST, entity, SESSION_LOST)
     subtree = ends.before.subtrees.get(EntityPath(entity.path.parts[:2]))
     above = None if subtree is None else fates.get(subtree.path)
     if subtree is not None and above is not None and above.fate is Fate.LOST and (above.other is None or subtree.name == LUO_NAME):
-        return made(Fate.LOST, entity, "its subtree is lost")
+        return made(Fate.LOST, entity, SUBTREE_LOST)
     return None
 
 

@@ -18,6 +18,7 @@ MOST_ROWS = 32
 
 U64s = npt.NDArray[np.uint64]
 I64s = npt.NDArray[np.int64]
+_NO_ROWS: I64s = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,15 @@ class RowChanges:
     resizes: bool
 
 
-def compare_folios(old: Table, new: Table) -> RowChanges | None:
-    """The folios of a file in two states; None where they are the same."""
+def compare_folios(old: Table, new: Table, whole: tuple[bool, bool] = (True, True)) -> RowChanges | None:
+    """The folios of a file in two states; None where none is seen to differ. What a list that is not ``whole`` lacks may be in the rest."""
     pairs = [(table.column("word0"), table.column("index")) for table in (old, new)]
     if all(np.array_equal(one, other) for one, other in zip(*pairs, strict=True)):
         return None
     (words, keys), (other_words, other_keys) = pairs
     here, there = _common(keys, other_keys)
-    gone, came = _rest(len(keys), here), _rest(len(other_keys), there)
+    gone = _rest(len(keys), here) if whole[1] else _NO_ROWS
+    came = _rest(len(other_keys), there) if whole[0] else _NO_ROWS
     pfn_mask = np.uint64((1 << FOLIO_PFN.width) - 1)
     differ = words[here] ^ other_words[there]
     moved, flags = (differ & pfn_mask) != 0, (differ & ~pfn_mask) != 0
@@ -51,6 +53,8 @@ def compare_folios(old: Table, new: Table) -> RowChanges | None:
             strict=True,
         )
     ]  # fmt: skip
+    if not (all(whole) or fields):
+        return None
     return _said(len(gone), len(came), int(moved.sum()), int(flags.sum()), fields, len(keys))
 
 
@@ -91,8 +95,7 @@ def _common(one: U64s, other: U64s) -> tuple[I64s, I64s]:
         both = both[one[both] == other[both]]
         return both, both
     if not len(one) or not len(other):
-        nothing = np.empty(0, np.int64)
-        return nothing, nothing
+        return _NO_ROWS, _NO_ROWS
     at = np.minimum(np.searchsorted(one[first], other[second]), len(one) - 1)
     met = one[first][at] == other[second]
     return first[at[met]], second[met]

@@ -11,6 +11,7 @@ from kho_tui.text import SafeText, visible
 
 _FAILED = "-failed"
 _COUNT = re.compile(rb"\(count (\d{1,10})\)$")
+_OF_LUO = (b"luo: ", b"memfd_luo: ")
 _ADDRESS = re.compile(rb"\(0x([0-9a-f]{1,16})\)")
 
 
@@ -18,7 +19,8 @@ _ADDRESS = re.compile(rb"\(0x([0-9a-f]{1,16})\)")
 class Failure:
     """A line by which the kernel says that it did not take something.
 
-    ``what``: tracker, subtree, luo, session, session-list, handler, file, folio, flb, region or test. ``subject`` is its name, for a
+    ``what``: tracker, subtree, luo, session, session-list, handler, file, folio, flb, region, test or
+    restore. ``subject`` is its name, for a
     handler the compatible string, for a folio the physical address in hexadecimal; empty where the line names none.
     """
 
@@ -32,7 +34,8 @@ class HandoverLog:
     """Lines that speak of the incoming side. ``revived`` and ``flbs`` by name, ``number`` the liveupdate number that LUO found.
 
     ``writer``: release and count of "exec from". ``restored``: that the test module got its folios back. ``not_found``: regions that were
-    asked for and are not in memblock's FDT. ``refusals`` are all lines of a handover that was not taken.
+    asked for and are not in memblock's FDT. ``refusals`` are all lines of a handover that was not taken, ``found`` is the line of one that
+    was offered. ``kho_off`` and ``luo_off``: that KHO, or LUO alone, does not run; ``luo``: a line of LUO, so that it is built in.
     """
 
     revived: Mapping[bytes, SafeText]
@@ -45,6 +48,10 @@ class HandoverLog:
     refusals: tuple[SafeText, ...]
     refused_at: int | None
     """Physical address of the root FDT that was refused, where the log tells it."""
+    found: SafeText | None
+    kho_off: SafeText | None
+    luo_off: SafeText | None
+    luo: SafeText | None
 
     def failures_of(self, what: str, subject: bytes | None = None) -> Iterator[Failure]:
         """All lines of a kind; None: whatever they name."""
@@ -62,6 +69,10 @@ def read_log(lines: tuple[LogLine, ...]) -> HandoverLog:
     failures: list[Failure] = []
     refusals: list[SafeText] = []
     refused_at: int | None = None
+    found: SafeText | None = None
+    kho_off: SafeText | None = None
+    luo_off: SafeText | None = None
+    luo: SafeText | None = None
     for line in lines:
         said = SafeText(f'log: "{visible(line.text)}"')
         subject = line.subject or b""
@@ -86,4 +97,26 @@ def read_log(lines: tuple[LogLine, ...]) -> HandoverLog:
             refusals.append(said)
             match = _ADDRESS.search(line.text)
             refused_at = int(match[1], 16) if match and refused_at is None else refused_at
-    return HandoverLog(revived, flbs, number, writer, restored, not_found, tuple(failures), tuple(refusals), refused_at)
+        elif line.kind == "disabled" and (line.side == "out" or line.text.endswith(b"KHO is disabled")):
+            kho_off = kho_off or said
+        elif line.kind == "disabled":
+            luo_off = luo_off or said
+        elif line.kind == "found":
+            found = found or said
+        if line.text.startswith(_OF_LUO):
+            luo = luo or said
+    return HandoverLog(
+        revived=revived,
+        flbs=flbs,
+        number=number,
+        writer=writer,
+        restored=restored,
+        not_found=not_found,
+        failures=tuple(failures),
+        refusals=tuple(refusals),
+        refused_at=refused_at,
+        found=found,
+        kho_off=kho_off,
+        luo_off=luo_off,
+        luo=luo,
+    )

@@ -33,7 +33,7 @@ def file_fate(entity: Entity, ends: Ends) -> EntityFate:
 def flb_fate(entity: Entity, ends: Ends) -> EntityFate:
     """By the line of the one that asks for it."""
     said = ends.log.flbs.get(text_of(entity, "name"))
-    return kept(entity, said) if said is not None else as_expected(entity, ends)
+    return kept(entity, said) if said is not None else _unless_off(entity, ends)
 
 
 def unread_list_fate(entity: Entity, ends: Ends) -> EntityFate:
@@ -50,7 +50,11 @@ def _unless_no_session(entity: Entity, ends: Ends) -> EntityFate:
     failure = sessions_failed(ends.log, ends.release)
     if failure is not None:
         return made(Fate.LOST, entity, f"no session can be retrieved: {failure.said}")
-    return as_expected(entity, ends)
+    return _unless_off(entity, ends)
+
+
+def _unless_off(entity: Entity, ends: Ends) -> EntityFate:
+    return as_expected(entity, ends) if ends.off.luo is None else made(Fate.LOST, entity, f"nobody can retrieve it: {ends.off.luo}")
 
 
 def _again(entity: Entity, ends: Ends) -> EntityPath | None:

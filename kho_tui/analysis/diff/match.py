@@ -147,7 +147,8 @@ def _shows_all(entity: Entity, half: Half) -> bool:
 def _rows(one: Entity, other: Entity, old: Half, new: Half) -> RowChanges | None:
     before, after = old.folios_of(one), new.folios_of(other)
     if before is not None and after is not None:
-        return compare_folios(before.table, after.table)
+        whole = (before.status is not Status.PARTIAL, after.status is not Status.PARTIAL)
+        return compare_folios(before.table, after.table, whole)
     tests = [half.subtrees.get(entity.path.parent) for half, entity in ((old, one), (new, other))]
     contents = [None if test is None else test.content for test in tests]
     lists = [content.folios for content in contents if isinstance(content, KhoTest)]

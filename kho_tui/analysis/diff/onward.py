@@ -8,6 +8,7 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.analysis.diff.ends import cut_short, lists_subtrees
 from kho_tui.analysis.diff.log import HandoverLog
+from kho_tui.analysis.diff.switched_off import SwitchedOff
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
 from kho_tui.model.facts import Missing
@@ -23,7 +24,7 @@ def regions_of(side: Side | None) -> dict[bytes, MemblockRegion] | None:
     return None if memblock is None else {region.name: region for region in reversed(memblock.regions)}
 
 
-def onward_fates(before: Side, onward: Side | None, log: HandoverLog, release: Release | None) -> Iterator[EntityFate]:
+def onward_fates(before: Side, onward: Side | None, log: HandoverLog, release: Release | None, off: SwitchedOff) -> Iterator[EntityFate]:
     """One fate for each thing of B's outgoing side that A's decides: there, counts one higher, regions in their place.
 
     ``release`` is B's series. Nothing has to be there yet where it is not finalized (kho-abi.md 8.1).
@@ -32,7 +33,7 @@ def onward_fates(before: Side, onward: Side | None, log: HandoverLog, release: R
     complete = onward is not None and onward.finalized is True
     after = {} if onward is None else {one.name: one for one in onward.subtrees}
     for one in before.handed_over:
-        must = _always_follows(one, log) and (complete or not stateful)
+        must = _always_follows(one, log, off) and (complete or not stateful)
         other = after.get(one.name)
         if other is not None:
             yield from _followed(one, other, log, must=must)
@@ -43,10 +44,12 @@ def onward_fates(before: Side, onward: Side | None, log: HandoverLog, release: R
             yield _onward(Fate.UNTOLD, one, None, told)
 
 
-def _always_follows(one: Subtree, log: HandoverLog) -> bool:
+def _always_follows(one: Subtree, log: HandoverLog, off: SwitchedOff) -> bool:
     """What a kernel that took a handover registers anew (kho-abi.md 6.1, 6.3, 8): kexec-metadata, LUO where it runs, regions it revived."""
+    if off.kho is not None:
+        return False
     if one.name == LUO_NAME:
-        return log.number is not None
+        return log.number is not None and off.luo is None
     if isinstance(one.content, Memblock):
         return any(region.name in log.revived for region in one.content.regions)
     return one.name == KEXEC_METADATA_NAME

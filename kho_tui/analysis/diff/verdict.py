@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from kho_tui.analysis.diff.expected import RESTORE, SESSION_LOST, SUBTREE_LOST
 from kho_tui.model.change import Change, ChangeKind, Diff, EntityFate, Fate, HandoverFates, Untold
 from kho_tui.releases.table import release_of
 from kho_tui.text import SafeText, plural
@@ -45,7 +46,10 @@ def fates_verdict(fates: HandoverFates, after: str | None) -> SafeText:
     if lost:
         names = [f"{one.entity} {one.title}" for one in lost[:_NAMED]]
         more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        return SafeText(f"{len(lost)} lost: {', '.join(names)}{more}{rest}")
+        least = "at least " if any(one.entity == RESTORE for one in lost) else ""
+        reasons = {one.reason for one in lost} - {SESSION_LOST, SUBTREE_LOST}
+        why = f": {next(iter(reasons))}" if len(reasons) == 1 else ""
+        return SafeText(f"{least}{len(lost)} lost: {', '.join(names)}{more}{why}{rest}")
     if all(one.fate.is_whole for one in (*fates.fates, *fates.onward)):
         return SafeText(f"handed over whole: {_counts(fates.fates)}")
     return SafeText(f"no loss seen{rest}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kho_tui.capture.log_texts import ALARMS
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entities.luo import session_standing
 from kho_tui.model.entity import Entity, Value
@@ -245,7 +246,7 @@ def _log(lines: Sequence[LogLine], entity: Entity) -> Section:
     entries = []
     for number, line in enumerate(lines[first:], first):
         said = SafeText(f"({line.side}) {visible(line.text)}" if line.side else visible(line.text))
-        alarm = Status.DAMAGED if line.kind in ("disabled", "crash") else Status.DECODED
+        alarm = Status.DAMAGED if line.kind in ALARMS else Status.DECODED
         row = Location(entity.path, row=number, pane="rows")
         value = Value("line", Unit.TEXT, line.text)
         entries.append(Entry(visible(line.time or "-"), said, spot=row, value=value, alarm=alarm))
