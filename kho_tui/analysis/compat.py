@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
 from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.handed import Handed
@@ -17,19 +19,22 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Scratch, State
-from kho_tui.releases.cmdline import CommandLine
+from kho_tui.releases.cmdline import CommandLine, read_cmdline
 from kho_tui.releases.table import RELEASES, Release
 from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, plural, visible
 
+_ON_BY_DEFAULT: dict[KhoSupport | None, bool] = {KhoSupport.BUILT_ON: True, KhoSupport.BUILT_OFF: False}
+OWN_CMDLINE = SafeText("the command line of this state")
+BUILT_IN = SafeText("that KHO and what reads this state are built in")
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True)
 class TargetKernel:
     """The kernel that would boot on a state, as far as it is known; None: not known.
 
     ``name`` is its release as it calls itself, ``kind`` and ``source`` say where that comes from. ``release`` is None for one without KHO.
     ``luo``, ``handlers``, ``test``, ``debug_vm``, ``flb_test``: what is built into it. ``image``: what kexec would load.
-    ``assumed``: what is taken to be so without being known.
     """
 
     name: SafeText
@@ -47,6 +52,7 @@ class TargetKernel:
     flb_test: bool | None = None
     image: Image | None = None
     assumed: tuple[SafeText, ...] = ()
+    """What is taken to be so without being known, each a few words that stand behind "assuming"."""
 
     @property
     def built(self) -> bool | None:
@@ -65,16 +71,22 @@ class Compatibility:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What becomes of the state; None where that cannot be told."""
+        """What becomes of the state; None where that is unknown."""
         return None if self.undecided else self.reception.outcome
 
     @property
     def undecided(self) -> tuple[Answer, ...]:
-        """What cannot be told and decides on the whole: the kernel may not take any of it."""
-        if self.reception.outcome is Outcome.IGNORED:
+        """What is unknown and decides: whether the kernel takes any of it, or, where nothing against it was found, whether all of it.
+
+        What LUO writes only in the reboot call is not at fault for that: nobody can look at it before.
+        """
+        outcome, unknown = self.reception.outcome, self.reception.open
+        if outcome in (Outcome.IGNORED, Outcome.PANIC):
             return ()
-        decide = (Stage.FIND, Stage.ACCEPT)
-        return tuple(one for one in self.reception.open if one.check.consumer is None and one.check.stage in decide)
+        first = tuple(one for one in unknown if one.check.consumer is None and one.check.stage in (Stage.FIND, Stage.ACCEPT))
+        if first or outcome is not Outcome.TAKEN:
+            return first
+        return tuple(one for one in unknown if not one.awaits_reboot)
 
     @property
     def loads(self) -> bool | None:
@@ -101,7 +113,8 @@ class Compatibility:
         if self.loading is not None and self.loading.fits is False:
             return SafeText(f"{name} could not be loaded: {self.loading.reason}")
         if outcome is None:
-            return visible(f"cannot tell whether {name} would take this state: {self.undecided[0].met}")
+            more = f" (and {len(self.undecided) - 1} more)" if len(self.undecided) > 1 else ""
+            return visible(f"cannot tell whether {name} would take this state: {self.undecided[0].met}{more}{self._assuming}")
         deciding = self.reception.deciding
         why = "" if deciding is None else f": {visible(deciding.met)}"
         words = {
@@ -115,20 +128,34 @@ class Compatibility:
             Outcome.PANIC: f"would PANIC{why}",
         }
         missing = f"; {plural(len(self.open), 'thing')} cannot be told" if self.open and outcome is not Outcome.IGNORED else ""
-        return SafeText(f"{name} {words[outcome]}{missing}")
+        return SafeText(f"{name} {words[outcome]}{missing}{self._assuming}")
+
+    @property
+    def assumed(self) -> tuple[SafeText, ...]:
+        """What the answer rests on without being known; nothing where the state would not be taken in any case."""
+        return () if self.reception.outcome is Outcome.IGNORED and self.outcome is not None else self.target.assumed
+
+    @property
+    def _assuming(self) -> str:
+        return f" (assuming {', '.join(self.assumed)})" if self.assumed else ""
 
 
-def compatibility(handed: Handed, target: TargetKernel) -> Compatibility:
-    """What ``target`` does with what it would be handed, were it booted by kexec now."""
+def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) -> Compatibility:
+    """What ``target`` does with what it would be handed, were it booted by kexec now.
+
+    ``assume``: what is decisive and not known of it is as it is here: the command line of the state, and built in what reads the state.
+    """
     state = handed.state
+    if assume:
+        target = _with_assumptions(target, handed)
     reception = receive(
         handed,
         Target(
             target.release or RELEASES[-1],
             version=Version.parse(target.name),
             cmdline=target.cmdline,
-            built=target.built is not False,
-            on_by_default=None if target.support is KhoSupport.BUILT else target.support is KhoSupport.BUILT_ON,
+            built=target.built,
+            on_by_default=_ON_BY_DEFAULT.get(target.support),
             page_size=target.page_size,
             luo=target.luo,
             handlers=target.handlers,
@@ -141,6 +168,26 @@ def compatibility(handed: Handed, target: TargetKernel) -> Compatibility:
     if target.support is not None and not target.support.built:
         reception = _unbuilt(reception, target.support)
     return Compatibility(target, reception, _loading(state, target), tuple(_notes(handed, target, reception)))
+
+
+def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
+    """The target with what is not known of it filled in, as far as this state has to do with it."""
+    machine, release, assumed = handed.state.machine, target.release, []
+    if target.cmdline is None and machine.cmdline is not None and machine.cmdline_whole:
+        target = replace(target, cmdline=read_cmdline(machine.cmdline))
+        assumed.append(OWN_CMDLINE)
+    if release is None:
+        return target
+    has_luo, has_test = (handed.subtree(name) is not None for name in (LUO_NAME, KHO_TEST_NAME))
+    guessed = replace(
+        target,
+        support=target.support or (KhoSupport.BUILT_OFF if release.luo is None else KhoSupport.BUILT),
+        luo=target.luo is not False if has_luo else target.luo,
+        handlers=frozenset({release.luo.memfd_compatible}) if has_luo and release.luo and target.handlers is None else target.handlers,
+        test=target.test is not False if has_test else target.test,
+    )
+    assumed += [BUILT_IN] if guessed != target else []
+    return replace(guessed, assumed=tuple(assumed))
 
 
 def _unbuilt(reception: Reception, support: KhoSupport) -> Reception:
@@ -176,7 +223,6 @@ def _partly(scratch: Scratch) -> Loading:
 def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterator[SafeText]:
     if target.release is not None and target.release.inferred:
         yield SafeText(f"{target.release.name} was not read from its own sources: what it does is inferred from the releases around it")
-    yield from target.assumed
     if reception.outcome in (Outcome.IGNORED, Outcome.PANIC):
         return
     if target.page_size is None and handed.state.machine.arch != "x86_64":

@@ -32,21 +32,27 @@ _MEMFD = re.compile(rb"memfd-v\d+")
 
 @dataclass(frozen=True, slots=True)
 class TargetRequest:
-    """What the user said of the target. ``text``: a release, a capture or a kernel image; a path that exists wins."""
+    """What the user said of the target. ``text``: a release, a capture or a kernel image; a path that exists wins.
+
+    ``assume``: what is decisive and not known is taken to be as it is on this machine, or built in.
+    """
 
     text: str
     cmdline: str | None = None
     initrd: Path | None = None
+    assume: bool = True
 
 
-def check_target(opened: Opened, target: TargetKernel, side: str | None = None, context: Context | None = None) -> Compatibility:
-    """What the target would do with an opened state. ``side``: the one that the user named.
+def check_target(
+    opened: Opened, target: TargetKernel, side: str | None = None, context: Context | None = None, *, assume: bool = True
+) -> Compatibility:
+    """What the target would do with an opened state. ``side``: the one that the user named. ``assume``: as in ``TargetRequest``.
 
     Raises InputError for a state that makes no sense, Cancelled.
     """
     if side == "in":
         raise InputError("--target asks what the next kernel does with the out side; the in side was handed over long ago")
-    return compatibility(handed_over(opened, context or Context()), target)
+    return compatibility(handed_over(opened, context or Context()), target, assume=assume)
 
 
 def check_releases(opened: Opened, context: Context) -> tuple[Compatibility, ...]:
@@ -110,14 +116,11 @@ def _from_name(text: str) -> TargetKernel:
         "release",
         source,
         release,
-        KhoSupport.BUILT_OFF if release.luo is None else KhoSupport.BUILT,
         None,
         None,
         None,
-        luo=release.luo is not None,
-        handlers=frozenset({release.luo.memfd_compatible}) if release.luo else None,
-        test=True,
-        assumed=(SafeText("a release says nothing of the build: KHO and whatever else reads this state are taken to be built in"),),
+        None,
+        luo=None if release.luo is not None else False,
     )
 
 
@@ -181,7 +184,6 @@ def _from_capture(where: Path, context: Context) -> TargetKernel:
             test=_seen(sources, KHO_TEST_NAME, _option(config, "CONFIG_TEST_KEXEC_HANDOVER")),
             debug_vm=_option(config, "CONFIG_DEBUG_VM"),
             flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
-            assumed=(SafeText("whether KHO is built into it is not known; taken to be"),) if support is None else (),
         )
 
 
@@ -222,11 +224,11 @@ def _numbers(release: str) -> tuple[int, int]:
 def exit_code(checked: Checked, found: Compatibility | None, *, strict: bool) -> int:
     """Of the check and, where there is a target, of what it does: 0 taken whole, 1 something gets lost, 2 could not check.
 
-    ``strict``: also 2 where anything at all cannot be told.
+    ``strict``: also 2 where anything at all is unknown, or only assumed.
     """
     own = checked.exit_code(strict=strict)
     if found is None:
         return own
     if ERRORS in (own, 1 if found.taken_whole is False else 0):
         return ERRORS
-    return NOT_CHECKED if own or found.taken_whole is None or (strict and found.open) else NOTHING_WRONG
+    return NOT_CHECKED if own or found.taken_whole is None or (strict and (found.open or found.assumed)) else NOTHING_WRONG

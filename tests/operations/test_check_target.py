@@ -25,6 +25,7 @@ from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.running import Running
 
 SAME = "kho=on liveupdate=on reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore"
+BUILT_IN = " (assuming that KHO and what reads this state are built in)"
 STRINGS = b"kho-v4\0luo-v5\0memfd-v2\0kho-test-v1\0"
 
 
@@ -77,7 +78,7 @@ def test_real_upgrades_are_foretold_by_the_capture_of_the_kernel_that_came_after
 
 def test_a_command_line_that_asks_for_the_same_leaves_nothing_open() -> None:
     found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", SAME)
-    assert (found.verdict, found.open, found.taken_whole) == ("7.3.4 would take this state", (), True)
+    assert (found.verdict, found.open, found.taken_whole) == (f"7.3.4 would take this state{BUILT_IN}", (), True)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_what_the_command_line_loses_is_told(cmdline: str, consumer: bytes, outc
 def test_words_that_a_booted_7_3_revived_the_regions_with(words: str) -> None:
     """Kernel 7.3.4 in QEMU. The start of oops_trace, 0x3f000000, has none of the bits of 12288 - 1."""
     found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"kho=on liveupdate=on reserve_mem=1M:2M:pstore {words}")
-    assert (found.verdict, found.taken_whole) == ("7.3.4 would take this state", True)
+    assert (found.verdict, found.taken_whole) == (f"7.3.4 would take this state{BUILT_IN}", True)
 
 
 @pytest.mark.parametrize("words", ["kho=disabled", "kho=disable", "liveupdate=disabled", '"kho=off"', "kho=off -- kho=on"])
@@ -138,11 +139,36 @@ def test_a_region_that_nobody_handed_over_is_said_to_land_in_scratch() -> None:
     assert "would refuse reserve_mem=2M:4K:fresh: the name is taken" in said
 
 
-def test_without_a_command_line_that_what_it_decides_is_open() -> None:
+def test_the_command_line_of_the_state_is_assumed_and_said_in_the_first_line(tmp_path: Path) -> None:
     found = foretold(sample("x86_64-7.3") / "1-pre", "7.3")
-    assert found.taken_whole is True
-    assert len(found.open) == 3
+    assert found.taken_whole is True and not found.open
+    assert found.verdict.endswith("(assuming the command line of this state, that KHO and what reads this state are built in)")
+    copy_of(sample("x86_64-7.3") / "1-pre", tmp_path / "state")
+    (tmp_path / "state" / "cmdline").unlink()
+    found = foretold(tmp_path / "state", "7.3")
+    assert found.outcome is None and found.taken_whole is None
+    assert "cannot tell whether 7.3 would take this state: " in found.verdict
     assert any("--target-cmdline" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "words", ["mem=512M", "memmap=512M$512M", "memmap=exactmap memmap=512M@0", "mem=944M", "memmap=exactmap memmap=640K@0 memmap=832M@1M"]
+)
+def test_words_that_take_memory_away_under_the_handover_do_not_let_it_boot(words: str) -> None:
+    """Booted, 7.3.4: a panic; mem=944M hangs without a line."""
+    found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} {words}")
+    assert found.outcome is X and found.taken_whole is False
+    assert "its command line takes away memory at" in found.verdict
+
+
+@pytest.mark.parametrize("words", ["mem=1G", "memmap=exactmap memmap=640K@0 memmap=1023M@1M", "memmap=64K$0x2000"])
+def test_words_that_leave_the_memory_that_is_handed_over_change_nothing(words: str) -> None:
+    assert foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} {words}").outcome is Outcome.TAKEN
+
+
+def test_a_word_whose_effect_on_memory_is_not_known_leaves_it_open() -> None:
+    found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} efi_fake_mem=1G@1G:0x10000")
+    assert found.outcome is None and "what efi_fake_mem on its command line does to its memory is not known here" in found.verdict
 
 
 def test_an_image_is_taken_at_its_strings(tmp_path: Path) -> None:
@@ -164,7 +190,9 @@ def test_a_kernel_without_luo_does_not_panic_on_what_it_never_reads(tmp_path: Pa
     assert "7.3 would PANIC: empty LUO block at 0x" in foretold(tmp_path / "broken", "7.3", SAME).verdict
     assert foretold(tmp_path / "broken", image(tmp_path, b"kho-v4\0kho-test-v1\0"), SAME).outcome is Outcome.PART
     # Whether it is on is not known, so the panic stands and says so.
-    unsure = foretold(tmp_path / "broken", image(tmp_path))
+    copy_of(tmp_path / "broken", tmp_path / "no-cmdline")
+    (tmp_path / "no-cmdline" / "cmdline").unlink()
+    unsure = foretold(tmp_path / "no-cmdline", image(tmp_path))
     assert unsure.outcome is Outcome.PANIC
     assert any("whether KHO is on there is not known" in one for one in unsure.open)
 
@@ -221,7 +249,7 @@ def test_a_state_whose_root_is_not_there_cannot_be_judged() -> None:
 
 def test_debugfs_alone_leaves_open_what_lies_in_memory() -> None:
     found = foretold(sample("x86_64-7.3") / "1-pre" / "kho", "7.3", SAME)
-    assert found.outcome is Outcome.TAKEN
+    assert found.outcome is None and found.reception.deciding is None
     assert any("can the tracker be walked" in one for one in found.open)
     assert any("chain of session blocks" in one for one in found.open)
 

@@ -33,8 +33,10 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tupl
     ("arguments", "code", "first"),
     [
         (("--target", "7.3.4", "--target-cmdline", SAME), 0, "7.3.4 would take this state"),
-        (("--target", "7.3"), 0, "7.3 would take this state; 3 things cannot be told"),
-        (("--target", "7.3", "--strict"), 2, "7.3 would take this state; 3 things cannot be told"),
+        (("--target", "7.3"), 0, "7.3 would take this state (assuming the command line of this state, that KHO"),
+        (("--target", "7.3", "--strict"), 2, "7.3 would take this state (assuming the command line of this state"),
+        (("--target", "7.3", "--assume", "none"), 2, "cannot tell whether 7.3 would take this state: whether KHO is built"),
+        (("--target", "7.3", "--target-cmdline", SAME, "--strict"), 2, "7.3 would take this state (assuming that KHO"),
         (("--target", "7.3", "--target-cmdline", "kho=on"), 1, "7.3 would take this state in part: no liveupdate=on on its command line"),
         (("--target", "7.1"), 1, "7.1 would IGNORE this state and boot cold: handed over: kho-v4; this kernel takes only kho-v3"),
         (("--target", "6.12"), 1, "6.12 would IGNORE this state and boot cold: KHO is not in this release: it came with 6.16"),
@@ -85,6 +87,7 @@ def test_json_tells_nothing_of_what_cannot_be_told(capsys: pytest.CaptureFixture
     ("arguments", "words"),
     [
         (("--target-cmdline", "kho=on"), "speak of a --target"),
+        (("--target", "7.3", "--assume", "all"), "--assume takes own or none"),
         (("--target", "7.3", "--target-initrd", "/nowhere"), "/nowhere"),
         (("--target", "7.3", "--target-initrd", __file__), "goes with a kernel image"),
         (("--target", ""), "--target is empty"),
@@ -98,6 +101,15 @@ def test_a_target_that_makes_no_sense_is_refused_in_one_line(
     code, lines, err = check(capsys, STATE, *arguments)
     assert (code, lines, err.count("\n")) == (2, [], 1)
     assert words in err
+
+
+@pytest.mark.skipif(not KERNELS.is_dir(), reason="../shared/kernels is not there")
+def test_the_gate_of_the_readme_assumes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    gate = ("--strict", "--target", KERNELS / "bzImage-7.3")
+    code, lines, _ = check(capsys, STATE, *gate, "--target-cmdline", SAME)
+    assert (code, lines[0]) == (0, "7.3.4 would take this state")
+    code, lines, _ = check(capsys, STATE, *gate)
+    assert (code, lines[0]) == (2, "7.3.4 would take this state (assuming the command line of this state)")
 
 
 @pytest.mark.skipif(not KERNELS.is_dir(), reason="../shared/kernels is not there")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.diff.log import HandoverLog
 from kho_tui.model.state import State
-from kho_tui.releases.cmdline import parse_cmdline
+from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.releases.table import release_of
 from kho_tui.text import SafeText
 
@@ -37,8 +37,8 @@ def switched_off(new: State, log: HandoverLog) -> SwitchedOff:
         return SwitchedOff(None, None if _has_luo(new, log) else SafeText(f"{release.name} has no LUO"))
     if new.machine.cmdline is None or not new.machine.cmdline_whole:
         return SwitchedOff(None, None)
-    line = parse_cmdline(new.machine.cmdline.decode("utf-8", "surrogateescape"), release, on_by_default=True)
-    if not line.kho:
+    line = read_cmdline(new.machine.cmdline)
+    if line.kho is False:
         said = SafeText("KHO is switched off on the next kernel's command line (kho=)")
         return SwitchedOff(said, said)
     return SwitchedOff(None, None if line.liveupdate else SafeText("the next kernel's command line does not switch LUO on (liveupdate=)"))

@@ -28,7 +28,7 @@ class Boot:
     @cached_property
     def sections(self) -> Sections | Missing:
         """Memory that this kernel gets."""
-        return sections_of(self.handed.state)
+        return sections_of(self.handed.state, self.target)
 
     @cached_property
     def restored(self) -> Restored:

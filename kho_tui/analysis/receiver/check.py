@@ -9,6 +9,7 @@ from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
 from kho_tui.model.facts import Missing
+from kho_tui.model.luo import NotWritten
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import RELEASES, Release
 
@@ -46,18 +47,22 @@ class Check:
                 return Answer(self, True, met)
             case Fails(met, outcome):
                 return Answer(self, False, met, outcome or self.fails)
-            case Missing(reason):
-                return Answer(self, None, reason)
+            case Missing(reason) as missing:
+                return Answer(self, None, reason, awaits_reboot=isinstance(missing, NotWritten))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A check as it went. ``holds`` None: unknown. ``outcome``: what its failure leads to, None where it did not fail."""
+    """A check as it went. ``holds`` None: unknown. ``outcome``: what its failure leads to, None where it did not fail.
+
+    ``awaits_reboot``: it is unknown only because the kernel writes what it asks for inside the reboot call.
+    """
 
     check: Check
     holds: bool | None
     met: str
     outcome: Outcome | None = None
+    awaits_reboot: bool = False
 
     @property
     def if_overwritten(self) -> Outcome | None:

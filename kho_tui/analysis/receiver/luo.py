@@ -124,7 +124,7 @@ def _luo_chain(subtree: Subtree, boot: Boot) -> Verdict:
     if at and isinstance(boot.sections, Sections) and not boot.sections.holds(at):
         return Fails(f"the LUO block at {at:#x} is where no memory is")
     if not isinstance(luo.sessions, SessionList):
-        return Fails(str(luo.sessions.reason)) if luo.sessions.status is Status.DAMAGED else nothing
+        return Fails(str(luo.sessions.reason)) if luo.sessions.status is Status.DAMAGED else luo.sessions
     page = boot.handed.page_size
     capacity = block_of(LUO_SESSION_SER).capacity(page)
     headers = [one for one in luo.sessions.headers if one.layout is KHO_BLOCK_HEADER_SER]
@@ -185,7 +185,7 @@ def _content(boot: Boot) -> bool:
 def _luo_names(subtree: Subtree, boot: Boot) -> Verdict:
     listed = subtree.content.sessions if isinstance(subtree.content, Luo) else None
     if not isinstance(listed, SessionList):
-        return unknown("the sessions are not at hand")
+        return listed or unknown("the sessions are not at hand")
     for session in boot.restored.sessions:
         if session.name != session.session.name:
             return Fails(f"a session's name has no NUL: it is made as {visible(session.name)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.analysis.intervals import intervals
 from kho_tui.analysis.receiver.acceptance import names_map
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
@@ -63,9 +64,32 @@ def _heads(boot: Boot) -> Verdict:
     if isinstance(sections, Missing):
         return unknown(f"which memory this kernel will have is not known: {sections.reason}")
     outside = sections.head_outside(reserved.runs)
+    if outside is not None and len(sections.added.clip(outside, outside + 1)):
+        return unknown(f"the block at {outside:#x} is in memory added since this machine was booted: whether the next kernel has it")
     if outside is not None:
         return Fails(f"the block at {outside:#x} begins in a memory section without RAM: its struct page does not exist")
     return Holds("every block begins where memory is") if reserved.whole else _NO_BLOCKS
+
+
+def _words(boot: Boot) -> Verdict:
+    """mem= and memmap= take RAM away under what is handed over: the kernel panics, or hangs before its console speaks."""
+    sections, cmdline = boot.sections, boot.target.cmdline
+    if cmdline is None or isinstance(sections, Missing):
+        return unknown("which memory this kernel will have is not known")
+    if cmdline.unmodelled:
+        return unknown(f"what {', '.join(cmdline.unmodelled)} on its command line does to its memory is not known here")
+    if not len(sections.taken):
+        return Holds("its command line takes no memory away")
+    scratch = boot.handed.state.scratch
+    areas = () if isinstance(scratch, Missing) else scratch.areas
+    needed = boot.reserved.memory | intervals([area.start for area in areas], [area.start + area.size for area in areas])
+    under = needed & sections.taken
+    if not len(under):
+        return Holds("its command line takes no memory away that is handed over")
+    where = f"its command line takes away memory at {int(under.start[0]):#x}, which is handed over"
+    if boot.handed.state.machine.arch != "x86_64":
+        return unknown(f"{where}: what becomes of that was seen on x86_64 only")
+    return Fails(where)
 
 
 def _blocks(boot: Boot) -> Verdict:
@@ -126,6 +150,16 @@ MEMORY: tuple[Check, ...] = (
         "nothing is reserved: whatever was preserved is given out to others",
         Range("6.16", "6.18"),
         names_map,
+    ),
+    Check(
+        "memory-words",
+        Stage.MEMORY,
+        "does its command line leave it the memory that is handed over",
+        Outcome.PANIC,
+        "the kernel does not boot: it panics, or hangs before its console speaks",
+        EVERY,
+        _words,
+        source=_SOURCE,
     ),
     Check(
         "tracker",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.receiver.memory_words import edited_ram
+from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
 from kho_tui.model.host import SYSTEM_RAM, MemoryRange
@@ -22,11 +24,17 @@ _BITS = {("x86_64", 4096): 27, ("arm64", 4096): 27, ("arm64", 16384): 27, ("arm6
 
 @dataclass(frozen=True, eq=False)
 class Sections:
-    """``ram``: memory that the next kernel gets at boot; ``present``: it, rounded out to sections; ``size`` of a section in bytes."""
+    """``ram``: memory that the next kernel gets at boot; ``present``: it, rounded out to sections; ``size`` of a section in bytes.
+
+    ``taken``: RAM of the machine that words of its command line take away. ``added``: what a driver added since the machine was booted,
+    likewise rounded out: the next kernel has it only where the firmware names it.
+    """
 
     ram: Intervals
     present: Intervals
     size: int
+    taken: Intervals
+    added: Intervals
 
     def head_outside(self, runs: Runs) -> int | None:
         """The first block that begins in a section without any RAM; None where none does."""
@@ -56,8 +64,8 @@ class Sections:
         return without
 
 
-def sections_of(state: State) -> Sections | Missing:
-    """Those of the machine as its kernel found it at boot: memory that a driver added later is not there when the next one boots."""
+def sections_of(state: State, target: Target) -> Sections | Missing:
+    """Those that ``target`` gets on the machine of a state."""
     ram = state.host.whole_ram
     if isinstance(ram, Missing):
         return ram
@@ -65,13 +73,19 @@ def sections_of(state: State) -> Sections | Missing:
     bits = _BITS.get((arch or "", page_size))
     if bits is None:
         return unknown(f"how large memory sections are on {arch or 'this machine, whose architecture is not known,'} is not known")
-    return sections([area for area in ram if area.name == SYSTEM_RAM], bits)
+    firmware = _of([area for area in ram if area.name == SYSTEM_RAM])
+    left = edited_ram(firmware, target, arch or "")
+    present = _rounded(left, bits)
+    added = _rounded(_of([area for area in ram if area.name != SYSTEM_RAM]), bits) - present
+    return Sections(left, present, 1 << bits, firmware - left, added)
 
 
-def sections(ram: list[MemoryRange], bits: int) -> Sections:
-    """Sections of 2^bits bytes that hold any of ``ram``."""
-    low = np.array([area.start for area in ram], np.uint64)
-    high = np.array([min(area.start + area.size, _LAST) for area in ram], np.uint64)
+def _of(ram: list[MemoryRange]) -> Intervals:
+    return intervals([area.start for area in ram], [min(area.start + area.size, _LAST) for area in ram])
+
+
+def _rounded(memory: Intervals, bits: int) -> Intervals:
+    """Every section of 2^bits bytes that holds any of it."""
     shift = np.uint64(bits)
-    present = intervals((low >> shift) << shift, np.array([min(-(-end // (1 << bits)) << bits, _LAST) for end in high.tolist()], np.uint64))
-    return Sections(intervals(low, high), present, 1 << bits)
+    ends = [min(-(-end // (1 << bits)) << bits, _LAST) for end in memory.end.tolist()]
+    return intervals((memory.start >> shift) << shift, np.array(ends, np.uint64))

@@ -23,7 +23,7 @@ class Target:
     release: Release
     version: Version | None = None
     cmdline: CommandLine | None = None
-    built: bool = True
+    built: bool | None = True
     on_by_default: bool | None = False
     page_size: int | None = None
     luo: bool | None = True

@@ -51,7 +51,11 @@ def check(request: Request, wanted: CheckRequest, *, as_json: bool) -> int:
             after = stack.enter_context(opening(replace(request, path=wanted.after, side=None))).state
         with telling() as context:
             checked = check_state(opened, context, side=request.side, after=after, only=only, skip=skip)
-            received = None if target is None else check_target(opened, target, request.side, context)
+            received = (
+                None
+                if target is None or wanted.target is None
+                else check_target(opened, target, request.side, context, assume=wanted.target.assume)
+            )
         code = exit_code(checked, received, strict=wanted.strict)
         if as_json:
             write_json(check_json(checked, received, strict=wanted.strict))

@@ -158,7 +158,13 @@ def check_command(
     target_initrd: Annotated[
         Path | None, typer.Option("--target-initrd", metavar="FILE", help="The initrd to be loaded with the target's image: does it fit?")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 2 also where a rule of severity error cannot be told.")] = False,
+    assume: Annotated[
+        str,
+        typer.Option("--assume", metavar="own|none", help="What is not known of the target: as it is here, or unknown."),
+    ] = "own",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 2 also where a rule of severity error is unknown, or the target was assumed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON (schema kho-tui.check/1).")] = False,
     explain: Annotated[str | None, typer.Option("--explain", metavar="CODE", help="Say what a code stands for, and nothing else.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="List all codes, and nothing else.")] = False,
@@ -181,7 +187,9 @@ def check_command(
     request = _request(path, side, page_size, byte_order, base)
     if target is None and (target_cmdline is not None or target_initrd is not None):
         raise InputError("--target-cmdline and --target-initrd speak of a --target")
-    kernel = None if target is None else TargetRequest(target, target_cmdline, target_initrd)
+    if assume not in ("own", "none"):
+        raise InputError("--assume takes own or none")
+    kernel = None if target is None else TargetRequest(target, target_cmdline, target_initrd, assume == "own")
     wanted = check_text.CheckRequest(after, tuple(only or ()), tuple(skip or ()), strict, kernel)
     raise typer.Exit(check_text.check(request, wanted, as_json=as_json))
 

@@ -30,6 +30,7 @@ def target_json(found: Compatibility) -> Json:
         "arrivals": arrivals_json(found.reception) if decided else None,
         "checks": [answer_json(one) for one in found.reception.answers],
         "cannot_tell": list(found.open),
+        "assumed": list(found.assumed),
         "notes": list(found.notes),
     }
 
