@@ -31,10 +31,7 @@ from kho_tui.views.cli.main import run
 
 KERNELS = CHECKOUT.parent / "shared" / "kernels"
 
-pytestmark = [
-    pytest.mark.skipif(not KERNELS.is_dir(), reason="the kernels to boot are not beside the checkout (../shared/kernels)"),
-    pytest.mark.skipif(not SHARED.is_dir(), reason="the captures to boot are not beside the checkout (../shared/captures)"),
-]
+pytestmark = pytest.mark.shared
 needs_qemu = pytest.mark.skipif(shutil.which(BINARY) is None, reason=f"{BINARY} is not installed")
 
 RETRIEVE = "khostage=9 luo=vm-alpha:1,vm-alpha:2,vm-beta:deadbeef"
@@ -82,7 +79,7 @@ def files(first: int, second: int) -> tuple[RetrievedFile, ...]:
     return zeros("vm-alpha", 1, ALPHA, first), zeros("vm-alpha", 2, 4096, second), zeros("vm-beta", 0xDEADBEEF, BETA, first)
 
 
-@needs_qemu
+@pytest.mark.qemu
 @pytest.mark.parametrize(
     ("release", "retrieved"),
     # memfd-v1 of 6.19 keeps no seals: its files come back with F_SEAL_SEAL alone.
@@ -102,7 +99,7 @@ def test_a_kernel_takes_what_its_own_release_left(release: str, retrieved: tuple
     assert (found.outcome, found.open) == (Outcome.TAKEN, ())
 
 
-@needs_qemu
+@pytest.mark.qemu
 @pytest.mark.parametrize(("left", "booted", "outcome"), [("6.18", "6.19", BootOutcome.TAKEN), ("7.1", "7.3", BootOutcome.IGNORED)])
 def test_an_upgrade_goes_as_it_went_on_the_real_machine(left: str, booted: str, outcome: BootOutcome) -> None:
     report = boot(capture(left), booted)
@@ -115,7 +112,7 @@ def test_an_upgrade_goes_as_it_went_on_the_real_machine(left: str, booted: str, 
     foretold(SHARED / "upgrades" / f"{left}-to-{booted}" / "1-pre", booted, report)
 
 
-@needs_qemu
+@pytest.mark.qemu
 @pytest.mark.parametrize(
     ("left", "booted"),
     [(left, booted) for left in ("6.18", "6.19") for booted in ("7.1", "7.3")]
@@ -129,7 +126,7 @@ def test_a_kernel_that_does_not_know_the_root_ignores_it_as_foretold(left: str, 
     assert deciding is not None and deciding.check.name == "root-version"
 
 
-@needs_qemu
+@pytest.mark.qemu
 def test_what_an_older_kernel_loses_is_foretold(tmp_path: Path) -> None:
     path = tmp_path / "capture"
     shutil.copytree(capture("6.19"), path, copy_function=shutil.copyfile)
@@ -146,7 +143,7 @@ def test_what_an_older_kernel_loses_is_foretold(tmp_path: Path) -> None:
     assert "Revived memory reservation 'pstore' from KHO" not in said
 
 
-@needs_qemu
+@pytest.mark.qemu
 @pytest.mark.parametrize(
     ("release", "fault", "words"),
     [
@@ -174,7 +171,7 @@ def edited(tmp_path: Path, release: str, old: bytes, new: bytes) -> Path:
     return copy
 
 
-@needs_qemu
+@pytest.mark.qemu
 def test_a_luo_state_of_an_unknown_version_panics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = edited(tmp_path, "7.3", b"luo-v5\0\0", b"luo-v9\0\0")
     assert run(["sim", "boot", str(path), "--kernel", str(KERNELS / "bzImage-7.3"), "--timeout", "240", "--json"]) == 1
@@ -189,7 +186,7 @@ def test_a_luo_state_of_an_unknown_version_panics(tmp_path: Path, capsys: pytest
     assert found.verdict.startswith("7.3.4 would PANIC: version luo-v9; this kernel takes luo-v5")
 
 
-@needs_qemu
+@pytest.mark.qemu
 def test_a_tracker_that_points_nowhere_kills_the_kernel_before_its_console(tmp_path: Path) -> None:
     with open_state(capture("6.18"), Context()) as opened:
         root = opened.state.sides["out"].root
@@ -230,7 +227,7 @@ def hand_made(folder: Path) -> tuple[Path, bytes]:
     return folder, content[:-100]
 
 
-@needs_qemu
+@pytest.mark.qemu
 def test_contents_written_by_hand_come_back_from_the_kernel(tmp_path: Path) -> None:
     path, content = hand_made(tmp_path)
     report = boot(path, "7.3", "khostage=9 luo=vm-hand:abcd", initrd=True)
@@ -242,7 +239,7 @@ def test_contents_written_by_hand_come_back_from_the_kernel(tmp_path: Path) -> N
     assert not any("zeros in the guest" in note for note in report.notes)
 
 
-@needs_qemu
+@pytest.mark.qemu
 def test_the_limit_without_a_verdict_could_not_run(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [
         "sim",

@@ -159,10 +159,9 @@ def test_no_file_leads_out_of_the_capture(tmp_path: Path, name: str) -> None:
         write_capture(tmp_path / "c", {name: b""}, None, Platform("little", 4096), "x86_64", {}, Context())
 
 
+@pytest.mark.shared
 def test_a_kexec_says_what_a_state_lacks(tmp_path: Path) -> None:
     post = SHARED / "x86_64-7.3" / "1-post"
-    if not post.is_dir():
-        pytest.skip("the captures are not beside the checkout")
     pre = SHARED / "x86_64-7.3" / "1-pre"
     for path, release, said in (
         (post, None, "the outgoing root FDT is not known"),
@@ -175,11 +174,10 @@ def test_a_kexec_says_what_a_state_lacks(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["x86_64-6.18", "x86_64-6.19", "x86_64-7.3", "arm64-64k-7.3"])
 def test_a_replayed_capture_holds_the_same_state(tmp_path: Path, name: str) -> None:
     real = SHARED / name / "1-pre"
-    if not real.is_dir():
-        pytest.skip("the captures are not beside the checkout")
     done = replay_capture(real, tmp_path / "replay", Context())
     assert not done.not_known and done.written
     with open_state(real, Context()) as one, open_state(tmp_path / "replay", Context()) as other:

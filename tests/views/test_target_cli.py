@@ -100,7 +100,7 @@ def test_a_target_that_makes_no_sense_is_refused_in_one_line(
     assert words in err
 
 
-@pytest.mark.skipif(not KERNELS.is_dir(), reason="../shared/kernels is not there")
+@pytest.mark.shared
 @pytest.mark.parametrize(("release", "code"), [("6.18", 1), ("6.19", 1), ("7.1", 1), ("7.3", 0)])
 def test_real_kernel_images_are_judged(release: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--target", KERNELS / f"bzImage-{release}", "--target-initrd", KERNELS / "initrd", "--target-cmdline", SAME)
