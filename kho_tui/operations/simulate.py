@@ -22,12 +22,12 @@ from kho_tui.simulator.captured import Shown, files_of, manifest_of, memory_of
 from kho_tui.simulator.debugfs import outgoing_files
 from kho_tui.simulator.kernel import Config
 from kho_tui.simulator.kernel_error import KernelError
-from kho_tui.simulator.kexec import NextKernel, kexec
+from kho_tui.simulator.kexec import Kexec, NextKernel, kexec, kexec_without_handover
 from kho_tui.simulator.running import Running
 from kho_tui.simulator.scenario import Scenario, Stage, boot, parse_scenario
 from kho_tui.simulator.steps import Kexec as KexecStep
 from kho_tui.simulator.steps import Userspace
-from kho_tui.text import human_size, visible
+from kho_tui.text import SafeText, human_size, visible
 
 _MOST_SCENARIO = 16 << 20
 
@@ -133,9 +133,10 @@ class _Run:
             self._before(f"{number}-pre", running, stage)
             if stage.kexec is None:
                 break
-            following = self._following(user, stage.kexec)
-            opened = self._captures.enter_context(open_state(self._made / f"{number}-pre", self._context))
-            done = kexec(jump_of(opened, user.kernel.memory), following, self._context)
+            try:
+                done = self._kexec(f"{number}-pre", user, stage.kexec)
+            except InputError as error:
+                raise InputError(f"{stage.kexec.where}: {error}") from error
             if done.running is None:
                 return done.message, done.reception
             running, user = done.running, Userspace(done.running.kernel, self._scenario.seed)
@@ -143,6 +144,15 @@ class _Run:
             write_running(self._made / name, running, self._context, self._told(name, done.unpredictable))
             self._add(name, running, done.reception, done.unpredictable)
         return "", None
+
+    def _kexec(self, name: str, user: Userspace, step: KexecStep) -> Kexec:
+        """The kexec of the capture of this name, which its errors call by that: where it is written is nobody's business."""
+        following = self._following(user, step)
+        opened = self._captures.enter_context(open_state(self._made / name, self._context))
+        state = replace(opened.state, machine=replace(opened.state.machine, path=SafeText(name)))
+        if user.kernel.kho is None:
+            return kexec_without_handover(state, opened.memory, following, user.kernel.why_no_kho)
+        return kexec(jump_of(replace(opened, state=state), user.kernel.memory), following, self._context)
 
     def _before(self, name: str, running: Running, stage: Stage) -> None:
         """The state about to kexec: debugfs was read before the reboot call, memory is taken at the jump, as real captures are."""
@@ -153,7 +163,7 @@ class _Run:
             try:
                 kernel.reboot()
             except KernelError as error:
-                raise InputError(f"{visible(self._name)}: {name}: the reboot call failed: {error}") from error
+                raise InputError(f"{stage.kexec.where}: the reboot call failed: {error}") from error
         manifest = manifest_of(running, shown) | self._told(name, ())
         machine = kernel.machine
         write_capture(self._made / name, shown.files, memory_of(running), machine.platform, machine.arch, manifest, self._context)
