@@ -14,7 +14,7 @@ from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing
 from kho_tui.model.handover_of import NotKnown
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
-from kho_tui.operations.kexec_capture import jump_of, named_release, write_running
+from kho_tui.operations.kexec_capture import is_loss, jump_of, named_release, write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.replay import replay
 from kho_tui.releases.table import release_of
@@ -37,12 +37,14 @@ class StageResult:
     """One capture of a run. ``name``: 1-pre is before the first kexec, 1-post after it. ``kernel``: ``uname -r``.
 
     ``reception`` is what the kernel did with what it was handed, None before the first kexec and in every ``-pre``.
+    ``lost``: whether anything preserved was lost in it.
     """
 
     name: str
     path: Path
     kernel: str
     reception: Reception | None
+    lost: bool
     unpredictable: tuple[Unpredictable, ...]
     log: tuple[str, ...]
 
@@ -55,6 +57,11 @@ class Run:
     stages: tuple[StageResult, ...]
     panic: str
     panicked: Reception | None
+
+    @property
+    def lost(self) -> bool:
+        """Whether anything preserved was lost in any of its kexecs."""
+        return bool(self.panic) or any(stage.lost for stage in self.stages)
 
 
 def run_scenario(path: str | Path, out_dir: str | Path, context: Context, *, seed: int | None = None) -> Run:
@@ -139,10 +146,12 @@ class _Run:
                 raise InputError(f"{stage.kexec.where}: {error}") from error
             if done.running is None:
                 return done.message, done.reception
+            kho = user.kernel.kho
+            lost = is_loss(done.reception, nothing_preserved=kho is None or not kho.tracker.runs().blocks)
             running, user = done.running, Userspace(done.running.kernel, self._scenario.seed)
             name = f"{number}-post"
             write_running(self._made / name, running, self._context, self._told(name, done.unpredictable))
-            self._add(name, running, done.reception, done.unpredictable)
+            self._add(name, running, done.reception, done.unpredictable, lost=lost)
         return "", None
 
     def _kexec(self, name: str, user: Userspace, step: KexecStep) -> Kexec:
@@ -180,9 +189,20 @@ class _Run:
     def _told(self, name: str, unpredictable: tuple[Unpredictable, ...]) -> dict[str, object]:
         return {"scenario": self._name, "scenario_seed": self._scenario.seed, "stage": name} | to_manifest(unpredictable)
 
-    def _add(self, name: str, running: Running, reception: Reception | None, unpredictable: tuple[Unpredictable, ...]) -> None:
+    def _add(
+        self, name: str, running: Running, reception: Reception | None, unpredictable: tuple[Unpredictable, ...], *, lost: bool = False
+    ) -> None:
         kernel = running.kernel
-        self.stages.append(StageResult(name, self._final / name, kernel.uname, reception, unpredictable, tuple(kernel.log)))
+        stage = StageResult(
+            name=name,
+            path=self._final / name,
+            kernel=kernel.uname,
+            reception=reception,
+            lost=lost,
+            unpredictable=unpredictable,
+            log=tuple(kernel.log),
+        )
+        self.stages.append(stage)
 
 
 def _text(path: str | Path) -> str:
