@@ -1,4 +1,4 @@
-"""Break captures at random and read them: python benchmarks/mutate.py --count 5000 --seed 1 [--command] [--number N [--keep DIRECTORY]]."""
+"""Break captures at random and read them: mutate.py --count 5000 --seed 1 [--command] [--samples] [--number N [--keep DIRECTORY]]."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def main() -> int:
     parser.add_argument("--command", action="store_true", help="through the command instead of in process")
     parser.add_argument("--number", type=int, help="only this one")
     parser.add_argument("--keep", type=Path, help="with --number: only write it there, an empty directory")
+    parser.add_argument("--samples", action="store_true", help="only of captures of this checkout, as the tests do; else also of ../shared")
     asked = parser.parse_args()
 
-    captures = originals()
+    captures = [one for one in originals() if not asked.samples or "samples" in one.name]
     if asked.keep is not None and asked.number is not None:
         mutant = make_mutant(captures, asked.seed, asked.number)
         print(mutant, mutant.write(asked.keep), sep="\n")

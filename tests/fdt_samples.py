@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-CAPTURES = Path(__file__).resolve().parents[2].parent / "shared" / "captures"
+from captures import SHARED
 
 ROOT_7_3 = (
     bytes.fromhex("""
@@ -62,15 +58,12 @@ NAMES_7_1 = {0: b"preserved-memory-map", 21: b"compatible", 32: b"preserved-data
 
 
 def capture(path: str) -> bytes:
-    """A file of the real captures; the test is skipped where they are not there."""
-    file = CAPTURES / path
-    if not file.is_file():
-        pytest.skip(f"no {path} in ../shared/captures beside the checkout")
-    return file.read_bytes()
+    """A file of the real captures."""
+    return (SHARED / path).read_bytes()
 
 
 def captured_fdts() -> dict[str, bytes]:
     """Every file of the captures that starts as an FDT, by its path."""
-    files = sorted([*CAPTURES.glob("**/kho/*/fdt"), *CAPTURES.glob("**/kho/*/sub_fdts/*")])
-    blobs = {str(file.relative_to(CAPTURES)): file.read_bytes() for file in files}
+    files = sorted([*SHARED.glob("**/kho/*/fdt"), *SHARED.glob("**/kho/*/sub_fdts/*")])
+    blobs = {str(file.relative_to(SHARED)): file.read_bytes() for file in files}
     return {path: blob for path, blob in blobs.items() if blob.startswith(b"\xd0\x0d\xfe\xed")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kho_tui.errors import InputError
-from kho_tui.model.facts import Unavailable
+from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.state import Side, State
 from kho_tui.text import NO_TEXT, SafeText
 
@@ -46,6 +46,12 @@ def outgoing_side(state: State) -> Side:
         there = ", ".join(state.sides) or state.absent or "none"
         raise InputError(f"{state.machine.path}: no outgoing side, and only that can be handed to a next kernel (there is: {there})")
     return side
+
+
+def nothing_preserved(side: Side) -> bool:
+    """Whether a side is known to preserve nothing, so that a boot without it loses nothing."""
+    preserved = side.preserved
+    return not isinstance(preserved, Missing) and preserved.status is Status.DECODED and not preserved.runs.blocks
 
 
 def side_untold(state: State, name: str) -> SafeText:

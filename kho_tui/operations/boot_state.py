@@ -19,15 +19,18 @@ from kho_tui.layout.platform import Platform
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.runs import no_runs
-from kho_tui.model.sides import outgoing_side
+from kho_tui.model.sides import nothing_preserved, outgoing_side
 from kho_tui.model.state import Memblock, Scratch, Side, State
 from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.releases.cmdline import CommandLine
 from kho_tui.releases.table import RELEASES, release_of
 from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import GuestOrder, Report, fill, find_qemu, run_guest
-from kho_tui.simulator.qemu.placement import PAGE, Handed, conflict, place
+from kho_tui.simulator.qemu.losses import Held, losses
+from kho_tui.simulator.qemu.placement import PAGE, Handed, conflict, no_memory, place
 from kho_tui.simulator.qemu.ram import GuestRam, RamLayout, ram_layout, ram_size
 from kho_tui.text import SafeText, human_size, visible
 
@@ -54,15 +57,18 @@ class BootRequest:
 class BootReport:
     """What came of it. ``deciding`` is the line of the log that tells, ``notes`` what a user has to know of this boot.
 
-    ``files``: what the initrd's user space got back from LUO. ``ended``: the guest ended by itself; else it was ended at the limit.
+    ``lost``: what of a handover that was taken did not come back. ``files``: what the initrd's user space got back from LUO.
+    ``nothing_preserved``: a boot without the handover loses nothing. ``ended``: the guest ended by itself; else it was ended at the limit.
     """
 
     outcome: BootOutcome
     deciding: SafeText
+    lost: tuple[SafeText, ...]
     files: tuple[RetrievedFile, ...]
     lines: tuple[SafeText, ...]
     notes: tuple[SafeText, ...]
     cmdline: SafeText
+    nothing_preserved: bool
     ended: bool
 
 
@@ -100,8 +106,19 @@ def boot_state(
             fill(ram, memory, wanted, context)
 
         ran = run_guest(qemu, GuestOrder(layout, placed, cmdline, request.limit), prepare, report, context)
-    extra = () if not ran.message else (SafeText(f"QEMU: {ran.message}"),)
-    return BootReport(ran.outcome, ran.deciding, ran.files, ran.lines, (*notes, *extra), visible(cmdline), ran.ended)
+        held = _held(side, cmdline, whole=not (handed.kept - present).bytes)
+    lost = losses(ran.lines, held, booted=ran.booted) if ran.outcome is BootOutcome.TAKEN else ()
+    return BootReport(
+        outcome=BootOutcome.PART if lost else ran.outcome,
+        deciding=lost[0] if lost else ran.deciding,
+        lost=lost,
+        files=ran.files,
+        lines=ran.lines,
+        notes=notes if not ran.message else (*notes, SafeText(f"QEMU: {ran.message}")),
+        cmdline=visible(cmdline),
+        nothing_preserved=nothing_preserved(side),
+        ended=ran.ended,
+    )
 
 
 def _content(path: Path) -> bytes:
@@ -155,7 +172,10 @@ def _scratch(state: State) -> Scratch:
 
 
 def _layout(state: State, handed: Handed) -> tuple[RamLayout, bool]:
-    """The guest's memory; True: more than the machine had. Raises InputError that names block and conflict."""
+    """The guest's memory; True: more than the machine had. Raises InputError that names block and conflict.
+
+    Memory that only the guest has holds nothing of the state: on the machine the kernel would not find it there.
+    """
     ram, nodes = known(state.host.ram) or (), state.host.nodes
     tops = [one.start + one.size for one in (*ram, *nodes)]
     if not tops:
@@ -164,13 +184,18 @@ def _layout(state: State, handed: Handed) -> tuple[RamLayout, bool]:
     size = ram_size(max(tops))
     starts = sorted((node.start, node.node) for node in nodes if node.node is not None)
     layout = ram_layout(size, starts)
-    wrong = conflict(handed, layout)
-    if wrong is None:
-        return layout, False
-    larger = ram_layout(size + _GROWTH, starts)
-    if larger.low > layout.low and conflict(handed, larger) is None:
-        return larger, True
-    raise InputError(f"{state.machine.path}: {wrong}")
+    wrong, grown = conflict(handed, layout), False
+    if wrong is not None:
+        larger = ram_layout(size + _GROWTH, starts)
+        if larger.low > layout.low and conflict(handed, larger) is None:
+            layout, wrong, grown = larger, None, True
+    machine = known(state.host.whole_ram)
+    if wrong is None and machine:
+        memory = intervals([one.start for one in machine], [one.start + one.size for one in machine])
+        wrong = no_memory(handed, memory, "the machine")
+    if wrong is not None:
+        raise InputError(f"{state.machine.path}: {wrong}")
+    return layout, grown
 
 
 def _cmdline(opened: Opened, side: Side, append: str, kernel: BzImage) -> str:
@@ -189,6 +214,20 @@ def _cmdline(opened: Opened, side: Side, append: str, kernel: BzImage) -> str:
     if len(cmdline) > kernel.cmdline_size:
         raise InputError(f"a command line of {len(cmdline)} characters; this kernel takes {kernel.cmdline_size}")
     return cmdline
+
+
+def _held(side: Side, cmdline: str, *, whole: bool) -> Held:
+    """What of a side would be missed in a guest with this command line."""
+    asked = {(value or "").rpartition(":")[2].encode() for value in CommandLine(cmdline.encode()).values("reserve_mem")}
+    regions: list[bytes] = []
+    sessions: dict[bytes, frozenset[int]] = {}
+    for subtree in side.handed_over:
+        if isinstance(subtree.content, Memblock):
+            regions += [region.name for region in subtree.content.regions if region.name in asked]
+        elif isinstance(subtree.content, Luo) and isinstance(subtree.content.sessions, SessionList):
+            for session in subtree.content.sessions.sessions:
+                sessions[session.name] = frozenset(file.token for file in known(session.files) or ())
+    return Held(tuple(regions), sessions, whole)
 
 
 def _present(memory: SegmentedMemory) -> Intervals:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.model.facts import known
-from kho_tui.model.sides import outgoing_side
+from kho_tui.model.sides import nothing_preserved, outgoing_side
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.releases.table import RELEASES, Release, release_of
@@ -28,12 +29,13 @@ from kho_tui.text import visible
 class Kexeced:
     """What came of it. ``directory`` is None after a panic, whose last line is then ``message``.
 
-    ``kernel`` is ``uname -r`` of the next one. ``unpredictable``: what a real kexec would show differently.
-    ``log``: what the simulated kernel refused or could not do.
+    ``kernel`` is ``uname -r`` of the next one. ``lost``: whether anything preserved is.
+    ``unpredictable``: what a real kexec would show differently. ``log``: what the simulated kernel refused or could not do.
     """
 
     reception: Reception
     kernel: str
+    lost: bool
     directory: Path | None
     message: str
     unpredictable: tuple[Unpredictable, ...]
@@ -57,14 +59,28 @@ def kexec_capture(
     require_unused(out_dir)
     with open_state(path, context, overrides) as opened:
         following = next_kernel(opened, release, cmdline, seed)
-        done = kexec(jump_of(opened), following, context)
+        jump = jump_of(opened)
+        done = kexec(jump, following, context)
         if done.running is not None:
             with new_directory(out_dir) as made:
                 write_running(made, done.running, context, {"kexec_of": str(path)} | to_manifest(done.unpredictable))
     uname = following.config.uname or f"{following.release.name}.0"
     directory = None if done.running is None else Path(out_dir)
     log = () if done.running is None else tuple(done.running.kernel.log)
-    return Kexeced(done.reception, uname, directory, done.message, done.unpredictable, log)
+    return Kexeced(
+        reception=done.reception,
+        kernel=uname,
+        lost=is_loss(done.reception, nothing_preserved=nothing_preserved(jump.side)),
+        directory=directory,
+        message=done.message,
+        unpredictable=done.unpredictable,
+        log=log,
+    )
+
+
+def is_loss(reception: Reception, *, nothing_preserved: bool) -> bool:
+    """Whether anything preserved is lost: wherever the handover is not taken whole, but for a cold boot that has nothing to lose."""
+    return reception.outcome is not Outcome.TAKEN and not (reception.outcome is Outcome.IGNORED and nothing_preserved)
 
 
 def jump_of(opened: Opened, contents: FilledMemory | None = None) -> Jump:

@@ -14,7 +14,7 @@ from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing
 from kho_tui.model.handover_of import NotKnown
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
-from kho_tui.operations.kexec_capture import jump_of, named_release, write_running
+from kho_tui.operations.kexec_capture import is_loss, jump_of, named_release, write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.replay import replay
 from kho_tui.releases.table import release_of
@@ -22,12 +22,12 @@ from kho_tui.simulator.captured import Shown, files_of, manifest_of, memory_of
 from kho_tui.simulator.debugfs import outgoing_files
 from kho_tui.simulator.kernel import Config
 from kho_tui.simulator.kernel_error import KernelError
-from kho_tui.simulator.kexec import NextKernel, kexec
+from kho_tui.simulator.kexec import Kexec, NextKernel, kexec, kexec_without_handover
 from kho_tui.simulator.running import Running
 from kho_tui.simulator.scenario import Scenario, Stage, boot, parse_scenario
 from kho_tui.simulator.steps import Kexec as KexecStep
 from kho_tui.simulator.steps import Userspace
-from kho_tui.text import human_size, visible
+from kho_tui.text import SafeText, human_size, visible
 
 _MOST_SCENARIO = 16 << 20
 
@@ -37,12 +37,14 @@ class StageResult:
     """One capture of a run. ``name``: 1-pre is before the first kexec, 1-post after it. ``kernel``: ``uname -r``.
 
     ``reception`` is what the kernel did with what it was handed, None before the first kexec and in every ``-pre``.
+    ``lost``: whether anything preserved was lost in it.
     """
 
     name: str
     path: Path
     kernel: str
     reception: Reception | None
+    lost: bool
     unpredictable: tuple[Unpredictable, ...]
     log: tuple[str, ...]
 
@@ -55,6 +57,11 @@ class Run:
     stages: tuple[StageResult, ...]
     panic: str
     panicked: Reception | None
+
+    @property
+    def lost(self) -> bool:
+        """Whether anything preserved was lost in any of its kexecs."""
+        return bool(self.panic) or any(stage.lost for stage in self.stages)
 
 
 def run_scenario(path: str | Path, out_dir: str | Path, context: Context, *, seed: int | None = None) -> Run:
@@ -133,16 +140,28 @@ class _Run:
             self._before(f"{number}-pre", running, stage)
             if stage.kexec is None:
                 break
-            following = self._following(user, stage.kexec)
-            opened = self._captures.enter_context(open_state(self._made / f"{number}-pre", self._context))
-            done = kexec(jump_of(opened, user.kernel.memory), following, self._context)
+            try:
+                done = self._kexec(f"{number}-pre", user, stage.kexec)
+            except InputError as error:
+                raise InputError(f"{stage.kexec.where}: {error}") from error
             if done.running is None:
                 return done.message, done.reception
+            kho = user.kernel.kho
+            lost = is_loss(done.reception, nothing_preserved=kho is None or not kho.tracker.runs().blocks)
             running, user = done.running, Userspace(done.running.kernel, self._scenario.seed)
             name = f"{number}-post"
             write_running(self._made / name, running, self._context, self._told(name, done.unpredictable))
-            self._add(name, running, done.reception, done.unpredictable)
+            self._add(name, running, done.reception, done.unpredictable, lost=lost)
         return "", None
+
+    def _kexec(self, name: str, user: Userspace, step: KexecStep) -> Kexec:
+        """The kexec of the capture of this name, which its errors call by that: where it is written is nobody's business."""
+        following = self._following(user, step)
+        opened = self._captures.enter_context(open_state(self._made / name, self._context))
+        state = replace(opened.state, machine=replace(opened.state.machine, path=SafeText(name)))
+        if user.kernel.kho is None:
+            return kexec_without_handover(state, opened.memory, following, user.kernel.why_no_kho)
+        return kexec(jump_of(replace(opened, state=state), user.kernel.memory), following, self._context)
 
     def _before(self, name: str, running: Running, stage: Stage) -> None:
         """The state about to kexec: debugfs was read before the reboot call, memory is taken at the jump, as real captures are."""
@@ -153,7 +172,7 @@ class _Run:
             try:
                 kernel.reboot()
             except KernelError as error:
-                raise InputError(f"{visible(self._name)}: {name}: the reboot call failed: {error}") from error
+                raise InputError(f"{stage.kexec.where}: the reboot call failed: {error}") from error
         manifest = manifest_of(running, shown) | self._told(name, ())
         machine = kernel.machine
         write_capture(self._made / name, shown.files, memory_of(running), machine.platform, machine.arch, manifest, self._context)
@@ -170,9 +189,20 @@ class _Run:
     def _told(self, name: str, unpredictable: tuple[Unpredictable, ...]) -> dict[str, object]:
         return {"scenario": self._name, "scenario_seed": self._scenario.seed, "stage": name} | to_manifest(unpredictable)
 
-    def _add(self, name: str, running: Running, reception: Reception | None, unpredictable: tuple[Unpredictable, ...]) -> None:
+    def _add(
+        self, name: str, running: Running, reception: Reception | None, unpredictable: tuple[Unpredictable, ...], *, lost: bool = False
+    ) -> None:
         kernel = running.kernel
-        self.stages.append(StageResult(name, self._final / name, kernel.uname, reception, unpredictable, tuple(kernel.log)))
+        stage = StageResult(
+            name=name,
+            path=self._final / name,
+            kernel=kernel.uname,
+            reception=reception,
+            lost=lost,
+            unpredictable=unpredictable,
+            log=tuple(kernel.log),
+        )
+        self.stages.append(stage)
 
 
 def _text(path: str | Path) -> str:

@@ -40,7 +40,8 @@ class Config:
 
 
 class Kernel:
-    """A booted kernel. ``log`` says what it refused or could not do; ``kho`` and ``luo`` are None where they are off.
+    """A booted kernel. ``log`` says what it refused or could not do; ``kho`` and ``luo`` are None where they are off; ``why_no_kho``
+    says why.
 
     ``given_back``: memory of the handover that it took and is done with.
 
@@ -74,7 +75,9 @@ class Kernel:
             free.remove(start, start + size)
         self.scratch: tuple[ScratchArea, ...] = incoming.scratch if incoming else ()
         self.regions = self._reserve(free)
-        kho_on = self.options.kho and (incoming is not None or self._cold_scratch(free))
+        self.why_no_kho = "" if self.options.kho else "KHO is off: it needs kho=on"
+        if not self.why_no_kho and incoming is None:
+            self._cold_scratch(free)
         self.allocator = PageAllocator(
             machine,
             (*machine.reserved, *(incoming.reserved if incoming else ()), *((region.start, region.size) for region in self.regions)),
@@ -84,7 +87,8 @@ class Kernel:
         )
         self.kho: Kho | None = None
         self.luo: Luo | None = None
-        if kho_on:
+        self._luo_fault = ""
+        if not self.why_no_kho:
             self._start_kho()
 
     @property
@@ -139,15 +143,22 @@ class Kernel:
         """KHO, or the error of a call made while it is off."""
         if self.kho is None:
             code = errno.EINVAL if self.release.checks_init else errno.EOPNOTSUPP
-            raise KernelError(code, call, "KHO is off")
+            raise KernelError(code, call, self.why_no_kho)
         return self.kho
 
     def need_luo(self, call: str) -> Luo:
         """LUO, or the error of opening /dev/liveupdate while it is off."""
         if self.luo is None:
-            raise KernelError(errno.ENODEV, call, f"{self.release.name} has no LUO" if self.release.luo is None else "LUO is off")
+            raise KernelError(errno.ENODEV, call, self._why_no_luo())
         self.luo.open_device()
         return self.luo
+
+    def _why_no_luo(self) -> str:
+        if self.release.luo is None:
+            return f"{self.release.name} has no LUO"
+        if self.kho is None:
+            return self.why_no_kho
+        return f"LUO is off: {self._luo_fault or 'it needs liveupdate=on'}"
 
     def write_finalize(self, value: int) -> None:
         """Write to out/finalize of debugfs. -ENOENT where the release has no such file."""
@@ -210,16 +221,19 @@ class Kernel:
         handed = self.incoming.regions if self.incoming else ()
         return next((one for one in handed if one.name == asked.name and one.size == asked.size and asked.is_aligned(one.start)), None)
 
-    def _cold_scratch(self, free: Ranges) -> bool:
+    def _cold_scratch(self, free: Ranges) -> None:
         low = sum(region.size for region in self.regions if region.start < self.machine.low_limit)
         total = sum(region.size for region in self.regions)
         try:
             plan = plan_scratch(self.machine, self.release, self.options.scratch, RegionBytes(low, total))
             self.scratch = place_scratch(self.machine, plan, free)
         except KernelError as error:
-            self.log.append(str(error))
-            return False
-        return True
+            self._switch_kho_off(f"Failed to reserve scratch area: {error.why}")
+
+    def _switch_kho_off(self, why: str) -> None:
+        self.kho = None
+        self.why_no_kho = f"KHO is off: {why}"
+        self.log.append(self.why_no_kho)
 
     def _start_kho(self) -> None:
         try:
@@ -228,13 +242,12 @@ class Kernel:
             if self.release.metadata:
                 add_metadata(kho, self.uname, (self.incoming.kexec_count if self.incoming else 0) + 1)
         except KernelError as error:
-            self.kho = None
-            self.log.append(f"{error}: KHO is off")
+            self._switch_kho_off(str(error))
             return
         if self.config.test is not None and not (self.incoming and self.incoming.has_test):
             self._start("test_kho", lambda: add_test(kho, self.config.test or KhoTest(), self.memory, self.seed))
         if self.release.luo is not None and self.options.liveupdate:
-            self._start("luo", self._start_luo)
+            self._luo_fault = self._start("luo", self._start_luo)
         if self.regions:
             self._start("memblock", lambda: add_memblock(kho, self.regions))
 
@@ -245,8 +258,11 @@ class Kernel:
             for flb in self.config.flbs:
                 self.luo.liveupdate_register_flb(flb)
 
-    def _start(self, who: str, start: Callable[[], None]) -> None:
+    def _start(self, who: str, start: Callable[[], None]) -> str:
+        """Start a producer; why it does not start, empty where it does."""
         try:
             start()
         except KernelError as error:
             self.log.append(f"{who}: {error}")
+            return str(error)
+        return ""

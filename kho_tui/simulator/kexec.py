@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.receiver.acceptance import ACCEPTANCE
+from kho_tui.analysis.receiver.boot import Boot
+from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.handed import Handed as HandedOver
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.receive import receive
@@ -16,7 +19,7 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.facts import Missing, Status, Unavailable, known
 from kho_tui.model.host import MemoryRange
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import ChunkList
@@ -122,6 +125,16 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     arrival = Arrival(fdt, table, image, handed_in, received, reception, memory, reserved.memory)
     unsure = (*after_handover(kernel, received), *_of_reserved(reserved), *received.unsure, *of_tracker(jump.state, jump.side))
     return Kexec(reception, Running(kernel, arrival), "", unsure)
+
+
+def kexec_without_handover(state: State, memory: PhysicalMemory | None, following: NextKernel, why: str) -> Kexec:
+    """Kexec from a kernel that runs without KHO, for ``why``: nothing is handed over, and ``following`` boots cold."""
+    nothing = Unavailable(SafeText(why))
+    side = Side("out", nothing, False, nothing, (), True, None)
+    attached = next(check for check in ACCEPTANCE if check.name == "attached")
+    answer = Answer(attached, False, f"nothing is handed over: {why}", Outcome.IGNORED)
+    reception = Reception(Boot(HandedOver(state, side), following.target), Outcome.IGNORED, answer, (answer,))
+    return _cold(Jump(state, side, memory), following, reception)
 
 
 def _dies(reception: Reception) -> bool:

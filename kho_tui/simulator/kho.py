@@ -15,6 +15,7 @@ from kho_tui.simulator.machine import Machine
 from kho_tui.simulator.preserving import Preserving
 from kho_tui.simulator.root import ContentNow, Entry, Root
 from kho_tui.simulator.tracker import KernelChunks, KernelRadix
+from kho_tui.text import visible
 
 Notifier = Callable[[bool], None]
 """Called with True at finalize, False at abort."""
@@ -43,7 +44,7 @@ class Kho(Preserving):
         if self.release.finalize is Finalize.STATEFUL and not self._in_notifier:
             raise KernelError(errno.EINVAL, call, f"{self.release.name} takes subtrees only in a finalize notifier")
         if any(entry.name == name for entry in self.root.entries):
-            raise KernelError(errno.EEXIST, call, f"a subtree {name!r} is there")
+            raise KernelError(errno.EEXIST, call, f"a subtree {visible(name)} is there")
         full = self.root.refusal(name)
         if full is not None:
             # 6.16 to 7.0 give libfdt's own number where a property does not fit.

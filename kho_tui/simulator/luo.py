@@ -18,6 +18,7 @@ from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, 
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.memfd import Memfd, PreservedMemfd, preserve_memfd, unpreserve_memfd
+from kho_tui.text import visible
 
 _NAME_BYTES = 63
 
@@ -76,7 +77,7 @@ class Luo:
         if not CALLS[call].covers(self._kho.release.version):
             raise KernelError(errno.ENOSYS, call, f"{self._kho.release.name} has no FLBs; releases that have them: {CALLS[call]}")
         if any(one.name == flb.name for one in self._flbs):
-            raise KernelError(errno.EEXIST, call, f"{flb.name!r} is registered")
+            raise KernelError(errno.EEXIST, call, f"{visible(flb.name)} is registered")
         if len(self._flbs) >= FLB_PAGE.capacity(self._kho.machine.page_size):
             raise KernelError(errno.ENOSPC, call, f"{len(self._flbs)} FLBs are all that fit the page")
         self._flbs.append(flb)
@@ -93,7 +94,7 @@ class Luo:
             # Before the name is looked at: a name that is taken leaves an empty block behind (gotcha 14).
             self._grow(self._session_pages, LUO_SESSION_SER, count, "LUO sessions", call)
         if name in self.sessions:
-            raise KernelError(errno.EEXIST, call, f"a session {name!r} is there")
+            raise KernelError(errno.EEXIST, call, f"a session {visible(name)} is there")
         if not self._form.sessions_in_blocks and count > SESSION_ARRAY.capacity(self._kho.machine.page_size):
             raise KernelError(errno.ENOMEM, call, f"{count - 1} sessions are all that fit the array")
         self.sessions[name] = Session(name)
@@ -134,9 +135,9 @@ class Luo:
         """LIVEUPDATE_IOCTL_RETRIEVE_SESSION. -ENOENT where no such session came, -EINVAL the second time."""
         found = self.incoming.get(name)
         if found is None:
-            raise KernelError(errno.ENOENT, "luo_session_retrieve", f"no session {name!r} was handed over")
+            raise KernelError(errno.ENOENT, "luo_session_retrieve", f"no session {visible(name)} was handed over")
         if found.retrieved:
-            raise KernelError(errno.EINVAL, "luo_session_retrieve", f"session {name!r} was retrieved before")
+            raise KernelError(errno.EINVAL, "luo_session_retrieve", f"session {visible(name)} was retrieved before")
         found.retrieved = True
         return found
 
@@ -144,11 +145,11 @@ class Luo:
         """LIVEUPDATE_SESSION_RETRIEVE_FD. -ENOENT where there is no such token, -EIO where the file could not be restored."""
         found = next((one for one in session.files if one.token == token), None)
         if found is None:
-            raise KernelError(errno.ENOENT, "luo_retrieve_file", f"session {session.name!r} has no file {token:#x}")
+            raise KernelError(errno.ENOENT, "luo_retrieve_file", f"session {visible(session.name)} has no file {token:#x}")
         contested, self._restored = found.shared & self._restored, self._restored | found.shared
         if found.memfd is None or contested:
             found.memfd = None
-            raise KernelError(errno.EIO, "luo_retrieve_file", f"file {token:#x} of {session.name!r} could not be restored")
+            raise KernelError(errno.EIO, "luo_retrieve_file", f"file {token:#x} of {visible(session.name)} could not be restored")
         found.retrieved = True
         self._give_back(found.pages)
         found.pages = ()
@@ -158,7 +159,7 @@ class Luo:
         """LIVEUPDATE_SESSION_FINISH: what was not retrieved is given back to the system, and the session is gone. Gives it a last time."""
         found = self.incoming.get(name)
         if found is None or not found.retrieved:
-            raise KernelError(errno.EINVAL, "luo_session_finish", f"session {name!r} was not retrieved")
+            raise KernelError(errno.EINVAL, "luo_session_finish", f"session {visible(name)} was not retrieved")
         done = list(found.pages)
         for file in found.files:
             done += file.pages
@@ -215,7 +216,7 @@ class Luo:
     def _outgoing(self, name: bytes, call: str) -> Session:
         session = self.sessions.get(name)
         if session is None:
-            raise KernelError(errno.ENOENT, call, f"no session {name!r}")
+            raise KernelError(errno.ENOENT, call, f"no session {visible(name)}")
         return session
 
     def _need_unfrozen(self, call: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -121,8 +122,9 @@ def parse_step(values: Mapping[str, Any], number: int, lines: TomlLines) -> Step
     keys, build = _STEPS[do]
     table = Table("step", values, {"do": a_string, "expect": an_errno, **keys}, lines, number)
     action = build(table)
+    where = f"{lines.where('step', number, None)}: step {number + 1} ({do})"
     if isinstance(action, Kexec):
         if "expect" in values:
             raise table.error("expect", "a kexec does not fail with an errno")
-        return action
-    return Step(action, lines.where("step", number, None), table.get("expect"))
+        return replace(action, where=where)
+    return Step(action, where, table.get("expect"))

@@ -81,7 +81,7 @@ def place_scratch(machine: Machine, plan: ScratchPlan, free: Ranges) -> tuple[Sc
                 areas.append(ScratchArea(kind, node, at, size))
                 return
         of_node = "" if node is None else f" of node {node}"
-        raise KernelError(errno.ENOMEM, "kho_reserve_scratch", f"no {size} bytes for the {kind} area{of_node}: KHO is off")
+        raise KernelError(errno.ENOMEM, "kho_reserve_scratch", f"no {size} bytes for the {kind} area{of_node}")
 
     place("lowmem", None, plan.lowmem, ((0, machine.low_limit - 1),))
     place("global", None, plan.anywhere, ((0, _U64),))

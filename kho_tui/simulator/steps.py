@@ -128,11 +128,12 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Kexec:
-    """Kexec into a kernel: of the same release and command line unless said otherwise."""
+    """Kexec into a kernel: of the same release and command line unless said otherwise. ``where`` as in ``Step``."""
 
     release: str | None = None
     uname: str | None = None
     cmdline: str | None = None
+    where: str = ""
 
 
 Action = (
@@ -153,7 +154,7 @@ Action = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One action. ``where`` names file and line; ``expect``: the errno that it has to fail with, None: it has to succeed."""
+    """One action. ``where`` names file, line and step; ``expect``: the errno that it has to fail with, None: it has to succeed."""
 
     action: Action
     where: str = ""
@@ -195,7 +196,7 @@ class Userspace:
             case PreserveAgain(session, token, from_session, from_token):
                 file = self.files.get((from_session, from_token))
                 if file is None:
-                    raise KernelError(errno.EBADF, "luo_preserve_file", f"no file {from_token:#x} of {from_session!r} is open")
+                    raise KernelError(errno.EBADF, "luo_preserve_file", f"no file {from_token:#x} of {visible(from_session)} is open")
                 kernel.need_luo("open /dev/liveupdate").preserve_file(session, token, file)
                 self.files[session, token] = file
             case PreserveGuests(name, count, size, order):
@@ -219,7 +220,7 @@ class Userspace:
             case RemoveSubtree(name):
                 kho = kernel.need_kho("kho_remove_subtree")
                 if name not in self.subtrees:
-                    raise KernelError(errno.ENOENT, "kho_remove_subtree", f"name: no subtree {visible(name)} was added")
+                    raise KernelError(errno.ENOENT, "kho_remove_subtree", f"no subtree {visible(name)} was added")
                 kho.kho_remove_subtree(self.subtrees[name])
             case WriteFinalize(value):
                 kernel.write_finalize(value)

@@ -148,6 +148,8 @@ def _log(running: Running) -> Iterator[str]:
     if isinstance(scratch, Explicit):
         sizes = (f"{size >> 20}MiB" for size in (scratch.lowmem, scratch.anywhere, scratch.per_node))
         yield _line(5, "KHO: scratch areas: lowmem: {} global: {} pernode: {}".format(*sizes))
+    if kernel.options.kho and not kernel.scratch:
+        yield _line(4, "KHO: Failed to reserve scratch area, disabling kexec handover")
     received = running.arrival.received if running.arrival is not None else None
     if received is None:
         yield from _flb_lines(kernel, found=False)

@@ -129,11 +129,10 @@ def reasons(entries: list[dict[str, str]]) -> dict[str, str]:
     return {entry["path"]: entry["reason"] for entry in entries}
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["x86_64-7.3/2-pre", "arm64-64k-7.3/1-post"])
 def test_a_real_state_is_copied_byte_for_byte(name: str, machine: Path, run: Runner) -> None:
     real = CAPTURES / name
-    if not real.is_dir():
-        pytest.skip("the captures of real kernels are not beside this checkout")
     places = {
         "kho": "sys/kernel/debug/kho",
         "memblock": "sys/kernel/debug/memblock",

@@ -117,7 +117,7 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
         read_kernel_image(path)
 
 
-@pytest.mark.skipif(not KERNELS.is_dir(), reason="../shared/kernels is not there")
+@pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "root", "luo"),
     [("6.18", b"kho-v1", None), ("6.19", b"kho-v1", b"luo-v1"), ("7.1", b"kho-v3", b"luo-v1"), ("7.3", b"kho-v4", b"luo-v5")],

@@ -98,6 +98,7 @@ def test_stale_bytes_behind_the_fdt_are_no_anomaly() -> None:
     assert not tree.anomalies and shape(root_of(tree)) == shape(root_of(parse_fdt(ROOT_6_18)))
 
 
+@pytest.mark.shared
 def test_out_fdt_of_6_19_is_cut_after_the_name_of_luo() -> None:
     tree = parse_fdt(capture("x86_64-6.19/1-pre/kho/out/fdt"), fallback_names=NAMES_6_19)
     root = root_of(tree)
@@ -107,6 +108,7 @@ def test_out_fdt_of_6_19_is_cut_after_the_name_of_luo() -> None:
     assert [one.name for one in root.children[0].properties] == [b"fdt"] and not root.children[1].properties
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kernel", ["x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3"])
 def test_out_fdt_of_7_x_is_cut_after_the_name_of_kho_test(kernel: str) -> None:
     blob = capture(f"{kernel}/1-pre/kho/out/fdt")
@@ -273,10 +275,9 @@ def test_what_is_no_fdt_has_no_tree() -> None:
         assert tree.root is None and tree.salvaged and not looks_like_fdt(blob)
 
 
+@pytest.mark.shared
 def test_all_captured_fdts_parse() -> None:
     found = captured_fdts()
-    if not found:
-        pytest.skip("no ../shared/captures beside the checkout")
     for path, blob in found.items():
         tree = parse_fdt(blob)
         assert codes(tree) == (["truncated"] if tree.truncated else []), path

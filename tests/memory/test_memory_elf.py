@@ -240,7 +240,7 @@ def test_a_core_made_from_a_core_keeps_machine_numbers() -> None:
             write_elf_core(io.BytesIO(), memory, unknown)
 
 
-@pytest.mark.skipif(not CORES, reason="needs the real captures in ../shared")
+@pytest.mark.shared
 def test_real_captures_hold_what_pyelftools_finds() -> None:
     for path in CORES:
         with open_file(path) as source:

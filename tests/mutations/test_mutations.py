@@ -15,21 +15,23 @@ from mutations.probe import Violation, check_json, check_text, exercise, exercis
 from mutations.workers import Outcome, run_mutants
 
 SEED = 20261122
-COUNT = 300
+COUNT = 200
+MANY = 5000
 THROUGH_THE_COMMAND = 4
 
 
 def assert_none_failed(outcome: Outcome) -> None:
-    again = "again: python benchmarks/mutate.py --seed SEED --number NUMBER [--keep DIRECTORY]"
+    again = "again: python benchmarks/mutate.py --samples --seed SEED --number NUMBER [--keep DIRECTORY]"
     assert not outcome.failures, "\n\n".join([again, *map(str, outcome.failures)])
 
 
-def test_mutants_are_read_or_refused() -> None:
+@pytest.mark.parametrize("count", [COUNT, pytest.param(MANY, marks=pytest.mark.nightly)])
+def test_mutants_are_read_or_refused(count: int) -> None:
     captures = [o for o in originals() if "samples" in o.name]
-    outcome = run_mutants(partial(make_mutant, captures, SEED), range(COUNT), exercise)
+    outcome = run_mutants(partial(make_mutant, captures, SEED), range(count), exercise)
     assert_none_failed(outcome)
-    assert sum(outcome.answers.values()) == COUNT
-    assert outcome.answers["read"] > COUNT // 2, "mutants that are refused at the door test nothing behind it"
+    assert sum(outcome.answers.values()) == count
+    assert outcome.answers["read"] > count // 2, "mutants that are refused at the door test nothing behind it"
 
 
 def test_mutants_through_the_command() -> None:

@@ -76,7 +76,7 @@ def test_a_state_that_is_not_the_next_one_does_not_pass_for_it() -> None:
     assert found.exit_code(strict=False) == 2
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the captures of ../shared")
+@pytest.mark.shared
 def test_an_upgrade_that_was_refused_is_a_loss_and_nothing_else_is_blamed() -> None:
     upgrade = SHARED / "upgrades/7.1-to-7.3"
     found = checked(upgrade / "1-pre", upgrade / "1-post")

@@ -63,7 +63,7 @@ def test_each_release_does_with_a_real_state_what_its_sources_say(state: str, ou
     assert found == outcomes
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/captures is not there")
+@pytest.mark.shared
 @pytest.mark.parametrize(("left", "booted"), [("6.18", "6.19"), ("7.1", "7.3")])
 def test_real_upgrades_are_foretold_by_the_capture_of_the_kernel_that_came_after(left: str, booted: str) -> None:
     upgrade = SHARED / "upgrades" / f"{left}-to-{booted}"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from captures import SHARED, captures_with_truth
+from captures import captures_with_truth
 from expected import assert_root_is, assert_side_is, expected_subtree, number, seen_subtree, shown
 
 CAPTURES = captures_with_truth()
@@ -37,7 +37,6 @@ def test_scratch_is_the_table_of_debugfs(path: Path) -> None:
     assert [a["node"] for a in areas] == ([None, None, 0, 1] if has_zones else [None] * 4)
 
 
+@pytest.mark.shared
 def test_all_captures_are_compared_where_shared_is_there() -> None:
-    if not SHARED.exists():
-        pytest.skip("../shared is not here: only the samples are compared")
     assert len(CAPTURES) >= 22

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import zlib
 from array import array
 from collections.abc import Iterable
@@ -19,15 +18,11 @@ from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.operations.kexec_capture import kexec_capture
 from kho_tui.operations.simulate import run_scenario
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
-from kho_tui.simulator.qemu.guest import BINARY
 from kho_tui.text import SafeText
 
 KERNELS = CHECKOUT.parent / "shared" / "kernels"
 
-pytestmark = [
-    pytest.mark.skipif(not KERNELS.is_dir(), reason="the kernels to boot are not beside the checkout (../shared/kernels)"),
-    pytest.mark.skipif(shutil.which(BINARY) is None, reason=f"{BINARY} is not installed"),
-]
+pytestmark = [pytest.mark.qemu, pytest.mark.shared]
 
 MIB = 1 << 20
 

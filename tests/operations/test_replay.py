@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from captures import SHARED, all_captures, sample
+from captures import all_captures, sample
 
 from kho_tui.context import Context
 from kho_tui.encode.handover import Claimed, written
@@ -136,9 +136,8 @@ def test_blobs_read_from_the_image_are_those_of_debugfs(path: Path) -> None:
         assert len(shown) == subtree.size
 
 
+@pytest.mark.shared
 def test_all_real_captures_are_replayed_where_shared_is_there() -> None:
-    if not SHARED.exists():
-        pytest.skip("../shared is not here: only the samples are replayed")
     assert len(PRE) >= 12
 
 

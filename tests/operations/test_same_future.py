@@ -18,6 +18,8 @@ from kho_tui.operations.diff_states import diff_states
 from kho_tui.operations.kexec_capture import Kexeced, kexec_capture
 from kho_tui.operations.open_state import open_state
 
+pytestmark = pytest.mark.shared
+
 CAPTURES = ("x86_64-6.18", "x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
 UPGRADES = {"upgrades/6.18-to-6.19": "6.19.11", "upgrades/7.1-to-7.3": "7.3.4"}
 KEXECS: list[tuple[str, str | None]] = [(f"{name}/{number}", None) for name in CAPTURES for number in (1, 2)]
@@ -35,16 +37,13 @@ def posts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Kexeced, 
     done: dict[str, tuple[Kexeced, Path]] = {}
     for name, release in [*KEXECS, ("upgrades/7.1-to-7.3/1", UPGRADES["upgrades/7.1-to-7.3"])]:
         pre = SHARED / f"{name}-pre"
-        if pre.is_dir():
-            out = tmp_path_factory.mktemp("future") / "post"
-            line = (SHARED / f"{name}-post" / "cmdline").read_text().rstrip("\n")
-            done[name] = kexec_capture(pre, out, Context(), release=release, cmdline=line), out
+        out = tmp_path_factory.mktemp("future") / "post"
+        line = (SHARED / f"{name}-post" / "cmdline").read_text().rstrip("\n")
+        done[name] = kexec_capture(pre, out, Context(), release=release, cmdline=line), out
     return done
 
 
 def pair(posts: dict[str, tuple[Kexeced, Path]], name: str) -> tuple[Kexeced, Path, Path]:
-    if name not in posts:
-        pytest.skip(f"{name} is not beside the checkout")
     result, out = posts[name]
     return result, out, SHARED / f"{name}-post"
 

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from verdicts import FILE, Verdict, read_verdicts
+from verdicts import Verdict, read_verdicts
 
 from kho_tui.context import Context
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.views.export.target_json import target_json
 
-pytestmark = pytest.mark.skipif(
-    not FILE.is_file(), reason="the verdicts of booted kernels are not beside the checkout (../shared/verdicts)"
-)
+pytestmark = pytest.mark.shared
 
 VERDICTS = read_verdicts()
 LOST = {"in part", "ignored", "oops", "panic"}

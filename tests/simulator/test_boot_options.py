@@ -72,7 +72,7 @@ def test_scratch_that_does_not_fit_switches_kho_off_and_says_so() -> None:
     off = kernel("7.3", "kho=on kho_scratch=64M,64M,8G")
     assert off.kho is None
     assert off.scratch == ()
-    assert "KHO is off" in off.log[-1]
+    assert "KHO is off: Failed to reserve scratch area" in off.log[-1]
 
 
 def test_low_memory_is_below_the_limit_and_each_node_has_its_own() -> None:

@@ -255,10 +255,9 @@ def test_a_range_split_at_a_node_is_two_blocks_that_would_be_one(tmp_path: Path)
     assert first[1] == second[1] == 1
 
 
+@pytest.mark.shared
 def test_all_real_captures_can_be_broken_or_say_why_not(tmp_path: Path) -> None:
     """One fault of each kind on states that the samples have not: a second kexec, 64 KiB pages."""
-    if not SHARED.exists():
-        pytest.skip("../shared is not here: only the samples are broken")
     for number, path in enumerate(("arm64-64k-7.3/2-pre", "x86_64-6.19/2-pre", "x86_64-7.1/2-pre")):
         for name in ("map-zero", "leak", "scratch-overlap", "vmalloc-total", "region-empty", "memfd-not-preserved", "folio-shared"):
             out = tmp_path / str(number) / name

@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
 def test_stages_end_with_a_kexec() -> None:
     chain = scenario("chain")
     assert len(chain.stages) == 6
-    assert chain.stages[2].kexec == Kexec("7.3", "7.3.4")
+    assert chain.stages[2].kexec == Kexec("7.3", "7.3.4", where="chain.toml:75: step 13 (kexec)")
     assert isinstance(chain.stages[5].steps[0].action, Retrieve) and chain.stages[5].kexec is None
 
 
@@ -132,19 +132,19 @@ def test_a_step_that_fails_or_does_not_fail_as_said_names_its_line() -> None:
     head = new_scenario().split("[[step]]")[0]
     twice = head + '[[step]]\ndo = "session"\nname = "a"\n[[step]]\ndo = "session"\nname = "a"\n'
     one = parse_scenario(twice, "x.toml")
-    with pytest.raises(InputError, match=r"x.toml:\d+: luo_session_create: -EEXIST"):
+    with pytest.raises(InputError, match=r"x.toml:\d+: step 2 \(session\): luo_session_create: -EEXIST: a session a is there"):
         boot(one).perform(one.stages[0].steps)
     wrong = parse_scenario(head + '[[step]]\ndo = "session"\nname = "a"\nexpect = "ENOMEM"\n', "x.toml")
     with pytest.raises(InputError, match="expected -ENOMEM, but the call succeeded"):
         boot(wrong).perform(wrong.stages[0].steps)
 
 
-def test_a_subtree_that_was_never_added_is_named_by_file_line_and_key() -> None:
+def test_a_subtree_that_was_never_added_is_named_by_file_line_and_step() -> None:
     head = new_scenario().split("[[step]]")[0]
     line = head.count("\n") + 1
     text = head + '[[step]]\ndo = "remove"\nname = "gone"\n'
     one = parse_scenario(text, "x.toml")
-    with pytest.raises(InputError, match=rf"^x.toml:{line}: kho_remove_subtree: -ENOENT: name: no subtree gone was added"):
+    with pytest.raises(InputError, match=rf"^x.toml:{line}: step 1 \(remove\): kho_remove_subtree: -ENOENT: no subtree gone was added"):
         boot(one).perform(one.stages[0].steps)
     expected = parse_scenario(text + 'expect = "ENOENT"\n', "x.toml")
     boot(expected).perform(expected.stages[0].steps)

@@ -319,8 +319,6 @@ def test_more_segments_than_e_phnum_holds(count: int) -> None:
 @cache
 def capture(kernel: str) -> tuple[dict[str, Any], Read]:
     folder = CAPTURES / kernel / "1-pre"
-    if not folder.is_dir():
-        pytest.skip("the real captures are not here")
     with (folder / "memory.elf").open("rb") as stream:
         segments = [(segment["p_paddr"], segment.data()) for segment in ELFFile(stream).iter_segments("PT_LOAD")]
 
@@ -333,6 +331,7 @@ def capture(kernel: str) -> tuple[dict[str, Any], Read]:
     return json.loads((folder / "expected.json").read_text()), read
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_readers_agree_with_real_kernels(kernel: str) -> None:
     expected, read = capture(kernel)
@@ -343,6 +342,7 @@ def test_the_readers_agree_with_real_kernels(kernel: str) -> None:
             assert luo_says(read, read(subtree["phys"], page), page) == subtree["luo"]
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_producers_write_the_bytes_of_real_kernels(kernel: str) -> None:
     expected, read = capture(kernel)
@@ -369,6 +369,7 @@ def test_producers_write_the_bytes_of_real_kernels(kernel: str) -> None:
     assert root == read(expected["fdt_phys"][0], expected["totalsize"])
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_truth_has_the_shape_of_expected_json(kernel: str) -> None:
     expected, _ = capture(kernel)

@@ -61,7 +61,7 @@ def test_a_kexec_says_what_becomes_of_the_state(sim: Sim, tmp_path: Path, capsys
     assert (code, out.splitlines()[0]) == (0, f"7.3.4 takes it: 4 subtrees; written to {tmp_path / 'same'}")
     code, out, _ = sim("kexec", STATE, "-o", tmp_path / "old", "--kernel", "7.1")
     why = "handed over: kho-v4; this kernel takes only kho-v3"
-    assert (code, out.splitlines()[0]) == (0, f"7.1.0 ignores it and boots cold: {why}; written to {tmp_path / 'old'}")
+    assert (code, out.splitlines()[0]) == (1, f"7.1.0 ignores it and boots cold: {why}; written to {tmp_path / 'old'}")
     assert shown(capsys, tmp_path / "same")["sides"]["in"]["abi"] == "kho-v4"
     assert shown(capsys, tmp_path / "old")["sides"]["in"] is None
 
@@ -69,7 +69,7 @@ def test_a_kexec_says_what_becomes_of_the_state(sim: Sim, tmp_path: Path, capsys
 def test_json_says_the_same(sim: Sim, tmp_path: Path) -> None:
     code, out, _ = sim("kexec", STATE, "-o", tmp_path / "old", "--kernel", "7.1", "--json")
     told = json.loads(out)
-    assert (code, told["schema"], told["outcome"]) == (0, "kho-tui.kexec/1", "ignored")
+    assert (code, told["schema"], told["outcome"]) == (1, "kho-tui.kexec/1", "ignored")
     assert told["deciding"]["check"] == "root-version"
     assert told["directory"] == str(tmp_path / "old")
     _, out, _ = sim("fault", "--list", "--json")
@@ -130,6 +130,46 @@ def test_a_mistake_in_a_scenario_is_named_by_line_and_key(sim: Sim, tmp_path: Pa
     line = text.splitlines().index("tokn = 1") + 1
     code, _, err = sim("run", scenario, "-o", tmp_path / "out")
     assert (code, err) == (2, f"kho-tui: {scenario}:{line}: tokn: unknown: did you mean token?\n")
+
+
+MACHINE = '[machine]\n[[machine.node]]\nmemory = [["1M", "511M"]]\n'
+ON = 'cmdline = "kho=on liveupdate=on kho_scratch=32M,32M,32M"\n'
+SESSION = '[[step]]\ndo = "session"\nname = "vm"\n[[step]]\ndo = "memfd"\nsession = "vm"\ntoken = 1\nsize = "8K"\n'
+KEXEC = '[[step]]\ndo = "kexec"\n'
+
+
+@pytest.mark.parametrize(
+    ("release", "steps", "code", "words"),
+    [
+        ("7.3", ON + SESSION + KEXEC, 0, "7.3.0 takes it: "),
+        ("7.3", ON + SESSION, 0, "played to the end"),
+        ("7.3", ON + SESSION + KEXEC + 'release = "7.1"\n', 1, "7.1.0 ignores it"),
+        ("6.19", ON + SESSION + KEXEC + 'release = "6.18"\n', 1, "6.18.0 takes it in part"),
+        ("6.19", ON + SESSION + KEXEC + 'release = "7.0"\n', 1, "the run ended in a panic"),
+        ("7.3", 'cmdline = "kho=off"\n' + KEXEC, 0, "7.3.0 ignores it and boots cold: nothing is handed over"),
+        ("6.18", ON + KEXEC, 0, "6.18.0 ignores it and boots cold: not finalized"),
+        ("6.18", ON + '[[step]]\ndo = "folio"\n' + KEXEC, 1, "6.18.0 ignores it and boots cold: not finalized"),
+    ],
+)
+def test_a_run_ends_with_1_where_something_preserved_is_lost(
+    release: str, steps: str, code: int, words: str, sim: Sim, tmp_path: Path
+) -> None:
+    scenario = tmp_path / "my.toml"
+    scenario.write_text(f'{MACHINE}[kernel]\nrelease = "{release}"\n{steps}')
+    found, out, err = sim("run", scenario, "-o", tmp_path / "out")
+    assert (found, err) == (code, "")
+    assert words in out
+
+
+@pytest.mark.parametrize(
+    ("fault", "kernel", "code"), [(None, "7.3", 0), (None, "7.1", 1), ("session-block-empty", "7.3", 1), ("region-version", "7.3", 1)]
+)
+def test_a_kexec_ends_with_1_where_something_preserved_is_lost(fault: str | None, kernel: str, code: int, sim: Sim, tmp_path: Path) -> None:
+    state = STATE
+    if fault is not None:
+        state = tmp_path / "broken"
+        assert sim("fault", STATE, fault, "-o", state)[0] == 0
+    assert sim("kexec", state, "-o", tmp_path / "out", "--kernel", kernel)[0] == code
 
 
 def test_the_group_alone_prints_its_commands(sim: Sim) -> None:

@@ -103,7 +103,7 @@ def test_a_target_that_makes_no_sense_is_refused_in_one_line(
     assert words in err
 
 
-@pytest.mark.skipif(not KERNELS.is_dir(), reason="../shared/kernels is not there")
+@pytest.mark.shared
 def test_the_gate_of_the_readme_assumes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     gate = ("--strict", "--target", KERNELS / "bzImage-7.3")
     code, lines, _ = check(capsys, STATE, *gate, "--target-cmdline", SAME)
@@ -112,7 +112,7 @@ def test_the_gate_of_the_readme_assumes_nothing(capsys: pytest.CaptureFixture[st
     assert (code, lines[0]) == (2, "7.3.4 would take this state (assuming the command line of this state)")
 
 
-@pytest.mark.skipif(not KERNELS.is_dir(), reason="../shared/kernels is not there")
+@pytest.mark.shared
 @pytest.mark.parametrize(("release", "code"), [("6.18", 1), ("6.19", 1), ("7.1", 1), ("7.3", 0)])
 def test_real_kernel_images_are_judged(release: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--target", KERNELS / f"bzImage-{release}", "--target-initrd", KERNELS / "initrd", "--target-cmdline", SAME)

@@ -29,6 +29,8 @@ class BootOutcome(Enum):
     """What the kernel did with the handover; the value is the word shown."""
 
     TAKEN = "taken"
+    PART = "in part"
+    """Taken, but some of what was asked for did not come back: the console alone does not tell (``losses``)."""
     IGNORED = "ignored"
     PANIC = "panic"
     NONE = "no verdict"

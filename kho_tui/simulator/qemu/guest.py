@@ -42,12 +42,13 @@ class GuestOrder:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a guest did. ``ended``: by itself, before the limit. ``message``: what QEMU itself said."""
+    """What a guest did. ``booted``: up to user space. ``ended``: by itself, before the limit. ``message``: what QEMU itself said."""
 
     outcome: BootOutcome
     deciding: SafeText
     files: tuple[RetrievedFile, ...]
     lines: tuple[SafeText, ...]
+    booted: bool
     ended: bool
     message: SafeText
 
@@ -102,7 +103,7 @@ def run_guest(qemu: str, order: GuestOrder, prepare: Callable[[GuestRam], None],
         message = visible(os.pread(messages, 2000, 0).strip().replace(b"\n", b"; "))
         if status and not console.lines:
             raise InputError(f"{BINARY} did not start: {message or f'exit code {status}'}")
-        return Ran(console.outcome, console.deciding, tuple(console.files), tuple(console.lines), ended, message)
+        return Ran(console.outcome, console.deciding, tuple(console.files), tuple(console.lines), console.booted, ended, message)
 
 
 @contextmanager

@@ -95,15 +95,17 @@ def conflict(handed: Handed, layout: RamLayout) -> str | None:
     hit = areas.clip(layout.tables.start, layout.tables.end)
     if len(hit):
         return f"the scratch area up to {int(areas.end[-1]):#x} lies where {layout.tables.owner} are ({_span(layout.tables)})"
-    outside = handed.kept - layout.ranges
-    if len(outside):
-        return (
-            f"{handed.described(int(outside.start[0]))} lies where a guest of {human_size(layout.size)} has no memory ({_memory(layout)})"
-        )
-    outside = areas - layout.ranges
-    if len(outside):
-        return f"scratch at {int(outside.start[0]):#x} lies where a guest of {human_size(layout.size)} has no memory ({_memory(layout)})"
-    return None
+    return no_memory(handed, layout.ranges, f"a guest of {human_size(layout.size)}")
+
+
+def no_memory(handed: Handed, memory: Intervals, who: str) -> str | None:
+    """What of a state lies outside of ``memory``, which is what ``who`` has, in words; None where nothing does."""
+    kept, areas = handed.kept - memory, handed.areas - memory
+    if not len(kept) and not len(areas):
+        return None
+    what = handed.described(int(kept.start[0])) if len(kept) else f"scratch at {int(areas.start[0]):#x}"
+    spans = ", ".join(f"{start:#x}-{end - 1:#x}" for start, end in zip(memory.start.tolist(), memory.end.tolist(), strict=True))
+    return f"{what} lies where {who} has no memory (memory is {spans})"
 
 
 def place(handed: Handed, layout: RamLayout, kernel: BzImage, initrd: bytes) -> Placed:
@@ -142,9 +144,3 @@ def _take(free: Ranges, handed: Handed, size: int, alignment: int, what: str, lo
 
 def _span(zone: Zone) -> str:
     return f"{zone.start:#x}-{zone.end - 1:#x}"
-
-
-def _memory(layout: RamLayout) -> str:
-    ranges = layout.ranges
-    spans = zip(ranges.start.tolist(), ranges.end.tolist(), strict=True)
-    return "memory is " + ", ".join(f"{start:#x}-{end - 1:#x}" for start, end in spans)

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from kho_tui.context import Context
+from kho_tui.errors import KhoError
 from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.text import SafeText
@@ -17,7 +18,6 @@ from kho_tui.views.cli.opened import write_json
 from kho_tui.views.cli.progress import StderrProgress
 from kho_tui.views.export.json_stream import Json
 
-EXIT_CODES = {BootOutcome.TAKEN: 0, BootOutcome.IGNORED: 1, BootOutcome.PANIC: 1, BootOutcome.NONE: 2}
 _LAST_LINES = 10
 _SIGNALLED = 128
 
@@ -43,7 +43,14 @@ def boot(path: str, request: BootRequest, *, as_json: bool) -> int:
     else:
         for line in _conclusion(report, request):
             print(line)
-    return EXIT_CODES[report.outcome]
+    return _exit_code(report)
+
+
+def _exit_code(report: BootReport) -> int:
+    if report.outcome is BootOutcome.NONE:
+        return KhoError.exit_code
+    nothing_lost = report.outcome is BootOutcome.TAKEN or (report.outcome is BootOutcome.IGNORED and report.nothing_preserved)
+    return 0 if nothing_lost else 1
 
 
 def boot_json(report: BootReport) -> Json:
@@ -52,6 +59,7 @@ def boot_json(report: BootReport) -> Json:
         "schema": "kho-tui.boot/1",
         "outcome": None if report.outcome is BootOutcome.NONE else report.outcome.value,
         "deciding_line": report.deciding or None,
+        "lost": list(report.lost),
         "ended": report.ended,
         "cmdline": report.cmdline,
         "notes": list(report.notes),
@@ -70,6 +78,7 @@ def _conclusion(report: BootReport, request: BootRequest) -> Iterator[str]:
         yield from report.lines[-_LAST_LINES:]
     how = "the guest ended" if report.ended else f"the guest was ended after {request.limit:g} s"
     yield f"verdict: {report.outcome.value}" + (f": {report.deciding}" if report.deciding else f": {how} without a word about it")
+    yield from (f"  also: {line}" for line in report.lost[1:])
     if report.deciding and not report.ended:
         yield how
 

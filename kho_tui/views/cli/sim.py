@@ -39,10 +39,13 @@ def run_command(
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Instead of the scenario's seed.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="What came of each stage as JSON (schema kho-tui.run/1).")] = False,
 ) -> None:
-    """Play a scenario: one capture a stage, DIR/1-pre before the first kexec, DIR/1-post after it, and so on."""
+    """Play a scenario: one capture a stage, DIR/1-pre before the first kexec, DIR/1-post after it, and so on.
+
+    Exit code 0: nothing was lost, 1: something preserved was lost, or a kernel panicked, 2: it could not be played.
+    """
     from kho_tui.views.cli import sim_text
 
-    sim_text.run(scenario, out, seed, as_json=as_json)
+    raise typer.Exit(sim_text.run(scenario, out, seed, as_json=as_json))
 
 
 @sim.command("kexec")
@@ -58,12 +61,15 @@ def kexec_command(
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Same seed, same addresses and same noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="What came of it as JSON (schema kho-tui.kexec/1).")] = False,
 ) -> None:
-    """Kexec a state into a simulated kernel and write what that one shows then. What that does with the state is printed."""
+    """Kexec a state into a simulated kernel and write what that one shows then. What that does with the state is printed.
+
+    Exit code 0: nothing is lost, 1: something preserved is lost, or it panics, 2: it could not be simulated.
+    """
     from kho_tui.views.cli import sim_text
     from kho_tui.views.cli.request import split_side
 
     where, side = split_side(path, None)
-    sim_text.kexec(where, side, out, kernel, cmdline, seed, as_json=as_json)
+    raise typer.Exit(sim_text.kexec(where, side, out, kernel, cmdline, seed, as_json=as_json))
 
 
 @sim.command("replay")
@@ -110,7 +116,10 @@ def boot_command(
     limit: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="When to end a guest that goes on.")] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON (schema kho-tui.boot/1).")] = False,
 ) -> None:
-    """Boot a real kernel in QEMU on a state. Exit code 0: handover taken, 1: ignored or panic, 2: could not run, or no verdict."""
+    """Boot a real kernel in QEMU on a state.
+
+    Exit code 0: handover taken whole, or there was none to lose; 1: taken in part, ignored, or panic; 2: could not run, or no verdict.
+    """
     from kho_tui.operations.boot_state import BootRequest
     from kho_tui.views.cli.boot_text import boot
 

@@ -22,15 +22,16 @@ from kho_tui.views.reception import deciding_lines, kernel_does, labelled, simul
 _MOST_PATCHES = 20
 
 
-def run(scenario: Path, out: Path, seed: int | None, *, as_json: bool) -> None:
-    """Play a scenario and print what came of each stage."""
+def run(scenario: Path, out: Path, seed: int | None, *, as_json: bool) -> int:
+    """Play a scenario and print what came of each stage; the exit code."""
     with _context() as context:
         done = run_scenario(scenario, out, context, seed=seed)
     _print(run_json(done) if as_json else None, _run_lines(done))
+    return int(done.lost)
 
 
-def kexec(path: str, side: str | None, out: Path, release: str | None, cmdline: str | None, seed: int, *, as_json: bool) -> None:
-    """Kexec a state and print what the next kernel does. Raises InputError for the side that was handed over long ago."""
+def kexec(path: str, side: str | None, out: Path, release: str | None, cmdline: str | None, seed: int, *, as_json: bool) -> int:
+    """Kexec a state and print what the next kernel does; the exit code. Raises InputError for the side that was handed over long ago."""
     if side == "in":
         raise InputError(
             f"{visible(path)}: what was handed in is stale, this kernel has taken it apart: only the out side can be handed on"
@@ -38,6 +39,7 @@ def kexec(path: str, side: str | None, out: Path, release: str | None, cmdline: 
     with _context() as context:
         done = kexec_capture(path, out, context, release=release, cmdline=cmdline, seed=seed)
     _print(kexec_json(done) if as_json else None, _kexec_lines(done))
+    return int(done.lost)
 
 
 def replay(path: str, side: str | None, out: Path, *, as_json: bool) -> None:

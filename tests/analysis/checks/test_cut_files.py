@@ -88,7 +88,7 @@ def test_a_struct_of_debugfs_that_is_cut_short_is_no_fault_of_the_state(file: st
             assert blamed(check_state(opened, Context(), side=side)) == {}, at
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the captures of ../shared")
+@pytest.mark.shared
 def test_half_of_what_a_boot_was_told_is_no_fault_of_the_state(tmp_path: Path) -> None:
     copy_of(SHARED / "arm64-64k-7.3/1-post", tmp_path / "copy")
     for name in ("linux,kho-fdt", "linux,kho-scratch"):
@@ -100,7 +100,7 @@ def test_half_of_what_a_boot_was_told_is_no_fault_of_the_state(tmp_path: Path) -
         path.write_bytes(data)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the captures of ../shared")
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["x86_64-6.18/2-pre", "x86_64-7.3/2-pre", "arm64-64k-7.3/2-pre"])
 def test_an_fdt_of_debugfs_that_is_cut_anywhere_is_no_fault_of_the_state(name: str, tmp_path: Path) -> None:
     copy_of(SHARED / name, tmp_path / "copy")

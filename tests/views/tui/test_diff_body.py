@@ -174,9 +174,8 @@ async def test_every_size_holds_every_pane(size: tuple[int, int]) -> None:
             await user.until(lambda: all(pane.size.height >= 4 for pane in body(user).panes))
 
 
+@pytest.mark.shared
 async def test_a_refused_handover_is_all_lost() -> None:
-    if not UPGRADE.exists():
-        pytest.skip("the captures of upgrades are not beside the checkout")
     async with comparing(str(UPGRADE / "1-pre"), str(UPGRADE / "1-post")) as user:
         await user.sees("refused, everything is lost", "▾ out  lost side")
         assert {node.mark for node in body(user)._model.nodes if node.subject is not None} == {"-"}
