@@ -114,7 +114,7 @@ class Compatibility:
             return SafeText(f"{name} could not be loaded: {self.loading.reason}")
         if outcome is None:
             more = f" (and {len(self.undecided) - 1} more)" if len(self.undecided) > 1 else ""
-            return visible(f"cannot tell whether {name} would take this state: {self.undecided[0].met}{more}{self._assuming}")
+            return visible(f"cannot tell whether {name} would take this state: {self.undecided[0].met}{more}{assuming(self.assumed)}")
         deciding = self.reception.deciding
         why = "" if deciding is None else f": {visible(deciding.met)}"
         words = {
@@ -128,16 +128,17 @@ class Compatibility:
             Outcome.PANIC: f"would PANIC{why}",
         }
         missing = f"; {plural(len(self.open), 'thing')} cannot be told" if self.open and outcome is not Outcome.IGNORED else ""
-        return SafeText(f"{name} {words[outcome]}{missing}{self._assuming}")
+        return SafeText(f"{name} {words[outcome]}{missing}{assuming(self.assumed)}")
 
     @property
     def assumed(self) -> tuple[SafeText, ...]:
         """What the answer rests on without being known; nothing where the state would not be taken in any case."""
         return () if self.reception.outcome is Outcome.IGNORED and self.outcome is not None else self.target.assumed
 
-    @property
-    def _assuming(self) -> str:
-        return f" (assuming {', '.join(self.assumed)})" if self.assumed else ""
+
+def assuming(assumed: tuple[SafeText, ...]) -> SafeText:
+    """What a verdict rests on without being known, to stand behind it; empty for nothing."""
+    return SafeText(f" (assuming {', '.join(assumed)})" if assumed else "")
 
 
 def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) -> Compatibility:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from kho_tui.analysis.compat import BUILT_IN, OWN_CMDLINE
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
@@ -22,7 +23,7 @@ from kho_tui.simulator.contents import FilledMemory
 from kho_tui.simulator.kexec import Jump, NextKernel, kexec
 from kho_tui.simulator.machine_of import config_of, machine_of
 from kho_tui.simulator.running import Running
-from kho_tui.text import visible
+from kho_tui.text import SafeText, visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class Kexeced:
 
     ``kernel`` is ``uname -r`` of the next one. ``lost``: whether anything preserved is.
     ``unpredictable``: what a real kexec would show differently. ``log``: what the simulated kernel refused or could not do.
+    ``assumed``: what the next kernel is taken to be without being told.
     """
 
     reception: Reception
@@ -40,6 +42,7 @@ class Kexeced:
     message: str
     unpredictable: tuple[Unpredictable, ...]
     log: tuple[str, ...]
+    assumed: tuple[SafeText, ...]
 
 
 def kexec_capture(
@@ -75,6 +78,7 @@ def kexec_capture(
         message=done.message,
         unpredictable=done.unpredictable,
         log=log,
+        assumed=(*((OWN_CMDLINE,) if cmdline is None else ()), BUILT_IN),
     )
 
 
@@ -89,7 +93,10 @@ def jump_of(opened: Opened, contents: FilledMemory | None = None) -> Jump:
 
 
 def next_kernel(opened: Opened, release: str | None, cmdline: str | None, seed: int) -> NextKernel:
-    """The kernel that is booted on the machine of this state; built as the running one, with its command line unless another is given."""
+    """The kernel that is booted on the machine of this state; built as the running one, with its command line unless another is given.
+
+    Raises InputError where the state does not tell what is not given.
+    """
     state = opened.state
     name = release or state.machine.release
     if name is None:
@@ -98,8 +105,11 @@ def next_kernel(opened: Opened, release: str | None, cmdline: str | None, seed: 
     same = release is None or release_of(state.machine.release) is found
     uname = name if name != found.name else state.machine.release if same else None
     config = config_of(state, known(opened.sources.config), uname)
+    machine = machine_of(state)
+    if cmdline is None and (state.machine.cmdline is None or not state.machine.cmdline_whole):
+        raise InputError(f"{state.machine.path}: it does not tell the kernel's command line to its end: say what to boot the next one with")
     line = cmdline if cmdline is not None else (state.machine.cmdline or b"").decode("utf-8", "replace")
-    return NextKernel(machine_of(state), found, line, config, seed)
+    return NextKernel(machine, found, line, config, seed)
 
 
 def named_release(name: str) -> Release:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kho_tui.analysis.compat import assuming
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.operations.fault_capture import FaultReport, fault_capture, list_faults
@@ -80,7 +81,7 @@ def _run_lines(done: Run) -> Iterator[str]:
 
 def _kexec_lines(done: Kexeced) -> Iterator[str]:
     end = "nothing written: no kernel is running" if done.directory is None else f"written to {visible(str(done.directory))}"
-    yield f"{kernel_does(done.kernel, done.reception)}; {end}"
+    yield f"{kernel_does(done.kernel, done.reception)}{assuming(done.assumed)}; {end}"
     yield from simulated_lines(done.reception, done.message, done.log, done.unpredictable)
 
 

@@ -22,6 +22,7 @@ def kexec_json(done: Kexeced) -> Json:
         "schema": "kho-tui.kexec/1",
         "kernel": visible(done.kernel),
         **_reception(done.reception),
+        "assumed": list(done.assumed),
         "directory": _path(done.directory),
         "message": visible(done.message) or None,
         "unpredictable": _texts(one.text for one in done.unpredictable),
