@@ -24,6 +24,7 @@ from kho_tui.operations.check_state import ERRORS, NOT_CHECKED, NOTHING_WRONG, C
 from kho_tui.operations.open_state import Opened
 from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, visible
 
 _RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,3})([.-][\w.+~-]{0,64})?", re.ASCII)
@@ -110,6 +111,9 @@ def _from_name(text: str) -> TargetKernel:
     if release is None:
         if (int(found[1]), int(found[2])) > _numbers(RELEASES[0].name):
             raise InputError(f"--target {shown}: not a release that is known here; known are {RELEASES[0].name} to {RELEASES[-1].name}")
+        version = Version.parse(text.removeprefix("v"))
+        if version is not None and version.rest and not version.is_mainline:
+            raise InputError(f"--target {shown}: a vendor's kernel older than {RELEASES[0].name} may have KHO as a backport: unknown")
         return TargetKernel(name, "release", source, None, KhoSupport.NOT_IN_RELEASE, None, None, None)
     return TargetKernel(
         name,

@@ -92,6 +92,7 @@ def test_json_tells_nothing_of_what_cannot_be_told(capsys: pytest.CaptureFixture
         (("--target", "7.3", "--target-initrd", __file__), "goes with a kernel image"),
         (("--target", ""), "--target is empty"),
         (("--target", "7.9"), "known are 6.16 to 7.3"),
+        (("--target", "6.12.0-55.el10.x86_64"), "may have KHO as a backport: unknown"),
         (("--target", __file__), "no kernel image"),
     ],
 )

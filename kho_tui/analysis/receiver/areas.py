@@ -19,7 +19,7 @@ def area_fault(area: VmallocArea, reserved: Reserved) -> Fails | Missing | None:
     if missing is None:
         missing = reserved.unmarked(area_entries(area), area.order)
     if missing is not None:
-        return Fails(f"{missing:#x} of its vmalloc area is not preserved")
+        return Fails(f"{missing:#x} of its vmalloc area is not preserved", warns=True)
     return None if reserved.whole and area.status is Status.DECODED else Unavailable(area.reason)
 
 

@@ -45,8 +45,8 @@ class Check:
         match self.ask(boot):
             case Holds(met):
                 return Answer(self, True, met)
-            case Fails(met, outcome):
-                return Answer(self, False, met, outcome or self.fails)
+            case Fails(met, outcome, warns):
+                return _failed(self, boot, met, outcome or self.fails, warns=warns)
             case Missing(reason) as missing:
                 return Answer(self, None, reason, awaits_reboot=isinstance(missing, NotWritten))
 
@@ -74,3 +74,17 @@ class Answer:
         """Whether the boot never gets to what stands behind it for its consumer, with all overwritten that is not preserved."""
         at_boot = self.check.stage not in (Stage.OPEN, Stage.RETRIEVE)
         return at_boot and self.if_overwritten in (Outcome.IGNORED, Outcome.PANIC)
+
+
+def _failed(check: Check, boot: Boot, met: str, outcome: Outcome, *, warns: bool) -> Answer:
+    """A failed check, with what this kernel makes of an oops and of a WARNING (kernel/panic.c)."""
+    target = boot.target
+    if warns and target.warning_panics:
+        return Answer(check, False, f"{met}; the WARNING of it is a panic (panic_on_warn)", Outcome.PANIC)
+    if outcome is not Outcome.OOPS:
+        return Answer(check, False, met, outcome)
+    if target.oops_panics:
+        return Answer(check, False, f"{met}; an oops is a panic there", Outcome.PANIC)
+    dies = "the process dies with the locks that it holds, so that later opens may hang"
+    unless = "" if target.oops_panics is False else ", or the machine panics (panic_on_oops)"
+    return Answer(check, False, f"{met}; {dies}{unless}", outcome)

@@ -15,6 +15,7 @@ from kho_tui.layout.platform import MAX_PAGE_ORDERS
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import File, FolioArray, Memfd
 from kho_tui.model.runs import U64s
+from kho_tui.text import plural
 
 _LARGEST_FILE = (1 << 63) - 1
 """MAX_LFS_FILESIZE: i_size is signed."""
@@ -96,7 +97,8 @@ def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: 
     rows = [(int(np.argmax(wrong)), words, outcome) for wrong, words, outcome in faults if wrong.any()]
     if rows:
         row, words_of_fault, outcome = min(rows, key=lambda fault: fault[0])
-        return Fails(words_of_fault.format(head=int(heads[row]), order=int(orders[row]), index=int(index[row])), outcome)
+        met = words_of_fault.format(head=int(heads[row]), order=int(orders[row]), index=int(index[row]))
+        return Fails(met, outcome, warns=bool(orders[row] < 0 or orders[row] > most))
     flags = (words >> np.uint64(FOLIO_FLAGS.low))[there]
     odd = np.flatnonzero(flags & np.uint64(FOLIO_FLAGS_WRITTEN) != FOLIO_FLAGS_WRITTEN)
     if len(odd):
@@ -129,6 +131,9 @@ def _taken_index(index: U64s, pages: U64s) -> np.ndarray[tuple[int], np.dtype[np
 def _missing_contents(index: U64s, pages: U64s, memfd: Memfd, page_bytes: int) -> Fails | None:
     """The kernel fills holes before it preserves a file, so pages without a folio are contents that do not come back."""
     wanted = -(-memfd.record.integer("size") // page_bytes)
+    beyond = int((index >= np.uint64(wanted)).sum())
+    if beyond:
+        return Fails(f"{plural(beyond, 'folio')} of it lie behind its end: what they hold does not come back", Outcome.MISREAD)
     got = int(np.minimum(pages, np.where(index < np.uint64(wanted), np.uint64(wanted) - np.minimum(index, np.uint64(wanted)), 0)).sum())
     if got >= wanted:
         return None

@@ -14,6 +14,7 @@ from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
+from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.ranges import Range
 from kho_tui.text import plural
 
@@ -137,8 +138,11 @@ def _shift(boot: Boot) -> Verdict:
         return _NO_BLOCKS
     limit = 31 - (boot.handed.page_size.bit_length() - 1)
     high = max(boot.handed.side.preserved.runs.by_order, default=0)
-    words = f"highest order {high}"
-    return Holds(words) if high < limit else Fails(f"{words}; from order {limit} on this kernel's 32-bit shift overflows")
+    affected = NARROW_BLOCK_SIZES.affects(boot.target.precise_version)
+    if high < limit or affected is False:
+        return Holds(f"highest order {high}")
+    words = f"highest order {high}; from order {limit} on the 32-bit shift of {boot.target.release.name} overflows"
+    return Fails(words) if affected else unknown(f"{words} unless it has the fix (7.2.6), which its version does not tell")
 
 
 MEMORY: tuple[Check, ...] = (
@@ -207,7 +211,7 @@ MEMORY: tuple[Check, ...] = (
         "do all orders fit a 32-bit shift",
         Outcome.MISREAD,
         "of large blocks too much or next to nothing is reserved",
-        Range("6.16", "7.1"),
+        EVERY,
         _of_tracker(_shift),
         source=_SOURCE,
     ),

@@ -49,7 +49,7 @@ class RestoredFile:
         """What goes wrong when each file is asked for once, in the order in which they are listed."""
         if self.contest is None or isinstance(self.own_fault, Fails):
             return self.own_fault
-        return Fails(f"its block {self.contest.address:#x} is restored by {self.contest.winner} before, and once only: -EIO")
+        return Fails(f"its block {self.contest.address:#x} is restored by {self.contest.winner} before, and once only: -EIO", warns=True)
 
     @property
     def may_come_back(self) -> bool:
@@ -247,7 +247,7 @@ def lost_files(sessions: Iterable[RestoredSession]) -> Fails | Missing | None:
     files, open_question = 0, None
     for session in sessions:
         if isinstance(session.files, Damaged):
-            return Fails(f"session {visible(session.name)}: {session.files.reason}")
+            return Fails(f"session {visible(session.name)}: {session.files.reason}", warns=True)
         if isinstance(session.files, Missing):
             open_question = open_question or session.files
             continue
@@ -261,4 +261,5 @@ def lost_files(sessions: Iterable[RestoredSession]) -> Fails | Missing | None:
         return open_question
     session, file, fault = max(faults, key=lambda one: (one[2].outcome or Outcome.PART).rank)
     more = f" ({len(faults)} of {plural(files, 'file')} cannot be restored)" if files > 1 else ""
-    return Fails(f"file {file.file.token:#x} of {visible(session.name)}: {fault.met}{more}", fault.outcome)
+    warns = any(one.warns for _, _, one in faults)
+    return Fails(f"file {file.file.token:#x} of {visible(session.name)}: {fault.met}{more}", fault.outcome, warns=warns)

@@ -35,6 +35,21 @@ class Target:
     debug_vm: bool | None = None
     flb_test: bool | None = None
 
+    @property
+    def precise_version(self) -> Version:
+        """Its version, as far as it is known: fixes inside a series go by it."""
+        return self.version or self.release.version
+
+    @property
+    def oops_panics(self) -> bool | None:
+        """Whether an oops of a process is a panic; None where its command line does not say so, and a sysctl or the build may."""
+        return None if self.cmdline is None else self.cmdline.panics_in_user_space.on_oops
+
+    @property
+    def warning_panics(self) -> bool:
+        """Whether its command line makes a panic of a WARNING."""
+        return self.cmdline is not None and self.cmdline.panics_in_user_space.on_warn
+
     @cached_property
     def options(self) -> BootOptions | None:
         """What it takes from its command line; None where that is not known to its end."""

@@ -19,10 +19,11 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Fails:
-    """Something wrong. ``outcome``: what it leads to, where that is not what the check says."""
+    """Something wrong. ``outcome``: what it leads to, where that is not what the check says. ``warns``: the kernel prints a WARNING."""
 
     met: str
     outcome: Outcome | None = None
+    warns: bool = False
 
 
 Verdict: TypeAlias = Holds | Fails | Missing

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from altered import altered
-from captures import sample
+from captures import read, sample
 from simulator.jumping import captured, story
 from simulator.playing import RELEASE
 
+from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.outcome import Outcome
-from kho_tui.analysis.receiver.receive import receive
+from kho_tui.analysis.receiver.receive import CHECKS, receive
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.context import Context
+from kho_tui.model.host import MemoryRange
+from kho_tui.model.runs import make_runs
+from kho_tui.model.tracker import PreservedMap
 from kho_tui.operations.check_target import handed_over
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.cmdline import read_cmdline
+from kho_tui.releases.version import Version
+from kho_tui.text import SafeText
 
 TAKEN, PART, IGNORED, MISREAD, PANIC = Outcome.TAKEN, Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, Outcome.PANIC
 NAMES = ("6.16", "6.17", "6.18", "6.19", "7.0", "7.1", "7.2", "7.3")
@@ -149,3 +157,49 @@ def test_a_block_that_begins_where_no_memory_is_kills_the_kernel_and_one_beside_
     assert got.outcome is PANIC and got.deciding is not None and "0x40000000 begins in a memory section without RAM" in got.deciding.met
     beside = altered(capture, tmp_path / "beside", {0x2019E01E: b"\x01"})
     assert of_capture(beside, "7.3").outcome is not PANIC
+
+
+def with_large_block() -> Handed:
+    """A real state, with one more block of 2 GiB in memory that its machine would have."""
+    state = read(sample("x86_64-7.3") / "1-pre")
+    side = state.sides["out"]
+    preserved = side.preserved
+    assert isinstance(preserved, PreservedMap)
+    was = preserved.runs
+    start = np.concatenate([was.start, np.array([4 << 30], np.uint64)])
+    count = np.concatenate([was.count, np.array([1], np.uint32)])
+    order = np.concatenate([was.order, np.array([19], np.uint8)])
+    runs = make_runs(start, count, order, 12)
+    host = replace(state.host, ram=(MemoryRange(0, 16 << 30, SafeText("System RAM")),))
+    return Handed(replace(state, host=host), replace(side, preserved=replace(preserved, runs=runs)))
+
+
+@pytest.mark.parametrize(
+    ("version", "holds"),
+    [("7.1.13", False), ("7.2.3", None), ("7.2.6", True), ("7.2.12", True), ("7.2.0-15-generic", None), ("7.3.4", True), ("7.2", None)],
+)
+def test_a_fix_inside_a_series_decides_only_where_the_version_tells_it(version: str, holds: bool | None) -> None:
+    """The 32-bit shift of blocks of 2 GiB: until 7.1, and in early 7.2.y."""
+    parsed = Version.parse(version)
+    assert parsed is not None
+    release = next(name for name in NAMES if RELEASE[name].version.series == parsed.series)
+    shift = next(check for check in CHECKS if check.name == "shift")
+    answer = shift.answer(Boot(with_large_block(), target(release, version=parsed)))
+    assert answer.holds is holds
+
+
+def test_an_oops_or_a_warning_is_a_panic_where_the_command_line_says_so(tmp_path: Path) -> None:
+    fault_capture(sample("x86_64-7.3") / "2-pre", "memfd-too-many-folios", tmp_path / "oops", Context())
+    fault_capture(sample("x86_64-7.3") / "2-pre", "folio-not-preserved", tmp_path / "warning", Context())
+    line = f"kho=on liveupdate=on {OOPS} {PSTORE}"
+    expected = {
+        ("oops", ""): (Outcome.OOPS, "or the machine panics (panic_on_oops)"),
+        ("oops", "oops=panic"): (PANIC, "an oops is a panic there"),
+        ("oops", "sysctl.kernel.panic_on_oops=0"): (Outcome.OOPS, "so that later opens may hang"),
+        ("warning", ""): (PART, "begins no preserved block"),
+        ("warning", "panic_on_warn=1"): (PANIC, "the WARNING of it is a panic"),
+    }
+    for (state, words), (outcome, said) in expected.items():
+        with open_state(tmp_path / state, Context()) as opened:
+            got = receive(handed_over(opened, Context()), target("7.3", f"{line} {words}"))
+        assert got.outcome is outcome and got.deciding is not None and said in got.deciding.met
