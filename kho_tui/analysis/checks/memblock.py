@@ -24,7 +24,7 @@ _LONGEST_NAME = 15
     " every page of it is preserved (from 6.18 on a last page that is not whole is not). A region that was handed in stands "
     "where it stood.",
     consequence="the region is allocated anew, or taken over with its contents overwritten",
-    source="kho-abi.md 6.1",
+    source="mm/memblock.c, prepare_kho_fdt and reserve_mem_kho_revive (6.16 to 7.3)",
 )
 def regions(evidence: Evidence, found: Found) -> None:
     """Invariant 37."""
@@ -40,7 +40,7 @@ def regions(evidence: Evidence, found: Found) -> None:
         found.lack("content of memblock", subtree.reason)
     before = _regions(evidence.state.sides.get("in")) if evidence.side.name == "out" else {}
     for node, region in zip(subtree.fdt.tree.root.children, subtree.content.regions, strict=True):
-        if compatible_of(node) != RESERVE_MEM_COMPATIBLE and node.complete:
+        if compatible_of(node, (RESERVE_MEM_COMPATIBLE,)) != RESERVE_MEM_COMPATIBLE and node.complete:
             found.broken(f"its compatible is {visible(compatible_of(node) or b'')}", region.path)
         if not 1 <= len(region.name) <= _LONGEST_NAME or not region.name.strip():
             found.broken(f"a name of {len(region.name)} characters", region.path, severity="warning")
@@ -87,7 +87,7 @@ def _regions(side: Side | None) -> dict[bytes, tuple[int, int]]:
     explanation="Name, size and alignment of each region against reserve_mem= of the next kernel's command line: that of the state after "
     "the kexec where it is at hand, else this kernel's own, as if it were used again.",
     consequence="the region stays reserved and out of reach; one that is asked for otherwise is allocated anew, inside scratch",
-    source="kho-abi.md 6.1, gotcha 25",
+    source="mm/memblock.c, reserve_mem and reserve_mem_kho_revive (6.16 to 7.3)",
 )
 def asked_again(evidence: Evidence, found: Found) -> None:
     """Invariant 38."""
