@@ -174,6 +174,27 @@ def test_a_half_full_block_is_read_by_its_count(tmp_path: Path) -> None:
     assert found.consequence.startswith("none by itself")
 
 
+def test_a_page_of_flbs_that_is_not_preserved_is_an_error(tmp_path: Path) -> None:
+    """7.3 oopsed at boot."""
+    fault_capture(sample("x86_64-7.3/1-pre"), "flb-not-preserved", tmp_path / "state", Context())
+    found = checked(tmp_path / "state")
+    assert errors(found) == {"KHO044"} and "Oops" in of(found, "KHO044").consequence
+
+
+def test_of_two_files_with_one_token_the_second_is_lost(tmp_path: Path) -> None:
+    fault_capture(sample("x86_64-7.3/1-pre"), "token-twice", tmp_path / "state", Context())
+    assert "nobody can ask for the other one" in of(checked(tmp_path / "state"), "KHO043").consequence
+
+
+# memblock
+
+
+def test_regions_under_another_version_of_memblock_are_lost(tmp_path: Path) -> None:
+    """7.3 revived neither of the two."""
+    found = checked(altered(sample("x86_64-7.3/1-pre"), tmp_path / "state", {0x2082805E: b"2"}))
+    assert errors(found) == {"KHO037"} and "memblock-v2" in said(of(found, "KHO037"))
+
+
 # vmalloc
 
 

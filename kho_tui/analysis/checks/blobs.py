@@ -31,7 +31,7 @@ def _records_size(evidence: Evidence) -> bool:
     warning(until="7.0"),
     explanation="The pointer of each subtree, and blob-size from 7.1 on. An address of 0 is an error in every "
     "release, and so is one that is no System RAM of /proc/iomem.",
-    consequence="the subsystem reads other memory, or nothing",
+    consequence="the subsystem reads other memory, or nothing: its state is lost, LUO panics",
     source="kernel/liveupdate/kexec_handover.c, kho_retrieve_subtree: the address goes to phys_to_virt as it is (6.19 to 7.3; "
     "kernel/kexec_handover.c before)",
 )
@@ -95,7 +95,7 @@ def _size(subtree: Subtree, size: int, found: Found) -> None:
     "every page of every subtree's blob is preserved",
     error(),
     explanation="The pages of [address, address + size) are looked up in the tracker.",
-    consequence="the pages are given to somebody else before the subsystem reads them: its state is lost, LUO panics",
+    consequence="the pages may be given to somebody else before the subsystem reads them: then its state is lost, and LUO panics",
     source="kernel/liveupdate/kexec_handover.c, kho_add_subtree: the caller preserves the blob (6.19 to 7.3); kho_alloc_preserve",
 )
 def kept(evidence: Evidence, found: Found) -> None:
@@ -114,7 +114,7 @@ def kept(evidence: Evidence, found: Found) -> None:
     "the page of the root FDT is preserved as a block of order 0",
     error(),
     explanation="The page is looked up in the tracker.",
-    consequence="the page is given to somebody else while subsystems still look for their state in it",
+    consequence="the page may be given to somebody else while subsystems still look for their state in it",
     source="kernel/liveupdate/kexec_handover.c, kho_init: kho_alloc_preserve of the root FDT's page (6.19 to 7.3); "
     "kernel/kexec_handover.c, __kho_finalize (6.16 to 6.18)",
 )

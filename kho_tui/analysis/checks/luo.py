@@ -85,7 +85,7 @@ def _unknown(evidence: Evidence, path: EntityPath, version: bytes, found: Found)
     if version in LUO_FORMATS:
         found.broken(f"no release writes {visible(version)}", path)
     elif evidence.newer is None and written is not None and release_of(evidence.writer) is not None:
-        found.broken(f"{visible(version)}, yet {evidence.writer} writes and takes {visible(written)}", path)
+        found.broken(f"{visible(version)}, yet {visible(evidence.writer or '')} writes and takes {visible(written)}", path)
     else:
         found.lack("version of LUO", evidence.newer or f"{visible(version)} is not known here, and neither is the writer's release")
 

@@ -26,6 +26,10 @@ from kho_tui.text import plural, visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
 _NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel, and all sessions are lost"
+_FREED_SESSIONS = "the block is freed memory when LUO reads it at boot: where somebody has overwritten it the next kernel panics"
+_FREED_FILES = (
+    "the block is freed memory at the first open of /dev/liveupdate, which oopses or fails with -EIO where somebody has overwritten it"
+)
 _HALF_FULL = "none by itself: the next kernel reads the block by its count; no kernel writes it so"
 
 
@@ -147,7 +151,7 @@ def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
             said = f"the block at {at:#x} holds {count} of {capacity} entries, and another follows"
             found.broken(said, chain.path, at, consequence=_HALF_FULL)
         if not evidence.is_block(found, at, 0):
-            found.broken(f"no preserved block of order 0 begins at the block at {at:#x}", chain.path, at)
+            _not_preserved(chain, at, found)
     behind = chain.headers[-1].integer("next")
     if behind and (behind % evidence.page_size or behind in {header.place.phys for header in chain.headers}):
         wrong = "which is not page aligned" if behind % evidence.page_size else "where it has been: a loop"
@@ -172,13 +176,18 @@ def _empty(evidence: Evidence, chain: _Chain, number: int, found: Found) -> None
         found.broken(f"empty block at {at:#x}", chain.path, at, consequence=_PANIC if chain.what == "sessions" else _NO_OPEN)
 
 
+def _not_preserved(chain: _Chain, at: int, found: Found) -> None:
+    said = f"no preserved block of order 0 begins at the block at {at:#x}"
+    found.broken(said, chain.path, at, consequence=_FREED_SESSIONS if chain.what == "sessions" else _FREED_FILES)
+
+
 def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
     """The block at which reading a chain ended: damaged, or not at hand and perhaps not even preserved."""
     if chain.status is Status.DAMAGED or evidence.no_ram(at):
         found.broken(f"{chain.what}: no block at {at:#x}: {chain.reason}", chain.path, at)
         return
     if not evidence.is_block(found, at, 0):
-        found.broken(f"no preserved block of order 0 begins at the block at {at:#x}", chain.path, at)
+        _not_preserved(chain, at, found)
     found.lack(f"{chain.what} of {chain.path}", chain.reason)
 
 

@@ -20,6 +20,8 @@ from kho_tui.model.path import EntityPath
 from kho_tui.text import plural, visible
 
 _CUT = "; a name without an end is cut, so that nobody finds the session by it"
+_TOKEN_TWICE = "the token leads to the first of the two files, nobody can ask for the other one: it is lost"
+_FREED_FLBS = "the page is freed memory when a driver asks for its FLB: an Oops, at boot (7.3), or data of somebody else"
 _NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel: all sessions are lost"
 
 
@@ -90,7 +92,7 @@ def files(evidence: Evidence, found: Found) -> None:
         at = file.record.place.phys
         tokens[session.path, file.token] += 1
         if tokens[session.path, file.token] == 2:
-            found.broken(f"token {file.token:#x} comes twice in its session", file.path, at)
+            found.broken(f"token {file.token:#x} comes twice in its session", file.path, at, consequence=_TOKEN_TWICE)
         if b"\0" not in file.record.raw("compatible"):
             found.broken("its handler's name has no NUL within 48 bytes", file.path, at)
         elif file.compatible not in own and evidence.newer:
@@ -107,7 +109,7 @@ def files(evidence: Evidence, found: Found) -> None:
     "the FLB page is whole: one page, preserved, with entries that files depend on",
     warning("7.0"),
     explanation="pgcnt is 1, count at most (P-16)/64, the page is preserved as a block of order 0; names are unique and end within 48 "
-    "bytes; each count is above 0 and at most the number of files.",
+    "bytes; each count is above 0 and at most the number of files. A page that is not preserved is an error.",
     consequence="a driver does not find its shared state (-ENODATA, -ENOENT), or frees it too early or never",
     source="kernel/liveupdate/luo_flb.c, luo_flb_serialize and luo_flb_retrieve_one (7.0 to 7.3)",
 )
@@ -129,7 +131,7 @@ def flbs(evidence: Evidence, found: Found) -> None:
             )
         return
     if not evidence.is_block(found, at, 0):
-        found.broken(f"no preserved block of order 0 begins at {at:#x}", where, at)
+        found.broken(f"no preserved block of order 0 begins at {at:#x}", where, at, severity="error", consequence=_FREED_FLBS)
     listed = found.need(luo.flbs, "FLBs")
     if not isinstance(listed, FlbList) or listed.header is None:
         return
