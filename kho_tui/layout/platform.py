@@ -15,10 +15,6 @@ MAX_PAGE_ORDERS: Mapping[int, int] = {4096: 10, 16384: 11, 65536: 13}
 PAGEBLOCK_ORDERS: Mapping[int, int] = {4096: 9, 16384: 11, 65536: 13}
 """pageblock_order likewise: include/linux/pageblock-flags.h. CMA_MIN_ALIGNMENT_BYTES (include/linux/cma.h) are a pageblock's."""
 
-SECTION_BYTES: Mapping[int, int] = {4096: 128 << 20, 16384: 128 << 20, 65536: 512 << 20}
-"""Bytes of a memory section by page size: SECTION_SIZE_BITS is 27 on x86 (arch/x86/include/asm/sparsemem.h), 27 on arm64 with pages of
-4 and 16 KiB, 29 with 64 KiB (arch/arm64/include/asm/sparsemem.h). A section without RAM has no struct pages."""
-
 
 @dataclass(frozen=True, slots=True)
 class Platform:

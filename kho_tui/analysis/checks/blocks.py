@@ -12,9 +12,8 @@ from kho_tui.analysis.checks.chunks import misaligned
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.analysis.intervals import Intervals, intervals
-from kho_tui.layout.platform import SECTION_BYTES
+from kho_tui.analysis.receiver.sections import sections_of
 from kho_tui.model.facts import Missing
-from kho_tui.model.host import SYSTEM_RAM, MemoryRange
 from kho_tui.model.runs import Runs
 from kho_tui.text import SafeText, human_size
 
@@ -87,20 +86,21 @@ def in_ram(evidence: Evidence, found: Found) -> None:
     whole = intervals([one.start for one in ram], [one.start + one.size for one in ram])
     inside = kept.below(whole.end) - kept.below(whole.start)
     if int(inside.sum(dtype=np.uint64)) != kept.bytes:
-        _outside_ram(evidence, kept - whole, [one for one in ram if one.name == SYSTEM_RAM], found)
+        _outside_ram(evidence, kept - whole, found)
 
 
-def _outside_ram(evidence: Evidence, outside: Intervals, ram: list[MemoryRange], found: Found) -> None:
+def _outside_ram(evidence: Evidence, outside: Intervals, found: Found) -> None:
     """What lies outside of RAM, by whether its memory section has some of the RAM that is there since boot."""
-    size = SECTION_BYTES.get(evidence.page_size, SECTION_BYTES[4096])
-    ends = [min(-(-(one.start + one.size) // size) * size, 2**64 - 1) for one in ram]
-    sections = intervals([one.start // size * size for one in ram], ends)
-    nowhere, beside = outside - sections, outside & sections
+    sections = sections_of(evidence.state)
+    if isinstance(sections, Missing):
+        found.broken_rows(range(len(outside)), len(outside), stretch(evidence, outside, "is no System RAM"))
+        return
+    nowhere, beside, size = outside - sections.present, outside & sections.present, human_size(sections.size)
     begins = _blocks_begin(evidence, nowhere)
     for some, said, consequence in (
-        (_rows(nowhere, begins), f"is no System RAM, in a memory section ({human_size(size)}) without any", f"{_NO_STRUCT_PAGE}"),
+        (_rows(nowhere, begins), f"is no System RAM, in a memory section ({size}) without any", _NO_STRUCT_PAGE),
         (_rows(nowhere, ~begins), "is no System RAM: a block runs on behind the end of it", _RESERVED),
-        (beside, f"is no System RAM, in a memory section ({human_size(size)}) that has some", _RESERVED),
+        (beside, f"is no System RAM, in a memory section ({size}) that has some", _RESERVED),
     ):
         found.broken_rows(range(len(some)), len(some), stretch(evidence, some, said), consequence=consequence)
 
