@@ -15,13 +15,14 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.analysis.checks.answer import SESSIONS, Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.known_kernels import leaves_empty_block
 from kho_tui.analysis.checks.rule import error, info, rule
 from kho_tui.layout.struct import Layout, Record
 from kho_tui.layout.table import PageArray
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo, NotWritten, SessionList
 from kho_tui.model.path import EntityPath
+from kho_tui.releases.fixes import EMPTY_BLOCK
+from kho_tui.releases.version import Version
 from kho_tui.text import plural, visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
@@ -164,7 +165,7 @@ def _empty(evidence: Evidence, chain: _Chain, number: int, found: Found) -> None
     """An empty block, which no reader takes; the known bug is its cause only where all blocks before it are full."""
     header, capacity = chain.headers[number], block_of(chain.element).capacity(evidence.page_size)
     at, before = header.place.phys or 0, [one.integer("count") for one in chain.headers[:number]]
-    known = leaves_empty_block(evidence.writer)
+    known = EMPTY_BLOCK.affects(Version.parse(evidence.writer))
     left_behind = (
         chain.what == "sessions" and number > 0 and header.integer("next") == 0 and set(before) == {capacity} and known is not False
     )
@@ -202,7 +203,7 @@ def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
 )
 def full_blocks(evidence: Evidence, found: Found) -> None:
     """The known bug of KHO041, before it happens."""
-    if leaves_empty_block(evidence.writer) is False:
+    if EMPTY_BLOCK.affects(Version.parse(evidence.writer)) is False:
         found.not_here(f"{visible(evidence.writer or '')} leaves no empty block behind")
         return
     luo = _of_form(evidence, found, in_blocks=True)

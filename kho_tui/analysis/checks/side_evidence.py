@@ -10,7 +10,6 @@ import numpy as np
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.checks.answer import SUBTREES, Found
-from kho_tui.analysis.checks.known_kernels import newer_than_known
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
 from kho_tui.fdt.tree import Node
@@ -21,7 +20,7 @@ from kho_tui.model.facts import Missing
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.table import KNOWN, RELEASES, Release, is_newer, release_of
 from kho_tui.text import NO_TEXT, SafeText, visible
 
 
@@ -85,12 +84,11 @@ class SideEvidence:
     @cached_property
     def newer(self) -> SafeText | None:
         """Why the side may follow rules that are not known here; None where its writer's release, or else its root's version, is known."""
-        known = f"the releases known here are {RELEASES[0].name} to {RELEASES[-1].name}"
-        if self.writer is not None and newer_than_known(self.writer):
-            return SafeText(f"written by {visible(self.writer)}; {known}")
+        if self.writer is not None and is_newer(self.writer):
+            return SafeText(f"written by {visible(self.writer)}, which is newer than what is known here ({KNOWN})")
         version = None if isinstance(self.side.root, Missing) else self.side.root.compatible
         if release_of(self.writer) is None and version is not None and version not in ROOT_FORMATS:
-            return SafeText(f"{visible(version)} is a version that is not known here; {known}")
+            return SafeText(f"{visible(version)} is a version that is not known here ({KNOWN})")
         return None
 
     @cached_property
