@@ -12,7 +12,7 @@ from kho_tui.analysis.checks.chunks import misaligned
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.analysis.intervals import Intervals, intervals
-from kho_tui.analysis.receiver.sections import sections_of
+from kho_tui.analysis.receiver.sections import firmware_sections, section_bits
 from kho_tui.model.facts import Missing
 from kho_tui.model.runs import Runs
 from kho_tui.text import SafeText, human_size
@@ -91,11 +91,11 @@ def in_ram(evidence: Evidence, found: Found) -> None:
 
 def _outside_ram(evidence: Evidence, outside: Intervals, found: Found) -> None:
     """What lies outside of RAM, by whether its memory section has some of the RAM that is there since boot."""
-    sections = sections_of(evidence.state)
-    if isinstance(sections, Missing):
+    sections, bits = firmware_sections(evidence.state), section_bits(evidence.state)
+    if isinstance(sections, Missing) or isinstance(bits, Missing):
         found.broken_rows(range(len(outside)), len(outside), stretch(evidence, outside, "is no System RAM"))
         return
-    nowhere, beside, size = outside - sections.present, outside & sections.present, human_size(sections.size)
+    nowhere, beside, size = outside - sections, outside & sections, human_size(1 << bits)
     begins = _blocks_begin(evidence, nowhere)
     for some, said, consequence in (
         (_rows(nowhere, begins), f"is no System RAM, in a memory section ({size}) without any", _NO_STRUCT_PAGE),
