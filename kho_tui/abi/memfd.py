@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -60,6 +61,10 @@ FOLIO_DIRTY, FOLIO_UPTODATE = 1, 2
 """MEMFD_LUO_FOLIO_DIRTY and MEMFD_LUO_FOLIO_UPTODATE (6.19 to 7.3)."""
 FOLIO_FLAGS_WRITTEN = FOLIO_DIRTY | FOLIO_UPTODATE
 """What every kernel writes for every folio."""
+
+
+MEMFD_VERSION = re.compile(rb"memfd-v\d+(;.*)?", re.DOTALL)
+"""Any version of the handler, known here or not."""
 
 
 @dataclass(frozen=True, slots=True)

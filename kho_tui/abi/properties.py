@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from kho_tui.fdt.tree import Node, Property
@@ -55,9 +56,13 @@ def integer_property(node: Node, name: str, size: int, byte_order: ByteOrder) ->
     return int.from_bytes(found.data, byte_order)
 
 
-def compatible_of(node: Node) -> bytes | None:
-    """The first string of ``compatible``, without its NUL; None where there is none, or it is cut off before its end."""
+def compatible_of(node: Node, known: Container[bytes] = ()) -> bytes | None:
+    """The first string of ``compatible`` that is ``known``, else its first one; None where there is none, or it is cut off before its end.
+
+    Membership decides, as in fdt_node_check_compatible (scripts/dtc/libfdt/fdt_ro.c): one known string among others is enough.
+    """
     found = node.property(b"compatible")
     if found is None or not found.data or not (found.complete or b"\0" in found.data):
         return None
-    return found.data.split(b"\0", 1)[0]
+    whole = found.data.split(b"\0")[:-1] or [found.data]
+    return next((name for name in whole if name in known), whole[0])

@@ -26,8 +26,20 @@ SUBTREE_NODE = NodeLayout(
     "subtree",
     (
         Field("fdt", 8, Unit.PHYS, "where the subsystem's FDT lies; wrong: its state is lost", "kernel/kexec_handover.c 6.16-7.0"),
-        Field("preserved-data", 8, Unit.PHYS, "where the subsystem's state lies; wrong: its state is lost", "KHO ABI 7.1-7.3"),
-        Field("blob-size", 8, Unit.BYTES, "size of that state; too short: the subsystem refuses it", "KHO ABI 7.1-7.3"),
+        Field(
+            "preserved-data",
+            8,
+            Unit.PHYS,
+            "where the subsystem's state lies; wrong: its state is lost",
+            "include/linux/kho/abi/kexec_handover.h 7.1-7.3",
+        ),
+        Field(
+            "blob-size",
+            8,
+            Unit.BYTES,
+            "size of that state; too short: the subsystem refuses it",
+            "include/linux/kho/abi/kexec_handover.h 7.1-7.3",
+        ),
     ),
     ROOT_SOURCE,
     "one subsystem's state, found by name by its code in the next kernel",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kho_tui.abi.properties import compatible_of
-from kho_tui.abi.root import TRUNCATED_NAMES, truncated_names
+from kho_tui.abi.root import ROOT_FORMATS, TRUNCATED_NAMES, truncated_names
 from kho_tui.decode.reader import Findings
 from kho_tui.fdt.libfdt import verdict
 from kho_tui.fdt.tree import NO_NAMES, AnomalyCode, FdtTree, looks_like_fdt, parse_fdt
@@ -31,7 +31,7 @@ def view_fdt(blob: Blob, names: Mapping[int, bytes] = NO_NAMES) -> FdtView:
 def view_root(blob: Blob) -> FdtView:
     """A root FDT; a cut one gets the names that its version is known to have at those offsets."""
     first = parse_fdt(blob.data, fallback_names=TRUNCATED_NAMES)
-    version = None if first.root is None else compatible_of(first.root)
+    version = None if first.root is None else compatible_of(first.root, ROOT_FORMATS)
     return view_fdt(blob, truncated_names(version) if first.truncated else NO_NAMES)
 
 

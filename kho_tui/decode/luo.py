@@ -44,7 +44,7 @@ def is_luo_struct(data: bytes) -> bool:
 def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None, root_version: bytes | None) -> Luo | Missing:
     """LUO in its FDT form. ``stale``: why nothing that it points at may be read as fact; ``root_version``: of its handover."""
     root = tree.root
-    version = None if root is None else compatible_of(root)
+    version = None if root is None else compatible_of(root, LUO_FORMATS)
     form = LUO_FORMATS.get(version or b"")
     if root is None or form is None or form.is_struct:
         return _unknown(reader, version, where)
@@ -123,7 +123,7 @@ def _session_node(reader: Reader, tree: FdtTree, where: EntityPath) -> tuple[Pag
         missing: Missing = Damaged(SafeText("no luo-session node"))
         reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
         return SESSION_ARRAY, missing
-    version = compatible_of(node) or b""
+    version = compatible_of(node, SESSION_ARRAYS) or b""
     array = SESSION_ARRAYS.get(version)
     if array is None:
         said = SafeText(f"session format {visible(version)} is not known")
@@ -142,7 +142,7 @@ def _flb_node(reader: Reader, tree: FdtTree, where: EntityPath, root_version: by
         return missing
     if node is None:
         return 0
-    version = compatible_of(node) or b""
+    version = compatible_of(node, FLB_FORMATS) or b""
     if version not in FLB_FORMATS:
         said = SafeText(f"FLB format {visible(version)} is not known")
         reader.findings.add(VERSION_UNKNOWN, where, str(said))

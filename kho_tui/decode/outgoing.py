@@ -74,7 +74,7 @@ def choose_outgoing(reader: Reader, debugfs: DebugfsSide | None, candidates: Seq
 def _kept_by(reader: Reader, window: Node, page: int) -> bool:
     """Whether the tracker that out/fdt names keeps a page: then the page is that of the same side, whatever it holds by now."""
     tracker = integer_property(window, "preserved-memory-map", 8, reader.platform.byte_order)
-    return bool(tracker) and tracker_keeps(reader, compatible_of(window) or b"", tracker or 0, page) is True
+    return bool(tracker) and tracker_keeps(reader, compatible_of(window, ROOT_FORMATS) or b"", tracker or 0, page) is True
 
 
 def _same_boot(reader: Reader, window: Node | None, debugfs: DebugfsSide, one: RootCandidate) -> tuple[bool | None, str | None]:

@@ -31,7 +31,7 @@ def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPa
     """The regions of ``reserve_mem=``."""
     if tree.root is None:
         return Damaged(SafeText("not a readable FDT"))
-    wrong = _other_version(reader, compatible_of(tree.root), MEMBLOCK_COMPATIBLE, where)
+    wrong = _other_version(reader, compatible_of(tree.root, (MEMBLOCK_COMPATIBLE,)), MEMBLOCK_COMPATIBLE, where)
     if wrong is not None:
         return wrong
     order = reader.platform.byte_order
@@ -40,7 +40,7 @@ def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPa
     for node in tree.root.children:
         path = siblings.named(node.name)
         start, size = (reader.property(node, name, path) for name in ("start", "size"))
-        if compatible_of(node) != RESERVE_MEM_COMPATIBLE:
+        if compatible_of(node, (RESERVE_MEM_COMPATIBLE,)) != RESERVE_MEM_COMPATIBLE:
             message = "its compatible is not reserve-mem-v1: the next kernel allocates the region anew"
             reader.findings.add(VERSION_UNKNOWN, path, message)
         regions.append(MemblockRegion(path, node.name, start, size, RESERVE_MEM_NODE.values(node, order, place)))
@@ -65,7 +65,7 @@ def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, 
     """The test module's data. ``stale``: why nothing that the FDT points at may be read as fact."""
     if tree.root is None:
         return Damaged(SafeText("not a readable FDT"))
-    wrong = _other_version(reader, compatible_of(tree.root), KHO_TEST_COMPATIBLE, where)
+    wrong = _other_version(reader, compatible_of(tree.root, (KHO_TEST_COMPATIBLE,)), KHO_TEST_COMPATIBLE, where)
     if wrong is not None:
         return wrong
     order, shift = reader.platform.byte_order, reader.platform.page_shift

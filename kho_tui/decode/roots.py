@@ -153,7 +153,7 @@ def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
     if b"kho-v" not in data:
         return None
     tree = parse_fdt(data)
-    version = None if tree.root is None else compatible_of(tree.root)
+    version = None if tree.root is None else compatible_of(tree.root, ROOT_FORMATS)
     if tree.root is None or version is None or not version.startswith(b"kho-v"):
         return None
     return RootCandidate(address, data, tree.root, version, half_built)

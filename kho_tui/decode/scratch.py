@@ -64,9 +64,12 @@ def _cut(reader: Reader, text: ScratchText, areas: int, binary: list[tuple[int, 
     if binary is not None:
         return SafeText(f"{areas} areas in the text files, {len(binary)} in the table") if areas < len(binary) else NO_TEXT
     nodes = len(reader.host.boot_nodes) if reader.host is not None else 0
-    if areas < FIRST_NODE_ENTRY + nodes:
-        return SafeText(f"{areas} areas where {plural(nodes, 'node')} ask for {FIRST_NODE_ENTRY + nodes}: lines may be cut off")
-    return NO_TEXT
+    return fewer_than_nodes(areas, nodes) if areas < FIRST_NODE_ENTRY + nodes else NO_TEXT
+
+
+def fewer_than_nodes(areas: int, nodes: int) -> SafeText:
+    """Why a table is taken for a part of one whose only sign is that nodes have no area."""
+    return SafeText(f"{areas} areas where {plural(nodes, 'node')} ask for {FIRST_NODE_ENTRY + nodes}: lines may be cut off")
 
 
 def _binary(reader: Reader, sources: Sources) -> Table | None:

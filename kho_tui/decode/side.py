@@ -80,7 +80,7 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
     node = view.tree.root
     if node is None:
         return Damaged(SafeText("the root FDT cannot be read"))
-    version = compatible_of(node)
+    version = compatible_of(node, ROOT_FORMATS)
     form = ROOT_FORMATS.get(version or b"")
     if form is None:
         said = "the root has no compatible string" if version is None else f"root version {visible(version)} is not known: shown as it is"

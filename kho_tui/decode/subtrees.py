@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import LUO_NAME, LUO_SER
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME, LUO_SER
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
@@ -115,7 +115,7 @@ def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missin
 
 def _version(blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
     if fdt is not None:
-        return None if fdt.tree.root is None else compatible_of(fdt.tree.root)
+        return None if fdt.tree.root is None else compatible_of(fdt.tree.root, LUO_FORMATS)
     return c_string(blob.data[:8]) if isinstance(blob, Blob) and is_luo_struct(blob.data) else None
 
 

@@ -31,13 +31,13 @@ class Checked:
     not_after: SafeText = NO_TEXT
 
     def exit_code(self, *, strict: bool) -> int:
-        """0 nothing wrong found, 1 errors, 2 could not check, or not against the state that was given as the one after.
+        """0 nothing wrong found, 1 errors, 2 could not check: the root FDT or LUO's root was not read, or ``after`` is another kexec's.
 
         ``strict``: also 2 where a rule of severity error cannot be told.
         """
         if self.report.broken["error"]:
             return ERRORS
-        if not self.report.told or self.not_after or (strict and not self.report.sound_for_certain):
+        if not self.report.told or self.report.unread or self.not_after or (strict and not self.report.sound_for_certain):
             return NOT_CHECKED
         return NOTHING_WRONG
 

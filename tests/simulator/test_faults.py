@@ -33,8 +33,8 @@ NEED_MORE = {"test-sum": "contents of the test folios", "node-split": "a border 
 """Faults that no captured state fits as it is, and what it would have to hold."""
 
 SEEN_BY_DECODE = {
-    **dict.fromkeys(("root-magic", "root-half-built", "root-format", "root-cut"), "KHO101"),
-    **dict.fromkeys(("root-version", "metadata-version", "region-version", "luo-version"), "KHO107"),
+    **dict.fromkeys(("root-magic", "root-half-built", "root-format", "root-cut", "blob-refused"), "KHO101"),
+    **dict.fromkeys(("root-version", "metadata-version", "region-version", "luo-version", "luo-too-early"), "KHO107"),
     **dict.fromkeys(("map-zero", "map-unaligned", "bitmap-zero", "bitmap-shared", "radix-unaligned"), "KHO104"),
     **dict.fromkeys(("map-short", "pointer-missing", "blob-size-missing", "luo-flb-node"), "KHO111"),
     **dict.fromkeys(("chunk-cycle", "radix-node-twice", "radix-cycle", "vmalloc-cycle"), "KHO105"),
@@ -42,7 +42,7 @@ SEEN_BY_DECODE = {
     **dict.fromkeys(("session-block-empty", "file-block-empty", "session-block-overfull", "file-block-overfull"), "KHO106"),
     **dict.fromkeys(("chunk-overfull", "vmalloc-hole", "vmalloc-total", "vmalloc-order", "memfd-too-many-folios"), "KHO106"),
     **dict.fromkeys(("too-many-sessions", "too-many-files", "session-list-lost", "session-count", "flb-too-many"), "KHO106"),
-    **dict.fromkeys(("handler-unknown", "handler-endless"), "KHO108"),
+    **dict.fromkeys(("handler-unknown", "handler-endless", "luo-renamed"), "KHO108"),
     "blob-short": "KHO102",
     "blob-size-zero": "KHO106",
     "chunk-unaligned": "KHO104",

@@ -85,12 +85,12 @@ class Found:
         elif self.worst is None or WORST_FIRST.index(severity) < WORST_FIRST.index(self.worst):
             self.worst = severity
 
-    def broken_rows(self, rows: Iterable[int], total: int, case: Callable[[int], Case]) -> None:
+    def broken_rows(self, rows: Iterable[int], total: int, case: Callable[[int], Case], *, consequence: str | None = None) -> None:
         """``total`` cases of one kind, of which the first few of ``rows`` are named. Nothing is done for the others."""
         if not total:
             return
         self.own = True
-        self.consequences.add(None)
+        self.consequences.add(consequence)
         self.count += total
         for row, _ in zip(rows, range(NAMED - len(self.cases)), strict=False):
             self.cases.append(case(row))

@@ -31,8 +31,9 @@ def _records_size(evidence: Evidence) -> bool:
     warning(until="7.0"),
     explanation="The pointer of each subtree, and blob-size from 7.1 on. An address of 0 is an error in every "
     "release, and so is one that is no System RAM of /proc/iomem.",
-    consequence="the subsystem reads other memory, or nothing",
-    source="kho-abi.md 5.2, 6, 8",
+    consequence="the subsystem reads other memory, or nothing: its state is lost, LUO panics",
+    source="kernel/liveupdate/kexec_handover.c, kho_retrieve_subtree: the address goes to phys_to_virt as it is (6.19 to 7.3; "
+    "kernel/kexec_handover.c before)",
 )
 def address(evidence: Evidence, found: Found) -> None:
     """Invariant 9."""
@@ -55,7 +56,7 @@ def address(evidence: Evidence, found: Found) -> None:
     explanation="kho-v1: every blob begins with the FDT magic. From 7.1 on: a blob that is an FDT has a totalsize of at most blob-size, and"
     " exactly that for the kernel's own subtrees.",
     consequence="the subsystem refuses its state, or reads beyond it",
-    source="kho-abi.md 1, gotcha 12",
+    source="mm/memblock.c, prepare_kho_fdt; kernel/liveupdate/kexec_handover.c, kho_add_subtree: blob_size (7.1 to 7.3)",
 )
 def is_an_fdt(evidence: Evidence, found: Found) -> None:
     """Invariant 10."""
@@ -94,8 +95,8 @@ def _size(subtree: Subtree, size: int, found: Found) -> None:
     "every page of every subtree's blob is preserved",
     error(),
     explanation="The pages of [address, address + size) are looked up in the tracker.",
-    consequence="the pages are given to somebody else before the subsystem reads them: its state is lost, LUO panics",
-    source="kho-abi.md 8",
+    consequence="the pages may be given to somebody else before the subsystem reads them: then its state is lost, and LUO panics",
+    source="kernel/liveupdate/kexec_handover.c, kho_add_subtree: the caller preserves the blob (6.19 to 7.3); kho_alloc_preserve",
 )
 def kept(evidence: Evidence, found: Found) -> None:
     """Invariant 11."""
@@ -113,8 +114,9 @@ def kept(evidence: Evidence, found: Found) -> None:
     "the page of the root FDT is preserved as a block of order 0",
     error(),
     explanation="The page is looked up in the tracker.",
-    consequence="the page is given to somebody else while subsystems still look for their state in it",
-    source="kho-abi.md 2.3",
+    consequence="the page may be given to somebody else while subsystems still look for their state in it",
+    source="kernel/liveupdate/kexec_handover.c, kho_init: kho_alloc_preserve of the root FDT's page (6.19 to 7.3); "
+    "kernel/kexec_handover.c, __kho_finalize (6.16 to 6.18)",
 )
 def root_kept(evidence: Evidence, found: Found) -> None:
     """Invariant 12."""

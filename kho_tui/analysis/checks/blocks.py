@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
 from kho_tui.analysis.checks.chunks import misaligned
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.receiver.sections import firmware_sections, section_bits
 from kho_tui.model.facts import Missing
 from kho_tui.model.runs import Runs
 from kho_tui.text import SafeText, human_size
@@ -18,6 +20,8 @@ from kho_tui.text import SafeText, human_size
 _SHOWN = 100
 """Rows handed over to be named; a rule names fewer."""
 _RAM = "/proc/iomem"
+_NO_STRUCT_PAGE = "the next kernel dies in kho_memory_init, often before its console is up: it writes to a struct page that does not exist"
+_RESERVED = "none at boot: the next kernel accepts such a block and reserves it; whoever asks for its contents gets what is no RAM"
 
 
 def _run(evidence: Evidence, runs: Runs, wrong: str) -> Callable[[int], Case]:
@@ -46,7 +50,7 @@ def stretch(evidence: Evidence, wrong: Intervals, said: str) -> Callable[[int], 
     explanation="The address of a block is a multiple of its size. True by encoding; looked at because a tracker may be converted or "
     "damaged.",
     consequence="the next kernel keeps other memory than was meant",
-    source="kho-abi.md 3.1, 3.2",
+    source="kernel/liveupdate/kexec_handover.c, kho_radix_encode_key (7.1, 7.2) and kho_restore_page (6.19 to 7.3)",
 )
 def alignment(evidence: Evidence, found: Found) -> None:
     """Invariant 19."""
@@ -66,12 +70,14 @@ def alignment(evidence: Evidence, found: Found) -> None:
     "KHO020",
     "every block lies inside RAM",
     error(),
-    explanation="The blocks against System RAM of /proc/iomem; none runs past the end of the address space.",
-    consequence="the next kernel reserves memory that does not exist, and whoever asks for the contents gets none",
-    source="kho-abi.md 9, stage 2: not checked by the kernel",
+    explanation="The blocks against System RAM of /proc/iomem; none runs past the end of the address space. What follows depends on the "
+    "memory section in which a block begins: 128 MiB on x86 and on arm64 with pages of 4 or 16 KiB, 512 MiB with 64 KiB.",
+    consequence=f"where a block begins in a memory section without any RAM {_NO_STRUCT_PAGE}; in a section that has some it is accepted",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserved_memory_reserve (7.1 to 7.3), deserialize_bitmap (6.19, 7.0; "
+    "kernel/kexec_handover.c before): neither checks it",
 )
 def in_ram(evidence: Evidence, found: Found) -> None:
-    """Invariant 20."""
+    """The kernel takes every block for RAM and marks the struct page of its first page."""
     kept = evidence.kept(found)
     blocks = evidence.blocks(found)
     ram = found.need(evidence.state.host.whole_ram, _RAM)
@@ -80,8 +86,39 @@ def in_ram(evidence: Evidence, found: Found) -> None:
     whole = intervals([one.start for one in ram], [one.start + one.size for one in ram])
     inside = kept.below(whole.end) - kept.below(whole.start)
     if int(inside.sum(dtype=np.uint64)) != kept.bytes:
-        outside = kept - whole
+        _outside_ram(evidence, kept - whole, found)
+
+
+def _outside_ram(evidence: Evidence, outside: Intervals, found: Found) -> None:
+    """What lies outside of RAM, by whether its memory section has some of the RAM that is there since boot."""
+    sections, bits = firmware_sections(evidence.state), section_bits(evidence.state)
+    if isinstance(sections, Missing) or isinstance(bits, Missing):
         found.broken_rows(range(len(outside)), len(outside), stretch(evidence, outside, "is no System RAM"))
+        return
+    nowhere, beside, size = outside - sections, outside & sections, human_size(1 << bits)
+    begins = _blocks_begin(evidence, nowhere)
+    for some, said, consequence in (
+        (_rows(nowhere, begins), f"is no System RAM, in a memory section ({size}) without any", _NO_STRUCT_PAGE),
+        (_rows(nowhere, ~begins), "is no System RAM: a block runs on behind the end of it", _RESERVED),
+        (beside, f"is no System RAM, in a memory section ({size}) that has some", _RESERVED),
+    ):
+        found.broken_rows(range(len(some)), len(some), stretch(evidence, some, said), consequence=consequence)
+
+
+def _rows(some: Intervals, which: npt.NDArray[np.bool_]) -> Intervals:
+    return Intervals(some.start[which], some.end[which])
+
+
+def _blocks_begin(evidence: Evidence, stretches: Intervals) -> npt.NDArray[np.bool_]:
+    """In which stretches of preserved memory a block begins. Only one that was cut at its start may have none."""
+    begins: npt.NDArray[np.bool_] = evidence.index.orders(stretches.start)[0] >= 0
+    runs = evidence.index.runs
+    size = np.uint64(1) << (runs.order.astype(np.uint64) + np.uint64(runs.page_shift))
+    for row in np.flatnonzero(~begins).tolist():
+        low, high = stretches.start[row], stretches.end[row]
+        number = (np.maximum(low, runs.start) - runs.start + size - np.uint64(1)) // size
+        begins[row] = bool(((number < runs.count) & (runs.start + number * size < high)).any())
+    return begins
 
 
 @rule(
@@ -91,10 +128,11 @@ def in_ram(evidence: Evidence, found: Found) -> None:
     explanation="The blocks in the order of their addresses. Where two begin at the same page, the kernel keeps the order of the one that "
     "it meets last: the smaller in a radix tree, the larger in a chunk list.",
     consequence="memory is restored with the wrong size, or twice: corruption",
-    source="kho-abi.md 9 and gotcha 17: not checked by the kernel",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserved_memory_reserve (7.1 to 7.3), deserialize_bitmap (6.19, 7.0; "
+    "kernel/kexec_handover.c before): neither checks it",
 )
 def overlap(evidence: Evidence, found: Found) -> None:
-    """Invariant 21 and gotcha 17."""
+    """Invariant 21."""
     runs = evidence.blocks(found)
     if runs is None or not runs.overlapping:
         return
@@ -108,8 +146,9 @@ def overlap(evidence: Evidence, found: Found) -> None:
     "no block lies in scratch",
     error(),
     explanation="The blocks against the scratch areas.",
-    consequence="the next kernel boots in that memory and overwrites it",
-    source="kho-abi.md 7.5, 9: not checked by the kernel",
+    consequence="the next kernel boots in that memory and may overwrite it",
+    source="kernel/liveupdate/kexec_handover.c, kho_populate and kho_preserved_memory_reserve (7.1 to 7.3): not checked; "
+    "kho_scratch_overlap in debug builds (6.18 on)",
 )
 def in_scratch(evidence: Evidence, found: Found) -> None:
     """Invariant 22."""
@@ -139,7 +178,7 @@ def partial_scratch(evidence: Evidence, found: Found) -> None:
     error(until="7.1"),
     explanation="Blocks of order 31 minus the page shift and more (2 GiB), which only large reserve_mem regions have.",
     consequence="kernels up to 7.1 reserve nothing for such a block: its memory is overwritten",
-    source="kho-abi.md 3.3",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserved_memory_reserve: 1 << (order + PAGE_SHIFT) (7.1; deserialize_bitmap before)",
 )
 def shift(evidence: Evidence, found: Found) -> None:
     """Invariant 26, the receiver's overflow."""
@@ -153,4 +192,34 @@ def shift(evidence: Evidence, found: Found) -> None:
         found.lack(TRACKER, evidence.whole.reason)
 
 
-RULES = (alignment, in_ram, overlap, in_scratch, shift)
+@rule(
+    "KHO149",
+    "no preserved page belongs to the running kernel's own image",
+    error(),
+    explanation="The blocks of the outgoing side against Kernel code, rodata, data and bss of /proc/iomem. These pages never come from the "
+    "page allocator, so nobody can have allocated them for what is preserved.",
+    consequence="the tracker is damaged, or of another kernel than the one that runs: whoever asks for such a page gets a piece of the old "
+    "kernel's image instead of its data",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserve_folio and kho_preserve_pages (6.19 to 7.3; kernel/kexec_handover.c before): "
+    "they preserve what they are given",
+)
+def over_the_kernel(evidence: Evidence, found: Found) -> None:
+    """The image of the running kernel is nobody's memory."""
+    if evidence.side.name != "out":
+        found.not_here("a question for what the running kernel hands out")
+        return
+    kept = evidence.kept(found)
+    blocks = evidence.blocks(found)
+    image = found.need(evidence.state.host.kernel, _RAM)
+    if kept is None or blocks is None or image is None:
+        return
+    for part in image:
+        inside = kept.clip(part.start, min(part.start + part.size, 2**64 - 1))
+        found.broken_rows(range(len(inside)), len(inside), stretch(evidence, inside, f"is part of {part.name} of the running kernel"))
+    if evidence.state.host.bounded is not None:
+        found.lack(_RAM, evidence.state.host.bounded.reason)
+    elif not image:
+        found.not_here("/proc/iomem names no part of the running kernel")
+
+
+RULES = (over_the_kernel, alignment, in_ram, overlap, in_scratch, shift)

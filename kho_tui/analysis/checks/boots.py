@@ -48,7 +48,7 @@ def _incoming(evidence: Evidence, found: Found) -> Side | None:
     error(),
     explanation="The tables of both states, entry by entry.",
     consequence="the kernel that comes after the next one boots in other memory than was kept free for it",
-    source="kho-abi.md 7.5",
+    source="kernel/liveupdate/kexec_handover.c, kho_populate and kho_memory_init: the table that was passed is used on (6.19 to 7.3)",
     across=True,
 )
 def tables(evidence: Evidence, found: Found) -> None:
@@ -83,7 +83,7 @@ def tables(evidence: Evidence, found: Found) -> None:
     explanation="The bytes of the outgoing root FDT against those of the next kernel's incoming one, up to totalsize: what lies behind is "
     "stale. A next kernel that took nothing at all is an error.",
     consequence="the next kernel took another handover than this one, or none",
-    source="kho-abi.md 9, gotcha 22",
+    source="kernel/liveupdate/kexec_handover.c, kho_populate: the page is read where it lies (6.19 to 7.3; kernel/kexec_handover.c before)",
     across=True,
 )
 def roots(evidence: Evidence, found: Found) -> None:
@@ -112,7 +112,7 @@ def roots(evidence: Evidence, found: Found) -> None:
     explanation="The incoming side of the next kernel, as far as it stays a fact on a running kernel: names of the subtrees, bytes of "
     "memblock and kexec-metadata.",
     consequence="what arrived is not what was handed out: memory was overwritten on the way, or the two states are not of one kexec",
-    source="kho-abi.md 5.2, 6.1, 6.3",
+    source="mm/memblock.c, prepare_kho_fdt; kernel/liveupdate/kexec_handover.c, kho_out_kexec_metadata (7.1 to 7.3)",
     across=True,
 )
 def arrived(evidence: Evidence, found: Found) -> None:

@@ -47,7 +47,8 @@ def _at(chunk: Chunk) -> int:
     error(until=_UNTIL),
     explanation="next of every chunk leads to an aligned page that was not met before; num_elms is at most (P-16)/16; orders ascend.",
     consequence=_LOST,
-    source="kho-abi.md 3.1",
+    source="kernel/kexec_handover.c, kho_mem_serialize and kho_mem_deserialize (6.16 to 6.18; kernel/liveupdate/kexec_handover.c in 6.19, "
+    "7.0)",
 )
 def chain(evidence: Evidence, found: Found) -> None:
     """Invariant 13."""
@@ -82,7 +83,7 @@ def chain(evidence: Evidence, found: Found) -> None:
     warning(until=_UNTIL),
     explanation="A kernel begins another chunk of an order only when the current one is full.",
     consequence="none by itself: no kernel wrote this list",
-    source="kho-abi.md 3.1",
+    source="kernel/kexec_handover.c, kho_mem_serialize (6.16 to 6.18; kernel/liveupdate/kexec_handover.c in 6.19, 7.0)",
 )
 def filling(evidence: Evidence, found: Found) -> None:
     """Invariant 14."""
@@ -156,7 +157,8 @@ def misaligned(evidence: Evidence) -> Missing | None:
     explanation="phys_start of each element against its predecessor of the same order and against the span of a bitmap: 4096 bits in 6.16 "
     "and 6.17, one page of bits from 6.18 on.",
     consequence="other memory is kept than was meant; the meant memory is overwritten",
-    source="kho-abi.md 3.1",
+    source="kernel/kexec_handover.c, kho_mem_serialize and deserialize_bitmap (6.16 to 6.18; kernel/liveupdate/kexec_handover.c in 6.19, "
+    "7.0)",
 )
 def elements(evidence: Evidence, found: Found) -> None:
     """Invariant 15."""
@@ -196,7 +198,8 @@ def _element(evidence: Evidence, some: _Elements, row: int, wrong: str) -> Case:
     explanation="The bitmap pointer is not 0, leads to RAM, is aligned to 512 bytes (6.16, 6.17) or to a page (6.18 on), and no two "
     "elements share it.",
     consequence=_LOST,
-    source="kho-abi.md 3.1",
+    source="kernel/kexec_handover.c, kho_mem_serialize and deserialize_bitmap (6.16 to 6.18; kernel/liveupdate/kexec_handover.c in 6.19, "
+    "7.0)",
 )
 def bitmaps(evidence: Evidence, found: Found) -> None:
     """Invariant 16."""
@@ -230,7 +233,7 @@ def bitmaps(evidence: Evidence, found: Found) -> None:
     explanation="Bitmaps are of 512 bytes in 6.16 and 6.17, of a page from 6.18 on; the test module's list is inline in 6.16 and 6.17, a "
     "vmalloc descriptor from 6.18 on. The version strings are the same.",
     consequence="a kernel of the other group reads garbage, or forgets blocks, without a word",
-    source="kho-abi.md 1.1, gotcha 8",
+    source="kernel/kexec_handover.c, struct kho_mem_phys_bits; lib/test_kho.c, kho_test_restore_data (6.17 against 6.18)",
 )
 def one_format(evidence: Evidence, found: Found) -> None:
     """Gotcha 8."""

@@ -40,7 +40,9 @@ def earlier(evidence: Evidence, counted: Counted, found: Found) -> int | None:
     said = (match for line in state.log if line.kind == counted.kind and (match := counted.line.search(line.text)))
     if (first := next(said, None)) is not None:
         return int(first[1])
-    if _cold(state) or (incoming is not None and incoming.subtrees_told and all(one.name != counted.subtree for one in incoming.subtrees)):
+    if booted_cold(state) or (
+        incoming is not None and incoming.subtrees_told and all(one.name != counted.subtree for one in incoming.subtrees)
+    ):
         return 0
     lacking = (
         "its incoming copy is stale, and the kernel log does not say it" if incoming is not None else "nothing shows that it booted cold"
@@ -49,7 +51,7 @@ def earlier(evidence: Evidence, counted: Counted, found: Found) -> int | None:
     return None
 
 
-def _cold(state: State) -> bool:
+def booted_cold(state: State) -> bool:
     """Whether this boot certainly took nothing: its log is there from the first line, and speaks of no handover, or of a refused one."""
     if "in" in state.sides or "in" in state.left_out or not state.log_from_boot:
         return False

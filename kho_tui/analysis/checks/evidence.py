@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.memfd import MEMFD_VERSION
 from kho_tui.analysis.checks.answer import SESSIONS, Found
 from kho_tui.analysis.checks.tracker_evidence import TrackerEvidence
 from kho_tui.model.facts import Missing, Stale, Status
 from kho_tui.model.luo import File, FolioArray, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import KhoTest
-from kho_tui.text import visible
+from kho_tui.text import SafeText, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,24 @@ class Evidence(TrackerEvidence):
             found.lack("content of LUO", subtree.reason)
             return None
         return subtree.content
+
+    @cached_property
+    def unread(self) -> SafeText | None:
+        """Why a structure was not read without which most rules mean nothing: the root FDT, or LUO's root; None where both were.
+
+        The tracker and what LUO's root leads to are told rule by rule; a bare blob or scratch table is asked only what it can answer.
+        """
+        root = self.side.root
+        if self.side.name not in self.state.sides or self.side.name == "unsided":
+            return None
+        if isinstance(root, Missing):
+            return SafeText(f"the root FDT was not read: {root.reason}")
+        if root.format is None:
+            return SafeText(f"the root FDT is of a version that is not known here: {visible(root.compatible or b'none')}")
+        luo = self.named(LUO_NAME)
+        if luo is None or luo.status is Status.STALE or not isinstance(luo.content, Missing):
+            return None
+        return SafeText(f"LUO's state was not read: {luo.reason}")
 
     def session_list(self, found: Found) -> SessionList | None:
         """The list of sessions as far as it was read; whether that is all is for the rule to say."""
@@ -82,6 +102,8 @@ class Evidence(TrackerEvidence):
             if isinstance(file.content, Memfd) or file.content.status is not Status.UNKNOWN:
                 some = True
                 yield file
+            elif MEMFD_VERSION.fullmatch(file.compatible):
+                found.lack(f"memfd struct of {file.path}", f"{visible(file.compatible)} is a version that is not known here")
         if not some and not found.lacks:
             found.not_here("no memfd is preserved")
 

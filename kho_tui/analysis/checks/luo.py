@@ -17,11 +17,13 @@ from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.analysis.checks.answer import AFTER, Found
 from kho_tui.analysis.checks.counted import Counted, earlier
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import error, rule
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.fdt.tree import Node
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import Luo
-from kho_tui.model.state import Side
+from kho_tui.model.path import EntityPath
+from kho_tui.model.state import Side, Subtree
+from kho_tui.releases.table import release_of
 from kho_tui.text import visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
@@ -37,7 +39,7 @@ _ROOTS_OF = {b"luo-v1": (b"kho-v1", b"kho-v2", b"kho-v3"), b"luo-v5": (b"kho-v4"
     "incoming side where that is still a fact (6.19 to 7.1), or that the log says was retrieved; 1 where the log shows that the boot was "
     "cold. With --after, the next kernel's is one more again.",
     consequence=f"{_PANIC}; a wrong number alone: {_MISCOUNTS}",
-    source="kho-abi.md 1, 5.2, 5.3, 5.8",
+    source="kernel/liveupdate/luo_core.c, luo_early_startup and liveupdate_early_init (6.19 to 7.3)",
 )
 def version(evidence: Evidence, found: Found) -> None:
     """Invariant 39."""
@@ -55,7 +57,7 @@ def version(evidence: Evidence, found: Found) -> None:
         return
     roots = _ROOTS_OF.get(subtree.compatible)
     if roots is None:
-        found.broken(f"no release writes {visible(subtree.compatible)}", subtree.path)
+        _unknown(evidence, subtree.path, subtree.compatible, found)
         return
     if isinstance(root, Missing) or root.compatible is None:
         found.lack("version of the root", "the root FDT is not in this capture" if isinstance(root, Missing) else "it has none")
@@ -77,6 +79,17 @@ def version(evidence: Evidence, found: Found) -> None:
         found.lack(AFTER, evidence.not_after)
 
 
+def _unknown(evidence: Evidence, path: EntityPath, version: bytes, found: Found) -> None:
+    """A version that is in no release: wrong where the writer's release is known, or it was never released; else perhaps newer."""
+    written = None if evidence.release is None or evidence.release.luo is None else evidence.release.luo.compatible
+    if version in LUO_FORMATS:
+        found.broken(f"no release writes {visible(version)}", path)
+    elif evidence.newer is None and written is not None and release_of(evidence.writer) is not None:
+        found.broken(f"{visible(version)}, yet {visible(evidence.writer or '')} writes and takes {visible(written)}", path)
+    else:
+        found.lack("version of LUO", evidence.newer or f"{visible(version)} is not known here, and neither is the writer's release")
+
+
 def _number_of(side: Side | None) -> int | None:
     """The live update number of a side, where it is a fact."""
     subtree = None if side is None else side.named(LUO_NAME)
@@ -94,10 +107,10 @@ _NUMBER = Counted("liveupdate number", LUO_NAME, _number_of, "liveupdate", re.co
     explanation="FDT form: liveupdate-number, the node luo-session with its version and header, from 7.0 on luo-flb likewise. Struct form: "
     "at least 32 bytes.",
     consequence=_PANIC,
-    source="kho-abi.md 5.2, 5.3, 5.8",
+    source="kernel/liveupdate/luo_core.c, luo_early_startup; luo_session.c and luo_flb.c, their setup_incoming (6.19 to 7.3)",
 )
 def whole_root(evidence: Evidence, found: Found) -> None:
-    """The checks of 5.2 and 5.3 that no other invariant makes."""
+    """What luo_early_startup looks up and no other rule looks at."""
     subtree = evidence.subtree(LUO_NAME, found)
     if subtree is None:
         return
@@ -130,7 +143,7 @@ def whole_root(evidence: Evidence, found: Found) -> None:
                 continue
             found.broken(f"no {visible(name)} node", subtree.path)
             continue
-        if compatible_of(node) not in versions:
+        if compatible_of(node, versions) not in versions:
             found.broken(f"{visible(name)} is of version {visible(compatible_of(node) or b'none')}", subtree.path)
         if integer_property(node, header, 8, order) is None:
             found.broken(f"{header} of {visible(name)} is missing or not 8 bytes", subtree.path)
@@ -143,4 +156,60 @@ def _nodes(root: Node) -> Iterator[tuple[bytes, Node | None, tuple[bytes, ...], 
     yield FLB_NODE_NAME, root.child(FLB_NODE_NAME), FLB_FORMATS, "luo-flb-header"
 
 
-RULES = (version, whole_root)
+@rule(
+    "KHO141",
+    "blob-size of LUO's struct is the size of the struct",
+    warning("7.2"),
+    explanation=f"luo-v5: {LUO_SER.size} bytes. Fewer are KHO136.",
+    consequence="none by itself: the next kernel takes any size that is not too small; somebody other than the kernel wrote it",
+    source="kernel/liveupdate/luo_core.c, luo_early_startup (7.2, 7.3)",
+)
+def struct_size(evidence: Evidence, found: Found) -> None:
+    """What the kernel passes to kho_add_subtree."""
+    subtree = evidence.subtree(LUO_NAME, found)
+    if subtree is None:
+        return
+    form = LUO_FORMATS.get(subtree.compatible or b"")
+    if form is None:
+        found.lack("version of LUO", subtree.reason or "it is not known")
+    elif not form.is_struct:
+        found.not_here(f"{form.compatible.decode()} is an FDT")
+    elif subtree.in_root:
+        size = found.need(subtree.size, f"blob-size of {subtree.path}")
+        if size is not None and size != LUO_SER.size:
+            found.broken(f"blob-size is {size}, the struct has {LUO_SER.size} bytes", subtree.path, known(subtree.phys))
+    else:
+        found.lack(f"blob-size of {subtree.path}", "the root FDT, as far as it was read, does not name it")
+
+
+@rule(
+    "KHO145",
+    "luo-flb-header is not 0",
+    error("7.0", "7.1"),
+    explanation="The property of the node luo-flb in LUO's FDT: the page is there from boot on.",
+    consequence="the next kernel takes physical address 0 for the FLB page, and a driver that asks for its data gets what lies there",
+    source="kernel/liveupdate/luo_flb.c, luo_flb_setup_incoming: phys_to_virt without a check (7.0, 7.1)",
+)
+def flb_header(evidence: Evidence, found: Found) -> None:
+    """Address 0 is an address for phys_to_virt."""
+    luo = evidence.luo(found)
+    if luo is None:
+        return
+    subtree = evidence.named(LUO_NAME)
+    if has_flb_node(subtree):
+        at = found.need(luo.flbs_at, "luo-flb-header")
+        if at == 0:
+            found.broken("luo-flb-header is 0", evidence.path.named(LUO_NAME))
+    elif subtree is not None and subtree.fdt is not None and subtree.fdt.tree.salvaged:
+        found.lack("luo-flb node", "LUO's FDT is cut short or damaged")
+    else:
+        found.not_here("no luo-flb node")
+
+
+def has_flb_node(subtree: Subtree | None) -> bool:
+    """Whether LUO's FDT has the node that names the FLB page."""
+    root = None if subtree is None or subtree.fdt is None else subtree.fdt.tree.root
+    return root is not None and root.child(FLB_NODE_NAME) is not None
+
+
+RULES = (version, whole_root, struct_size, flb_header)

@@ -21,9 +21,17 @@ from kho_tui.layout.table import PageArray
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo, NotWritten, SessionList
 from kho_tui.model.path import EntityPath
-from kho_tui.text import plural
+from kho_tui.releases.fixes import EMPTY_BLOCK
+from kho_tui.releases.version import Version
+from kho_tui.text import plural, visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
+_NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel, and all sessions are lost"
+_FREED_SESSIONS = "the block is freed memory when LUO reads it at boot: where somebody has overwritten it the next kernel panics"
+_FREED_FILES = (
+    "the block is freed memory at the first open of /dev/liveupdate, which oopses or fails with -EIO where somebody has overwritten it"
+)
+_HALF_FULL = "none by itself: the next kernel reads the block by its count; no kernel writes it so"
 
 
 def _of_form(evidence: Evidence, found: Found, *, in_blocks: bool) -> Luo | None:
@@ -41,7 +49,7 @@ def _of_form(evidence: Evidence, found: Found, *, in_blocks: bool) -> Luo | None
     explanation="luo-v1: at most 819 sessions (4K pages) in 16 pages preserved as one block of order 4; at most 128 files a session in 2 "
     "pages preserved as one block of order 1.",
     consequence="the next kernel trusts the counts: it reads what follows the array as sessions or files; an array not kept is lost",
-    source="kho-abi.md 5.4, 5.5",
+    source="kernel/liveupdate/luo_session.c, luo_session_deserialize; luo_file.c, luo_file_deserialize (6.19 to 7.1)",
 )
 def arrays(evidence: Evidence, found: Found) -> None:
     """Invariant 40."""
@@ -112,12 +120,14 @@ def _chains(evidence: Evidence, luo: Luo, found: Found) -> Iterator[_Chain]:
     "LUO's chains of blocks end, hold what they claim, and every block is preserved",
     error("7.2"),
     explanation="luo-v5: each chain of sessions or files has at most 10000 blocks and no loop; each block holds 1 to C entries, all but the"
-    " last are full, and each is preserved as a block of order 0.",
-    consequence=_PANIC + " for the sessions; a session whose files are so cannot be retrieved",
-    source="kho-abi.md 5.1, 5.4, gotcha 14",
+    " last are full, and each is preserved as a block of order 0. An empty block behind full blocks of sessions is what a known bug of 7.2 "
+    "and of 7.3 up to 7.3.4 leaves: a session whose name exists is refused while the number of sessions is a multiple of C (51 with 4K "
+    "pages), and the block that was made for it stays.",
+    consequence=f"a chain of sessions that cannot be read: {_PANIC}; a chain of files: {_NO_OPEN}; a half-full block is read all the same",
+    source="kernel/liveupdate/kho_block.c, kho_block_set_restore; luo_session.c, luo_session_insert (7.2, 7.3)",
 )
 def chains(evidence: Evidence, found: Found) -> None:
-    """Invariant 41 and gotcha 14."""
+    """What kho_block_set_restore checks, and what kernels write."""
     luo = _of_form(evidence, found, in_blocks=True)
     if luo is None:
         return
@@ -135,14 +145,14 @@ def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
     for number, header in enumerate(chain.headers):
         at, count, last = header.place.phys or 0, header.integer("count"), number == len(chain.headers) - 1
         if count == 0:
-            grown = ": a session was refused when the blocks were full" if last and number and chain.what == "sessions" else ""
-            found.broken(f"empty block at {at:#x}{grown}", chain.path, at)
+            _empty(evidence, chain, number, found)
         elif count > capacity:
             found.broken(f"the block at {at:#x} claims {count} entries, {capacity} fit", chain.path, at)
         elif count < capacity and not last and chain.headers[number + 1].integer("count"):
-            found.broken(f"the block at {at:#x} holds {count} of {capacity} entries, and another follows", chain.path, at)
+            said = f"the block at {at:#x} holds {count} of {capacity} entries, and another follows"
+            found.broken(said, chain.path, at, consequence=_HALF_FULL)
         if not evidence.is_block(found, at, 0):
-            found.broken(f"no preserved block of order 0 begins at the block at {at:#x}", chain.path, at)
+            _not_preserved(chain, at, found)
     behind = chain.headers[-1].integer("next")
     if behind and (behind % evidence.page_size or behind in {header.place.phys for header in chain.headers}):
         wrong = "which is not page aligned" if behind % evidence.page_size else "where it has been: a loop"
@@ -151,13 +161,34 @@ def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
         _unread(evidence, chain, behind, found)
 
 
+def _empty(evidence: Evidence, chain: _Chain, number: int, found: Found) -> None:
+    """An empty block, which no reader takes; the known bug is its cause only where all blocks before it are full."""
+    header, capacity = chain.headers[number], block_of(chain.element).capacity(evidence.page_size)
+    at, before = header.place.phys or 0, [one.integer("count") for one in chain.headers[:number]]
+    known = EMPTY_BLOCK.affects(Version.parse(evidence.writer))
+    left_behind = (
+        chain.what == "sessions" and number > 0 and header.integer("next") == 0 and set(before) == {capacity} and known is not False
+    )
+    if left_behind:
+        cause = "the known bug of" if known else "perhaps the known bug of"
+        full = f"behind {plural(sum(before), 'session')}, which fill their blocks: {cause} 7.2, and of 7.3 up to 7.3.4"
+        found.broken(f"empty block at {at:#x} {full}", chain.path, at, consequence=f"{_PANIC}; create one more session before the kexec")
+    else:
+        found.broken(f"empty block at {at:#x}", chain.path, at, consequence=_PANIC if chain.what == "sessions" else _NO_OPEN)
+
+
+def _not_preserved(chain: _Chain, at: int, found: Found) -> None:
+    said = f"no preserved block of order 0 begins at the block at {at:#x}"
+    found.broken(said, chain.path, at, consequence=_FREED_SESSIONS if chain.what == "sessions" else _FREED_FILES)
+
+
 def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
     """The block at which reading a chain ended: damaged, or not at hand and perhaps not even preserved."""
     if chain.status is Status.DAMAGED or evidence.no_ram(at):
         found.broken(f"{chain.what}: no block at {at:#x}: {chain.reason}", chain.path, at)
         return
     if not evidence.is_block(found, at, 0):
-        found.broken(f"no preserved block of order 0 begins at the block at {at:#x}", chain.path, at)
+        _not_preserved(chain, at, found)
     found.lack(f"{chain.what} of {chain.path}", chain.reason)
 
 
@@ -165,13 +196,16 @@ def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
     "KHO137",
     "the sessions do not fill their blocks to the last entry",
     info("7.2"),
-    explanation="Where they do (51 sessions a block with 4K pages), an attempt to create a session with a name that is taken leaves an "
-    "empty block behind. Not a fault yet.",
+    explanation="Where they do (51 sessions a block with 4K pages), in 7.2 and in 7.3 up to 7.3.4 an attempt to create a session with a "
+    "name that exists leaves an empty block behind (KHO041). Not a fault yet.",
     consequence="after such an attempt the next kernel would panic: create one more session, or none that exists",
-    source="kho-abi.md gotcha 14",
+    source="kernel/liveupdate/luo_session.c, luo_session_insert: grows the blocks before it looks for the name (7.2, 7.3)",
 )
 def full_blocks(evidence: Evidence, found: Found) -> None:
-    """Gotcha 14, before it happens."""
+    """The known bug of KHO041, before it happens."""
+    if EMPTY_BLOCK.affects(Version.parse(evidence.writer)) is False:
+        found.not_here(f"{visible(evidence.writer or '')} leaves no empty block behind")
+        return
     luo = _of_form(evidence, found, in_blocks=True)
     listed = None if luo is None else evidence.session_list(found)
     if listed is None:

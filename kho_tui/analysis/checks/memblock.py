@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.memblock import MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
+from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
-from kho_tui.model.facts import Missing, Status
-from kho_tui.model.state import Memblock, Side
+from kho_tui.model.facts import Missing, Status, Unknown, known
+from kho_tui.model.state import Memblock, Side, Subtree
 from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.releases.table import MAX_REGIONS, release_of
 from kho_tui.text import visible
@@ -20,11 +20,11 @@ _LONGEST_NAME = 15
     "KHO037",
     "memblock's regions are well formed, preserved, and where they were in the boot before",
     error(),
-    explanation="At most 8 regions, each of reserve-mem-v1 with start and size of 8 bytes, a name of 1 to 15 characters and a size above 0;"
-    " every page of it is preserved (from 6.18 on a last page that is not whole is not). A region that was handed in stands "
-    "where it stood.",
-    consequence="the region is allocated anew, or taken over with its contents overwritten",
-    source="kho-abi.md 6.1",
+    explanation="memblock-v1 with at most 8 regions, each of reserve-mem-v1 with start and size of 8 bytes, a name of 1 to 15 "
+    "characters and a size above 0; every page of it is preserved (from 6.18 on a last page that is not whole is not). A region that was "
+    "handed in stands where it stood.",
+    consequence="the region is allocated anew, or taken over with contents that somebody else may have overwritten",
+    source="mm/memblock.c, prepare_kho_fdt and reserve_mem_kho_revive (6.16 to 7.3)",
 )
 def regions(evidence: Evidence, found: Found) -> None:
     """Invariant 37."""
@@ -32,7 +32,7 @@ def regions(evidence: Evidence, found: Found) -> None:
     if subtree is None:
         return
     if not isinstance(subtree.content, Memblock) or subtree.fdt is None or subtree.fdt.tree.root is None:
-        found.lack("content of memblock", subtree.reason or "not a readable FDT")
+        _unread(evidence, subtree, found)
         return
     if len(subtree.content.regions) > MAX_REGIONS:
         found.broken(f"{len(subtree.content.regions)} regions, a kernel has at most {MAX_REGIONS}", subtree.path)
@@ -40,7 +40,7 @@ def regions(evidence: Evidence, found: Found) -> None:
         found.lack("content of memblock", subtree.reason)
     before = _regions(evidence.state.sides.get("in")) if evidence.side.name == "out" else {}
     for node, region in zip(subtree.fdt.tree.root.children, subtree.content.regions, strict=True):
-        if compatible_of(node) != RESERVE_MEM_COMPATIBLE and node.complete:
+        if compatible_of(node, (RESERVE_MEM_COMPATIBLE,)) != RESERVE_MEM_COMPATIBLE and node.complete:
             found.broken(f"its compatible is {visible(compatible_of(node) or b'')}", region.path)
         if not 1 <= len(region.name) <= _LONGEST_NAME or not region.name.strip():
             found.broken(f"a name of {len(region.name)} characters", region.path, severity="warning")
@@ -61,6 +61,16 @@ def regions(evidence: Evidence, found: Found) -> None:
                 found.broken(f"not all of {start:#x}-{start + size:#x} is preserved", region.path, start)
         if before.get(region.name, (start, size)) != (start, size):
             found.broken(f"it is at {start:#x}, {size:#x} bytes; handed in at {before[region.name][0]:#x}", region.path, start)
+
+
+def _unread(evidence: Evidence, subtree: Subtree, found: Found) -> None:
+    """No regions: another version is wrong where the writer's release is known, and unknown elsewhere."""
+    whole = subtree.fdt is not None and not subtree.fdt.tree.salvaged
+    if whole and isinstance(subtree.content, Unknown) and evidence.newer is None and release_of(evidence.writer) is not None:
+        said = f"{subtree.reason}: {visible(evidence.writer or '')} writes and takes {visible(MEMBLOCK_COMPATIBLE)}"
+        found.broken(said, subtree.path, known(subtree.phys))
+    else:
+        found.lack("content of memblock", subtree.reason or "not a readable FDT")
 
 
 def _kept_bytes(evidence: Evidence, start: int, size: int) -> int:
@@ -87,7 +97,7 @@ def _regions(side: Side | None) -> dict[bytes, tuple[int, int]]:
     explanation="Name, size and alignment of each region against reserve_mem= of the next kernel's command line: that of the state after "
     "the kexec where it is at hand, else this kernel's own, as if it were used again.",
     consequence="the region stays reserved and out of reach; one that is asked for otherwise is allocated anew, inside scratch",
-    source="kho-abi.md 6.1, gotcha 25",
+    source="mm/memblock.c, reserve_mem and reserve_mem_kho_revive (6.16 to 7.3)",
 )
 def asked_again(evidence: Evidence, found: Found) -> None:
     """Invariant 38."""

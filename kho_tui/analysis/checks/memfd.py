@@ -8,7 +8,7 @@ import numpy.typing as npt
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.analysis.kinds import Kind
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import File, FolioArray, Memfd
@@ -26,7 +26,7 @@ _SIGN_BIT = 63
     "begins at it, and an index that ascends by whole folios and lies within size; together they reach over size; seals are known ones, "
     "flags 0. A negative pos is a warning.",
     consequence="the next kernel checks none of this but the blocks: the file is lost, or has other contents",
-    source="kho-abi.md 5.7",
+    source="mm/memfd_luo.c, memfd_luo_preserve_folios and memfd_luo_retrieve_folios (6.19 to 7.3)",
 )
 def memfds(evidence: Evidence, found: Found) -> None:
     """Invariant 45."""
@@ -103,14 +103,15 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
 @rule(
     "KHO046",
     "no folio belongs to two files, or twice to one",
-    error("7.1"),
-    warning("6.19", "7.0"),
-    explanation="The folios of all memfds in the order of their addresses. Up to 7.0 one file could be preserved in two sessions.",
-    consequence="two files share memory: what one writes the other reads, and the folio is freed twice",
-    source="kho-abi.md 5.5 (-EBUSY), 5.7",
+    error("6.19"),
+    explanation="The folios of all memfds in the order of their addresses. 6.19 and 7.0 let user space preserve one memfd in two sessions; "
+    "from 7.1 on they refuse that (-EBUSY).",
+    consequence="restoring is one-shot: the file that is retrieved first gets the folio, the retrieve of the other one fails with -EIO and "
+    "a WARNING in kho_restore_page, and all of its folios are lost",
+    source="kernel/liveupdate/kexec_handover.c, kho_restore_page; mm/memfd_luo.c, memfd_luo_retrieve_folios (6.19 to 7.3)",
 )
 def shared_folios(evidence: Evidence, found: Found) -> None:
-    """Invariant 46."""
+    """A page is restored once."""
     for _ in evidence.folios(found):
         pass
     regions = evidence.memory.layers.get(Kind.FOLIO)

@@ -25,25 +25,35 @@ _EXEC_FROM = re.compile(rb"\(count (\d{1,10})\)")
     "least 1 and one more than that of the incoming side, or of the log's 'exec from'; 1 where the log shows that the boot was cold. "
     "With --after, the next kernel's is one more again.",
     consequence="the next kernel ignores it: the count starts anew and the release before is not known",
-    source="kho-abi.md 6.3",
+    source="kernel/liveupdate/kexec_handover.c, kho_out_kexec_metadata (7.1 to 7.3); include/linux/kho/abi/kexec_metadata.h",
 )
 def metadata(evidence: Evidence, found: Found) -> None:
     """Invariant 36."""
     subtree = evidence.subtree(KEXEC_METADATA_NAME, found)
     if subtree is None:
-        if evidence.side.subtrees_told and not evidence.root_damaged and not isinstance(evidence.side.root, Missing):
+        if evidence.newer:
+            found.lack("kexec-metadata", evidence.newer)
+        elif evidence.side.subtrees_told and not evidence.root_damaged and not isinstance(evidence.side.root, Missing):
             found.broken("there is none, yet KHO is off in a kernel that cannot make it", evidence.path)
         return
     record = _record(evidence, evidence.side)
     size = found.need(subtree.size, f"blob-size of {subtree.path}")
     # Where no root names the size, it is that of debugfs' file, which may be cut short.
-    if size is not None and size != KHO_KEXEC_METADATA.size and (subtree.in_root or size > KHO_KEXEC_METADATA.size):
+    if (
+        evidence.newer is None
+        and size is not None
+        and size != KHO_KEXEC_METADATA.size
+        and (subtree.in_root or size > KHO_KEXEC_METADATA.size)
+    ):
         found.broken(f"blob-size is {size}, the struct has {KHO_KEXEC_METADATA.size}", subtree.path)
     if isinstance(record, Missing):
         found.lack("kexec-metadata", record.reason)
         return
     at, count = record.place.phys, record.integer("kexec_count")
     if record.integer("version") != METADATA_VERSION:
+        if evidence.newer:
+            found.lack("kexec-metadata", evidence.newer)
+            return
         found.broken(f"version {record.integer('version')}", subtree.path, at)
         return
     if b"\0" not in record.raw("previous_release"):

@@ -16,20 +16,23 @@ from kho_tui.text import SafeText, human_size
 
 _SHOWN = 100
 """Rows handed over to be named; a rule names fewer."""
+_LIMITED = error(until="7.0")
+_LOST_FOLIO = "a kernel up to 7.0 does not restore it (kho_restore_folio gives NULL): the file or the test's data is lost"
+_WHOLE_FOLIO = "7.1 and later restore it whole"
 
 
 @rule(
     "KHO025",
     "no folio is larger than the largest that a kernel makes",
-    error(until="7.0"),
+    _LIMITED,
     info("7.1"),
     explanation="The blocks that begin where a memfd's or the test module's folio does, against MAX_PAGE_ORDER as it is by default: 10 with"
     " 4K pages, 11 with 16K, 13 with 64K. On arm64 that can be configured, so there it is a warning at most.",
-    consequence="kho_restore_folio gives NULL: the file or the test's data is lost",
-    source="kho-abi.md 8",
+    consequence=f"{_LOST_FOLIO}; {_WHOLE_FOLIO}",
+    source="kernel/liveupdate/kexec_handover.c, kho_restore_page (6.19): info.order > MAX_PAGE_ORDER; 7.1 has no such limit",
 )
 def folio_orders(evidence: Evidence, found: Found) -> None:
-    """Invariant 25."""
+    """Only kernels up to 7.0 have a limit."""
     if found.need(evidence.preserved, TRACKER) is None:
         return
     evidence.owners(found)
@@ -42,7 +45,9 @@ def folio_orders(evidence: Evidence, found: Found) -> None:
             hit = evidence.memory.hit(kind, row)
             configured = evidence.state.machine.arch == "arm64" and evidence.releases[0].root == b"kho-v1"
             said = f"a folio of {human_size(hit.end - hit.start)} at {hit.start:#x}"
-            found.broken(said, hit.path, hit.start, severity="warning" if configured else None)
+            limited = any(_LIMITED.holds(release) for release in evidence.releases)
+            consequence = _LOST_FOLIO if limited else _WHOLE_FOLIO
+            found.broken(said, hit.path, hit.start, severity="warning" if configured else None, consequence=consequence)
     if isinstance(evidence.whole, Missing):
         found.lack(TRACKER, evidence.whole.reason)
 
@@ -53,7 +58,7 @@ def folio_orders(evidence: Evidence, found: Found) -> None:
     info(),
     explanation="All owners that could be decoded against the blocks. What is left is a leak only where nothing opaque may own it.",
     consequence="memory that stays reserved and that nobody gives back",
-    source="kho-abi.md 10",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserved_memory_reserve: reserved until its owner restores it (7.1 to 7.3)",
 )
 def leaks(evidence: Evidence, found: Found) -> None:
     """Invariant 47."""
@@ -75,7 +80,8 @@ def leaks(evidence: Evidence, found: Found) -> None:
     error(),
     explanation="All owners in the order of their addresses. Folios that two files share are KHO046.",
     consequence="two consumers restore, write and free the same memory: corruption",
-    source="kho-abi.md 10",
+    source="kernel/liveupdate/kexec_handover.c, kho_restore_page: the first restore of a page clears its mark (6.19 to 7.3; "
+    "kernel/kexec_handover.c in 6.18)",
 )
 def two_owners(evidence: Evidence, found: Found) -> None:
     """Invariant 48."""
@@ -118,10 +124,10 @@ def _words(hit: Hit) -> str:
     explanation="Two neighbouring blocks of one order and owner that meet where one node ends and the next begins, and that together make "
     "one naturally aligned block. Regions of reserve_mem are left out: nobody restores them block by block.",
     consequence="kho_restore_pages goes over the whole range in one step: it restores the first block only, the other one stays reserved",
-    source="kho-abi.md 3.3",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserve_pages and kho_restore_pages (7.1 to 7.3)",
 )
 def numa_split(evidence: Evidence, found: Found) -> None:
-    """The NUMA split of 3.3."""
+    """kho_preserve_pages splits at a node's border, kho_restore_pages does not."""
     if found.need(evidence.preserved, TRACKER) is None:
         return
     nodes = sorted(evidence.state.host.nodes, key=lambda one: one.start)

@@ -35,7 +35,7 @@ def _tree(evidence: Evidence, found: Found) -> RadixTree | None:
     error("7.1"),
     explanation="The whole tree is walked with the set of pages met.",
     consequence="the next kernel walks it without any check: it forgets preserved memory or reads other memory as a node",
-    source="kho-abi.md 3.2",
+    source="kernel/liveupdate/kexec_handover.c, kho_radix_walk_tree (7.1 to 7.3): walks without a check",
 )
 def nodes(evidence: Evidence, found: Found) -> None:
     """Invariant 17."""
@@ -53,7 +53,7 @@ def nodes(evidence: Evidence, found: Found) -> None:
     explanation="The marker bit of each key gives an order from 0 to 64 minus the page shift; no key lies above it, and the root "
     "node has no slot in use that no block below 2^52 has.",
     consequence="the next kernel keeps other memory than was meant",
-    source="kho-abi.md 3.2",
+    source="kernel/liveupdate/kexec_handover.c, kho_radix_encode_key and kho_radix_decode_key (7.1, 7.2)",
 )
 def keys(evidence: Evidence, found: Found) -> None:
     """Invariant 18."""

@@ -10,16 +10,19 @@ from kho_tui.analysis.checks import (
     boots,
     captured,
     chunks,
+    fdts,
     luo,
     luo_lists,
     memblock,
     memfd,
     metadata,
+    names,
     owners,
     radix,
     root,
     scratch,
     sessions,
+    subtrees,
     test_module,
     tracker_pages,
     vmalloc,
@@ -28,8 +31,8 @@ from kho_tui.analysis.checks.rule import Rule
 from kho_tui.model.codes import CODES
 
 _ALL = (
-    *(root, blobs, chunks, radix, blocks, tracker_pages, owners, scratch, vmalloc),
-    *(memblock, metadata, test_module, luo, luo_lists, sessions, memfd, boots, captured),
+    *(root, fdts, blobs, subtrees, chunks, radix, blocks, tracker_pages, owners, scratch, vmalloc),
+    *(memblock, metadata, test_module, luo, luo_lists, sessions, names, memfd, boots, captured),
 )
 
 RULES: tuple[Rule, ...] = tuple(sorted((one for module in _ALL for one in module.RULES), key=lambda one: one.code))

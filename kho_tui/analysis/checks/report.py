@@ -47,6 +47,8 @@ class Report:
     cost: RestoreCost
     named: frozenset[str] = frozenset()
     """Codes that were asked for by name."""
+    unread: SafeText | None = None
+    """Why all this decides nothing: a structure was not read that most rules need. None where it was, or only some codes were asked for."""
 
     def of(self, answer: Answer) -> tuple[Result, ...]:
         """The results with one answer, worst first."""
@@ -87,21 +89,27 @@ class Report:
     @property
     def verdict(self) -> SafeText:
         """One line."""
-        if not self.told:
+        if not self.told and self.unread is None:
             said = "nothing could be checked"
         else:
             faults = [plural(self.broken[one], one) for one in ("error", "warning") if self.broken[one]]
-            said = ", ".join(faults) or "nothing wrong found"
+            said = ", ".join(faults)
+        if self.unread is not None:
+            said = f"{said}{'; ' if said else ''}could not check: {self.unread}"
+        said = said or "nothing wrong found"
         return SafeText(said + self._untold_words())
 
     def _untold_words(self) -> str:
         if not self.untold:
             return ""
+        many = f"; {plural(len(self.untold), 'rule')} cannot be told"
+        if self.unread is not None:
+            return many
         reasons = list(self.lacking)
         names = {lack.name for one in self.untold for lack in one.lacks if lack.reason == reasons[0]}
         first = f"{names.pop()}: {reasons[0]}" if len(names) == 1 else reasons[0]
         more = f", and {plural(len(reasons) - 1, 'further reason')}" if len(reasons) > 1 else ""
-        return f"; {plural(len(self.untold), 'rule')} cannot be told: {first}{more}"
+        return f"{many}: {first}{more}"
 
 
 def check(evidence: Evidence, *, only: Collection[str] = (), skip: Collection[str] = ()) -> Report:
@@ -113,7 +121,13 @@ def check(evidence: Evidence, *, only: Collection[str] = (), skip: Collection[st
     results = [*_asked(evidence, [one for one in RULES if wanted(one.code)])]
     results += [one for one in _met(evidence.findings) if wanted(one.code)]
     results += [_unmet(code, evidence) for code in only if code in CODES and wanted(code) and code not in {one.code for one in results}]
-    return Report(evidence.side.name, tuple(sorted(results, key=lambda one: one.code)), restore_cost(evidence), frozenset(only))
+    return Report(
+        evidence.side.name,
+        tuple(sorted(results, key=lambda one: one.code)),
+        restore_cost(evidence),
+        frozenset(only),
+        None if only else evidence.unread,
+    )
 
 
 def _asked(evidence: Evidence, rules: list[Rule]) -> Iterator[Result]:

@@ -41,7 +41,8 @@ def _one_page_fdts(evidence: Evidence, found: Found) -> list[tuple[EntityPath, F
     explanation="The header fields of the root FDT are looked at as fdt_check_header does, with the alignments of libfdt from 7.1 on: magic"
     " d00dfeed (2ff20112 is a half-built FDT), version, total size, blocks inside it.",
     consequence=_IGNORED,
-    source="kho-abi.md section 9, stage 1; scripts/dtc/libfdt/fdt.c",
+    source="scripts/dtc/libfdt/fdt.c, fdt_check_header; kernel/liveupdate/kexec_handover.c, kho_populate (6.19 to 7.3; "
+    "kernel/kexec_handover.c before)",
 )
 def header(evidence: Evidence, found: Found) -> None:
     """Invariant 1."""
@@ -67,7 +68,7 @@ def header(evidence: Evidence, found: Found) -> None:
     explanation="Reservation map and structure stand at offsets 48/64 (never packed) or 40/56 (packed), and the reservation map is its "
     "terminator alone. Looked at in the root FDT and in those of LUO and memblock.",
     consequence="none by itself: somebody other than the kernel wrote or changed the FDT",
-    source="kho-abi.md 2.2",
+    source="scripts/dtc/libfdt/fdt_sw.c, fdt_create_with_flags and fdt_finish; fdt_rw.c, fdt_pack (6.16 to 7.3)",
 )
 def layout(evidence: Evidence, found: Found) -> None:
     """Invariant 2."""
@@ -93,7 +94,7 @@ def layout(evidence: Evidence, found: Found) -> None:
     "size (an error where it is more). Looked at in the root FDT and in those of LUO and memblock.",
     consequence="beyond a page: the next kernel maps one page only and reads what follows it; a gap: somebody other than the kernel wrote "
     "it",
-    source="kho-abi.md 2.2, 2.3",
+    source="scripts/dtc/libfdt/fdt_sw.c, fdt_finish; kernel/liveupdate/kexec_handover.c, kho_populate, which maps one page (6.19 to 7.3)",
 )
 def sizes(evidence: Evidence, found: Found) -> None:
     """Invariant 3."""
@@ -119,7 +120,7 @@ def sizes(evidence: Evidence, found: Found) -> None:
     warning(),
     explanation="The properties of the root node by name and order, and the strings in compatible.",
     consequence="none by itself for extra ones; somebody other than the kernel wrote the FDT",
-    source="kho-abi.md 2.3",
+    source="kernel/liveupdate/kexec_handover.c, kho_out_fdt_setup (6.19 to 7.3); kernel/kexec_handover.c, __kho_finalize (6.16 to 6.18)",
 )
 def properties(evidence: Evidence, found: Found) -> None:
     """Invariant 4."""
@@ -144,7 +145,7 @@ def properties(evidence: Evidence, found: Found) -> None:
     error(),
     explanation="The compatible string against the releases known, and against the running kernel's where it is the writer.",
     consequence=_IGNORED + "; a kernel of the release that runs here takes only its own version",
-    source="kho-abi.md 1, 1.1",
+    source="include/linux/kho/abi/kexec_handover.h, KHO_FDT_COMPATIBLE (7.0 to 7.3); kernel/liveupdate/kexec_handover.c, kho_populate",
 )
 def version(evidence: Evidence, found: Found) -> None:
     """Invariant 5."""
@@ -158,7 +159,9 @@ def version(evidence: Evidence, found: Found) -> None:
             found.broken("the root has no compatible string", evidence.path)
         return
     known = ROOT_FORMATS.get(root.compatible)
-    if known is None or not known.released:
+    if evidence.newer:
+        found.lack("version of the root", evidence.newer)
+    elif known is not None and not known.released:
         found.broken(f"no release writes {visible(root.compatible)}", evidence.path)
     elif evidence.release is not None and evidence.release.root != root.compatible:
         wanted = evidence.release.root.decode()
@@ -172,7 +175,8 @@ def version(evidence: Evidence, found: Found) -> None:
     explanation='The property preserved-memory-map. Where 0 stands for "not finalized yet" (6.19, 7.0), it is a fault only if something '
     "shows that the reboot call was made: out/finalize, or LUO's sessions.",
     consequence=_IGNORED + " (6.16 to 6.18: taken without its memory, which is overwritten)",
-    source="kho-abi.md 2.3, 9",
+    source="kernel/liveupdate/kexec_handover.c, kho_populate and kho_get_mem_map_phys (6.19 to 7.3); kernel/kexec_handover.c, "
+    "kho_mem_deserialize (6.16 to 6.18)",
 )
 def memory_map(evidence: Evidence, found: Found) -> None:
     """Invariant 6."""
@@ -205,7 +209,7 @@ def memory_map(evidence: Evidence, found: Found) -> None:
     error(),
     explanation="fdt in kho-v1; blob-size and preserved-data in kho-v3 and v4, in any order. Further properties or children are a warning.",
     consequence="the subsystem does not find its state: it is lost; LUO panics",
-    source="kho-abi.md 1, 8 (kho_retrieve_subtree)",
+    source="kernel/liveupdate/kexec_handover.c, kho_add_subtree and kho_retrieve_subtree (6.19 to 7.3; kernel/kexec_handover.c before)",
 )
 def subtree_properties(evidence: Evidence, found: Found) -> None:
     """Invariant 7."""
@@ -238,7 +242,7 @@ def subtree_properties(evidence: Evidence, found: Found) -> None:
     error(),
     explanation="The names of the root's subnodes.",
     consequence="a kernel finds the first one only: the state of the other is lost",
-    source="kho-abi.md 2.2, 8 (-EEXIST)",
+    source="kernel/liveupdate/kexec_handover.c, kho_add_subtree: -EEXIST (6.19 to 7.3); scripts/dtc/libfdt/fdt_ro.c, fdt_subnode_offset",
 )
 def subtree_names(evidence: Evidence, found: Found) -> None:
     """Invariant 8."""
@@ -254,7 +258,8 @@ def subtree_names(evidence: Evidence, found: Found) -> None:
     explanation="Up to 7.0 the outgoing side has to be finalized: 6.16 to 6.18 by writing 1 to out/finalize before the image is loaded, "
     "6.19 and 7.0 by writing it, or by LUO in the reboot call.",
     consequence="6.17, 6.18: the next kernel gets nothing; 6.16, 6.19, 7.0: it refuses what it gets",
-    source="kho-abi.md gotchas 9 and 10, 8.1",
+    source="kernel/kexec_handover.c, kho_fill_kimage and kho_finalize (6.16 to 6.18); kernel/liveupdate/luo_core.c, liveupdate_reboot "
+    "(6.19, 7.0)",
 )
 def finalized(evidence: Evidence, found: Found) -> None:
     """Gotchas 9 and 10."""

@@ -10,13 +10,15 @@ from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH, LOW_LIMIT, TABLE_ALIGNMENT
 from kho_tui.analysis.checks.answer import SCRATCH, Found
+from kho_tui.analysis.checks.counted import booted_cold
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule, warning
 from kho_tui.analysis.intervals import intervals
+from kho_tui.decode.scratch import fewer_than_nodes
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Memblock, Scratch
-from kho_tui.text import human_size
+from kho_tui.text import human_size, plural
 
 _WHERE = EntityPath(("scratch",))
 _BOOT = EntityPath(("machine", "boot"))
@@ -36,14 +38,18 @@ def _table(evidence: Evidence, found: Found) -> Scratch | None:
     warning(),
     explanation="Addresses, and sizes that the kernel rounds, against its alignment as configured by default: a pageblock (2 MiB with 4K "
     "pages), from 7.2 on a block of MAX_PAGE_ORDER (4 MiB). Areas of size 0 are exempt, before 7.1 also explicit lowmem and "
-    "global sizes.",
+    "global sizes. A table is inherited over all kexecs that hand something over: another number of areas is a warning only where the boot "
+    "is known to be cold, else info.",
     consequence="part of an area cannot be given to the page allocator; a kernel built with another alignment is no fault",
-    source="kho-abi.md 7.1, 7.2",
+    source="kernel/liveupdate/kexec_handover.c, kho_reserve_scratch and scratch_size_node (6.19 to 7.3; kernel/kexec_handover.c before)",
 )
 def shape(evidence: Evidence, found: Found) -> None:
     """Invariant 27."""
     scratch = _table(evidence, found)
     if scratch is None:
+        return
+    if evidence.newer:
+        found.lack("alignment of scratch areas", evidence.newer)
         return
     largest = all(release.scratch.aligned_to_max_order for release in evidence.releases)
     align = evidence.page_size << (evidence.max_order if largest else evidence.pageblock_order)
@@ -61,8 +67,16 @@ def shape(evidence: Evidence, found: Found) -> None:
         found.lack("zoneinfo or memblock", "nothing in this capture tells how many nodes there are")
     elif evidence.state.host.nodes_bound:
         found.lack("zoneinfo or memblock", evidence.state.host.nodes_bound)
-    elif not scratch.reason and len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes):
-        found.broken(f"{len(scratch.areas)} areas where {len(nodes)} nodes ask for {FIRST_NODE_ENTRY + len(nodes)}", _WHERE)
+    elif len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes) and scratch.reason in ("", fewer_than_nodes(len(scratch.areas), len(nodes))):
+        said = f"{len(scratch.areas)} areas where {plural(len(nodes), 'node')} ask for {FIRST_NODE_ENTRY + len(nodes)}"
+        missing = ", or lines of its files are missing" if scratch.reason else ""
+        if booted_cold(evidence.state):
+            found.broken(f"{said}{missing}", _WHERE)
+        else:
+            said = f"{said}: the table may be inherited from a boot with other nodes{missing}"
+            found.broken(
+                said, _WHERE, severity="info", consequence="none by itself: a kernel that took a handover keeps the table that it was given"
+            )
 
 
 @rule(
@@ -72,10 +86,11 @@ def shape(evidence: Evidence, found: Found) -> None:
     explanation="The areas in the order of their addresses, and against System RAM of /proc/iomem. An area larger than the machine comes "
     "from a global size that wrapped below 0 (6.16 to 7.0). Areas of size 0 are exempt.",
     consequence="the next kernel boots in memory that does not exist, or counts memory twice",
-    source="kho-abi.md 7.1, 9, gotcha 21: not checked by the kernel",
+    source="kernel/liveupdate/kexec_handover.c, kho_populate: memblock_add of each area, not checked (6.19 to 7.3; kernel/kexec_handover.c "
+    "before)",
 )
 def disjoint(evidence: Evidence, found: Found) -> None:
-    """Invariant 28 and gotcha 21."""
+    """Invariant 28."""
     scratch = _table(evidence, found)
     if scratch is None:
         return
@@ -104,7 +119,7 @@ def disjoint(evidence: Evidence, found: Found) -> None:
     explanation="The first entry of the table; exempt where its size is 0. The limit of arm64 depends on the machine, so it is not looked "
     "at.",
     consequence="early code of the next kernel that needs low memory finds none",
-    source="kho-abi.md 7.2",
+    source="kernel/liveupdate/kexec_handover.c, kho_reserve_scratch: ARCH_LOW_ADDRESS_LIMIT (6.19 to 7.3; kernel/kexec_handover.c before)",
 )
 def lowmem(evidence: Evidence, found: Found) -> None:
     """Invariant 29."""
@@ -155,7 +170,8 @@ def _passed(evidence: Evidence, found: Found) -> _Passed | None:
     error(),
     explanation="Address and length in setup_data (x86) or /chosen (arm64), against the areas that the table itself names.",
     consequence="the table is overwritten while it is in use, or part of it is ignored: boot memory lands in preserved memory",
-    source="kho-abi.md 7.4",
+    source="kernel/liveupdate/kexec_handover.c, kho_fill_kimage: kexec_add_buffer with SZ_64K (6.19 to 7.3); arch/x86/kernel/kexec-"
+    "bzimage64.c; drivers/of/kexec.c",
 )
 def passed_table(evidence: Evidence, found: Found) -> None:
     """Invariant 31."""
@@ -185,10 +201,10 @@ def passed_table(evidence: Evidence, found: Found) -> None:
     warning(),
     explanation="fdt_size in setup_data or /chosen against the page size: kernels pass the page, not totalsize (65536 with 64K pages).",
     consequence="too small: the next kernel cannot read the whole FDT; another page size: it misreads everything",
-    source="kho-abi.md 2.3, 7.4, gotcha 26",
+    source="arch/x86/kernel/kexec-bzimage64.c, setup_kho; drivers/of/kexec.c: PAGE_SIZE (6.16 to 7.3)",
 )
 def passed_fdt(evidence: Evidence, found: Found) -> None:
-    """Invariant 32 and gotcha 26."""
+    """Invariant 32."""
     passed = _passed(evidence, found)
     if passed is None:
         return
@@ -209,7 +225,7 @@ def passed_fdt(evidence: Evidence, found: Found) -> None:
     explanation="On a machine whose memory is all below 4 GiB the global entry comes out with size 0 and any address; the per-node entries "
     "carry the weight.",
     consequence="none: an empty entry is harmless",
-    source="kho-abi.md gotcha 20",
+    source="kernel/liveupdate/kexec_handover.c, scratch_size_update (6.19 to 7.3; kernel/kexec_handover.c before)",
 )
 def empty(evidence: Evidence, found: Found) -> None:
     """Gotcha 20."""
@@ -226,7 +242,7 @@ def empty(evidence: Evidence, found: Found) -> None:
     explanation="A region that a KHO boot could not revive is allocated anew, early, and so in scratch. Its blocks are KHO022's; this says "
     "why.",
     consequence="the region is preserved inside memory that the next kernel boots in: its contents are lost",
-    source="kho-abi.md 6.1, gotcha 25",
+    source="mm/memblock.c, reserve_mem: allocates what reserve_mem_kho_revive does not find (6.16 to 7.3)",
 )
 def regions(evidence: Evidence, found: Found) -> None:
     """Gotcha 25."""

@@ -12,6 +12,7 @@ from kho_tui.abi.luo import (
 from kho_tui.abi.memfd import MEMFD_FORMATS
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.luo import has_flb_node
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Status
 from kho_tui.model.luo import FlbList, Session
@@ -19,6 +20,8 @@ from kho_tui.model.path import EntityPath
 from kho_tui.text import plural, visible
 
 _CUT = "; a name without an end is cut, so that nobody finds the session by it"
+_TOKEN_TWICE = "the token leads to the first of the two files, nobody can ask for the other one: it is lost"
+_FREED_FLBS = "the page is freed memory when a driver asks for its FLB: an Oops, at boot (7.3), or data of somebody else"
 _NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel: all sessions are lost"
 
 
@@ -30,7 +33,7 @@ _NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel: al
     " exactly where files are claimed; from 7.2 on the blocks of the list hold as many as claimed.",
     consequence=_NO_OPEN + _CUT + "; where files are claimed and only the address of their list is 0, the kernel warns and the session "
     "arrives without its files",
-    source="kho-abi.md 5.4, 5.5",
+    source="kernel/liveupdate/luo_session.c, luo_session_insert and luo_session_deserialize (6.19 to 7.3)",
 )
 def sessions(evidence: Evidence, found: Found) -> None:
     """Invariant 42."""
@@ -79,7 +82,7 @@ def _repeated(named: Iterable[tuple[bytes, EntityPath]]) -> dict[bytes, tuple[En
     explanation="Tokens are unique in a session; handler names end within 48 bytes and are those of the release (memfd-v1 in 6.19 and 7.0, "
     "memfd-v2 from 7.1 on). A name that no kernel of kernel.org has is a warning: a module may bring it.",
     consequence="a file without a handler is lost (-ENOENT), and from 7.1 on every session with it",
-    source="kho-abi.md 5.5",
+    source="kernel/liveupdate/luo_file.c, luo_file_deserialize (6.19 to 7.3)",
 )
 def files(evidence: Evidence, found: Found) -> None:
     """Invariant 43."""
@@ -89,9 +92,11 @@ def files(evidence: Evidence, found: Found) -> None:
         at = file.record.place.phys
         tokens[session.path, file.token] += 1
         if tokens[session.path, file.token] == 2:
-            found.broken(f"token {file.token:#x} comes twice in its session", file.path, at)
+            found.broken(f"token {file.token:#x} comes twice in its session", file.path, at, consequence=_TOKEN_TWICE)
         if b"\0" not in file.record.raw("compatible"):
             found.broken("its handler's name has no NUL within 48 bytes", file.path, at)
+        elif file.compatible not in own and evidence.newer:
+            found.lack(f"handler of {file.path}", evidence.newer)
         elif file.compatible not in own:
             known = file.compatible in MEMFD_FORMATS or not file.compatible
             wanted = ", ".join(visible(one) for one in sorted(own))
@@ -104,9 +109,9 @@ def files(evidence: Evidence, found: Found) -> None:
     "the FLB page is whole: one page, preserved, with entries that files depend on",
     warning("7.0"),
     explanation="pgcnt is 1, count at most (P-16)/64, the page is preserved as a block of order 0; names are unique and end within 48 "
-    "bytes; each count is above 0 and at most the number of files.",
+    "bytes; each count is above 0 and at most the number of files. A page that is not preserved is an error.",
     consequence="a driver does not find its shared state (-ENODATA, -ENOENT), or frees it too early or never",
-    source="kho-abi.md 5.6",
+    source="kernel/liveupdate/luo_flb.c, luo_flb_serialize and luo_flb_retrieve_one (7.0 to 7.3)",
 )
 def flbs(evidence: Evidence, found: Found) -> None:
     """Invariant 44."""
@@ -121,10 +126,12 @@ def flbs(evidence: Evidence, found: Found) -> None:
         if luo.format.is_struct:
             found.broken("flbs_pa is 0, yet it is set whenever LUO is on", where)
         else:
-            found.not_here("no luo-flb node, as 6.19 writes it")
+            found.not_here(
+                "luo-flb-header is 0 (KHO145)" if has_flb_node(evidence.named(LUO_NAME)) else "no luo-flb node, as 6.19 writes it"
+            )
         return
     if not evidence.is_block(found, at, 0):
-        found.broken(f"no preserved block of order 0 begins at {at:#x}", where, at)
+        found.broken(f"no preserved block of order 0 begins at {at:#x}", where, at, severity="error", consequence=_FREED_FLBS)
     listed = found.need(luo.flbs, "FLBs")
     if not isinstance(listed, FlbList) or listed.header is None:
         return

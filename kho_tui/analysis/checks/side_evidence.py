@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.checks.answer import SUBTREES, Found
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
@@ -19,7 +20,7 @@ from kho_tui.model.facts import Missing
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.table import KNOWN, RELEASES, Release, is_newer, release_of
 from kho_tui.text import NO_TEXT, SafeText, visible
 
 
@@ -75,12 +76,27 @@ class SideEvidence:
         """What the next kernel hands out in its turn, where it took this handover over."""
         return None if self.after is None or self.not_after or "in" not in self.after.sides else self.after.sides.get("out")
 
+    @property
+    def writer(self) -> str | None:
+        """``uname -r`` of the kernel that wrote the side, where the state says it."""
+        return (self.state.machine.release or self.side.writer) if self.side.name == "out" else self.side.writer
+
+    @cached_property
+    def newer(self) -> SafeText | None:
+        """Why the side may follow rules that are not known here; None where its writer's release, or else its root's version, is known."""
+        if self.writer is not None and is_newer(self.writer):
+            return SafeText(f"written by {visible(self.writer)}, which is newer than what is known here ({KNOWN})")
+        version = None if isinstance(self.side.root, Missing) else self.side.root.compatible
+        if release_of(self.writer) is None and version is not None and version not in ROOT_FORMATS:
+            return SafeText(f"{visible(version)} is a version that is not known here ({KNOWN})")
+        return None
+
     @cached_property
     def releases(self) -> tuple[Release, ...]:
         """The releases that may have written the side: one where the state says which, else those of its formats."""
         root = self.side.root
         version = None if isinstance(root, Missing) else root.compatible
-        named = release_of(self.state.machine.release if self.side.name == "out" else self.side.writer)
+        named = release_of(self.writer)
         fitting = tuple(r for r in RELEASES if r.root == version)
         if named is not None and (named in fitting or not fitting or self.side.name == "out"):
             return (named,)

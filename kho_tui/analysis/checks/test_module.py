@@ -26,7 +26,7 @@ _CONTENTS = "contents of the test module's folios"
     " against csum, modulo 65535. A folio without its block is an error.",
     consequence="the test module fails its restore, nothing else depends on it; a folio without its block is memory that others write to, "
     "which kernels up to 6.17 give out all the same and later ones warn of",
-    source="kho-abi.md 6.2",
+    source="lib/test_kho.c, kho_test_save and kho_test_restore_data (6.16 to 7.3)",
 )
 def test_state(evidence: Evidence, found: Found) -> None:
     """Invariant 49."""

@@ -28,7 +28,8 @@ _SHOWN = 100
     warning(),
     explanation="Chunks, bitmaps and radix nodes against the blocks.",
     consequence="wasteful; a kernel that frees them after reading frees preserved memory",
-    source="kho-abi.md 3.1, 3.2",
+    source="kernel/liveupdate/kexec_handover.c, kho_radix_add_page: get_zeroed_page (7.1, 7.2); kernel/kexec_handover.c, new_chunk (6.16 "
+    "to 6.18)",
 )
 def tracker_kept(evidence: Evidence, found: Found) -> None:
     """Invariant 23."""
@@ -47,7 +48,8 @@ def tracker_kept(evidence: Evidence, found: Found) -> None:
     error(),
     explanation="Chunks, bitmaps and radix nodes against the scratch areas.",
     consequence="the next kernel may overwrite the tracker before it has read it",
-    source="kho-abi.md 7.5",
+    source="kernel/liveupdate/kexec_handover.c, kho_memory_init: scratch pages become MIGRATE_CMA, so no tracker page comes from there "
+    "(6.19 to 7.3)",
 )
 def tracker_in_scratch(evidence: Evidence, found: Found) -> None:
     """Invariant 24."""

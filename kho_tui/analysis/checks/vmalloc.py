@@ -8,11 +8,12 @@ import numpy.typing as npt
 from kho_tui.abi.vmalloc import VMALLOC_CHUNK
 from kho_tui.analysis.checks.answer import TRACKER, Found
 from kho_tui.analysis.checks.evidence import Area, Evidence
-from kho_tui.analysis.checks.rule import error, rule
+from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import VmallocArea
 
 _LOST = "kho_restore_vmalloc gives NULL: the file, or the test's list, is lost"
+_DROPPED = "none by itself: kho_restore_vmalloc drops flags that it does not know"
 _FLAGS = 3
 _MOST_ORDER = 20
 
@@ -49,10 +50,10 @@ def _entries(area: VmallocArea) -> npt.NDArray[np.uint64]:
     explanation="The chain of chunks against floor(n/C)+1 for n entries and C to a chunk: the writer begins a new chunk as soon as one is "
     "full, so that where n is a multiple of C the last chunk is empty.",
     consequence=_LOST + "; a loop makes it hang",
-    source="kho-abi.md section 4",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserve_vmalloc and kho_restore_vmalloc (6.18 to 7.3)",
 )
 def chain(evidence: Evidence, found: Found) -> None:
-    """Invariant 33 and the exact fit of section 4."""
+    """Invariant 33."""
     capacity = VMALLOC_CHUNK.capacity(evidence.page_size)
     for area in evidence.areas(found):
         listed = area.found
@@ -87,9 +88,9 @@ def chain(evidence: Evidence, found: Found) -> None:
     "a page list holds what its descriptor says",
     error("6.18"),
     explanation="total_pages is a multiple of 2^order and that many times the entries; order is at most MAX_PAGE_ORDER as it is by default;"
-    " flags are among 3; entries are aligned to their size.",
+    " flags beyond VM_ALLOC (1) and VM_ALLOW_HUGE_VMAP (2) are a warning; entries are aligned to their size.",
     consequence=_LOST,
-    source="kho-abi.md section 4",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserve_vmalloc and kho_restore_vmalloc (6.18 to 7.3)",
 )
 def descriptor(evidence: Evidence, found: Found) -> None:
     """Invariant 34."""
@@ -103,7 +104,7 @@ def descriptor(evidence: Evidence, found: Found) -> None:
         if area.total_pages % (1 << order):
             found.broken(f"{area.total_pages} pages are no multiple of entries of order {order}", area.path, area.first)
         if area.flags & ~_FLAGS:
-            found.broken(f"flags {area.flags:#x}", area.path, area.first)
+            found.broken(f"flags {area.flags:#x}", area.path, area.first, severity="warning", consequence=_DROPPED)
         listed = _read(area, found)
         if listed is None:
             continue
@@ -121,7 +122,7 @@ def descriptor(evidence: Evidence, found: Found) -> None:
     error("6.18"),
     explanation="A block of order 0 begins at every chunk, one of the descriptor's order at every entry.",
     consequence=_LOST,
-    source="kho-abi.md section 4",
+    source="kernel/liveupdate/kexec_handover.c, new_vmalloc_chunk and kho_restore_vmalloc (6.18 to 7.3)",
 )
 def kept(evidence: Evidence, found: Found) -> None:
     """Invariant 35."""
@@ -150,4 +151,19 @@ def kept(evidence: Evidence, found: Found) -> None:
                 found.broken(f"no block of order {order} begins at {what} {row} at {at:#x}", area.path, at)
 
 
-RULES = (chain, descriptor, kept)
+@rule(
+    "KHO146",
+    "a vmalloc area has a flag",
+    warning("6.18"),
+    explanation="flags of each descriptor are not 0: every area of vmalloc() has VM_ALLOC, and huge ones VM_ALLOW_HUGE_VMAP too.",
+    consequence="none that was seen: the area is mapped with neither flag; no kernel writes such a descriptor",
+    source="kernel/liveupdate/kexec_handover.c, vmalloc_flags_to_kho and kho_restore_vmalloc (6.18 to 7.3)",
+)
+def flags(evidence: Evidence, found: Found) -> None:
+    """What vmalloc_flags_to_kho makes of an area."""
+    for area in evidence.areas(found):
+        if not area.flags:
+            found.broken("flags 0: neither VM_ALLOC nor VM_ALLOW_HUGE_VMAP", area.path, area.first or None)
+
+
+RULES = (chain, descriptor, kept, flags)

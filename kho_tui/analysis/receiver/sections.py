@@ -64,17 +64,32 @@ class Sections:
         return without
 
 
-def sections_of(state: State, target: Target) -> Sections | Missing:
-    """Those that ``target`` gets on the machine of a state."""
-    ram = state.host.whole_ram
+def firmware_sections(state: State) -> Intervals | Missing:
+    """The sections with RAM that is there at boot, whatever a command line makes of it."""
+    bits, ram = section_bits(state), state.host.whole_ram
     if isinstance(ram, Missing):
         return ram
-    arch, page_size = state.machine.arch, state.machine.platform.page_size
-    bits = _BITS.get((arch or "", page_size))
+    return bits if isinstance(bits, Missing) else _rounded(_of([area for area in ram if area.name == SYSTEM_RAM]), bits)
+
+
+def section_bits(state: State) -> int | Missing:
+    """log2 of a section in bytes (SECTION_SIZE_BITS)."""
+    arch = state.machine.arch
+    bits = _BITS.get((arch or "", state.machine.platform.page_size))
     if bits is None:
         return unknown(f"how large memory sections are on {arch or 'this machine, whose architecture is not known,'} is not known")
+    return bits
+
+
+def sections_of(state: State, target: Target) -> Sections | Missing:
+    """Those that ``target`` gets on the machine of a state."""
+    bits, ram = section_bits(state), state.host.whole_ram
+    if isinstance(ram, Missing):
+        return ram
+    if isinstance(bits, Missing):
+        return bits
     firmware = _of([area for area in ram if area.name == SYSTEM_RAM])
-    left = edited_ram(firmware, target, arch or "")
+    left = edited_ram(firmware, target, state.machine.arch or "")
     present = _rounded(left, bits)
     added = _rounded(_of([area for area in ram if area.name != SYSTEM_RAM]), bits) - present
     return Sections(left, present, 1 << bits, firmware - left, added)

@@ -1,4 +1,4 @@
-"""Faults of the blocks that the tracker lists: invariants 20 to 22, 26, 47 and 48, and the split of 3.3."""
+"""Faults of the blocks that the tracker lists: invariants 20 to 22, 26, 47 and 48 and KHO149, and the split at the border of two nodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.model.handover import Region
-from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of
+from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
 from kho_tui.simulator.faults.fault import BEFORE_7_2, RADIX, Fault, fault
 from kho_tui.simulator.faults.find import regions, scratch_pages, with_region
 from kho_tui.simulator.faults.tracker_edit import order_at
@@ -25,7 +25,7 @@ def _huge(case: Case) -> None:
 
 
 def _overlap(case: Case) -> None:
-    """A block of order 1 over the memory of a plain page; the two start at one address where that is even (gotcha 17)."""
+    """A block of order 1 over the memory of a plain page; the two start at one address where that is even."""
     runs, page = case.handover.runs, case.page_size
     start, order = runs.expand(0, min(runs.blocks, 1 << 16))
     for at in start[order == 0].tolist():
@@ -40,7 +40,7 @@ def _in_scratch(case: Case) -> None:
 
 
 def _region_in_scratch(case: Case) -> None:
-    """As a kernel does it: what cannot be revived is allocated in scratch and preserved by the next kexec (gotcha 25)."""
+    """As a kernel does it: what cannot be revived is allocated in scratch and preserved by the next kexec."""
     region = regions(case)[0]
     shift = case.handover.runs.page_shift
     order = max((region.size - 1).bit_length() - shift, 0)
@@ -65,7 +65,7 @@ def _regions_share(case: Case) -> None:
 
 
 def _split_at_node(case: Case) -> None:
-    """Two blocks that would be one but for the border of two nodes between them (kho-abi.md 3.3)."""
+    """Two blocks that would be one but for the border of two nodes between them."""
     nodes = case.state.host.nodes
     borders = {one.start for one in nodes} & {one.start + one.size for one in nodes}
     for border in sorted(borders):
@@ -75,6 +75,17 @@ def _split_at_node(case: Case) -> None:
             case.keep(border, (size // case.page_size).bit_length() - 1)
             return
     raise DoesNotApply("no border of two nodes in this state has free memory on both sides that makes one block")
+
+
+def _kernel_image(case: Case) -> None:
+    """The first page of the running kernel that is not captured, as its code is never."""
+    page = case.page_size
+    for part in need(case.state.host.kernel):
+        at = -(-part.start // page) * page
+        if not case.image.available(at, 1) and not case.handover.runs.covers(at):
+            case.keep(at)
+            return
+    raise DoesNotApply("the capture does not tell where the running kernel lies")
 
 
 def _leak(case: Case) -> None:
@@ -96,6 +107,7 @@ BLOCK_FAULTS: tuple[Fault, ...] = (
     fault("region-in-scratch", "KHO022", "a reserve_mem region lies in scratch", _region_in_scratch, "37 38 120 135"),
     fault("block-2g", "KHO026", "a block of 2 GiB, which 6.16 to 7.1 reserve wrongly", _huge, "20 25 47 120", BEFORE_7_2),
     fault("node-split", "KHO133", "a range was split at the border of two nodes", _split_at_node, "47 120", RADIX),
+    fault("kernel-image-preserved", "KHO149", "a page of the running kernel's own image is preserved", _kernel_image, "47 120"),
     fault("leak", "KHO047", "a page is preserved that nothing names", _leak, "120"),
     fault("two-owners", "KHO048", "two reserve_mem regions share their memory", _regions_share, "37 38 47"),
     fault("region-over-blob", "KHO048", "a reserve_mem region is the memory of a blob", _claimed_twice, "37 38 47"),

@@ -33,7 +33,7 @@ FAULTS: tuple[Fault, ...] = (
 UNBREAKABLE: Mapping[int, str] = {
     19: "a block is naturally aligned by the way both trackers encode it: no bit stands for another one",
 }
-"""Invariants of kho-abi.md section 10 that no state can break, with the reason."""
+"""Rules KHO001 to KHO050 that no state can break, with the reason."""
 
 
 def fault_named(name: str) -> Fault:

@@ -23,7 +23,7 @@ BEFORE_7_2 = CHUNKS | {b"kho-v3"}
 class Fault:
     """One thing broken on purpose.
 
-    ``primary`` is the code of the finding that names it (``KHO0NN``: invariant NN of kho-abi.md section 10), ``also`` what may be found
+    ``primary`` is the code of the finding that names it (docs/checks.md), ``also`` what may be found
     because of it. ``roots``: the versions of the root it can be applied to, empty for all. ``side``: ``out`` for a state about to be
     handed over; ``in`` for one that was taken over, where the fault shows against the state before it, or lies in what the boot was told.
     """

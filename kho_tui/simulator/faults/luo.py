@@ -1,4 +1,4 @@
-"""Faults of LUO: its root, sessions, file lists and FLBs: invariants 39 to 44, and what KHO136 says of 7.1."""
+"""Faults of LUO: its root, sessions, file lists and FLBs: KHO039 to KHO044, KHO136, KHO141, KHO143 and KHO145."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from kho_tui.abi.flb import FLB_PAGE
 from kho_tui.abi.luo import (
     FILE_ARRAY,
     FILE_ARRAY_PAGES,
+    FLB_NODE_NAME,
     LUO_FILE_SER,
     LUO_NAME,
     LUO_SER,
@@ -105,7 +106,7 @@ def _cycle(case: Case, *, files: bool) -> None:
 
 
 def _empty_block(case: Case, *, files: bool) -> None:
-    """As a failed creation of a session leaves it behind (gotcha 14)."""
+    """As a failed creation of a session leaves it behind."""
     headers, element = _blocks(case, files=files)
     page = case.free()
     case.write(page, bytes(block_of(element).bytes(case.page_size)))
@@ -222,6 +223,39 @@ def _forget_flbs(case: Case) -> None:
     case.forget(at, 0)
 
 
+def _flb_header_zero(case: Case) -> None:
+    subtree = case.subtree(LUO_NAME)
+    at, _ = memory_of(subtree.blob)
+    root = None if subtree.fdt is None else subtree.fdt.tree.root
+    node = None if root is None else root.child(FLB_NODE_NAME)
+    header = None if node is None else node.property(b"luo-flb-header")
+    if header is None:
+        raise DoesNotApply("LUO's FDT of this state has no luo-flb node")
+    case.write(at + header.data_offset, case.u64(0))
+
+
+def _struct_size(case: Case) -> None:
+    """A few bytes more than the struct has, all of them in its page."""
+    if not luo(case).format.is_struct:
+        raise DoesNotApply(f"{luo(case).format.compatible.decode()} is an FDT")
+    root = case.root.view.tree.root
+    node = None if root is None else root.child(LUO_NAME)
+    size = None if node is None else node.property(b"blob-size")
+    if size is None:
+        raise DoesNotApply("the root FDT has no blob-size of LUO")
+    case.write(memory_of(case.root.view.blob)[0] + size.data_offset, case.u64(LUO_SER.size + 8))
+
+
+def _name_residue(case: Case) -> None:
+    """Bytes of a longer name behind the NUL of a session's."""
+    session = _sessions(case)[0]
+    offset, size = LUO_SESSION_SER.span("name")
+    if len(session.name) + 2 > size:
+        raise DoesNotApply("the first session's name fills its field")
+    field = session.name + b"\0" + b"v"
+    case.write(place_of(session.record) + offset, field.ljust(size, b"\0"))
+
+
 def _both(name: str, code: str, meaning: str, apply: Callable[..., None], also: str) -> tuple[Fault, Fault]:
     """The same fault in the blocks of the sessions and in those of one session's files."""
     return (
@@ -233,6 +267,9 @@ def _both(name: str, code: str, meaning: str, apply: Callable[..., None], also: 
 LUO_FAULTS: tuple[Fault, ...] = (
     fault("luo-version", "KHO039", "LUO's state is of a version that no release writes", _version, "47 107"),
     fault("luo-flb-node", "KHO136", "LUO's FDT has no luo-flb node, which 7.1 needs", _no_flb_node, "44 47 111", _V3),
+    fault("luo-size", "KHO141", "blob-size of LUO's struct is more than the struct", _struct_size, "120"),
+    fault("flb-header-zero", "KHO145", "luo-flb-header is 0", _flb_header_zero, "44 47", _V3),
+    fault("name-residue", "KHO143", "bytes stand behind the NUL of a session's name", _name_residue),
     fault("session-array-not-preserved", "KHO040", "the session array is not preserved", _forget_sessions),
     fault("too-many-sessions", "KHO040", "the session array claims more sessions than fit", _too_many_sessions, "42 43 103 106"),
     fault("too-many-files", "KHO040", "a session claims more files than fit its array", _too_many_files, "42 43 103 106"),

@@ -13,6 +13,7 @@ from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.fdt.header import FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, Property
 from kho_tui.model.state import Subtree
+from kho_tui.releases.table import release_of
 from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
 from kho_tui.simulator.faults.fault import CHUNKS, RADIX, SIZED, Fault, fault
 from kho_tui.simulator.faults.fdt_edit import (
@@ -197,6 +198,38 @@ def _short_blob(case: Case) -> None:
     _blob_size(case, len(memory_of(subtree.blob)[1]) - 8, *_FDT_FIRST)
 
 
+def _other_version(case: Case) -> None:
+    """As an FDT of a later format that older readers still take."""
+    _header(case, version=18)
+
+
+def _blob_refused(case: Case) -> None:
+    """A property whose name lies behind the strings."""
+    subtree = case.subtree(*_FDT_FIRST)
+    at, fdt = memory_of(subtree.blob)
+    root = None if subtree.fdt is None else subtree.fdt.tree.root
+    if root is None or not root.properties:
+        raise DoesNotApply("no FDT of this state has a property")
+    case.write(at + root.properties[0].offset + 8, header_value(fdt, "totalsize").to_bytes(4, "big"))
+
+
+def _luo_under_another_name(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    node = _node(case, case.subtree(LUO_NAME))
+    case.write(at, fdt[: node.offset + 4] + b"MUO\0" + fdt[node.offset + 8 :])
+
+
+def _luo_too_early(case: Case) -> None:
+    """memblock's subtree under the name of LUO, in a kernel that has none."""
+    at, fdt = memory_of(case.root.view.blob)
+    release = release_of(case.state.machine.release)
+    if release is None or release.luo is not None:
+        raise DoesNotApply("the kernel of this state has LUO, or is not known")
+    node = _node(case, case.subtree(MEMBLOCK_NAME))
+    inside = fdt[record_span(node.properties[0])[0] : record_span(node.properties[-1])[1]]
+    case.write(at, spliced(fdt, node.offset, node.end, node_record(LUO_NAME, inside)))
+
+
 def _blob_magic(case: Case) -> None:
     case.write(memory_of(case.subtree(*_FDT_FIRST).blob)[0], bytes(4))
 
@@ -225,14 +258,14 @@ def _orphan(case: Case) -> None:
     case.files.pop(blob_file(case.side, name), None)
 
 
-_NO_ROOT = "47 101 102 103 107 111"
+_NO_ROOT = "47 101 102 103 107 111 144"
 ROOT_FAULTS: tuple[Fault, ...] = (
     fault("root-magic", "KHO001", "the root FDT has no magic", _magic, _NO_ROOT),
     fault("root-half-built", "KHO001", "the root FDT is half-built: fdt_finish was never called", _half_built, f"4 5 6 7 8 {_NO_ROOT}"),
-    fault("root-format", "KHO001", "the root FDT is of format 1, older than libfdt takes", _old_format, "101"),
+    fault("root-format", "KHO001", "the root FDT is of format 1, older than libfdt takes", _old_format, "101 144"),
     fault("root-cut", "KHO001", "the root FDT ends before its strings", _cut, f"3 4 5 6 7 8 {_NO_ROOT}"),
     fault("reservation", "KHO002", "the memory reservation map of the root FDT has an entry", _reservation, "120"),
-    fault("root-too-long", "KHO003", "the root FDT claims more than its page", _too_long, "1 101 102"),
+    fault("root-too-long", "KHO003", "the root FDT claims more than its page", _too_long, "1 101 102 144"),
     fault("root-slack", "KHO003", "the root FDT claims bytes behind its strings", _slack),
     fault("root-order", "KHO004", "the two properties of the root stand in the other order", _swapped),
     fault("root-two-versions", "KHO004", "the root names a second version", _two_versions, "5"),
@@ -247,10 +280,14 @@ ROOT_FAULTS: tuple[Fault, ...] = (
     fault("subtree-twice", "KHO008", "two subtrees have one name", _twice, "48"),
     fault("blob-unaligned", "KHO009", "a blob does not start at a page", _unaligned_blob, roots=RADIX),
     fault("blob-size-zero", "KHO009", "blob-size is 0", _no_blob, "36 37 47 104 106", SIZED),
-    fault("blob-magic", "KHO010", "a blob that has to be an FDT is none", _blob_magic, "37 47 49 101 107 109", CHUNKS),
-    fault("blob-short", "KHO010", "blob-size is less than the FDT needs", _short_blob, "37 47 101 102 106 107 109", SIZED),
+    fault("blob-magic", "KHO010", "a blob that has to be an FDT is none", _blob_magic, "37 47 49 101 107 109 144", CHUNKS),
+    fault("blob-short", "KHO010", "blob-size is less than the FDT needs", _short_blob, "37 47 101 102 106 107 109 144", SIZED),
     fault("blob-not-preserved", "KHO011", "a blob's page is not preserved", _forget_blob),
     fault("root-not-preserved", "KHO012", "the root FDT's page is not preserved", _forget_root, "116"),
     fault("root-in-larger-block", "KHO012", "the root FDT's page is kept by a block of order 1", _root_in_larger, "23 47 48"),
+    fault("fdt-version", "KHO142", "the root FDT is of version 18", _other_version, "120"),
+    fault("blob-refused", "KHO144", "an FDT has a property without a name: libfdt refuses it", _blob_refused, "37 47 101 107 109"),
+    fault("luo-renamed", "KHO148", "LUO's subtree stands under another name", _luo_under_another_name, "47 108 109"),
+    fault("luo-too-early", "KHO147", "a kernel without LUO hands over a subtree of its name", _luo_too_early, "47 107 109 148", CHUNKS),
     fault("subtree-forgotten", "KHO047", "a subtree is gone from the root FDT, its memory is still preserved", _orphan, "109"),
 )

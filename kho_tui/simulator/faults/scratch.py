@@ -81,7 +81,7 @@ def _lowmem_high(case: Case) -> None:
 
 
 def _absurd_size(case: Case) -> None:
-    """What a subtraction that wraps would leave in the global entry (gotcha 21)."""
+    """What a subtraction that wraps would leave in the global entry."""
     pairs = _pairs(case)
     if len(pairs) < 2:
         raise DoesNotApply("this state has no global scratch entry")

@@ -1,4 +1,4 @@
-"""Faults of preserved vmalloc areas: invariants 33 to 35. The area is the folio array of a memfd, or the test module's list."""
+"""Faults of preserved vmalloc areas: KHO033 to KHO035 and KHO146. The area is the folio array of a memfd, or the test module's list."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ def _flags(case: Case) -> None:
     case.put(KHO_VMALLOC, at, flags=area.flags | 4)
 
 
+def _no_flags(case: Case) -> None:
+    _, at = _areas(case)[0]
+    case.put(KHO_VMALLOC, at, flags=0)
+
+
 def _order(case: Case) -> None:
     _, at = _areas(case)[0]
     case.put(KHO_VMALLOC, at, order=11)
@@ -95,6 +100,7 @@ VMALLOC_FAULTS: tuple[Fault, ...] = (
     fault("vmalloc-hole", "KHO033", "an entry in the middle of a vmalloc area's list is 0", _hole, "34 45 47 49 103 106"),
     fault("vmalloc-total", "KHO034", "a vmalloc area claims one page more than it lists", _total, "33 45 49 106"),
     fault("vmalloc-flags", "KHO034", "a vmalloc area has a flag that no kernel sets", _flags),
+    fault("vmalloc-no-flags", "KHO146", "a vmalloc area has no flag", _no_flags),
     fault("vmalloc-order", "KHO034", "the entries of a vmalloc area are said to be of order 11", _order, "33 35 45 49 103 106"),
     fault("vmalloc-unaligned", "KHO034", "an entry of a vmalloc area does not start at a page", _entry_unaligned, "35 47 48"),
     fault("vmalloc-chunk-not-preserved", "KHO035", "a chunk of a vmalloc area is not preserved", _forget_chunk),

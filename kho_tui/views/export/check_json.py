@@ -28,7 +28,7 @@ def check_json(checked: Checked, target: Compatibility | None, *, strict: bool) 
         "after": None if checked.after is None else checked.after.machine.path,
         "not_after": checked.not_after or None,
         "verdict": report.verdict,
-        "checked": report.told,
+        "checked": report.told and report.unread is None,
         "strict": strict,
         "exit_code": exit_code(checked, target, strict=strict),
         "target": None if target is None else target_json(target),

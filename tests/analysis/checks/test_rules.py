@@ -135,10 +135,11 @@ def test_the_document_is_that_of_the_rules() -> None:
 def test_severity_is_the_worst_of_the_releases_that_may_have_written_the_state() -> None:
     shared = BY_CODE["KHO046"]
     by_name = {release.name: release for release in RELEASES}
-    assert shared.severity([by_name["6.19"]]) == "warning"
-    assert shared.severity([by_name["7.1"]]) == "error"
-    assert shared.severity([by_name["6.19"], by_name["7.1"]]) == "error"
+    assert shared.severity([by_name["6.19"]]) == "error"
     assert shared.severity([by_name["6.18"]]) is None
+    large = BY_CODE["KHO025"]
+    assert (large.severity([by_name["6.19"]]), large.severity([by_name["7.1"]])) == ("error", "info")
+    assert large.severity([by_name["6.19"], by_name["7.1"]]) == "error"
     spans = (error("6.19", "7.1"), error("7.0", "7.0"), error("7.2"), error())
     assert [str(span) for span in spans] == ["error, 6.19 to 7.1", "error, 7.0", "error, 7.2 on", "error, all releases"]
 

@@ -50,8 +50,12 @@ def test_a_table_of_which_lines_were_cut_off_cannot_be_told(
         path.write_bytes(cut(path.read_bytes()))
     told = checked(tmp_path / "cut")
     found = {one.code: one.answer for one in told.report.results}
+    # Two files of one length may be the whole table of a boot with fewer nodes: KHO027 says so, the others do not rely on it.
+    node_without_area = cut is last_line and len(files) == 2
     assert {code: found[code] for code in TABLE_RULES if found[code] is not Answer.NOT_ASKED} == {
-        code: Answer.CANNOT_TELL for code in TABLE_RULES if found[code] is not Answer.NOT_ASKED
+        code: Answer.BROKEN if node_without_area and code == "KHO027" else Answer.CANNOT_TELL
+        for code in TABLE_RULES
+        if found[code] is not Answer.NOT_ASKED
     }
     assert told.exit_code(strict=True) == 2
 

@@ -19,13 +19,13 @@ NOBODY = ""
 """Preserved memory that belongs to nothing: blocks that a fault added, or took from something else."""
 BROKEN_IN_7_1_AND_7_3 = {
     "out": """root-magic root-half-built root-format root-cut reservation root-too-long root-slack root-order root-two-versions root-version
-        map-zero map-unaligned map-short subtree-child subtree-property root-not-preserved root-in-larger-block""",
+        map-zero map-unaligned map-short fdt-version subtree-child subtree-property root-not-preserved root-in-larger-block""",
     "out/preserved": "radix-node-twice radix-cycle radix-unaligned radix-key tracker-in-scratch",
-    NOBODY: "tracker-preserved block-outside-ram blocks-overlap block-in-scratch block-2g leak vmalloc-unaligned",
+    NOBODY: "tracker-preserved block-outside-ram blocks-overlap block-in-scratch block-2g leak kernel-image-preserved vmalloc-unaligned",
     "out/kexec-metadata": """pointer-missing blob-size-missing blob-unaligned blob-size-zero blob-not-preserved subtree-forgotten
         metadata-version metadata-text metadata-count""",
     "out/kexec-metadata~2": "subtree-twice",
-    "out/memblock": "blob-short",
+    "out/memblock": "blob-short blob-refused",
     "out/memblock/extra2": "nine-regions",
     "out/memblock/oops_trace": """region-in-scratch region-over-blob region-empty region-not-preserved region-version region-misaligned
         region-smaller""",
@@ -36,19 +36,20 @@ BROKEN_IN_7_1_AND_7_3 = {
     "scratch/1": "scratch-absurd",
     "scratch/2": "scratch-outside-ram",
     "scratch/3": "scratch-overlap",
-    "out/LUO": """luo-version luo-flb-node session-block-cycle session-block-empty session-block-overfull session-block-half-full
-        session-block-not-preserved session-array-not-preserved session-list-lost too-many-sessions""",
-    "out/LUO/vm-alpha": """file-block-cycle file-block-empty file-block-overfull file-block-half-full file-block-not-preserved session-count
-        file-array-split too-many-files""",
+    "out/MUO": "luo-renamed",
+    "out/LUO": """luo-version luo-size luo-flb-node session-block-cycle session-block-empty session-block-overfull
+        session-block-half-full session-block-not-preserved session-array-not-preserved session-list-lost too-many-sessions""",
+    "out/LUO/vm-alpha": """name-residue file-block-cycle file-block-empty file-block-overfull file-block-half-full file-block-not-preserved
+        session-count file-array-split too-many-files""",
     "out/LUO/vm-alpha~2": "session-name-twice",
     "out/LUO/empty": "session-name-empty session-name-endless",
-    "out/LUO/vm-alpha/0x1": """vmalloc-total vmalloc-flags vmalloc-order memfd-not-preserved memfd-too-many-folios memfd-size memfd-seals
-        memfd-flags""",
+    "out/LUO/vm-alpha/0x1": """vmalloc-total vmalloc-flags vmalloc-no-flags vmalloc-order memfd-not-preserved memfd-too-many-folios
+        memfd-size memfd-seals memfd-flags""",
     "out/LUO/vm-alpha/0x1/folios": """vmalloc-cycle vmalloc-hole vmalloc-chunk-not-preserved vmalloc-page-not-preserved folio-too-large
         folio-flags folio-not-preserved folios-descend folios-overlap""",
     "out/LUO/vm-alpha/0x2": "token-twice handler-unknown handler-endless",
     "out/LUO/vm-alpha/0x2/folios": "folio-shared",
-    "out/LUO/FLBs": "flb-pages flb-too-many flb-not-preserved",
+    "out/LUO/FLBs": "flb-header-zero flb-pages flb-too-many flb-not-preserved",
     "out/LUO/FLBs/liveupdate-test-flb-v0": "flb-unused flb-many-files",
     "out/LUO/FLBs/liveupdate-test-flb-v0~2": "flb-twice",
 }

@@ -106,7 +106,7 @@ async def test_the_overview_has_the_verdict_and_all_releases(size: tuple[int, in
         assert "releases   taken: 7.2 to 7.3; ignored: 6.16 to 7.1" in app.text
         assert ("6.19       ignored: handed over: kho-v4" in app.text) == (size[0] == 160)
     async with checked(sample(BLIND), OverviewBody, (160, 48)) as app:
-        assert "rules cannot be told: tracker: its root FDT" in app.text and "cannot tell: 6.16 to 7.3" in app.text
+        assert "could not check: the root FDT was not read" in app.text and "cannot tell: 6.16 to 7.3" in app.text
 
 
 async def test_every_line_of_the_overview_leads_to_the_row_it_speaks_of(broken: Path) -> None:

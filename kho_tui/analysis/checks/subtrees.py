@@ -1,0 +1,99 @@
+"""Rules on which subtrees there are: those of the writer's release, each under the name by which a kernel looks for it."""
+
+from __future__ import annotations
+
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
+from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.properties import compatible_of
+from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
+from kho_tui.analysis.checks.answer import Found
+from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
+from kho_tui.decode.reader import Findings, Reader
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.luo import Luo, SessionList
+from kho_tui.model.state import Subtree
+from kho_tui.text import plural, visible
+
+_OWNERS = {MEMBLOCK_COMPATIBLE: MEMBLOCK_NAME, KHO_TEST_COMPATIBLE: KHO_TEST_NAME, **dict.fromkeys(LUO_FORMATS, LUO_NAME)}
+"""Whose subtree it is, by its compatible string."""
+
+
+@rule(
+    "KHO147",
+    "the writer's release has the subtrees that it hands over",
+    warning(),
+    explanation="LUO is in kernels of kernel.org from 6.19 on, kexec-metadata from 7.1 on.",
+    consequence="either the kernel has a backport, and what its own successor does is unknown here, or the files are of two machines",
+    source="kernel/liveupdate/luo_core.c (6.19); kernel/liveupdate/kexec_handover.c, kho_out_kexec_metadata (7.1)",
+)
+def of_the_release(evidence: Evidence, found: Found) -> None:
+    """A name that the release has no code for."""
+    release = evidence.release
+    if release is None:
+        found.lack("release of the writer", evidence.newer or "more than one release may have written this side")
+        return
+    for subtree in evidence.subtrees(found):
+        if (subtree.name == LUO_NAME and release.luo is None) or (subtree.name == KEXEC_METADATA_NAME and not release.metadata):
+            found.broken(f"mainline {release.name} has no {visible(subtree.name)} (a backport, or files of two machines?)", subtree.path)
+
+
+@rule(
+    "KHO148",
+    "every subtree that is known by its contents stands under its own name",
+    error(),
+    explanation="Subtrees whose compatible string is that of LUO, memblock or the test module, against the names LUO, memblock and "
+    "kho_test; and LUO where only debugfs has it and the root FDT, which is what the next kernel reads, does not name it.",
+    consequence="the next kernel looks for the subtree by its name and does not find it: LUO's sessions and files are lost, memblock's "
+    "regions are allocated anew, and their memory stays reserved",
+    source="kernel/liveupdate/kexec_handover.c, kho_retrieve_subtree (6.19 to 7.3; kernel/kexec_handover.c before)",
+)
+def names(evidence: Evidence, found: Found) -> None:
+    """State that is there and that nobody finds."""
+    if evidence.root(found) is None:
+        return
+    for subtree in evidence.subtrees(found):
+        if subtree.status is Status.STALE or isinstance(subtree.blob, Missing):
+            found.lack(f"blob of {subtree.path}", subtree.reason)
+            continue
+        own = _own_name(subtree)
+        if own is not None and own != subtree.name and (own != LUO_NAME or _has_luo(evidence)):
+            said = f"this is {visible(own)}'s state, which a kernel looks for under the name {visible(own)}{_luo_words(evidence, subtree)}"
+            found.broken(said, subtree.path, subtree.blob.place.phys)
+    missing = next((one for one in evidence.side.subtrees if one.name == LUO_NAME and one.in_root is False), None)
+    if missing is not None and not found.count and _has_luo(evidence):
+        found.broken("LUO is in debugfs, and the root FDT does not name it: it is not handed over", missing.path)
+
+
+def _has_luo(evidence: Evidence) -> bool:
+    return any(release.luo is not None for release in evidence.releases)
+
+
+def _own_name(subtree: Subtree) -> bytes | None:
+    if isinstance(subtree.blob, Missing):
+        return None
+    if is_luo_struct(subtree.blob.data):
+        return LUO_NAME
+    root = None if subtree.fdt is None else subtree.fdt.tree.root
+    return None if root is None else _OWNERS.get(compatible_of(root, _OWNERS) or b"")
+
+
+def _luo_words(evidence: Evidence, subtree: Subtree) -> str:
+    """How many sessions and files LUO's state has that stands under another name; empty where it has none, or they cannot be read."""
+    if isinstance(subtree.blob, Missing) or _own_name(subtree) != LUO_NAME:
+        return ""
+    reader = Reader(evidence.held, evidence.state.machine.platform, evidence.context, Findings(), host=evidence.state.host)
+    if subtree.fdt is None:
+        luo = decode_luo_struct(reader, subtree.blob, subtree.path, None)
+    else:
+        luo = decode_luo_fdt(reader, subtree.fdt.tree, subtree.path, None, None)
+    if not isinstance(luo, Luo) or not isinstance(luo.sessions, SessionList):
+        return ""
+    sessions, whole = luo.sessions.sessions, luo.sessions.status is Status.DECODED
+    files = sum(one.count or 0 for one in sessions)
+    return f": {'' if whole else 'at least '}{plural(len(sessions), 'session')} and {plural(files, 'file')} are lost"
+
+
+RULES = (of_the_release, names)
