@@ -63,7 +63,7 @@ def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
     assert not isinstance(subtree.blob, Missing)  # asked before
     data = subtree.blob.data
     if root is not None:
-        version = compatible_of(root) or b""
+        version = compatible_of(root, (wanted,)) or b""
     elif data.startswith(STRUCT_PREFIX) or len(data) >= LUO_SER.span("compatible")[1]:
         version = c_string(data[: LUO_SER.span("compatible")[1]])
     else:
@@ -105,9 +105,10 @@ def _node_of(name: bytes, header: bytes, missing: str, what: str, wanted: Callab
         node = root.child(name)
         if node is None or not _has_u64(node, header):
             return Fails(missing)
-        version = compatible_of(node) or b"?"
+        known_version = wanted(_rules(boot.target))
+        version = compatible_of(node, (known_version,)) or b"?"
         words = f"{what} are {version.decode('latin-1')}"
-        return Holds(words) if version == wanted(_rules(boot.target)) else Fails(words)
+        return Holds(words) if version == known_version else Fails(words)
 
     return _luo(ask)
 

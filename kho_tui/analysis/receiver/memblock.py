@@ -28,7 +28,8 @@ def readable_regions(handed: Handed) -> tuple[tuple[MemblockRegion, bool], ...] 
     if subtree is None or not isinstance(subtree.content, Memblock) or subtree.fdt is None or subtree.fdt.tree.root is None:
         return None
     nodes = {node.name: node for node in subtree.fdt.tree.root.children}
-    return tuple((region, compatible_of(nodes[region.name]) == RESERVE_MEM_COMPATIBLE) for region in subtree.content.regions)
+    known_version = (RESERVE_MEM_COMPATIBLE,)
+    return tuple((region, compatible_of(nodes[region.name], known_version) in known_version) for region in subtree.content.regions)
 
 
 def _read(boot: Boot) -> Verdict:
