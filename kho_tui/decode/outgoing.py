@@ -22,6 +22,7 @@ from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, tracker_keeps
 from kho_tui.fdt.tree import Node, looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob, agree
+from kho_tui.layout.platform import ByteOrder
 from kho_tui.model.facts import Missing
 from kho_tui.text import visible
 
@@ -85,24 +86,39 @@ def _same_boot(reader: Reader, window: Node | None, debugfs: DebugfsSide, one: R
         there, here = (integer_property(node, "preserved-memory-map", 8, order) for node in (window, one.root))
         if there != here and there is not None:
             return False, f"its tracker is not the one that out/fdt names ({there:#x}), which does not change within a boot"
-    proof: bool | None = None
+    agreeing, differing = 0, []
     for name, blob in debugfs.subtrees.items():
         pointer = one.pointer(name, order)
         if pointer is None:
             continue
+        # Where both name the address of a blob: another boot allocates it elsewhere.
+        shown = None if window is None or form is None else _pointer(window, name, form.pointer, order)
+        agreeing += shown == pointer
         if name in _SAME_ALL_BOOT:
             memory = reader.blob(pointer, len(blob.data))
-            if not isinstance(memory, Missing):
-                if memory.data != blob.data:
-                    return False, f"its {visible(name)} differs from that of debugfs, which does not change within a boot"
-                proof = True
+            if isinstance(memory, Missing):
+                continue
+            if memory.data == blob.data:
+                agreeing += 1
+            else:
+                differing.append(f"its {visible(name)} differs from that of debugfs, which does not change within a boot")
         elif name == LUO_NAME:
             there, here = luo_number(reader, blob.data), _number_in_memory(reader, pointer)
-            if there is not None and here is not None:
-                if there != here:
-                    return False, f"its live update number is {here}, that of debugfs {there}"
-                proof = True
-    return proof, None
+            if there is None or here is None:
+                continue
+            if there == here:
+                agreeing += 1
+            else:
+                differing.append(f"its live update number is {here}, that of debugfs {there}")
+    # One thing that differs where as many agree is damage, which no earlier copy may hide.
+    if len(differing) > agreeing:
+        return False, differing[0]
+    return (True if agreeing else None), None
+
+
+def _pointer(root: Node, name: bytes, pointer: str, order: ByteOrder) -> int | None:
+    node = root.child(name)
+    return None if node is None else integer_property(node, pointer, 8, order)
 
 
 def luo_number(reader: Reader, data: bytes) -> int | None:

@@ -43,6 +43,8 @@ def _root_version(boot: Boot) -> Verdict:
     handed_over, wanted = boot.handed.compatibles, boot.target.release.root
     if isinstance(handed_over, Missing):
         return handed_over
+    if not handed_over and boot.handed.node is None:
+        return Fails("libfdt finds no root node in it")
     shown = ", ".join(one.decode("latin-1") for one in handed_over) or "none"
     words = f"handed over: {shown}; this kernel takes only {wanted.decode()}"
     return Holds(words) if wanted in handed_over else Fails(words)

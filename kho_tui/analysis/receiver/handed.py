@@ -10,7 +10,8 @@ from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.analysis.finalizing import is_map_pending
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.context import Context
-from kho_tui.fdt.tree import Node
+from kho_tui.fdt.tree import Node, parse_fdt
+from kho_tui.layout.place import Blob
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Fact, Missing, Status, known
 from kho_tui.model.state import Root, Side, State, Subtree
@@ -38,17 +39,21 @@ class Handed:
         """The root FDT, None where it is not at hand."""
         return None if isinstance(self.side.root, Missing) else self.side.root
 
-    @property
+    @cached_property
     def node(self) -> Node | None:
-        """The root node of the root FDT."""
-        return None if self.root is None else self.root.view.tree.root
+        """The root node of the root FDT: of the copy that the next kernel reads, for which no earlier one stands."""
+        if self.root is None:
+            return None
+        handed, shown = self.root.handed, self.root.view
+        return shown.tree.root if isinstance(handed, Missing) or handed is shown.blob else parse_fdt(handed.data).root
 
     @property
     def compatibles(self) -> tuple[bytes, ...] | Missing:
         """The strings of the root's compatible list."""
-        if self.node is None:
-            return unknown("the root's compatible string is not at hand")
-        return strings(self.node)
+        if self.node is not None:
+            return strings(self.node)
+        read = self.root is not None and isinstance(self.root.handed, Blob)
+        return () if read else unknown("the root's compatible string is not at hand")
 
     @property
     def map_length(self) -> Fact[int]:

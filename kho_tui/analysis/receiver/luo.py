@@ -10,7 +10,7 @@ from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SER, LUO_SESSION_SER, S
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
-from kho_tui.analysis.receiver.node import LUCK, found, kept, of_subtree, own_choice, properties, said
+from kho_tui.analysis.receiver.node import LUCK, fdt_fault, found, kept, of_subtree, own_choice, properties, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.sessions import lost_files
@@ -59,6 +59,9 @@ def _rules(target: Target) -> LuoRules:
 
 
 def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
+    refused_by_libfdt = fdt_fault(subtree, boot)
+    if refused_by_libfdt:
+        return Fails(refused_by_libfdt)
     wanted, root = _rules(boot.target).compatible, _root(subtree)
     assert not isinstance(subtree.blob, Missing)  # asked before
     data = subtree.blob.data

@@ -10,7 +10,7 @@ from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Check
 from kho_tui.analysis.receiver.handed import Handed
-from kho_tui.analysis.receiver.node import node_checks
+from kho_tui.analysis.receiver.node import fdt_fault, node_checks
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
@@ -35,6 +35,9 @@ def readable_regions(handed: Handed) -> tuple[tuple[MemblockRegion, bool], ...] 
 def _read(boot: Boot) -> Verdict:
     subtree = boot.handed.content(MEMBLOCK_NAME)
     content = None if subtree is None else subtree.content
+    refused_by_libfdt = "" if subtree is None else fdt_fault(subtree, boot)
+    if refused_by_libfdt:
+        return Fails(refused_by_libfdt)
     if isinstance(content, Damaged | Unknown):
         return Fails(str(content.reason))
     return _NO_REGIONS if content is None or isinstance(content, Missing) else Holds("its FDT can be read")

@@ -11,6 +11,8 @@ from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
+from kho_tui.fdt.header import header_fault
+from kho_tui.layout.place import Origin
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
@@ -66,9 +68,19 @@ def kept(name: bytes, *, early: bool = False) -> Ask:
             return Fails(f"its blob is said to be at {phys:#x}, where no memory of KHO can be")
         if not early and boot.reserved.lost(phys):
             return Fails(f"its blob is not preserved: {LUCK}", Outcome.CHANCE)
+        if isinstance(subtree.blob, Missing) or subtree.blob.place.origin is not Origin.MEMORY:
+            return unknown("its blob is not in this capture where the next kernel reads it")
         return Holds("its blob is preserved")
 
     return of_subtree(name, ask)
+
+
+def fdt_fault(subtree: Subtree, boot: Boot) -> str:
+    """What libfdt refuses of an FDT blob before anything of it is read (fdt_ro_probe_); empty for nothing, or no FDT."""
+    if subtree.fdt is None:
+        return ""
+    blob = subtree.fdt.blob
+    return header_fault(blob.data, blob.place.phys, strict=boot.target.release.checks_fdt_alignment)
 
 
 def said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) -> Ask:

@@ -9,7 +9,7 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.receiver.areas import area_fault
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Check
-from kho_tui.analysis.receiver.node import node_checks, own_choice, said
+from kho_tui.analysis.receiver.node import fdt_fault, node_checks, own_choice, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
@@ -47,6 +47,9 @@ def _payload(boot: Boot) -> Verdict:
 def _folios(boot: Boot) -> Verdict:
     subtree = boot.handed.content(KHO_TEST_NAME)
     content = None if subtree is None else subtree.content
+    refused_by_libfdt = "" if subtree is None else fdt_fault(subtree, boot)
+    if refused_by_libfdt:
+        return Fails(refused_by_libfdt)
     if isinstance(content, Damaged | Unknown):
         return Fails(str(content.reason))
     if not isinstance(content, KhoTest):
