@@ -131,11 +131,23 @@ def overlay(one: Intervals, other: Intervals, weight: int, depth: int, step: Ste
     if len(longer) <= _PIECE:
         return _sweep(one, other, weight, depth)
     cuts = [0, *longer.start[_PIECE::_PIECE].tolist(), 2**64 - 1]
-    parts = []
+    starts: list[U64s] = []
+    ends: list[U64s] = []
     for number, (low, high) in enumerate(pairwise(cuts)):
         step(number, len(cuts) - 1)
-        parts.append(_sweep(one.clip(low, high), other.clip(low, high), weight, depth))
-    return _joined(np.concatenate([part.start for part in parts]), np.concatenate([part.end for part in parts]))
+        part = _sweep(one.clip(low, high), other.clip(low, high), weight, depth)
+        if not len(part):
+            continue
+        # A window begins where the one before ends: only there can two intervals be one.
+        goes_on = bool(ends) and ends[-1][-1] == part.start[0]
+        if goes_on:
+            ends[-1] = ends[-1][:-1]
+        starts.append(part.start[int(goes_on) :])
+        ends.append(part.end)
+    nothing = np.empty(0, np.uint64)
+    start = np.concatenate([nothing, *starts])
+    starts.clear()
+    return _frozen(start, np.concatenate([nothing, *ends]))
 
 
 def _sweep(one: Intervals, other: Intervals, weight: int, depth: int) -> Intervals:

@@ -19,6 +19,8 @@ from kho_tui.text import SafeText, human_size
 
 _SHOWN = 100
 """Rows handed over to be named; a rule names fewer."""
+_PIECE = 1 << 17
+"""Stretches that are looked at together."""
 _RAM = "/proc/iomem"
 _NO_STRUCT_PAGE = "the next kernel dies in kho_memory_init, often before its console is up: it writes to a struct page that does not exist"
 _RESERVED = "none at boot: the next kernel accepts such a block and reserves it; whoever asks for its contents gets what is no RAM"
@@ -97,27 +99,29 @@ def _outside_ram(evidence: Evidence, outside: Intervals, found: Found) -> None:
         return
     nowhere, beside, size = outside - sections, outside & sections, human_size(1 << bits)
     begins = _blocks_begin(evidence, nowhere)
-    for some, said, consequence in (
-        (_rows(nowhere, begins), f"is no System RAM, in a memory section ({size}) without any", _NO_STRUCT_PAGE),
-        (_rows(nowhere, ~begins), "is no System RAM: a block runs on behind the end of it", _RESERVED),
-        (beside, f"is no System RAM, in a memory section ({size}) that has some", _RESERVED),
+    for some, which, said, consequence in (
+        (nowhere, begins, f"is no System RAM, in a memory section ({size}) without any", _NO_STRUCT_PAGE),
+        (nowhere, ~begins, "is no System RAM: a block runs on behind the end of it", _RESERVED),
+        (beside, np.ones(len(beside), np.bool_), f"is no System RAM, in a memory section ({size}) that has some", _RESERVED),
     ):
-        found.broken_rows(range(len(some)), len(some), stretch(evidence, some, said), consequence=consequence)
-
-
-def _rows(some: Intervals, which: npt.NDArray[np.bool_]) -> Intervals:
-    return Intervals(some.start[which], some.end[which])
+        rows = np.flatnonzero(which)
+        found.broken_rows(rows[:_SHOWN].tolist(), len(rows), stretch(evidence, some, said), consequence=consequence)
 
 
 def _blocks_begin(evidence: Evidence, stretches: Intervals) -> npt.NDArray[np.bool_]:
     """In which stretches of preserved memory a block begins. Only one that was cut at its start may have none."""
-    begins: npt.NDArray[np.bool_] = evidence.index.orders(stretches.start)[0] >= 0
+    begins = np.empty(len(stretches), np.bool_)
+    # A tracker of garbage has millions of them: a piece at a time, so that no more memory is needed than they take themselves.
+    for at in range(0, len(stretches), _PIECE):
+        begins[at : at + _PIECE] = evidence.index.orders(stretches.start[at : at + _PIECE])[0] >= 0
     runs = evidence.index.runs
-    size = np.uint64(1) << (runs.order.astype(np.uint64) + np.uint64(runs.page_shift))
     for row in np.flatnonzero(~begins).tolist():
         low, high = stretches.start[row], stretches.end[row]
-        number = (np.maximum(low, runs.start) - runs.start + size - np.uint64(1)) // size
-        begins[row] = bool(((number < runs.count) & (runs.start + number * size < high)).any())
+        # Disjoint stretches: what begins in one is of a run that begins below its end and ends above its start.
+        near = np.flatnonzero((runs.start < high) & (runs.ends > low))
+        size = np.uint64(1) << (runs.order[near].astype(np.uint64) + np.uint64(runs.page_shift))
+        number = (np.maximum(low, runs.start[near]) - runs.start[near] + size - np.uint64(1)) // size
+        begins[row] = bool(((number < runs.count[near]) & (runs.start[near] + number * size < high)).any())
     return begins
 
 
