@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.analysis.early import NoRoom, without_room
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
 from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.handed import Handed
@@ -68,6 +69,8 @@ class Compatibility:
     reception: Reception
     loading: Loading | None
     notes: tuple[SafeText, ...]
+    without_room: tuple[NoRoom, ...] = ()
+    """What it cannot reserve early, where it accepts the state."""
 
     @property
     def outcome(self) -> Outcome | None:
@@ -127,7 +130,8 @@ class Compatibility:
             Outcome.WILD: f"would MISREAD this state, or PANIC{why}",
             Outcome.PANIC: f"would PANIC{why}",
         }
-        missing = f"; {plural(len(self.open), 'thing')} cannot be told" if self.open and outcome is not Outcome.IGNORED else ""
+        kdump = "".join(f"; {one.consequence}: scratch has no room for {one.word}" for one in self.without_room if one.kdump)
+        missing = f"{kdump}; {plural(len(self.open), 'thing')} cannot be told" if self.open and outcome is not Outcome.IGNORED else kdump
         return SafeText(f"{name} {words[outcome]}{missing}{assuming(self.assumed)}")
 
     @property
@@ -168,7 +172,14 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
     )
     if target.support is not None and not target.support.built:
         reception = _unbuilt(reception, target.support)
-    return Compatibility(target, reception, _loading(state, target), tuple(_notes(handed, target, reception)))
+    loading = _loading(state, target)
+    accepted = reception.outcome not in (Outcome.IGNORED, Outcome.PANIC)
+    lacking = tuple(without_room(state, reception.target, loading)) if accepted else ()
+    return Compatibility(target, reception, loading, (*_notes(handed, target, reception), *map(_lacking, lacking)), lacking)
+
+
+def _lacking(one: NoRoom) -> SafeText:
+    return SafeText(f"{one.word} does not fit into scratch, of which early reservations are made: {one.consequence}")
 
 
 def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:

@@ -166,6 +166,14 @@ def test_words_that_leave_the_memory_that_is_handed_over_change_nothing(words: s
     assert foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} {words}").outcome is Outcome.TAKEN
 
 
+@pytest.mark.parametrize(("words", "fits"), [("crashkernel=96M", False), ("crashkernel=64M", True), ("crashkernel=32M@16M", False)])
+def test_a_crash_kernel_that_scratch_has_no_room_for_is_said(words: str, fits: bool) -> None:
+    """Booted, 7.3.4: 64M lies across two areas that touch; of more than the 84 MiB there it says "cannot allocate crashkernel"."""
+    found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} {words}")
+    assert found.outcome is Outcome.TAKEN
+    assert ("kdump will not be armed" in found.verdict) is not fits
+
+
 def test_a_word_whose_effect_on_memory_is_not_known_leaves_it_open() -> None:
     found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} efi_fake_mem=1G@1G:0x10000")
     assert found.outcome is None and "what efi_fake_mem on its command line does to its memory is not known here" in found.verdict

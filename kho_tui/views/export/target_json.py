@@ -31,6 +31,7 @@ def target_json(found: Compatibility) -> Json:
         "checks": [answer_json(one) for one in found.reception.answers],
         "cannot_tell": list(found.open),
         "assumed": list(found.assumed),
+        "without_room": [{"word": one.word, "consequence": one.consequence} for one in found.without_room],
         "notes": list(found.notes),
     }
 
