@@ -29,6 +29,21 @@ FDT_HEADER = Layout(
 )
 
 
+def probe_fault(fdt: bytes) -> str:
+    """What ``fdt_ro_probe_`` refuses before anything of an FDT is read, empty for nothing (scripts/dtc/libfdt/fdt.c).
+
+    Less than ``header_fault``: offsets and sizes of blocks are not looked at, and the reservation map is never read.
+    """
+    if len(fdt) < FDT_HEADER.size:
+        return f"{len(fdt)} bytes are no FDT header"
+    value = FDT_HEADER.record(fdt, "big", Place(Origin.MEMORY, "FDT", None)).integer
+    if value("magic") != FDT_MAGIC:
+        return f"magic {value('magic'):#x} instead of {FDT_MAGIC:#x}"
+    if value("version") < 2 or value("last_comp_version") > 17:
+        return f"version {value('version')}, compatible down to {value('last_comp_version')}"
+    return f"total size {value('totalsize')}" if value("totalsize") >= _INT_MAX else ""
+
+
 def header_fault(fdt: bytes, phys: int | None, *, strict: bool) -> str:
     """What ``fdt_check_header`` finds wrong, empty for nothing. ``strict``: with the alignments of 7.1 on (scripts/dtc/libfdt/fdt.c)."""
     if phys is not None and phys % 8:

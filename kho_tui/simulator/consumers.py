@@ -154,7 +154,7 @@ def _bytes_at(start: int, size: int, handed: Handed) -> bytes:
 def _area_pages(area: VmallocArea, page_size: int) -> list[Stretch]:
     """Pages of an area, its chunks included."""
     chunks = [(page, page_size) for page in area_chunks(area).tolist()]
-    return chunks + [(page, page_size << area.order) for page in area_entries(area).tolist()]
+    return chunks + [(page, page_size << area.order) for page in area_entries(area, page_size).tolist()]
 
 
 _Sessions = tuple[int, tuple[IncomingSession, ...], tuple[Stretch, ...], str]

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
+from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.verdict import Fails
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.luo import VmallocArea
 from kho_tui.model.runs import U64s
 
+_INT_BITS = 32
 
-def area_fault(area: VmallocArea, reserved: Reserved) -> Fails | Missing | None:
-    """What is wrong with it: entries have to make up total_pages, each page of them and of the list a block of the expected order."""
+
+def area_fault(area: VmallocArea, reserved: Reserved, sections: Sections | Missing) -> Fails | Missing | None:
+    """What is wrong with it: entries have to make up total_pages, each page of them and of the list a block of the expected order.
+
+    Chunks are read where they are said to be, unchecked. Without an outcome of its own: the area is not restored.
+    """
+    page = 1 << reserved.runs.page_shift
+    behind = area.chunks[-1].header.integer("next") if area.chunks else area.first
+    if behind and isinstance(sections, Sections) and not sections.holds(behind):
+        return Fails(f"its vmalloc area goes on at {behind:#x}, where no memory is: the kernel oopses as it reads it", Outcome.OOPS)
+    if area.order >= _INT_BITS or behind % page:
+        # A shift by more than an int has, or a chunk read from the middle of a page: what comes of it depends on what stands there.
+        return Fails(f"its vmalloc area: {area.reason}", Outcome.WILD)
     if area.status is Status.DAMAGED:
         return Fails(f"its vmalloc area: {area.reason}")
     missing = reserved.unmarked(area_chunks(area), 0)
     if missing is None:
-        missing = reserved.unmarked(area_entries(area), area.order)
+        missing = reserved.unmarked(area_entries(area, page), area.order)
     if missing is not None:
         return Fails(f"{missing:#x} of its vmalloc area is not preserved", warns=True)
     return None if reserved.whole and area.status is Status.DECODED else Unavailable(area.reason)
@@ -28,6 +42,7 @@ def area_chunks(area: VmallocArea) -> U64s:
     return np.array([chunk.header.place.phys for chunk in area.chunks if chunk.header.place.phys is not None], np.uint64)
 
 
-def area_entries(area: VmallocArea) -> U64s:
-    """Physical addresses of its entries, each 2^order pages."""
-    return np.concatenate([np.empty(0, np.uint64), *(chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks)])
+def area_entries(area: VmallocArea, page_size: int) -> U64s:
+    """Physical addresses of its entries, each 2^order pages. The kernel takes their page numbers, whatever stands in the bits below."""
+    entries = np.concatenate([np.empty(0, np.uint64), *(chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks)])
+    return entries & ~np.uint64(page_size - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,11 +13,15 @@ from kho_tui.text import SafeText
 
 @dataclass(frozen=True, eq=False)
 class Owner:
-    """Somebody who restores blocks: ``heads`` are their physical addresses. ``early``: before anybody can ask for a file."""
+    """Somebody who restores blocks: ``heads`` are their physical addresses. ``early``: before anybody can ask for a file.
+
+    ``frees``: what it only frees when it is done, and does not miss where somebody was there before.
+    """
 
     name: SafeText
     heads: U64s
     early: bool = False
+    frees: U64s = field(default_factory=lambda: np.empty(0, np.uint64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,19 @@ class Ledger:
 
 def settle(owners: Sequence[Owner]) -> Ledger:
     """Let the owners restore their blocks in turn."""
-    heads = np.concatenate([np.empty(0, np.uint64), *(owner.heads for owner in owners)])
-    whose = np.repeat(np.arange(len(owners)), [len(owner.heads) for owner in owners])
+    parts = [part for owner in owners for part in (owner.heads, owner.frees)]
+    heads = np.concatenate([np.empty(0, np.uint64), *parts])
+    lengths = [len(part) for part in parts]
+    whose, missed = np.repeat(np.arange(len(parts)) // 2, lengths), np.repeat(np.arange(len(parts)) % 2 == 0, lengths)
     order = np.argsort(heads, kind="stable")
-    heads, whose = heads[order], whose[order]
+    heads, whose, missed = heads[order], whose[order], missed[order]
     again = np.flatnonzero(heads[1:] == heads[:-1]) + 1
     lost: list[Contest | None] = [None] * len(owners)
     shared: list[set[int]] = [set() for _ in owners]
     for row in again.tolist():
         first = int(np.searchsorted(heads, heads[row], side="left"))
         loser, winner, address = int(whose[row]), int(whose[first]), int(heads[row])
-        if lost[loser] is None:
+        if lost[loser] is None and missed[row]:
             lost[loser] = Contest(address, owners[winner].name, settled=owners[winner].early or loser == winner)
         if loser != winner:
             shared[loser].add(address)

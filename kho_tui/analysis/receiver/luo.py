@@ -59,7 +59,7 @@ def _rules(target: Target) -> LuoRules:
 
 
 def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
-    refused_by_libfdt = fdt_fault(subtree, boot)
+    refused_by_libfdt = fdt_fault(subtree)
     if refused_by_libfdt:
         return Fails(refused_by_libfdt)
     wanted, root = _rules(boot.target).compatible, _root(subtree)

@@ -35,7 +35,7 @@ def readable_regions(handed: Handed) -> tuple[tuple[MemblockRegion, bool], ...] 
 def _read(boot: Boot) -> Verdict:
     subtree = boot.handed.content(MEMBLOCK_NAME)
     content = None if subtree is None else subtree.content
-    refused_by_libfdt = "" if subtree is None else fdt_fault(subtree, boot)
+    refused_by_libfdt = "" if subtree is None else fdt_fault(subtree)
     if refused_by_libfdt:
         return Fails(refused_by_libfdt)
     if isinstance(content, Damaged | Unknown):

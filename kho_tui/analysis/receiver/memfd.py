@@ -20,12 +20,16 @@ from kho_tui.text import plural
 _LARGEST_FILE = (1 << 63) - 1
 """MAX_LFS_FILESIZE: i_size is signed."""
 _ANY_ORDER = 64
+_INT_BITS = 32
+_LAST = 2**64 - 1
 
 
 def retrieve_fault(file: File, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
     """What goes wrong when the file is asked for; None: it comes back as it was. Without an outcome of its own: the file is lost."""
     memfd = file.content
     if isinstance(memfd, Missing):
+        if file.data + _INT_BITS > _LAST:
+            return Fails(f"its struct is said to be at {file.data:#x}, where the address space ends", Outcome.WILD)
         if isinstance(sections, Sections) and not sections.holds(file.data):
             return Fails(f"its struct at {file.data:#x} is where no memory is: the kernel oopses as it reads it", Outcome.OOPS)
         if isinstance(memfd, Damaged):
@@ -36,7 +40,7 @@ def retrieve_fault(file: File, reserved: Reserved, sections: Sections | Missing,
     if memfd.record.integer("size") > _LARGEST_FILE:
         return Fails(f"its size {memfd.record.integer('size'):#x} is larger than a file can be")
     chance = _at_chance(file) if reserved.lost(file.data, memfd.format.layout.size) else None
-    fault = _contents_fault(memfd, reserved, target)
+    fault = _contents_fault(memfd, reserved, sections, target)
     certain = isinstance(fault, Fails) and (fault.outcome or Outcome.PART).rank < Outcome.CHANCE.rank
     return fault if chance is None or certain else chance
 
@@ -45,14 +49,21 @@ def _at_chance(file: File) -> Fails:
     return Fails(f"its struct at {file.data:#x} is not preserved: whether it still stands there then is luck", Outcome.CHANCE)
 
 
-def _contents_fault(memfd: Memfd, reserved: Reserved, target: Target) -> Fails | Missing | None:
+def _contents_fault(memfd: Memfd, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
     folios = memfd.folios
     page_bytes = 1 << reserved.runs.page_shift
     if not memfd.nr_folios:
         return _missing_contents(np.empty(0, np.uint64), np.empty(0, np.uint64), memfd, page_bytes)
     if isinstance(folios, Missing):
+        first = memfd.record.integer("folios.first")
+        if first and isinstance(sections, Sections) and not sections.holds(first):
+            return Fails(
+                f"its vmalloc area is said to be at {first:#x}, where no memory is: the kernel oopses as it reads it", Outcome.OOPS
+            )
+        if first % page_bytes or memfd.record.integer("folios.order") >= _INT_BITS:
+            return Fails(f"its vmalloc area: {folios.reason}", Outcome.WILD)
         return Fails(str(folios.reason)) if isinstance(folios, Damaged) else folios
-    fault = area_fault(folios.area, reserved)
+    fault = area_fault(folios.area, reserved, sections)
     if isinstance(fault, Fails):
         return fault
     if folios.status is Status.DAMAGED:
@@ -72,12 +83,12 @@ def restored_heads(memfd: Memfd, page_shift: int) -> U64s:
     if isinstance(memfd.folios, Missing) or not memfd.nr_folios:
         return np.empty(0, np.uint64)
     area = memfd.folios.area
-    return np.concatenate([area_entries(area), area_chunks(area), folio_heads(memfd.folios, page_shift)])
+    return np.concatenate([area_entries(area, 1 << page_shift), area_chunks(area), folio_heads(memfd.folios, page_shift)])
 
 
 def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: Target) -> Fails | Missing | None:
     """Folio by folio, as memfd_luo_retrieve_folios goes: the first one that fails decides."""
-    shift = reserved.runs.page_shift
+    shift, rules = reserved.runs.page_shift, target.release.luo
     words, index = folios.table.column("word0"), folios.table.column("index")
     pfn = words & np.uint64((1 << FOLIO_PFN.width) - 1)
     there = pfn != 0
@@ -97,8 +108,13 @@ def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: 
     rows = [(int(np.argmax(wrong)), words, outcome) for wrong, words, outcome in faults if wrong.any()]
     if rows:
         row, words_of_fault, outcome = min(rows, key=lambda fault: fault[0])
+        unrestored = bool(orders[row] < 0 or orders[row] > most)
+        if unrestored and row and rules is not None and not rules.checks_files:
+            # memfd_luo_retrieve_folios of 6.19 leaves its loop with the 0 of the folio before.
+            head = int(heads[row])
+            return Fails(f"at its folio {head:#x} nothing is restored: it comes back with zeros from there on", Outcome.MISREAD, warns=True)
         met = words_of_fault.format(head=int(heads[row]), order=int(orders[row]), index=int(index[row]))
-        return Fails(met, outcome, warns=bool(orders[row] < 0 or orders[row] > most))
+        return Fails(met, outcome, warns=unrestored)
     flags = (words >> np.uint64(FOLIO_FLAGS.low))[there]
     odd = np.flatnonzero(flags & np.uint64(FOLIO_FLAGS_WRITTEN) != FOLIO_FLAGS_WRITTEN)
     if len(odd):

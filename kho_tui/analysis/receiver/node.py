@@ -11,7 +11,7 @@ from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
-from kho_tui.fdt.header import header_fault
+from kho_tui.fdt.header import probe_fault
 from kho_tui.layout.place import Origin
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.state import Subtree
@@ -64,8 +64,10 @@ def kept(name: bytes, *, early: bool = False) -> Ask:
 
     def ask(subtree: Subtree, boot: Boot) -> Verdict:
         phys = known(subtree.phys)
-        if phys is not None and (not phys or (isinstance(boot.sections, Sections) and not boot.sections.holds(phys))):
-            return Fails(f"its blob is said to be at {phys:#x}, where no memory of KHO can be")
+        if phys is not None and isinstance(boot.sections, Sections) and not boot.sections.holds(phys):
+            return Fails(f"its blob is said to be at {phys:#x}, where no memory is: the kernel dies as it reads it", Outcome.PANIC)
+        if phys == 0:
+            return Fails("its blob is said to be at 0, which is never given out")
         if not early and boot.reserved.lost(phys):
             return Fails(f"its blob is not preserved: {LUCK}", Outcome.CHANCE)
         if isinstance(subtree.blob, Missing) or subtree.blob.place.origin is not Origin.MEMORY:
@@ -75,12 +77,9 @@ def kept(name: bytes, *, early: bool = False) -> Ask:
     return of_subtree(name, ask)
 
 
-def fdt_fault(subtree: Subtree, boot: Boot) -> str:
+def fdt_fault(subtree: Subtree) -> str:
     """What libfdt refuses of an FDT blob before anything of it is read (fdt_ro_probe_); empty for nothing, or no FDT."""
-    if subtree.fdt is None:
-        return ""
-    blob = subtree.fdt.blob
-    return header_fault(blob.data, blob.place.phys, strict=boot.target.release.checks_fdt_alignment)
+    return "" if subtree.fdt is None else probe_fault(subtree.fdt.blob.data)
 
 
 def said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) -> Ask:
@@ -98,6 +97,12 @@ def said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) 
 def own_choice(name: str, question: str, consequence: str, ask: Ask, consumer: bytes, source: str, stage: Stage = Stage.CONSUMERS) -> Check:
     """A check of the kernel's build or command line, without which a consumer's part is lost."""
     return Check(name, stage, question, Outcome.IGNORED, consequence, EVERY, ask, consumer, source)
+
+
+def needs_kho(consumer: bytes, consequence: str, source: str) -> Check:
+    """That KHO is on: without it the consumer does not even look."""
+    ask = said(lambda target: target.kho, "KHO is on", "KHO is off there: nobody looks for it", "whether KHO is on there is not known")
+    return own_choice(f"{consumer.decode()}-kho-on", "is KHO on there", consequence, ask, consumer, source)
 
 
 def node_checks(name: bytes, releases: Range, consequence: str, source: str, *, early: bool = False) -> tuple[Check, ...]:

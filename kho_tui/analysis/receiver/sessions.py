@@ -92,7 +92,7 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     files = [file for session in (listed.sessions if listed else ()) for file in _files(session)]
     early = tuple(_boot_owners(handed, luo, target))
     shift = reserved.runs.page_shift
-    owners = [Owner(SafeText(f"file {file.token:#x}"), _heads(file, shift)) for file in files]
+    owners = [Owner(SafeText(f"file {file.token:#x}"), _heads(file, shift), frees=_struct(file)) for file in files]
     ledger = settle((*early, *owners))
     lost = dict(zip(map(id, files), ledger.lost[len(early) :], strict=True))
     shared = dict(zip(map(id, files), ledger.shared[len(early) :], strict=True))
@@ -125,6 +125,11 @@ def _heads(file: File, page_shift: int) -> U64s:
     return restored_heads(file.content, page_shift) if isinstance(file.content, Memfd) else np.empty(0, np.uint64)
 
 
+def _struct(file: File) -> U64s:
+    """The page of a memfd's struct, which its retrieve frees in the end."""
+    return np.array([file.data] if isinstance(file.content, Memfd) else [], np.uint64)
+
+
 def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Owner]:
     """Who restores blocks before any file is asked for, in the order of a boot."""
     if target.release.luo is not None and luo is not None:
@@ -136,7 +141,7 @@ def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Ow
     if target.test is not False and target.kho is not False and test is not None and isinstance(test.content, KhoTest):
         area, blocks = test.content.area, test.content.folio_blocks
         listed = np.array([start for start, _ in blocks], np.uint64) if isinstance(blocks, list) else np.empty(0, np.uint64)
-        pages = [area_entries(area), area_chunks(area)] if isinstance(area, VmallocArea) else []
+        pages = [area_entries(area, handed.page_size), area_chunks(area)] if isinstance(area, VmallocArea) else []
         yield Owner(_TEST, np.concatenate([*pages, listed]), early=True)
     if target.release.luo is None or luo is None or not isinstance(luo.sessions, SessionList):
         return
@@ -189,7 +194,7 @@ def _open_fault(
         if restored.name in names:
             return Fails(f"two sessions are named {visible(restored.name)}")
         names.add(restored.name)
-        fault = _files_fault(restored, luo, reserved, target) if restored.session.files_at else None
+        fault = _files_fault(restored, luo, reserved, sections, target) if restored.session.files_at else None
         if isinstance(fault, Fails) and fault.outcome is Outcome.CHANCE:
             chance = chance or fault
         elif isinstance(fault, Fails):
@@ -210,9 +215,22 @@ def _overwritten(places: Iterable[int | None], size: int, what: str, reserved: R
     return Fails(f"the list of {what} at {at:#x} is not preserved: overwritten by then, it makes the kernel oops or fail", Outcome.CHANCE)
 
 
-def _files_fault(restored: RestoredSession, luo: Luo, reserved: Reserved, target: Target) -> Fails | Missing | None:
+def _nowhere(session: Session, sections: Sections | Missing) -> int | None:
+    """Where the list of files leads out of memory. The chain of blocks is followed to its end before a count is looked at."""
+    follows = [session.files_at or 0, *(block.integer("next") for block in session.blocks if block.layout is KHO_BLOCK_HEADER_SER)]
+    if isinstance(sections, Missing):
+        return None
+    return next((address for address in follows if address and not sections.holds(address)), None)
+
+
+def _files_fault(
+    restored: RestoredSession, luo: Luo, reserved: Reserved, sections: Sections | Missing, target: Target
+) -> Fails | Missing | None:
     """What of the files of one session fails the open. Until 7.0 nothing of them does."""
     session, page, shown = restored.session, 1 << reserved.runs.page_shift, visible(restored.name)
+    outside = _nowhere(session, sections)
+    if outside is not None:
+        return Fails(f"session {shown}: its files are said to be at {outside:#x}, where no memory is: the open oopses", Outcome.OOPS)
     rules = target.release.luo
     in_blocks = luo.format.files_in_blocks
     places = (block.place.phys for block in session.blocks) if in_blocks else (session.files_at,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import numpy as np
 
 from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME
@@ -9,9 +11,10 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.receiver.areas import area_fault
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Check
-from kho_tui.analysis.receiver.node import fdt_fault, node_checks, own_choice, said
+from kho_tui.analysis.receiver.node import fdt_fault, needs_kho, node_checks, own_choice, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reserved import Reserved
+from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
@@ -21,6 +24,8 @@ from kho_tui.releases.ranges import Range
 
 _SOURCE = "lib/test_kho.c"
 _RESERVED = "the test's folios stay reserved"
+_CSUM16 = (1 << 16) - 1
+_MOST_CONTENTS = 64 << 20
 _NOT_AT_HAND = unknown("not all of what the test restores is at hand")
 
 _BUILT = said(
@@ -47,14 +52,28 @@ def _payload(boot: Boot) -> Verdict:
 def _folios(boot: Boot) -> Verdict:
     subtree = boot.handed.content(KHO_TEST_NAME)
     content = None if subtree is None else subtree.content
-    refused_by_libfdt = "" if subtree is None else fdt_fault(subtree, boot)
+    refused_by_libfdt = "" if subtree is None else fdt_fault(subtree)
     if refused_by_libfdt:
         return Fails(refused_by_libfdt)
     if isinstance(content, Damaged | Unknown):
         return Fails(str(content.reason))
     if not isinstance(content, KhoTest):
         return _NOT_AT_HAND
-    return test_fault(content, boot.reserved) or _first_to_ask(boot)
+    return test_fault(content, boot.reserved, boot.sections) or _sum_fault(content, boot) or _first_to_ask(boot)
+
+
+def _sum_fault(test: KhoTest, boot: Boot) -> Fails | None:
+    """Where all contents are captured, which preserved pages seldom are: the ones-complement sum, folded to 16 bits."""
+    memory, blocks, wanted = boot.handed.memory, test.folio_blocks, known(test.csum)
+    sizes = [] if isinstance(blocks, Missing) else [boot.handed.page_size << order for _, order in blocks]
+    if memory is None or isinstance(blocks, Missing) or wanted is None or sum(sizes) > _MOST_CONTENTS:
+        return None
+    if any(memory.available(start, size) < size for (start, _), size in zip(blocks, sizes, strict=True)):
+        return None
+    words = "<u2" if boot.handed.state.machine.platform.byte_order == "little" else ">u2"
+    data = (memory.read(start, size) for (start, _), size in zip(blocks, sizes, strict=True))
+    total = sum(int(np.frombuffer(content, words).sum(dtype=np.uint64)) for content in data)
+    return None if total % _CSUM16 == wanted % _CSUM16 else Fails("the sum of its folios is not csum")
 
 
 def _first_to_ask(boot: Boot) -> Verdict:
@@ -64,18 +83,21 @@ def _first_to_ask(boot: Boot) -> Verdict:
     return Fails(f"its block {contest.address:#x} is restored by {contest.winner} before, and once only")
 
 
-def test_fault(test: KhoTest, reserved: Reserved) -> Fails | Missing | None:
+def test_fault(test: KhoTest, reserved: Reserved, sections: Sections | Missing) -> Fails | Missing | None:
     """What it does not get back of its list and folios."""
     magic = field_named(test.values, "magic")
     if magic is not None and isinstance(magic.value, int) and magic.value != KHO_TEST_MAGIC:
         return Fails(f"magic is {magic.value:#x}")
-    area = area_fault(test.area, reserved) if isinstance(test.area, VmallocArea) else None
+    area = area_fault(test.area, reserved, sections) if isinstance(test.area, VmallocArea) else None
     if area is not None:
         return area
     blocks, number = test.folio_blocks, known(test.nr_folios)
     if isinstance(blocks, Missing) or number is None:
         return Fails(str(blocks.reason)) if isinstance(blocks, Damaged) else _NOT_AT_HAND
-    if len(blocks) != number:
+    if isinstance(test.area, VmallocArea):
+        # Booted, 6.18: the list ends at its first zero, however many folios are claimed.
+        blocks = list(takewhile(lambda block: block[0], blocks))
+    if len(blocks) > number or (len(blocks) < number and not isinstance(test.area, VmallocArea)):
         return Fails(f"nr_folios is {number}, the list holds {len(blocks)}")
     for order in sorted({order for _, order in blocks}):
         missing = reserved.unmarked(np.array([address for address, one in blocks if one == order], np.uint64), order)
@@ -100,6 +122,7 @@ def _restores(fails: Outcome, consequence: str, releases: Range) -> Check:
 
 TEST_MODULE: tuple[Check, ...] = (
     own_choice("test-built", "is the test module there", _RESERVED, _BUILT, KHO_TEST_NAME, _SOURCE),
+    needs_kho(KHO_TEST_NAME, _RESERVED, _SOURCE),
     *node_checks(KHO_TEST_NAME, EVERY, _RESERVED, _SOURCE),
     Check(
         "test-payload",
