@@ -74,7 +74,8 @@ def area_pages(area: VmallocArea, page_size: int, count: int) -> npt.NDArray[np.
     if area.order > _MAX_ORDER:
         return np.empty(0, np.uint64)
     heads = [chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks]
-    entries = np.concatenate(heads) if heads else np.empty(0, np.uint64)
+    # The kernel takes page numbers of them, whatever stands in the bits below.
+    entries = (np.concatenate(heads) if heads else np.empty(0, np.uint64)) & ~np.uint64(page_size - 1)
     count = min(count, area.total_pages, len(entries) << area.order)
     number = np.arange(count, dtype=np.uint64)
     within = number & np.uint64((1 << area.order) - 1)

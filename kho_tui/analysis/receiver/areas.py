@@ -13,6 +13,8 @@ from kho_tui.model.luo import VmallocArea
 from kho_tui.model.runs import U64s
 
 _INT_BITS = 32
+_MOST_PAGES = 1 << 28
+"""Pages whose list of pointers kvmalloc_array refuses: more than INT_MAX bytes."""
 
 
 def area_fault(area: VmallocArea, reserved: Reserved, sections: Sections | Missing) -> Fails | Missing | None:
@@ -21,17 +23,26 @@ def area_fault(area: VmallocArea, reserved: Reserved, sections: Sections | Missi
     Chunks are read where they are said to be, unchecked. Without an outcome of its own: the area is not restored.
     """
     page = 1 << reserved.runs.page_shift
+    if area.total_pages > _MOST_PAGES:
+        return Fails(f"its vmalloc area is said to have {area.total_pages} pages: the kernel has no room to list them")
+    if area.order >= _INT_BITS:
+        return Fails(f"its vmalloc area has order {area.order}: what a shift by so much gives is not known", Outcome.WILD)
+    chunks, entries = area_chunks(area), area_entries(area, page)
+    missing = reserved.unmarked(entries, area.order)
+    if missing is not None:
+        return Fails(f"{missing:#x} of its vmalloc area is not preserved", warns=True)
+    if len(entries) << area.order > area.total_pages:
+        return Fails(f"its vmalloc area: {area.reason}")
+    # Only behind entries that it could take does the kernel go on to the next chunk, wherever that is said to be.
     behind = area.chunks[-1].header.integer("next") if area.chunks else area.first
-    if behind and isinstance(sections, Sections) and not sections.holds(behind):
-        return Fails(f"its vmalloc area goes on at {behind:#x}, where no memory is: the kernel oopses as it reads it", Outcome.OOPS)
-    if area.order >= _INT_BITS or behind % page:
-        # A shift by more than an int has, or a chunk read from the middle of a page: what comes of it depends on what stands there.
+    trips = sections.reading(behind, Outcome.OOPS) if behind and isinstance(sections, Sections) else None
+    if trips is not None:
+        return Fails(f"its vmalloc area goes on at {behind:#x}, where no memory is: the kernel oopses as it reads it", trips)
+    if behind % page:
         return Fails(f"its vmalloc area: {area.reason}", Outcome.WILD)
     if area.status is Status.DAMAGED:
         return Fails(f"its vmalloc area: {area.reason}")
-    missing = reserved.unmarked(area_chunks(area), 0)
-    if missing is None:
-        missing = reserved.unmarked(area_entries(area, page), area.order)
+    missing = reserved.unmarked(chunks, 0)
     if missing is not None:
         return Fails(f"{missing:#x} of its vmalloc area is not preserved", warns=True)
     return None if reserved.whole and area.status is Status.DECODED else Unavailable(area.reason)

@@ -81,6 +81,8 @@ def _failed(check: Check, boot: Boot, met: str, outcome: Outcome, *, warns: bool
     target = boot.target
     if warns and target.warning_panics:
         return Answer(check, False, f"{met}; the WARNING of it is a panic (panic_on_warn)", Outcome.PANIC)
+    if outcome is Outcome.OOPS and check.stage is Stage.CONSUMERS:
+        return Answer(check, False, f"{met}: it does so before there is a process to die", Outcome.PANIC)
     if outcome is not Outcome.OOPS:
         return Answer(check, False, met, outcome)
     if target.oops_panics:

@@ -26,9 +26,13 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """A block that is restored twice: its address, and who gets it. ``settled``: whatever the order in which files are asked for."""
+    """A block that is restored twice: its address, and who gets it, by its number among the owners and by name.
+
+    ``settled``: whatever the order in which files are asked for.
+    """
 
     address: int
+    owner: int
     winner: SafeText
     settled: bool
 
@@ -60,7 +64,7 @@ def settle(owners: Sequence[Owner]) -> Ledger:
         first = int(np.searchsorted(heads, heads[row], side="left"))
         loser, winner, address = int(whose[row]), int(whose[first]), int(heads[row])
         if lost[loser] is None and missed[row]:
-            lost[loser] = Contest(address, owners[winner].name, settled=owners[winner].early or loser == winner)
+            lost[loser] = Contest(address, winner, owners[winner].name, settled=owners[winner].early or loser == winner)
         if loser != winner:
             shared[loser].add(address)
             shared[winner].add(address)

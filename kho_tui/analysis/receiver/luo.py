@@ -37,6 +37,8 @@ def _luo(ask: Callable[[Subtree, Boot], Verdict]) -> Ask:
     def asked(subtree: Subtree, boot: Boot) -> Verdict:
         if isinstance(subtree.blob, Missing) or subtree.status is Status.STALE:
             return _NOT_AT_HAND
+        if subtree.fdt is not None and subtree.fdt.tree.truncated:
+            return unknown("LUO's FDT is longer than what is at hand of it: the kernel reads on to its end")
         return ask(subtree, boot)
 
     return of_subtree(LUO_NAME, asked)

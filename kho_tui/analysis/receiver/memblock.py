@@ -38,6 +38,8 @@ def _read(boot: Boot) -> Verdict:
     refused_by_libfdt = "" if subtree is None else fdt_fault(subtree)
     if refused_by_libfdt:
         return Fails(refused_by_libfdt)
+    if subtree is not None and subtree.fdt is not None and subtree.fdt.tree.truncated:
+        return unknown("its FDT is longer than what is at hand of it: the kernel reads on to its end")
     if isinstance(content, Damaged | Unknown):
         return Fails(str(content.reason))
     return _NO_REGIONS if content is None or isinstance(content, Missing) else Holds("its FDT can be read")

@@ -13,25 +13,24 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
 from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.luo import File, FolioArray, Memfd
+from kho_tui.model.luo import File, FolioArray, Memfd, VmallocArea
 from kho_tui.model.runs import U64s
 from kho_tui.text import plural
 
 _LARGEST_FILE = (1 << 63) - 1
 """MAX_LFS_FILESIZE: i_size is signed."""
+_LAST_INDEX = np.uint64(1 << 51)
+"""Pages of the largest file, with 4 KiB."""
 _ANY_ORDER = 64
-_INT_BITS = 32
-_LAST = 2**64 - 1
 
 
 def retrieve_fault(file: File, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
     """What goes wrong when the file is asked for; None: it comes back as it was. Without an outcome of its own: the file is lost."""
     memfd = file.content
     if isinstance(memfd, Missing):
-        if file.data + _INT_BITS > _LAST:
-            return Fails(f"its struct is said to be at {file.data:#x}, where the address space ends", Outcome.WILD)
-        if isinstance(sections, Sections) and not sections.holds(file.data):
-            return Fails(f"its struct at {file.data:#x} is where no memory is: the kernel oopses as it reads it", Outcome.OOPS)
+        trips = sections.reading(file.data, Outcome.OOPS) if isinstance(sections, Sections) else None
+        if trips is not None:
+            return Fails(f"its struct at {file.data:#x} is where no memory is: the kernel oopses as it reads it", trips)
         if isinstance(memfd, Damaged):
             return Fails(str(memfd.reason))
         return _at_chance(file) if reserved.lost(file.data) else memfd
@@ -55,13 +54,19 @@ def _contents_fault(memfd: Memfd, reserved: Reserved, sections: Sections | Missi
     if not memfd.nr_folios:
         return _missing_contents(np.empty(0, np.uint64), np.empty(0, np.uint64), memfd, page_bytes)
     if isinstance(folios, Missing):
-        first = memfd.record.integer("folios.first")
-        if first and isinstance(sections, Sections) and not sections.holds(first):
-            return Fails(
-                f"its vmalloc area is said to be at {first:#x}, where no memory is: the kernel oopses as it reads it", Outcome.OOPS
-            )
-        if first % page_bytes or memfd.record.integer("folios.order") >= _INT_BITS:
-            return Fails(f"its vmalloc area: {folios.reason}", Outcome.WILD)
+        record = memfd.record
+        area = VmallocArea(
+            first=record.integer("folios.first"),
+            total_pages=record.integer("folios.total_pages"),
+            flags=record.integer("folios.flags"),
+            order=record.integer("folios.order"),
+            chunks=(),
+            status=folios.status,
+            reason=folios.reason,
+        )
+        fault = area_fault(area, reserved, sections)
+        if isinstance(fault, Fails):
+            return fault
         return Fails(str(folios.reason)) if isinstance(folios, Damaged) else folios
     fault = area_fault(folios.area, reserved, sections)
     if isinstance(fault, Fails):
@@ -102,6 +107,7 @@ def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: 
     faults = (
         (orders < 0, "at its folio {head:#x} begins no preserved block, so that kho_restore_folio gives nothing", None),
         (orders > most, f"its folio {{head:#x}} has order {{order}}, and kho_restore_folio takes none above {most}", None),
+        (index >= _LAST_INDEX, "its folio {head:#x} is at page {index} of the file, which no file has", None),
         (_taken_index(index, pages), "its folio {head:#x} is at page {index} of the file, where another one is", None),
         (misaligned, "its folio {head:#x} of order {order} is at page {index}, no multiple of its size", _misplaced(target)),
     )

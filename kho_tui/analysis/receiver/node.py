@@ -17,6 +17,7 @@ from kho_tui.model.facts import Missing, known
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 
+_SIZED_STRUCTURE = 17
 LUCK = "whether it still stands there by the time that it is read is luck"
 
 
@@ -64,8 +65,9 @@ def kept(name: bytes, *, early: bool = False) -> Ask:
 
     def ask(subtree: Subtree, boot: Boot) -> Verdict:
         phys = known(subtree.phys)
-        if phys is not None and isinstance(boot.sections, Sections) and not boot.sections.holds(phys):
-            return Fails(f"its blob is said to be at {phys:#x}, where no memory is: the kernel dies as it reads it", Outcome.PANIC)
+        trips = boot.sections.reading(phys, Outcome.PANIC) if phys is not None and isinstance(boot.sections, Sections) else None
+        if trips is not None:
+            return Fails(f"its blob is said to be at {phys:#x}, where no memory is: the kernel dies as it reads it", trips)
         if phys == 0:
             return Fails("its blob is said to be at 0, which is never given out")
         if not early and boot.reserved.lost(phys):
@@ -79,7 +81,16 @@ def kept(name: bytes, *, early: bool = False) -> Ask:
 
 def fdt_fault(subtree: Subtree) -> str:
     """What libfdt refuses of an FDT blob before anything of it is read (fdt_ro_probe_); empty for nothing, or no FDT."""
-    return "" if subtree.fdt is None else probe_fault(subtree.fdt.blob.data)
+    if subtree.fdt is None:
+        return ""
+    tree, fault = subtree.fdt.tree, probe_fault(subtree.fdt.blob.data)
+    if fault or tree.header is None or tree.root is None or tree.header.integer("version") < _SIZED_STRUCTURE:
+        return fault
+    # From version 17 on fdt_offset_ptr gives nothing behind size_dt_struct.
+    inside = tree.header.integer("off_dt_struct") + tree.header.integer("size_dt_struct")
+    nodes = (tree.root, *tree.root.children)
+    behind = any(one.data_offset + len(one.data) > inside for node in nodes for one in node.properties)
+    return f"its structure block ends after {tree.header.integer('size_dt_struct')} bytes, before its last property" if behind else ""
 
 
 def said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) -> Ask:

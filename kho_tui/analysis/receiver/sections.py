@@ -11,6 +11,7 @@ import numpy as np
 
 from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.receiver.memory_words import edited_ram
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
@@ -19,6 +20,7 @@ from kho_tui.model.runs import Runs, U64s
 from kho_tui.model.state import State
 
 _LAST = 2**64 - 1
+_SEEN_TO_RETURN = 1 << 16
 _BITS = {("x86_64", 4096): 27, ("arm64", 4096): 27, ("arm64", 16384): 27, ("arm64", 65536): 29}
 
 
@@ -53,6 +55,15 @@ class Sections:
     def holds(self, address: int) -> bool:
         """Whether a struct page exists for the page at ``address``."""
         return bool(len(self.present.clip(address, address + 1))) if 0 <= address < _LAST else False
+
+    def reading(self, address: int, fatal: Outcome) -> Outcome | None:
+        """What comes of reading at ``address`` in the kernel's direct map: ``fatal`` where no memory is, None where some is.
+
+        Of the last addresses that 64 bits hold a kernel was seen to come back with an error (booted: 6.18, 6.19, 7.1): not certain.
+        """
+        if self.holds(address):
+            return None
+        return Outcome.WILD if address >= _LAST - _SEEN_TO_RETURN else fatal
 
     def outside(self, addresses: U64s) -> U64s:
         """Those of some addresses that are in a section without any RAM, for which the kernel has no mapping either."""

@@ -5,6 +5,7 @@ kernel/liveupdate/luo_session.c, luo_file.c 6.19-7.3: what fails there fails eve
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -16,14 +17,14 @@ from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.areas import area_chunks, area_entries
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
-from kho_tui.analysis.receiver.memfd import restored_heads, retrieve_fault
+from kho_tui.analysis.receiver.memfd import folio_heads, restored_heads, retrieve_fault
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.model.facts import Damaged, Missing, Status, known
-from kho_tui.model.luo import File, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
+from kho_tui.model.luo import File, FolioArray, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
 from kho_tui.model.runs import U64s
 from kho_tui.model.state import KhoTest
 from kho_tui.text import SafeText, plural, visible
@@ -43,13 +44,15 @@ class RestoredFile:
     own_fault: Fails | Missing | None
     contest: Contest | None = None
     shared: frozenset[int] = frozenset()
+    contest_outcome: Outcome | None = None
 
     @property
     def fault(self) -> Fails | Missing | None:
         """What goes wrong when each file is asked for once, in the order in which they are listed."""
         if self.contest is None or isinstance(self.own_fault, Fails):
             return self.own_fault
-        return Fails(f"its block {self.contest.address:#x} is restored by {self.contest.winner} before, and once only: -EIO", warns=True)
+        met = f"its block {self.contest.address:#x} is restored by {self.contest.winner} before, and once only: -EIO"
+        return Fails(met, self.contest_outcome, warns=True)
 
     @property
     def may_come_back(self) -> bool:
@@ -94,12 +97,25 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     shift = reserved.runs.page_shift
     owners = [Owner(SafeText(f"file {file.token:#x}"), _heads(file, shift), frees=_struct(file)) for file in files]
     ledger = settle((*early, *owners))
-    lost = dict(zip(map(id, files), ledger.lost[len(early) :], strict=True))
+    contests = dict(zip(map(id, files), ledger.lost[len(early) :], strict=True))
+    structs = Counter(file.data for file in files)
+    own = {id(file): _own_fault(file, structs[file.data], reserved, sections, target) for file in files}
     shared = dict(zip(map(id, files), ledger.shared[len(early) :], strict=True))
 
     def restored(file: File) -> RestoredFile:
-        fault = retrieve_fault(file, reserved, sections, target)
-        return RestoredFile(file, fault, lost[id(file)], shared[id(file)])
+        return RestoredFile(file, own[id(file)], contests[id(file)], shared[id(file)], _of_contest(file))
+
+    def _of_contest(file: File) -> Outcome | None:
+        """What comes of a contest that it loses: where the winner fails itself, nobody knows how far it gets."""
+        contest = contests[id(file)]
+        if contest is None:
+            return None
+        other = contest.owner - len(early)
+        if other >= 0 and files[other] is not file and isinstance(own[id(files[other])], Fails):
+            return Outcome.CHANCE
+        rules, heads = target.release.luo, _folios(file, shift)
+        late = len(heads) > 0 and contest.address in heads[1:].tolist() and contest.address != int(heads[0])
+        return Outcome.MISREAD if late and rules is not None and not rules.checks_files else None
 
     sessions = tuple(
         RestoredSession(
@@ -123,6 +139,19 @@ def _files(session: Session) -> tuple[File, ...]:
 
 def _heads(file: File, page_shift: int) -> U64s:
     return restored_heads(file.content, page_shift) if isinstance(file.content, Memfd) else np.empty(0, np.uint64)
+
+
+def _own_fault(file: File, same_struct: int, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
+    """What is wrong with a file whoever comes first. ``same_struct``: how many files name its struct."""
+    if same_struct > 1 and isinstance(file.content, Damaged):
+        met = f"its struct at {file.data:#x} is that of another file, which frees it: what stands there then is luck"
+        return Fails(met, Outcome.CHANCE)
+    return retrieve_fault(file, reserved, sections, target)
+
+
+def _folios(file: File, page_shift: int) -> U64s:
+    folios = file.content.folios if isinstance(file.content, Memfd) else None
+    return folio_heads(folios, page_shift) if isinstance(folios, FolioArray) else np.empty(0, np.uint64)
 
 
 def _struct(file: File) -> U64s:

@@ -93,7 +93,7 @@ def test_fault(test: KhoTest, reserved: Reserved, sections: Sections | Missing) 
         return area
     blocks, number = test.folio_blocks, known(test.nr_folios)
     if isinstance(blocks, Missing) or number is None:
-        return Fails(str(blocks.reason)) if isinstance(blocks, Damaged) else _NOT_AT_HAND
+        return Fails(str(blocks.reason), Outcome.WILD) if isinstance(blocks, Damaged) else _NOT_AT_HAND
     if isinstance(test.area, VmallocArea):
         # Booted, 6.18: the list ends at its first zero, however many folios are claimed.
         blocks = list(takewhile(lambda block: block[0], blocks))

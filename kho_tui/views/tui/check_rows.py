@@ -142,6 +142,8 @@ def _targets(judged: Judged) -> Iterator[CheckRow]:
 
 
 def _answer(found: Compatibility) -> Iterator[SafeText]:
+    if found.assumed:
+        yield SafeText(f"assuming {', '.join(found.assumed)}")
     deciding = found.reception.deciding if found.outcome is not None else None
     if deciding is not None:
         check = deciding.check
