@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.analysis.receiver.arrivals import SessionArrival, sessions
 from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
@@ -56,6 +58,39 @@ def consumer_lines(reception: Reception) -> Iterator[SafeText]:
     width = max(len(visible(name)) for name in consumers)
     for name, (outcome, met) in consumers.items():
         yield SafeText(f"  {visible(name):<{width}}  {outcome.value}" + (f": {visible(met)}" if met else ""))
+
+
+_FATES: Mapping[Outcome | None, str] = {
+    Outcome.PART: "lost",
+    Outcome.IGNORED: "lost",
+    Outcome.CHANCE: "left to chance",
+    Outcome.MISREAD: "comes back, but not as it was",
+    Outcome.OOPS: "lost with an oops",
+    Outcome.WILD: "comes back wrong, or oopses",
+    None: "unknown",
+}
+_MOST_ARRIVALS = 10
+
+
+def arrival_lines(reception: Reception) -> Iterator[SafeText]:
+    """Each session and file that does not come back as it was; nothing where one reason stands for all of LUO's part."""
+    outcome, _ = reception.consumers.get(LUO_NAME, (Outcome.IGNORED, ""))
+    if Outcome.IGNORED in (outcome, reception.outcome) or reception.outcome is Outcome.PANIC:
+        return
+    lines = [line for session in sessions(reception) for line in _session_lines(session)]
+    yield from lines[:_MOST_ARRIVALS]
+    if len(lines) > _MOST_ARRIVALS:
+        yield SafeText(f"  LUO: {len(lines) - _MOST_ARRIVALS} more (--json lists all)")
+
+
+def _session_lines(session: SessionArrival) -> Iterator[SafeText]:
+    shown = visible(session.name)
+    if session.outcome is not Outcome.TAKEN:
+        yield SafeText(f"  LUO: session {shown}: {_FATES.get(session.outcome, 'lost')}: {visible(session.reason)}")
+        return
+    for file in session.files or ():
+        if file.outcome is not Outcome.TAKEN:
+            yield SafeText(f"  LUO: file {file.token:#x} of {shown}: {_FATES.get(file.outcome, 'lost')}: {visible(file.reason)}")
 
 
 def deciding_lines(answer: Answer) -> Iterator[SafeText]:

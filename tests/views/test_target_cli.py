@@ -57,6 +57,13 @@ def test_a_panic_names_the_block(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert lines[0].startswith("7.3 would PANIC: empty LUO block at 0x")
 
 
+def test_each_file_that_does_not_come_back_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fault_capture(sample("x86_64-7.3") / "2-pre", "memfd-seals", tmp_path / "broken", Context())
+    code, lines, _ = check(capsys, tmp_path / "broken", "--target", "7.3", "--target-cmdline", SAME)
+    assert code == 1
+    assert [line for line in lines if line.startswith("  LUO: file ")] == ["  LUO: file 0xb of vm-alpha2: lost: seals 0x40, known are 0x3f"]
+
+
 def test_a_state_without_its_root_could_not_be_checked(capsys: pytest.CaptureFixture[str]) -> None:
     code, lines, _ = check(capsys, sample("x86_64-7.3") / "1-post", "--target", "7.3")
     assert code == 2

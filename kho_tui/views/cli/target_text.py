@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
 from kho_tui.text import plural
-from kho_tui.views.reception import consumer_lines, deciding_lines
+from kho_tui.views.reception import arrival_lines, consumer_lines, deciding_lines
 
 
 def target_lines(found: Compatibility, errors: int) -> Iterator[str]:
@@ -18,6 +18,7 @@ def target_lines(found: Compatibility, errors: int) -> Iterator[str]:
         yield f"  loading: {found.loading.reason}"
     if found.outcome is not None:
         yield from consumer_lines(found.reception)
+        yield from arrival_lines(found.reception)
         deciding = found.reception.deciding
         if deciding is not None:
             yield from deciding_lines(deciding)
