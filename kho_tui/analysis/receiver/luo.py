@@ -127,8 +127,11 @@ def _luo_chain(subtree: Subtree, boot: Boot) -> Verdict:
     if luo.sessions_at == 0 and not isinstance(luo.sessions, NotWritten):
         return sound
     at = known(luo.sessions_at)
-    if at and isinstance(boot.sections, Sections) and not boot.sections.holds(at):
-        return Fails(f"the LUO block at {at:#x} is where no memory is")
+    trips = boot.sections.reading(at, Outcome.PANIC) if at and isinstance(boot.sections, Sections) else None
+    if trips is not None:
+        return Fails(f"the LUO block at {at:#x} is where no memory is", trips)
+    if at and at % boot.handed.page_size:
+        return Fails(f"the LUO block at {at:#x} is in the middle of a page: what stands there decides", Outcome.WILD)
     if not isinstance(luo.sessions, SessionList):
         return Fails(str(luo.sessions.reason)) if luo.sessions.status is Status.DAMAGED else luo.sessions
     page = boot.handed.page_size

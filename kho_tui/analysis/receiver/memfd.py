@@ -19,8 +19,6 @@ from kho_tui.text import plural
 
 _LARGEST_FILE = (1 << 63) - 1
 """MAX_LFS_FILESIZE: i_size is signed."""
-_LAST_INDEX = np.uint64(1 << 51)
-"""Pages of the largest file, with 4 KiB."""
 _ANY_ORDER = 64
 
 
@@ -107,7 +105,6 @@ def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: 
     faults = (
         (orders < 0, "at its folio {head:#x} begins no preserved block, so that kho_restore_folio gives nothing", None),
         (orders > most, f"its folio {{head:#x}} has order {{order}}, and kho_restore_folio takes none above {most}", None),
-        (index >= _LAST_INDEX, "its folio {head:#x} is at page {index} of the file, which no file has", None),
         (_taken_index(index, pages), "its folio {head:#x} is at page {index} of the file, where another one is", None),
         (misaligned, "its folio {head:#x} of order {order} is at page {index}, no multiple of its size", _misplaced(target)),
     )

@@ -117,11 +117,14 @@ def needs_kho(consumer: bytes, consequence: str, source: str) -> Check:
 
 
 def node_checks(name: bytes, releases: Range, consequence: str, source: str, *, early: bool = False) -> tuple[Check, ...]:
-    """That kho_retrieve_subtree gives a consumer its subtree, and that it is still there."""
-    shown = name.decode()
+    """That kho_retrieve_subtree gives a consumer its subtree, and that it is still there.
+
+    ``early``: it looks while memory is taken over, before any of it is given out.
+    """
+    shown, stage = name.decode(), Stage.MEMORY if early else Stage.CONSUMERS
 
     def one(what: str, question: str, ask: Ask) -> Check:
-        return Check(f"{shown}-{what}", Stage.CONSUMERS, question, Outcome.IGNORED, consequence, releases, ask, name, source)
+        return Check(f"{shown}-{what}", stage, question, Outcome.IGNORED, consequence, releases, ask, name, source)
 
     return (
         one("found", f"is the root still there to find {shown} in", found(name, early=early)),

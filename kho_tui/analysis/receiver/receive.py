@@ -40,8 +40,8 @@ def _asked_for(boot: Boot) -> Verdict:
 CHECKS: tuple[Check, ...] = (
     *ACCEPTANCE,
     *MEMORY,
-    *LUO,
     *MEMBLOCK,
+    *LUO,
     *METADATA,
     *TEST_MODULE,
     Check(

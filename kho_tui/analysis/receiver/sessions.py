@@ -49,7 +49,8 @@ class RestoredFile:
     @property
     def fault(self) -> Fails | Missing | None:
         """What goes wrong when each file is asked for once, in the order in which they are listed."""
-        if self.contest is None or isinstance(self.own_fault, Fails):
+        lost_anyway = isinstance(self.own_fault, Fails) and self.own_fault.outcome is not Outcome.MISREAD
+        if self.contest is None or lost_anyway:
             return self.own_fault
         met = f"its block {self.contest.address:#x} is restored by {self.contest.winner} before, and once only: -EIO"
         return Fails(met, self.contest_outcome, warns=True)
@@ -213,6 +214,8 @@ def _open_fault(
         return listed if isinstance(listed, NotWritten) else None
     if at is not None and not luo.format.sessions_in_blocks and (not at or (isinstance(sections, Sections) and not sections.holds(at))):
         return Fails(f"the list of sessions is said to be at {at:#x}: the kernel takes for sessions what stands there", Outcome.OOPS)
+    if at is not None and not luo.format.sessions_in_blocks and at % page:
+        return Fails(f"the list of sessions is said to be at {at:#x}, in the middle of a page: what stands there decides", Outcome.WILD)
     if isinstance(listed, Missing):
         return Fails(f"the list of sessions: {listed.reason}") if isinstance(listed, Damaged) and at else listed
     whole = page if luo.format.sessions_in_blocks else SESSION_ARRAY.bytes(page)
@@ -246,6 +249,8 @@ def _overwritten(places: Iterable[int | None], size: int, what: str, reserved: R
 
 def _nowhere(session: Session, sections: Sections | Missing) -> int | None:
     """Where the list of files leads out of memory. The chain of blocks is followed to its end before a count is looked at."""
+    if not session.count and not session.blocks:
+        return None
     follows = [session.files_at or 0, *(block.integer("next") for block in session.blocks if block.layout is KHO_BLOCK_HEADER_SER)]
     if isinstance(sections, Missing):
         return None
@@ -260,6 +265,9 @@ def _files_fault(
     outside = _nowhere(session, sections)
     if outside is not None:
         return Fails(f"session {shown}: its files are said to be at {outside:#x}, where no memory is: the open oopses", Outcome.OOPS)
+    if session.files_at and session.files_at % page and session.count:
+        met = f"session {shown}: its files are said to be at {session.files_at:#x}, in the middle of a page: what stands there decides"
+        return Fails(met, Outcome.WILD)
     rules = target.release.luo
     in_blocks = luo.format.files_in_blocks
     places = (block.place.phys for block in session.blocks) if in_blocks else (session.files_at,)
