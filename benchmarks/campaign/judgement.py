@@ -23,6 +23,7 @@ from kho_tui.model.luo import File, Memfd, Session
 from kho_tui.model.runs import Runs
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.open_state import Opened
+from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.text import SafeText, visible
 from kho_tui.views.export.target_json import target_json
 
@@ -82,7 +83,7 @@ def _files(session: Session) -> tuple[File, ...]:
 
 def predict(opened: Opened, kernel: str, cmdline: str) -> Mapping[str, Any]:
     """``check --target IMAGE --target-cmdline WORDS --json``, the part on the target."""
-    answer = target_json(check_target(opened, replace(_target(kernel), cmdline=cmdline), None, Context()))
+    answer = target_json(check_target(opened, replace(_target(kernel), cmdline=read_cmdline(cmdline)), context=Context()))
     assert isinstance(answer, dict)
     return answer
 
