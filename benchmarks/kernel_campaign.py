@@ -25,15 +25,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from campaign.alterations import Alteration, draw
 from campaign.bases import BASES, Base, base_named
 from campaign.guest import Booted, boot
-from campaign.judgement import Judged, asked, judge, predict, predicted_class
+from campaign.judgement import asked, predict, predicted_class
+from campaign.lines import booted_of, compared, judge_again, judge_both, written
 from campaign.table import read_runs, table, write_table
-from verdicts import Verdict, verdict_of
+from verdicts import Verdict
 
 from kho_tui.errors import KhoError
 from kho_tui.operations.open_state import Opened
 
 _DRAWS = 8
-_WANTED = {"whole": 2, "loss": 5, "refused": 2, "panic": 4, "misread": 1, "chance": 1, "misread or panic": 1}
+_WANTED = {"whole": 3, "loss": 4, "refused": 4, "panic": 6, "misread": 1, "chance": 2, "misread or panic": 2}
 """How often an alteration is looked for that is predicted to come to this: plain chance gives little but losses."""
 _TRUTH = Path(__file__).resolve().parents[1] / "docs" / "truth.md"
 _OPEN_ENDS = ("chance", "misread or panic")
@@ -49,7 +50,7 @@ class Campaign:
         self._lock = Lock()
         runs = read_runs(options.out)
         self.done = {(run["seed"], run["number"]) for run in runs}
-        self._clean = {(run["base"], run["kernel"]): _booted(run["booted"]) for run in runs if run["kind"] == "none"}
+        self._clean = {(run["base"], run["kernel"]): booted_of(run["booted"]) for run in runs if run["kind"] == "none"}
 
     def clean(self) -> None:
         """Boot every unaltered state on each kernel of its own, unless that was done before."""
@@ -88,7 +89,7 @@ class Campaign:
             booted = boot(base, verdict, self._options.limit)
             open_end = predicted_class(answer) in _OPEN_ENDS
             again = boot(base, verdict, self._options.limit * 2, filled=True) if open_end else None
-            judged = _judged(answer, opened, verdict.append, booted, again, clean)
+            judged = judge_both(answer, opened, verdict.append, booted, again, clean)
         run = {
             "seed": self._options.seed if alteration.kind != "none" else 0,
             "number": number,
@@ -99,9 +100,9 @@ class Campaign:
             "how": alteration.how,
             "append": verdict.append,
             "patches": [[f"{patch.address:#x}", patch.data.hex(), *(["new page"] if patch.new_page else [])] for patch in verdict.patches],
-            "booted": _written(booted),
-            "filled": None if again is None else _written(again),
-            **_comparison(answer, judged),
+            "booted": written(booted),
+            "filled": None if again is None else written(again),
+            **compared(answer, judged),
             "seconds": round(time.monotonic() - begun, 1),
         }
         return run, booted
@@ -146,58 +147,6 @@ def _prepared(base: Base, alteration: Alteration, name: str) -> tuple[Verdict, O
     return verdict, opened, predict(opened, alteration.kernel, verdict.cmdline)
 
 
-def _judged(answer: Mapping[str, Any], opened: Opened, append: str, booted: Booted, again: Booted | None, clean: Booted | None) -> Judged:
-    """Of both boots, where there is a second one with memory filled."""
-    judged = judge(answer, opened, append, booted, clean)
-    if again is None:
-        return judged
-    second = judge(answer, opened, append, again, clean)
-    if second.result != "disagree":
-        return judged
-    return replace(second, booted=judged.booted, why=(*judged.why, *(f"with memory filled: {why}" for why in second.why)))
-
-
-def _comparison(answer: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
-    deciding = answer["deciding"]
-    return {
-        "predicted": {
-            "class": predicted_class(answer),
-            "verdict": answer["verdict"],
-            "check": None if deciding is None else deciding["check"],
-            "unknown": list(answer["cannot_tell"]),
-        },
-        "came_to": judged.booted,
-        "gone": list(judged.gone),
-        "result": judged.result,
-        "why": list(judged.why),
-    }
-
-
-def _again(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same boots beside what the program predicts today."""
-    cleans = {(run["base"], run["kernel"]): _booted(run["booted"]) for run in runs if run["kind"] == "none"}
-    found = []
-    for run in runs:
-        base, kernel = base_named(run["base"]), run["kernel"]
-        verdict = verdict_of({**run, "name": str(run["number"]), "outcome": "", "seen": {}})
-        clean = None if run["kind"] == "none" else cleans.get((base.name, kernel)) or cleans.get((base.name, base.kernels[0]))
-        with verdict.open() as opened:
-            answer = predict(opened, kernel, verdict.cmdline)
-            again = None if run["filled"] is None else _booted(run["filled"])
-            judged = _judged(answer, opened, verdict.append, _booted(run["booted"]), again, clean)
-        found.append(run | _comparison(answer, judged))
-    return found
-
-
-def _written(booted: Booted) -> dict[str, Any]:
-    return {"outcome": booted.outcome, "place": booted.place, "complete": booted.complete, **booted.seen}
-
-
-def _booted(seen: Mapping[str, Any]) -> Booted:
-    rest = {key: value for key, value in seen.items() if key not in ("outcome", "place", "complete")}
-    return Booted(seen["outcome"], seen["place"], seen["complete"], rest)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20, help="runs of this seed")
@@ -215,7 +164,7 @@ def main() -> int:
     if options.report is not None:
         runs = read_runs(options.report)
         if options.again:
-            runs = _again(runs)
+            runs = judge_again(runs)
             options.report.write_text("".join(json.dumps(run) + "\n" for run in runs))
         print(table(runs))
         if options.write:
