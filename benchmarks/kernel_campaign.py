@@ -26,7 +26,7 @@ from campaign.alterations import Alteration, draw
 from campaign.bases import BASES, Base, base_named
 from campaign.guest import Booted, boot
 from campaign.judgement import asked, predict, predicted_class
-from campaign.lines import booted_of, compared, judge_again, judge_both, written
+from campaign.lines import clean_boots, compared, judge_again, judge_both, written
 from campaign.table import read_runs, table, write_table
 from verdicts import Verdict
 
@@ -50,7 +50,7 @@ class Campaign:
         self._lock = Lock()
         runs = read_runs(options.out)
         self.done = {(run["seed"], run["number"]) for run in runs}
-        self._clean = {(run["base"], run["kernel"]): booted_of(run["booted"]) for run in runs if run["kind"] == "none"}
+        self._clean = clean_boots(runs)
 
     def clean(self) -> None:
         """Boot every unaltered state on each kernel of its own, unless that was done before."""
@@ -164,7 +164,8 @@ def main() -> int:
     if options.report is not None:
         runs = read_runs(options.report)
         if options.again:
-            runs = judge_again(runs)
+            clean = clean_boots(runs)
+            runs = [judge_again(run, clean) for run in runs]
             options.report.write_text("".join(json.dumps(run) + "\n" for run in runs))
         print(table(runs))
         if options.write:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -44,20 +44,20 @@ def compared(answer: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
     }
 
 
-def judge_again(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The same boots beside what the program predicts today. A boot of the same unaltered state has to be among them, for what it gave."""
-    cleans = {(run["base"], run["kernel"]): booted_of(run["booted"]) for run in runs if run["kind"] == "none"}
-    return [dict(run) | _again(run, cleans) for run in runs]
+def clean_boots(runs: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Booted]:
+    """What the unaltered states gave, by state and kernel."""
+    return {(run["base"], run["kernel"]): booted_of(run["booted"]) for run in runs if run["kind"] == "none"}
 
 
-def _again(run: Mapping[str, Any], cleans: Mapping[tuple[str, str], Booted]) -> dict[str, Any]:
+def judge_again(run: Mapping[str, Any], clean: Mapping[tuple[str, str], Booted]) -> dict[str, Any]:
+    """The same boot beside what the program predicts today. ``clean``: of ``clean_boots``."""
     base, kernel = base_named(run["base"]), run["kernel"]
     verdict = verdict_of({**run, "name": str(run["number"]), "outcome": "", "seen": {}})
-    clean = None if run["kind"] == "none" else cleans.get((base.name, kernel)) or cleans.get((base.name, base.kernels[0]))
+    own = None if run["kind"] == "none" else clean.get((base.name, kernel)) or clean.get((base.name, base.kernels[0]))
     with verdict.open() as opened:
         answer = predict(opened, kernel, verdict.cmdline)
         filled = None if run["filled"] is None else booted_of(run["filled"])
-        return compared(answer, judge_both(answer, opened, verdict.append, booted_of(run["booted"]), filled, clean))
+        return {**run, **compared(answer, judge_both(answer, opened, verdict.append, booted_of(run["booted"]), filled, own))}
 
 
 def written(booted: Booted) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from campaign.alterations import ALL_KINDS, Alteration, draw
 from campaign.bases import Base, base_named, listed_sessions
 from campaign.guest import read
 from campaign.judgement import asked, asked_names, contents
+from campaign.lines import clean_boots, judge_again
 from campaign.sites import KINDS
 
 from kho_tui.model.facts import Missing
@@ -19,6 +24,8 @@ from kho_tui.operations.boot_state import BootReport
 from kho_tui.simulator.qemu.console import Console
 from kho_tui.text import NO_TEXT
 
+RUNS = [json.loads(line) for line in (Path(__file__).parents[1] / "data" / "campaign.jsonl").read_text().splitlines()]
+"""Some runs of the campaign. ``wrong``: what the program has wrong as yet."""
 SCENARIO = "scenario/story-7.3"
 
 
@@ -110,3 +117,15 @@ def test_an_oops_of_init_is_placed_by_its_trace() -> None:
 
 def test_a_guest_that_is_ended_before_user_space_hangs() -> None:
     assert read(report("[    0.000000] KHO: found kexec handover data.\n", ended=False)).outcome == "hang"
+
+
+def expected(run: Mapping[str, Any]) -> object:
+    marks = [pytest.mark.xfail(strict=True, reason=run["wrong"])] if "wrong" in run else []
+    return pytest.param(run, id=f"{run['seed']}-{run['number']}", marks=marks)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("run", [expected(run) for run in RUNS if run["kind"] != "none"])
+def test_a_prediction_is_what_a_kernel_did(run: Mapping[str, Any]) -> None:
+    judged = judge_again(run, clean_boots(RUNS))
+    assert judged["result"] == "agree", (judged["predicted"]["verdict"], judged["why"])
