@@ -47,7 +47,8 @@ _OUTCOMES = {
 class Booted:
     """What a guest did. ``outcome``: accepted, refused, panic, hang. ``place``: of a panic, where; empty where the log does not tell.
 
-    ``complete``: init came to its end, so that what it did not get is gone. ``seen``: as in verdicts.jsonl.
+    ``complete``: init came to its end, so that what it did not get is gone. ``seen``: as in verdicts.jsonl; ``cut``: warnings pushed the
+    begin of the log out of the kernel's buffer before the console spoke, so that what it does not say may have been said.
     """
 
     outcome: str
@@ -107,6 +108,7 @@ def read(report: BootReport) -> Booted:
         "luo": next(iter(_all(_NUMBER, lines)), None),
         "test": _said(lines, "KHO restore succeeded", "KHO restore failed"),
         "metadata": any("KHO: exec from" in line for line in lines),
+        "cut": bool(lines) and not any("Linux version" in line for line in lines),
         "errors": [line for line in lines if _ERROR.search(line)],
     }
     if outcome in ("panic", "hang"):

@@ -108,6 +108,8 @@ def judge(answer: Mapping[str, Any], opened: Opened, append: str, booted: Booted
     told = fates(answer)
     # A region that nobody asks for is lost too, and the answer says so.
     candidates = {name for name in told if name in asked_names(append) or name.startswith("region ")}
+    if booted.seen.get("cut"):
+        candidates = {name for name in candidates if not name.startswith("region ")}
     gone = candidates - booted.back if booted.outcome == "accepted" and booted.complete else set()
     column = booted.outcome
     if column == "accepted":
@@ -143,7 +145,7 @@ def _consumers(answer: Mapping[str, Any], booted: Booted, clean: Booted | None) 
     consumers = {consumer["name"]: consumer["outcome"] for consumer in answer["consumers"]}
     for name, key, good in (("kho_test", "test", "succeeded"), ("kexec-metadata", "metadata", True)):
         outcome, came = consumers.get(name), booted.seen.get(key) == good
-        if clean is None or clean.seen.get(key) != good or outcome is None:
+        if clean is None or clean.seen.get(key) != good or outcome is None or booted.seen.get("cut"):
             continue
         if outcome == "taken" and not came:
             yield f"{name} is predicted to be taken, the log does not say it"

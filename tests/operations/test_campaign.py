@@ -107,6 +107,11 @@ def test_what_a_guest_got_is_read_from_its_console() -> None:
     assert booted.back == {"region pstore", "session vm", "file vm feed"}
 
 
+def test_what_was_pushed_out_of_the_log_is_not_taken_for_unsaid() -> None:
+    assert read(report("[    1.859858] Call Trace:\nRIG stage 9 kernel 7.1.13\nRIG done\n")).seen["cut"]
+    assert "cut" not in read(report("[    0.000000] Linux version 7.1.13\nRIG stage 9 kernel 7.1.13\nRIG done\n")).seen
+
+
 def test_an_oops_of_init_is_placed_by_its_trace() -> None:
     found = "[    0.000000] KHO: found kexec handover data.\n[    1.500000] Run /init as init process\nRIG stage 9 kernel 7.3.4\n"
     oops = "[    1.600000] BUG: unable to handle page fault for address: ff11000075b00008\n"
