@@ -30,7 +30,7 @@ _USER = "Run /init as init process"
 _CALLS = {
     "retrieve": re.compile(r"memfd_luo_|luo_retrieve_file|luo_session_ioctl|luo_session_retrieve|luo_file_finish|luo_session_finish"),
     "open": re.compile(r"luo_open|luo_session_deserialize|luo_ioctl"),
-    "consumers": re.compile(r"luo_|liveupdate|test_kho|kho_test|reserve_mem|kho_in_|kexec_metadata"),
+    "consumers": re.compile(r"luo_|liveupdate|test_kho|kho_test|reserve_mem|kho_in_|kexec_metadata|kho_init"),
     "memory": re.compile(r"kho_mem_init|kho_memory_init|kho_mem_deserialize|deserialize_bitmap|kho_radix|kho_preserved_memory"),
 }
 _LINES_KEPT = 12
@@ -133,7 +133,9 @@ def _place(lines: Sequence[str]) -> str:
     start = max((number for number, line in enumerate(lines) if "RIP: 0010" in line or "Call Trace" in line), default=None)
     first = next((number for number, line in enumerate(lines) if re.search(r"BUG|Oops|kernel BUG|[Pp]anic", line)), len(lines))
     trace = "\n".join(lines[min(first, start if start is not None else first) :])
+    if not any("Linux version" in line for line in lines):
+        # Only what stood in the log buffer of the kernel's image: it died before its console spoke.
+        return "early"
     if _USER not in "\n".join(lines):
-        called = next((place for place in ("memory", "consumers") if _CALLS[place].search(trace)), "")
-        return called or ("memory" if len(lines) < 5 else "")
+        return next((place for place in ("consumers", "memory") if _CALLS[place].search(trace)), "")
     return next((place for place in ("retrieve", "open") if _CALLS[place].search(trace)), "")
