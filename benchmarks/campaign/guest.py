@@ -133,7 +133,7 @@ def _place(lines: Sequence[str]) -> str:
     start = max((number for number, line in enumerate(lines) if "RIP: 0010" in line or "Call Trace" in line), default=None)
     first = next((number for number, line in enumerate(lines) if re.search(r"BUG|Oops|kernel BUG|[Pp]anic", line)), len(lines))
     trace = "\n".join(lines[min(first, start if start is not None else first) :])
-    if not any("Linux version" in line for line in lines):
+    if not any("Linux version" in line or "Call Trace" in line for line in lines):
         # Only what stood in the log buffer of the kernel's image: it died before its console spoke.
         return "early"
     if _USER not in "\n".join(lines):

@@ -113,11 +113,16 @@ def test_what_was_pushed_out_of_the_log_is_not_taken_for_unsaid() -> None:
 
 
 def test_an_oops_of_init_is_placed_by_its_trace() -> None:
-    found = "[    0.000000] KHO: found kexec handover data.\n[    1.500000] Run /init as init process\nRIG stage 9 kernel 7.3.4\n"
+    found = "[    0.000000] Linux version 7.3.4\n[    0.000000] KHO: found kexec handover data.\n[    1.500000] Run /init as init process\n"
     oops = "[    1.600000] BUG: unable to handle page fault for address: ff11000075b00008\n"
     end = "[    1.700000] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000009\n"
     assert read(report(f"{found}{oops} ? luo_session_deserialize+0xf6\n{end}")).place == "open"
     assert read(report(f"{found}{oops} ? memfd_luo_retrieve+0xd4\n{end}")).place == "retrieve"
+
+
+def test_a_panic_that_only_the_log_buffer_tells_is_early() -> None:
+    panic = "KHO: found kexec handover data.\nKernel panic - not syncing: Attempted to kill the idle task!\n"
+    assert read(report(panic)).place == "early"
 
 
 def test_a_guest_that_is_ended_before_user_space_hangs() -> None:
