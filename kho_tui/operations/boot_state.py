@@ -45,12 +45,18 @@ _NAME = re.compile(rb"[!#-~]{1,15}")
 
 @dataclass(frozen=True, slots=True)
 class BootRequest:
-    """What to boot and how. ``append`` goes behind the command line, ``limit`` is in seconds."""
+    """What to boot and how. ``append`` goes behind the command line, ``limit`` is in seconds.
+
+    ``cmdline``: all of it, instead of ours and the state's. ``patches``: (physical address, bytes) that are written over the state once
+    everything has its place, as something may write there between load and jump.
+    """
 
     kernel: Path
     initrd: Path | None = None
     append: str = ""
     limit: float = LIMIT_SECONDS
+    cmdline: str | None = None
+    patches: tuple[tuple[int, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ def boot_state(
         handed = _handed(opened, side, memory, context)
         layout, grown = _layout(opened.state, handed)
         placed = place(handed, layout, kernel, initrd)
-        cmdline = _cmdline(opened, side, request.append, kernel)
+        cmdline = _cmdline(opened, side, request, kernel)
         present = _present(memory)
         notes = _notes(side, handed, layout, present, grown)
         if not initrd:
@@ -104,6 +110,8 @@ def boot_state(
 
         def prepare(ram: GuestRam) -> None:
             fill(ram, memory, wanted, context)
+            for address, data in request.patches:
+                ram.write(address, data)
 
         ran = run_guest(qemu, GuestOrder(layout, placed, cmdline, request.limit), prepare, report, context)
         held = _held(side, cmdline, whole=not (handed.kept - present).bytes)
@@ -198,8 +206,8 @@ def _layout(state: State, handed: Handed) -> tuple[RamLayout, bool]:
     return layout, grown
 
 
-def _cmdline(opened: Opened, side: Side, append: str, kernel: BzImage) -> str:
-    """The guest's command line: ours, the state's reserve_mem=, then what the user adds."""
+def _cmdline(opened: Opened, side: Side, request: BootRequest, kernel: BzImage) -> str:
+    """The guest's command line: ours, the state's reserve_mem=, then what the user adds; or the user's own."""
     release = release_of(opened.state.machine.release) or RELEASES[-1]
     asked = () if isinstance(opened.sources.cmdline, Missing) else opened.sources.cmdline.options(release).regions
     regions = {region.name: (region.size, region.align) for region in asked}
@@ -208,7 +216,8 @@ def _cmdline(opened: Opened, side: Side, append: str, kernel: BzImage) -> str:
             if not isinstance(region.size, Missing):
                 regions.setdefault(region.name, (region.size, PAGE))
     words = [f"reserve_mem={size}:{align}:{name.decode()}" for name, (size, align) in regions.items() if _NAME.fullmatch(name)]
-    cmdline = " ".join([BASE_CMDLINE, *words, *([append] if append else [])])
+    own = " ".join([BASE_CMDLINE, *words, *([request.append] if request.append else [])])
+    cmdline = own if request.cmdline is None else request.cmdline
     if not cmdline.isprintable() or not cmdline.isascii():
         raise InputError("--append takes printable ASCII on one line")
     if len(cmdline) > kernel.cmdline_size:
