@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
+from kho_tui.abi.flb import FLB_PAGE
 from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SER, LUO_SESSION_SER, SESSION_NODE_NAME, STRUCT_PREFIX
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
@@ -19,7 +20,7 @@ from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Status, known
-from kho_tui.model.luo import Luo, NotWritten, SessionList
+from kho_tui.model.luo import FlbList, Luo, NotWritten, SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import LuoRules
@@ -169,6 +170,11 @@ def _luo_flb_page(subtree: Subtree, boot: Boot) -> Verdict:
         return Fails(f"the page of FLBs is said to be at {at:#x}: who asks for an FLB reads what stands there, and oopses", Outcome.CHANCE)
     if at and boot.reserved.lost(at, boot.handed.page_size):
         return Fails(f"the page of FLBs at {at:#x} is not preserved: who asks for an FLB oopses where it is overwritten", Outcome.CHANCE)
+    header = luo.flbs.header if isinstance(luo, Luo) and isinstance(luo.flbs, FlbList) else None
+    most = FLB_PAGE.capacity(boot.handed.page_size)
+    if header is not None and header.integer("count") > most:
+        met = f"{header.integer('count')} FLBs are claimed where {most} fit the page: who asks for one that is not there reads on behind it"
+        return Fails(met, Outcome.WILD)
     return Holds("the page of FLBs is preserved")
 
 

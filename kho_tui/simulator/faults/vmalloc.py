@@ -102,7 +102,7 @@ VMALLOC_FAULTS: tuple[Fault, ...] = (
     fault("vmalloc-flags", "KHO034", "a vmalloc area has a flag that no kernel sets", _flags),
     fault("vmalloc-no-flags", "KHO146", "a vmalloc area has no flag", _no_flags),
     fault("vmalloc-order", "KHO034", "the entries of a vmalloc area are said to be of order 11", _order, "33 35 45 49 103 106"),
-    fault("vmalloc-unaligned", "KHO034", "an entry of a vmalloc area does not start at a page", _entry_unaligned, "35 47 48"),
+    fault("vmalloc-unaligned", "KHO034", "an entry of a vmalloc area does not start at a page", _entry_unaligned, "35 45 47 48"),
     fault("vmalloc-chunk-not-preserved", "KHO035", "a chunk of a vmalloc area is not preserved", _forget_chunk),
     fault("vmalloc-page-not-preserved", "KHO035", "a page of a vmalloc area is not preserved", _forget_entry),
 )
