@@ -5,6 +5,8 @@ One model of one boot: ``check --target``, the simulator's kexec and the app's p
 
 from __future__ import annotations
 
+from collections import Counter
+
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
@@ -33,7 +35,11 @@ _UNASKED = "nobody in the kernel's own tree asks for it; its memory stays reserv
 def _asked_for(boot: Boot) -> Verdict:
     if isinstance(boot.handed.subtrees, Missing):
         return boot.handed.subtrees
-    strange = [visible(subtree.name) for subtree in boot.handed.subtrees if subtree.name not in _IN_TREE]
+    names = [subtree.name for subtree in boot.handed.subtrees]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        return Fails(f"two subtrees are named {visible(twice)}: its consumer finds the first one only")
+    strange = [visible(name) for name in names if name not in _IN_TREE]
     return Fails(f"{', '.join(strange)}: {_UNASKED}") if strange else Holds("every subtree has a consumer in the kernel's own tree")
 
 
