@@ -25,8 +25,9 @@ def thumb(height: int, total: int, top: float) -> range:
     """The cells of a bar of ``height`` cells that stand for what is in sight of ``total`` lines; none where all of them are."""
     if not 0 < height < total:
         return range(0)
-    length = max(1.0, height * height / total)
-    start = int((height - length) * top / (total - height))
+    # In the order in which Textual divides: at the half of a cell another one rounds to the next.
+    length = max(1.0, height / (total / height))
+    start = int((height - length) * (top / (total - height)))
     return range(start, start + ceil(length))
 
 

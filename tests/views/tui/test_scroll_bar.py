@@ -6,7 +6,7 @@ from math import ceil
 
 import pytest
 from captures import CHECKOUT
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from textual.scrollbar import ScrollBarRender
 from views.app_user import User, opening, using_state
@@ -27,6 +27,7 @@ class WholeCells(ScrollBarRender):
     VERTICAL_BARS = [" "]  # noqa: RUF012 - overrides a class variable of Textual
 
 
+@example(55, 55, 0.5625)
 @given(st.integers(1, 60), st.integers(1, 10**6), st.floats(0, 1))
 def test_it_is_where_textuals_would_be(height: int, more: int, share: float) -> None:
     total = height + more
@@ -48,7 +49,7 @@ def blocks(user: User) -> TableView:
 async def test_it_is_dragged_and_a_click_beside_it_turns_a_page() -> None:
     async with using_state(opening(ONE_PRE), start=ListSpot(Where.BLOCKS)) as user:
         await user.until(lambda: blocks(user).max_scroll_y > 100)
-        await user.settle()
+        await user.stands_still()
         pane = blocks(user)
         edge, height, cursor = pane.inner_width, pane.size.height, pane.cursor
         await user.pilot.mouse_down(pane, offset=(edge, 0))
