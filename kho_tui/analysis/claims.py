@@ -209,7 +209,7 @@ def _folios(found: _Collector, words: U64s) -> tuple[U64s, U64s]:
     for at in range(0, len(words), _PIECE):
         found.context.step("finding the blocks of folios", at, len(words))
         piece = slice(at, at + _PIECE)
-        pfn = words[piece] & np.uint64((1 << FOLIO_PFN.width) - 1)
+        pfn = FOLIO_PFN.of_column(words[piece])
         start = pfn << shift
         end = start + (np.uint64(found.page_size) << block_orders(found.runs, start))
         sound = (pfn > 0) & (start >> shift == pfn) & (end > start)

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from kho_tui.errors import EncodeError, ReadError
 from kho_tui.layout.place import Place
 from kho_tui.layout.platform import ByteOrder
@@ -48,6 +51,10 @@ class Part:
     def of(self, value: int) -> int:
         """The bits of ``value`` that belong to this part."""
         return (value >> self.low) & ((1 << self.width) - 1)
+
+    def of_column(self, values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """The same of every value of a column."""
+        return (values >> np.uint64(self.low)) & np.uint64((1 << self.width) - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,7 @@ def _memfd(memfd: Memfd, where: EntityPath) -> MemfdContent:
 
 def _folios(table: Table) -> U64s:
     word = table.column("word0")
-    pfn = word & np.uint64((1 << FOLIO_PFN.width) - 1)
-    return frozen(np.stack([pfn, word >> np.uint64(FOLIO_FLAGS.low), table.column("index")], axis=1))
+    return frozen(np.stack([FOLIO_PFN.of_column(word), FOLIO_FLAGS.of_column(word), table.column("index")], axis=1))
 
 
 def _flb_page(luo: Luo, at: int, where: EntityPath) -> FlbPage:

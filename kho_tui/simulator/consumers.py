@@ -212,7 +212,7 @@ def _file(restored: RestoredFile, handed: Handed) -> IncomingFile:
         return IncomingFile(file.token, None)
     pages: list[Stretch] = [(file.data, handed.page_size), *_area_pages(folios.area, handed.page_size)]
     addresses = folio_heads(folios, handed.platform.page_shift)
-    indexes = folios.table.column("index")[folios.table.column("word0") & np.uint64((1 << FOLIO_PFN.width) - 1) != 0].astype(np.uint64)
+    indexes = folios.table.column("index")[FOLIO_PFN.of_column(folios.table.column("word0")) != 0]
     sizes = np.maximum(handed.reception.boot.reserved.orders(addresses), 0).astype(np.uint64)
     for array in (addresses, sizes, indexes):
         array.flags.writeable = False

@@ -76,7 +76,10 @@ def test_no_header_no_bytes_before_the_first_entry() -> None:
 
 def test_parts_are_bits_of_their_field() -> None:
     part = Part("flags", 52, 12, Unit.FLAGS, "the top bits")
-    assert [part.of(value) for value in (0, (1 << 52) - 1, 1 << 52, 2**64 - 1)] == [0, 0, 1, 0xFFF]
+    values = [0, (1 << 52) - 1, 1 << 52, 2**64 - 1]
+    assert [part.of(value) for value in values] == [0, 0, 1, 0xFFF]
+    assert part.of_column(np.array(values, np.uint64)).tolist() == [0, 0, 1, 0xFFF]
+    assert Part("middle", 4, 8, Unit.FLAGS, "inside").of_column(np.array([0xABCD], np.uint64)).tolist() == [0xBC]
 
 
 @pytest.mark.parametrize(

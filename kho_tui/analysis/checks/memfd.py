@@ -62,8 +62,7 @@ def _struct(evidence: Evidence, file: File, memfd: Memfd, found: Found) -> None:
 def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, found: Found) -> None:
     word, index = folios.table.column("word0"), folios.table.column("index")
     path = file.path.child("folios")
-    pfn = word & np.uint64((1 << FOLIO_PFN.width) - 1)
-    flags = word >> np.uint64(FOLIO_FLAGS.low)
+    pfn, flags = FOLIO_PFN.of_column(word), FOLIO_FLAGS.of_column(word)
     start = pfn << np.uint64(evidence.page_shift)
 
     def broken(rows: npt.NDArray[np.int64], said: str) -> None:

@@ -40,9 +40,8 @@ def compare_folios(old: Table, new: Table, whole: tuple[bool, bool] = (True, Tru
     here, there = _common(keys, other_keys)
     gone = _rest(len(keys), here) if whole[1] else _NO_ROWS
     came = _rest(len(other_keys), there) if whole[0] else _NO_ROWS
-    pfn_mask = np.uint64((1 << FOLIO_PFN.width) - 1)
     differ = words[here] ^ other_words[there]
-    moved, flags = (differ & pfn_mask) != 0, (differ & ~pfn_mask) != 0
+    moved, flags = FOLIO_PFN.of_column(differ) != 0, FOLIO_FLAGS.of_column(differ) != 0
     fields = _shown(keys[gone], words[gone], None)
     fields += _shown(other_keys[came], None, other_words[came])
     fields += _shown(keys[here][moved], words[here][moved], other_words[there][moved])

@@ -61,8 +61,7 @@ def _pairs(arrays: Mapping[EntityPath, FolioArray]) -> list[_Pair]:
     if len(arrays) < 2:
         return []
     paths = [path.parent for path in arrays]
-    mask = np.uint64((1 << FOLIO_PFN.width) - 1)
-    lists = [np.unique(array.table.column("word0") & mask) for array in arrays.values()]
+    lists = [np.unique(FOLIO_PFN.of_column(array.table.column("word0"))) for array in arrays.values()]
     pfn, owner = np.concatenate(lists), np.repeat(np.arange(len(lists)), [len(one) for one in lists])
     order = np.argsort(pfn, kind="stable")
     pfn, owner = pfn[order], owner[order]

@@ -76,7 +76,7 @@ def _contents_fault(memfd: Memfd, reserved: Reserved, sections: Sections | Missi
 
 def folio_heads(folios: FolioArray, page_shift: int) -> U64s:
     """Physical addresses of the folios that are restored; a page frame number of 0 is skipped."""
-    pfn = folios.table.column("word0") & np.uint64((1 << FOLIO_PFN.width) - 1)
+    pfn = FOLIO_PFN.of_column(folios.table.column("word0"))
     heads: U64s = pfn[pfn != 0] << np.uint64(page_shift)
     return heads
 
@@ -93,7 +93,7 @@ def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: 
     """Folio by folio, as memfd_luo_retrieve_folios goes: the first one that fails decides."""
     shift, rules = reserved.runs.page_shift, target.release.luo
     words, index = folios.table.column("word0"), folios.table.column("index")
-    pfn = words & np.uint64((1 << FOLIO_PFN.width) - 1)
+    pfn = FOLIO_PFN.of_column(words)
     there = pfn != 0
     heads, index = pfn[there] << np.uint64(shift), index[there]
     orders = reserved.orders(heads)
@@ -118,7 +118,7 @@ def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: 
             return Fails(f"at its folio {head:#x} nothing is restored: it comes back with zeros from there on", Outcome.MISREAD, warns=True)
         met = words_of_fault.format(head=int(heads[row]), order=int(orders[row]), index=int(index[row]))
         return Fails(met, outcome, warns=unrestored)
-    flags = (words >> np.uint64(FOLIO_FLAGS.low))[there]
+    flags = FOLIO_FLAGS.of_column(words[there])
     odd = np.flatnonzero(flags & np.uint64(FOLIO_FLAGS_WRITTEN) != FOLIO_FLAGS_WRITTEN)
     if len(odd):
         head = int(heads[odd[0]])

@@ -143,7 +143,7 @@ class FolioRows:
 
     @cached_property
     def _pfns(self) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-        return self.table.column("word0") & np.uint64((1 << FOLIO_PFN.width) - 1)
+        return FOLIO_PFN.of_column(self.table.column("word0"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -270,9 +270,9 @@ class FolioList:
         if name == "index":
             return self.table.column("index")
         words = self.table.column("word0")
-        pfns = words & np.uint64((1 << FOLIO_PFN.width) - 1)
+        pfns = FOLIO_PFN.of_column(words)
         if name == "flags":
-            return words >> np.uint64(FOLIO_FLAGS.low)
+            return FOLIO_FLAGS.of_column(words)
         return pfns if name == "pfn" else np.minimum(pfns, np.uint64(_TOP >> self.page_shift)) << np.uint64(self.page_shift)
 
     @cached_property
