@@ -6,7 +6,7 @@ import numpy as np
 
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
-from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.verdict import Fails
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.luo import VmallocArea
@@ -35,7 +35,7 @@ def area_fault(area: VmallocArea, reserved: Reserved, sections: Sections | Missi
         return Fails(f"its vmalloc area: {area.reason}")
     # Only behind entries that it could take does the kernel go on to the next chunk, wherever that is said to be.
     behind = area.chunks[-1].header.integer("next") if area.chunks else area.first
-    trips = sections.reading(behind, Outcome.OOPS) if behind and isinstance(sections, Sections) else None
+    trips = trips_at(sections, behind, Outcome.OOPS) if behind else None
     if trips is not None:
         return Fails(f"its vmalloc area goes on at {behind:#x}, where no memory is: the kernel oopses as it reads it", trips)
     if behind % page:

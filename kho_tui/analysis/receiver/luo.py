@@ -13,7 +13,7 @@ from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.node import LUCK, fdt_fault, found, kept, of_subtree, own_choice, properties, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
-from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.sections import known_outside, trips_at
 from kho_tui.analysis.receiver.sessions import lost_files
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
@@ -128,7 +128,7 @@ def _luo_chain(subtree: Subtree, boot: Boot) -> Verdict:
     if luo.sessions_at == 0 and not isinstance(luo.sessions, NotWritten):
         return sound
     at = known(luo.sessions_at)
-    trips = boot.sections.reading(at, Outcome.PANIC) if at and isinstance(boot.sections, Sections) else None
+    trips = trips_at(boot.sections, at, Outcome.PANIC) if at else None
     if trips is not None:
         return Fails(f"the LUO block at {at:#x} is where no memory is", trips)
     if at and at % boot.handed.page_size:
@@ -152,7 +152,7 @@ def _luo_chain(subtree: Subtree, boot: Boot) -> Verdict:
     if len(headers) > MAX_BLOCKS:
         return Fails(f"{len(headers)} blocks, allowed are {MAX_BLOCKS}")
     if headers and (behind := headers[-1].integer("next")):
-        outside = isinstance(boot.sections, Sections) and not boot.sections.holds(behind)
+        outside = known_outside(boot.sections, behind)
         return Fails(f"the LUO block at {behind:#x} is where no memory is") if outside else nothing
     return sound
 
@@ -165,8 +165,7 @@ def _luo_flb_page(subtree: Subtree, boot: Boot) -> Verdict:
         return unknown("where the page of FLBs is is not at hand")
     if boot.target.flb_test is False:
         return Holds("nobody in this kernel asks for FLBs")
-    outside = isinstance(boot.sections, Sections) and not boot.sections.holds(at)
-    if outside or (not at and not luo_is_struct(luo)):
+    if known_outside(boot.sections, at) or (not at and not luo_is_struct(luo)):
         return Fails(f"the page of FLBs is said to be at {at:#x}: who asks for an FLB reads what stands there, and oopses", Outcome.CHANCE)
     if at and boot.reserved.lost(at, boot.handed.page_size):
         return Fails(f"the page of FLBs at {at:#x} is not preserved: who asks for an FLB oopses where it is overwritten", Outcome.CHANCE)

@@ -8,7 +8,7 @@ from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO
 from kho_tui.analysis.receiver.areas import area_chunks, area_entries, area_fault
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
-from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
@@ -26,7 +26,7 @@ def retrieve_fault(file: File, reserved: Reserved, sections: Sections | Missing,
     """What goes wrong when the file is asked for; None: it comes back as it was. Without an outcome of its own: the file is lost."""
     memfd = file.content
     if isinstance(memfd, Missing):
-        trips = sections.reading(file.data, Outcome.OOPS) if isinstance(sections, Sections) else None
+        trips = trips_at(sections, file.data, Outcome.OOPS)
         if trips is not None:
             return Fails(f"its struct at {file.data:#x} is where no memory is: the kernel oopses as it reads it", trips)
         if isinstance(memfd, Damaged):

@@ -8,7 +8,7 @@ from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
-from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.sections import trips_at
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.header import probe_fault
@@ -65,7 +65,7 @@ def kept(name: bytes, *, early: bool = False) -> Ask:
 
     def ask(subtree: Subtree, boot: Boot) -> Verdict:
         phys = known(subtree.phys)
-        trips = boot.sections.reading(phys, Outcome.PANIC) if phys is not None and isinstance(boot.sections, Sections) else None
+        trips = None if phys is None else trips_at(boot.sections, phys, Outcome.PANIC)
         if trips is not None:
             return Fails(f"its blob is said to be at {phys:#x}, where no memory is: the kernel dies as it reads it", trips)
         if phys == 0:

@@ -26,13 +26,12 @@ _BITS = {("x86_64", 4096): 27, ("arm64", 4096): 27, ("arm64", 16384): 27, ("arm6
 
 @dataclass(frozen=True, eq=False)
 class Sections:
-    """``ram``: memory that the next kernel gets at boot; ``present``: it, rounded out to sections; ``size`` of a section in bytes.
+    """``present``: memory that the next kernel gets at boot, rounded out to sections; ``size`` of a section in bytes.
 
     ``taken``: RAM of the machine that words of its command line take away. ``added``: what a driver added since the machine was booted,
     likewise rounded out: the next kernel has it only where the firmware names it.
     """
 
-    ram: Intervals
     present: Intervals
     size: int
     taken: Intervals
@@ -56,15 +55,6 @@ class Sections:
         """Whether a struct page exists for the page at ``address``."""
         return bool(len(self.present.clip(address, address + 1))) if 0 <= address < _LAST else False
 
-    def reading(self, address: int, fatal: Outcome) -> Outcome | None:
-        """What comes of reading at ``address`` in the kernel's direct map: ``fatal`` where no memory is, None where some is.
-
-        Of the last addresses that 64 bits hold a kernel was seen to come back with an error (booted: 6.18, 6.19, 7.1): not certain.
-        """
-        if self.holds(address):
-            return None
-        return Outcome.WILD if address >= _LAST - _SEEN_TO_RETURN else fatal
-
     def outside(self, addresses: U64s) -> U64s:
         """Those of some addresses that are in a section without any RAM, for which the kernel has no mapping either."""
         at = np.searchsorted(self.present.start, addresses, side="right")
@@ -73,6 +63,21 @@ class Sections:
             absent |= addresses >= self.present.end[np.maximum(at, 1) - 1]
         without: U64s = addresses[absent]
         return without
+
+
+def known_outside(sections: Sections | Missing, address: int) -> bool:
+    """Whether no struct page exists for the page at ``address``; False also where the sections are not known."""
+    return not isinstance(sections, Missing) and not sections.holds(address)
+
+
+def trips_at(sections: Sections | Missing, address: int, fatal: Outcome) -> Outcome | None:
+    """What comes of reading at ``address`` in the kernel's direct map: ``fatal`` where no memory is; None where some is, or nobody knows.
+
+    Of the last addresses that 64 bits hold a kernel was seen to come back with an error (booted: 6.18, 6.19, 7.1): not certain.
+    """
+    if not known_outside(sections, address):
+        return None
+    return Outcome.WILD if address >= _LAST - _SEEN_TO_RETURN else fatal
 
 
 def firmware_sections(state: State) -> Intervals | Missing:
@@ -103,7 +108,7 @@ def sections_of(state: State, target: Target) -> Sections | Missing:
     left = edited_ram(firmware, target, state.machine.arch or "")
     present = _rounded(left, bits)
     added = _rounded(_of([area for area in ram if area.name != SYSTEM_RAM]), bits) - present
-    return Sections(left, present, 1 << bits, firmware - left, added)
+    return Sections(present, 1 << bits, firmware - left, added)
 
 
 def _of(ram: list[MemoryRange]) -> Intervals:

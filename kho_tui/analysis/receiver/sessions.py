@@ -20,7 +20,7 @@ from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
 from kho_tui.analysis.receiver.memfd import folio_heads, restored_heads, retrieve_fault
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
-from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.sections import Sections, known_outside
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.model.facts import Damaged, Missing, Status, known
@@ -212,7 +212,7 @@ def _open_fault(
     at = known(luo.sessions_at)
     if luo.format.sessions_in_blocks and at == 0 and not isinstance(listed, SessionList):
         return listed if isinstance(listed, NotWritten) else None
-    if at is not None and not luo.format.sessions_in_blocks and (not at or (isinstance(sections, Sections) and not sections.holds(at))):
+    if at is not None and not luo.format.sessions_in_blocks and (not at or known_outside(sections, at)):
         return Fails(f"the list of sessions is said to be at {at:#x}: the kernel takes for sessions what stands there", Outcome.OOPS)
     if at is not None and not luo.format.sessions_in_blocks and at % page:
         return Fails(f"the list of sessions is said to be at {at:#x}, in the middle of a page: what stands there decides", Outcome.WILD)
@@ -252,9 +252,7 @@ def _nowhere(session: Session, sections: Sections | Missing) -> int | None:
     if not session.count and not session.blocks:
         return None
     follows = [session.files_at or 0, *(block.integer("next") for block in session.blocks if block.layout is KHO_BLOCK_HEADER_SER)]
-    if isinstance(sections, Missing):
-        return None
-    return next((address for address in follows if address and not sections.holds(address)), None)
+    return next((address for address in follows if address and known_outside(sections, address)), None)
 
 
 def _files_fault(

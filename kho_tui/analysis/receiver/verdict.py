@@ -32,11 +32,3 @@ Verdict: TypeAlias = Holds | Fails | Missing
 def unknown(needs: str) -> Missing:
     """The answer of a check that lacks what ``needs`` names."""
     return Unavailable(visible(needs))
-
-
-def worst(faults: tuple[Fails | Missing | None, ...], at_most: Outcome) -> Fails | Missing | None:
-    """The fault that counts: the worst by outcome (``at_most`` where none is said), else what is unknown, else None."""
-    failed = [fault for fault in faults if isinstance(fault, Fails)]
-    if failed:
-        return max(failed, key=lambda fault: (fault.outcome or at_most).rank)
-    return next((fault for fault in faults if fault is not None), None)
