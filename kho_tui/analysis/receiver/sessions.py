@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from kho_tui.model.state import KhoTest
 from kho_tui.text import SafeText, plural, visible
 
 _UNREAD = "the sessions are not all at hand"
+_TEST = SafeText("the test module")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,43 +97,39 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     listed = luo.sessions if luo is not None and isinstance(luo.sessions, SessionList) else None
     files = [file for session in (listed.sessions if listed else ()) for file in _files(session)]
     early = tuple(_boot_owners(handed, luo, target))
-    shift = reserved.runs.page_shift
+    first, shift = len(early), reserved.runs.page_shift
     owners = [Owner(SafeText(f"file {file.token:#x}"), _heads(file, shift), frees=_struct(file)) for file in files]
     ledger = settle((*early, *owners))
-    contests = dict(zip(map(id, files), ledger.lost[len(early) :], strict=True))
     structs = Counter(file.data for file in files)
-    own = {id(file): _own_fault(file, structs[file.data], reserved, sections, target) for file in files}
-    shared = dict(zip(map(id, files), ledger.shared[len(early) :], strict=True))
+    own_faults = [_own_fault(file, structs[file.data], reserved, sections, target) for file in files]
 
-    def restored(file: File) -> RestoredFile:
-        return RestoredFile(file, own[id(file)], contests[id(file)], shared[id(file)], _of_contest(file))
-
-    def _of_contest(file: File) -> Outcome | None:
-        """What comes of a contest that it loses: where the winner fails itself, nobody knows how far it gets."""
-        contest = contests[id(file)]
+    def contest_outcome(number: int) -> Outcome | None:
+        """What comes of a contest that a file loses: where the winner fails itself, nobody knows how far it gets."""
+        contest = ledger.lost[first + number]
         if contest is None:
             return None
-        other = contest.owner - len(early)
-        if other >= 0 and files[other] is not file and isinstance(own[id(files[other])], Fails):
+        winner = contest.owner - first
+        if winner >= 0 and winner != number and isinstance(own_faults[winner], Fails):
             return Outcome.CHANCE
-        rules, heads = target.release.luo, _folios(file, shift)
+        rules, heads = target.release.luo, _folios(files[number], shift)
         late = len(heads) > 0 and contest.address in heads[1:].tolist() and contest.address != int(heads[0])
         return Outcome.MISREAD if late and rules is not None and not rules.checks_files else None
 
+    lost, shared = ledger.lost[first:], ledger.shared[first:]
+    in_order = (
+        RestoredFile(file, own_faults[number], lost[number], shared[number], contest_outcome(number)) for number, file in enumerate(files)
+    )
     sessions = tuple(
         RestoredSession(
             session,
             made_as(session.name),
-            session.files if isinstance(session.files, Missing) else _retrievable(tuple(map(restored, session.files)), target),
+            session.files if isinstance(session.files, Missing) else _retrievable(tuple(islice(in_order, len(session.files))), target),
         )
         for session in (listed.sessions if listed else ())
     )
     fault = None if luo is None or target.release.luo is None else _open_fault(luo, sessions, reserved, sections, target)
     test = next((number for number, owner in enumerate(early) if owner.name == _TEST), None)
     return Restored(sessions, fault, None if test is None else ledger.lost[test])
-
-
-_TEST = SafeText("the test module")
 
 
 def _files(session: Session) -> tuple[File, ...]:
