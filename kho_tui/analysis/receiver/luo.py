@@ -63,8 +63,8 @@ def _rules(target: Target) -> LuoRules:
 
 def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
     refused_by_libfdt = fdt_fault(subtree)
-    if refused_by_libfdt:
-        return Fails(refused_by_libfdt)
+    if refused_by_libfdt is not None:
+        return refused_by_libfdt
     wanted, root = _rules(boot.target).compatible, _root(subtree)
     assert not isinstance(subtree.blob, Missing)  # asked before
     data = subtree.blob.data

@@ -35,9 +35,9 @@ def readable_regions(handed: Handed) -> tuple[tuple[MemblockRegion, bool], ...] 
 def _read(boot: Boot) -> Verdict:
     subtree = boot.handed.content(MEMBLOCK_NAME)
     content = None if subtree is None else subtree.content
-    refused_by_libfdt = "" if subtree is None else fdt_fault(subtree)
-    if refused_by_libfdt:
-        return Fails(refused_by_libfdt)
+    refused_by_libfdt = None if subtree is None else fdt_fault(subtree)
+    if refused_by_libfdt is not None:
+        return refused_by_libfdt
     if subtree is not None and subtree.fdt is not None and subtree.fdt.tree.truncated:
         return unknown("its FDT is longer than what is at hand of it: the kernel reads on to its end")
     if isinstance(content, Damaged | Unknown):

@@ -79,18 +79,20 @@ def kept(name: bytes, *, early: bool = False) -> Ask:
     return of_subtree(name, ask)
 
 
-def fdt_fault(subtree: Subtree) -> str:
-    """What libfdt refuses of an FDT blob before anything of it is read (fdt_ro_probe_); empty for nothing, or no FDT."""
+def fdt_fault(subtree: Subtree) -> Fails | None:
+    """What libfdt refuses of an FDT blob before anything of it is read (fdt_ro_probe_); None for nothing, or no FDT."""
     if subtree.fdt is None:
-        return ""
+        return None
     tree, fault = subtree.fdt.tree, probe_fault(subtree.fdt.blob.data)
     if fault or tree.header is None or tree.root is None or tree.header.integer("version") < _SIZED_STRUCTURE:
-        return fault
+        return Fails(fault) if fault else None
     # From version 17 on fdt_offset_ptr gives nothing behind size_dt_struct.
     inside = tree.header.integer("off_dt_struct") + tree.header.integer("size_dt_struct")
     nodes = (tree.root, *tree.root.children)
     behind = any(one.data_offset + len(one.data) > inside for node in nodes for one in node.properties)
-    return f"its structure block ends after {tree.header.integer('size_dt_struct')} bytes, before its last property" if behind else ""
+    if not behind:
+        return None
+    return Fails(f"its structure block ends after {tree.header.integer('size_dt_struct')} bytes, before its last property")
 
 
 def said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) -> Ask:

@@ -52,9 +52,9 @@ def _payload(boot: Boot) -> Verdict:
 def _folios(boot: Boot) -> Verdict:
     subtree = boot.handed.content(KHO_TEST_NAME)
     content = None if subtree is None else subtree.content
-    refused_by_libfdt = "" if subtree is None else fdt_fault(subtree)
-    if refused_by_libfdt:
-        return Fails(refused_by_libfdt)
+    refused_by_libfdt = None if subtree is None else fdt_fault(subtree)
+    if refused_by_libfdt is not None:
+        return refused_by_libfdt
     if isinstance(content, Damaged | Unknown):
         return Fails(str(content.reason))
     if not isinstance(content, KhoTest):
