@@ -51,6 +51,13 @@ def draw(base: Base, rng: random.Random) -> Alteration:
             return _field(base, kernel, kind, rng)
 
 
+def draw_field(base: Base, rng: random.Random) -> Alteration:
+    """An alteration of one field of ``base``, by kind first, for a kernel of its own release."""
+    kinds = [kind for kind in KINDS if base.by_kind.get(kind)]
+    kind = rng.choices(kinds, [_WEIGHTS[KINDS.index(kind)] for kind in kinds])[0]
+    return _field(base, rng.choice(base.kernels), kind, rng)
+
+
 def _other_release(base: Base, rng: random.Random) -> Alteration:
     kernel = rng.choice([name for name in KERNELS if name not in base.kernels])
     renamed = [site for site in base.by_kind["version"] if site.text and rng.random() < 0.5]

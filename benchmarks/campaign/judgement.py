@@ -115,7 +115,7 @@ def judge(answer: Mapping[str, Any], opened: Opened, append: str, booted: Booted
     gone = candidates - booted.back if booted.outcome == "accepted" and booted.complete else set()
     column = booted.outcome
     if column == "accepted":
-        column = "loss" if gone or _less(booted, clean) else "whole"
+        column = "loss" if gone or less(booted, clean) else "whole"
     if predicted_class(answer) == "unknown":
         return Judged("unknown", column, (), tuple(sorted(gone)))
     why = [*contradictions(answer, booted.outcome, gone, booted.back), *_place(answer, booted)]
@@ -125,7 +125,7 @@ def judge(answer: Mapping[str, Any], opened: Opened, append: str, booted: Booted
     return Judged(result, column, tuple(why), tuple(sorted(gone)))
 
 
-def _less(booted: Booted, clean: Booted | None) -> bool:
+def less(booted: Booted, clean: Booted | None) -> bool:
     """Whether less came back than of the unaltered state; what is only renamed comes back under its new name."""
     if clean is None:
         return False

@@ -1,4 +1,7 @@
-"""The root FDT of a handover: versions kho-v1 to kho-v4 (kho-abi: include/linux/kho/abi/kexec_handover.h, 7.0+)."""
+"""The root FDT of a handover: versions kho-v1 to kho-v4.
+
+Source: include/linux/kho/abi/kexec_handover.h, 7.0+; before that kernel/kexec_handover.c.
+"""
 
 from __future__ import annotations
 
@@ -77,12 +80,15 @@ ROOT_FORMATS: Mapping[bytes, RootFormat] = {
 }
 
 PACKED_STRUCT_OFFSET = 56
-"""off_dt_struct of a root FDT that went through fdt_pack, as from 6.19 on with the first subtree (kho-abi 2.2); else it is 64."""
+"""off_dt_struct of a root FDT that went through fdt_pack, as from 6.19 on with the first subtree (fdt_rw.c of libfdt); else it is 64."""
 
 POINTER_PROPERTIES = ("preserved-data", "fdt")
 
 TRUNCATED_NAMES: Mapping[int, bytes] = {0: b"preserved-memory-map", 21: b"compatible"}
-"""Name offsets of a root FDT written by 6.19 or later, for a file cut before its string block (kho-abi 2.4, gotcha 2)."""
+"""Name offsets of a root FDT written by 6.19 or later, for a file cut before its string block.
+
+Source: kernel/liveupdate/kexec_handover_debugfs.c.
+"""
 
 
 def truncated_names(version: bytes | None) -> Mapping[int, bytes]:

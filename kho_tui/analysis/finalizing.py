@@ -1,4 +1,7 @@
-"""Whether the outgoing side is what the next kernel gets, or the reboot call still completes it (kho-abi.md 8.1)."""
+"""Whether the outgoing side is what the next kernel gets, or the reboot call still completes it.
+
+Source: kernel/liveupdate/kexec_handover.c, kho_finalize().
+"""
 
 from __future__ import annotations
 

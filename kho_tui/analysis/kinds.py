@@ -35,7 +35,7 @@ class KindFacts:
 
 
 class Kind(Enum):
-    """Kinds of memory. Sources of the duties: kho-abi.md 3.2, 5, 6 and invariants 11, 12, 22, 23, 35, 37, 40, 41, 45."""
+    """Kinds of memory. Sources of the duties: the rules KHO011, 012, 022, 023, 035, 037, 040, 041, 045."""
 
     RAM = KindFacts("ram", Lane.MACHINE, Duty.MAY, "System RAM of /proc/iomem")
     KERNEL = KindFacts("kernel", Lane.MACHINE, Duty.MAY, "image of the running kernel")

@@ -1,4 +1,4 @@
-"""Whether a kernel fits into scratch: kexec_file_load puts every segment of a normal image there, or fails (kho-abi.md 7.4).
+"""Whether a kernel fits into scratch: kexec_file_load puts every segment of a normal image there, or fails (kernel/kexec_file.c).
 
 As kho_locate_mem_hole does it (kernel/kexec_handover.c, kernel/liveupdate/kexec_handover.c): the areas in the order of the table, and in
 the first one with room the highest place, or the lowest. In the order in which the segments are asked for: scratch table, kernel, initrd.

@@ -13,7 +13,10 @@ from kho_tui.layout.place import Blob
 
 _UNPACKED_STRUCT_OFFSET = 64
 _HEAD = 40
-"""Bytes of a root's structure up to the value of its map: BEGIN, compatible, and the record of preserved-memory-map (kho-abi.md 2.4)."""
+"""Bytes of a root's structure up to the value of its map: BEGIN, compatible, and the record of preserved-memory-map.
+
+Source: scripts/dtc/libfdt/fdt_sw.c.
+"""
 _BEGIN = b"\0\0\0\1\0\0\0\0"
 _VERSION = slice(20, 28)
 _MAP = 8

@@ -128,7 +128,10 @@ def _pieces(memory: PhysicalMemory, context: Context) -> Iterator[tuple[int, byt
 
 
 def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[int]:
-    """Root FDT addresses of setup_data nodes of type 10 in ``data`` (x86 only, so little-endian; kho-abi 7.4)."""
+    """Root FDT addresses of setup_data nodes of type SETUP_KEXEC_KHO in ``data``; x86 only, so little-endian.
+
+    Source: arch/x86/include/uapi/asm/setup_data.h.
+    """
     heads = np.flatnonzero((words[:-1] == _TYPE_WORD) & (words[1:] == _LENGTH_WORD))
     for at in (4 * heads + 8).tolist():
         payload = data[at : at + KHO_DATA.size]

@@ -140,9 +140,9 @@ def _no_map(reader: Reader, root: Root, form: RootFormat, source: SideSource, wh
 
 
 def _made_at_finalize(root: Root, release: Release | None) -> bool:
-    """Whether the root was made whole at finalize, tracker and all, as 6.16 to 6.18 do: by release, else by structure (kho-abi 2.3).
+    """Whether the root was made whole at finalize, tracker and all, as 6.16 to 6.18 do: by release, else by structure.
 
-    6.19 and 7.0 begin without a tracker, and pack the root as soon as it gets a subtree.
+    6.19 and 7.0 begin without a tracker, and pack the root as soon as it gets a subtree (kernel/liveupdate/kexec_handover.c).
     """
     if release is not None and release.root == b"kho-v1":
         return release.finalize is Finalize.STATEFUL

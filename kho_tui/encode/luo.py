@@ -1,4 +1,4 @@
-"""LUO: the root in either form, sessions, files and FLBs (kho-abi.md 5)."""
+"""LUO: the root in either form, sessions, files and FLBs (include/linux/kho/abi/luo.h)."""
 
 from __future__ import annotations
 
@@ -100,7 +100,10 @@ def _array(pages: tuple[int, ...], array: PageArray, header: Values, elements: b
 
 
 def _blocks(pages: tuple[int, ...], element: Layout, entries: list[Values], platform: Platform, what: EntityPath) -> Pieces:
-    """A chain of blocks. More of them than needed is what a kernel leaves behind in one case (kho-abi.md, gotcha 14)."""
+    """A chain of blocks. More of them than needed is what a kernel leaves behind in one case.
+
+    Source: kernel/liveupdate/luo_session.c, 7.2 and 7.3.
+    """
     block = block_of(element)
     needed = -(-len(entries) // block.capacity(platform.page_size))
     if len(pages) < needed:

@@ -1,4 +1,4 @@
-"""memfds: the struct, and the array of folios in vmalloc memory (kho-abi.md 5.7)."""
+"""memfds: the struct, and the array of folios in vmalloc memory (include/linux/kho/abi/memfd.h)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root FDT, by the calls of the release that makes it (kho-abi.md 2.3)."""
+"""The root FDT, by the calls of the release that makes it (kernel/liveupdate/kexec_handover.c; 6.16 to 6.18 kernel/kexec_handover.c)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subtrees: the blob of each, and what lies behind it (kho-abi.md 2.3, 6)."""
+"""Subtrees: the blob of each, and what lies behind it (kernel/liveupdate/kexec_handover.c, lib/test_kho.c, mm/memblock.c)."""
 
 from __future__ import annotations
 

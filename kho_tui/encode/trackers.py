@@ -1,4 +1,4 @@
-"""Both trackers: the pages that say what is preserved (kho-abi.md 3)."""
+"""Both trackers: the pages that say what is preserved (kernel/liveupdate/kexec_handover.c)."""
 
 from __future__ import annotations
 

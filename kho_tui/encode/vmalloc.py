@@ -1,4 +1,7 @@
-"""Preserved vmalloc areas: chunk pages, descriptor, and what the area holds (kho-abi.md 4)."""
+"""Preserved vmalloc areas: chunk pages, descriptor, and what the area holds.
+
+Source: kernel/liveupdate/kexec_handover.c, kho_preserve_vmalloc().
+"""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ def _work(blob: bytes) -> int:
 class FdtBuffer:
     """An FDT under construction in ``size`` bytes, by the very calls a kernel makes, so that every byte comes out the same.
 
-    First the sequential calls (``begin``, ``property``, ``end``) up to ``finish``, then changes in place (kho-abi.md 2.2). They raise
-    EncodeError where libfdt refuses, above all for want of room; so does making one where pylibfdt is not installed.
+    First the sequential calls (``begin``, ``property``, ``end``) up to ``finish``, then changes in place (fdt_sw.c and fdt_rw.c
+    of libfdt). They raise EncodeError where libfdt refuses, above all for want of room; so does making one where pylibfdt is not installed.
     """
 
     def __init__(self, size: int) -> None:

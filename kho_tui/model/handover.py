@@ -21,7 +21,7 @@ U64s = npt.NDArray[np.uint64]
 
 
 class RootStyle(Enum):
-    """By which libfdt calls the root FDT came into being (kho-abi.md 2.3)."""
+    """By which libfdt calls the root FDT came into being (kernel/liveupdate/kexec_handover.c; 6.16 to 6.18 kernel/kexec_handover.c)."""
 
     FINALIZED = "written in one go at finalize, 6.16-6.18"
     GROWN = "made at boot and packed after each subtree, 6.19 on"

@@ -1,4 +1,4 @@
-"""/sys/kernel/debug/kho as each release shows it, with what it cuts and what it lacks (kho-abi.md 12.1; gotchas 1, 2, 4, 5)."""
+"""/sys/kernel/debug/kho as each release shows it, with what it cuts and what it lacks (kernel/liveupdate/kexec_handover_debugfs.c)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One kernel from its boot to the reboot call: scratch, allocator, producers in their order of registration (kho-abi.md 2.5, 7)."""
+"""One kernel from its boot to the reboot call: scratch, allocator, producers in their order of registration.
+
+Source: kernel/liveupdate/kexec_handover.c.
+"""
 
 from __future__ import annotations
 
@@ -205,7 +208,7 @@ class Kernel:
             if revived is not None:
                 regions.append(revived)
                 continue
-            # On a KHO boot early memory comes from scratch alone, so a later kexec preserves memory inside scratch (kho-abi.md 6.1).
+            # On a KHO boot early memory comes from scratch alone, so a later kexec preserves memory inside scratch (mm/memblock.c).
             source = Ranges((a.start, a.start + a.size) for a in self.scratch) if self.incoming else free
             for region in regions:
                 source.remove(region.start, region.start + region.size)

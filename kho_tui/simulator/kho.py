@@ -1,4 +1,4 @@
-"""Kexec HandOver of one kernel: what is registered, and when it is complete (kho-abi.md 2.5, 8.1)."""
+"""Kexec HandOver of one kernel: what is registered, and when it is complete (kernel/liveupdate/kexec_handover.c)."""
 
 from __future__ import annotations
 

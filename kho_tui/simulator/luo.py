@@ -1,4 +1,7 @@
-"""The Live Update Orchestrator: sessions, files and FLBs up to the reboot call (kho-abi.md section 5)."""
+"""The Live Update Orchestrator: sessions, files and FLBs up to the reboot call.
+
+Source: kernel/liveupdate/luo_core.c, luo_session.c, luo_file.c, luo_flb.c.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ class Luo:
         kho.kho_add_subtree(LUO_NAME, blob, len(subtree_blob(self.content(), kho.machine.platform)), self.content)
 
     def open_device(self) -> None:
-        """Open /dev/liveupdate: the first time the incoming sessions are made. -EIO, also later, where they cannot be (kho-abi.md 5.4)."""
+        """Open /dev/liveupdate: the first time the incoming sessions are made. -EIO, also later, where they cannot be (luo_session.c)."""
         if self._incoming_fault:
             raise KernelError(errno.EIO, "open /dev/liveupdate", self._incoming_fault)
         self._give_back(self._incoming_pages)
@@ -91,7 +94,7 @@ class Luo:
         name = name[:_NAME_BYTES].split(b"\0", 1)[0]
         count = len(self.sessions) + 1
         if self._form.sessions_in_blocks:
-            # Before the name is looked at: a name that is taken leaves an empty block behind (gotcha 14).
+            # Before the name is looked at: a name that is taken leaves an empty block behind (luo_session.c, 7.2 and 7.3).
             self._grow(self._session_pages, LUO_SESSION_SER, count, "LUO sessions", call)
         if name in self.sessions:
             raise KernelError(errno.EEXIST, call, f"a session {visible(name)} is there")

@@ -16,7 +16,8 @@ from kho_tui.memory.elf_format import ElfMachine
 class BootMemory:
     """Bytes of memblock reservations that are the kernel's own when scratch is sized; ``hugetlb`` of them are huge pages.
 
-    What the default scale of ``kho_scratch`` multiplies (kho-abi.md 7.2). It depends on the kernel's build, so a scenario says it.
+    What the default scale of ``kho_scratch`` multiplies (kernel/liveupdate/kexec_handover.c). It depends on the
+    kernel's build, so a scenario says it.
     """
 
     size: int = 0

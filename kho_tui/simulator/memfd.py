@@ -1,4 +1,4 @@
-"""memfds: files in memory, and what LUO's handler keeps of one (kho-abi.md 5.7)."""
+"""memfds: files in memory, and what LUO's handler keeps of one (mm/memfd_luo.c)."""
 
 from __future__ import annotations
 

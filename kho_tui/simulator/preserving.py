@@ -1,4 +1,4 @@
-"""The calls that preserve memory, under the kernel's names, with its errnos (kho-abi.md 3.3, 4, 8)."""
+"""The calls that preserve memory, under the kernel's names, with its errnos (kernel/liveupdate/kexec_handover.c)."""
 
 from __future__ import annotations
 

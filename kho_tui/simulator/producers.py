@@ -1,4 +1,7 @@
-"""The kernel's own producers besides LUO: kexec-metadata, the test module, memblock (kho-abi.md section 6)."""
+"""The kernel's own producers besides LUO: kexec-metadata, the test module, memblock.
+
+Source: kernel/liveupdate/kexec_handover.c, lib/test_kho.c, mm/memblock.c.
+"""
 
 from __future__ import annotations
 

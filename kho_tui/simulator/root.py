@@ -1,4 +1,7 @@
-"""The outgoing root as the kernel keeps it: which subtrees are registered, and whether one more fits its page (kho-abi.md 2.4)."""
+"""The outgoing root as the kernel keeps it: which subtrees are registered, and whether one more fits its page.
+
+Source: kernel/liveupdate/kexec_handover.c.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scratch areas of a cold boot: sized and placed as the release does (kho-abi.md 7.1, 7.2; gotchas 20, 21)."""
+"""Scratch areas of a cold boot: sized and placed as the release does (kernel/liveupdate/kexec_handover.c, kho_reserve_scratch())."""
 
 from __future__ import annotations
 

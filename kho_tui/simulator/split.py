@@ -1,4 +1,4 @@
-"""How a range of pages is split into blocks (kho-abi.md 3.3)."""
+"""How a range of pages is split into blocks (kernel/liveupdate/kexec_handover.c, kho_preserve_pages())."""
 
 from __future__ import annotations
 

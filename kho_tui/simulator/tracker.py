@@ -1,6 +1,6 @@
 """The kernel's own list of preserved blocks while it runs: chunk bitmaps of 6.16 to 7.0, the radix tree from 7.1 on.
 
-Its pages come from the allocator, outside scratch, and are not themselves preserved (kho-abi.md 3.1, 3.2).
+Its pages come from the allocator, outside scratch, and are not themselves preserved (kernel/liveupdate/kexec_handover.c).
 """
 
 from __future__ import annotations

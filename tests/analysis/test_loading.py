@@ -1,4 +1,7 @@
-"""Whether a kernel fits into scratch, against arithmetic by hand: kexec's own order and directions (kho-abi.md 7.4)."""
+"""Whether a kernel fits into scratch, against arithmetic by hand: kexec's own order and directions.
+
+Source: kernel/kexec_file.c, arch/*/kernel/kexec_image.c.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes written by hand from kho-abi.md (2.4, 3.1, 3.2, 4, 5, 6): nothing here knows kho_tui."""
+"""Bytes written by hand from the kernel's headers: nothing here knows kho_tui."""
 
 from __future__ import annotations
 

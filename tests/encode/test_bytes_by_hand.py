@@ -1,4 +1,4 @@
-"""One state a release against bytes written by hand from kho-abi.md: what the formats say, not what our declarations make of them."""
+"""One state a release against bytes written by hand from the kernel's headers: what formats say, not what our declarations make of them."""
 
 from __future__ import annotations
 
@@ -237,7 +237,10 @@ def test_big_endian_values_stand_in_words_of_that_order() -> None:
 
 @pytest.mark.parametrize("count", [1, 510, 511, 512, 1022])
 def test_a_new_chunk_is_started_as_soon_as_one_is_full(count: int) -> None:
-    """511 entries fill a chunk of 4 KiB pages, so that an empty one follows (kho-abi.md 4)."""
+    """511 entries fill a chunk of 4 KiB pages, so that an empty one follows.
+
+    Source: kernel/liveupdate/kexec_handover.c, kho_preserve_vmalloc().
+    """
     chunks = tuple(0x10_0000 + 0x1000 * i for i in range(count // 511 + 1))
     entries = numbers(*(0x1000_0000 + 0x1000 * i for i in range(count)))
     area = m.Vmalloc(chunks, entries, count, 1, 0)

@@ -119,7 +119,7 @@ def test_it_is_refused(what: str) -> None:
 
 
 def test_a_root_whose_subtrees_were_all_removed_keeps_their_strings() -> None:
-    """kho-abi.md 2.4: the string table of n >= 1 subtrees persists, and so does the packed layout."""
+    """scripts/dtc/libfdt/fdt_rw.c: the string table of n >= 1 subtrees persists, and so does the packed layout."""
     fresh, emptied = (root_file(replace(EMPTY, style=style)) for style in (RootStyle.GROWN, RootStyle.EMPTIED))
     assert (len(fresh), len(emptied)) == (152, 148)
     assert fresh.endswith(b"preserved-memory-map\0compatible\0")
@@ -136,7 +136,7 @@ def test_names_that_are_no_utf_8_are_written_as_they_are() -> None:
 
 
 def test_a_page_holds_as_many_subtrees_as_the_reference_says() -> None:
-    """kho-abi.md 2.4: about 109 subnodes with names of 7 characters in a kho-v1 page of 4 KiB."""
+    """kernel/kexec_handover.c, 6.16 to 6.18: about 109 subnodes with names of 7 characters in a kho-v1 page of 4 KiB."""
     many = tuple(Registered(b"%07d" % i, 0x1000, 0, None) for i in range(110))
     assert len(root_file(replace(EMPTY, subtrees=many[:109]))) == 148 + 109 * 36
     with pytest.raises(EncodeError, match="does not fit its page"):

@@ -1,4 +1,4 @@
-"""Real kernels boot on real states in QEMU and say what kho-abi.md says they would; what cannot be booted is refused with its reason."""
+"""Real kernels boot on real states in QEMU and say what was predicted; what cannot be booted is refused with its reason."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ SCRATCH = ((0x400_0000, 64 << 20), (0x1000_0000, 0), (0x800_0000, 16 << 20))
 
 
 def hand_made(folder: Path) -> tuple[Path, bytes]:
-    """A state of 7.3 made from kho-abi.md alone, and its one memfd's content: in memory where a bzImage unpacks by itself."""
+    """A state of 7.3 made from the kernel's headers alone, and its one memfd's content: in memory where a bzImage unpacks by itself."""
     image = Image(base=20 << 20)
     preserved = Preserved(image)
     root = preserved.alloc()

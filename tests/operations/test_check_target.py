@@ -47,7 +47,7 @@ T, P, I, M, X = Outcome.TAKEN, Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, O
 
 @pytest.mark.parametrize(
     ("state", "outcomes"),
-    # kho-abi.md 1.1 and 5.8: 6.16, 6.17, 6.18, 6.19, 7.0, 7.1, 7.2, 7.3.
+    # compatible of the root (kexec_handover.h) and what LUO does on errors (luo_core.c): 6.16, 6.17, 6.18, 6.19, 7.0, 7.1, 7.2, 7.3.
     [
         # No bit behind the first 4096 of its bitmaps is set, so that 6.16 and 6.17 lose only the test's list.
         ("x86_64-6.18", (P, P, T, T, T, I, I, I)),
@@ -313,7 +313,7 @@ def test_a_map_of_0_behind_the_reboot_call_is_refused_and_an_error(capture: str,
 
 @pytest.mark.parametrize("fault", ["map-zero", "map-short"])
 def test_a_root_without_a_map_is_taken_by_6_18_with_nothing_kept(fault: str, tmp_path: Path) -> None:
-    """kho-abi.md 9, stage 2: an error message, an empty map, and the boot goes on; no tracker is walked."""
+    """kernel/liveupdate/kexec_handover.c, kho_memory_init(): an error message, an empty map, and the boot goes on; no tracker is walked."""
     fault_capture(sample("x86_64-6.18") / "1-pre", fault, tmp_path / "state", Context())
     found = foretold(tmp_path / "state", "6.18", SAME)
     assert found.outcome is Outcome.MISREAD and not found.open
@@ -337,7 +337,7 @@ def broken(path: Path) -> set[str]:
 def test_whether_6_18_hands_over_at_all_is_told_by_out_finalize_alone(
     content: bytes | None, words: str, with_memory: bool, tmp_path: Path
 ) -> None:
-    """kho-abi.md 8.1: an abort leaves the page of the root FDT as it was; out/fdt may have been copied before it."""
+    """kernel/kexec_handover.c, 6.16 to 6.18: an abort leaves the page of the root FDT as it was; out/fdt may have been copied before it."""
     copy_of(sample("x86_64-6.18") / "1-pre", tmp_path / "state")
     finalize = tmp_path / "state/kho/out/finalize"
     finalize.unlink() if content is None else finalize.write_bytes(content)

@@ -72,7 +72,7 @@ def test_a_session_name_without_an_end_is_cut_for_all_who_ask(capture: str, tmp_
 
 @pytest.mark.parametrize(("size", "taken"), [(0, False), (3, False), (72, False), (73, True), (4096, True)])
 def test_metadata_shorter_than_its_struct_is_ignored(size: int, taken: bool, tmp_path: Path) -> None:
-    """kho-abi.md 6.3: the reader refuses fewer than 73 bytes."""
+    """include/linux/kho/abi/kexec_metadata.h, 7.1+: the reader refuses fewer than 73 bytes."""
     with with_size(b"kexec-metadata", size, tmp_path) as opened:
         got = reception(opened).consumers[b"kexec-metadata"]
     assert got[0] is (Outcome.TAKEN if taken else Outcome.IGNORED)

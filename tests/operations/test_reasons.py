@@ -31,7 +31,7 @@ def luo_of(state: State) -> Luo:
 
 
 def test_a_6_18_root_without_a_tracker_is_damage(tmp_path: Path) -> None:
-    """6.16 to 6.18 make the root at finalize, tracker and all: 0 is no early state there (kho-abi section 10, row 6)."""
+    """6.16 to 6.18 make the root at finalize, tracker and all: 0 is no early state there (kernel/kexec_handover.c)."""
     capture = copy_of("x86_64-6.18/1-pre", tmp_path)
     expected = json.loads((capture / "expected.json").read_text())
     (root,) = expected["fdt_phys"]

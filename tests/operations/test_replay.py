@@ -129,7 +129,7 @@ def test_blobs_read_from_the_image_are_those_of_debugfs(path: Path) -> None:
     one = replayed(path)
     for name, subtree in one.handover.by_name().items():
         shown = (path / "kho/out/sub_fdts" / name.decode()).read_bytes()
-        # LUO's counts and its session pointer are written in the reboot call, after debugfs was copied (kho-abi.md, gotcha 13).
+        # LUO's counts and its session pointer are written in the reboot call, after debugfs was copied (kernel/liveupdate/luo_session.c).
         assert subtree.size is not None
         same = shown == one.image.read(subtree.phys, subtree.size)
         assert same or name == b"LUO"

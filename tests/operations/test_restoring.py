@@ -1,4 +1,7 @@
-"""What a consumer cannot restore is no "taken", whatever its subtree looks like (kho-abi.md 4, 5.7, 6.2, 8)."""
+"""What a consumer cannot restore is no "taken", whatever its subtree looks like.
+
+Source: kernel/liveupdate/kexec_handover.c, mm/memfd_luo.c, lib/test_kho.c.
+"""
 
 from __future__ import annotations
 

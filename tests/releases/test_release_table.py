@@ -1,4 +1,4 @@
-"""The table of releases against the matrix of kho-abi.md 1, written here by hand."""
+"""The table of releases against a matrix written here by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls of KHO: which a release has, and the errors they give (kho-abi.md 4, 8)."""
+"""The calls of KHO: which a release has, and the errors they give (kernel/liveupdate/kexec_handover.c)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tracker as the kernel keeps it: worked examples of kho-abi.md 3, and that any set of blocks decodes to itself."""
+"""The tracker as the kernel keeps it: worked examples, and that any set of blocks decodes to itself."""
 
 from __future__ import annotations
 

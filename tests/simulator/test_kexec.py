@@ -1,4 +1,4 @@
-"""What is carried through a kexec, and what is lost (kho-abi.md 5, 6.1, 7.5, section 9)."""
+"""What is carried through a kexec, and what is lost (kernel/liveupdate/kexec_handover.c, luo_session.c, mm/memblock.c)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LUO's sessions, files and FLBs: limits, errors, and what the reboot call writes (kho-abi.md 5)."""
+"""LUO's sessions, files and FLBs: limits, errors, and what the reboot call writes (kernel/liveupdate/luo_*.c)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reserve_mem region that is no whole number of pages (kho-abi.md 6.1)."""
+"""A reserve_mem region that is no whole number of pages (mm/memblock.c)."""
 
 from __future__ import annotations
 

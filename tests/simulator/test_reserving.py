@@ -45,7 +45,7 @@ def test_blocks_below_2_gib_are_kept_as_they_are() -> None:
 
 
 def test_an_int_of_32_bits_makes_2_gib_negative_and_more_than_that_almost_nothing() -> None:
-    """kho-abi.md 3.3: fixed in 7.2."""
+    """kernel/liveupdate/kexec_handover.c: fixed in 7.2."""
     large, larger = (4 * GIB, 2, 19), (16 * GIB, 2, 20)
     assert stretches(reserved("7.2", large, larger)) == [(4 * GIB, 8 * GIB), (16 * GIB, 24 * GIB)]
     assert stretches(reserved("7.1", large)) == [(4 * GIB, 64 * GIB)]

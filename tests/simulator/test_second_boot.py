@@ -1,4 +1,4 @@
-"""A kernel that took a handover: table, regions, counters (kho-abi.md 6.1, 7.5)."""
+"""A kernel that took a handover: table, regions, counters (kernel/liveupdate/kexec_handover.c, mm/memblock.c)."""
 
 from __future__ import annotations
 

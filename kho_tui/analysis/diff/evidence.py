@@ -256,8 +256,9 @@ def _same_scratch(old: State, new: State) -> _ScratchEvidence:
 def _related(before: Side, after: Side, *, sure: bool) -> bool:
     """Whether another root FDT still is of this handover: it names the same tracker, or all of A's subtrees that it names where they were.
 
-    6.19 and 7.0 write the tracker anew inside the reboot call, after debugfs could be read (kho-abi.md 8.1). ``sure``: address and
-    scratch table agree, so that a root FDT that differs in the tracker alone was altered.
+    6.19 and 7.0 write the tracker anew inside the reboot call, after debugfs could be read
+    (kernel/liveupdate/kexec_handover.c). ``sure``: address and scratch table agree, so that a root FDT that differs in the tracker alone
+    was altered.
     """
     one, other = before.root, after.root
     if isinstance(one, Missing) or isinstance(other, Missing):

@@ -22,9 +22,9 @@ class Expectation:
 
 
 EXPECTED: tuple[Expectation, ...] = (
-    # kho-abi.md section 9, stage 2: the map is walked once, before the page allocator is up.
+    # kernel/liveupdate/kexec_handover.c: the map is walked once, before the page allocator is up.
     Expectation("tracker", None, Fate.MUST, SafeText("stale: read once at boot, then its pages are given back")),
-    # 5.2, gotcha 5: freed at early initcall.
+    # kernel/liveupdate/luo_core.c: freed at early initcall.
     Expectation("LUO", _LUO_STRUCT, Fate.UNTOLD, SafeText("stale: the struct is freed at early initcall, and no log line speaks of it")),
     Expectation("LUO", _LUO_FDT, Fate.UNTOLD, SafeText("not in B, and no line of its log speaks of it")),
     # 5.4, 5.5: read when LUO starts, or when user space retrieves the session; then freed.
@@ -45,10 +45,10 @@ SESSION_LOST = SafeText("its session is lost")
 SUBTREE_LOST = SafeText("its subtree is lost")
 
 NOT_WRITTEN_YET = SafeText("written inside the reboot call, after A was taken")
-"""Entries, counts and pointers of LUO in a copy that debugfs gave before (kho-abi.md 5, gotcha 13)."""
+"""Entries, counts and pointers of LUO in a copy that debugfs gave before (kernel/liveupdate/luo_session.c)."""
 
 NOT_ASKED_FOR = SafeText("the next kernel's command line does not ask for it: it stays reserved, and out of reach")
-"""A region that no reserve_mem= names again (kho-abi.md 6.1)."""
+"""A region that no reserve_mem= names again (mm/memblock.c)."""
 
 
 def expected(entity: str, root: bytes | None) -> Expectation:

@@ -60,7 +60,7 @@ def failures_of(entity: Entity, ends: Ends) -> Iterator[Failure]:
 
 
 def sessions_failed(log: HandoverLog, release: Release | None) -> Failure | None:
-    """Why no session at all can be retrieved: every open of /dev/liveupdate fails then (kho-abi.md 5.4). None: not said, or not known."""
+    """Why no session at all can be retrieved: every open of /dev/liveupdate fails then (luo_session.c). None: not said, or not known."""
     fatal = ["session-list"]
     if release is not None and release.luo is not None and release.luo.checks_files:
         fatal += ["session", "handler"]

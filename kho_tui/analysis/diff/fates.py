@@ -128,7 +128,10 @@ def _test_folios(entity: Entity, ends: Ends) -> EntityFate:
 
 
 def _refused_scratch(old: State, top: Entity) -> Iterator[EntityFate]:
-    """Only a kernel that takes a handover takes its table over; any other makes areas of its own (kho-abi.md 7.5, 9)."""
+    """Only a kernel that takes a handover takes its table over; any other makes areas of its own.
+
+    Source: kernel/liveupdate/kexec_handover.c, kho_populate().
+    """
     entity = _scratch_entity(top)
     if isinstance(old.scratch, Missing):
         yield made(Fate.UNTOLD, entity, f"A does not tell it: {old.scratch.reason}")

@@ -27,7 +27,7 @@ def regions_of(side: Side | None) -> dict[bytes, MemblockRegion] | None:
 def onward_fates(before: Side, onward: Side | None, log: HandoverLog, release: Release | None, off: SwitchedOff) -> Iterator[EntityFate]:
     """One fate for each thing of B's outgoing side that A's decides: there, counts one higher, regions in their place.
 
-    ``release`` is B's series. Nothing has to be there yet where it is not finalized (kho-abi.md 8.1).
+    ``release`` is B's series. Nothing has to be there yet where it is not finalized (kernel/liveupdate/kexec_handover.c, kho_finalize()).
     """
     stateful = release is not None and release.finalize is Finalize.STATEFUL
     complete = onward is not None and onward.finalized is True
@@ -45,7 +45,7 @@ def onward_fates(before: Side, onward: Side | None, log: HandoverLog, release: R
 
 
 def _always_follows(one: Subtree, log: HandoverLog, off: SwitchedOff) -> bool:
-    """What a kernel that took a handover registers anew (kho-abi.md 6.1, 6.3, 8): kexec-metadata, LUO where it runs, regions it revived."""
+    """What a kernel that took a handover registers anew (kexec_handover.c): kexec-metadata, LUO where it runs, regions it revived."""
     if off.kho is not None:
         return False
     if one.name == LUO_NAME:
@@ -79,7 +79,7 @@ def _onward(fate: Fate, one: Subtree, other: Subtree | None, reason: str) -> Ent
 
 
 def _counted(one: Subtree, other: Subtree, name: str, was: int, now: int) -> EntityFate:
-    """kho-abi.md 6.3 and invariants 36, 39: one higher after each handover."""
+    """kernel/liveupdate/kexec_handover.c, 7.1+, and luo_core.c: one higher after each handover."""
     follows = now == was + 1
     reason = f"{name} {was}, then {now}" if follows else f"{name} {now} does not follow {was}"
     fields = () if follows else (FieldChange(name, Unit.COUNT, was, now),)

@@ -57,7 +57,10 @@ def root_fate(entity: Entity, ends: Ends) -> EntityFate:
 
 
 def _serializes_late(root: Root, state: State) -> bool:
-    """Whether the kernel may write the tracker anew inside the reboot call: LUO of 6.19 and 7.0 does (kho-abi.md 8.1)."""
+    """Whether the kernel may write the tracker anew inside the reboot call: LUO of 6.19 and 7.0 does.
+
+    Source: kernel/liveupdate/kexec_handover.c.
+    """
     writer = release_of(state.machine.release)
     return root.compatible == b"kho-v1" and (writer is None or writer.finalize is Finalize.SERIALIZE)
 

@@ -111,7 +111,7 @@ def bitmap_words(old: PreservedMap, new: PreservedMap, differing: Differing, *, 
 
 
 def _leaf_words(one: RadixTree, other: RadixTree, shape: RadixShape, blocks: Intervals, order: int) -> Iterator[_Bitmap]:
-    """kho-abi.md 3.2: a leaf is a bitmap of keys, and the keys of neighbouring blocks of one order follow one another."""
+    """include/linux/kho_radix_tree.h: a leaf is a bitmap of keys, and the keys of neighbouring blocks of one order follow one another."""
     if not one.addresses or not other.addresses:
         return
     leaves = [dict(zip(tree.prefixes[-1].tolist(), tree.addresses[-1].tolist(), strict=True)) for tree in (one, other)]
@@ -132,7 +132,7 @@ def _key_words(shape: RadixShape, blocks: Intervals, order: int) -> Iterator[int
 
 
 def _element_words(one: ChunkList, other: ChunkList, blocks: Intervals, order: int, shift: int) -> Iterator[_Bitmap]:
-    """kho-abi.md 3.1: an element names a bitmap of blocks of its chunk's order, and what its first bit stands for."""
+    """kexec_handover.c, to 7.0: an element names a bitmap of blocks of its chunk's order, and what its first bit stands for."""
     elements = [
         {
             pair

@@ -1,4 +1,4 @@
-"""Faults of the blocks that the tracker lists: invariants 20 to 22, 26, 47 and 48 and KHO149, and the split at the border of two nodes."""
+"""Faults of the blocks that the tracker lists: KHO020 to 022, 026, 047, 048 and 149, and the split at the border of two nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults that only the state before the kexec shows, in the one that took it over: invariants 36, 39 and 50."""
+"""Faults that only the state before the kexec shows, in the one that took it over: KHO036, 039 and 050."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of memfds: invariants 25, 45 and 46."""
+"""Faults of memfds: KHO025, 045 and 046."""
 
 from __future__ import annotations
 

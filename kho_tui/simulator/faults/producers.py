@@ -1,4 +1,4 @@
-"""Faults of kexec-metadata, memblock and the test module: invariants 36 to 38, 49."""
+"""Faults of kexec-metadata, memblock and the test module: KHO036 to 038, 049."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the root FDT and of what it names: invariants 1 to 12."""
+"""Faults of the root FDT and of what it names: KHO001 to 012."""
 
 from __future__ import annotations
 

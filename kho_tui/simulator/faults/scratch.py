@@ -1,4 +1,4 @@
-"""Faults of the scratch table and of the record that passes it on: invariants 27 to 32."""
+"""Faults of the scratch table and of the record that passes it on: KHO027 to 032."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the tracker's own pages: invariants 13 to 18, 23 and 24."""
+"""Faults of the tracker's own pages: KHO013 to 018, 023 and 024."""
 
 from __future__ import annotations
 

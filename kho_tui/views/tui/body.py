@@ -1,7 +1,7 @@
 """Body: one place of the app (overview, tree, map ...) as the inside of the one screen, between its top and its bottom line.
 
-The screen owns what is the same everywhere: title, breadcrumb, verdict, bottom line, history, palette and the keys of design.md
-section 6. A body answers for what they mean here. Bodies are made when they are first visited and stay, so that each keeps its position.
+The screen owns what is the same everywhere: title, breadcrumb, verdict, bottom line, history, palette and the keys.
+A body answers for what they mean here. Bodies are made when they are first visited and stay, so that each keeps its position.
 """
 
 from __future__ import annotations

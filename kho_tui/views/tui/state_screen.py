@@ -49,7 +49,7 @@ def prepare(loaded: Loaded, height: int, journey: Journey, before: Prepared | No
 
 
 class StateScreen(TravelScreen, inherit_bindings=False):
-    """What the keys of design.md section 6 do, everywhere; a body answers for what they mean in its place."""
+    """What the keys do, everywhere; a body answers for what they mean in its place."""
 
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (116, "-wide")]  # noqa: RUF012 - as Textual declares it

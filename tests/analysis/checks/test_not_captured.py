@@ -132,7 +132,7 @@ def test_folios_without_a_page_list_are_an_error(tmp_path: Path) -> None:
 
 
 def test_a_session_that_claims_files_without_a_list_is_not_said_to_fail_the_open(tmp_path: Path) -> None:
-    """The kernel only warns (kho-abi.md 5.5): the session is there, its files are not."""
+    """The kernel only warns (kernel/liveupdate/luo_session.c): the session is there, its files are not."""
     fault_capture(sample(PRE), "session-list-lost", tmp_path / "broken", Context())
     found = result(tmp_path / "broken", "KHO042")
     assert found.answer is Answer.BROKEN

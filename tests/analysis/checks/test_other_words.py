@@ -64,7 +64,7 @@ def test_a_position_may_be_behind_the_end_and_never_negative(pos: int, answer: A
 
 
 def test_a_root_without_kexec_metadata_is_not_that_of_a_kernel(tmp_path: Path) -> None:
-    """From 7.1 on KHO is off where the kernel cannot make it (kho-abi.md 6.3)."""
+    """From 7.1 on KHO is off where the kernel cannot make it (kernel/liveupdate/kexec_handover.c)."""
     state = state_of(PRE)
     root = state.sides["out"].root
     assert isinstance(root, Root) and isinstance(root.phys, int)

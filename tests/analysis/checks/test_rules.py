@@ -222,7 +222,7 @@ def test_neighbours_that_restore_takes_one_by_one_are_no_split(blocks: list[tupl
 
 
 def test_a_range_split_at_the_border_of_two_nodes_is_found() -> None:
-    """3072 pages from pfn 0x104000 on, kho-abi.md 3.3: the first block would be of order 11 and end behind the border."""
+    """3072 pages from pfn 0x104000 on, kexec_handover.c: the first block would be of order 11 and end behind the border."""
     border = 0x1_0400_0000 + (0x400 << 12)
     with open_state(sample("x86_64-7.3/1-pre"), Context()) as opened:
         blocks = [(0x1_0400_0000, 10), (border, 10), (0x1_0480_0000, 10)]
