@@ -17,6 +17,8 @@ Step = Callable[[int, int], None]
 
 _PIECE = 1 << 20
 """Elements of one piece of work: tens of milliseconds."""
+_WINDOW = 1 << 18
+"""Intervals that are laid over one another at a time: the work takes about 100 bytes for each."""
 
 
 def _no_step(_done: int, _total: int) -> None:
@@ -36,7 +38,7 @@ class Intervals:
     @property
     def bytes(self) -> int:
         """Addresses in all intervals."""
-        return int((self.end - self.start).sum(dtype=np.uint64))
+        return int(self.end.sum(dtype=np.uint64)) - int(self.start.sum(dtype=np.uint64)) & 2**64 - 1
 
     def below(self, addresses: U64s) -> U64s:
         """How many addresses of the intervals lie below each given one, u64 of the same shape. O(log n) each."""
@@ -51,7 +53,9 @@ class Intervals:
     @cached_property
     def _before(self) -> U64s:
         """Addresses in the intervals before each one."""
-        return np.concatenate([np.zeros(1, np.uint64), np.cumsum(self.end - self.start, dtype=np.uint64)])[:-1]
+        before = np.zeros(len(self) + 1, np.uint64)
+        np.subtract(self.end, self.start, out=before[1:])
+        return np.cumsum(before, out=before)[:-1]
 
     def __and__(self, other: Intervals) -> Intervals:
         """Addresses in both."""
@@ -128,9 +132,9 @@ def _joined(start: U64s, end: U64s, step: Step = _no_step) -> Intervals:
 def overlay(one: Intervals, other: Intervals, weight: int, depth: int, step: Step = _no_step) -> Intervals:
     """Where one (worth 1) and the other (worth ``weight``) add up to ``depth`` or more; window by window where there are many."""
     longer = one if len(one) >= len(other) else other
-    if len(longer) <= _PIECE:
+    if len(longer) <= _WINDOW:
         return _sweep(one, other, weight, depth)
-    cuts = [0, *longer.start[_PIECE::_PIECE].tolist(), 2**64 - 1]
+    cuts = [0, *longer.start[_WINDOW::_WINDOW].tolist(), 2**64 - 1]
     starts: list[U64s] = []
     ends: list[U64s] = []
     for number, (low, high) in enumerate(pairwise(cuts)):

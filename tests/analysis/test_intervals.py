@@ -63,6 +63,7 @@ def test_work_in_pieces_gives_the_same(a: list[tuple[int, int]], b: list[tuple[i
     whole = made(a), made(b), made(a) & made(b), made(a) - made(b)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kho_tui.analysis.intervals._PIECE", piece)
+        patch.setattr("kho_tui.analysis.intervals._WINDOW", piece)
         pieces = made(a), made(b), made(a) & made(b), made(a) - made(b)
     for one, other in zip(whole, pieces, strict=True):
         assert one.start.tolist() == other.start.tolist() and one.end.tolist() == other.end.tolist()

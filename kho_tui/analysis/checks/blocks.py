@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from kho_tui.text import SafeText, human_size
 _SHOWN = 100
 """Rows handed over to be named; a rule names fewer."""
 _PIECE = 1 << 17
-"""Stretches that are looked at together."""
+"""Runs or stretches that are looked at together: a tracker of garbage has millions, and no more memory is needed than they take."""
 _RAM = "/proc/iomem"
 _NO_STRUCT_PAGE = "the next kernel dies in kho_memory_init, often before its console is up: it writes to a struct page that does not exist"
 _RESERVED = "none at boot: the next kernel accepts such a block and reserves it; whoever asks for its contents gets what is no RAM"
@@ -63,9 +64,15 @@ def alignment(evidence: Evidence, found: Found) -> None:
     if because is not None:
         found.need(because, TRACKER)
         return
-    size = np.uint64(1) << (runs.order.astype(np.uint64) + np.uint64(runs.page_shift))
-    bad = np.flatnonzero(runs.start & (size - np.uint64(1)))
+    bad = np.concatenate([np.empty(0, np.int64), *(_not_aligned(runs, at) for at in range(0, len(runs), _PIECE))])
     found.broken_rows(bad[:_SHOWN].tolist(), len(bad), _run(evidence, runs, "is not naturally aligned"))
+
+
+def _not_aligned(runs: Runs, first: int) -> npt.NDArray[np.int64]:
+    """Rows of the runs from ``first`` on, one piece of them, whose blocks are not aligned."""
+    piece = slice(first, first + _PIECE)
+    size = np.uint64(1) << (runs.order[piece].astype(np.uint64) + np.uint64(runs.page_shift))
+    return first + np.flatnonzero(runs.start[piece] & (size - np.uint64(1)))
 
 
 @rule(
@@ -88,30 +95,31 @@ def in_ram(evidence: Evidence, found: Found) -> None:
     whole = intervals([one.start for one in ram], [one.start + one.size for one in ram])
     inside = kept.below(whole.end) - kept.below(whole.start)
     if int(inside.sum(dtype=np.uint64)) != kept.bytes:
-        _outside_ram(evidence, kept - whole, found)
+        _outside_ram(evidence, kept, whole, found)
 
 
-def _outside_ram(evidence: Evidence, outside: Intervals, found: Found) -> None:
-    """What lies outside of RAM, by whether its memory section has some of the RAM that is there since boot."""
+def _outside_ram(evidence: Evidence, kept: Intervals, ram: Intervals, found: Found) -> None:
+    """What is kept outside of RAM, by whether its memory section has some of the RAM that is there since boot."""
     sections, bits = firmware_sections(evidence.state), section_bits(evidence.state)
     if isinstance(sections, Missing) or isinstance(bits, Missing):
+        outside = kept - ram
         found.broken_rows(range(len(outside)), len(outside), stretch(evidence, outside, "is no System RAM"))
         return
-    nowhere, beside, size = outside - sections, outside & sections, human_size(1 << bits)
+    # RAM that was added later lies in sections that the firmware knows nothing of.
+    nowhere, beside, size = kept - (sections | ram), (kept & sections) - ram, human_size(1 << bits)
     begins = _blocks_begin(evidence, nowhere)
     for some, which, said, consequence in (
         (nowhere, begins, f"is no System RAM, in a memory section ({size}) without any", _NO_STRUCT_PAGE),
         (nowhere, ~begins, "is no System RAM: a block runs on behind the end of it", _RESERVED),
         (beside, np.ones(len(beside), np.bool_), f"is no System RAM, in a memory section ({size}) that has some", _RESERVED),
     ):
-        rows = np.flatnonzero(which)
-        found.broken_rows(rows[:_SHOWN].tolist(), len(rows), stretch(evidence, some, said), consequence=consequence)
+        rows = islice((row for at in range(0, len(which), _PIECE) for row in np.flatnonzero(which[at : at + _PIECE]) + at), _SHOWN)
+        found.broken_rows([int(row) for row in rows], np.count_nonzero(which), stretch(evidence, some, said), consequence=consequence)
 
 
 def _blocks_begin(evidence: Evidence, stretches: Intervals) -> npt.NDArray[np.bool_]:
     """In which stretches of preserved memory a block begins. Only one that was cut at its start may have none."""
     begins = np.empty(len(stretches), np.bool_)
-    # A tracker of garbage has millions of them: a piece at a time, so that no more memory is needed than they take themselves.
     for at in range(0, len(stretches), _PIECE):
         begins[at : at + _PIECE] = evidence.index.orders(stretches.start[at : at + _PIECE])[0] >= 0
     runs = evidence.index.runs
