@@ -174,7 +174,8 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
         reception = _unbuilt(reception, target.support)
     loading = _loading(state, target)
     accepted = reception.outcome not in (Outcome.IGNORED, Outcome.PANIC)
-    lacking = tuple(without_room(state, reception.target, loading)) if accepted else ()
+    cmdline = reception.target.cmdline
+    lacking = tuple(without_room(state, reception.target.release, cmdline, loading)) if accepted and cmdline is not None else ()
     return Compatibility(target, reception, loading, (*_notes(handed, target, reception), *map(_lacking, lacking)), lacking)
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.loading import Loading
-from kho_tui.analysis.receiver.target import Target
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import State
+from kho_tui.releases.cmdline import CommandLine
+from kho_tui.releases.table import Release
 from kho_tui.text import SafeText, human_size
 
 _CRASH_ALIGN = {"x86_64": 16 << 20, "arm64": 2 << 20}
@@ -29,24 +30,25 @@ class NoRoom:
     kdump: bool = False
 
 
-def without_room(state: State, target: Target, loading: Loading | None) -> Iterator[NoRoom]:
-    """What the target's command line asks for and scratch has no room for, beside what kexec loads there.
+def without_room(state: State, release: Release, cmdline: CommandLine, loading: Loading | None) -> Iterator[NoRoom]:
+    """What ``cmdline`` makes a kernel of ``release`` ask for and scratch has no room for, beside what kexec loads there.
 
-    Only what certainly does not fit: how much of scratch the boot itself takes by then is not known.
+    Only what certainly does not fit: how much of scratch the boot itself takes by then is not known. Nothing where scratch or RAM is not
+    known whole.
     """
-    scratch, cmdline, ram = state.scratch, target.cmdline, state.host.whole_ram
-    if cmdline is None or isinstance(scratch, Missing) or scratch.status is not Status.DECODED or isinstance(ram, Missing):
+    scratch, ram = state.scratch, state.host.whole_ram
+    if isinstance(scratch, Missing) or scratch.status is not Status.DECODED or isinstance(ram, Missing):
         return
     room = _room([(area.start, area.size) for area in scratch.areas], loading)
-    crash = cmdline.crashkernel(target.release, sum(area.size for area in ram))
+    crash = cmdline.crashkernel(release, sum(area.size for area in ram))
     if crash is not None and not _fits(room, crash.size, _CRASH_ALIGN.get(state.machine.arch or "", 1 << 20), crash.base):
         where = "" if crash.base is None else f" at {crash.base:#x}"
         word = SafeText(f"crashkernel= ({human_size(crash.size)}{where})")
         yield NoRoom(word, SafeText("kdump will not be armed"), kdump=True)
-    cma = cmdline.cma(target.release)
+    cma = cmdline.cma(release)
     if cma is not None and cma.size and not _fits(room, cma.size, _CMA_ALIGN, None):
         yield NoRoom(SafeText(f"cma= ({human_size(cma.size)})"), SafeText("there is no default CMA area"))
-    wanted = sum(pages.count for pages in cmdline.huge_pages(target.release) if pages.size is not None and pages.size >= _GIGANTIC)
+    wanted = sum(pages.count for pages in cmdline.huge_pages(release) if pages.size is not None and pages.size >= _GIGANTIC)
     if wanted and not _fits(room, _GIGANTIC, _GIGANTIC, None):
         yield NoRoom(SafeText(f"hugepages= ({wanted} of 1 GiB)"), SafeText("fewer of them are there, or none"))
 

@@ -31,9 +31,10 @@ class Checked:
     not_after: SafeText = NO_TEXT
 
     def exit_code(self, *, strict: bool) -> int:
-        """0 nothing wrong found, 1 errors, 2 could not check: the root FDT or LUO's root was not read, or ``after`` is another kexec's.
+        """0 nothing wrong found, 1 errors, 2 could not check.
 
-        ``strict``: also 2 where a rule of severity error cannot be told.
+        That is: root FDT, tracker or LUO's root was not read, or ``after`` is of another kexec; with ``strict`` also that a rule of severity
+        error cannot be told.
         """
         if self.report.broken["error"]:
             return ERRORS

@@ -24,7 +24,7 @@ from kho_tui.simulator.faults.fault import Fault, break_state
 from kho_tui.text import human_size
 
 _MEMORY = "memory.elf"
-_CHANGEABLE = ("kho/", "setup_data/", "dt-chosen/")
+_CHANGEABLE = ("kho/", "setup_data/", "dt-chosen/", "cmdline")
 """Folders with files that a fault may change. All others are copied as they are."""
 _MOST_MEMORY = 2 << 30
 _MOST_FILE = 1 << 30

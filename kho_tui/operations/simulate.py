@@ -51,12 +51,16 @@ class StageResult:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A scenario that was run. ``panic``: the last line of a kernel that panicked, which ends the run; empty otherwise."""
+    """A scenario that was run. ``panic``: the last line of a kernel that panicked, which ends the run; empty otherwise.
+
+    ``failed``: the step that failed behind a kexec that lost something, which ends the run too; empty otherwise.
+    """
 
     directory: Path
     stages: tuple[StageResult, ...]
     panic: str
     panicked: Reception | None
+    failed: str
 
     @property
     def lost(self) -> bool:
@@ -67,7 +71,8 @@ class Run:
 def run_scenario(path: str | Path, out_dir: str | Path, context: Context, *, seed: int | None = None) -> Run:
     """Run the scenario file and write one capture a stage below ``out_dir``. ``seed`` instead of the file's.
 
-    Raises InputError for a mistake in the file or a step that fails (with file and line), or where ``out_dir`` is not empty; Cancelled.
+    A step that fails behind a kexec that lost something ends the run; what was written until then stays. Raises InputError for a mistake
+    in the file or another step that fails (with file and line), or where ``out_dir`` is not empty; Cancelled.
     """
     require_unused(out_dir)
     scenario = parse_scenario(_text(path), str(path))
@@ -76,8 +81,8 @@ def run_scenario(path: str | Path, out_dir: str | Path, context: Context, *, see
     # What a kernel keeps of the one before is read from that one's capture for as long as it runs.
     with new_directory(out_dir) as made, ExitStack() as captures:
         run = _Run(made, Path(out_dir), str(path), scenario, context, captures)
-        panic, panicked = run.play()
-    return Run(Path(out_dir), tuple(run.stages), panic, panicked)
+        run.play()
+    return Run(Path(out_dir), tuple(run.stages), run.panic, run.panicked, run.failed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +134,22 @@ class _Run:
         self._captures = captures
         self._made, self._final, self._name, self._scenario, self._context = made, final, name, scenario, context
         self.stages: list[StageResult] = []
+        self.panic, self.failed = "", ""
+        self.panicked: Reception | None = None
 
-    def play(self) -> tuple[str, Reception | None]:
-        """All stages. The last line of a kernel that panicked, and what it made of its handover; empty and None where none did."""
+    def play(self) -> None:
+        """All stages, as far as they can be played."""
         user = boot(self._scenario)
         running = Running(user.kernel)
         for number, stage in enumerate(self._scenario.stages, start=1):
             self._context.step(f"stage {number}", number, len(self._scenario.stages))
-            user.perform(stage.steps)
+            try:
+                user.perform(stage.steps)
+            except InputError as error:
+                if not any(done.lost for done in self.stages):
+                    raise
+                self.failed = str(error)
+                return
             self._before(f"{number}-pre", running, stage)
             if stage.kexec is None:
                 break
@@ -145,14 +158,14 @@ class _Run:
             except InputError as error:
                 raise InputError(f"{stage.kexec.where}: {error}") from error
             if done.running is None:
-                return done.message, done.reception
+                self.panic, self.panicked = done.message, done.reception
+                return
             kho = user.kernel.kho
             lost = is_loss(done.reception, nothing_preserved=kho is None or not kho.tracker.runs().blocks)
             running, user = done.running, Userspace(done.running.kernel, self._scenario.seed)
             name = f"{number}-post"
             write_running(self._made / name, running, self._context, self._told(name, done.unpredictable))
             self._add(name, running, done.reception, done.unpredictable, lost=lost)
-        return "", None
 
     def _kexec(self, name: str, user: Userspace, step: KexecStep) -> Kexec:
         """The kexec of the capture of this name, which its errors call by that: where it is written is nobody's business."""

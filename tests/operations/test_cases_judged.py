@@ -66,7 +66,8 @@ def test_a_scenario_and_its_state_agree(
 def test_a_memfd_that_was_preserved_twice_comes_back_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """6.19 booted: the second retrieve fails with -EIO; from 7.1 on the second preserve is refused with -EBUSY."""
     code, line = first_line(capsys, "sim", "run", CASES / "dup-memfd-6.19.toml", "-o", tmp_path / "run")
-    assert code == 2 and "step 5 (retrieve): luo_retrieve_file: -EIO" in line
+    assert code == 1 and "step 5 (retrieve): luo_retrieve_file: -EIO" in line
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["1-post", "1-pre"]
 
 
 def test_a_kexec_into_kho_off_goes_on_cold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,7 @@ def _outside_ram(evidence: Evidence, kept: Intervals, ram: Intervals, found: Fou
         (beside, np.ones(len(beside), np.bool_), f"is no System RAM, in a memory section ({size}) that has some", _RESERVED),
     ):
         rows = islice((row for at in range(0, len(which), _PIECE) for row in np.flatnonzero(which[at : at + _PIECE]) + at), _SHOWN)
-        found.broken_rows([int(row) for row in rows], np.count_nonzero(which), stretch(evidence, some, said), consequence=consequence)
+        found.broken_rows([int(row) for row in rows], int(np.count_nonzero(which)), stretch(evidence, some, said), consequence=consequence)
 
 
 def _blocks_begin(evidence: Evidence, stretches: Intervals) -> npt.NDArray[np.bool_]:

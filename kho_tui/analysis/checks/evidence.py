@@ -45,9 +45,9 @@ class Evidence(TrackerEvidence):
 
     @cached_property
     def unread(self) -> SafeText | None:
-        """Why a structure was not read without which most rules mean nothing: the root FDT, or LUO's root; None where both were.
+        """Why a structure was not read without which most rules mean nothing: root FDT, tracker or LUO's root; None where all were.
 
-        The tracker and what LUO's root leads to are told rule by rule; a bare blob or scratch table is asked only what it can answer.
+        A bare blob or scratch table is asked what it can answer; what LUO's root leads to is told rule by rule.
         """
         root = self.side.root
         if self.side.name not in self.state.sides or self.side.name == "unsided":
@@ -56,6 +56,9 @@ class Evidence(TrackerEvidence):
             return SafeText(f"the root FDT was not read: {root.reason}")
         if root.format is None:
             return SafeText(f"the root FDT is of a version that is not known here: {visible(root.compatible or b'none')}")
+        preserved = self.side.preserved
+        if isinstance(preserved, Missing) and preserved.status in (Status.UNAVAILABLE, Status.DAMAGED):
+            return SafeText(f"the tracker was not read: {preserved.reason}")
         luo = self.named(LUO_NAME)
         if luo is None or luo.status is Status.STALE or not isinstance(luo.content, Missing):
             return None

@@ -24,7 +24,8 @@ _NO_AFTER = SafeText("asked only with the state after the kexec (--after)")
 class Result:
     """One code's answer. ``count`` cases, of which ``cases`` are named; ``reason`` says why a rule was not asked.
 
-    ``lacks`` may also stand beside broken cases: there may be more of them.
+    ``lacks`` may also stand beside broken cases: there may be more of them, and worse: ``at_worst`` is the
+    rule's own severity.
     """
 
     code: str
@@ -36,6 +37,7 @@ class Result:
     lacks: tuple[Lack, ...]
     reason: SafeText
     consequence: str
+    at_worst: Severity
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class Report:
     @property
     def sound_for_certain(self) -> bool:
         """Whether no rule of severity error had to be left open."""
-        return not any(lacking.severity == "error" for lacking in self.results if lacking.lacks)
+        return not any(lacking.at_worst == "error" for lacking in self.results if lacking.lacks)
 
     @cached_property
     def lacking(self) -> Mapping[SafeText, tuple[str, ...]]:
@@ -146,7 +148,8 @@ def _result(one: Rule, evidence: Evidence) -> Result:
         found.not_here(f"it speaks of {'; '.join(map(str, one.spans))}, and this state is of {names}")
     else:
         one.check(evidence, found)
-    worst: Severity = severity or one.spans[0].severity
+    at_worst: Severity = severity or one.spans[0].severity
+    worst = at_worst
     if found.count:
         answer = Answer.BROKEN
         met = [level for level in (found.worst, worst if found.own else None) if level is not None]
@@ -161,7 +164,7 @@ def _result(one: Rule, evidence: Evidence) -> Result:
     # All cases have to be of the same lesser kind for the rule's own consequence not to come into question.
     (consequence,) = found.consequences if len(found.consequences) == 1 else (None,)
     cases, lacks = tuple(found.cases), tuple(found.lacks)
-    return Result(one.code, one.title, worst, answer, found.count, cases, lacks, reason, consequence or one.consequence)
+    return Result(one.code, one.title, worst, answer, found.count, cases, lacks, reason, consequence or one.consequence, at_worst)
 
 
 def _unmet(code: str, evidence: Evidence) -> Result:
@@ -169,7 +172,7 @@ def _unmet(code: str, evidence: Evidence) -> Result:
     root = evidence.side.root
     lacks = (Lack(SUBTREES, root.reason),) if isinstance(root, Missing) and not evidence.side.subtrees_told else ()
     answer = Answer.CANNOT_TELL if lacks else Answer.HOLDS
-    return Result(code, f"not met: {CODES[code].meaning}", CODES[code].severity, answer, 0, (), lacks, NO_TEXT, "")
+    return Result(code, f"not met: {CODES[code].meaning}", CODES[code].severity, answer, 0, (), lacks, NO_TEXT, "", CODES[code].severity)
 
 
 def _met(findings: tuple[Finding, ...]) -> Iterator[Result]:
@@ -181,4 +184,4 @@ def _met(findings: tuple[Finding, ...]) -> Iterator[Result]:
         severity = min((one.severity for one in some), key=WORST_FIRST.index)
         title = CODES[code].meaning if code in CODES else "met while decoding"
         cases = tuple(Case(one.message, one.where, one.address) for one in some[:NAMED])
-        yield Result(code, title, severity, Answer.BROKEN, len(some), cases, (), NO_TEXT, "")
+        yield Result(code, title, severity, Answer.BROKEN, len(some), cases, (), NO_TEXT, "", severity)

@@ -13,11 +13,14 @@ from kho_tui.analysis.checks.answer import SCRATCH, Found
 from kho_tui.analysis.checks.counted import booted_cold
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule, warning
+from kho_tui.analysis.early import without_room
 from kho_tui.analysis.intervals import intervals
 from kho_tui.decode.scratch import fewer_than_nodes
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Memblock, Scratch
+from kho_tui.releases.cmdline import read_cmdline
+from kho_tui.releases.table import release_of
 from kho_tui.text import human_size, plural
 
 _WHERE = EntityPath(("scratch",))
@@ -261,4 +264,30 @@ def regions(evidence: Evidence, found: Found) -> None:
             found.broken(f"{start:#x}-{start + size:#x} lies in scratch", region.path, start)
 
 
-RULES = (shape, disjoint, lowmem, passed_table, passed_fdt, empty, regions)
+@rule(
+    "KHO150",
+    "what the next command line reserves early fits into scratch",
+    warning(),
+    explanation="crashkernel=, cma= and huge pages of 1 GiB of the next kernel's command line: that of the state after the kexec where it "
+    "is at hand, else this kernel's own, as if it were used again. Until a kernel has taken over what is preserved, memblock gives it "
+    "scratch alone. Only what does not fit into any area is named: the kernel's image, its initrd and its early boot need room there too.",
+    consequence="the next kernel takes the handover and does without that memory: where crashkernel= has no room kdump is not armed",
+    source="mm/memblock.c, choose_memblock_flags: MEMBLOCK_KHO_SCRATCH (6.16 to 7.3); kernel/crash_reserve.c, reserve_crashkernel_generic",
+)
+def early_reservations(evidence: Evidence, found: Found) -> None:
+    """Of what certainly does not fit the kernel says "cannot allocate crashkernel", and goes on (7.3 booted)."""
+    if evidence.side.name == "in":
+        found.not_here("a question for what is handed out")
+        return
+    if _table(evidence, found) is None or found.need(evidence.state.host.whole_ram, "/proc/iomem") is None:
+        return
+    following = (evidence.after or evidence.state).machine
+    release = release_of(following.release) or evidence.release
+    if following.cmdline is None or release is None:
+        found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
+        return
+    for lacking in without_room(evidence.state, release, read_cmdline(following.cmdline), None):
+        found.broken(f"{lacking.word} fits into no area: {lacking.consequence}", _WHERE)
+
+
+RULES = (shape, disjoint, lowmem, passed_table, passed_fdt, empty, regions, early_reservations)

@@ -102,6 +102,8 @@ def files(evidence: Evidence, found: Found) -> None:
             wanted = ", ".join(visible(one) for one in sorted(own))
             said = f"its handler is {visible(file.compatible) or 'nobody'}, the kernel's own is {wanted}"
             found.broken(said, file.path, at, severity=None if known else "warning")
+            if not known:
+                found.lack(f"handler {visible(file.compatible)}", "not known here: a module may bring it")
 
 
 @rule(

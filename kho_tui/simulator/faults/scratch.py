@@ -1,4 +1,4 @@
-"""Faults of the scratch table and of the record that passes it on: KHO027 to 032."""
+"""Faults of the scratch table and of the record that passes it on: KHO027 to 032 and 150."""
 
 from __future__ import annotations
 
@@ -111,6 +111,14 @@ def _tell(case: Case, layouts: Sequence[Layout], **changes: int) -> None:
     case.files[name] = layout.encode({**values, **changes}, order) + case.files[name][layout.size :]
 
 
+def _no_room(case: Case) -> None:
+    """A crash kernel as large as all of scratch, on the command line that is used again."""
+    if case.state.machine.cmdline is None:
+        raise DoesNotApply("this capture has no command line")
+    size = sum(size for _, size in _pairs(case))
+    case.files["cmdline"] = case.files["cmdline"].rstrip(b"\n") + b" crashkernel=%dM\n" % max(size >> 20, 1)
+
+
 _TABLE = (KHO_DATA, KHO_SCRATCH_PROPERTY)
 _FDT = (KHO_DATA, KHO_FDT_PROPERTY)
 
@@ -163,6 +171,7 @@ SCRATCH_FAULTS: tuple[Fault, ...] = (
         "20 22 24 27 109 135",
     ),
     fault("scratch-high", "KHO029", "the lowmem scratch area lies above 4 GiB", _lowmem_high, "28 31 109"),
+    fault("crashkernel-no-room", "KHO150", "the command line asks for a crash kernel that no scratch area has room for", _no_room),
     later_fault("scratch-changed", "KHO030", "two entries of the scratch table are exchanged", _turned, "27 29", before=True),
     later_fault("table-outside-scratch", "KHO031", "the passed scratch table does not lie in scratch", _table_outside),
     later_fault("table-unaligned", "KHO031", "the passed scratch table is not aligned to 64 KiB", _table_unaligned),

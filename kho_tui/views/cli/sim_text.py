@@ -70,6 +70,8 @@ def _run_lines(done: Run) -> Iterator[str]:
         yield f"  {kernel_does(done.panicked.target.release.name, done.panicked)}"
         if done.panicked.deciding is not None:
             yield from deciding_lines(done.panicked.deciding)
+    elif done.failed:
+        yield f"the run ended at what a kexec lost: {visible(done.failed)}; {captures}"
     else:
         yield f"played to the end: {captures}"
     for one in done.stages:

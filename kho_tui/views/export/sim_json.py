@@ -31,13 +31,14 @@ def kexec_json(done: Kexeced) -> Json:
 
 
 def run_json(run: Run) -> Json:
-    """A scenario's run; ``panic`` is the last line of a kernel that panicked, which ended it, with what it was handed."""
+    """A scenario's run; ``panic`` is the last line of a kernel that panicked, which ended it, ``failed`` a step that failed for a loss."""
     return {
         "schema": "kho-tui.run/1",
         "directory": _path(run.directory),
         "stages": [_stage(one) for one in run.stages],
         "panic": visible(run.panic) or None,
         "panicked": None if run.panicked is None else _reception(run.panicked),
+        "failed": visible(run.failed) or None,
     }
 
 

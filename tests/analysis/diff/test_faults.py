@@ -54,6 +54,8 @@ BROKEN_IN_7_1_AND_7_3 = {
     "out/LUO/FLBs/liveupdate-test-flb-v0~2": "flb-twice",
 }
 """What each fault breaks, by hand from what ``sim fault --list`` says of it."""
+NOT_COMPARED = {"crashkernel-no-room"}
+"""Of what is handed over nothing is broken: the command line is."""
 BROKEN = {name: path for path, names in BROKEN_IN_7_1_AND_7_3.items() for name in names.split()}
 
 
@@ -67,7 +69,7 @@ def test_the_thing_that_a_fault_breaks_is_named(tmp_path: Path) -> None:
     unnamed, applied = {}, set()
     for name in ("x86_64-7.1/1-pre", "x86_64-7.3/1-pre"):
         with open_state(sample(name), Context()) as before:
-            for fault in (one for one in FAULTS if one.side == "out"):
+            for fault in (one for one in FAULTS if one.side == "out" and one.name not in NOT_COMPARED):
                 directory = tmp_path / name / fault.name
                 directory.parent.mkdir(parents=True, exist_ok=True)
                 try:
