@@ -13,8 +13,21 @@ from campaign.bases import Base
 from campaign.sites import KINDS, Site
 
 KERNELS = ("6.18", "6.19", "7.1", "7.3", "7.3-server")
-ALL_KINDS = (*KINDS, "command line", "release")
-_WEIGHTS = (3, 2, 3, 2, 2, 3, 2, 2, 2, 1, 2, 1)
+WEIGHTS = {
+    "tracker word": 3,
+    "count": 2,
+    "pointer": 3,
+    "name": 2,
+    "version": 2,
+    "folio entry": 3,
+    "header field": 2,
+    "flag or id": 2,
+    "page list": 2,
+    "FDT structure": 1,
+    "command line": 2,
+    "release": 1,
+}
+"""How often a kind of field is drawn."""
 _PAGE = 4096
 _VERSIONS: Sequence[bytes] = (
     *(b"kho-v%d" % number for number in range(1, 6)),
@@ -42,7 +55,7 @@ def draw(base: Base, rng: random.Random) -> Alteration:
     """An alteration of ``base``, by kind of field first, then by field."""
     kernel = rng.choice(base.kernels)
     while True:
-        kind = rng.choices(ALL_KINDS, _WEIGHTS)[0]
+        kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         if kind == "command line":
             return _words(base, kernel, rng)
         if kind == "release":
@@ -54,7 +67,7 @@ def draw(base: Base, rng: random.Random) -> Alteration:
 def draw_field(base: Base, rng: random.Random) -> Alteration:
     """An alteration of one field of ``base``, by kind first, for a kernel of its own release."""
     kinds = [kind for kind in KINDS if base.by_kind.get(kind)]
-    kind = rng.choices(kinds, [_WEIGHTS[KINDS.index(kind)] for kind in kinds])[0]
+    kind = rng.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
     return _field(base, rng.choice(base.kernels), kind, rng)
 
 
@@ -170,6 +183,8 @@ def _words(base: Base, kernel: str, rng: random.Random) -> Alteration:
         *("kho=off", "kho=0", "kho=n", "kho=disable", "kho=banana", "kho=on", "kho", "liveupdate=off", "liveupdate=0", "liveupdate=n"),
         *("liveupdate=no", "liveupdate=banana", "liveupdate", "kho_scratch=200%", "kho_scratch=512M,8G,1G", "kho_scratch=0%"),
         *("kho_scratch=banana", "kho=off kho=on", "kho=on kho=off", "-- kho=off", "-- liveupdate=off", "KHO=off", "liveupdate=on,off"),
+        *("elfcorehdr=0x1000000", "initcall_blacklist=liveupdate_ioctl_init", "initcall_blacklist=acpi_cpufreq_init"),
+        *("sysctl.kernel.panic_on_warn=1", "sysctl.kernel.panic_on_oops=1", "panic_on_warn=1 sysctl.kernel.panic_on_warn=0"),
         *("mem=512M", "numa=off", "panic_on_warn=1", "oops=panic", 'kho="off"', "kho=off,on", "hugepages=8"),
     )
     if regions and rng.random() < 0.5:

@@ -16,6 +16,7 @@ from campaign.bases import Base, listed_sessions
 from campaign.guest import Booted
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.analysis.compat import TargetKernel
+from kho_tui.analysis.receiver.outcome import Stage
 from kho_tui.context import Context
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Missing
@@ -38,12 +39,12 @@ _THINGS = {"memblock": "region ", "LUO": "session "}
 _LARGEST_CRC = 64 << 20
 _PAGE = 4096
 _PLACES: Mapping[str, tuple[str, ...]] = {
-    "finding the handover": ("early",),
-    "accepting it": ("early",),
-    "taking over memory": ("early", "memory"),
-    "consumers": ("consumers",),
-    "opening /dev/liveupdate": ("open",),
-    "retrieving files": ("retrieve",),
+    Stage.FIND.value: ("early",),
+    Stage.ACCEPT.value: ("early",),
+    Stage.MEMORY.value: ("early", "memory"),
+    Stage.CONSUMERS.value: ("consumers",),
+    Stage.OPEN.value: ("open",),
+    Stage.RETRIEVE.value: ("retrieve",),
 }
 """Where the stages of a prediction are in a log; memblock reads its part before the console speaks."""
 

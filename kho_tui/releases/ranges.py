@@ -23,6 +23,11 @@ class Range:
         if last.last < first.first:
             raise ValueError(f"{self.until} comes before {self.since}")
 
+    @property
+    def inside_a_series(self) -> bool:
+        """Whether a bound lies inside a series, so that a patch level decides."""
+        return any(_bound(text).patch is not None or _bound(text).rc is not None for text in (self.since, self.until) if text is not None)
+
     def covers(self, version: Version | None) -> bool | None:
         """Whether the version is in it; None where that is unknown.
 

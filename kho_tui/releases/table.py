@@ -89,8 +89,6 @@ class Release:
     """reserve_mem regions need not be whole pages: a partial last page is not preserved."""
     splits_at_nodes: bool = False
     """A block of a preserved range never crosses a NUMA node."""
-    wide_block_sizes: bool = False
-    """The receiving side computes a block's size in 64 bits; in 32 it overflows from 2 GiB on (early 7.2.y: ``fixes``)."""
     checks_fdt_alignment: bool = False
     """fdt_check_header refuses a root whose blocks are not aligned (scripts/dtc/libfdt/fdt.c)."""
     restores_large_folios: bool = False
@@ -124,6 +122,9 @@ class Release:
         return self.finalize is not Finalize.NONE
 
 
+_LUO_7_0 = LuoRules(flb_compatible=b"luo-flb-v1", flbs=True)
+_LUO_7_1 = replace(_LUO_7_0, memfd_compatible=b"memfd-v2", checks_names=True, one_session_a_file=True, checks_files=True, limits_memfd=True)
+
 _6_16 = Release("6.16", b"kho-v1", 512, Finalize.STATEFUL, attach=Attach.ENABLED)
 _6_17 = replace(_6_16, name="6.17", attach=Attach.FINALIZED)
 _6_18 = replace(
@@ -145,7 +146,7 @@ _6_19 = replace(
     vmalloc_reports_failure=True,
     cold_fdt_bytes=152,
 )
-_7_0 = replace(_6_19, name="7.0", inferred=True, luo=LuoRules(flb_compatible=b"luo-flb-v1", flbs=True))
+_7_0 = replace(_6_19, name="7.0", inferred=True, luo=_LUO_7_0)
 _7_1 = replace(
     _7_0,
     name="7.1",
@@ -153,15 +154,7 @@ _7_1 = replace(
     root=b"kho-v3",
     finalize=Finalize.NONE,
     scratch=replace(_7_0.scratch, rounds_explicit=True, subtracts_rounded=False),
-    luo=LuoRules(
-        flb_compatible=b"luo-flb-v1",
-        memfd_compatible=b"memfd-v2",
-        flbs=True,
-        checks_names=True,
-        one_session_a_file=True,
-        checks_files=True,
-        limits_memfd=True,
-    ),
+    luo=_LUO_7_1,
     metadata=True,
     checks_fdt_alignment=True,
     restores_large_folios=True,
@@ -174,18 +167,8 @@ _7_2 = replace(
     _7_1,
     name="7.2",
     root=b"kho-v4",
-    wide_block_sizes=True,
     scratch=replace(_7_1.scratch, aligned_to_max_order=True),
-    luo=LuoRules(
-        compatible=b"luo-v5",
-        session_compatible=b"",
-        memfd_compatible=b"memfd-v2",
-        flbs=True,
-        checks_names=True,
-        one_session_a_file=True,
-        checks_files=True,
-        limits_memfd=True,
-    ),
+    luo=replace(_LUO_7_1, compatible=b"luo-v5", session_compatible=b"", flb_compatible=b""),
 )
 _7_3 = replace(_7_2, name="7.3", extends_scratch=True, scratch=replace(_7_2.scratch, counts_hugetlb=False))
 

@@ -16,6 +16,7 @@ from kho_tui.model.handover import Handover, Region
 from kho_tui.model.state import ScratchArea
 from kho_tui.releases.cmdline import ReserveMem, read_cmdline
 from kho_tui.releases.table import Attach, Finalize, Release
+from kho_tui.releases.version import Version
 from kho_tui.simulator.allocator import PageAllocator, Pins
 from kho_tui.simulator.contents import FileContents, FilledMemory
 from kho_tui.simulator.incoming import Incoming
@@ -65,7 +66,7 @@ class Kernel:
         memory: FilledMemory | None = None,
     ) -> None:
         self.machine, self.release, self.cmdline, self.config, self.incoming = machine, release, cmdline, config, incoming
-        self.options = read_cmdline(cmdline).options(release, on_by_default=config.on_by_default)
+        self.options = read_cmdline(cmdline).options(release, version=Version.parse(config.uname), on_by_default=config.on_by_default)
         self.memory = memory or FilledMemory(machine.page_size)
         self.log = list(self.options.refused)
         if release.caveat:

@@ -174,9 +174,29 @@ def test_a_crash_kernel_that_scratch_has_no_room_for_is_said(words: str, fits: b
     assert ("kdump will not be armed" in found.verdict) is not fits
 
 
+@pytest.mark.parametrize(
+    ("release", "outcome", "words"),
+    [
+        ("7.3.4", Outcome.PART, "7.3.4 would take this state in part: KHO is off there, and LUO with it"),
+        ("7.3.4-vendor", None, "cannot tell whether 7.3.4-vendor would take this state: whether KHO is on there is not known"),
+        ("7.3.2", Outcome.TAKEN, "7.3.2 would take this state"),
+    ],
+)
+def test_a_kdump_kernel_leaves_kho_off(release: str, outcome: Outcome | None, words: str) -> None:
+    """7.3.4 booted: "KHO: disabled in the kdump kernel", no /dev/liveupdate, both regions revived. 7.1 and 6.19 take all."""
+    found = foretold(sample("x86_64-7.3") / "1-pre", release, f"{SAME} elfcorehdr=0x1000000")
+    assert found.outcome is outcome and words in found.verdict
+
+
+def test_an_init_call_left_out_leaves_it_open() -> None:
+    """7.3 booted without kho_init, memfd_luo_init or liveupdate_ioctl_init: each loses the sessions; luo_late_startup does not."""
+    found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} initcall_blacklist=liveupdate_ioctl_init")
+    assert found.outcome is None and "what initcall_blacklist on its command line changes is not known here" in found.verdict
+
+
 def test_a_word_whose_effect_on_memory_is_not_known_leaves_it_open() -> None:
     found = foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} efi_fake_mem=1G@1G:0x10000")
-    assert found.outcome is None and "what efi_fake_mem on its command line does to its memory is not known here" in found.verdict
+    assert found.outcome is None and "what efi_fake_mem on its command line changes is not known here" in found.verdict
 
 
 def test_an_image_is_taken_at_its_strings(tmp_path: Path) -> None:

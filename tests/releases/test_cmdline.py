@@ -20,6 +20,7 @@ from kho_tui.releases.cmdline import (
     read_cmdline,
 )
 from kho_tui.releases.table import RELEASES
+from kho_tui.releases.version import Version
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 RELEASE = {release.name: release for release in RELEASES}
@@ -275,15 +276,30 @@ def test_what_ends_in_a_panic() -> None:
     line = read_cmdline(
         "panic_on_warn panic=-1 oops=panic panic_on_warn=0x1 sysctl.kernel.panic_on_warn=2 sysctl/kernel/panic_on_oops=0 panic=x"
     )
-    assert line.panics_at_boot == PanicOptions(on_oops=True, on_warn=True, timeout=-1)
-    assert line.panics_in_user_space == PanicOptions(on_oops=False, on_warn=True, timeout=-1)
+    assert line.panics_at_boot == PanicOptions(on_oops=True, on_warn=True)
+    assert line.panics_in_user_space == PanicOptions(on_oops=False, on_warn=True)
     assert read_cmdline("panic_on_warn oops panic_on_oops=1 sysctl.kernel.panic-on-warn=1").panics_in_user_space == PanicOptions()
 
 
 def test_what_else_a_receiver_asks() -> None:
-    line = read_cmdline("elfcorehdr=0x1000 initcall_blacklist=a,b initcall-blacklist=c quiet")
-    assert (line.is_kdump, line.initcall_blacklist) == (True, ("a", "b", "c"))
+    assert read_cmdline("elfcorehdr=0x1000 quiet").is_kdump
     assert not read_cmdline("elfcorehdr quiet").is_kdump
+
+
+@pytest.mark.parametrize(
+    ("release", "uname", "on"),
+    [
+        ("7.3", "7.3.4", False),
+        ("7.3", "7.3.3", True),
+        ("7.2", "7.2.14", True),
+        ("7.3", "7.3.4-vendor", True),
+        ("7.3", "7.3.4+deb14", False),
+    ],
+)
+def test_a_kdump_kernel_has_kho_off_since_its_fix(release: str, uname: str, on: bool) -> None:
+    """7.3.4 booted: "KHO: disabled in the kdump kernel"."""
+    options = read_cmdline("kho=on elfcorehdr=0x1000000").options(RELEASE[release], version=Version.parse(uname))
+    assert options.kho is on
 
 
 def test_words_whose_effect_is_not_known_are_named() -> None:
@@ -292,6 +308,9 @@ def test_words_whose_effect_is_not_known_are_named() -> None:
     )
     assert line.unmodelled == ("efi_fake_mem", "numa", "movable_node", "kernelcore")
     assert read_cmdline("efi=x,nosoftreserve swiotlb=65536 trace_instance=a@0x1000:12M").unmodelled == ("efi", "swiotlb", "trace_instance")
+    blacklists = read_cmdline("initcall_blacklist=kho_init"), read_cmdline("initcall-blacklist=a_init,luo_late_startup,b")
+    assert [line.unmodelled for line in blacklists] == [("initcall_blacklist",)] * 2
+    assert read_cmdline("initcall_blacklist=acpi_cpufreq_init,sunluo_init").unmodelled == ()
     assert read_cmdline("mem=1G memmap=1M$2M crashkernel=1M quiet numa=off trace_instance=a@region -- memtest").unmodelled == ()
 
 
@@ -305,7 +324,7 @@ def ask_everything(text: bytes | str) -> None:
         line.cma(release)
         line.huge_pages(release)
     assert all(isinstance(word.name, str) for word in line.words)
-    _ = line.unmodelled, line.panics_at_boot, line.panics_in_user_space, line.is_kdump, line.initcall_blacklist
+    _ = line.unmodelled, line.panics_at_boot, line.panics_in_user_space, line.is_kdump
 
 
 NAMES = """kho liveupdate kho_scratch reserve_mem mem memmap crashkernel cma hugepages hugepagesz default_hugepagesz panic oops

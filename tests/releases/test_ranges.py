@@ -185,7 +185,6 @@ def test_the_table_says_nothing_that_a_fix_denies(release: Release) -> None:
     luo = release.luo
     columns = {
         MEMORYLESS_NODES: release.scratch.memoryless_nodes,
-        NARROW_BLOCK_SIZES: not release.wide_block_sizes,
         BITMAPS_IN_SCRATCH: release.bitmap_bytes is not None,
         MEMFD_TWICE: luo is not None and not luo.one_session_a_file,
         FILE_ERRORS_IGNORED: luo is not None and not luo.checks_files,

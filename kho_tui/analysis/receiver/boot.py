@@ -23,7 +23,7 @@ class Boot:
     @cached_property
     def reserved(self) -> Reserved:
         """What this kernel reserves and marks."""
-        return reserve(self.handed, self.target.release)
+        return reserve(self.handed, self.target)
 
     @cached_property
     def sections(self) -> Sections | Missing:

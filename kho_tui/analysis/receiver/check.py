@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
 from kho_tui.model.facts import Missing
 from kho_tui.model.luo import NotWritten
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import RELEASES
 
 EVERY = Range(RELEASES[0].name)
 """The releases of a check that every one makes."""
@@ -36,15 +37,17 @@ class Check:
     consumer: bytes | None = None
     source: str = "kernel/liveupdate/kexec_handover.c, kho_populate"
 
-    def applies(self, release: Release) -> bool:
-        """Whether this release makes the check."""
-        return self.releases.covers(release.version) is True
+    def applies(self, target: Target) -> bool | None:
+        """Whether this kernel makes the check; None where its version does not tell."""
+        return self.releases.covers(target.precise_version if self.releases.inside_a_series else target.release.version)
 
     def answer(self, boot: Boot) -> Answer:
-        """The check as it goes in one boot."""
+        """What comes of the check in one boot. A failure of one that this kernel may not make is unknown."""
         match self.ask(boot):
             case Holds(met):
                 return Answer(self, True, met)
+            case Fails(met) if self.applies(boot.target) is None:
+                return Answer(self, None, f"{met}, if {boot.target.release.name} at this patch level makes the check")
             case Fails(met, outcome, warns):
                 return _failed(self, boot, met, outcome or self.fails, warns=warns)
             case Missing(reason) as missing:
@@ -78,15 +81,15 @@ class Answer:
 
 def _failed(check: Check, boot: Boot, met: str, outcome: Outcome, *, warns: bool) -> Answer:
     """A failed check, with what this kernel makes of an oops and of a WARNING (kernel/panic.c)."""
-    target = boot.target
-    if warns and target.warning_panics:
+    panics = boot.target.panics(check.stage)
+    if warns and panics.on_warn:
         return Answer(check, False, f"{met}; the WARNING of it is a panic (panic_on_warn)", Outcome.PANIC)
     if outcome is Outcome.OOPS and check.stage is Stage.CONSUMERS:
         return Answer(check, False, f"{met}: it does so before there is a process to die", Outcome.PANIC)
     if outcome is not Outcome.OOPS:
         return Answer(check, False, met, outcome)
-    if target.oops_panics:
+    if panics.on_oops:
         return Answer(check, False, f"{met}; an oops is a panic there", Outcome.PANIC)
     dies = "the process dies with the locks that it holds, so that later opens may hang"
-    unless = "" if target.oops_panics is False else ", or the machine panics (panic_on_oops)"
+    unless = "" if panics.on_oops is False else ", or the machine panics (panic_on_oops)"
     return Answer(check, False, f"{met}; {dies}{unless}", outcome)

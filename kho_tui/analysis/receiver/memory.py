@@ -1,4 +1,4 @@
-"""The checks that nobody makes: what a kernel trips over, or misreads, while it takes over what is preserved (kho_mem_init)."""
+"""What a kernel trips over, or misreads, while it takes over what is preserved: kho_mem_init checks none of it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _words(boot: Boot) -> Verdict:
     if cmdline is None or isinstance(sections, Missing):
         return unknown("which memory this kernel will have is not known")
     if cmdline.unmodelled:
-        return unknown(f"what {', '.join(cmdline.unmodelled)} on its command line does to its memory is not known here")
+        return unknown(f"what {', '.join(cmdline.unmodelled)} on its command line changes is not known here")
     if not len(sections.taken):
         return Holds("its command line takes no memory away")
     scratch = boot.handed.state.scratch
@@ -142,7 +142,7 @@ def _shift(boot: Boot) -> Verdict:
     if high < limit or affected is False:
         return Holds(f"highest order {high}")
     words = f"highest order {high}; from order {limit} on the 32-bit shift of {boot.target.release.name} overflows"
-    return Fails(words) if affected else unknown(f"{words} unless it has the fix (7.2.6), which its version does not tell")
+    return Fails(words) if affected else unknown(f"{words} unless it has the fix of it, which is not known of its version")
 
 
 MEMORY: tuple[Check, ...] = (

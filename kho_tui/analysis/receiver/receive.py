@@ -75,7 +75,7 @@ def receive(handed: Handed, target: Target) -> Reception:
     worst: Answer | None = None
     for check in CHECKS:
         consumer = check.consumer
-        if not check.applies(target.release) or (consumer is not None and handed.subtree(consumer) is None):
+        if check.applies(target) is False or (consumer is not None and handed.subtree(consumer) is None):
             continue
         if consumer is not None and consumer in consumers and consumers[consumer][0] in _FATAL:
             continue

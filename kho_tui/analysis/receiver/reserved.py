@@ -14,12 +14,14 @@ import numpy.typing as npt
 from kho_tui.analysis.checks.block_index import BlockIndex
 from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.target import Target
 from kho_tui.decode.bitmaps import bit_runs
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.runs import Runs, U64s, make_runs, no_runs
 from kho_tui.model.tracker import ChunkList, PreservedMap
-from kho_tui.releases.table import Release, release_of
+from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
+from kho_tui.releases.table import release_of
 
 _INT_BITS = 32
 _BATCH_BYTES = 2 << 20
@@ -67,10 +69,6 @@ class Reserved:
             return np.full(len(addresses), -1, np.int64)
         return self._index.orders(addresses)[0].astype(np.int64)
 
-    def has_blocks(self, addresses: U64s, order: int) -> bool:
-        """Whether a block of exactly this order begins at each address."""
-        return bool(self._index.begins(addresses, order).all())
-
     @cached_property
     def overlap(self) -> int | None:
         """Where a block begins inside another one; None where none does."""
@@ -93,19 +91,26 @@ class Reserved:
         return BlockIndex(self.runs)
 
 
-def reserve(handed: Handed, target: Release) -> Reserved:
+def reserve(handed: Handed, target: Target) -> Reserved:
     """What ``target`` reserves of a handover. Raises BudgetError and Cancelled of the context."""
     preserved, shift = handed.side.preserved, handed.state.machine.platform.page_shift
     if handed.names_no_map or isinstance(preserved, Missing):
         return Reserved(no_runs(shift), intervals([], []), handed.names_no_map)
     runs, structure = preserved.runs, preserved.structure
     whole, misread = preserved.status is Status.DECODED and not _may_be_others(handed, preserved), False
-    own = target.bitmap_bytes or handed.page_size
+    own = target.release.bitmap_bytes or handed.page_size
     if isinstance(structure, ChunkList) and structure.bitmap_bytes != own:
         runs, all_read = _read_as(structure, own, handed)
         whole, misread = whole and all_read, True
-    memory, odd = _kept(runs, target, _end_of_memory(handed))
-    return Reserved(runs, memory, whole, misread, odd)
+    narrow, end = NARROW_BLOCK_SIZES.affects(target.precise_version), _end_of_memory(handed)
+    fits = runs.order < _INT_BITS - 1 - shift
+    if fits.all() or narrow is False:
+        return Reserved(runs, intervals(runs.start, _ends(runs)), whole, misread)
+    if narrow is None:
+        # What it reserves of these blocks is not known, and with it nothing is known not to be preserved.
+        return Reserved(runs, intervals(runs.start[fits], _ends(runs)[fits]), False, misread)
+    memory, odd = _narrow(runs, fits, _LAST if end is None else end)
+    return Reserved(runs, memory, whole and end is not None, misread, odd)
 
 
 def _may_be_others(handed: Handed, preserved: PreservedMap) -> bool:
@@ -138,26 +143,27 @@ def _read_as(chunks: ChunkList, size: int, handed: Handed) -> tuple[Runs, bool]:
     return make_runs(start, count, orders.astype(np.int64), platform.page_shift), whole
 
 
-def _end_of_memory(handed: Handed) -> int:
+def _end_of_memory(handed: Handed) -> int | None:
+    """Behind the last byte of the machine's memory; None where nothing tells it."""
     ram = handed.state.host.ram
     ends = [area.start + area.size for area in (*(() if isinstance(ram, Missing) else ram), *handed.state.host.nodes)]
-    return max(ends, default=_LAST)
+    return max(ends, default=None)
 
 
-def _kept(runs: Runs, target: Release, end: int) -> tuple[Intervals, bool]:
-    """Memory of the blocks, and whether a shift that has no meaning in C is among them.
+def _ends(runs: Runs) -> U64s:
+    """Behind each run; one that wraps ends at the last address."""
+    return np.where(runs.ends < runs.start, np.uint64(_LAST), runs.ends)
 
-    ``end``: behind the last byte of memory. Until 7.1 the size of a block is an int.
+
+def _narrow(runs: Runs, fits: npt.NDArray[np.bool_], end: int) -> tuple[Intervals, bool]:
+    """Memory of the blocks where the size of one is an int, and whether a shift that has no meaning in C is among them.
+
+    ``fits``: the runs whose blocks such a size can tell; ``end``: behind the last byte of memory.
     """
-    shift = runs.order.astype(np.uint64) + np.uint64(runs.page_shift)
-    fits = np.ones(len(runs), np.bool_) if target.wide_block_sizes else shift < _INT_BITS - 1
-    ends = np.where(runs.ends < runs.start, np.uint64(_LAST), runs.ends)
-    if fits.all():
-        return intervals(runs.start, ends), False
-    memory = intervals(runs.start[fits], ends[fits])
+    memory = intervals(runs.start[fits], _ends(runs)[fits])
     page, odd = 1 << runs.page_shift, False
     for row in np.flatnonzero(~fits).tolist():
-        first, bits = int(runs.start[row]), int(shift[row])
+        first, bits = int(runs.start[row]), int(runs.order[row]) + runs.page_shift
         if bits == _INT_BITS - 1:
             # The int is negative, as an unsigned size it reaches beyond all memory.
             memory |= intervals([first], [max(end, first + page)])

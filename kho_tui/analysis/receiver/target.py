@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from kho_tui.releases.cmdline import BootOptions, CommandLine, ReserveMem
+from kho_tui.analysis.receiver.outcome import Stage
+from kho_tui.releases.cmdline import BootOptions, CommandLine, PanicOptions, ReserveMem
+from kho_tui.releases.fixes import KDUMP_KEEPS_KHO
 from kho_tui.releases.table import Release
 from kho_tui.releases.version import Version
 
@@ -40,27 +42,25 @@ class Target:
         """Its version, as far as it is known: fixes inside a series go by it."""
         return self.version or self.release.version
 
-    @property
-    def oops_panics(self) -> bool | None:
-        """Whether an oops of a process is a panic; None where its command line does not say so, and a sysctl or the build may."""
-        return None if self.cmdline is None else self.cmdline.panics_in_user_space.on_oops
-
-    @property
-    def warning_panics(self) -> bool:
-        """Whether its command line makes a panic of a WARNING."""
-        return self.cmdline is not None and self.cmdline.panics_in_user_space.on_warn
+    def panics(self, stage: Stage) -> PanicOptions:
+        """What its command line makes a panic of at a stage: sysctl.kernel words count from init on, which opens and retrieves."""
+        if self.cmdline is None:
+            return PanicOptions()
+        return self.cmdline.panics_in_user_space if stage in (Stage.OPEN, Stage.RETRIEVE) else self.cmdline.panics_at_boot
 
     @cached_property
     def options(self) -> BootOptions | None:
         """What it takes from its command line; None where that is not known to its end."""
         if self.cmdline is None or not self.cmdline.whole:
             return None
-        return self.cmdline.options(self.release, on_by_default=bool(self.on_by_default))
+        return self.cmdline.options(self.release, version=self.version, on_by_default=bool(self.on_by_default))
 
     @property
     def kho(self) -> bool | None:
-        """Whether KHO is on. ``kho=off`` does not stop it from taking a handover, but switches LUO off."""
+        """Whether KHO is on. ``kho=off`` does not stop it from taking a handover, but switches LUO off; so does a kdump kernel."""
         if self.options is None or self.cmdline is None:
+            return None
+        if self.options.kho and self.cmdline.is_kdump and KDUMP_KEEPS_KHO.affects(self.precise_version) is None:
             return None
         return self.options.kho if self.cmdline.says_kho or self.on_by_default is not None else None
 

@@ -21,7 +21,9 @@ from kho_tui.releases.cmdline.memory import (
 from kho_tui.releases.cmdline.numbers import kstrtobool, memparse
 from kho_tui.releases.cmdline.panics import PanicOptions, panics_at_boot, panics_in_user_space
 from kho_tui.releases.cmdline.words import Word, split_words
+from kho_tui.releases.fixes import KDUMP_KEEPS_KHO
 from kho_tui.releases.table import Release
+from kho_tui.releases.version import Version
 
 __all__ = [
     "BootOptions",
@@ -78,8 +80,11 @@ class CommandLine:
         switches = (kstrtobool(value) for value in reversed(self.values(parameter)))
         return next((switch for switch in switches if switch is not None), None)
 
-    def options(self, release: Release, *, on_by_default: bool = False) -> BootOptions:
-        """What KHO and its producers take from it. ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT, 6.19 on."""
+    def options(self, release: Release, *, version: Version | None = None, on_by_default: bool = False) -> BootOptions:
+        """What KHO and its producers take from it. ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT, 6.19 on.
+
+        ``version`` None: any of the release. A kernel that surely leaves KHO off in a kdump kernel does so, one that may does not.
+        """
         parse = _memparse(release)
         scratch: Scaled | Explicit = Scaled()
         regions: list[ReserveMem] = []
@@ -101,17 +106,14 @@ class CommandLine:
                 else:
                     regions.append(region)
         kho = (on_by_default and release.luo is not None) if self.kho is None else self.kho
+        if self.is_kdump and KDUMP_KEEPS_KHO.affects(version or release.version) is False:
+            kho = False
         return BootOptions(kho, scratch, tuple(regions), bool(self.liveupdate) and release.luo is not None, tuple(refused))
 
     @property
     def is_kdump(self) -> bool:
         """Whether it boots a crash kernel: ``elfcorehdr=`` names the memory of the one that crashed."""
         return any(value is not None for value in self.values("elfcorehdr"))
-
-    @property
-    def initcall_blacklist(self) -> tuple[str, ...]:
-        """Functions that are not called at boot (``initcall_blacklist=``, init/main.c)."""
-        return tuple(name for value in self.values("initcall_blacklist") if value is not None for name in value.split(","))
 
     @property
     def panics_at_boot(self) -> PanicOptions:
@@ -147,7 +149,7 @@ class CommandLine:
 
     @property
     def unmodelled(self) -> tuple[str, ...]:
-        """Parameters that may change which memory the kernel has or reserves early, and whose effect is not known here."""
+        """Parameters whose effect is not known here: on which memory the kernel has or reserves early, or on whether KHO and LUO start."""
         return unmodelled(self.words)
 
 

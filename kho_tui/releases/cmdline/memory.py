@@ -278,6 +278,7 @@ _UNMODELLED = frozenset(
     }
 )
 _UNMODELLED_VALUES = {
+    "initcall_blacklist": re.compile(r"(?:.*,)?(?:kho|luo|liveupdate|memfd_luo|test_kho)_.*", re.DOTALL),
     "efi": re.compile(r"(?:.*,)?nosoftreserve(?:,.*)?", re.DOTALL),
     "numa": re.compile(r"fake=.*", re.DOTALL),
     "swiotlb": re.compile(r"[0-9].*", re.DOTALL),
@@ -287,7 +288,7 @@ _UNMODELLED_VALUES = {
 
 
 def unmodelled(words: Iterable[Word]) -> tuple[str, ...]:
-    """Parameters that may change which memory the kernel has or reserves early, and whose effect is not known here."""
+    """Parameters whose effect is not known here: on which memory the kernel has or reserves early, or on whether KHO and LUO start."""
     names: dict[str, None] = {}
     for word in words:
         name = word.name.replace("-", "_")

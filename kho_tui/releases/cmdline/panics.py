@@ -11,18 +11,14 @@ from kho_tui.releases.cmdline.words import Word
 
 @dataclass(frozen=True, slots=True)
 class PanicOptions:
-    """Whether an oops and a WARNING end in a panic. ``on_oops`` None: as the kernel was built (CONFIG_PANIC_ON_OOPS).
-
-    ``timeout``: seconds until the reboot after a panic, 0 for never, below 0 for at once; None: as built.
-    """
+    """Whether an oops and a WARNING end in a panic. ``on_oops`` None: as the kernel was built (CONFIG_PANIC_ON_OOPS)."""
 
     on_oops: bool | None = None
     on_warn: bool = False
-    timeout: int | None = None
 
 
 def panics_at_boot(words: Iterable[Word]) -> PanicOptions:
-    """Until init runs: ``oops=panic``, ``panic_on_warn=``, ``panic=`` (kernel/panic.c). A bare ``panic_on_warn`` is refused."""
+    """Until init runs: ``oops=panic`` and ``panic_on_warn=`` (kernel/panic.c). A bare ``panic_on_warn`` is refused."""
     options = PanicOptions()
     for word in words:
         number = kstrtoint(word.value)
@@ -30,8 +26,6 @@ def panics_at_boot(words: Iterable[Word]) -> PanicOptions:
             options = replace(options, on_oops=True)
         elif word.is_named("panic_on_warn") and number is not None:
             options = replace(options, on_warn=number != 0)
-        elif word.is_named("panic") and number is not None:
-            options = replace(options, timeout=number)
     return options
 
 
@@ -48,6 +42,4 @@ def panics_in_user_space(words: Iterable[Word]) -> PanicOptions:
                 options = replace(options, on_oops=number != 0)
             case "kernel/panic_on_warn" if number in (0, 1):
                 options = replace(options, on_warn=number == 1)
-            case "kernel/panic":
-                options = replace(options, timeout=number)
     return options
