@@ -64,5 +64,5 @@ def compatible_of(node: Node, known: Container[bytes] = ()) -> bytes | None:
     found = node.property(b"compatible")
     if found is None or not found.data or not (found.complete or b"\0" in found.data):
         return None
-    whole = found.data.split(b"\0")[:-1] or [found.data]
+    whole = found.strings or (b"",)
     return next((name for name in whole if name in known), whole[0])

@@ -10,14 +10,14 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.early import NoRoom, without_room
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
-from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.memblock import readable_regions
-from kho_tui.analysis.receiver.outcome import Outcome, Stage
+from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.receive import receive
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.capture.kernel_image import KhoSupport
+from kho_tui.fdt.tree import lookup_name
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Scratch, State
 from kho_tui.releases.cmdline import CommandLine, read_cmdline
@@ -75,21 +75,7 @@ class Compatibility:
     @property
     def outcome(self) -> Outcome | None:
         """What becomes of the state; None where that is unknown."""
-        return None if self.undecided else self.reception.outcome
-
-    @property
-    def undecided(self) -> tuple[Answer, ...]:
-        """What is unknown and decides: whether the kernel takes any of it, or, where nothing against it was found, whether all of it.
-
-        What LUO writes only in the reboot call is not at fault for that: nobody can look at it before.
-        """
-        outcome, unknown = self.reception.outcome, self.reception.open
-        if outcome in (Outcome.IGNORED, Outcome.PANIC):
-            return ()
-        first = tuple(one for one in unknown if one.check.consumer is None and one.check.stage in (Stage.FIND, Stage.ACCEPT))
-        if first or outcome is not Outcome.TAKEN:
-            return first
-        return tuple(one for one in unknown if not one.awaits_reboot)
+        return self.reception.outcome
 
     @property
     def loads(self) -> bool | None:
@@ -107,7 +93,7 @@ class Compatibility:
     def open(self) -> tuple[SafeText, ...]:
         """What could not be told, in words."""
         loading = () if self.loading is None or self.loading.fits is not None else (self.loading.reason,)
-        return tuple(visible(f"{one.check.question}: {one.met}") for one in self.reception.open) + loading
+        return tuple(visible(f"{one.check.question}: {one.met}") for one in self.reception.unknown) + loading
 
     @property
     def verdict(self) -> SafeText:
@@ -116,8 +102,9 @@ class Compatibility:
         if self.loading is not None and self.loading.fits is False:
             return SafeText(f"{name} could not be loaded: {self.loading.reason}")
         if outcome is None:
-            more = f" (and {len(self.undecided) - 1} more)" if len(self.undecided) > 1 else ""
-            return visible(f"cannot tell whether {name} would take this state: {self.undecided[0].met}{more}{assuming(self.assumed)}")
+            undecided = self.reception.undecided
+            more = f" (and {len(undecided) - 1} more)" if len(undecided) > 1 else ""
+            return visible(f"cannot tell whether {name} would take this state: {undecided[0].met}{more}{assuming(self.assumed)}")
         deciding = self.reception.deciding
         why = "" if deciding is None else f": {visible(deciding.met)}"
         words = {
@@ -137,7 +124,7 @@ class Compatibility:
     @property
     def assumed(self) -> tuple[SafeText, ...]:
         """What the answer rests on without being known; nothing where the state would not be taken in any case."""
-        return () if self.reception.outcome is Outcome.IGNORED and self.outcome is not None else self.target.assumed
+        return () if self.outcome is Outcome.IGNORED else self.target.assumed
 
 
 def assuming(assumed: tuple[SafeText, ...]) -> SafeText:
@@ -173,7 +160,7 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
     if target.support is not None and not target.support.built:
         reception = _unbuilt(reception, target.support)
     loading = _loading(state, target)
-    accepted = reception.outcome not in (Outcome.IGNORED, Outcome.PANIC)
+    accepted = reception.worst not in (Outcome.IGNORED, Outcome.PANIC)
     cmdline = reception.target.cmdline
     lacking = tuple(without_room(state, reception.target.release, cmdline, loading)) if accepted and cmdline is not None else ()
     return Compatibility(target, reception, loading, (*_notes(handed, target, reception), *map(_lacking, lacking)), lacking)
@@ -236,7 +223,7 @@ def _partly(scratch: Scratch) -> Loading:
 def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterator[SafeText]:
     if target.release is not None and target.release.inferred:
         yield SafeText(f"{target.release.name} was not read from its own sources: what it does is inferred from the releases around it")
-    if reception.outcome in (Outcome.IGNORED, Outcome.PANIC):
+    if reception.worst in (Outcome.IGNORED, Outcome.PANIC):
         return
     if target.page_size is None and handed.state.machine.arch != "x86_64":
         yield SafeText(f"its page size is not known; taken to be the same, {handed.page_size} bytes")
@@ -247,7 +234,7 @@ def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterat
     yield from (visible(f"{target.name} would refuse {line}") for line in options.refused)
     regions = readable_regions(handed)
     all_known = regions is not None or handed.subtree(MEMBLOCK_NAME) is None
-    names = {region.name for region, _ in regions or ()}
+    names = {lookup_name(region.name) for region, _ in regions or ()}
     fresh = [visible(one.name) for one in options.regions if all_known and one.name not in names]
     if fresh:
         yield SafeText(

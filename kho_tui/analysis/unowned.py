@@ -66,7 +66,7 @@ def _gaps_of(subtree: Subtree) -> Iterator[tuple[str, Status, SafeText]]:
     name, content = str(subtree.path), subtree.content
     if isinstance(subtree.phys, Missing):
         yield name, subtree.phys.status, _NOWHERE
-    if subtree.name == KEXEC_METADATA_NAME:
+    if subtree.lookup_name == KEXEC_METADATA_NAME:
         return
     if isinstance(content, Missing):
         # Of a version that nobody knows nothing is missing: it is there, and opaque.

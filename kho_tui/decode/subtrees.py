@@ -14,6 +14,7 @@ from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
 from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.header import FDT_HEADER
+from kho_tui.fdt.tree import lookup_name
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
 from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCE_PROBLEM, SOURCES_DIFFER, STALE_LOOKS_WHOLE
@@ -143,7 +144,7 @@ def _content(
 def _known_content(
     reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust
 ) -> Content | Missing:
-    name, claimed = source.name, known(source.size)
+    name, claimed = lookup_name(source.name), known(source.size)
     cut = _cut(source, blob, fdt)
     if cut is not None:
         reader.findings.add(SOURCE_PROBLEM, where, f"{visible(blob.place.source)}: {cut.reason}")
@@ -173,7 +174,7 @@ def _cut(source: SubtreeSource, blob: Blob, fdt: FdtView | None) -> Missing | No
     told = known(source.size) if source.in_root else None
     if fdt is not None or blob.place.origin is not Origin.DEBUGFS or told == len(blob.data):
         return None
-    needed = KHO_KEXEC_METADATA.size if source.name == KEXEC_METADATA_NAME else 0
-    if source.name in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
+    needed = KHO_KEXEC_METADATA.size if lookup_name(source.name) == KEXEC_METADATA_NAME else 0
+    if lookup_name(source.name) in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
         needed = LUO_SER.size if is_luo_struct(blob.data) else _MAGIC_BYTES
     return Unavailable(SafeText(f"only {len(blob.data)} of its bytes are in this capture")) if len(blob.data) < needed else None

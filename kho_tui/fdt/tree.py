@@ -98,6 +98,21 @@ class Property:
     """False: the structure block or the blob ends inside the data."""
     name_is_guess: bool
     """True: the string block is cut off and the name is the caller's."""
+    padding: bytes
+    """What stands between the data and the next token; zeros, as libfdt writes it."""
+
+    @property
+    def strings(self) -> tuple[bytes, ...]:
+        """The data as a list of strings (fdt_stringlist_contains): one without a NUL goes on in the padding. Empty ones are left out."""
+        whole, last = self.data.split(b"\0")[:-1], self.data.split(b"\0")[-1]
+        if last and self.complete:
+            whole.append(last + self.padding.split(b"\0")[0])
+        return tuple(filter(None, whole))
+
+
+def lookup_name(name: bytes) -> bytes:
+    """The name by which a node is found: libfdt looks past a unit address (fdt_nodename_eq_ of scripts/dtc/libfdt/fdt_ro.c)."""
+    return name.partition(b"@")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +132,8 @@ class Node:
         return next((one for one in self.properties if one.name == name), None)
 
     def child(self, name: bytes) -> Node | None:
-        """The first child of this name."""
-        return next((one for one in self.children if one.name == name), None)
+        """The first child that is found by this name."""
+        return next((one for one in self.children if name in (one.name, lookup_name(one.name))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,7 +477,8 @@ class _Walk:
                 self._notes.add(AnomalyCode.MISPLACED_PROPERTY, at, message)
             else:
                 data = self._blob[start : min(end, self._end)]
-                found = Property(name.value, data, at, start, name_offset, end <= self._end, name.is_guess)
+                padding = self._blob[end : min(-(-end // 4) * 4, self._end)]
+                found = Property(name.value, data, at, start, name_offset, end <= self._end, name.is_guess, padding)
                 self._stack[-1].properties.append(found)
         return after if end <= self._end else None
 

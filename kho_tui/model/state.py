@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kho_tui.abi.root import RootFormat
-from kho_tui.fdt.tree import FdtTree
+from kho_tui.fdt.tree import FdtTree, lookup_name
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record
@@ -107,6 +107,11 @@ class Subtree:
     in_root: bool | None
     """False: only debugfs has it and the root FDT does not name it, so it is not handed over. None: cannot be told."""
 
+    @property
+    def lookup_name(self) -> bytes:
+        """The name by which its consumer finds it."""
+        return lookup_name(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -138,8 +143,8 @@ class Side:
         return tuple(one for one in self.subtrees if one.in_root is not False)
 
     def named(self, name: bytes) -> Subtree | None:
-        """The first subtree of this name, if it is handed over."""
-        return next((one for one in self.handed_over if one.name == name), None)
+        """The first subtree that is found by this name, if it is handed over."""
+        return next((one for one in self.handed_over if one.lookup_name == name), None)
 
     name: str
     root: Root | Missing

@@ -63,7 +63,7 @@ def root_fault(root: Root) -> str | None:
 
 def _before_finalize(side: Side, release: Release | None) -> str:
     """What a kexec would do now, by the rule of the release (kernel/liveupdate/kexec_handover.c, kho_finalize)."""
-    if release is not None and release.finalize is Finalize.SERIALIZE and any(s.name == LUO_NAME for s in side.subtrees):
+    if release is not None and release.finalize is Finalize.SERIALIZE and any(s.lookup_name == LUO_NAME for s in side.subtrees):
         return f"LUO does that inside the reboot call, so a kexec would hand over {_named(side) or 'what is registered then'}".rstrip("; ")
     if release is not None and release.finalize is Finalize.SERIALIZE:
         return f"{_named(side)}the next kernel refuses it unless 1 is written to out/finalize before the kexec"
@@ -95,7 +95,7 @@ def _handover(side: Side) -> str:
     else:
         bound = "at least " if preserved.status is not Status.DECODED else ""
         memory = f"{bound}{plural(preserved.runs.blocks, 'block')}, {human_size(preserved.runs.bytes)}"
-    luo = next((_luo(s) for s in side.handed_over if isinstance(s.content, Luo) or s.name == LUO_NAME), "")
+    luo = next((_luo(s) for s in side.handed_over if isinstance(s.content, Luo) or s.lookup_name == LUO_NAME), "")
     cut = "at least " if side.root.view.tree.salvaged else ""
     subtrees = cut + plural(len(side.handed_over), "subtree") if side.subtrees_told else "subtrees not known"
     return f"{version}: {memory}; {subtrees}{luo}"

@@ -30,14 +30,14 @@ from kho_tui.text import SafeText, visible
 class Kexeced:
     """What came of it. ``directory`` is None after a panic, whose last line is then ``message``.
 
-    ``kernel`` is ``uname -r`` of the next one. ``lost``: whether anything preserved is.
+    ``kernel`` is ``uname -r`` of the next one. ``lost``: whether anything preserved is; None where that cannot be told.
     ``unpredictable``: what a real kexec would show differently. ``log``: what the simulated kernel refused or could not do.
     ``assumed``: what the next kernel is taken to be without being told.
     """
 
     reception: Reception
     kernel: str
-    lost: bool
+    lost: bool | None
     directory: Path | None
     message: str
     unpredictable: tuple[Unpredictable, ...]
@@ -82,8 +82,13 @@ def kexec_capture(
     )
 
 
-def is_loss(reception: Reception, *, nothing_preserved: bool) -> bool:
-    """Whether anything preserved is lost: wherever the handover is not taken whole, but for a cold boot that has nothing to lose."""
+def is_loss(reception: Reception, *, nothing_preserved: bool) -> bool | None:
+    """Whether anything preserved is lost: wherever the handover is not taken whole, but for a cold boot that has nothing to lose.
+
+    None where it cannot be told.
+    """
+    if reception.outcome is None:
+        return None
     return reception.outcome is not Outcome.TAKEN and not (reception.outcome is Outcome.IGNORED and nothing_preserved)
 
 

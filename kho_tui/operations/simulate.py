@@ -37,14 +37,14 @@ class StageResult:
     """One capture of a run. ``name``: 1-pre is before the first kexec, 1-post after it. ``kernel``: ``uname -r``.
 
     ``reception`` is what the kernel did with what it was handed, None before the first kexec and in every ``-pre``.
-    ``lost``: whether anything preserved was lost in it.
+    ``lost``: whether anything preserved was lost in it; None where that cannot be told.
     """
 
     name: str
     path: Path
     kernel: str
     reception: Reception | None
-    lost: bool
+    lost: bool | None
     unpredictable: tuple[Unpredictable, ...]
     log: tuple[str, ...]
 
@@ -63,9 +63,10 @@ class Run:
     failed: str
 
     @property
-    def lost(self) -> bool:
-        """Whether anything preserved was lost in any of its kexecs."""
-        return bool(self.panic) or any(stage.lost for stage in self.stages)
+    def lost(self) -> bool | None:
+        """Whether anything preserved was lost in any of its kexecs; None where that cannot be told."""
+        losses = [stage.lost for stage in self.stages]
+        return True if self.panic or True in losses else None if None in losses else False
 
 
 def run_scenario(path: str | Path, out_dir: str | Path, context: Context, *, seed: int | None = None) -> Run:
@@ -203,7 +204,13 @@ class _Run:
         return {"scenario": self._name, "scenario_seed": self._scenario.seed, "stage": name} | to_manifest(unpredictable)
 
     def _add(
-        self, name: str, running: Running, reception: Reception | None, unpredictable: tuple[Unpredictable, ...], *, lost: bool = False
+        self,
+        name: str,
+        running: Running,
+        reception: Reception | None,
+        unpredictable: tuple[Unpredictable, ...],
+        *,
+        lost: bool | None = False,
     ) -> None:
         kernel = running.kernel
         stage = StageResult(

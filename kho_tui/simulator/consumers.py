@@ -182,23 +182,30 @@ def _sessions(handed: Handed, freed: list[Stretch], unsure: list[Unpredictable])
         return number, (), (((at, SESSION_ARRAY.bytes(size)),) if at else ()), ""
     fault = boot.restored.fault
     why = fault.met if isinstance(fault, Fails) else ""
+    if isinstance(fault, Missing):
+        unsure.append(Unpredictable(SafeText(f"whether /dev/liveupdate can be opened: {fault.reason}; taken to be so")))
     if not isinstance(luo.sessions, SessionList):
         return number, (), (), why or ("" if luo.sessions_at == 0 else f"the list of sessions: {luo.sessions.reason}")
     whole = size if luo.format.sessions_in_blocks else SESSION_ARRAY.bytes(size)
     pages = tuple((header.place.phys, whole) for header in luo.sessions.headers if header.place.phys is not None)
-    sessions = () if why else tuple(_session(restored, luo, handed) for restored in boot.restored.sessions)
+    sessions = () if why else tuple(_session(restored, luo, handed, unsure) for restored in boot.restored.sessions)
     return number, sessions, pages, why
 
 
-def _session(restored: RestoredSession, luo: Luo, handed: Handed) -> IncomingSession:
+def _session(restored: RestoredSession, luo: Luo, handed: Handed, unsure: list[Unpredictable]) -> IncomingSession:
     """A session that is made. Its files that are not restored give an error when they are asked for."""
     session, size = restored.session, handed.page_size
     if isinstance(restored.files, Missing):
+        unsure.append(Unpredictable(SafeText(f"files of session {visible(restored.name)}: {restored.files.reason}; taken for none")))
         return IncomingSession(restored.name, ())
     if luo.format.files_in_blocks:
         pages = [(block.place.phys, size) for block in session.blocks if block.place.phys is not None]
     else:
         pages = [(session.files_at, FILE_ARRAY.bytes(size))] if session.files_at else []
+    for file in restored.files:
+        if isinstance(file.fault, Missing):
+            what = f"whether file {file.file.token:#x} of session {visible(restored.name)} comes back"
+            unsure.append(Unpredictable(SafeText(f"{what}: {file.fault.reason}; taken {'' if file.may_come_back else 'not '}to")))
     files = tuple(_file(file, handed) for file in restored.files)
     return IncomingSession(restored.name, files, pages=tuple(pages))
 
@@ -209,7 +216,7 @@ def _file(restored: RestoredFile, handed: Handed) -> IncomingFile:
     memfd = file.content if isinstance(file.content, Memfd) else None
     folios = None if memfd is None or isinstance(memfd.folios, Missing) else memfd.folios
     if memfd is None or folios is None or not restored.may_come_back:
-        return IncomingFile(file.token, None)
+        return IncomingFile(file.token, None, lost=restored.fault.met if isinstance(restored.fault, Fails) else "")
     pages: list[Stretch] = [(file.data, handed.page_size), *_area_pages(folios.area, handed.page_size)]
     addresses = folio_heads(folios, handed.platform.page_shift)
     indexes = folios.table.column("index")[FOLIO_PFN.of_column(folios.table.column("word0")) != 0]

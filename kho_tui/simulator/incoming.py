@@ -16,7 +16,7 @@ Stretch = tuple[int, int]
 class IncomingFile:
     """A file of an incoming session. ``memfd`` is its memory, still where it was; None where the handler could not restore it.
 
-    ``pages`` hold what describes it; they are given back when it is retrieved, or finished without that.
+    ``pages`` hold what describes it; they are given back when it is retrieved, or finished without that. ``lost``: why it is not restored.
     """
 
     token: int
@@ -25,6 +25,7 @@ class IncomingFile:
     pages: tuple[Stretch, ...] = ()
     shared: frozenset[int] = frozenset()
     """Addresses of blocks that another file restores too: whichever is asked for first gets them."""
+    lost: str = ""
 
 
 @dataclass(slots=True)

@@ -90,7 +90,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     """Kexec into ``following``. Raises InputError where the state does not tell what a kernel would need, BudgetError, Cancelled."""
     target = following.target
     reception = receive(HandedOver(jump.state, jump.side, jump.memory, context), target)
-    if reception.outcome is Outcome.IGNORED:
+    if reception.worst is Outcome.IGNORED:
         return _cold(jump, following, reception)
     context.step("taking over memory")
     memory = jump.memory
@@ -138,9 +138,8 @@ def kexec_without_handover(state: State, memory: PhysicalMemory | None, followin
 
 
 def _dies(reception: Reception) -> bool:
-    """Whether the boot ends: what is not preserved is overwritten in a simulation."""
-    endings = [reception.ending(name) for name in reception.consumers]
-    return reception.outcome is Outcome.PANIC or any(end is not None and end.if_overwritten is Outcome.PANIC for end in endings)
+    """Whether the boot ends: what is not preserved is overwritten in a simulation. Who opens or retrieves comes after it."""
+    return any(answer.ends and answer.if_overwritten is Outcome.PANIC for answer in reception.answers)
 
 
 def _of_reserved(reserved: Reserved) -> Iterator[Unpredictable]:

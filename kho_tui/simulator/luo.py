@@ -152,7 +152,8 @@ class Luo:
         contested, self._restored = found.shared & self._restored, self._restored | found.shared
         if found.memfd is None or contested:
             found.memfd = None
-            raise KernelError(errno.EIO, "luo_retrieve_file", f"file {token:#x} of {visible(session.name)} could not be restored")
+            why = f": {found.lost}" if found.lost else ""
+            raise KernelError(errno.EIO, "luo_retrieve_file", f"file {token:#x} of {visible(session.name)} could not be restored{why}")
         found.retrieved = True
         self._give_back(found.pages)
         found.pages = ()

@@ -175,7 +175,7 @@ def _arrival_lines(running: Running) -> Iterator[str]:
         yield _line(6, f"KHO: found kexec handover data.{more}")
         return
     reception = arrival.reception
-    assert reception.outcome is Outcome.IGNORED and reception.deciding is not None
+    assert reception.worst is Outcome.IGNORED and reception.deciding is not None
     what = f"KHO: setup: handover FDT ({arrival.fdt:#x}) is"
     if reception.deciding.check.name == "fdt-header":
         yield _line(4, f"{what} invalid: -9")

@@ -36,13 +36,26 @@ OUTCOMES: Mapping[Outcome, Words] = {
 }
 
 
+def outcome_word(outcome: Outcome | None) -> str | None:
+    """The word of an outcome for lists and JSON; None where it is unknown."""
+    return None if outcome is None else OUTCOMES[outcome].word
+
+
+def outcome_name(outcome: Outcome | None) -> str:
+    """An outcome by its own name, for text."""
+    return "unknown" if outcome is None else outcome.value
+
+
 def kernel_does(kernel: str, reception: Reception) -> SafeText:
     """One line: ``7.3.4 takes it: 4 subtrees``, ``7.1.0 ignores it and boots cold: handed over: kho-v4; this kernel takes only kho-v3``."""
-    return SafeText(f"{visible(kernel)} {OUTCOMES[reception.outcome].clause}: {why(reception)}")
+    does = "takes all of it or not, which cannot be told" if reception.outcome is None else OUTCOMES[reception.outcome].clause
+    return SafeText(f"{visible(kernel)} {does}: {why(reception)}")
 
 
 def why(reception: Reception) -> SafeText:
-    """What was met where something is lost, else how much is taken."""
+    """What was met where something is lost, or cannot be told, else how much is taken."""
+    if reception.undecided:
+        return visible(reception.undecided[0].met)
     if reception.deciding is not None:
         return visible(reception.deciding.met)
     taken = sum(outcome is Outcome.TAKEN for outcome, _ in reception.consumers.values())
@@ -53,11 +66,11 @@ def why(reception: Reception) -> SafeText:
 def consumer_lines(reception: Reception) -> Iterator[SafeText]:
     """What becomes of each consumer's part; nothing where the whole is ignored."""
     consumers = reception.consumers
-    if not consumers or reception.outcome is Outcome.IGNORED:
+    if not consumers or reception.worst is Outcome.IGNORED:
         return
     width = max(len(visible(name)) for name in consumers)
     for name, (outcome, met) in consumers.items():
-        yield SafeText(f"  {visible(name):<{width}}  {outcome.value}" + (f": {visible(met)}" if met else ""))
+        yield SafeText(f"  {visible(name):<{width}}  {outcome_name(outcome)}" + (f": {visible(met)}" if met else ""))
 
 
 _FATES: Mapping[Outcome | None, str] = {
@@ -75,7 +88,7 @@ _MOST_ARRIVALS = 10
 def arrival_lines(reception: Reception) -> Iterator[SafeText]:
     """Each session and file that does not come back as it was; nothing where one reason stands for all of LUO's part."""
     outcome, _ = reception.consumers.get(LUO_NAME, (Outcome.IGNORED, ""))
-    if Outcome.IGNORED in (outcome, reception.outcome) or reception.outcome is Outcome.PANIC:
+    if outcome is Outcome.IGNORED or reception.worst in (Outcome.IGNORED, Outcome.PANIC) or reception.garbage is not None:
         return
     lines = [line for session in sessions(reception) for line in _session_lines(session)]
     yield from lines[:_MOST_ARRIVALS]

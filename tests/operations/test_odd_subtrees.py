@@ -85,7 +85,7 @@ def test_luo_takes_a_size_that_cannot_be_and_the_check_does_not(size: int, tmp_p
     with with_size(b"LUO", size, tmp_path) as opened:
         got = reception(opened)
         assert broken(opened) & {"KHO011", "KHO106"}
-    assert got.consumers[b"LUO"][0] is Outcome.TAKEN and not got.open
+    assert got.consumers[b"LUO"][0] is Outcome.TAKEN and not got.unknown
 
 
 @pytest.mark.parametrize("size", [0, 31])

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from captures import sample
@@ -16,6 +17,8 @@ from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.elf_writer import write_elf_core
+from kho_tui.memory.sparse import SparseImage
+from kho_tui.model.luo import Luo, SessionList
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import broken, fault_capture
 from kho_tui.operations.held_state import HeldState, prospects
@@ -25,12 +28,14 @@ from kho_tui.simulator.faults.case import DoesNotApply
 from kho_tui.simulator.faults.catalogue import FAULTS
 from kho_tui.simulator.faults.fault import Fault
 from kho_tui.simulator.kexec import kexec
+from kho_tui.views.cli.main import run
 
 CAPTURES = ("x86_64-7.3/2-pre", "x86_64-7.1/1-pre", "x86_64-6.19/1-pre", "x86_64-6.18/1-pre")
 
 
-def told(reception: Reception) -> tuple[Outcome, Mapping[bytes, Outcome]]:
-    return reception.outcome, {name: outcome for name, (outcome, _) in reception.consumers.items()}
+def told(reception: Reception) -> tuple[Outcome | None, Mapping[bytes, Outcome | None], list[str]]:
+    unknown = [answer.check.name for answer in reception.unknown]
+    return reception.outcome, {name: outcome for name, (outcome, _) in reception.consumers.items()}, unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +104,37 @@ def test_a_consumer_that_does_not_find_its_subtree_takes_nothing_of_it(tmp_path:
     said = {b"memblock": b"Revived memory", b"kexec-metadata": b"KHO: exec from"}
     assert said[lost] not in log
     assert all(line in log for name, line in said.items() if name != lost)
+
+
+@pytest.mark.parametrize(("fault", "words"), [("folio-not-preserved", "panic_on_warn=1"), ("memfd-too-many-folios", "oops=panic")])
+def test_who_asks_for_a_file_panics_after_the_boot(fault: str, words: str, tmp_path: Path) -> None:
+    """7.3 booted so comes up, and panics only when the file is asked for."""
+    fault_capture(sample("x86_64-7.3/2-pre"), fault, tmp_path / "broken", Context())
+    with open_state(tmp_path / "broken", Context()) as opened:
+        cmdline = next_kernel(opened, None, None, 0).cmdline
+    done = kexec_capture(tmp_path / "broken", tmp_path / "after", Context(), cmdline=f"{cmdline} {words}")
+    assert done.reception.outcome is Outcome.PANIC and done.lost and done.message == ""
+    assert done.reception.consumers[b"memblock"][0] is Outcome.TAKEN
+    assert b"Revived memory reservation 'oops_trace' from KHO" in (tmp_path / "after" / "dmesg").read_bytes()
+
+
+def test_what_cannot_be_read_leaves_the_simulation_open_too(tmp_path: Path) -> None:
+    with open_state(sample("x86_64-7.3/2-pre"), Context()) as opened:
+        (luo,) = [one.content for one in opened.state.sides["out"].handed_over if isinstance(one.content, Luo)]
+        assert isinstance(luo.sessions, SessionList) and opened.memory is not None
+        page = luo.sessions.sessions[0].files_at
+        assert isinstance(page, int)
+        image = SparseImage(4096)
+        for extent in opened.memory.extents():
+            for at in range(extent.start, extent.start + extent.size, 4096):
+                if at != page:
+                    image.write(at, opened.memory.read(at, 4096))
+    state = tmp_path / "state"
+    copytree(sample("x86_64-7.3/2-pre"), state)
+    (state / "memory.elf").unlink()
+    with (state / "memory.elf").open("wb") as stream:
+        write_elf_core(stream, image, "x86_64")
+    done = kexec_capture(state, tmp_path / "after", Context())
+    assert done.reception.outcome is None and done.lost is None
+    assert any("files of session" in one.text for one in done.unpredictable)
+    assert run(["sim", "kexec", str(state), "-o", str(tmp_path / "again")]) == 2

@@ -76,7 +76,7 @@ def is_an_fdt(evidence: Evidence, found: Found) -> None:
             continue
         if isinstance(subtree.content, Unavailable):
             found.lack(f"blob of {subtree.path}", subtree.reason)
-        elif not is_fdt(blob) and (subtree.name in _FDTS or (subtree.name == LUO_NAME and not is_luo_struct(blob.data))):
+        elif not is_fdt(blob) and (subtree.lookup_name in _FDTS or (subtree.lookup_name == LUO_NAME and not is_luo_struct(blob.data))):
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys, severity="error")
         elif not is_fdt(blob) and not form.has_size and form.released:
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys)

@@ -7,6 +7,7 @@ from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.fdt.tree import lookup_name
 from kho_tui.model.facts import Missing, Status, Unknown, known
 from kho_tui.model.state import Memblock, Side, Subtree
 from kho_tui.releases.cmdline import read_cmdline
@@ -80,7 +81,7 @@ def _kept_bytes(evidence: Evidence, start: int, size: int) -> int:
 
 
 def _regions(side: Side | None) -> dict[bytes, tuple[int, int]]:
-    contents = (one.content for one in side.handed_over if one.name == MEMBLOCK_NAME) if side is not None else ()
+    contents = (one.content for one in side.handed_over if one.lookup_name == MEMBLOCK_NAME) if side is not None else ()
     return {
         one.name: (one.start, one.size)
         for content in contents
@@ -122,7 +123,7 @@ def asked_again(evidence: Evidence, found: Found) -> None:
             found.lack(f"start and size of {region.path}", "they cannot be read")
             continue
         start, size = handed[region.name]
-        wanted = asked.get(region.name)
+        wanted = asked.get(region.name) or asked.get(lookup_name(region.name))
         if wanted is None and not state.machine.cmdline_whole:
             found.lack("command line", "its end may be cut off")
         elif wanted is None:

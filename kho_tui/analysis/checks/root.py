@@ -28,7 +28,7 @@ def _one_page_fdts(evidence: Evidence, found: Found) -> list[tuple[EntityPath, F
     """The root FDT and those of the kernel's own subtrees that have to fit a page."""
     root = evidence.root(found)
     fdts = [] if root is None else [(evidence.path, root.view)]
-    own = [one for one in evidence.side.handed_over if one.name in (LUO_NAME, MEMBLOCK_NAME) and one.status is not Status.STALE]
+    own = [one for one in evidence.side.handed_over if one.lookup_name in (LUO_NAME, MEMBLOCK_NAME) and one.status is not Status.STALE]
     for subtree in own:
         found.need(subtree.blob, f"blob of {subtree.path}")
     return fdts + [(one.path, one.fdt) for one in own if one.fdt is not None]
@@ -271,7 +271,7 @@ def finalized(evidence: Evidence, found: Found) -> None:
         found.lack("release of the writer", "it decides what finalizes the handover")
         return
     done = found.need(evidence.side.finalized, "out/finalize")
-    by_luo = release.finalize is Finalize.SERIALIZE and any(one.name == LUO_NAME for one in evidence.side.handed_over)
+    by_luo = release.finalize is Finalize.SERIALIZE and any(one.lookup_name == LUO_NAME for one in evidence.side.handed_over)
     if done is False and not by_luo:
         found.broken(f"not finalized, and {release.name} does not do it by itself", evidence.path)
 

@@ -101,7 +101,7 @@ class SideEvidence:
         if named is not None and (named in fitting or not fitting or self.side.name == "out"):
             return (named,)
         with_luo = tuple(r for r in fitting if r.luo is not None)
-        return (with_luo if any(s.name == LUO_NAME for s in self.side.subtrees) and with_luo else fitting) or RELEASES
+        return (with_luo if any(s.lookup_name == LUO_NAME for s in self.side.subtrees) and with_luo else fitting) or RELEASES
 
     @property
     def release(self) -> Release | None:

@@ -36,7 +36,9 @@ def of_the_release(evidence: Evidence, found: Found) -> None:
         found.lack("release of the writer", evidence.newer or "more than one release may have written this side")
         return
     for subtree in evidence.subtrees(found):
-        if (subtree.name == LUO_NAME and release.luo is None) or (subtree.name == KEXEC_METADATA_NAME and not release.metadata):
+        if (subtree.lookup_name == LUO_NAME and release.luo is None) or (
+            subtree.lookup_name == KEXEC_METADATA_NAME and not release.metadata
+        ):
             found.broken(f"mainline {release.name} has no {visible(subtree.name)} (a backport, or files of two machines?)", subtree.path)
 
 
@@ -59,10 +61,10 @@ def names(evidence: Evidence, found: Found) -> None:
             found.lack(f"blob of {subtree.path}", subtree.reason)
             continue
         own = _own_name(subtree)
-        if own is not None and own != subtree.name and (own != LUO_NAME or _has_luo(evidence)):
+        if own is not None and own != subtree.lookup_name and (own != LUO_NAME or _has_luo(evidence)):
             said = f"this is {visible(own)}'s state, which a kernel looks for under the name {visible(own)}{_luo_words(evidence, subtree)}"
             found.broken(said, subtree.path, subtree.blob.place.phys)
-    missing = next((one for one in evidence.side.subtrees if one.name == LUO_NAME and one.in_root is False), None)
+    missing = next((one for one in evidence.side.subtrees if one.lookup_name == LUO_NAME and one.in_root is False), None)
     if missing is not None and not found.count and _has_luo(evidence):
         found.broken("LUO is in debugfs, and the root FDT does not name it: it is not handed over", missing.path)
 

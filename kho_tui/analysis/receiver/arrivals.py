@@ -7,21 +7,20 @@ from dataclasses import dataclass
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.analysis.receiver.memblock import readable_regions, refused
+from kho_tui.analysis.receiver.luo import LUO_OPEN
+from kho_tui.analysis.receiver.memblock import asked_as, readable_regions, refused
 from kho_tui.analysis.receiver.outcome import Outcome
-from kho_tui.analysis.receiver.reception import Reception
+from kho_tui.analysis.receiver.reception import Fate, Reception
 from kho_tui.analysis.receiver.sessions import RestoredSession
 from kho_tui.analysis.receiver.verdict import Fails
 from kho_tui.model.facts import Missing, known
 
 _WHOLE = Outcome.TAKEN, ""
-Fate = tuple[Outcome | None, str]
-"""What becomes of a thing (None: unknown), and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegionArrival:
-    """A region of ``reserve_mem=``. ``outcome`` TAKEN: revived as it was; PART: allocated anew; None: unknown."""
+    """A region of ``reserve_mem=``, by the name that finds it. ``outcome`` TAKEN: revived as it was; PART: allocated anew; None: unknown."""
 
     name: bytes
     outcome: Outcome | None
@@ -59,7 +58,8 @@ def regions(reception: Reception) -> Iterator[RegionArrival]:
             fault = refused(region, known_version, asked)
             outside = boot.reserved.lost(known(region.start), known(region.size) or 1)
             outcome, reason = (Outcome.PART, fault) if fault else (Outcome.MISREAD, "its memory is not preserved") if outside else _WHOLE
-        yield RegionArrival(region.name, outcome, reason)
+        wanted = asked_as(region, asked or ())
+        yield RegionArrival(region.name if wanted is None else wanted.name, outcome, reason)
 
 
 def sessions(reception: Reception) -> Iterator[SessionArrival]:
@@ -97,10 +97,12 @@ def _files(restored: RestoredSession, outcome: Outcome | None, reason: str) -> I
 
 def _whole_part(reception: Reception, consumer: bytes) -> Fate:
     """What becomes of all of a consumer's part, before it is looked at thing by thing."""
-    if reception.outcome is Outcome.PANIC or reception.outcome is Outcome.IGNORED:
-        return reception.outcome, "" if reception.deciding is None else reception.deciding.met
+    if reception.worst in (Outcome.PANIC, Outcome.IGNORED):
+        return reception.worst, "" if reception.deciding is None else reception.deciding.met
+    if reception.garbage is not None:
+        return Outcome.WILD, reception.garbage.met
     for answer in reception.answers:
         whole = answer.check.fails in (Outcome.IGNORED, Outcome.PANIC)
-        if answer.check.consumer == consumer and answer.check.name != "luo-open" and whole and answer.holds is not True:
+        if answer.check.consumer == consumer and answer.check is not LUO_OPEN and whole and answer.holds is not True:
             return answer.outcome, answer.met
     return _WHOLE

@@ -51,7 +51,7 @@ class Handed:
     def compatibles(self) -> tuple[bytes, ...] | Missing:
         """The strings of the root's compatible list."""
         if self.node is not None:
-            return strings(self.node)
+            return _compatibles(self.node)
         read = self.root is not None and isinstance(self.root.handed, Blob)
         return () if read else unknown("the root's compatible string is not at hand")
 
@@ -84,7 +84,7 @@ class Handed:
     def _finalized_at_reboot(self) -> bool:
         """With LUO on, 6.19 and 7.0 finalize in the reboot call: until then a map of 0 says nothing of what will be handed over."""
         release = release_of(self.state.machine.release)
-        has_luo = any(subtree.name == LUO_NAME for subtree in self.side.handed_over)
+        has_luo = any(subtree.lookup_name == LUO_NAME for subtree in self.side.handed_over)
         return release is not None and self.side.name == "out" and has_luo and is_map_pending(self.side, (release,))
 
     @property
@@ -93,13 +93,13 @@ class Handed:
         return self.side.handed_over if self.side.subtrees_told and self.root is not None else unknown(_NO_SUBTREES)
 
     def subtree(self, name: bytes) -> Subtree | Missing | None:
-        """The first subtree of this name, which is the one that a kernel finds; None: there is none."""
+        """The first subtree that is found by this name; None: there is none."""
         subtrees = self.subtrees
-        return subtrees if isinstance(subtrees, Missing) else next((subtree for subtree in subtrees if subtree.name == name), None)
+        return subtrees if isinstance(subtrees, Missing) else next((subtree for subtree in subtrees if subtree.lookup_name == name), None)
 
     def content(self, name: bytes) -> Subtree | None:
         """The subtree of this name if its content may be read as fact."""
-        return next((one for one in self.side.handed_over if one.name == name and one.status is not Status.STALE), None)
+        return next((one for one in self.side.handed_over if one.lookup_name == name and one.status is not Status.STALE), None)
 
     @property
     def attached(self) -> Verdict:
@@ -129,13 +129,12 @@ class Handed:
         node = None if root is None else root.child(subtree.name)
         lengths = {} if node is None else {one.name.decode("latin-1"): len(one.data) for one in node.properties if one.name is not None}
         if root is not None and (node is None or not node.complete):
-            form = ROOT_FORMATS.get((strings(root)[:1] or (b"",))[0])
+            form = ROOT_FORMATS.get((_compatibles(root)[:1] or (b"",))[0])
             # What lies beyond the end of a cut file was not seen, which is no reason to call it missing.
             lengths |= {name: 8 for name in ((form.pointer, "blob-size") if form is not None else ()) if name not in lengths}
         return lengths
 
 
-def strings(node: Node) -> tuple[bytes, ...]:
-    """The strings of a node's compatible list."""
+def _compatibles(node: Node) -> tuple[bytes, ...]:
     found = node.property(b"compatible")
-    return () if found is None else tuple(part for part in found.data.split(b"\0") if part)
+    return () if found is None else found.strings

@@ -245,6 +245,19 @@ _LIVEUPDATE = said(
 )
 
 
+LUO_OPEN = Check(
+    "luo-open",
+    Stage.OPEN,
+    "can LUO make its sessions again",
+    Outcome.IGNORED,
+    f"{_UNUSABLE}: no session can be retrieved, their memory stays reserved",
+    Range("6.19"),
+    _luo_opens,
+    LUO_NAME,
+    "kernel/liveupdate/luo_session.c, luo_session_deserialize",
+)
+"""The first open of /dev/liveupdate."""
+
 LUO: tuple[Check, ...] = (
     Check("luo", Stage.CONSUMERS, "has the kernel LUO", Outcome.IGNORED, "sessions are lost", EVERY, _luo_exists, LUO_NAME, _SOURCE),
     own_choice("luo-built", "is LUO built in", _UNREAD, _BUILT, LUO_NAME, "kernel/liveupdate/luo_core.c"),
@@ -286,17 +299,7 @@ LUO: tuple[Check, ...] = (
     _panics("luo-chain", "is the chain of session blocks sound", Range("7.2"), _luo(_luo_chain)),
     _panics("luo-flb-page", "is the page of FLBs preserved", Range("7.0"), _luo(_luo_flb_page)),
     own_choice("liveupdate-on", "is LUO on there", _UNREAD, _LIVEUPDATE, LUO_NAME, "kernel/liveupdate/luo_core.c", Stage.OPEN),
-    Check(
-        "luo-open",
-        Stage.OPEN,
-        "can LUO make its sessions again",
-        Outcome.IGNORED,
-        f"{_UNUSABLE}: no session can be retrieved, their memory stays reserved",
-        Range("6.19"),
-        _luo_opens,
-        LUO_NAME,
-        "kernel/liveupdate/luo_session.c, luo_session_deserialize",
-    ),
+    LUO_OPEN,
     Check(
         "luo-names",
         Stage.OPEN,

@@ -13,6 +13,7 @@ from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.node import fdt_fault, node_checks
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
+from kho_tui.fdt.tree import lookup_name
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
 from kho_tui.model.state import Memblock, MemblockRegion
 from kho_tui.releases.cmdline import ReserveMem
@@ -53,9 +54,14 @@ def _asked(boot: Boot) -> Verdict:
     return Fails("; ".join(lost)) if lost else Holds("every region is asked for again")
 
 
+def asked_as(region: MemblockRegion, asked: tuple[ReserveMem, ...]) -> ReserveMem | None:
+    """The ``reserve_mem=`` that finds a region; None: nobody asks for it."""
+    return next((one for one in asked if one.name in (region.name, lookup_name(region.name))), None)
+
+
 def refused(region: MemblockRegion, known_version: bool, asked: tuple[ReserveMem, ...]) -> str:
     """Why a region is not revived, empty where it is (reserve_mem_kho_revive)."""
-    wanted = next((one for one in asked if one.name == region.name), None)
+    wanted = asked_as(region, asked)
     shown, start, size = visible(region.name), known(region.start), known(region.size)
     if not known_version or start is None or size is None:
         return f"{shown} cannot be read"

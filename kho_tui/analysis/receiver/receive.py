@@ -6,6 +6,7 @@ One model of one boot: ``check --target``, the simulator's kexec and the app's p
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
@@ -20,7 +21,7 @@ from kho_tui.analysis.receiver.memblock import MEMBLOCK
 from kho_tui.analysis.receiver.memory import MEMORY
 from kho_tui.analysis.receiver.metadata import METADATA
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
-from kho_tui.analysis.receiver.reception import Reception
+from kho_tui.analysis.receiver.reception import Fate, Reception
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.test_module import TEST_MODULE
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
@@ -29,13 +30,14 @@ from kho_tui.text import visible
 
 _IN_TREE = frozenset({LUO_NAME, MEMBLOCK_NAME, KEXEC_METADATA_NAME, KHO_TEST_NAME})
 _FATAL = (Outcome.IGNORED, Outcome.PANIC)
+_UNMET: Fate = None, ""
 _UNASKED = "nobody in the kernel's own tree asks for it; its memory stays reserved"
 
 
 def _asked_for(boot: Boot) -> Verdict:
     if isinstance(boot.handed.subtrees, Missing):
         return boot.handed.subtrees
-    names = [subtree.name for subtree in boot.handed.subtrees]
+    names = [subtree.lookup_name for subtree in boot.handed.subtrees]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         return Fails(f"two subtrees are named {visible(twice)}: its consumer finds the first one only")
@@ -71,32 +73,38 @@ def receive(handed: Handed, target: Target) -> Reception:
     """
     boot = Boot(handed, target)
     answers: list[Answer] = []
-    consumers: dict[bytes, tuple[Outcome, str]] = {}
+    consumers: dict[bytes, Fate] = {}
     worst: Answer | None = None
     for check in CHECKS:
         consumer = check.consumer
         if check.applies(target) is False or (consumer is not None and handed.subtree(consumer) is None):
             continue
-        if consumer is not None and consumer in consumers and consumers[consumer][0] in _FATAL:
+        if consumer is not None and consumers.get(consumer, _UNMET)[0] in _FATAL:
             continue
         answer = check.answer(boot)
         answers.append(answer)
         outcome = answer.outcome
         if outcome is None:
+            if consumer is not None and answer.holds is None and not answer.awaits_reboot:
+                consumers.setdefault(consumer, (None, answer.met))
             continue
         if worst is None or _weight(answer) > _weight(worst):
             worst = answer
         if consumer is None and outcome in _FATAL:
             return Reception(boot, outcome, answer, tuple(answers), _all_lost(handed, outcome, answer.met))
         if consumer is not None:
-            if consumer not in consumers or outcome.rank > consumers[consumer][0].rank:
+            before = consumers.get(consumer, _UNMET)[0]
+            if before is None or outcome.rank > before.rank:
                 consumers[consumer] = outcome, answer.met
-            if outcome is Outcome.PANIC:
+            if outcome is Outcome.PANIC and answer.ends:
                 return Reception(boot, Outcome.PANIC, answer, tuple(answers), consumers)
     subtrees = handed.subtrees
     for subtree in () if isinstance(subtrees, Missing) else subtrees:
-        consumers.setdefault(subtree.name, _untouched(subtree.name))
-    return Reception(boot, Outcome.TAKEN if worst is None else _overall(worst), worst, tuple(answers), consumers)
+        consumers.setdefault(subtree.lookup_name, _untouched(subtree.lookup_name))
+    reception = Reception(boot, Outcome.TAKEN if worst is None else _overall(worst), worst, tuple(answers), consumers)
+    if reception.garbage is None:
+        return reception
+    return replace(reception, consumers=_all_lost(handed, Outcome.WILD, reception.garbage.met))
 
 
 def _overall(answer: Answer) -> Outcome:
@@ -111,12 +119,12 @@ def _weight(answer: Answer) -> tuple[int, bool, int]:
     return _overall(answer).rank, answer.check.consumer is None, answer.outcome.rank
 
 
-def _all_lost(handed: Handed, outcome: Outcome, met: str) -> dict[bytes, tuple[Outcome, str]]:
+def _all_lost(handed: Handed, outcome: Outcome, met: str) -> dict[bytes, Fate]:
     subtrees = handed.subtrees
-    return {subtree.name: (outcome, met) for subtree in (() if isinstance(subtrees, Missing) else subtrees)}
+    return {subtree.lookup_name: (outcome, met) for subtree in (() if isinstance(subtrees, Missing) else subtrees)}
 
 
-def _untouched(name: bytes) -> tuple[Outcome, str]:
+def _untouched(name: bytes) -> Fate:
     if name in _IN_TREE:
         return Outcome.TAKEN, ""
     return Outcome.PART, _UNASKED

@@ -21,6 +21,8 @@ from kho_tui.views.export.sim_json import fault_json, faults_json, kexec_json, r
 from kho_tui.views.reception import deciding_lines, kernel_does, labelled, simulated_lines
 
 _MOST_PATCHES = 20
+_EXIT = {False: 0, True: 1, None: 2}
+"""Exit codes by whether anything preserved is lost; None: it cannot be told."""
 
 
 def run(scenario: Path, out: Path, seed: int | None, *, as_json: bool) -> int:
@@ -28,7 +30,7 @@ def run(scenario: Path, out: Path, seed: int | None, *, as_json: bool) -> int:
     with _context() as context:
         done = run_scenario(scenario, out, context, seed=seed)
     _print(run_json(done) if as_json else None, _run_lines(done))
-    return int(done.lost)
+    return _EXIT[done.lost]
 
 
 def kexec(path: str, side: str | None, out: Path, release: str | None, cmdline: str | None, seed: int, *, as_json: bool) -> int:
@@ -40,7 +42,7 @@ def kexec(path: str, side: str | None, out: Path, release: str | None, cmdline: 
     with _context() as context:
         done = kexec_capture(path, out, context, release=release, cmdline=cmdline, seed=seed)
     _print(kexec_json(done) if as_json else None, _kexec_lines(done))
-    return int(done.lost)
+    return _EXIT[done.lost]
 
 
 def replay(path: str, side: str | None, out: Path, *, as_json: bool) -> None:

@@ -23,7 +23,7 @@ def target_lines(found: Compatibility, errors: int) -> Iterator[str]:
         if deciding is not None:
             yield from deciding_lines(deciding)
     # Where the root is not known, everything else is not either.
-    for reason in found.open if found.outcome is not None else found.open[: len(found.undecided)]:
+    for reason in found.open if found.outcome is not None else found.open[: len(found.reception.undecided)]:
         yield f"  cannot be told: {reason}"
     for note in found.notes:
         yield f"  note: {note}"

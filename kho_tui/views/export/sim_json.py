@@ -13,7 +13,7 @@ from kho_tui.simulator.faults.fault import Fault
 from kho_tui.text import visible
 from kho_tui.views.export.json_stream import Json
 from kho_tui.views.export.target_json import answer_json, consumers_json
-from kho_tui.views.reception import OUTCOMES
+from kho_tui.views.reception import outcome_word
 
 
 def kexec_json(done: Kexeced) -> Json:
@@ -99,7 +99,7 @@ def _fault(one: Fault) -> Json:
 def _reception(reception: Reception) -> dict[str, Json]:
     deciding = reception.deciding
     return {
-        "outcome": OUTCOMES[reception.outcome].word,
+        "outcome": outcome_word(reception.outcome),
         "release": reception.target.release.name,
         "deciding": None if deciding is None else answer_json(deciding),
         "consumers": consumers_json(reception),

@@ -10,7 +10,7 @@ from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.text import visible
 from kho_tui.views.export.json_stream import Json
-from kho_tui.views.reception import OUTCOMES
+from kho_tui.views.reception import OUTCOMES, outcome_word
 
 _HOLDS = {True: "holds", False: "broken", None: "cannot tell"}
 
@@ -21,7 +21,7 @@ def target_json(found: Compatibility) -> Json:
     decided = found.outcome is not None
     return {
         "verdict": found.verdict,
-        "outcome": OUTCOMES[found.outcome].word if found.outcome is not None else None,
+        "outcome": outcome_word(found.outcome),
         "kernel": _kernel(found.target),
         "loads": found.loads,
         "loading": None if found.loading is None else _loading(found.loading),
@@ -37,9 +37,9 @@ def target_json(found: Compatibility) -> Json:
 
 
 def consumers_json(reception: Reception) -> Json:
-    """What becomes of each consumer's part."""
+    """What becomes of each consumer's part; an outcome is null where it is unknown."""
     return [
-        {"name": visible(name), "outcome": OUTCOMES[outcome].word, "reason": visible(met)}
+        {"name": visible(name), "outcome": outcome_word(outcome), "reason": visible(met)}
         for name, (outcome, met) in reception.consumers.items()
     ]
 
@@ -65,7 +65,7 @@ def arrivals_json(reception: Reception) -> Json:
 
 
 def _fate(named: dict[str, Json], outcome: Outcome | None, reason: str) -> Json:
-    return named | {"outcome": None if outcome is None else OUTCOMES[outcome].word, "reason": visible(reason) or None}
+    return named | {"outcome": outcome_word(outcome), "reason": visible(reason) or None}
 
 
 def _kernel(target: TargetKernel) -> Json:

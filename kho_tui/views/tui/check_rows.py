@@ -11,7 +11,7 @@ from kho_tui.model.codes import CODES
 from kho_tui.model.finding import WORST_FIRST, Finding, Severity
 from kho_tui.model.path import EntityPath
 from kho_tui.text import NO_TEXT, SafeText, plural, visible
-from kho_tui.views.reception import OUTCOMES
+from kho_tui.views.reception import OUTCOMES, outcome_name
 from kho_tui.views.tui.lines import Line, Role, spans
 from kho_tui.views.tui.loaded import Loaded
 
@@ -121,7 +121,7 @@ def outcome_word(found: Compatibility) -> str:
 def outcome_reason(found: Compatibility) -> SafeText:
     """What decides on it; empty where nothing speaks against it."""
     if found.outcome is None:
-        return visible(found.undecided[0].met) if found.undecided else NO_TEXT
+        return visible(found.reception.undecided[0].met)
     deciding = found.reception.deciding
     return NO_TEXT if deciding is None else visible(deciding.met)
 
@@ -150,7 +150,7 @@ def _answer(found: Compatibility) -> Iterator[SafeText]:
         yield SafeText(f"decided by {check.name} ({check.stage.value}): {check.question}? {check.consequence}")
         yield SafeText(f"source: {check.source}")
     for name, (outcome, met) in found.reception.consumers.items() if found.outcome is not None else ():
-        yield SafeText(f"{visible(name)}: {outcome.value}" + (f": {visible(met)}" if met else ""))
+        yield SafeText(f"{visible(name)}: {outcome_name(outcome)}" + (f": {visible(met)}" if met else ""))
     for reason in found.open[:8]:
         yield SafeText(f"cannot be told: {reason}")
     yield from found.notes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kho_tui.text import visible
-from kho_tui.views.reception import why
+from kho_tui.views.reception import outcome_name, why
 from kho_tui.views.tui.check_rows import outcome_role
 from kho_tui.views.tui.lines import Line, Role, pad, spans
 from kho_tui.views.tui.table_view import TableView
@@ -43,11 +43,11 @@ class KernelsView(TableView):
     def lines(self, start: int, count: int, width: int) -> list[Line]:
         """A line a kernel."""
         name = min(max((len(_name(one)) for one in self.prospects), default=0), _MOST_NAME)
-        outcome = max((len(one.reception.outcome.value) for one in self.prospects), default=0)
+        outcome = max((len(outcome_name(one.reception.outcome)) for one in self.prospects), default=0)
         return [
             spans(
                 (f" {pad(_name(one), name)}  ", Role.NAME),
-                (pad(one.reception.outcome.value, outcome) + "  ", outcome_role(one.reception.outcome, Role.NUMBER)),
+                (pad(outcome_name(one.reception.outcome), outcome) + "  ", outcome_role(one.reception.outcome, Role.NUMBER)),
                 (why(one.reception), Role.TEXT),
             )
             for one in self.prospects[start : start + count]

@@ -77,7 +77,7 @@ def test_every_pair_of_releases(offers: dict[str, Handed], writer: str, name: st
     got = receive(offers[writer], target(name))
     expected = TABLE[writer][NAMES.index(name)]
     assert got.outcome is expected
-    assert not got.open
+    assert not got.unknown
     assert (got.deciding.check.name if got.deciding else None) in DECIDING[expected]
 
 
@@ -99,7 +99,11 @@ def test_without_its_handler_7_1_and_later_cannot_open_the_device_and_earlier_on
         assert got.outcome is PART and got.consumers[b"LUO"][0] is outcome
         assert ("every open of /dev/liveupdate fails" in got.consumers[b"LUO"][1]) == (outcome is IGNORED)
         unsure = receive(offers[name], target(name, sure_of_handlers=False))
-        assert unsure.outcome is TAKEN and "which file handlers are built in is not known" in [one.met for one in unsure.open]
+        assert (
+            unsure.worst is TAKEN
+            and unsure.outcome is None
+            and "which file handlers are built in is not known" in [one.met for one in unsure.unknown]
+        )
 
 
 def test_no_check_is_made_twice(offers: dict[str, Handed]) -> None:
