@@ -20,7 +20,7 @@ _WHOLE = Outcome.TAKEN, ""
 
 @dataclass(frozen=True, slots=True)
 class RegionArrival:
-    """A region of ``reserve_mem=``, by the name that finds it. ``outcome`` TAKEN: revived as it was; PART: allocated anew; None: unknown."""
+    """A region of ``reserve_mem=``, by the name that finds it. ``outcome`` TAKEN: revived as it was; PART: made anew; None: unknown."""
 
     name: bytes
     outcome: Outcome | None
