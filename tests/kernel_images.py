@@ -9,6 +9,7 @@ def bzimage(payload: bytes, init_size: int = 0x1234000) -> bytes:
     image[0x1F1] = 1
     image[0x202:0x206] = b"HdrS"
     image[0x206:0x208] = (0x20F).to_bytes(2, "little")
+    image[0x238:0x23C] = (2047).to_bytes(4, "little")
     image[0x248:0x24C] = (0x40).to_bytes(4, "little")
     image[0x24C:0x250] = len(payload).to_bytes(4, "little")
     image[0x260:0x264] = init_size.to_bytes(4, "little")

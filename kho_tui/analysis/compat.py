@@ -155,6 +155,7 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
             test=target.test,
             debug_vm=target.debug_vm,
             flb_test=target.flb_test,
+            loaded=None if target.image is None or not target.image.init_size else target.image.init_size + target.image.initrd,
         ),
     )
     if target.support is not None and not target.support.built:
@@ -204,6 +205,11 @@ def _loading(state: State, target: TargetKernel) -> Loading | None:
         return Loading(False, SafeText(f"it is a kernel for {target.arch}, this machine is {here}"))
     if target.image is None:
         return None
+    most, line = target.image.cmdline_size, target.cmdline
+    if most is not None and line is not None and len(line.text) > most:
+        return Loading(
+            False, SafeText(f"its command line has {len(line.text)} characters, {most} are allowed: kexec_file_load fails with EINVAL")
+        )
     if not target.image.init_size:
         return Loading(None, SafeText("the image does not say how much memory it needs, so whether it fits into scratch cannot be told"))
     scratch = state.scratch

@@ -48,12 +48,14 @@ class Image:
     """What is to be loaded, in bytes. ``init_size``: what the kernel needs from its load address on.
 
     ``alignment`` of that address, and ``preferred``, below which it is not loaded, are those of the bzImage; 0 for arm64.
+    ``cmdline_size``: characters of a command line that it takes; None: it does not say.
     """
 
     init_size: int
     alignment: int
     preferred: int
     initrd: int
+    cmdline_size: int | None = None
 
 
 def load_x86(image: Image, areas: Sequence[tuple[int, int]], page_size: int) -> Loading:

@@ -61,7 +61,8 @@ class KernelImage:
     """What an image says of itself. ``versions``: compatible strings found in it; ``config`` the embedded one, None where there is none.
 
     ``init_size``: bytes that an x86 kernel needs while it unpacks itself; for arm64 the size of its memory image. ``alignment`` of the
-    load address, and ``preferred``, the lowest one, are a bzImage's. ``page_size`` None: not told. ``release`` is the banner's.
+    load address, ``preferred``, the lowest one, and ``cmdline_size``, the most characters of a command line, are a bzImage's.
+    ``page_size`` None: not told. ``release`` is the banner's.
     """
 
     path: SafeText
@@ -74,6 +75,7 @@ class KernelImage:
     init_size: int | None
     alignment: int = 0
     preferred: int = 0
+    cmdline_size: int | None = None
 
     @property
     def support(self) -> KhoSupport:
@@ -130,6 +132,7 @@ class _Told:
     init_size: int | None = None
     alignment: int = 0
     preferred: int = 0
+    cmdline_size: int | None = None
 
 
 def _image(data: bytes, shown: SafeText) -> KernelImage:
@@ -150,6 +153,7 @@ def _image(data: bytes, shown: SafeText) -> KernelImage:
         told.init_size,
         told.alignment,
         told.preferred,
+        told.cmdline_size,
     )
 
 
@@ -198,6 +202,7 @@ def _bzimage_payload(data: bytes, told: _Told) -> bytes:
         raise InputError(f"bzImage of boot protocol {version >> 8}.{version & 0xFF:02}, which does not say where its payload lies")
     told.form.append("bzImage")
     told.arch, told.page_size = "x86_64", 4096
+    told.cmdline_size = int.from_bytes(data[0x238:0x23C], "little") or None
     if version >= 0x20A:
         told.init_size, told.alignment = (int.from_bytes(data[at : at + 4], "little") for at in (0x260, 0x230))
         told.preferred = int.from_bytes(data[0x258:0x260], "little")

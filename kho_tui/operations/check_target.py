@@ -151,7 +151,7 @@ def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
         test=True if b"kho-test-v1" in image.versions else _option(config, "CONFIG_TEST_KEXEC_HANDOVER"),
         debug_vm=_option(config, "CONFIG_DEBUG_VM"),
         flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
-        image=Image(image.init_size or 0, image.alignment, image.preferred, initrd),
+        image=Image(image.init_size or 0, image.alignment, image.preferred, initrd, image.cmdline_size),
     )
 
 

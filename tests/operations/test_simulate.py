@@ -173,11 +173,11 @@ def test_a_kexec_from_a_kernel_without_kho_is_a_cold_boot_and_the_run_goes_on(tm
 
 def test_a_kexec_that_cannot_be_simulated_names_its_step_and_no_private_path(tmp_path: Path) -> None:
     head = SMALL.split("[kernel]")[0]
-    steps = "".join(f'[[step]]\ndo = "{do}"\n' for do in ("folio", "finalize", "kexec"))
-    path = scenario_file(tmp_path, f'{head}[kernel]\nrelease = "6.17"\ncmdline = "kho=on kho_scratch=0,0,0"\n{steps}')
+    steps = "".join(f'[[step]]\ndo = "{do}"\n' for do in ("folio", "kexec"))
+    path = scenario_file(tmp_path, f'{head}[kernel]\nrelease = "7.3"\ncmdline = "kho=on kho_scratch=0,0,0"\n{steps}')
     with pytest.raises(InputError) as error:
         run_scenario(path, tmp_path / "run", Context())
-    assert str(error.value).startswith(f"{path}:12: step 3 (kexec): no scratch area has room")
+    assert str(error.value).startswith(f"{path}:10: step 2 (kexec): no scratch area has room")
 
 
 def test_a_directory_in_use_is_refused_in_one_line(tmp_path: Path) -> None:

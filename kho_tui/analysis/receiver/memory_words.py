@@ -10,18 +10,19 @@ _RAM_TYPE = 1
 _LAST = 2**64 - 1
 
 
-def edited_ram(ram: Intervals, target: Target, arch: str) -> Intervals:
-    """What is left of the firmware's RAM; the same object where no word changes it. A command line that is not known changes nothing."""
+def edited_ram(ram: Intervals, target: Target, arch: str) -> tuple[Intervals, Intervals]:
+    """What is left of the firmware's RAM, and what of it is there and reserved. A command line that is not known changes nothing."""
+    nothing = intervals([], [])
     if target.cmdline is None:
-        return ram
+        return ram, nothing
     if arch == "arm64":
         size = target.cmdline.arm64_memory(target.release)
-        return ram if size is None else _lowest(ram, size)
+        return ram if size is None else _lowest(ram, size), nothing
     edits = target.cmdline.x86_map_edits(target.release)
-    return ram if not edits else _edited(ram, edits)
+    return _edited(ram, edits) if edits else (ram, nothing)
 
 
-def _edited(ram: Intervals, edits: tuple[MapEdit, ...]) -> Intervals:
+def _edited(ram: Intervals, edits: tuple[MapEdit, ...]) -> tuple[Intervals, Intervals]:
     others = intervals([], [])
     for edit in edits:
         part = intervals([edit.start], [min(edit.start + edit.size, _LAST)])
@@ -38,7 +39,7 @@ def _edited(ram: Intervals, edits: tuple[MapEdit, ...]) -> Intervals:
                 ram |= part
             case MapEffect.RETYPE if edit.old in (0, _RAM_TYPE):
                 ram -= part
-    return ram - others
+    return ram - others, ram & others
 
 
 def _lowest(ram: Intervals, size: int) -> Intervals:

@@ -60,8 +60,11 @@ def found(name: bytes, *, early: bool = False) -> Ask:
     return ask
 
 
-def kept(name: bytes, *, early: bool = False) -> Ask:
-    """Whether the blob is still there by the time that it is read. ``early``, as in ``found``."""
+def kept(name: bytes, *, early: bool = False, restored: bool = False) -> Ask:
+    """Whether the blob is still there by the time that it is read. ``early``, as in ``found``. ``restored``: its page is given back then.
+
+    Restoring a page that is not preserved prints a WARNING, whatever stands there (kho_restore_page; 7.3 booted).
+    """
 
     def ask(subtree: Subtree, boot: Boot) -> Verdict:
         phys = known(subtree.phys)
@@ -71,7 +74,7 @@ def kept(name: bytes, *, early: bool = False) -> Ask:
         if phys == 0:
             return Fails("its blob is said to be at 0, which is never given out")
         if not early and boot.reserved.lost(phys):
-            return Fails(f"its blob is not preserved: {LUCK}", Outcome.CHANCE)
+            return Fails(f"its blob is not preserved: {LUCK}", Outcome.CHANCE, warns=restored)
         if isinstance(subtree.blob, Missing) or subtree.blob.place.origin is not Origin.MEMORY:
             return unknown("its blob is not in this capture where the next kernel reads it")
         return Holds("its blob is preserved")

@@ -24,8 +24,9 @@ from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reception import Fate, Reception
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.test_module import TEST_MODULE
-from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
+from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Missing
+from kho_tui.releases.ranges import Range
 from kho_tui.text import visible
 
 _IN_TREE = frozenset({LUO_NAME, MEMBLOCK_NAME, KEXEC_METADATA_NAME, KHO_TEST_NAME})
@@ -45,9 +46,29 @@ def _asked_for(boot: Boot) -> Verdict:
     return Fails(f"{', '.join(strange)}: {_UNASKED}") if strange else Holds("every subtree has a consumer in the kernel's own tree")
 
 
+def _root_restored(boot: Boot) -> Verdict:
+    """kho_init gives the page of the root FDT back; kho_restore_page warns of one that is not preserved (6.18 booted)."""
+    root = boot.handed.root
+    if root is None or isinstance(root.phys, Missing):
+        return unknown("where the root FDT lies is not at hand")
+    if boot.reserved.lost(root.phys):
+        return Fails("the page of the root FDT is not preserved", warns=True)
+    return Holds("the page of the root FDT is preserved") if boot.reserved.whole else unknown("not all preserved blocks are at hand")
+
+
 CHECKS: tuple[Check, ...] = (
     *ACCEPTANCE,
     *MEMORY,
+    Check(
+        "root-restored",
+        Stage.CONSUMERS,
+        "is the page of the root FDT preserved",
+        Outcome.CHANCE,
+        "whether it still stands there by the time that consumers look into it is luck",
+        Range("6.18", "6.18"),
+        _root_restored,
+        source="kernel/kexec_handover.c, kho_init",
+    ),
     *MEMBLOCK,
     *LUO,
     *METADATA,

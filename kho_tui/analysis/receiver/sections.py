@@ -6,6 +6,7 @@ SPARSEMEM_VMEMMAP (mm/sparse.c); SECTION_SIZE_BITS of arch/x86/include/asm/spars
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
 from kho_tui.model.host import SYSTEM_RAM, MemoryRange
 from kho_tui.model.runs import Runs, U64s
-from kho_tui.model.state import State
+from kho_tui.model.state import Scratch, State
 
 _LAST = 2**64 - 1
 _SEEN_TO_RETURN = 1 << 16
@@ -28,13 +29,15 @@ _BITS = {("x86_64", 4096): 27, ("arm64", 4096): 27, ("arm64", 16384): 27, ("arm6
 class Sections:
     """``present``: memory that the next kernel gets at boot, rounded out to sections; ``size`` of a section in bytes.
 
-    ``taken``: RAM of the machine that words of its command line take away. ``added``: what a driver added since the machine was booted,
-    likewise rounded out: the next kernel has it only where the firmware names it.
+    ``cut``: RAM of the machine that words of its command line take away, ``unmapped``: what they reserve, of which the kernel has no
+    mapping. ``added``: what a driver added since the machine was booted, likewise rounded out: the next kernel has it only where the
+    firmware names it.
     """
 
     present: Intervals
     size: int
-    taken: Intervals
+    cut: Intervals
+    unmapped: Intervals
     added: Intervals
 
     def head_outside(self, runs: Runs) -> int | None:
@@ -55,19 +58,29 @@ class Sections:
         """Whether a struct page exists for the page at ``address``."""
         return bool(len(self.present.clip(address, address + 1))) if 0 <= address < _LAST else False
 
+    @cached_property
+    def _mapped(self) -> Intervals:
+        """What the kernel can read."""
+        return self.present - self.unmapped
+
+    def reads(self, address: int) -> bool:
+        """Whether the kernel's direct map has the page at ``address``."""
+        return bool(len(self._mapped.clip(address, address + 1))) if 0 <= address < _LAST else False
+
     def outside(self, addresses: U64s) -> U64s:
-        """Those of some addresses that are in a section without any RAM, for which the kernel has no mapping either."""
-        at = np.searchsorted(self.present.start, addresses, side="right")
+        """Those of some addresses that the kernel's direct map has not."""
+        mapped = self._mapped
+        at = np.searchsorted(mapped.start, addresses, side="right")
         absent = at == 0
-        if len(self.present):
-            absent |= addresses >= self.present.end[np.maximum(at, 1) - 1]
+        if len(mapped):
+            absent |= addresses >= mapped.end[np.maximum(at, 1) - 1]
         without: U64s = addresses[absent]
         return without
 
 
 def known_outside(sections: Sections | Missing, address: int) -> bool:
-    """Whether no struct page exists for the page at ``address``; False also where the sections are not known."""
-    return not isinstance(sections, Missing) and not sections.holds(address)
+    """Whether the kernel faults as it reads at ``address``; False also where that is not known."""
+    return not isinstance(sections, Missing) and not sections.reads(address)
 
 
 def trips_at(sections: Sections | Missing, address: int, fatal: Outcome) -> Outcome | None:
@@ -105,10 +118,16 @@ def sections_of(state: State, target: Target) -> Sections | Missing:
     if isinstance(bits, Missing):
         return bits
     firmware = _of([area for area in ram if area.name == SYSTEM_RAM])
-    left = edited_ram(firmware, target, state.machine.arch or "")
-    present = _rounded(left, bits)
+    left, reserved = edited_ram(firmware, target, state.machine.arch or "")
+    scratch = intervals([], []) if isinstance(state.scratch, Missing) else _areas(state.scratch)
+    # kho_populate adds scratch as memory, whatever the firmware's map has become.
+    present = _rounded(left | (scratch & reserved), bits)
     added = _rounded(_of([area for area in ram if area.name != SYSTEM_RAM]), bits) - present
-    return Sections(present, 1 << bits, firmware - left, added)
+    return Sections(present, 1 << bits, firmware - left - reserved, reserved - scratch, added)
+
+
+def _areas(scratch: Scratch) -> Intervals:
+    return intervals([area.start for area in scratch.areas], [min(area.start + area.size, _LAST) for area in scratch.areas])
 
 
 def _of(ram: list[MemoryRange]) -> Intervals:

@@ -36,6 +36,8 @@ class Target:
     test: bool | None = True
     debug_vm: bool | None = None
     flb_test: bool | None = None
+    loaded: int | None = None
+    """Bytes of its image, as it lies in memory, and initrd; None: not known."""
 
     @property
     def precise_version(self) -> Version:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from kho_tui.releases.cmdline.numbers import kstrtoint
 from kho_tui.releases.cmdline.words import Word
+
+_HEX = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,16})(?:,|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +20,19 @@ class PanicOptions:
     on_warn: bool = False
 
 
+_TAINT_DIE, _TAINT_WARN = 1 << 7, 1 << 9
+"""Bits of an oops and of a WARNING in the mask of ``panic_on_taint=`` (include/linux/panic.h)."""
+
+
 def panics_at_boot(words: Iterable[Word]) -> PanicOptions:
-    """Until init runs: ``oops=panic`` and ``panic_on_warn=`` (kernel/panic.c). A bare ``panic_on_warn`` is refused."""
+    """Until init runs: ``oops=panic``, ``panic_on_warn=`` and ``panic_on_taint=`` (kernel/panic.c). A bare ``panic_on_warn`` is refused."""
     options = PanicOptions()
     for word in words:
+        mask = _HEX.match(word.value or "") if word.is_named("panic_on_taint") else None
+        if mask is not None:
+            bits = int(mask[1], 16)
+            options = PanicOptions(True if bits & _TAINT_DIE else options.on_oops, options.on_warn or bool(bits & _TAINT_WARN))
+            continue
         number = kstrtoint(word.value)
         if word.is_named("oops") and word.value == "panic":
             options = replace(options, on_oops=True)
@@ -42,4 +54,9 @@ def panics_in_user_space(words: Iterable[Word]) -> PanicOptions:
                 options = replace(options, on_oops=number != 0)
             case "kernel/panic_on_warn" if number in (0, 1):
                 options = replace(options, on_warn=number == 1)
+            # What is counted up to a limit of 1 panics at once.
+            case "kernel/oops_limit" if number == 1:
+                options = replace(options, on_oops=True)
+            case "kernel/warn_limit" if number == 1:
+                options = replace(options, on_warn=True)
     return options
