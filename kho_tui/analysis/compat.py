@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from kho_tui.abi.luo import LUO_NAME
@@ -48,6 +48,7 @@ class TargetKernel:
     cmdline: CommandLine | None
     luo: bool | None = None
     handlers: frozenset[bytes] | None = None
+    has_string: Callable[[bytes], bool] | None = None
     test: bool | None = None
     debug_vm: bool | None = None
     flb_test: bool | None = None
@@ -151,7 +152,7 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
             page_size=target.page_size,
             luo=target.luo,
             handlers=target.handlers,
-            sure_of_handlers=target.handlers is not None,
+            has_string=target.has_string,
             test=target.test,
             debug_vm=target.debug_vm,
             flb_test=target.flb_test,

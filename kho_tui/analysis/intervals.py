@@ -57,6 +57,10 @@ class Intervals:
         np.subtract(self.end, self.start, out=before[1:])
         return np.cumsum(before, out=before)[:-1]
 
+    def holds(self, address: int) -> bool:
+        """Whether an address is in one of them. O(log n)."""
+        return 0 <= address < 2**64 - 1 and len(self.clip(address, address + 1)) > 0
+
     def __and__(self, other: Intervals) -> Intervals:
         """Addresses in both."""
         return overlay(self, other, 1, 2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -76,6 +76,12 @@ class KernelImage:
     alignment: int = 0
     preferred: int = 0
     cmdline_size: int | None = None
+    body: bytes = field(default=b"", repr=False)
+    """The code itself, unpacked."""
+
+    def has_string(self, text: bytes) -> bool:
+        """Whether a string of C stands in it."""
+        return text + b"\0" in self.body
 
     @property
     def support(self) -> KhoSupport:
@@ -154,6 +160,7 @@ def _image(data: bytes, shown: SafeText) -> KernelImage:
         told.alignment,
         told.preferred,
         told.cmdline_size,
+        body,
     )
 
 

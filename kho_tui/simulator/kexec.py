@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.analysis.intervals import Intervals, intervals
@@ -64,13 +64,8 @@ class NextKernel:
     @property
     def target(self) -> Target:
         """As its receiving side sees it."""
-        return Target(
-            self.release,
-            version=Version.parse(self.config.uname),
-            cmdline=read_cmdline(self.cmdline),
-            on_by_default=self.config.on_by_default,
-            test=self.config.test is not None,
-        )
+        target = Target.in_tree(self.release, cmdline=read_cmdline(self.cmdline), version=Version.parse(self.config.uname))
+        return replace(target, on_by_default=self.config.on_by_default, test=self.config.test is not None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from captures import SHARED, copy_of, sample
+from captures import CHECKOUT, SHARED, copy_of, sample
 from kernel_images import arm64_image, bzimage
 from simulator.jumping import story
 
@@ -231,7 +231,6 @@ def test_a_kernel_without_luo_does_not_panic_on_what_it_never_reads(tmp_path: Pa
     [
         ("session-name-twice", "two sessions are named vm-alpha: every open of /dev/liveupdate fails"),
         ("file-block-empty", "a block of 0 files"),
-        ("handler-unknown", "no handler for memfd-v9"),
     ],
 )
 def test_sessions_that_cannot_be_made_again_are_lost(fault: str, words: str, tmp_path: Path) -> None:
@@ -240,6 +239,21 @@ def test_sessions_that_cannot_be_made_again_are_lost(fault: str, words: str, tmp
     assert found.outcome is Outcome.PART
     assert words in found.verdict
     assert found.reception.consumers[b"LUO"][0] is Outcome.IGNORED
+
+
+def test_a_handler_that_is_not_known_here_may_be_there(tmp_path: Path) -> None:
+    """A module or a vendor brings it; only an image without modules that has no such string is known not to have it."""
+    fault_capture(sample("x86_64-7.3") / "1-pre", "handler-unknown", tmp_path / "broken", Context())
+    for target in ("7.3", "7.3.4-vendor", image(tmp_path)):
+        found = foretold(tmp_path / "broken", target, SAME)
+        assert found.outcome is None and "whether there is a handler for memfd-v9 is not known" in found.verdict
+
+
+@pytest.mark.shared
+def test_an_image_without_modules_is_known_not_to_have_a_handler(tmp_path: Path) -> None:
+    fault_capture(sample("x86_64-7.3") / "1-pre", "handler-unknown", tmp_path / "broken", Context())
+    found = foretold(tmp_path / "broken", CHECKOUT.parent / "shared" / "kernels" / "bzImage-7.3", SAME)
+    assert found.outcome is Outcome.PART and "no handler for memfd-v9 is built in" in found.verdict
 
 
 @pytest.mark.parametrize("fault", ["pointer-missing", "blob-size-missing"])

@@ -25,6 +25,8 @@ _STRUCT_PAGE = 64
 """sizeof(struct page) on a 64-bit kernel (include/linux/mm_types.h)."""
 _BOOT_MARGIN = 8 << 20
 """Bytes of scratch that a boot may need beside; how many is not known."""
+_IMAGE = 32 << 20
+"""Bytes that a kernel and its initrd may need where they are not at hand."""
 
 
 def _of_tracker(ask: Ask) -> Ask:
@@ -38,7 +40,7 @@ def _tracker(boot: Boot) -> Verdict:
     if isinstance(sections, Sections):
         outside = next((at for at in _pointers(boot) if not sections.reads(at)), None)
         if outside is not None:
-            taken = len(sections.unmapped.clip(outside, outside + 1)) or len(sections.cut.clip(outside, outside + 1))
+            taken = sections.unmapped.holds(outside) or sections.cut.holds(outside)
             where = "which its command line takes away" if taken else "where no memory is"
             return Fails(f"the tracker points to {outside:#x}, {where}: the walk faults", Outcome.PANIC)
     if isinstance(preserved, Missing):
@@ -72,7 +74,7 @@ def _heads(boot: Boot) -> Verdict:
     if isinstance(sections, Missing):
         return unknown(f"which memory this kernel will have is not known: {sections.reason}")
     outside = sections.head_outside(reserved.runs)
-    if outside is not None and len(sections.added.clip(outside, outside + 1)):
+    if outside is not None and sections.added.holds(outside):
         return unknown(f"the block at {outside:#x} is in memory added since this machine was booted: whether the next kernel has it")
     if outside is not None:
         return Fails(f"the block at {outside:#x} begins in a memory section without RAM: its struct page does not exist")
@@ -118,7 +120,8 @@ def _early(boot: Boot) -> Verdict:
     words = f"scratch has {human_size(room)}, struct pages and the kernel need {human_size(needed)} of it before memory is taken over"
     if needed > room:
         return Fails(words)
-    return Holds(words) if needed + needed // 16 + _BOOT_MARGIN <= room else unknown(f"{words}: whether the rest is enough to boot")
+    margin = needed // 16 + _BOOT_MARGIN + (0 if boot.target.loaded is not None else _IMAGE)
+    return Holds(words) if needed + margin <= room else unknown(f"{words}: whether the rest is enough to boot")
 
 
 def _blocks(boot: Boot) -> Verdict:

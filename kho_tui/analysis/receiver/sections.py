@@ -56,7 +56,7 @@ class Sections:
 
     def holds(self, address: int) -> bool:
         """Whether a struct page exists for the page at ``address``."""
-        return bool(len(self.present.clip(address, address + 1))) if 0 <= address < _LAST else False
+        return self.present.holds(address)
 
     @cached_property
     def _mapped(self) -> Intervals:
@@ -65,7 +65,7 @@ class Sections:
 
     def reads(self, address: int) -> bool:
         """Whether the kernel's direct map has the page at ``address``."""
-        return bool(len(self._mapped.clip(address, address + 1))) if 0 <= address < _LAST else False
+        return self._mapped.holds(address)
 
     def outside(self, addresses: U64s) -> U64s:
         """Those of some addresses that the kernel's direct map has not."""

@@ -189,14 +189,15 @@ def _retrievable(files: tuple[RestoredFile, ...], target: Target) -> tuple[Resto
     # Until 7.0 the first file without a handler ends the list, and the open goes on.
     ends_there, stopped = rules is not None and not rules.checks_files, ""
     for one in files:
-        strange = without_handler((one.file.compatible,), target.all_handlers)
+        handler = _handler_fault((one.file.compatible,), target)
+        strange = handler.met if isinstance(handler, Fails) else ""
         stopped = stopped or (f"{strange}: luo_file_deserialize ends there" if strange and ends_there else "")
         fault = Fails(strange or stopped) if strange or stopped else one.own_fault
         if one.file.token in seen and not isinstance(fault, Fails):
             fault = Fails(f"token {one.file.token:#x} is there twice: asking for it gives the first one")
         seen.add(one.file.token)
-        if fault is None and not target.sure_of_handlers:
-            fault = unknown("which file handlers are built in is not known")
+        if not isinstance(fault, Fails) and isinstance(handler, Missing):
+            fault = handler
         found.append(replace(one, own_fault=fault))
     return tuple(found)
 
@@ -274,22 +275,26 @@ def _files_fault(
     wrong = next((count for count in counts if not 1 <= count <= block_of(LUO_FILE_SER).capacity(page)), None)
     if wrong is not None:
         return Fails(f"session {shown}: a block of {wrong} files")
-    strange = without_handler((file.compatible for file in _files(session)), target.all_handlers)
-    if strange:
-        return Fails(f"session {shown}: {strange}")
+    handler = _handler_fault((file.compatible for file in _files(session)), target)
+    if isinstance(handler, Fails):
+        return Fails(f"session {shown}: {handler.met}")
     if isinstance(session.files, Damaged) or session.status is Status.DAMAGED:
         return Fails(f"session {shown}: {session.files.reason if isinstance(session.files, Damaged) else session.reason}")
     if chance is not None:
         return chance
     if isinstance(session.files, Missing) or session.status is Status.PARTIAL:
         return unknown("the files are not at hand")
-    return None if target.sure_of_handlers or not session.files else unknown("which file handlers are built in is not known")
+    return handler
 
 
-def without_handler(wanted: Iterable[bytes], handlers: frozenset[bytes]) -> str:
-    """Which of the wanted handlers are not there, in words; empty: all are."""
-    missing = sorted(set(wanted) - handlers)
-    return f"no handler for {', '.join(visible(name) for name in missing)} is built in" if missing else ""
+def _handler_fault(wanted: Iterable[bytes], target: Target) -> Fails | Missing | None:
+    """Which of the wanted handlers are not there; unknown; None: all are."""
+    there = {name: target.has_handler(name) for name in sorted(set(wanted))}
+    missing = [visible(name) for name, has in there.items() if has is False]
+    if missing:
+        return Fails(f"no handler for {', '.join(missing)} is built in")
+    unsure = [visible(name) for name, has in there.items() if has is None]
+    return unknown(f"whether there is a handler for {', '.join(unsure)} is not known") if unsure else None
 
 
 def lost_files(sessions: Iterable[RestoredSession]) -> Fails | Missing | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from kho_tui.abi.memfd import MEMFD_FORMATS
 from kho_tui.analysis.receiver.outcome import Stage
 from kho_tui.releases.cmdline import BootOptions, CommandLine, PanicOptions, ReserveMem
 from kho_tui.releases.fixes import KDUMP_KEEPS_KHO
@@ -30,14 +32,20 @@ class Target:
     page_size: int | None = None
     luo: bool | None = True
     handlers: frozenset[bytes] | None = None
-    """Compatible strings of the file handlers in it; None: the release's own."""
-    sure_of_handlers: bool = True
-    """Whether it is known that ``handlers`` are built in."""
+    """Compatible strings of the memfd handlers in it; None: not known, presumably the release's own."""
+    has_string: Callable[[bytes], bool] | None = None
+    """Whether a string stands in its image, of which nothing is a module; None: no such image is at hand."""
     test: bool | None = True
     debug_vm: bool | None = None
     flb_test: bool | None = None
     loaded: int | None = None
     """Bytes of its image, as it lies in memory, and initrd; None: not known."""
+
+    @staticmethod
+    def in_tree(release: Release, *, cmdline: CommandLine | None = None, version: Version | None = None) -> Target:
+        """A kernel of ``release`` with all that kernel.org's tree has for it built in."""
+        handlers = frozenset() if release.luo is None else frozenset({release.luo.memfd_compatible})
+        return Target(release, version=version, cmdline=cmdline, handlers=handlers)
 
     @property
     def precise_version(self) -> Version:
@@ -77,8 +85,17 @@ class Target:
         return None if self.options is None else self.options.regions
 
     @property
-    def all_handlers(self) -> frozenset[bytes]:
-        """Compatible strings of the file handlers that are taken to be in it."""
-        if self.handlers is not None:
-            return self.handlers
-        return frozenset() if self.release.luo is None else frozenset({self.release.luo.memfd_compatible})
+    def is_vendors(self) -> bool:
+        """Whether its version says that somebody built it who may have added to it."""
+        return bool(self.precise_version.rest) and not self.precise_version.is_mainline
+
+    def has_handler(self, compatible: bytes) -> bool | None:
+        """Whether a file handler of this compatible string is there; None: not known, a module or a vendor may bring it."""
+        if self.handlers is not None and compatible in self.handlers:
+            return True
+        if self.has_string is not None:
+            # What only looks like a handler's name cannot be told from one.
+            return None if self.has_string(compatible) else False
+        if self.release.luo is not None and compatible == self.release.luo.memfd_compatible:
+            return None if self.handlers is None else False
+        return False if compatible in MEMFD_FORMATS and not self.is_vendors else None

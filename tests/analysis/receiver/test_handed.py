@@ -26,7 +26,7 @@ def received(path: Path, release: str) -> Reception:
     if not path.is_dir():
         pytest.skip(f"{path.name} of {path.parent.name} is not beside the checkout")
     with open_state(path, Context()) as opened:
-        return receive(handed_over(opened, Context()), Target(RELEASE[release], cmdline=LINE))
+        return receive(handed_over(opened, Context()), Target.in_tree(RELEASE[release], cmdline=LINE))
 
 
 def answer(reception: Reception, name: str) -> bool | None:
