@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kho_tui.layout.struct import Layout, Unit, chars, u64
 from kho_tui.layout.table import PageArray
 
@@ -29,3 +31,6 @@ LUO_FLB_SER = Layout(
 )
 
 FLB_PAGE = PageArray(LUO_FLB_HEADER_SER, LUO_FLB_SER)
+
+TEST_FLB_NAMES: Sequence[bytes] = tuple(b"liveupdate-test-flb-v%d" % number for number in range(3))
+"""The FLBs of lib/tests/liveupdate.c (CONFIG_LIVEUPDATE_TEST): the only ones of kernel.org's tree until 7.3."""

@@ -10,12 +10,14 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.early import NoRoom, without_room
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
+from kho_tui.analysis.receiver.check import EVERY, Answer, Check
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.memblock import readable_regions
-from kho_tui.analysis.receiver.outcome import Outcome
+from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.receive import receive
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.analysis.receiver.target import Target
+from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.fdt.tree import lookup_name
 from kho_tui.model.facts import Missing, Status
@@ -28,6 +30,16 @@ from kho_tui.text import SafeText, plural, visible
 _ON_BY_DEFAULT: dict[KhoSupport | None, bool] = {KhoSupport.BUILT_ON: True, KhoSupport.BUILT_OFF: False}
 OWN_CMDLINE = SafeText("the command line of this state")
 BUILT_IN = SafeText("that KHO and what reads this state are built in")
+_CANDIDATE = Check(
+    "release-candidate",
+    Stage.FIND,
+    "which release is the candidate like",
+    Outcome.IGNORED,
+    "what it makes of the state changes at a candidate that is not known here",
+    EVERY,
+    lambda _: unknown("not asked"),
+    source="Makefile, EXTRAVERSION",
+)
 
 
 @dataclass(frozen=True)
@@ -141,24 +153,22 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
     state = handed.state
     if assume:
         target = _with_assumptions(target, handed)
-    reception = receive(
-        handed,
-        Target(
-            target.release or RELEASES[-1],
-            version=Version.parse(target.name),
-            cmdline=target.cmdline,
-            built=target.built,
-            on_by_default=_ON_BY_DEFAULT.get(target.support),
-            page_size=target.page_size,
-            luo=target.luo,
-            handlers=target.handlers,
-            has_string=target.has_string,
-            test=target.test,
-            debug_vm=target.debug_vm,
-            flb_test=target.flb_test,
-            loaded=None if target.image is None or not target.image.init_size else target.image.init_size + target.image.initrd,
-        ),
+    boots = Target(
+        target.release or RELEASES[-1],
+        version=Version.parse(target.name),
+        cmdline=target.cmdline,
+        built=target.built,
+        on_by_default=_ON_BY_DEFAULT.get(target.support),
+        page_size=target.page_size,
+        luo=target.luo,
+        handlers=target.handlers,
+        has_string=target.has_string,
+        test=target.test,
+        debug_vm=target.debug_vm,
+        flb_test=target.flb_test,
+        loaded=None if target.image is None or not target.image.init_size else target.image.init_size + target.image.initrd,
     )
+    reception = _candidate(handed, boots, receive(handed, boots))
     if target.support is not None and not target.support.built:
         reception = _unbuilt(reception, target.support)
     loading = _loading(state, target)
@@ -190,6 +200,19 @@ def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
     )
     assumed += [BUILT_IN] if guessed != target else []
     return replace(guessed, assumed=tuple(assumed))
+
+
+def _candidate(handed: Handed, target: Target, reception: Reception) -> Reception:
+    """The same, left open where a release candidate may still be what the series before was, and that one does something else."""
+    before = target.release.before
+    if before is None or target.precise_version.rc is None:
+        return reception
+    other = receive(handed, replace(target, release=before, version=before.version))
+    same = all(other.consumers.get(name, (None, ""))[0] is outcome for name, (outcome, _) in reception.consumers.items())
+    if same and other.outcome is reception.outcome:
+        return reception
+    met = f"{before.name} and {target.release.name} differ in what they make of it, and which of them the candidate is like is not known"
+    return replace(reception, answers=(Answer(_CANDIDATE, None, met), *reception.answers), worst=Outcome.TAKEN, deciding=None)
 
 
 def _unbuilt(reception: Reception, support: KhoSupport) -> Reception:

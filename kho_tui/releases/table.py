@@ -112,6 +112,12 @@ class Release:
         return version
 
     @property
+    def before(self) -> Release | None:
+        """The series before it; None for the oldest."""
+        row = RELEASES.index(self)
+        return RELEASES[row - 1] if row else None
+
+    @property
     def caveat(self) -> str:
         """What has to be said beside every result of an inferred release; empty for the others."""
         return f"what a kernel of {self.name} does was inferred from its neighbours, not read from its sources" if self.inferred else ""

@@ -85,7 +85,7 @@ def parse_scenario(text: str, name: str) -> Scenario:
     uname = kernel.get("uname")
     pins = top.get("pins", {})
     pinned_at = {key: SafeText(f"{lines.where('pins', 0, key)}: pins: {visible(key)}") for key in pins}
-    flbs = tuple(Flb(f"liveupdate-test-flb-v{number}".encode(), _FLB_DATA + number) for number in range(kernel.get("flbs", 0)))
+    flbs = tuple(Flb(b"liveupdate-test-flb-v%d" % number, _FLB_DATA + number) for number in range(kernel.get("flbs", 0)))
     return Scenario(
         machine=_machine(Table("machine", top.need("machine"), _MACHINE, lines)),
         release=release,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
-from kho_tui.abi.flb import FLB_PAGE
+from kho_tui.abi.flb import FLB_PAGE, TEST_FLB_NAMES
 from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SER, LUO_SESSION_SER, SESSION_NODE_NAME, STRUCT_PREFIX
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
@@ -165,7 +165,7 @@ def _luo_flb_page(subtree: Subtree, boot: Boot) -> Verdict:
         return unknown("where the page of FLBs is is not at hand")
     if boot.target.flb_test is False:
         return Holds("nobody in this kernel asks for FLBs")
-    if known_outside(boot.sections, at) or (not at and not luo_is_struct(luo)):
+    if known_outside(boot.sections, at) or (not at and isinstance(luo, Luo) and not luo.format.is_struct):
         return Fails(f"the page of FLBs is said to be at {at:#x}: who asks for an FLB reads what stands there, and oopses", Outcome.CHANCE)
     if at and boot.reserved.lost(at, boot.handed.page_size):
         return Fails(f"the page of FLBs at {at:#x} is not preserved: who asks for an FLB oopses where it is overwritten", Outcome.CHANCE)
@@ -177,9 +177,43 @@ def _luo_flb_page(subtree: Subtree, boot: Boot) -> Verdict:
     return Holds("the page of FLBs is preserved")
 
 
-def luo_is_struct(luo: Luo | Missing | object) -> bool:
-    """Whether LUO's state is a struct, in which 0 means that there is no such page."""
-    return isinstance(luo, Luo) and luo.format.is_struct
+def _luo_flb_names(subtree: Subtree, boot: Boot) -> Verdict:
+    """Who asks for the FLBs: in the kernel's own tree the test module alone does (lib/tests/liveupdate.c)."""
+    luo, target = subtree.content, boot.target
+    if not isinstance(luo, Luo) or isinstance(luo.flbs, NotWritten):
+        return Holds("no FLBs are there yet") if isinstance(luo, Luo) else unknown("the FLBs are not at hand")
+    if not isinstance(luo.flbs, FlbList):
+        return Holds("there is no page of FLBs") if luo.flbs_at == 0 else unknown("the FLBs are not at hand")
+    asked = {name: _asks_for(name, target) for name in (flb.text("name") for flb in luo.flbs.flbs)}
+    lost = [visible(name) for name, asks in asked.items() if asks is False]
+    if lost:
+        return Fails(f"nobody in this kernel asks for the FLB {', '.join(lost)}")
+    unsure = [visible(name) for name, asks in asked.items() if asks is None]
+    if unsure:
+        return unknown(f"whether somebody in this kernel asks for the FLB {', '.join(unsure)} is not known")
+    return Holds("somebody asks for every FLB")
+
+
+def _asks_for(name: bytes, target: Target) -> bool | None:
+    if name in TEST_FLB_NAMES:
+        return target.flb_test is not False
+    return False if target.has_string is not None and not target.has_string(name) else None
+
+
+def _luo_finish(subtree: Subtree, boot: Boot) -> Verdict:
+    """liveupdate_flb_put_incoming warns of an FLB of the handler that is not there when a file is finished (7.1 and 7.3 booted)."""
+    luo, target = subtree.content, boot.target
+    files = [file for session in boot.restored.sessions if not isinstance(session.files, Missing) for file in session.files]
+    if not target.panics(Stage.RETRIEVE).on_warn or target.flb_test is False or not files:
+        return Holds("no WARNING that could end it")
+    if not isinstance(luo, Luo) or (not isinstance(luo.flbs, FlbList) and luo.flbs_at != 0):
+        return unknown("the FLBs are not at hand")
+    there = {flb.text("name") for flb in luo.flbs.flbs} if isinstance(luo.flbs, FlbList) else set()
+    missing = [visible(name) for name in TEST_FLB_NAMES if name not in there]
+    if not missing:
+        return Holds("the FLBs that depend on files are there")
+    met = f"the state has files and no FLB {missing[0]}: the test module of this kernel warns when a file is finished"
+    return Fails(met, warns=True) if target.flb_test else unknown(f"{met}, if it has one")
 
 
 def _luo_opens(boot: Boot) -> Verdict:
@@ -299,6 +333,17 @@ LUO: tuple[Check, ...] = (
     ),
     _panics("luo-chain", "is the chain of session blocks sound", Range("7.2"), _luo(_luo_chain)),
     _panics("luo-flb-page", "is the page of FLBs preserved", Range("7.0"), _luo(_luo_flb_page)),
+    Check(
+        "luo-flb-names",
+        Stage.CONSUMERS,
+        "does somebody ask for every FLB",
+        Outcome.PART,
+        "what such an FLB holds is lost, its memory stays reserved",
+        Range("7.0"),
+        _luo(_luo_flb_names),
+        LUO_NAME,
+        "kernel/liveupdate/luo_flb.c, luo_flb_retrieve_one",
+    ),
     own_choice("liveupdate-on", "is LUO on there", _UNREAD, _LIVEUPDATE, LUO_NAME, "kernel/liveupdate/luo_core.c", Stage.OPEN),
     LUO_OPEN,
     Check(
@@ -322,6 +367,17 @@ LUO: tuple[Check, ...] = (
         _luo(_luo_restores),
         LUO_NAME,
         "kernel/liveupdate/luo_file.c; mm/memfd_luo.c, memfd_luo_retrieve",
+    ),
+    Check(
+        "luo-finish",
+        Stage.RETRIEVE,
+        "can files be finished without a WARNING",
+        Outcome.PANIC,
+        "the machine panics when the session is finished",
+        Range("7.0"),
+        _luo(_luo_finish),
+        LUO_NAME,
+        "kernel/liveupdate/luo_flb.c, luo_flb_file_finish",
     ),
 )
 """In the order in which a kernel meets them."""

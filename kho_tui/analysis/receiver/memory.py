@@ -149,7 +149,9 @@ def _bitmaps(boot: Boot) -> Verdict:
         return Holds("a radix tree")
     if not isinstance(preserved, PreservedMap) or not isinstance(preserved.structure, ChunkList):
         return unknown("the size of the bitmaps is not at hand")
-    written, own = preserved.structure.bitmap_bytes, target.release.bitmap_bytes or boot.handed.page_size
+    if isinstance(target.bitmap_bytes, Missing):
+        return target.bitmap_bytes
+    written, own = preserved.structure.bitmap_bytes, target.bitmap_bytes or boot.handed.page_size
     if written == own:
         return Holds(f"bitmaps of {own} bytes")
     read, reserved = f"bitmaps of {written} bytes are read as {own}", boot.reserved

@@ -43,6 +43,8 @@ def _asked_for(boot: Boot) -> Verdict:
     if twice is not None:
         return Fails(f"two subtrees are named {visible(twice)}: its consumer finds the first one only")
     strange = [visible(name) for name in names if name not in _IN_TREE]
+    if strange and boot.target.is_vendors:
+        return unknown(f"whether a vendor's kernel asks for {', '.join(strange)} is not known")
     return Fails(f"{', '.join(strange)}: {_UNASKED}") if strange else Holds("every subtree has a consumer in the kernel's own tree")
 
 
@@ -121,7 +123,7 @@ def receive(handed: Handed, target: Target) -> Reception:
                 return Reception(boot, Outcome.PANIC, answer, tuple(answers), consumers)
     subtrees = handed.subtrees
     for subtree in () if isinstance(subtrees, Missing) else subtrees:
-        consumers.setdefault(subtree.lookup_name, _untouched(subtree.lookup_name))
+        consumers.setdefault(subtree.lookup_name, _untouched(subtree.lookup_name, target))
     reception = Reception(boot, Outcome.TAKEN if worst is None else _overall(worst), worst, tuple(answers), consumers)
     if reception.garbage is None:
         return reception
@@ -145,7 +147,7 @@ def _all_lost(handed: Handed, outcome: Outcome, met: str) -> dict[bytes, Fate]:
     return {subtree.lookup_name: (outcome, met) for subtree in (() if isinstance(subtrees, Missing) else subtrees)}
 
 
-def _untouched(name: bytes) -> Fate:
+def _untouched(name: bytes, target: Target) -> Fate:
     if name in _IN_TREE:
         return Outcome.TAKEN, ""
-    return Outcome.PART, _UNASKED
+    return (None, "whether a vendor's kernel asks for it is not known") if target.is_vendors else (Outcome.PART, _UNASKED)

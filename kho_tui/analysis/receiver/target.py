@@ -8,8 +8,10 @@ from functools import cached_property
 
 from kho_tui.abi.memfd import MEMFD_FORMATS
 from kho_tui.analysis.receiver.outcome import Stage
+from kho_tui.analysis.receiver.verdict import unknown
+from kho_tui.model.facts import Missing
 from kho_tui.releases.cmdline import BootOptions, CommandLine, PanicOptions, ReserveMem
-from kho_tui.releases.fixes import KDUMP_KEEPS_KHO
+from kho_tui.releases.fixes import BITMAPS_IN_SCRATCH, KDUMP_KEEPS_KHO
 from kho_tui.releases.table import Release
 from kho_tui.releases.version import Version
 
@@ -83,6 +85,16 @@ class Target:
     def asked_regions(self) -> tuple[ReserveMem, ...] | None:
         """Each ``reserve_mem=`` that it accepts."""
         return None if self.options is None else self.options.regions
+
+    @property
+    def bitmap_bytes(self) -> int | Missing | None:
+        """Bytes of a bitmap that it reads: None for a page, or where there are no bitmaps; Missing where its patch level does not tell."""
+        if self.release.bitmap_bytes is None or self.version is None or self.version == self.release.version:
+            return self.release.bitmap_bytes
+        small = BITMAPS_IN_SCRATCH.affects(self.version)
+        if small is None:
+            return unknown("whether it reads bitmaps of 512 bytes or of a page is not known of its patch level")
+        return self.release.bitmap_bytes if small else None
 
     @property
     def is_vendors(self) -> bool:
