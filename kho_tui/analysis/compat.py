@@ -87,8 +87,8 @@ class Compatibility:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What becomes of the state; None where that is unknown."""
-        return self.reception.outcome
+        """What becomes of the state; None where that is unknown, or where the kernel cannot be loaded."""
+        return None if self.loads is False else self.reception.outcome
 
     @property
     def loads(self) -> bool | None:
@@ -188,8 +188,11 @@ def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
     if target.cmdline is None and machine.cmdline is not None and machine.cmdline_whole:
         target = replace(target, cmdline=read_cmdline(machine.cmdline))
         assumed.append(OWN_CMDLINE)
+    if target.page_size is None and machine.arch != "x86_64":
+        target = replace(target, page_size=machine.platform.page_size)
+        assumed.append(SafeText(f"pages of {machine.platform.page_size} bytes"))
     if release is None:
-        return target
+        return replace(target, assumed=tuple(assumed))
     has_luo, has_test = (handed.subtree(name) is not None for name in (LUO_NAME, KHO_TEST_NAME))
     guessed = replace(
         target,
@@ -255,8 +258,6 @@ def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterat
         yield SafeText(f"{target.release.name} was not read from its own sources: what it does is inferred from the releases around it")
     if reception.worst in (Outcome.IGNORED, Outcome.PANIC):
         return
-    if target.page_size is None and handed.state.machine.arch != "x86_64":
-        yield SafeText(f"its page size is not known; taken to be the same, {handed.page_size} bytes")
     options = reception.target.options
     if options is None or target.cmdline is None:
         yield SafeText("its command line is not known: --target-cmdline tells it")

@@ -38,8 +38,11 @@ _LUO_STATE = (
 _LUO_ANONYMOUS = rb"File count mismatch|Block set is corrupted|Block contains invalid"
 _MEMFD_ANONYMOUS = rb"failed to (?:setup file|add seals)|shmem: failed"
 _NO_NODE = rb"node [`']?(.{1,64}?)[`']?(?:'s)? (?:missing or invalid|prop )"
-_RESTORING = rb"(?:kho_restore_|memfd_luo_retrieve|memfd_luo_discard|luo_file_deserialize)[\w.]*\+0x"
-"""Functions of the kernel that only take over what was handed in: a WARNING in one of them is a restore that failed.
+_RESTORING = (
+    rb"(?:kho_restore_|kho_block_set_restore|memfd_luo_retrieve|memfd_luo_discard|luo_file_deserialize|luo_session_deserialize|"
+    rb"luo_session_retrieve|luo_retrieve_file)[\w.]*\+0x"
+)
+"""Functions of the kernel that only take over what was handed in: a WARNING or an oops in one of them is a restore that failed.
 
 kho_restore_page (kernel/kexec_handover.c, 6.16 on) warns once a boot, luo_file_deserialize of a session whose files are nowhere.
 """

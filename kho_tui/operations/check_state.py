@@ -69,7 +69,13 @@ def _not_after(state: State, after: State) -> SafeText:
     if here.arch is not None and there.arch is not None and here.arch != there.arch:
         return SafeText(f"{there.path} is of {there.arch}, {here.path} of {here.arch}")
     one = handover_evidence(state, after, read_log(after.log))
-    return SafeText(f"{there.path} is not the state after this kexec: {one.why}") if one.contradicted else NO_TEXT
+    why = one.why if one.contradicted else "two states of one boot, whose log they share" if _times(state) & _times(after) else ""
+    return SafeText(f"{there.path} is not the state after this kexec: {why}") if why else NO_TEXT
+
+
+def _times(state: State) -> set[tuple[str | None, bytes]]:
+    """Lines of the kernel log with their time since boot, which tells one boot from another once the clock runs."""
+    return {(line.time, line.text) for line in state.log if line.time is not None and line.time.strip("0.")}
 
 
 def _side(state: State, name: str | None) -> Side:

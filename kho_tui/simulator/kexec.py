@@ -65,7 +65,8 @@ class NextKernel:
     def target(self) -> Target:
         """As its receiving side sees it."""
         target = Target.in_tree(self.release, cmdline=read_cmdline(self.cmdline), version=Version.parse(self.config.uname))
-        return replace(target, on_by_default=self.config.on_by_default, test=self.config.test is not None)
+        built = replace(target, on_by_default=self.config.on_by_default, test=self.config.test is not None)
+        return replace(built, page_size=self.machine.page_size)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from kho_tui.model.tracker import PreservedMap, RadixTree
 from kho_tui.operations.check_state import Checked, check_state
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
+from kho_tui.views.cli.main import run
 
 
 def checked(path: Path, after: Path | None = None, **options: object) -> Checked:
@@ -210,3 +211,25 @@ def test_where_there_is_nothing_to_decode_an_anomaly_that_was_not_met_says_nothi
         write_elf_core(stream, image)
     found = checked(folder, only=("KHO101",))
     assert of(found, "KHO101").answer is Answer.CANNOT_TELL and found.exit_code(strict=False) == 2
+
+
+def test_a_state_is_not_the_one_after_its_own_kexec() -> None:
+    state = sample("x86_64-7.3/1-pre")
+    assert run(["check", str(state), "--after", str(state)]) == 2
+
+
+def test_an_oops_where_sessions_are_restored_is_a_loss(tmp_path: Path) -> None:
+    """As 7.3 booted: kho_block_set_restore of the first open of /dev/liveupdate."""
+    post = writable_copy("x86_64-7.3/1-post", tmp_path / "post")
+    with (post / "dmesg").open("ab") as stream:
+        stream.write(b"<4>[    1.511563] Oops: Oops: 0000 [#1] SMP\n<4>[    1.512122] RIP: 0010:kho_block_set_restore+0x5a/0x100\n")
+    assert run(["check", str(sample("x86_64-7.3/1-pre")), "--after", str(post)]) == 1
+    assert run(["diff", str(sample("x86_64-7.3/1-pre")), str(post)]) == 1
+
+
+def test_without_a_log_it_cannot_be_told_whether_all_arrived(tmp_path: Path) -> None:
+    post = writable_copy("x86_64-7.3/1-post", tmp_path / "post")
+    (post / "dmesg").unlink()
+    with open_state(sample("x86_64-7.3/1-pre"), Context()) as before, open_state(post, Context()) as after:
+        found = check_state(before, Context(), after=after.state)
+    assert "KHO140" in {result.code for result in found.report.untold} and found.exit_code(strict=True) == 2

@@ -163,6 +163,8 @@ def losses(evidence: Evidence, found: Found) -> None:
         for fate in handover_fates(evidence.state, evidence.after, handover, log, evidence.context).fates:
             if fate.fate is Fate.LOST and fate.entity not in _ELSEWHERE:
                 found.broken(f"{fate.entity} {fate.title} is lost: {fate.reason}", fate.path)
+        if not evidence.after.log_from_boot:
+            found.lack("kernel log of the state after", "its beginning is not in this capture: it alone tells restores that fail")
 
 
 RULES = (tables, roots, arrived, losses)

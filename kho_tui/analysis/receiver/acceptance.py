@@ -26,6 +26,8 @@ def _is_attached(boot: Boot) -> Verdict:
 
 def _same_page_size(boot: Boot) -> Verdict:
     here, there = boot.handed.page_size, boot.target.page_size
+    if there is None and boot.handed.state.machine.arch != "x86_64":
+        return unknown(f"pages of {here} bytes, and those of the kernel are not known")
     words = f"pages of {here} bytes" + ("" if there is None else f", the kernel has {there}")
     return Holds(words) if there in (None, here) else Fails(words)
 

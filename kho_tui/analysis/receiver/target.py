@@ -23,7 +23,7 @@ class Target:
     ``built``: with KHO in it; ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT; ``luo``: CONFIG_LIVEUPDATE; ``test``:
     CONFIG_TEST_KEXEC_HANDOVER, as a module too; ``debug_vm``: CONFIG_DEBUG_VM; ``flb_test``: CONFIG_LIVEUPDATE_TEST, the one user of FLBs
     in the kernel's own tree. None: not known; then LUO is taken to be on, so that a panic that is found is one unless it is off.
-    ``page_size`` None: the same as the writer's.
+    ``page_size`` None: that of its architecture, where there is one only.
     """
 
     release: Release

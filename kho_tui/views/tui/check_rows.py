@@ -120,6 +120,8 @@ def outcome_word(found: Compatibility) -> str:
 
 def outcome_reason(found: Compatibility) -> SafeText:
     """What decides on it; empty where nothing speaks against it."""
+    if found.loading is not None and found.loads is False:
+        return found.loading.reason
     if found.outcome is None:
         return visible(found.reception.undecided[0].met)
     deciding = found.reception.deciding
