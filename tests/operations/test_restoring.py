@@ -74,13 +74,20 @@ def test_the_test_modules_list_ends_at_its_first_zero_whatever_is_claimed(tmp_pa
 @pytest.mark.parametrize("capture", [NEW, OLD, "x86_64-6.18/1-pre"])
 @pytest.mark.parametrize(
     ("fault", "outcome", "words"),
-    [("block-in-scratch", MISREAD, "lies in scratch"), ("blocks-overlap", Outcome.WILD, "begins inside another one")],
+    [("region-in-scratch", MISREAD, "lies in scratch"), ("blocks-overlap", Outcome.WILD, "begins inside another one")],
 )
 def test_memory_that_is_kept_twice_or_booted_in_is_misread(capture: str, fault: str, outcome: Outcome, words: str, tmp_path: Path) -> None:
     with broken(capture, fault, tmp_path) as opened:
         got = reception(opened)
     assert got.outcome is outcome and got.deciding is not None
     assert got.deciding.check.name == "blocks" and words in got.deciding.met
+
+
+@pytest.mark.parametrize("capture", [NEW, OLD, "x86_64-6.18/1-pre"])
+def test_nobody_misses_a_block_in_scratch_that_nobody_owns(capture: str, tmp_path: Path) -> None:
+    """Booted, 7.3 and 6.18: all comes back."""
+    with broken(capture, "block-in-scratch", tmp_path) as opened:
+        assert reception(opened).outcome is Outcome.TAKEN
 
 
 def test_a_folio_that_is_not_preserved_is_an_error_of_the_state_too(tmp_path: Path) -> None:

@@ -189,7 +189,8 @@ def partial_scratch(evidence: Evidence, found: Found) -> None:
     "no block is so large that the receiver's 32-bit shift overflows",
     error(until="7.1"),
     explanation="Blocks of order 31 minus the page shift and more (2 GiB), which only large reserve_mem regions have.",
-    consequence="kernels up to 7.1 reserve nothing for such a block: its memory is overwritten",
+    consequence="kernels up to 7.1, perhaps 7.2.5, reserve all memory behind a block of 2 GiB, and of larger ones next to nothing: it is "
+    "overwritten",
     source="kernel/liveupdate/kexec_handover.c, kho_preserved_memory_reserve: 1 << (order + PAGE_SHIFT) (7.1; deserialize_bitmap before)",
 )
 def shift(evidence: Evidence, found: Found) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
-from kho_tui.analysis.intervals import intervals
+from kho_tui.analysis.claims import side_claims
+from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.receiver.acceptance import names_map
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
+from kho_tui.analysis.unowned import owner_gap
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.host import SYSTEM_RAM
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
@@ -129,16 +133,30 @@ def _blocks(boot: Boot) -> Verdict:
     if reserved.overlap is not None:
         met = f"the block at {reserved.overlap:#x} begins inside another one: memory is restored with the wrong size, or twice"
         return Fails(met, Outcome.WILD if boot.target.debug_vm is not False else Outcome.MISREAD)
-    for area in () if isinstance(scratch, Missing) else scratch.areas:
-        at = reserved.inside(area.start, area.size)
-        if at is not None:
-            return Fails(f"preserved memory at {at:#x} lies in scratch, where the next kernel boots and writes")
+    areas = () if isinstance(scratch, Missing) else scratch.areas
+    inside = reserved.memory & intervals([area.start for area in areas], [area.start + area.size for area in areas])
+    if len(inside):
+        return _in_scratch(inside, boot)
     known_all = reserved.whole and not isinstance(scratch, Missing) and scratch.status is Status.DECODED
     return (
         Holds("the blocks lie apart, and outside scratch")
         if known_all
         else unknown("not all preserved blocks and scratch areas are at hand")
     )
+
+
+def _in_scratch(inside: Intervals, boot: Boot) -> Verdict:
+    """What lies in scratch is written over; where nobody owns it, nobody misses it (7.3 booted)."""
+    handed = boot.handed
+    claims = [claim for claim in side_claims(handed.side, handed.state, handed.context) if claim.kind.is_owner]
+    nothing = np.empty(0, np.uint64)
+    owned = intervals(np.concatenate([nothing, *(one.start for one in claims)]), np.concatenate([nothing, *(one.end for one in claims)]))
+    missed = inside & owned
+    if len(missed):
+        return Fails(f"preserved memory at {int(missed.start[0]):#x} lies in scratch, where the next kernel boots and writes")
+    words = f"preserved memory at {int(inside.start[0]):#x} lies in scratch"
+    gap = owner_gap(handed.side)
+    return unknown(f"{words}, and whose it is is not known: {gap.reason}") if gap is not None else Holds(f"{words}, and nobody owns it")
 
 
 def _bitmaps(boot: Boot) -> Verdict:
@@ -175,7 +193,8 @@ def _shift(boot: Boot) -> Verdict:
     if high < limit or affected is False:
         return Holds(f"highest order {high}")
     words = f"highest order {high}; from order {limit} on the 32-bit shift of {boot.target.release.name} overflows"
-    return Fails(words) if affected else unknown(f"{words} unless it has the fix of it, which is not known of its version")
+    # What is reserved then is in ``reserved``, and asked thing by thing.
+    return Holds(words) if affected else unknown(f"{words} unless it has the fix of it, which is not known of its version")
 
 
 MEMORY: tuple[Check, ...] = (
@@ -251,7 +270,7 @@ MEMORY: tuple[Check, ...] = (
     Check(
         "shift",
         Stage.MEMORY,
-        "do all orders fit a 32-bit shift",
+        "is it known how large blocks are reserved",
         Outcome.MISREAD,
         "of large blocks too much or next to nothing is reserved",
         EVERY,

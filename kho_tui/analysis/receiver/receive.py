@@ -49,7 +49,7 @@ def _asked_for(boot: Boot) -> Verdict:
 
 
 def _root_restored(boot: Boot) -> Verdict:
-    """kho_init gives the page of the root FDT back; kho_restore_page warns of one that is not preserved (6.18 booted)."""
+    """6.18 gives the page of the root FDT back; kho_restore_page warns of one that is not preserved, before the console speaks (booted)."""
     root = boot.handed.root
     if root is None or isinstance(root.phys, Missing):
         return unknown("where the root FDT lies is not at hand")
@@ -63,13 +63,13 @@ CHECKS: tuple[Check, ...] = (
     *MEMORY,
     Check(
         "root-restored",
-        Stage.CONSUMERS,
+        Stage.MEMORY,
         "is the page of the root FDT preserved",
         Outcome.CHANCE,
         "whether it still stands there by the time that consumers look into it is luck",
         Range("6.18", "6.18"),
         _root_restored,
-        source="kernel/kexec_handover.c, kho_init",
+        source="kernel/kexec_handover.c, kho_restore_page",
     ),
     *MEMBLOCK,
     *LUO,
