@@ -530,6 +530,7 @@ main() {
     capture_kexec
     capture_optional setup_data /sys/kernel/boot_params/setup_data "the boot loader passed no setup_data, or this is not x86"
     capture_optional dt-chosen /proc/device-tree/chosen "no device tree"
+    capture_optional firmware-memmap /sys/firmware/memmap "this kernel does not show the firmware's memory map (CONFIG_FIRMWARE_MEMMAP)"
     capture_config
     capture_log
     say "with /proc, /sys, configuration and log: $file_count files"

@@ -14,6 +14,7 @@ _FOLDERS = {
     "kho/": LIVE_KHO,
     "memblock/": "sys/kernel/debug/memblock",
     "setup_data/": "sys/kernel/boot_params/setup_data",
+    "firmware-memmap/": "sys/firmware/memmap",
     "dt-chosen/": "proc/device-tree/chosen",
 }
 _RECORD = re.compile(rb"(\d{1,9}),\d+,(\d{1,18}),[^;]*;(.*)")

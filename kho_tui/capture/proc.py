@@ -175,6 +175,17 @@ def parse_config(data: bytes) -> Mapping[str, str] | Missing:
     return options or _unreadable("the kernel's config")
 
 
+_FIRMWARE_ADDRESS = re.compile(rb"0x([0-9a-fA-F]{1,16})\s*")
+
+
+def parse_firmware_entry(start: bytes, end: bytes, kind: bytes) -> IomemEntry | None:
+    """An entry of /sys/firmware/memmap by its files, ``end`` the last byte (drivers/firmware/memmap.c); None where one is not readable."""
+    first, last = _FIRMWARE_ADDRESS.fullmatch(start), _FIRMWARE_ADDRESS.fullmatch(end)
+    if first is None or last is None or int(last[1], 16) < int(first[1], 16):
+        return None
+    return IomemEntry(int(first[1], 16), int(last[1], 16) - int(first[1], 16) + 1, kind.strip(), 0)
+
+
 _MEMBLOCK = re.compile(rb" *(\d{1,9}): 0x([0-9a-fA-F]{1,16})\.\.0x([0-9a-fA-F]{1,16})(?: +(\d{1,9}|x))?(?: +(\S+))?\s*")
 
 

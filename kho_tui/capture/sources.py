@@ -93,6 +93,7 @@ class Sources:
     cmdline: CommandLine | Missing = NOT_HERE
     config: Mapping[str, str] | Missing = NOT_HERE
     iomem: tuple[IomemEntry, ...] | Missing = NOT_HERE
+    firmware_map: tuple[IomemEntry, ...] | Missing = NOT_HERE
     zones: tuple[Zone, ...] | Missing = NOT_HERE
     memblock_memory: tuple[MemblockRange, ...] | Missing = NOT_HERE
     memblock_reserved: tuple[MemblockRange, ...] | Missing = NOT_HERE

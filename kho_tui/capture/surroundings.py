@@ -11,10 +11,12 @@ from kho_tui.capture.dmesg import parse_dmesg, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, platform_hints, why_absent
 from kho_tui.capture.proc import (
+    IomemEntry,
     parse_addresses,
     parse_cmdline,
     parse_config,
     parse_finalize,
+    parse_firmware_entry,
     parse_iomem,
     parse_memblock,
     parse_meminfo,
@@ -22,7 +24,7 @@ from kho_tui.capture.proc import (
     parse_zoneinfo,
 )
 from kho_tui.capture.reader import LOG_LIMIT, CaptureReader
-from kho_tui.capture.sources import DebugfsSide, ScratchText, SourceKind, Sources
+from kho_tui.capture.sources import NOT_HERE, DebugfsSide, ScratchText, SourceKind, Sources
 from kho_tui.capture.unpack import compression_of, unpack
 from kho_tui.context import Context
 from kho_tui.errors import InputError, KhoError, ReadError
@@ -36,6 +38,7 @@ from kho_tui.model.facts import Missing, Unavailable
 from kho_tui.text import SafeText, visible
 
 _MEMORY_NAMES = ("memory.elf", "memory.elf.gz", "memory.elf.xz", "memory.elf.bz2")
+_FIRMWARE_MAP = "firmware-memmap/"
 _HEAD = 64
 """Bytes that tell what a file of memory is."""
 _RAW_NAME = re.compile(r"memory\.raw|.*\.raw|memory\.img|.*\.dump", re.DOTALL)
@@ -92,6 +95,7 @@ def open_capture(
         cmdline=cmdline,
         config=config,
         iomem=iomem,
+        firmware_map=_firmware_map(reader),
         zones=reader.rows("zoneinfo", "zones and nodes", parse_zoneinfo),
         memblock_memory=reader.rows("memblock/memory", "memory and its nodes at boot", parse_memblock),
         memblock_reserved=reader.rows("memblock/reserved", "reservations at boot", parse_memblock),
@@ -242,6 +246,24 @@ def _cores(reader: CaptureReader, top: list[str]) -> list[str]:
 
 
 _TEXT_NAMES = frozenset({"iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "dmesg", "config", "config.gz", "capture.json"})
+
+
+def _firmware_map(reader: CaptureReader) -> tuple[IomemEntry, ...] | Missing:
+    """/sys/firmware/memmap; not here where any of it cannot be read: half a map would take memory away."""
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in reader.below(_FIRMWARE_MAP))
+    entries: list[IomemEntry] = []
+    for folder in folders:
+        parts = [reader.read(f"{folder}/{name}", "the firmware's memory map") for name in ("start", "end", "type")]
+        missing = next((part for part in parts if isinstance(part, Missing)), None)
+        if missing is not None:
+            return missing
+        start, end, kind = (part for part in parts if not isinstance(part, Missing))
+        entry = parse_firmware_entry(start, end, kind)
+        if entry is None:
+            reader.notes.add(folder, "this entry of the firmware's memory map cannot be read")
+            return Unavailable(SafeText(f"{visible(folder)} cannot be read"))
+        entries.append(entry)
+    return tuple(sorted(entries, key=lambda entry: entry.start)) if entries else NOT_HERE
 
 
 def _boot(reader: CaptureReader) -> BootHandover | None:

@@ -32,6 +32,7 @@ def decode_host(sources: Sources, platform: Platform) -> Host:
         _free_cma(sources, platform),
         _iomem_bound(sources, nodes, known(ram) or (), total),
         _nodes_bound(sources, platform, nodes, total),
+        known(_ranges(sources.firmware_map, lambda entry: entry.name == _RAM)),
     )
 
 

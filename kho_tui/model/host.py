@@ -44,6 +44,8 @@ class Host:
     free_cma: Mapping[int, int] | Missing
     iomem_bound: SafeText = NO_TEXT
     nodes_bound: SafeText = NO_TEXT
+    firmware: tuple[MemoryRange, ...] | None = None
+    """System RAM of the firmware's memory map (/sys/firmware/memmap): what a kernel gets at boot. None: the capture does not have it."""
 
     @property
     def bounded(self) -> Unavailable | None:
@@ -54,6 +56,14 @@ class Host:
     def whole_ram(self) -> tuple[MemoryRange, ...] | Missing:
         """All RAM; Unavailable where only some of it could be read."""
         return self.ram if isinstance(self.ram, Missing) else self.bounded or self.ram
+
+    @property
+    def boot_ram(self) -> tuple[MemoryRange, ...] | Missing:
+        """What the next kernel gets at boot: by the firmware's map, else what /proc/iomem has by the name of memory that is there since."""
+        if self.firmware is not None:
+            return self.firmware
+        ram = self.whole_ram
+        return ram if isinstance(ram, Missing) else tuple(one for one in ram if one.name == SYSTEM_RAM)
 
     @cached_property
     def boot_nodes(self) -> frozenset[int]:

@@ -418,3 +418,27 @@ def test_a_command_line_that_the_image_does_not_take_cannot_be_loaded(tmp_path: 
 def test_memory_that_a_word_reserves_is_not_mapped_but_where_scratch_is(words: str, outcome: Outcome) -> None:
     """Each booted, 7.3.4: whole, whole, an oops at the open, an oops of the test module, and a panic as the tracker is walked."""
     assert foretold(sample("x86_64-7.3") / "1-pre", "7.3.4", f"{SAME} {words}").outcome is outcome
+
+
+def firmware_map(state: Path, *ranges: tuple[int, int, str]) -> None:
+    """/sys/firmware/memmap as a kernel shows it; ``ranges``: (first byte, last byte, type)."""
+    for number, (first, last, kind) in enumerate(ranges):
+        folder = state / "firmware-memmap" / str(number)
+        folder.mkdir(parents=True)
+        for name, text in (("start", f"{first:#x}"), ("end", f"{last:#x}"), ("type", kind)):
+            (folder / name).write_text(f"{text}\n")
+
+
+def test_the_firmwares_map_says_what_the_next_kernel_gets_at_boot(tmp_path: Path) -> None:
+    """Memory that a hot-plugged DIMM brought has the name of all other in /proc/iomem, and is not in the firmware's map."""
+    copy_of(sample("x86_64-7.3") / "1-pre", tmp_path / "whole")
+    firmware_map(tmp_path / "whole", (0x100000, 0x3FEDFFFF, "System RAM"), (0, 0x9FBFF, "System RAM"), (0xF0000, 0xFFFFF, "Reserved"))
+    assert foretold(tmp_path / "whole", "7.3.4", SAME).outcome is Outcome.TAKEN
+    copy_of(sample("x86_64-7.3") / "1-pre", tmp_path / "half")
+    firmware_map(tmp_path / "half", (0, 0x9FBFF, "System RAM"), (0x100000, 0x1FFFFFFF, "System RAM"))
+    found = foretold(tmp_path / "half", "7.3.4", SAME)
+    assert found.outcome is None and "is in memory added since this machine was booted" in found.verdict
+    copy_of(sample("x86_64-7.3") / "1-pre", tmp_path / "broken")
+    firmware_map(tmp_path / "broken", (0, 0x9FBFF, "System RAM"))
+    (tmp_path / "broken" / "firmware-memmap" / "0" / "end").write_text("none\n")
+    assert foretold(tmp_path / "broken", "7.3.4", SAME).outcome is Outcome.TAKEN

@@ -13,11 +13,10 @@ from kho_tui.analysis.receiver.acceptance import names_map
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
-from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.sections import Sections, known_outside
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.analysis.unowned import owner_gap
 from kho_tui.model.facts import Missing, Status, known
-from kho_tui.model.host import SYSTEM_RAM
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.ranges import Range
@@ -42,7 +41,7 @@ def _tracker(boot: Boot) -> Verdict:
     """The walk is unchecked: a pointer out of memory is a fault, any other damage reads what stands there."""
     preserved, sections = boot.handed.side.preserved, boot.sections
     if isinstance(sections, Sections):
-        outside = next((at for at in _pointers(boot) if not sections.reads(at)), None)
+        outside = next((at for at in _pointers(boot) if known_outside(sections, at)), None)
         if outside is not None:
             taken = sections.unmapped.holds(outside) or sections.cut.holds(outside)
             where = "which its command line takes away" if taken else "where no memory is"
@@ -115,11 +114,11 @@ def _early(boot: Boot) -> Verdict:
 
     Booted, 7.1 and 6.19 with 8 GiB: 128 MiB of scratch panics, 144 MiB is enough for 128 MiB of struct pages, image and initrd.
     """
-    state, ram = boot.handed.state, boot.handed.state.host.whole_ram
+    state, ram = boot.handed.state, boot.handed.state.host.boot_ram
     scratch = state.scratch
     if isinstance(ram, Missing) or isinstance(scratch, Missing) or scratch.status is not Status.DECODED:
         return unknown("how much memory and scratch there is is not at hand")
-    pages = sum(area.size for area in ram if area.name == SYSTEM_RAM) // boot.handed.page_size
+    pages = sum(area.size for area in ram) // boot.handed.page_size
     room, needed = sum(area.size for area in scratch.areas), pages * _STRUCT_PAGE + (boot.target.loaded or 0)
     words = f"scratch has {human_size(room)}, struct pages and the kernel need {human_size(needed)} of it before memory is taken over"
     if needed > room:

@@ -5,6 +5,7 @@ SPARSEMEM_VMEMMAP (mm/sparse.c); SECTION_SIZE_BITS of arch/x86/include/asm/spars
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
-from kho_tui.model.host import SYSTEM_RAM, MemoryRange
+from kho_tui.model.host import MemoryRange
 from kho_tui.model.runs import Runs, U64s
 from kho_tui.model.state import Scratch, State
 
@@ -80,7 +81,7 @@ class Sections:
 
 def known_outside(sections: Sections | Missing, address: int) -> bool:
     """Whether the kernel faults as it reads at ``address``; False also where that is not known."""
-    return not isinstance(sections, Missing) and not sections.reads(address)
+    return not isinstance(sections, Missing) and not sections.reads(address) and not sections.added.holds(address)
 
 
 def trips_at(sections: Sections | Missing, address: int, fatal: Outcome) -> Outcome | None:
@@ -95,10 +96,10 @@ def trips_at(sections: Sections | Missing, address: int, fatal: Outcome) -> Outc
 
 def firmware_sections(state: State) -> Intervals | Missing:
     """The sections with RAM that is there at boot, whatever a command line makes of it."""
-    bits, ram = section_bits(state), state.host.whole_ram
+    bits, ram = section_bits(state), state.host.boot_ram
     if isinstance(ram, Missing):
         return ram
-    return bits if isinstance(bits, Missing) else _rounded(_of([area for area in ram if area.name == SYSTEM_RAM]), bits)
+    return bits if isinstance(bits, Missing) else _rounded(_of(ram), bits)
 
 
 def section_bits(state: State) -> int | Missing:
@@ -112,17 +113,18 @@ def section_bits(state: State) -> int | Missing:
 
 def sections_of(state: State, target: Target) -> Sections | Missing:
     """Those that ``target`` gets on the machine of a state."""
-    bits, ram = section_bits(state), state.host.whole_ram
-    if isinstance(ram, Missing):
-        return ram
+    bits, ram, boot_ram = section_bits(state), state.host.whole_ram, state.host.boot_ram
+    if isinstance(boot_ram, Missing):
+        return boot_ram
     if isinstance(bits, Missing):
         return bits
-    firmware = _of([area for area in ram if area.name == SYSTEM_RAM])
+    firmware = _of(boot_ram)
     left, reserved = edited_ram(firmware, target, state.machine.arch or "")
     scratch = intervals([], []) if isinstance(state.scratch, Missing) else _areas(state.scratch)
     # kho_populate adds scratch as memory, whatever the firmware's map has become.
     present = _rounded(left | (scratch & reserved), bits)
-    added = _rounded(_of([area for area in ram if area.name != SYSTEM_RAM]), bits) - present
+    whole = firmware if isinstance(ram, Missing) else _of(ram)
+    added = _rounded(whole - firmware, bits) - present
     return Sections(present, 1 << bits, firmware - left - reserved, reserved - scratch, added)
 
 
@@ -130,7 +132,7 @@ def _areas(scratch: Scratch) -> Intervals:
     return intervals([area.start for area in scratch.areas], [min(area.start + area.size, _LAST) for area in scratch.areas])
 
 
-def _of(ram: list[MemoryRange]) -> Intervals:
+def _of(ram: Sequence[MemoryRange]) -> Intervals:
     return intervals([area.start for area in ram], [min(area.start + area.size, _LAST) for area in ram])
 
 
