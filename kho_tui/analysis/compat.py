@@ -106,7 +106,7 @@ class Compatibility:
     def open(self) -> tuple[SafeText, ...]:
         """What could not be told, in words."""
         loading = () if self.loading is None or self.loading.fits is not None else (self.loading.reason,)
-        return tuple(visible(f"{one.check.question}: {one.met}") for one in self.reception.unknown) + loading
+        return tuple(SafeText(f"{one.check.question}: {one.met}") for one in self.reception.unknown) + loading
 
     @property
     def verdict(self) -> SafeText:
@@ -117,9 +117,9 @@ class Compatibility:
         if outcome is None:
             undecided = self.reception.undecided
             more = f" (and {len(undecided) - 1} more)" if len(undecided) > 1 else ""
-            return visible(f"cannot tell whether {name} would take this state: {undecided[0].met}{more}{assuming(self.assumed)}")
+            return SafeText(f"cannot tell whether {name} would take this state: {undecided[0].met}{more}{assuming(self.assumed)}")
         deciding = self.reception.deciding
-        why = "" if deciding is None else f": {visible(deciding.met)}"
+        why = "" if deciding is None else f": {deciding.met}"
         words = {
             Outcome.TAKEN: "would take this state",
             Outcome.PART: f"would take this state in part{why}",

@@ -55,9 +55,9 @@ def kernel_does(kernel: str, reception: Reception) -> SafeText:
 def why(reception: Reception) -> SafeText:
     """What was met where something is lost, or cannot be told, else how much is taken."""
     if reception.undecided:
-        return visible(reception.undecided[0].met)
+        return SafeText(reception.undecided[0].met)
     if reception.deciding is not None:
-        return visible(reception.deciding.met)
+        return SafeText(reception.deciding.met)
     taken = sum(outcome is Outcome.TAKEN for outcome, _ in reception.consumers.values())
     others = len(reception.consumers) - taken
     return SafeText(f"{plural(taken, 'subtree')}" + (f", and {others} that nobody in its own tree asks for" if others else ""))
@@ -70,7 +70,7 @@ def consumer_lines(reception: Reception) -> Iterator[SafeText]:
         return
     width = max(len(visible(name)) for name in consumers)
     for name, (outcome, met) in consumers.items():
-        yield SafeText(f"  {visible(name):<{width}}  {outcome_name(outcome)}" + (f": {visible(met)}" if met else ""))
+        yield SafeText(f"  {visible(name):<{width}}  {outcome_name(outcome)}" + (f": {met}" if met else ""))
 
 
 _FATES: Mapping[Outcome | None, str] = {
@@ -99,11 +99,11 @@ def arrival_lines(reception: Reception) -> Iterator[SafeText]:
 def _session_lines(session: SessionArrival) -> Iterator[SafeText]:
     shown = visible(session.name)
     if session.outcome is not Outcome.TAKEN:
-        yield SafeText(f"  LUO: session {shown}: {_FATES.get(session.outcome, 'lost')}: {visible(session.reason)}")
+        yield SafeText(f"  LUO: session {shown}: {_FATES.get(session.outcome, 'lost')}: {session.reason}")
         return
     for file in session.files or ():
         if file.outcome is not Outcome.TAKEN:
-            yield SafeText(f"  LUO: file {file.token:#x} of {shown}: {_FATES.get(file.outcome, 'lost')}: {visible(file.reason)}")
+            yield SafeText(f"  LUO: file {file.token:#x} of {shown}: {_FATES.get(file.outcome, 'lost')}: {file.reason}")
 
 
 def deciding_lines(answer: Answer) -> Iterator[SafeText]:

@@ -10,6 +10,7 @@ from kho_tui.fdt.header import header_fault
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Missing, known
 from kho_tui.releases.ranges import Range
+from kho_tui.text import visible
 
 _LOST = "the next kernel boots cold: everything handed over is lost and overwritten"
 
@@ -47,7 +48,7 @@ def _root_version(boot: Boot) -> Verdict:
         return handed_over
     if not handed_over and boot.handed.node is None:
         return Fails("libfdt finds no root node in it")
-    shown = ", ".join(one.decode("latin-1") for one in handed_over) or "none"
+    shown = ", ".join(visible(one) for one in handed_over) or "none"
     words = f"handed over: {shown}; this kernel takes only {wanted.decode()}"
     return Holds(words) if wanted in handed_over else Fails(words)
 

@@ -33,7 +33,14 @@ def area_fault(area: VmallocArea, reserved: Reserved, sections: Sections | Missi
         return Fails(f"{missing:#x} of its vmalloc area is not preserved", warns=True)
     if len(entries) << area.order > area.total_pages:
         return Fails(f"its vmalloc area: {area.reason}")
-    # Only behind entries that it could take does the kernel go on to the next chunk, wherever that is said to be.
+    missing = reserved.unmarked(chunks, 0)
+    if missing is not None:
+        return Fails(f"{missing:#x} of its vmalloc area is not preserved", warns=True)
+    pages = np.sort(np.concatenate([entries, chunks]))
+    again = pages[1:][pages[1:] == pages[:-1]]
+    if len(again):
+        return Fails(f"{int(again[0]):#x} of its vmalloc area is named twice, and restored once only", warns=True)
+    # Only behind entries and a chunk that it could take does the kernel go on to the next chunk, wherever that is said to be.
     behind = area.chunks[-1].header.integer("next") if area.chunks else area.first
     trips = trips_at(sections, behind, Outcome.OOPS) if behind else None
     if trips is not None:
@@ -42,9 +49,6 @@ def area_fault(area: VmallocArea, reserved: Reserved, sections: Sections | Missi
         return Fails(f"its vmalloc area: {area.reason}", Outcome.WILD)
     if area.status is Status.DAMAGED:
         return Fails(f"its vmalloc area: {area.reason}")
-    missing = reserved.unmarked(chunks, 0)
-    if missing is not None:
-        return Fails(f"{missing:#x} of its vmalloc area is not preserved", warns=True)
     return None if reserved.whole and area.status is Status.DECODED else Unavailable(area.reason)
 
 

@@ -74,7 +74,7 @@ def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
         version = c_string(data[: LUO_SER.span("compatible")[1]])
     else:
         return unknown("LUO's version string is not at hand")
-    words = f"version {version.decode('latin-1')}; this kernel takes {wanted.decode()}"
+    words = f"version {visible(version)}; this kernel takes {wanted.decode()}"
     return Holds(words) if version == wanted else Fails(words)
 
 
@@ -113,7 +113,7 @@ def _node_of(name: bytes, header: bytes, missing: str, what: str, wanted: Callab
             return Fails(missing)
         known_version = wanted(_rules(boot.target))
         version = compatible_of(node, (known_version,)) or b"?"
-        words = f"{what} are {version.decode('latin-1')}"
+        words = f"{what} are {visible(version)}"
         return Holds(words) if version == known_version else Fails(words)
 
     return _luo(ask)

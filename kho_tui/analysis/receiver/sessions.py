@@ -99,7 +99,7 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     early = tuple(_boot_owners(handed, luo, target))
     first, shift = len(early), reserved.runs.page_shift
     owners = [Owner(SafeText(f"file {file.token:#x}"), _heads(file, shift), frees=_struct(file)) for file in files]
-    ledger = settle((*early, *owners))
+    ledger = settle((*early, *owners, *_finish_owners(luo)))
     structs = Counter(file.data for file in files)
     own_faults = [_own_fault(file, structs[file.data], reserved, sections, target) for file in files]
 
@@ -123,13 +123,21 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
         RestoredSession(
             session,
             made_as(session.name),
-            session.files if isinstance(session.files, Missing) else _retrievable(tuple(islice(in_order, len(session.files))), target),
+            _unread(session, luo)
+            if isinstance(session.files, Missing)
+            else _retrievable(tuple(islice(in_order, len(session.files))), target),
         )
         for session in (listed.sessions if listed else ())
     )
     fault = None if luo is None or target.release.luo is None else _open_fault(luo, sessions, reserved, sections, target)
     test = next((number for number, owner in enumerate(early) if owner.name == _TEST), None)
     return Restored(sessions, fault, None if test is None else ledger.lost[test])
+
+
+def _unread(session: Session, luo: Luo | None) -> tuple[RestoredFile, ...] | Missing:
+    """Why the files of a session are not there. In its array form the list of a session without any is never looked at (7.1 booted)."""
+    assert isinstance(session.files, Missing)
+    return () if luo is not None and not luo.format.files_in_blocks and session.count == 0 else session.files
 
 
 def _files(session: Session) -> tuple[File, ...]:
@@ -174,13 +182,18 @@ def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Ow
     if target.release.luo is None or luo is None or not isinstance(luo.sessions, SessionList):
         return
     headers = [header.place.phys for header in luo.sessions.headers if header.place.phys is not None]
-    for session in luo.sessions.sessions:
-        if luo.format.files_in_blocks:
-            headers += [block.place.phys for block in session.blocks if block.place.phys is not None]
-        elif session.files_at:
-            headers.append(session.files_at)
+    for session in luo.sessions.sessions if luo.format.files_in_blocks else ():
+        headers += [block.place.phys for block in session.blocks if block.place.phys is not None]
     # A page that cannot be restored is only not freed, so that nobody loses a thing but whoever comes later.
     yield Owner(SafeText("LUO, whose list it is,"), np.unique(np.array(headers, np.uint64)), early=True)
+
+
+def _finish_owners(luo: Luo | None) -> Iterator[Owner]:
+    """Who restores pages behind all files: in its array form the list of a session's files is given back when that is finished."""
+    if luo is None or luo.format.files_in_blocks or not isinstance(luo.sessions, SessionList):
+        return
+    lists = [session.files_at for session in luo.sessions.sessions if session.files_at]
+    yield Owner(SafeText("LUO, whose list it is,"), np.unique(np.array(lists, np.uint64)))
 
 
 def _retrievable(files: tuple[RestoredFile, ...], target: Target) -> tuple[RestoredFile, ...]:
@@ -259,6 +272,8 @@ def _files_fault(
 ) -> Fails | Missing | None:
     """What of the files of one session fails the open. Until 7.0 nothing of them does."""
     session, page, shown = restored.session, 1 << reserved.runs.page_shift, visible(restored.name)
+    if restored.files == () and not luo.format.files_in_blocks:
+        return None
     outside = _nowhere(session, sections)
     if outside is not None:
         return Fails(f"session {shown}: its files are said to be at {outside:#x}, where no memory is: the open oopses", Outcome.OOPS)

@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.model.facts import Missing, Unavailable
-from kho_tui.text import visible
+from kho_tui.text import SafeText
 
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """Nothing wrong; ``met`` says what was seen."""
+    """Nothing wrong; ``met`` says what was seen. Captured text in it has gone through ``visible``, here as in ``Fails``."""
 
     met: str
 
@@ -30,5 +30,5 @@ Verdict: TypeAlias = Holds | Fails | Missing
 
 
 def unknown(needs: str) -> Missing:
-    """The answer of a check that lacks what ``needs`` names."""
-    return Unavailable(visible(needs))
+    """The answer of a check that lacks what ``needs`` names. Captured text in it has gone through ``visible``."""
+    return Unavailable(SafeText(needs))

@@ -39,8 +39,7 @@ def target_json(found: Compatibility) -> Json:
 def consumers_json(reception: Reception) -> Json:
     """What becomes of each consumer's part; an outcome is null where it is unknown."""
     return [
-        {"name": visible(name), "outcome": outcome_word(outcome), "reason": visible(met)}
-        for name, (outcome, met) in reception.consumers.items()
+        {"name": visible(name), "outcome": outcome_word(outcome), "reason": met} for name, (outcome, met) in reception.consumers.items()
     ]
 
 
@@ -65,7 +64,7 @@ def arrivals_json(reception: Reception) -> Json:
 
 
 def _fate(named: dict[str, Json], outcome: Outcome | None, reason: str) -> Json:
-    return named | {"outcome": outcome_word(outcome), "reason": visible(reason) or None}
+    return named | {"outcome": outcome_word(outcome), "reason": reason or None}
 
 
 def _kernel(target: TargetKernel) -> Json:
@@ -97,7 +96,7 @@ def answer_json(answer: Answer) -> Json:
         "consumer": None if check.consumer is None else visible(check.consumer),
         "question": check.question,
         "answer": _HOLDS[answer.holds],
-        "met": visible(answer.met),
+        "met": answer.met,
         "leads_to": OUTCOMES[check.fails].word,
         "consequence": check.consequence,
         "source": check.source,

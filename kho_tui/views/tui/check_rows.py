@@ -123,9 +123,9 @@ def outcome_reason(found: Compatibility) -> SafeText:
     if found.loading is not None and found.loads is False:
         return found.loading.reason
     if found.outcome is None:
-        return visible(found.reception.undecided[0].met)
+        return SafeText(found.reception.undecided[0].met)
     deciding = found.reception.deciding
-    return NO_TEXT if deciding is None else visible(deciding.met)
+    return NO_TEXT if deciding is None else SafeText(deciding.met)
 
 
 def outcome_role(outcome: Outcome | None, sound: Role) -> Role:
@@ -152,7 +152,7 @@ def _answer(found: Compatibility) -> Iterator[SafeText]:
         yield SafeText(f"decided by {check.name} ({check.stage.value}): {check.question}? {check.consequence}")
         yield SafeText(f"source: {check.source}")
     for name, (outcome, met) in found.reception.consumers.items() if found.outcome is not None else ():
-        yield SafeText(f"{visible(name)}: {outcome_name(outcome)}" + (f": {visible(met)}" if met else ""))
+        yield SafeText(f"{visible(name)}: {outcome_name(outcome)}" + (f": {met}" if met else ""))
     for reason in found.open[:8]:
         yield SafeText(f"cannot be told: {reason}")
     yield from found.notes
