@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 from verdicts import KERNELS, Verdict, came_back
@@ -19,6 +21,8 @@ from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.simulator.qemu.console import BootOutcome
 
 _FILLER = 320 << 20
+_MAKING = Lock()
+"""functools.cache lets two threads make the same thing."""
 _REVIVED = re.compile(r"Revived memory reservation '(.*)' from KHO")
 _SESSION = re.compile(r"RIG session (\S+) retrieved")
 _FILE = re.compile(r"RIG file (\S+) ([0-9a-f]+) size=(\d+) .*crc32=([0-9a-f]{8})")
@@ -72,18 +76,21 @@ def boot(base: Base, verdict: Verdict, limit: float, filled: bool = False) -> Bo
         if patch.new_page:
             patches.append((patch.address // 4096 * 4096, bytes(4096)))
         patches.append((patch.address, patch.data))
-    initrd = _filled_initrd() if filled else KERNELS / "initrd"
+    with _MAKING:
+        initrd = _filled_initrd() if filled else KERNELS / "initrd"
     request = BootRequest(verdict.image, initrd, limit=limit, cmdline=verdict.cmdline, patches=tuple(patches))
     return read(boot_state(base.path, request, Context()))
 
 
 @cache
 def _filled_initrd() -> Path:
-    """The initrd with a file in it that fills most of the guest's memory: what is freed is written over."""
+    """The initrd with a file in it that fills most of the guest's memory: what is freed is written over. Gone when this process ends."""
     head = f"070701{1:08x}{0o100644:08x}{0:08x}{0:08x}{1:08x}{0:08x}{_FILLER:08x}{0:08x}{0:08x}{0:08x}{0:08x}{4:08x}{0:08x}pad\0".encode()
     end = f"070701{0:08x}{0:08x}{0:08x}{0:08x}{1:08x}{0:08x}{0:08x}{0:08x}{0:08x}{0:08x}{0:08x}{11:08x}{0:08x}TRAILER!!!\0".encode()
     packed = (KERNELS / "initrd").read_bytes()
-    made = Path(gettempdir()) / f"campaign-initrd-{_FILLER >> 20}"
+    folder = TemporaryDirectory(prefix="campaign-")
+    atexit.register(folder.cleanup)
+    made = Path(folder.name) / "initrd"
     archive = _padded(head) + b"\xa5" * _FILLER + _padded(end)
     made.write_bytes(_padded(packed) + gzip.compress(archive, 1))
     return made

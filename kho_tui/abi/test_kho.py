@@ -5,6 +5,8 @@ The payload of 6.16 and 6.17 is an inline u64 array, from 6.18 on a vmalloc desc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.layout.platform import ByteOrder
@@ -58,3 +60,12 @@ def looks_like_descriptor(raw: bytes, nr_folios: int, byte_order: ByteOrder) -> 
         int.from_bytes(raw[at : at + size], byte_order) for at, size in map(KHO_VMALLOC.span, ("total_pages", "flags", "order"))
     )
     return flags in (1, 2, 3) and order <= 10 and total_pages == 1 << order
+
+
+def is_sum_of(csum: int, contents: Iterable[bytes], byte_order: ByteOrder) -> bool:
+    """Whether ``csum`` is that of the folios' contents: the ones-complement sum of all 16-bit words, folded (lib/test_kho.c)."""
+    import numpy as np
+
+    words = "<u2" if byte_order == "little" else ">u2"
+    total = sum(int(np.frombuffer(data, words).sum(dtype=np.uint64)) for data in contents)
+    return total % 0xFFFF == csum % 0xFFFF

@@ -10,7 +10,7 @@ from kho_tui.abi.luo import FILE_ARRAY, LUO_NAME, SESSION_ARRAY
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.abi.test_kho import KHO_TEST_NAME, is_sum_of
 from kho_tui.analysis.receiver.areas import area_chunks, area_entries
 from kho_tui.analysis.receiver.memblock import readable_regions
 from kho_tui.analysis.receiver.memfd import folio_heads
@@ -30,7 +30,6 @@ from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, 
 from kho_tui.simulator.memfd import Memfd as FileInMemory
 from kho_tui.text import SafeText, visible
 
-_CSUM16 = (1 << 16) - 1
 _SEAL_SEAL = 1
 """F_SEAL_SEAL: what a file comes back with where the format keeps no seals (memfd-v1; seen on 6.19.11): it was not made by memfd_create."""
 
@@ -134,16 +133,12 @@ def _restore_test(test: KhoTest, handed: Handed, freed: list[Stretch], unsure: l
     if isinstance(test.area, VmallocArea):
         freed += _area_pages(test.area, handed.page_size)
     freed += [(start, handed.page_size << order) for start, order in blocks]
-    total = 0
-    words = "<u2" if handed.platform.byte_order == "little" else ">u2"
     try:
-        for start, order in blocks:
-            data = _bytes_at(start, handed.page_size << order, handed)
-            total += int(np.frombuffer(data, words).sum(dtype=np.uint64))
+        contents = (_bytes_at(start, handed.page_size << order, handed) for start, order in blocks)
+        return is_sum_of(csum, contents, handed.platform.byte_order)
     except (GapError, ReadError):
         unsure.append(Unpredictable(SafeText("kho_test: the contents of its folios are not at hand; its sum is taken for right")))
         return True
-    return total % _CSUM16 == csum % _CSUM16
 
 
 def _bytes_at(start: int, size: int, handed: Handed) -> bytes:

@@ -114,7 +114,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
         memory=contents,
     )
     kernel.give_back(received.freed)
-    table = _table(scratch, following.machine)
+    table = _table(scratch)
     shown = reserved.covers(fdt, platform.page_size)
     handed_in = HandedIn(_fdt_bytes(jump.side, platform.page_size), _blobs(jump.side)) if shown else None
     image = _image(jump.state, scratch, table, following.machine)
@@ -163,7 +163,7 @@ def _cold(jump: Jump, following: NextKernel, reception: Reception) -> Kexec:
     assert reception.deciding is not None
     attached = reception.deciding.check.name != "attached"
     scratch = () if isinstance(jump.state.scratch, Missing) else jump.state.scratch.areas
-    table = _table(scratch, following.machine) if attached and scratch else None
+    table = _table(scratch) if attached and scratch else None
     fdt = None if isinstance(jump.side.root, Missing) else known(jump.side.root.phys)
     image = _image(jump.state, scratch, table, following.machine)
     arrival = Arrival(fdt if table else None, table, image, None, None, reception, jump.memory, intervals([], []))
@@ -232,7 +232,7 @@ def _blobs(side: Side) -> tuple[tuple[bytes, int, int], ...]:
     return tuple(found)
 
 
-def _table(scratch: tuple[ScratchArea, ...], machine: Machine) -> tuple[int, int]:
+def _table(scratch: tuple[ScratchArea, ...]) -> tuple[int, int]:
     """Where the copy of the table goes: from the top down in the first area that has room."""
     size = KHO_SCRATCH.size * len(scratch)
     for area in scratch:

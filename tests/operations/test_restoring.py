@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from captures import sample
 
+from kho_tui.analysis.receiver.arrivals import sessions
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.context import Context
@@ -94,3 +96,14 @@ def test_a_folio_that_is_not_preserved_is_an_error_of_the_state_too(tmp_path: Pa
     with broken(OLD, "test-folio-not-preserved", tmp_path) as opened:
         checked = check_state(opened, Context())
     assert exit_code(checked, None, strict=False) == 1
+
+
+@pytest.mark.parametrize(("release", "outcome"), [("6.19.11", "taken"), ("6.19.15", None), ("6.19", "taken"), ("7.1.13", "ignored")])
+def test_whether_one_bad_file_closes_the_device_depends_on_the_patch_level(release: str, outcome: str | None) -> None:
+    """Until 6.19.11 the open goes on without the files that it cannot make; from 7.1 on it fails; between them it is not known."""
+    kernel = replace(read_target(TargetRequest(release), Context()), handlers=frozenset())
+    with open_state(sample("x86_64-6.19/1-pre" if release.startswith("6") else "x86_64-7.1/1-pre"), Context()) as opened:
+        found = check_target(opened, kernel)
+    assert found.outcome is Outcome.PART
+    fates = {session.name: session.outcome for session in sessions(found.reception) if session.files}
+    assert {None if fate is None else fate.value for fate in fates.values()} == {outcome}

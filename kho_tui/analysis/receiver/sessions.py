@@ -28,6 +28,7 @@ from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import File, FolioArray, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
 from kho_tui.model.runs import U64s
 from kho_tui.model.state import KhoTest
+from kho_tui.releases.fixes import FILE_ERRORS_IGNORED
 from kho_tui.text import SafeText, plural, visible
 
 _UNREAD = "the sessions are not all at hand"
@@ -281,11 +282,23 @@ def _files_fault(
         met = f"session {shown}: its files are said to be at {session.files_at:#x}, in the middle of a page: what stands there decides"
         return Fails(met, Outcome.WILD)
     rules = target.release.luo
+    lenient = target.has(FILE_ERRORS_IGNORED, by_release=rules is None or not rules.checks_files)
     in_blocks = luo.format.files_in_blocks
     places = (block.place.phys for block in session.blocks) if in_blocks else (session.files_at,)
     chance = _overwritten(places, page if in_blocks else FILE_ARRAY.bytes(page), f"files of session {shown}", reserved)
-    if rules is None or not rules.checks_files:
+    if lenient:
         return chance
+    fault = _strict_fault(restored, target, page)
+    if lenient is None and isinstance(fault, Fails):
+        return chance or unknown(f"{fault.met}: whether that fails the open is not known of its version")
+    if isinstance(fault, Fails):
+        return fault
+    return chance or fault
+
+
+def _strict_fault(restored: RestoredSession, target: Target, page: int) -> Fails | Missing | None:
+    """What of the files of one session fails the open where every file has to be made again."""
+    session, shown = restored.session, visible(restored.name)
     counts = [block.integer("count") for block in session.blocks if block.layout is KHO_BLOCK_HEADER_SER]
     wrong = next((count for count in counts if not 1 <= count <= block_of(LUO_FILE_SER).capacity(page)), None)
     if wrong is not None:
@@ -295,8 +308,6 @@ def _files_fault(
         return Fails(f"session {shown}: {handler.met}")
     if isinstance(session.files, Damaged) or session.status is Status.DAMAGED:
         return Fails(f"session {shown}: {session.files.reason if isinstance(session.files, Damaged) else session.reason}")
-    if chance is not None:
-        return chance
     if isinstance(session.files, Missing) or session.status is Status.PARTIAL:
         return unknown("the files are not at hand")
     return handler

@@ -11,7 +11,7 @@ from kho_tui.analysis.receiver.outcome import Stage
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
 from kho_tui.releases.cmdline import BootOptions, CommandLine, PanicOptions, ReserveMem
-from kho_tui.releases.fixes import BITMAPS_IN_SCRATCH, KDUMP_KEEPS_KHO
+from kho_tui.releases.fixes import BITMAPS_IN_SCRATCH, KDUMP_KEEPS_KHO, Fix
 from kho_tui.releases.table import Release
 from kho_tui.releases.version import Version
 
@@ -86,12 +86,18 @@ class Target:
         """Each ``reserve_mem=`` that it accepts."""
         return None if self.options is None else self.options.regions
 
+    def has(self, fault: Fix, *, by_release: bool) -> bool | None:
+        """Whether it has a fault that a fix ended inside a series; None where its version does not tell.
+
+        ``by_release``: what its row of the table says, which holds for a release that is named without a patch level.
+        """
+        whole = self.version is None or self.version == self.release.version
+        return by_release if whole else fault.affects(self.version)
+
     @property
     def bitmap_bytes(self) -> int | Missing | None:
         """Bytes of a bitmap that it reads: None for a page, or where there are no bitmaps; Missing where its patch level does not tell."""
-        if self.release.bitmap_bytes is None or self.version is None or self.version == self.release.version:
-            return self.release.bitmap_bytes
-        small = BITMAPS_IN_SCRATCH.affects(self.version)
+        small = self.has(BITMAPS_IN_SCRATCH, by_release=self.release.bitmap_bytes is not None)
         if small is None:
             return unknown("whether it reads bitmaps of 512 bytes or of a page is not known of its patch level")
         return self.release.bitmap_bytes if small else None

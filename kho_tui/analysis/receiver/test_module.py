@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME
+from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, is_sum_of
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.receiver.areas import area_fault
 from kho_tui.analysis.receiver.boot import Boot
@@ -24,7 +24,6 @@ from kho_tui.releases.ranges import Range
 
 _SOURCE = "lib/test_kho.c"
 _RESERVED = "the test's folios stay reserved"
-_CSUM16 = (1 << 16) - 1
 _MOST_CONTENTS = 64 << 20
 _NOT_AT_HAND = unknown("not all of what the test restores is at hand")
 
@@ -59,7 +58,7 @@ def _folios(boot: Boot) -> Verdict:
         return Fails(str(content.reason))
     if not isinstance(content, KhoTest):
         return _NOT_AT_HAND
-    return test_fault(content, boot.reserved, boot.sections) or _sum_fault(content, boot) or _first_to_ask(boot)
+    return _list_fault(content, boot.reserved, boot.sections) or _sum_fault(content, boot) or _first_to_ask(boot)
 
 
 def _sum_fault(test: KhoTest, boot: Boot) -> Fails | None:
@@ -70,10 +69,9 @@ def _sum_fault(test: KhoTest, boot: Boot) -> Fails | None:
         return None
     if any(memory.available(start, size) < size for (start, _), size in zip(blocks, sizes, strict=True)):
         return None
-    words = "<u2" if boot.handed.state.machine.platform.byte_order == "little" else ">u2"
     data = (memory.read(start, size) for (start, _), size in zip(blocks, sizes, strict=True))
-    total = sum(int(np.frombuffer(content, words).sum(dtype=np.uint64)) for content in data)
-    return None if total % _CSUM16 == wanted % _CSUM16 else Fails("the sum of its folios is not csum")
+    same = is_sum_of(wanted, data, boot.handed.state.machine.platform.byte_order)
+    return None if same else Fails("the sum of its folios is not csum")
 
 
 def _first_to_ask(boot: Boot) -> Verdict:
@@ -83,7 +81,7 @@ def _first_to_ask(boot: Boot) -> Verdict:
     return Fails(f"its block {contest.address:#x} is restored by {contest.winner} before, and once only")
 
 
-def test_fault(test: KhoTest, reserved: Reserved, sections: Sections | Missing) -> Fails | Missing | None:
+def _list_fault(test: KhoTest, reserved: Reserved, sections: Sections | Missing) -> Fails | Missing | None:
     """What it does not get back of its list and folios."""
     magic = field_named(test.values, "magic")
     if magic is not None and isinstance(magic.value, int) and magic.value != KHO_TEST_MAGIC:
