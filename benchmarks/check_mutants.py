@@ -1,9 +1,10 @@
 """Alter one field of a capture, ask ``check`` alone, and boot what it passes: does it pass anything that a kernel loses?
 
-python benchmarks/check_mutants.py --count 2000 --seed 1 --out mutants.jsonl [--jobs 2] | --report mutants.jsonl
+python benchmarks/check_mutants.py --count 2000 --seed 1 --out mutants.jsonl [--jobs 2] | --report mutants.jsonl [--again] [--write]
 
 One JSON line a mutant is appended to --out; a seed and number that stand there are not made again. Every mutant that ``check`` ends
-with 0 on is booted on a kernel of its release. Needs ../shared (kernels, captures) and qemu-system-x86_64.
+with 0 on is booted on a kernel of its release. Needs ../shared (kernels, captures) and qemu-system-x86_64. --again checks anew what was
+booted then; --write puts the table into docs/truth.md.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import Pool
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -27,13 +29,15 @@ from campaign.bases import BASES, Base, base_named
 from campaign.guest import Booted, boot
 from campaign.judgement import asked, asked_names, less
 from campaign.lines import written
-from campaign.table import read_runs
-from verdicts import Verdict
+from campaign.table import read_runs, write_between
+from verdicts import Verdict, verdict_of
 
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.context import Context
 from kho_tui.operations.check_state import NOTHING_WRONG, check_state
+from kho_tui.operations.open_state import Opened
 
+_TRUTH = Path(__file__).resolve().parents[1] / "docs" / "truth.md"
 _CAPTURES = [name for name in BASES if name.startswith("x86_64")]
 _LOST = {"accepted": "loses", "refused": "refuses it", "panic": "panics", "hang": "hangs"}
 
@@ -55,10 +59,9 @@ class Mutants:
         alteration = draw_field(base, rng)
         verdict = replace(self._unaltered(base), kernel=alteration.kernel, patches=alteration.patches)
         with self._opening, verdict.open() as opened:
-            checked = check_state(opened, Context())
+            answer = _answer(opened)
             verdict = replace(verdict, append=f"{verdict.append} {asked(opened, base)}")
-        code = checked.exit_code(strict=False)
-        run = {
+        run: dict[str, Any] = {
             "seed": self._options.seed,
             "number": number,
             "base": base.name,
@@ -66,15 +69,12 @@ class Mutants:
             "kind": alteration.kind,
             "field": alteration.field,
             "how": alteration.how,
-            "exit": code,
-            "said": checked.report.verdict,
-            "codes": [result.code for result in checked.report.of(Answer.BROKEN)],
-            "strict": checked.exit_code(strict=True),
+            **answer,
             "patches": [[f"{patch.address:#x}", patch.data.hex(), *(["new page"] if patch.new_page else [])] for patch in verdict.patches],
             "booted": None,
             "came_to": "",
         }
-        if code == NOTHING_WRONG:
+        if run["exit"] == NOTHING_WRONG:
             booted = self._boot(base, verdict)
             run |= {"booted": written(booted), "came_to": self._came_to(verdict.append, booted, self._clean[base.name])}
         with self._lock, self._options.out.open("a") as stream:
@@ -105,6 +105,23 @@ class Mutants:
         return f"gives {', '.join(sorted(other))}" if other else "whole"
 
 
+def _answer(opened: Opened) -> dict[str, Any]:
+    """What ``check`` says of a mutant."""
+    checked = check_state(opened, Context())
+    codes = [result.code for result in checked.report.of(Answer.BROKEN)]
+    ends = {"exit": checked.exit_code(strict=False), "strict": checked.exit_code(strict=True)}
+    return {**ends, "said": checked.report.verdict, "codes": codes}
+
+
+def check_again(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The same mutant as ``check`` answers today, beside the boot that there was. RuntimeError where it now passes one without a boot."""
+    with verdict_of({**run, "name": str(run["number"]), "append": "", "outcome": "", "seen": {}}).open() as opened:
+        again = {**run, **_answer(opened)}
+    if again["exit"] == NOTHING_WRONG and run["booted"] is None:
+        raise RuntimeError(f"{run['seed']}/{run['number']} was not booted, and is passed now: make it anew")
+    return again
+
+
 def report(runs: Sequence[Mapping[str, Any]]) -> str:
     """By kind of field: what ``check`` ended with, what it passed and the kernel lost; then each of the latter."""
     lines = [
@@ -115,7 +132,7 @@ def report(runs: Sequence[Mapping[str, Any]]) -> str:
         own = [run for run in runs if kind in (None, run["kind"])]
         ends = Counter(run["exit"] or ("whole" if run["came_to"] == "whole" else "loss") for run in own)
         lines.append(f"| {kind or 'all'} | {len(own)} | {ends[1]} | {ends[2]} | {ends['whole']} | {ends['loss']} |")
-    lost = [run for run in runs if run["came_to"] not in ("", "whole")]
+    lost = [run for run in runs if run["exit"] == NOTHING_WRONG and run["came_to"] != "whole"]
     lines += [
         "",
         *(
@@ -135,9 +152,18 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="guests at a time")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds until a guest is ended")
     parser.add_argument("--report", type=Path, help="print the table of a results file, make nothing")
+    parser.add_argument("--again", action="store_true", help="with --report: check anew, beside the boots that there were")
+    parser.add_argument("--write", action="store_true", help="with --report: put the table into docs/truth.md too")
     options = parser.parse_args()
     if options.report is not None:
-        print(report(read_runs(options.report)))
+        runs = read_runs(options.report)
+        if options.again:
+            with Pool(options.jobs) as pool:
+                runs = pool.map(check_again, runs, chunksize=50)
+            options.report.write_text("".join(json.dumps(run) + "\n" for run in runs))
+        print(report(runs))
+        if options.write:
+            write_between(_TRUTH, "mutants", report(runs).partition("\n\n")[0])
         return 0
     if options.out is None:
         parser.error("--out or --report is required")

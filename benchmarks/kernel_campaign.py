@@ -27,7 +27,7 @@ from campaign.bases import BASES, Base, base_named
 from campaign.guest import Booted, boot
 from campaign.judgement import asked, predict, predicted_class
 from campaign.lines import clean_boots, compared, judge_again, judge_both, written
-from campaign.table import read_runs, table, write_table
+from campaign.table import read_runs, table, write_between
 from verdicts import Verdict
 
 from kho_tui.errors import KhoError
@@ -169,7 +169,7 @@ def main() -> int:
             options.report.write_text("".join(json.dumps(run) + "\n" for run in runs))
         print(table(runs))
         if options.write:
-            write_table(_TRUTH, runs)
+            write_between(_TRUTH, "campaign", table(runs))
         return 0
     if options.out is None:
         parser.error("--out or --report is required")

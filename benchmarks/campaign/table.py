@@ -10,8 +10,6 @@ from typing import Any
 
 from campaign.judgement import BOOTED_CLASSES, CLASSES
 
-_BEGIN, _END = "<!-- campaign table -->", "<!-- end of the campaign table -->"
-
 
 def read_runs(path: Path) -> list[dict[str, Any]]:
     """The runs of a results file, the last line of each seed and number."""
@@ -48,7 +46,8 @@ def _by(runs: Sequence[Mapping[str, Any]], key: str, title: str) -> str:
     return "\n".join(lines)
 
 
-def write_table(document: Path, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Put the table between the marks of a document."""
-    before, _, rest = document.read_text().partition(_BEGIN)
-    document.write_text(f"{before}{_BEGIN}\n\n{table(runs)}\n\n{_END}{rest.partition(_END)[2]}")
+def write_between(document: Path, name: str, text: str) -> None:
+    """Put a text between the marks of this name in a document."""
+    begin, end = f"<!-- {name} table -->", f"<!-- end of the {name} table -->"
+    before, _, rest = document.read_text().partition(begin)
+    document.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}")

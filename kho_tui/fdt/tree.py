@@ -74,6 +74,9 @@ class AnomalyCode(StrEnum):
     TOO_MANY_ANOMALIES = "too-many-anomalies"
 
 
+_STOPS = frozenset({AnomalyCode.BAD_TOKEN, AnomalyCode.UNBALANCED, AnomalyCode.PROPERTY_OVERRUN})
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A record of the structure block: ``size`` bytes with padding from ``offset`` in the blob, less where the blob ends first."""
@@ -155,6 +158,14 @@ class FdtTree:
     reservations: tuple[tuple[int, int], ...]
     tokens: tuple[Token, ...] = field(repr=False)
     anomalies: tuple[Anomaly, ...]
+
+    @property
+    def stops_at(self) -> int | None:
+        """Byte of the structure block at which libfdt gives up, so that nothing behind it is found; None where it reads to its END.
+
+        None also for a blob of which not all is at hand.
+        """
+        return None if self.truncated else min((one.offset for one in self.anomalies if one.code in _STOPS), default=None)
 
     @property
     def salvaged(self) -> bool:

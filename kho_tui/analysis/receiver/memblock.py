@@ -51,6 +51,10 @@ def _asked(boot: Boot) -> Verdict:
     if wanted is None or regions is None:
         return unknown("the next command line is not known") if wanted is None else _NO_REGIONS
     lost = [fault for region, known_version in regions if (fault := refused(region, known_version, wanted))]
+    subtree = boot.handed.content(MEMBLOCK_NAME)
+    stop = None if subtree is None or subtree.fdt is None else subtree.fdt.tree.stops_at
+    if stop is not None:
+        lost.append(f"its FDT is damaged at {stop:#x}: no region behind that is found")
     return Fails("; ".join(lost)) if lost else Holds("every region is asked for again")
 
 

@@ -42,6 +42,10 @@ def _asked_for(boot: Boot) -> Verdict:
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         return Fails(f"two subtrees are named {visible(twice)}: its consumer finds the first one only")
+    root = boot.handed.root
+    stop = root.view.tree.stops_at if root is not None and root.handed is root.view.blob else None
+    if stop is not None:
+        return Fails(f"the root FDT is damaged at {stop:#x}: no subtree behind that is found")
     strange = [visible(name) for name in names if name not in _IN_TREE]
     if strange and boot.target.is_vendors:
         return unknown(f"whether a vendor's kernel asks for {', '.join(strange)} is not known")

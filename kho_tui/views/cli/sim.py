@@ -41,7 +41,7 @@ def run_command(
 ) -> None:
     """Play a scenario: one capture a stage, DIR/1-pre before the first kexec, DIR/1-post after it, and so on.
 
-    Exit code 0: nothing was lost, 1: something preserved was lost, or a kernel panicked, 2: it could not be played.
+    Exit code 0: nothing was lost, 1: something preserved was lost, or a kernel panicked, 2: it could not be played, or that cannot be told.
     """
     from kho_tui.views.cli import sim_text
 
@@ -63,7 +63,7 @@ def kexec_command(
 ) -> None:
     """Kexec a state into a simulated kernel and write what that one shows then. What that does with the state is printed.
 
-    Exit code 0: nothing is lost, 1: something preserved is lost, or it panics, 2: it could not be simulated.
+    Exit code 0: nothing is lost, 1: something preserved is lost, or it panics, 2: it could not be simulated, or that cannot be told.
     """
     from kho_tui.views.cli import sim_text
     from kho_tui.views.cli.request import split_side
