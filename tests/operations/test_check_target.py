@@ -438,6 +438,9 @@ def test_the_firmwares_map_says_what_the_next_kernel_gets_at_boot(tmp_path: Path
     firmware_map(tmp_path / "half", (0, 0x9FBFF, "System RAM"), (0x100000, 0x1FFFFFFF, "System RAM"))
     found = foretold(tmp_path / "half", "7.3.4", SAME)
     assert found.outcome is None and "is in memory added since this machine was booted" in found.verdict
+    with open_state(tmp_path / "half", Context()) as opened:
+        (result,) = [one for one in check_state(opened, Context()).report.results if one.code == "KHO020"]
+    assert result.severity == "warning" and "is in memory that was added since this machine was booted" in result.cases[0].message
     copy_of(sample("x86_64-7.3") / "1-pre", tmp_path / "broken")
     firmware_map(tmp_path / "broken", (0, 0x9FBFF, "System RAM"))
     (tmp_path / "broken" / "firmware-memmap" / "0" / "end").write_text("none\n")

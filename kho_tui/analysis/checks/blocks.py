@@ -24,6 +24,7 @@ _PIECE = 1 << 17
 """Runs or stretches that are looked at together: a tracker of garbage has millions, and no more memory is needed than they take."""
 _RAM = "/proc/iomem"
 _NO_STRUCT_PAGE = "the next kernel dies in kho_memory_init, often before its console is up: it writes to a struct page that does not exist"
+_ADDED = f"whether the firmware names that memory to the next kernel is not known; where it does not, {_NO_STRUCT_PAGE}"
 _RESERVED = "none at boot: the next kernel accepts such a block and reserves it; whoever asks for its contents gets what is no RAM"
 
 
@@ -96,6 +97,19 @@ def in_ram(evidence: Evidence, found: Found) -> None:
     inside = kept.below(whole.end) - kept.below(whole.start)
     if int(inside.sum(dtype=np.uint64)) != kept.bytes:
         _outside_ram(evidence, kept, whole, found)
+    _in_added_ram(evidence, kept, whole, found)
+
+
+def _in_added_ram(evidence: Evidence, kept: Intervals, ram: Intervals, found: Found) -> None:
+    """What is kept in memory that was added since this machine was booted: the next kernel may not have it."""
+    sections = firmware_sections(evidence.state)
+    if isinstance(sections, Missing):
+        return
+    added = kept & (ram - sections)
+    name = stretch(evidence, added, "is in memory that was added since this machine was booted")
+    for row in range(min(len(added), _SHOWN)):
+        case = name(row)
+        found.broken(str(case.message), case.where, case.address, severity="warning", consequence=_ADDED)
 
 
 def _outside_ram(evidence: Evidence, kept: Intervals, ram: Intervals, found: Found) -> None:

@@ -265,6 +265,7 @@ _UNMODELLED = frozenset(
         "hugetlb_cma",
         "hugetlb_cma_only",
         "initrdmem",
+        "bootconfig",
         "kernelcore",
         "memory_corruption_check",
         "memory_corruption_check_size",
@@ -280,6 +281,7 @@ _UNMODELLED = frozenset(
 _UNMODELLED_VALUES = {
     "initcall_blacklist": re.compile(r"(?:.*,)?(?:kho|luo|liveupdate|memfd_luo|test_kho)_.*", re.DOTALL),
     "efi": re.compile(r"(?:.*,)?nosoftreserve(?:,.*)?", re.DOTALL),
+    "mem_encrypt": re.compile(r"on"),
     "numa": re.compile(r"fake=.*", re.DOTALL),
     "swiotlb": re.compile(r"[0-9].*", re.DOTALL),
     "trace_instance": re.compile(r"[^@]*@[0-9].*", re.DOTALL),
