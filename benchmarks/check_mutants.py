@@ -28,7 +28,7 @@ from campaign.alterations import draw_field
 from campaign.bases import BASES, Base, base_named
 from campaign.guest import Booted, boot
 from campaign.judgement import asked, asked_names, less
-from campaign.lines import written
+from campaign.lines import written, written_patches
 from campaign.table import read_runs, write_between
 from verdicts import Verdict, verdict_of
 
@@ -50,17 +50,17 @@ class Mutants:
         self._lock = Lock()
         self._opening = Lock()
         self.done = {(run["seed"], run["number"]) for run in read_runs(options.out)}
-        self._clean = {name: self._boot(base_named(name), self._unaltered(base_named(name))) for name in _CAPTURES}
+        self._clean = {name: self._boot_clean(base_named(name)) for name in _CAPTURES}
 
     def make(self, number: int) -> None:
         """Make a mutant, check it, boot it where nothing is wrong, and write its line."""
         rng = random.Random(f"{self._options.seed} {number}")
         base = base_named(_CAPTURES[number % len(_CAPTURES)])
         alteration = draw_field(base, rng)
-        verdict = replace(self._unaltered(base), kernel=alteration.kernel, patches=alteration.patches)
+        verdict = Verdict(base.name, base.name, alteration.kernel, "", alteration.patches, "", None, {})
         with self._opening, verdict.open() as opened:
             answer = _answer(opened)
-            verdict = replace(verdict, append=f"{verdict.append} {asked(opened, base)}")
+            verdict = _asking(verdict, opened, base)
         run: dict[str, Any] = {
             "seed": self._options.seed,
             "number": number,
@@ -70,12 +70,12 @@ class Mutants:
             "field": alteration.field,
             "how": alteration.how,
             **answer,
-            "patches": [[f"{patch.address:#x}", patch.data.hex(), *(["new page"] if patch.new_page else [])] for patch in verdict.patches],
+            "patches": written_patches(verdict.patches),
             "booted": None,
             "came_to": "",
         }
         if run["exit"] == NOTHING_WRONG:
-            booted = self._boot(base, verdict)
+            booted = boot(base, verdict, self._options.limit)
             run |= {"booted": written(booted), "came_to": self._came_to(verdict.append, booted, self._clean[base.name])}
         with self._lock, self._options.out.open("a") as stream:
             stream.write(json.dumps(run) + "\n")
@@ -85,13 +85,9 @@ class Mutants:
             )
             sys.stdout.flush()
 
-    def _unaltered(self, base: Base) -> Verdict:
-        return Verdict(base.name, base.name, base.kernels[0], " ".join((*base.words, "khostage=9")), (), "", None, {})
-
-    def _boot(self, base: Base, verdict: Verdict) -> Booted:
-        if not verdict.patches:
-            verdict = replace(verdict, append=f"{verdict.append} {asked(base.opened, base)}")
-        return boot(base, verdict, self._options.limit)
+    def _boot_clean(self, base: Base) -> Booted:
+        unaltered = Verdict(base.name, base.name, base.kernels[0], "", (), "", None, {})
+        return boot(base, _asking(unaltered, base.opened, base), self._options.limit)
 
     @staticmethod
     def _came_to(append: str, booted: Booted, clean: Booted) -> str:
@@ -103,6 +99,11 @@ class Mutants:
         # Captures hold no contents: a size that differs shows, and a folio taken from other memory that is captured.
         other = set(booted.seen.get("files", ())) - set(clean.seen.get("files", ()))
         return f"gives {', '.join(sorted(other))}" if other else "whole"
+
+
+def _asking(verdict: Verdict, opened: Opened, base: Base) -> Verdict:
+    """The same with a command line that asks for all of the state's regions, sessions and files."""
+    return replace(verdict, append=" ".join((*base.words, "khostage=9", asked(opened, base))))
 
 
 def _answer(opened: Opened) -> dict[str, Any]:
@@ -161,9 +162,10 @@ def main() -> int:
             with Pool(options.jobs) as pool:
                 runs = pool.map(check_again, runs, chunksize=50)
             options.report.write_text("".join(json.dumps(run) + "\n" for run in runs))
-        print(report(runs))
+        text = report(runs)
+        print(text)
         if options.write:
-            write_between(_TRUTH, "mutants", report(runs).partition("\n\n")[0])
+            write_between(_TRUTH, "mutants", text.partition("\n\n")[0])
         return 0
     if options.out is None:
         parser.error("--out or --report is required")

@@ -26,7 +26,7 @@ from campaign.alterations import Alteration, draw
 from campaign.bases import BASES, Base, base_named
 from campaign.guest import Booted, boot
 from campaign.judgement import asked, predict, predicted_class
-from campaign.lines import clean_boots, compared, judge_again, judge_both, written
+from campaign.lines import clean_boots, compared, judge_again, judge_both, written, written_patches
 from campaign.table import read_runs, table, write_between
 from verdicts import Verdict
 
@@ -99,7 +99,7 @@ class Campaign:
             "field": alteration.field,
             "how": alteration.how,
             "append": verdict.append,
-            "patches": [[f"{patch.address:#x}", patch.data.hex(), *(["new page"] if patch.new_page else [])] for patch in verdict.patches],
+            "patches": written_patches(verdict.patches),
             "booted": written(booted),
             "filled": None if again is None else written(again),
             **compared(answer, judged),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from verdicts import verdict_of
+from verdicts import Patch, verdict_of
 
 from campaign.bases import base_named
 from campaign.guest import Booted
@@ -58,6 +58,11 @@ def judge_again(run: Mapping[str, Any], clean: Mapping[tuple[str, str], Booted])
         answer = predict(opened, kernel, verdict.cmdline)
         filled = None if run["filled"] is None else booted_of(run["filled"])
         return {**run, **compared(answer, judge_both(answer, opened, verdict.append, booted_of(run["booted"]), filled, own))}
+
+
+def written_patches(patches: Iterable[Patch]) -> list[list[str]]:
+    """What a run's line says of altered bytes, as ``verdict_of`` reads it."""
+    return [[f"{patch.address:#x}", patch.data.hex(), *(["new page"] if patch.new_page else [])] for patch in patches]
 
 
 def written(booted: Booted) -> dict[str, Any]:

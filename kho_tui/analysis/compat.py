@@ -198,7 +198,7 @@ def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
         target,
         support=target.support or (KhoSupport.BUILT_OFF if release.luo is None else KhoSupport.BUILT),
         luo=target.luo is not False if has_luo else target.luo,
-        handlers=frozenset({release.luo.memfd_compatible}) if has_luo and release.luo and target.handlers is None else target.handlers,
+        handlers=release.handlers if has_luo and release.luo is not None and target.handlers is None else target.handlers,
         test=target.test is not False if has_test else target.test,
     )
     assumed += [BUILT_IN] if guessed != target else []

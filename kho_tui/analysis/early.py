@@ -5,10 +5,10 @@ memblock gives flagged memory only (mm/memblock.c, MEMBLOCK_KHO_SCRATCH); crash_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.analysis.loading import Loading
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import State
@@ -39,7 +39,8 @@ def without_room(state: State, release: Release, cmdline: CommandLine, loading: 
     scratch, ram = state.scratch, state.host.whole_ram
     if isinstance(scratch, Missing) or scratch.status is not Status.DECODED or isinstance(ram, Missing):
         return
-    room = _room([(area.start, area.size) for area in scratch.areas], loading)
+    placed = [(one.address, one.size) for one in (() if loading is None else loading.segments) if one.address is not None]
+    room = spans(scratch.areas) - intervals([start for start, _ in placed], [start + size for start, size in placed])
     crash = cmdline.crashkernel(release, sum(area.size for area in ram))
     if crash is not None and not _fits(room, crash.size, _CRASH_ALIGN.get(state.machine.arch or "", 1 << 20), crash.base):
         where = "" if crash.base is None else f" at {crash.base:#x}"
@@ -51,12 +52,6 @@ def without_room(state: State, release: Release, cmdline: CommandLine, loading: 
     wanted = sum(pages.count for pages in cmdline.huge_pages(release) if pages.size is not None and pages.size >= _GIGANTIC)
     if wanted and not _fits(room, _GIGANTIC, _GIGANTIC, None):
         yield NoRoom(SafeText(f"hugepages= ({wanted} of 1 GiB)"), SafeText("fewer of them are there, or none"))
-
-
-def _room(areas: Sequence[tuple[int, int]], loading: Loading | None) -> Intervals:
-    placed = [(one.address, one.size) for one in (() if loading is None else loading.segments) if one.address is not None]
-    free = intervals([start for start, _ in areas], [start + size for start, size in areas])
-    return free - intervals([start for start, _ in placed], [start + size for start, size in placed])
 
 
 def _fits(room: Intervals, size: int, alignment: int, base: int | None) -> bool:

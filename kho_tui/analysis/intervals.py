@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ U64s = npt.NDArray[np.uint64]
 Step = Callable[[int, int], None]
 """Called between pieces of work with (pieces done, of how many); ends the work by raising."""
 
+_LAST = 2**64 - 1
 _PIECE = 1 << 20
 """Elements of one piece of work: tens of milliseconds."""
 _WINDOW = 1 << 18
@@ -59,7 +61,7 @@ class Intervals:
 
     def holds(self, address: int) -> bool:
         """Whether an address is in one of them. O(log n)."""
-        return 0 <= address < 2**64 - 1 and len(self.clip(address, address + 1)) > 0
+        return 0 <= address < _LAST and len(self.clip(address, address + 1)) > 0
 
     def __and__(self, other: Intervals) -> Intervals:
         """Addresses in both."""
@@ -86,6 +88,26 @@ def intervals(start: npt.ArrayLike, end: npt.ArrayLike, step: Step = _no_step) -
     first, last = np.asarray(start, np.uint64), np.asarray(end, np.uint64)
     order = ascending(first, step)
     return _joined(first, last, step) if order is None else _joined(first[order], last[order], step)
+
+
+class Span(Protocol):
+    """What has a start and a size, in bytes: RAM, a scratch area, a region."""
+
+    @property
+    def start(self) -> int:
+        """The first byte."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes."""
+        ...
+
+
+def spans(parts: Iterable[Span]) -> Intervals:
+    """The intervals of parts; one that runs out of the address space ends at the last address."""
+    parts = tuple(parts)
+    return intervals([part.start for part in parts], [min(part.start + part.size, _LAST) for part in parts])
 
 
 def ascending(values: U64s, step: Step = _no_step) -> npt.NDArray[np.int64] | None:
@@ -138,7 +160,7 @@ def overlay(one: Intervals, other: Intervals, weight: int, depth: int, step: Ste
     longer = one if len(one) >= len(other) else other
     if len(longer) <= _WINDOW:
         return _sweep(one, other, weight, depth)
-    cuts = [0, *longer.start[_WINDOW::_WINDOW].tolist(), 2**64 - 1]
+    cuts = [0, *longer.start[_WINDOW::_WINDOW].tolist(), _LAST]
     starts: list[U64s] = []
     ends: list[U64s] = []
     for number, (low, high) in enumerate(pairwise(cuts)):

@@ -210,6 +210,15 @@ def memory_map(state: State, side: Side, context: Context | None = None) -> Memo
     return MemoryMap(side.name, state.machine.platform.page_size, claims, layers, side.preserved, sums, owner_gap(side))
 
 
+def owned_memory(side: Side, state: State, context: Context) -> Intervals:
+    """Memory that something of the side owns. Raises Cancelled."""
+    return _owned(layers_of(side_claims(side, state, context), context))
+
+
+def _owned(layers: Mapping[Kind, Regions]) -> Intervals:
+    return _union_of(regions for kind, regions in layers.items() if kind.is_owner)
+
+
 def layers_of(claims: Iterable[Claim], context: Context) -> Mapping[Kind, Regions]:
     """The claims by kind, each kind sorted. Raises Cancelled."""
     by_kind: dict[Kind, list[tuple[int, Claim]]] = {kind: [] for kind in Kind}
@@ -249,7 +258,7 @@ def _sums(state: State, side: Side, preserved: PreservedMap, layers: Mapping[Kin
     kept = intervals(runs.start, runs.ends, _telling(context, "joining preserved blocks"))
     owners = {kind: regions for kind, regions in layers.items() if kind.is_owner}
     context.step("adding up owners")
-    owned = _union_of(owners.values())
+    owned = _owned(layers)
     needed = _union_of(regions for kind, regions in owners.items() if kind.value.duty is Duty.MUST)
     overlap = sum(int((regions.end - regions.start).sum(dtype=np.uint64)) for regions in owners.values()) - owned.bytes
     step = _telling(context, "comparing owners with what is preserved")

@@ -68,11 +68,10 @@ class Host:
     @cached_property
     def boot_nodes(self) -> frozenset[int]:
         """The nodes that have memory since boot: those where all of it was added by a driver later are none."""
-        ram = self.whole_ram
+        first = self.boot_ram
         nodes = [one for one in self.nodes if one.node is not None]
-        if isinstance(ram, Missing):
+        if isinstance(first, Missing):
             return frozenset(one.node for one in nodes if one.node is not None)
-        first = [one for one in ram if one.name == SYSTEM_RAM]
         return frozenset(
             one.node
             for one in nodes

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kho_tui.analysis.claims import side_claims
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.analysis.kinds import Kind
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
@@ -199,7 +199,7 @@ def _layout(state: State, handed: Handed) -> tuple[RamLayout, bool]:
             layout, wrong, grown = larger, None, True
     machine = known(state.host.whole_ram)
     if wrong is None and machine:
-        memory = intervals([one.start for one in machine], [one.start + one.size for one in machine])
+        memory = spans(machine)
         wrong = no_memory(handed, memory, "the machine")
     if wrong is not None:
         raise InputError(f"{state.machine.path}: {wrong}")

@@ -206,7 +206,7 @@ def _seen(sources: Sources, subtree: bytes, configured: bool | None) -> bool | N
 
 
 def _handlers(release: Release | None, built: bool) -> frozenset[bytes]:
-    return frozenset({release.luo.memfd_compatible}) if built and release is not None and release.luo is not None else frozenset()
+    return release.handlers if built and release is not None else frozenset()
 
 
 def _option(config: Mapping[str, str] | None, name: str) -> bool | None:

@@ -112,6 +112,11 @@ class Release:
         return version
 
     @property
+    def handlers(self) -> frozenset[bytes]:
+        """Compatible strings of the file handlers of kernel.org's tree."""
+        return frozenset() if self.luo is None else frozenset({self.luo.memfd_compatible})
+
+    @property
     def before(self) -> Release | None:
         """The series before it; None for the oldest."""
         row = RELEASES.index(self)

@@ -7,7 +7,7 @@ from hashlib import shake_128
 
 import numpy as np
 
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.errors import GapError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
@@ -99,6 +99,6 @@ def _holds(some: Intervals, start: int, size: int) -> bool:
 
 def _whole_pages(memory: PhysicalMemory, page_size: int) -> Intervals:
     extents = memory.extents()
-    held = intervals([one.start for one in extents], [one.start + one.size for one in extents])
+    held = spans(extents)
     page = np.uint64(page_size)
     return intervals((held.start + page - np.uint64(1)) // page * page, held.end // page * page)

@@ -9,7 +9,7 @@ import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kho_tui.analysis.intervals import intervals
+from kho_tui.analysis.intervals import intervals, spans
 from kho_tui.encode.handover import encode_handover
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.handover import Handover, Region
@@ -139,7 +139,7 @@ class Kernel:
         self.given_back |= done
         self.memory.forget(done)
         own = done & intervals([low for low, _ in self.machine.memory()], [high for _, high in self.machine.memory()])
-        own -= intervals([area.start for area in self.scratch], [area.start + area.size for area in self.scratch])
+        own -= spans(self.scratch)
         for low, high in zip(own.start.tolist(), own.end.tolist(), strict=True):
             self.allocator.free(low, high - low)
 

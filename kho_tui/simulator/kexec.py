@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.analysis.intervals import Intervals, intervals
-from kho_tui.analysis.receiver.acceptance import ACCEPTANCE
+from kho_tui.analysis.receiver.acceptance import ATTACHED
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.handed import Handed as HandedOver
@@ -127,8 +127,7 @@ def kexec_without_handover(state: State, memory: PhysicalMemory | None, followin
     """Kexec from a kernel that runs without KHO, for ``why``: nothing is handed over, and ``following`` boots cold."""
     nothing = Unavailable(SafeText(why))
     side = Side("out", nothing, False, nothing, (), True, None)
-    attached = next(check for check in ACCEPTANCE if check.name == "attached")
-    answer = Answer(attached, False, f"nothing is handed over: {why}", Outcome.IGNORED)
+    answer = Answer(ATTACHED, False, f"nothing is handed over: {why}", Outcome.IGNORED)
     reception = Reception(Boot(HandedOver(state, side), following.target), Outcome.IGNORED, answer, (answer,))
     return _cold(Jump(state, side, memory), following, reception)
 
@@ -161,7 +160,7 @@ def _cold(jump: Jump, following: NextKernel, reception: Reception) -> Kexec:
     """The handover is not taken: a boot like from firmware, but in the old kernel's scratch, and everything handed over is written over."""
     kernel = Kernel(following.machine, following.release, following.cmdline, seed=following.seed, config=following.config)
     assert reception.deciding is not None
-    attached = reception.deciding.check.name != "attached"
+    attached = reception.deciding.check is not ATTACHED
     scratch = () if isinstance(jump.state.scratch, Missing) else jump.state.scratch.areas
     table = _table(scratch) if attached and scratch else None
     fdt = None if isinstance(jump.side.root, Missing) else known(jump.side.root.phys)

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, intervals, spans
+from kho_tui.model.host import MemoryRange
+from kho_tui.text import SafeText
 
 PIECES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12)
 
@@ -67,3 +69,9 @@ def test_work_in_pieces_gives_the_same(a: list[tuple[int, int]], b: list[tuple[i
         pieces = made(a), made(b), made(a) & made(b), made(a) - made(b)
     for one, other in zip(whole, pieces, strict=True):
         assert one.start.tolist() == other.start.tolist() and one.end.tolist() == other.end.tolist()
+
+
+def test_a_part_that_runs_out_of_the_address_space_ends_with_it() -> None:
+    whole = spans([MemoryRange(2**63, 2**64 - 1, SafeText("damaged")), MemoryRange(0x1000, 0x1000, SafeText("RAM"))])
+    assert (whole.start.tolist(), whole.end.tolist()) == ([0x1000, 2**63], [0x2000, 2**64 - 1])
+    assert len(spans([])) == 0

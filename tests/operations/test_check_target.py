@@ -445,3 +445,13 @@ def test_the_firmwares_map_says_what_the_next_kernel_gets_at_boot(tmp_path: Path
     firmware_map(tmp_path / "broken", (0, 0x9FBFF, "System RAM"))
     (tmp_path / "broken" / "firmware-memmap" / "0" / "end").write_text("none\n")
     assert foretold(tmp_path / "broken", "7.3.4", SAME).outcome is Outcome.TAKEN
+
+
+def test_a_scratch_area_that_runs_out_of_the_address_space_is_judged(tmp_path: Path) -> None:
+    copy_of(sample("x86_64-7.3") / "1-pre", tmp_path / "state")
+    lengths = tmp_path / "state" / "kho" / "out" / "scratch_len"
+    lengths.write_text("\n".join(["0xffffffffffffffff", *lengths.read_text().splitlines()[1:]]) + "\n")
+    with open_state(tmp_path / "state", Context()) as opened:
+        assert check_state(opened, Context()).exit_code(strict=False) == 1
+    found = foretold(tmp_path / "state", "7.3.4", f"{SAME} crashkernel=64M")
+    assert found.outcome is Outcome.MISREAD and "lies in scratch" in found.verdict

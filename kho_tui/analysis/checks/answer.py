@@ -80,16 +80,27 @@ class Found:
         self.consequences.add(consequence)
         if len(self.cases) < NAMED:
             self.cases.append(Case(SafeText(message), where, address))
+        self._weigh(severity)
+
+    def _weigh(self, severity: Severity | None) -> None:
         if severity is None:
             self.own = True
         elif self.worst is None or WORST_FIRST.index(severity) < WORST_FIRST.index(self.worst):
             self.worst = severity
 
-    def broken_rows(self, rows: Iterable[int], total: int, case: Callable[[int], Case], *, consequence: str | None = None) -> None:
+    def broken_rows(
+        self,
+        rows: Iterable[int],
+        total: int,
+        case: Callable[[int], Case],
+        *,
+        severity: Severity | None = None,
+        consequence: str | None = None,
+    ) -> None:
         """``total`` cases of one kind, of which the first few of ``rows`` are named. Nothing is done for the others."""
         if not total:
             return
-        self.own = True
+        self._weigh(severity)
         self.consequences.add(consequence)
         self.count += total
         for row, _ in zip(rows, range(NAMED - len(self.cases)), strict=False):

@@ -12,7 +12,7 @@ from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
 from kho_tui.analysis.checks.chunks import misaligned
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, spans
 from kho_tui.analysis.receiver.sections import firmware_sections, section_bits
 from kho_tui.model.facts import Missing
 from kho_tui.model.runs import Runs
@@ -93,7 +93,7 @@ def in_ram(evidence: Evidence, found: Found) -> None:
     ram = found.need(evidence.state.host.whole_ram, _RAM)
     if kept is None or ram is None or blocks is None:
         return
-    whole = intervals([one.start for one in ram], [one.start + one.size for one in ram])
+    whole = spans(ram)
     inside = kept.below(whole.end) - kept.below(whole.start)
     if int(inside.sum(dtype=np.uint64)) != kept.bytes:
         _outside_ram(evidence, kept, whole, found)
@@ -106,10 +106,8 @@ def _in_added_ram(evidence: Evidence, kept: Intervals, ram: Intervals, found: Fo
     if isinstance(sections, Missing):
         return
     added = kept & (ram - sections)
-    name = stretch(evidence, added, "is in memory that was added since this machine was booted")
-    for row in range(min(len(added), _SHOWN)):
-        case = name(row)
-        found.broken(str(case.message), case.where, case.address, severity="warning", consequence=_ADDED)
+    case = stretch(evidence, added, "is in memory that was added since this machine was booted")
+    found.broken_rows(range(len(added)), len(added), case, severity="warning", consequence=_ADDED)
 
 
 def _outside_ram(evidence: Evidence, kept: Intervals, ram: Intervals, found: Found) -> None:

@@ -7,7 +7,7 @@ from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
-from kho_tui.fdt.tree import lookup_name
+from kho_tui.analysis.receiver.memblock import asked_as
 from kho_tui.model.facts import Missing, Status, Unknown, known
 from kho_tui.model.state import Memblock, Side, Subtree
 from kho_tui.releases.cmdline import read_cmdline
@@ -117,13 +117,13 @@ def asked_again(evidence: Evidence, found: Found) -> None:
     if state.machine.cmdline is None or release is None:
         found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
         return
-    asked = {one.name: one for one in read_cmdline(state.machine.cmdline).options(release).regions}
+    asked = read_cmdline(state.machine.cmdline).options(release).regions
     for region in subtree.content.regions:
         if region.name not in handed:
             found.lack(f"start and size of {region.path}", "they cannot be read")
             continue
         start, size = handed[region.name]
-        wanted = asked.get(region.name) or asked.get(lookup_name(region.name))
+        wanted = asked_as(region, asked)
         if wanted is None and not state.machine.cmdline_whole:
             found.lack("command line", "its end may be cut off")
         elif wanted is None:

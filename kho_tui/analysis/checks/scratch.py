@@ -14,7 +14,7 @@ from kho_tui.analysis.checks.counted import booted_cold
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule, warning
 from kho_tui.analysis.early import without_room
-from kho_tui.analysis.intervals import intervals
+from kho_tui.analysis.intervals import spans
 from kho_tui.decode.scratch import fewer_than_nodes
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
@@ -106,7 +106,7 @@ def disjoint(evidence: Evidence, found: Found) -> None:
     ram = found.need(evidence.state.host.whole_ram, "/proc/iomem")
     if ram is None:
         return
-    whole = intervals([one.start for one in ram], [one.start + one.size for one in ram])
+    whole = spans(ram)
     for start, end, number in areas:
         low, high = np.array([min(start, 2**64 - 1), min(end, 2**64 - 1)], np.uint64)
         below = whole.below(np.array([low, high], np.uint64))

@@ -87,7 +87,7 @@ def _repeated(named: Iterable[tuple[bytes, EntityPath]]) -> dict[bytes, tuple[En
 def files(evidence: Evidence, found: Found) -> None:
     """Invariant 43."""
     tokens: Counter[tuple[EntityPath, int]] = Counter()
-    own = {release.luo.memfd_compatible for release in evidence.releases if release.luo is not None}
+    own = {name for release in evidence.releases for name in release.handlers}
     for session, file in evidence.files(found):
         at = file.record.place.phys
         tokens[session.path, file.token] += 1

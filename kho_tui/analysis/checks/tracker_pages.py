@@ -11,7 +11,7 @@ from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
 from kho_tui.analysis.checks.blocks import partial_scratch
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
-from kho_tui.analysis.intervals import intervals
+from kho_tui.analysis.intervals import spans
 from kho_tui.analysis.kinds import Kind
 from kho_tui.model.facts import Missing
 from kho_tui.text import SafeText
@@ -58,8 +58,7 @@ def tracker_in_scratch(evidence: Evidence, found: Found) -> None:
     own = evidence.memory.layers.get(Kind.TRACKER)
     if kept is None or scratch is None or own is None:
         return
-    ends = [min(area.start + area.size, 2**64 - 1) for area in scratch.areas]
-    areas = intervals([area.start for area in scratch.areas], ends)
+    areas = spans(scratch.areas)
     both = np.flatnonzero(areas.below(own.end) != areas.below(own.start))
     found.broken_rows(both[:_SHOWN].tolist(), len(both), _page(evidence, own.start, "a page of the tracker lies in scratch"))
     partial_scratch(evidence, found)

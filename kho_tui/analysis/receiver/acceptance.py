@@ -76,9 +76,12 @@ def _decides(name: str, stage: Stage, question: str, ask: Ask, releases: Range =
     return Check(name, stage, question, Outcome.IGNORED, _LOST, releases, ask)
 
 
+ATTACHED = _decides("attached", Stage.FIND, "is the handover given to the next kernel at all", _is_attached)
+"""Where it fails there is nothing to look at."""
+
 ACCEPTANCE: tuple[Check, ...] = (
     _decides("built", Stage.FIND, "is KHO built into the kernel", _is_built),
-    _decides("attached", Stage.FIND, "is the handover given to the next kernel at all", _is_attached),
+    ATTACHED,
     Check(
         "page-size",
         Stage.FIND,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
-from kho_tui.analysis.claims import side_claims
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, spans
+from kho_tui.analysis.memory_map import owned_memory
 from kho_tui.analysis.receiver.acceptance import names_map
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
@@ -98,9 +96,7 @@ def _words(boot: Boot) -> Verdict:
     if not len(sections.cut):
         return Holds("its command line takes no memory away that is handed over")
     scratch = boot.handed.state.scratch
-    areas = () if isinstance(scratch, Missing) else scratch.areas
-    needed = boot.reserved.memory | intervals([area.start for area in areas], [area.start + area.size for area in areas])
-    under = needed & sections.cut
+    under = (boot.reserved.memory | spans(() if isinstance(scratch, Missing) else scratch.areas)) & sections.cut
     if not len(under):
         return Holds("its command line takes no memory away that is handed over")
     where = f"its command line takes away memory at {int(under.start[0]):#x}, which is handed over"
@@ -132,8 +128,7 @@ def _blocks(boot: Boot) -> Verdict:
     if reserved.overlap is not None:
         met = f"the block at {reserved.overlap:#x} begins inside another one: memory is restored with the wrong size, or twice"
         return Fails(met, Outcome.WILD if boot.target.debug_vm is not False else Outcome.MISREAD)
-    areas = () if isinstance(scratch, Missing) else scratch.areas
-    inside = reserved.memory & intervals([area.start for area in areas], [area.start + area.size for area in areas])
+    inside = reserved.memory & spans(() if isinstance(scratch, Missing) else scratch.areas)
     if len(inside):
         return _in_scratch(inside, boot)
     known_all = reserved.whole and not isinstance(scratch, Missing) and scratch.status is Status.DECODED
@@ -147,10 +142,7 @@ def _blocks(boot: Boot) -> Verdict:
 def _in_scratch(inside: Intervals, boot: Boot) -> Verdict:
     """What lies in scratch is written over; where nobody owns it, nobody misses it (7.3 booted)."""
     handed = boot.handed
-    claims = [claim for claim in side_claims(handed.side, handed.state, handed.context) if claim.kind.is_owner]
-    nothing = np.empty(0, np.uint64)
-    owned = intervals(np.concatenate([nothing, *(one.start for one in claims)]), np.concatenate([nothing, *(one.end for one in claims)]))
-    missed = inside & owned
+    missed = inside & owned_memory(handed.side, handed.state, handed.context)
     if len(missed):
         return Fails(f"preserved memory at {int(missed.start[0]):#x} lies in scratch, where the next kernel boots and writes")
     words = f"preserved memory at {int(inside.start[0]):#x} lies in scratch"

@@ -98,13 +98,13 @@ def reserve(handed: Handed, target: Target) -> Reserved:
         return Reserved(no_runs(shift), intervals([], []), handed.names_no_map)
     runs, structure = preserved.runs, preserved.structure
     whole, misread = preserved.status is Status.DECODED and not _may_be_others(handed, preserved), False
-    own = target.bitmap_bytes
-    if isinstance(own, Missing):
-        whole = whole and not isinstance(structure, ChunkList)
-    elif isinstance(structure, ChunkList) and structure.bitmap_bytes != (own or handed.page_size):
-        own = own or handed.page_size
-        runs, all_read = _read_as(structure, own, handed)
-        whole, misread = whole and all_read, True
+    if isinstance(structure, ChunkList):
+        size = target.bitmap_bytes or handed.page_size
+        if isinstance(size, Missing):
+            whole = False
+        elif structure.bitmap_bytes != size:
+            runs, all_read = _read_as(structure, size, handed)
+            whole, misread = whole and all_read, True
     narrow, end = NARROW_BLOCK_SIZES.affects(target.precise_version), _end_of_memory(handed)
     fits = runs.order < _INT_BITS - 1 - shift
     if fits.all() or narrow is False:

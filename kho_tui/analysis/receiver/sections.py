@@ -5,21 +5,19 @@ SPARSEMEM_VMEMMAP (mm/sparse.c); SECTION_SIZE_BITS of arch/x86/include/asm/spars
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.analysis.receiver.memory_words import edited_ram
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
-from kho_tui.model.host import MemoryRange
 from kho_tui.model.runs import Runs, U64s
-from kho_tui.model.state import Scratch, State
+from kho_tui.model.state import State
 
 _LAST = 2**64 - 1
 _SEEN_TO_RETURN = 1 << 16
@@ -99,7 +97,7 @@ def firmware_sections(state: State) -> Intervals | Missing:
     bits, ram = section_bits(state), state.host.boot_ram
     if isinstance(ram, Missing):
         return ram
-    return bits if isinstance(bits, Missing) else _rounded(_of(ram), bits)
+    return bits if isinstance(bits, Missing) else _rounded(spans(ram), bits)
 
 
 def section_bits(state: State) -> int | Missing:
@@ -118,22 +116,14 @@ def sections_of(state: State, target: Target) -> Sections | Missing:
         return boot_ram
     if isinstance(bits, Missing):
         return bits
-    firmware = _of(boot_ram)
+    firmware = spans(boot_ram)
     left, reserved = edited_ram(firmware, target, state.machine.arch or "")
-    scratch = intervals([], []) if isinstance(state.scratch, Missing) else _areas(state.scratch)
+    scratch = spans(() if isinstance(state.scratch, Missing) else state.scratch.areas)
     # kho_populate adds scratch as memory, whatever the firmware's map has become.
     present = _rounded(left | (scratch & reserved), bits)
-    whole = firmware if isinstance(ram, Missing) else _of(ram)
+    whole = firmware if isinstance(ram, Missing) else spans(ram)
     added = _rounded(whole - firmware, bits) - present
     return Sections(present, 1 << bits, firmware - left - reserved, reserved - scratch, added)
-
-
-def _areas(scratch: Scratch) -> Intervals:
-    return intervals([area.start for area in scratch.areas], [min(area.start + area.size, _LAST) for area in scratch.areas])
-
-
-def _of(ram: Sequence[MemoryRange]) -> Intervals:
-    return intervals([area.start for area in ram], [min(area.start + area.size, _LAST) for area in ram])
 
 
 def _rounded(memory: Intervals, bits: int) -> Intervals:

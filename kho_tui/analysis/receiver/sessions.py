@@ -120,25 +120,20 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     in_order = (
         RestoredFile(file, own_faults[number], lost[number], shared[number], contest_outcome(number)) for number, file in enumerate(files)
     )
+
+    def restored_files(session: Session) -> tuple[RestoredFile, ...] | Missing:
+        """In its array form the list of a session without files is never looked at (7.1 booted)."""
+        if not isinstance(session.files, Missing):
+            return _retrievable(tuple(islice(in_order, len(session.files))), target)
+        return () if luo is not None and not luo.format.files_in_blocks and session.count == 0 else session.files
+
+    # In their order: each takes its files of ``in_order``.
     sessions = tuple(
-        RestoredSession(
-            session,
-            made_as(session.name),
-            _unread(session, luo)
-            if isinstance(session.files, Missing)
-            else _retrievable(tuple(islice(in_order, len(session.files))), target),
-        )
-        for session in (listed.sessions if listed else ())
+        RestoredSession(session, made_as(session.name), restored_files(session)) for session in (listed.sessions if listed else ())
     )
     fault = None if luo is None or target.release.luo is None else _open_fault(luo, sessions, reserved, sections, target)
     test = next((number for number, owner in enumerate(early) if owner.name == _TEST), None)
     return Restored(sessions, fault, None if test is None else ledger.lost[test])
-
-
-def _unread(session: Session, luo: Luo | None) -> tuple[RestoredFile, ...] | Missing:
-    """Why the files of a session are not there. In its array form the list of a session without any is never looked at (7.1 booted)."""
-    assert isinstance(session.files, Missing)
-    return () if luo is not None and not luo.format.files_in_blocks and session.count == 0 else session.files
 
 
 def _files(session: Session) -> tuple[File, ...]:

@@ -46,8 +46,7 @@ class Target:
     @staticmethod
     def in_tree(release: Release, *, cmdline: CommandLine | None = None, version: Version | None = None) -> Target:
         """A kernel of ``release`` with all that kernel.org's tree has for it built in."""
-        handlers = frozenset() if release.luo is None else frozenset({release.luo.memfd_compatible})
-        return Target(release, version=version, cmdline=cmdline, handlers=handlers)
+        return Target(release, version=version, cmdline=cmdline, handlers=release.handlers)
 
     @property
     def precise_version(self) -> Version:
@@ -114,6 +113,6 @@ class Target:
         if self.has_string is not None:
             # What only looks like a handler's name cannot be told from one.
             return None if self.has_string(compatible) else False
-        if self.release.luo is not None and compatible == self.release.luo.memfd_compatible:
+        if compatible in self.release.handlers:
             return None if self.handlers is None else False
         return False if compatible in MEMFD_FORMATS and not self.is_vendors else None

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from kho_tui.analysis.intervals import Intervals, intervals
+from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.encode.handover import pieces
 from kho_tui.errors import InputError
 from kho_tui.layout.place import Blob, Origin
@@ -209,7 +209,7 @@ class Case:
     def _ram(self) -> Intervals:
         ram = known(self.state.host.ram)
         if ram:
-            return intervals([one.start for one in ram], [one.start + one.size for one in ram])
+            return spans(ram)
         end = max((one.start + one.size for one in self.image.extents()), default=0)
         return intervals([0], [end + _ROOM])
 
