@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from kho_tui.context import Context
 from kho_tui.errors import InputError
@@ -18,44 +19,68 @@ from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.text import visible
 
 
-def require_unused(path: str | Path) -> None:
-    """Raises InputError where ``path`` holds anything, or cannot be looked at."""
+def require_unused(path: str | Path, source: str | Path | None = None) -> None:
+    """Raises InputError where ``path`` holds anything, cannot be looked at, or lies in the ``source`` that is read for it."""
     final = Path(path)
     try:
         if final.is_symlink() or (final.exists() and (not final.is_dir() or any(final.iterdir()))):
             raise InputError(f"{visible(str(path))} exists and is not an empty directory: name another one")
-    except OSError as error:
-        raise InputError(f"{visible(str(path))}: {error.strerror}") from error
+        if source is not None and Path(source).is_dir() and final.resolve().is_relative_to(Path(source).resolve()):
+            raise InputError(f"{visible(str(path))} lies in what is read, {visible(str(source))}: name another one")
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{visible(str(path))}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @contextmanager
 def new_directory(path: str | Path) -> Iterator[Path]:
     """A directory beside ``path`` to write to, which becomes ``path`` at the end; after an error nothing is left.
 
-    Raises InputError where ``path`` holds anything, or cannot be written.
+    What is written is memory of a kernel: nobody else may read it, from the first byte on. A directory that is there already keeps its
+    mode and owner. Raises InputError where ``path`` holds anything, or cannot be written.
     """
     require_unused(path)
     final = Path(path)
     made: Path | None = None
+    parents = [parent for parent in final.absolute().parents if not parent.exists()]
+    done = False
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
-        made.chmod(0o777 & ~_umask())
         yield made
         if final.exists():
-            final.rmdir()
-        made.rename(final)
+            _move_into(made, final)
+        else:
+            made.rename(final)
+        done = True
     except OSError as error:
         raise InputError(f"{visible(str(path))}: {error.strerror}") from error
     finally:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
+        for parent in () if done else parents:
+            with suppress(OSError):
+                parent.rmdir()
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _move_into(made: Path, final: Path) -> None:
+    """All or nothing of a directory into an empty one."""
+    moved: list[Path] = []
+    try:
+        moved.extend(one.rename(final / one.name) for one in sorted(made.iterdir()))
+    except OSError:
+        for one in moved:
+            one.rename(made / one.name)
+        raise
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file of a directory that ``new_directory`` made, for its owner only. Raises OSError where anything is there."""
+    for parent in reversed([parent for parent in path.parents if not parent.exists()]):
+        parent.mkdir(mode=0o700)
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(number, "wb") as stream:
+        yield stream
 
 
 def write_capture(
@@ -75,12 +100,12 @@ def write_capture(
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or any(part in ("..", "") or "\0" in part for part in parts):
             raise InputError(f"{visible(name)} is no path inside a capture")
-        path = directory.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with new_file(directory.joinpath(*parts)) as stream:
+            stream.write(data)
     if memory is not None and memory.total_bytes:
         context.step("writing memory.elf")
-        with (directory / "memory.elf").open("wb") as stream:
+        with new_file(directory / "memory.elf") as stream:
             write_elf_core(stream, memory, machine, platform.byte_order)
     told = {"machine": machine, "page_size": platform.page_size, "byte_order": platform.byte_order, **manifest}
-    (directory / "capture.json").write_text(json.dumps(told, indent=1, default=str) + "\n")
+    with new_file(directory / "capture.json") as stream:
+        stream.write((json.dumps(told, indent=1, default=str) + "\n").encode())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kho_tui.capture.files import FileTree, PartOfTree, directory_tree
 from kho_tui.capture.roots import find_roots
-from kho_tui.capture.writer import new_directory, require_unused
+from kho_tui.capture.writer import new_directory, new_file, require_unused
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.elf_writer import write_elf_core
@@ -55,7 +55,7 @@ def fault_capture(path: str | Path, name: str, out_dir: str | Path, context: Con
     EncodeError, ReadError and Cancelled. Nothing is left half written.
     """
     fault, out = fault_named(name), Path(out_dir)
-    require_unused(out)
+    require_unused(out, path)
     with open_state(path, context) as opened:
         tree = _tree(Path(path), opened)
         case = broken(opened, fault, {} if tree is None else _files(tree), context)
@@ -136,9 +136,9 @@ def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out:
             changed += [name] if data != before else []
             if data is None:
                 continue
-            (made / name).parent.mkdir(parents=True, exist_ok=True)
-            (made / name).write_bytes(data)
-        with (made / _MEMORY).open("wb") as stream:
+            with new_file(made / name) as stream:
+                stream.write(data)
+        with new_file(made / _MEMORY) as stream:
             write_elf_core(stream, case.image, machine, order)
     new = (case.image.total_bytes - opened.memory.total_bytes) // case.page_size
     return FaultReport(fault, out, tuple(sorted({(one.address, len(one.after)) for one in case.written})), new, tuple(changed))

@@ -59,7 +59,7 @@ def kexec_capture(
 
     Raises InputError where the state does not tell what is needed, or where ``out_dir`` is not empty, and Cancelled.
     """
-    require_unused(out_dir)
+    require_unused(out_dir, path)
     with open_state(path, context, overrides) as opened:
         following = next_kernel(opened, release, cmdline, seed)
         jump = jump_of(opened)

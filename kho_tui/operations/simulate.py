@@ -100,7 +100,7 @@ def replay_capture(path: str | Path, out_dir: str | Path, context: Context, side
 
     Raises InputError where the state does not tell a whole handover, or where ``out_dir`` is not empty; EncodeError, Cancelled.
     """
-    require_unused(out_dir)
+    require_unused(out_dir, path)
     with open_state(path, context) as opened:
         done = replay(opened, context, side)
         state = opened.state

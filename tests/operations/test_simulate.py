@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
-from captures import SHARED, sample
+from captures import SHARED, copy_of, sample
 from simulator.playing import SCENARIOS
 
 from kho_tui.analysis.receiver.outcome import Outcome
@@ -20,6 +22,7 @@ from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.state import KexecMetadata, State
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.diff_states import diff_states
+from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.kexec_capture import kexec_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.simulate import replay_capture, run_scenario
@@ -200,10 +203,48 @@ def test_nothing_is_left_of_a_directory_that_could_not_be_finished(tmp_path: Pat
     with pytest.raises(RuntimeError), new_directory(tmp_path / "deep" / "out") as made:
         (made / "file").write_text("half")
         raise RuntimeError
-    assert not list((tmp_path / "deep").iterdir())
+    assert not (tmp_path / "deep").exists(), "nor of the directories on the way to it"
     (tmp_path / "plain").write_text("")
     with pytest.raises(InputError), new_directory(tmp_path / "plain" / "out"):
         pass
+
+
+def test_memory_of_a_kernel_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        fault_capture(sample("x86_64-7.3/1-pre"), "root-magic", tmp_path / "new", Context())
+        (tmp_path / "there").mkdir(mode=0o2775)
+        there = (tmp_path / "there").stat()
+        kexec_capture(sample("x86_64-7.3/1-pre"), tmp_path / "there", Context())
+    finally:
+        os.umask(before)
+    for made in (tmp_path / "new", tmp_path / "there"):
+        for path in made.rglob("*"):
+            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    after = (tmp_path / "there").stat()
+    assert (after.st_ino, after.st_mode, after.st_uid) == (there.st_ino, there.st_mode, there.st_uid), "it stays the directory that it was"
+
+
+def test_nothing_is_written_into_what_is_read(tmp_path: Path) -> None:
+    copy_of(sample("x86_64-7.3/1-pre"), tmp_path / "state")
+    before = files(tmp_path / "state")
+    for write in (
+        lambda out: kexec_capture(tmp_path / "state", out, Context()),
+        lambda out: fault_capture(tmp_path / "state", "root-magic", out, Context()),
+        lambda out: replay_capture(tmp_path / "state", out, Context()),
+    ):
+        with pytest.raises(InputError, match="lies in what is read"):
+            write(tmp_path / "state" / "kho" / ".." / "out")
+    assert files(tmp_path / "state") == before
+
+
+def test_a_file_that_somebody_put_there_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(b"mine")
+    with pytest.raises(InputError), new_directory(tmp_path / "out") as made:
+        (made / "version").symlink_to(tmp_path / "mine")
+        write_capture(made, {"version": b"theirs"}, None, Platform("little", 4096), "x86_64", {}, Context())
+    assert (tmp_path / "mine").read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../b", "a\0b"])
