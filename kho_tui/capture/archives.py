@@ -112,34 +112,66 @@ class TarTree:
             raise ReadError(f"{visible(path)}: no such file in {visible(self.name)}") from None
 
     def _find(self) -> dict[str, _TarMember]:
+        """The members of the tar, and of those that were put behind it (cat a.tar b.tar): of one name the last counts, as for tar -i."""
         found: dict[str, _TarMember] = {}
-        count = 0
+        links: dict[str, str] = {}
+        start: int | None = 0
         try:
-            with tarfile.open(fileobj=SourceFile(self._source), mode="r:", errors="surrogateescape") as tar:
-                while (info := tar.next()) is not None:
-                    # tarfile keeps every header it has seen; names are all that is needed here.
-                    tar.members.clear()  # type: ignore[attr-defined]
-                    self._context.step(f"reading {visible(self.name)}", info.offset, self._source.size)
-                    count += 1
-                    if count > MAX_ENTRIES:
-                        self.notes.add("", f"more than {MAX_ENTRIES} members: the rest is not looked at")
-                        break
-                    self._add(found, info)
-                else:
-                    if self._source.read_at(tar.offset, 512) != bytes(512):
-                        self.notes.add("", f"the tar has no end mark after {len(found)} files: it is cut off or damaged there")
+            while start is not None:
+                start = self._read_from(start, found, links)
         # tarfile lets errors of the number parsers, of zlib and of its own pass, depending on what is damaged.
         except (tarfile.TarError, OSError, ValueError, EOFError, IndexError, KeyError, OverflowError, MemoryError) as error:
             if not found:
                 raise InputError(f"{visible(self.name)}: damaged tar: {visible(str(error))}") from None
             self.notes.add("", f"the tar is damaged after {len(found)} files: {visible(str(error))}")
+        for name, target in links.items():
+            member = found.get(target)
+            if member is None:
+                self.notes.add(name, "a link that leads to no file of the archive: not followed")
+            else:
+                found.setdefault(name, member)
         return found
 
-    def _add(self, found: dict[str, _TarMember], info: tarfile.TarInfo) -> None:
+    def _read_from(self, start: int, found: dict[str, _TarMember], links: dict[str, str]) -> int | None:
+        """Read one tar of the file; where the next one begins, None where there is none."""
+        stream = SourceFile(self._source)
+        stream.seek(start)
+        with tarfile.open(fileobj=stream, mode="r:", errors="surrogateescape") as tar:
+            while (info := tar.next()) is not None:
+                # tarfile keeps every header it has seen; names are all that is needed here.
+                tar.members.clear()  # type: ignore[attr-defined]
+                self._context.step(f"reading {visible(self.name)}", info.offset, self._source.size)
+                if len(found) + len(links) >= MAX_ENTRIES:
+                    self.notes.add("", f"more than {MAX_ENTRIES} members: the rest is not looked at")
+                    return None
+                self._add(found, links, info)
+            if self._source.read_at(tar.offset, 512) != bytes(512):
+                self.notes.add("", f"the tar has no end mark after {len(found)} files: it is cut off or damaged there")
+                return None
+            return self._next_tar(tar.offset)
+
+    def _next_tar(self, end: int) -> int | None:
+        """Where the first block behind an end mark lies that is not zero, where a tar begins there; anything else is said."""
+        for at in range(end, self._source.size, _CHUNK):
+            self._context.step(f"reading {visible(self.name)}", at, self._source.size)
+            data = self._source.read_at(at, _CHUNK)
+            rest = data.lstrip(b"\0")
+            if rest:
+                start = at + (len(data) - len(rest)) // 512 * 512
+                if _is_tar_header(self._source.read_at(start, 512)):
+                    return start
+                self.notes.add("", f"{self._source.size - start} bytes behind the end of the tar are no tar: not read")
+                return None
+        return None
+
+    def _add(self, found: dict[str, _TarMember], links: dict[str, str], info: tarfile.TarInfo) -> None:
         name = member_name(info.name)
         if info.isdir() or name is None:
             return
-        if info.islnk() and (target := found.get(member_name(info.linkname) or "")) is not None:
+        if info.issym() and not info.linkname.startswith("/"):
+            target_name = member_name(os.path.normpath(f"{name.rpartition('/')[0]}/{info.linkname}".lstrip("/")))
+            links[name] = target_name or ""
+        elif info.islnk() and (target := found.get(member_name(info.linkname) or "")) is not None:
             found[name] = target
         elif info.size < 0 or info.offset_data < 0:
             self.notes.add(name, "a negative size in the archive: not read")
@@ -191,12 +223,19 @@ class ZipTree:
             self.notes.add("", f"more than {MAX_ENTRIES} members: the rest is not looked at")
         self._members: dict[str, zipfile.ZipInfo] = {}
         for info in infos[:MAX_ENTRIES]:
-            name = member_name(_zip_name(info))
+            name = member_name(self._with_folders(_zip_name(info)))
             if name is not None:
                 self._members[name] = info
         self._members = dict(sorted(self._members.items()))
         if self._members and all(info.flag_bits & _ENCRYPTED for info in self._members.values()):
             raise InputError(f"{visible(self.name)}: an encrypted zip; unpack it with its password first")
+
+    def _with_folders(self, name: str) -> str:
+        r"""A name with ``/`` where Windows' own tools write ``\``."""
+        if "/" in name or "\\" not in name:
+            return name
+        self.notes.add("", "its names have backslashes, as Windows writes them: taken for folders")
+        return name.replace("\\", "/")
 
     def paths(self) -> Sequence[str]:
         """See FileTree."""

@@ -31,8 +31,11 @@ class Evidence:
     subject: bytes | None = None
 
 
+_COLOUR = re.compile(rb"\x1b\[[\d;]*m")
+"""What dmesg --color writes around the parts of a line."""
 _LINE = re.compile(
-    rb"(?:<(?P<priority>\d{1,6})>)?"
+    rb"(?:\[?(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]? (?=\[ *\d{1,12}\.\d{1,9}\]|<\d))?"
+    rb"(?:<(?P<priority>\d{1,6})>|(?P<record>\d{1,6}),\d{1,18},(?P<micros>\d{1,18}),[^;\n]{1,64};)?"
     rb"(?:(?P<facility>[a-z]{2,8}\d?) *:[a-z]{3,6} *: )?"
     rb"(?:\[ *(?P<stamp>\d{1,12}\.\d{1,9})\](?:\[ *[TC]\d+\])? ?"
     rb"|(?P<date>\S{3} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})?|\d{4}-\d\d-\d\dT\S{1,32}|\[\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\]"
@@ -40,9 +43,16 @@ _LINE = re.compile(
     rb")?"
     rb"(?:\S{1,255} kernel: )?(?:\[ *\d{1,12}\.\d{1,9}\] )?"
 )
-"""Prefixes of dmesg (raw, decoded or dated), journalctl and syslog. Syslog names the kernel behind the host."""
+"""Prefixes of dmesg (raw, decoded or dated), of records of /dev/kmsg, journalctl and syslog. Syslog names the kernel behind the host; a
+log of a serial console may have the time of the one who wrote it down in front."""
 
+_BANNER = re.compile(rb"Linux version ([!-~]{1,128}) \(")
 _INTERESTING = re.compile(rb"KHO|kho|luo|liveupdate|reserve-mem|memblock|panic|Oops|BUG|Unable to handle|general protection")
+
+
+def releases_of(data: bytes) -> frozenset[str]:
+    """The kernels whose banners the log has: none, if its first lines are gone; several, if it goes on over a kexec."""
+    return frozenset(match[1].decode() for match in _BANNER.finditer(data))
 
 
 def starts_at_boot(data: bytes) -> bool:
@@ -51,7 +61,7 @@ def starts_at_boot(data: bytes) -> bool:
 
 
 def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
-    """Evidence in the log's order, at most MAX_EVIDENCE of it. Understands dmesg (raw or not), journalctl and syslog prefixes.
+    """Evidence in the log's order, at most MAX_EVIDENCE of it, behind prefixes of dmesg, /dev/kmsg, journalctl, syslog and serial consoles.
 
     Only what the kernel said: a message has to begin with a text of it, and must not be of another facility, where the prefix names one.
     """
@@ -59,6 +69,8 @@ def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
     for number, line in enumerate(data.split(b"\n"), 1):
         if _INTERESTING.search(line) is None:
             continue
+        if b"\x1b" in line:
+            line = _COLOUR.sub(b"", line)
         prefix = _LINE.match(line)
         assert prefix is not None
         if not _is_the_kernels(prefix):
@@ -69,6 +81,8 @@ def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
             if match is None:
                 continue
             stamp = prefix["stamp"] or prefix["date"]
+            if prefix["micros"] is not None:
+                stamp = b"%d.%06d" % divmod(int(prefix["micros"]), 1_000_000)
             subject = match[1] if match.re.groups else None
             found.append(Evidence(one.kind, one.side, stamp.decode("latin-1") if stamp else None, text, number, subject))
             break
@@ -79,6 +93,7 @@ def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
 
 def _is_the_kernels(prefix: re.Match[bytes]) -> bool:
     """False for what user space wrote into the log: its facility, in the bits from 3 on of a raw line's priority, is not 0 (syslog(2))."""
-    if prefix["priority"] is not None and int(prefix["priority"]) >> 3:
+    priority = prefix["priority"] or prefix["record"]
+    if priority is not None and int(priority) >> 3:
         return False
     return prefix["facility"] in (None, b"kern")

@@ -7,16 +7,8 @@ import re
 from pathlib import Path
 
 from kho_tui.capture.files import MappedTree, Notes, directory_tree, why
+from kho_tui.capture.machine_names import FOLDERS, LIVE_KHO, PROC
 
-LIVE_KHO = "sys/kernel/debug/kho"
-_PROC = ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "config.gz")
-_FOLDERS = {
-    "kho/": LIVE_KHO,
-    "memblock/": "sys/kernel/debug/memblock",
-    "setup_data/": "sys/kernel/boot_params/setup_data",
-    "firmware-memmap/": "sys/firmware/memmap",
-    "dt-chosen/": "proc/device-tree/chosen",
-}
 _RECORD = re.compile(rb"(\d{1,9}),\d+,(\d{1,18}),[^;]*;(.*)")
 _LOG_RECORDS = 200_000
 _LOG_BYTES = 64 << 20
@@ -30,8 +22,8 @@ def is_live(path: Path, root: Path) -> bool:
 def live_tree(root: Path) -> MappedTree:
     """The files of the machine under their names in a capture."""
     notes = Notes()
-    files = {name: str(root / "proc" / name) for name in _PROC if os.path.isfile(root / "proc" / name)}  # noqa: PTH113 - never raises
-    for under, folder in _FOLDERS.items():
+    files = {name: str(root / "proc" / name) for name in PROC if os.path.isfile(root / "proc" / name)}  # noqa: PTH113 - never raises
+    for under, folder in FOLDERS.items():
         here = root / folder
         # /proc/device-tree is a symlink, and only the link is allowed to lead out of where it lies.
         part = directory_tree(Path(os.path.realpath(here)))

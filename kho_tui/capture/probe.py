@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from kho_tui.capture.files import FileTree, Notes, PartOfTree, directory_tree, read_until_eof, why
+from kho_tui.capture.files import FileTree, MappedTree, Notes, PartOfTree, directory_tree, read_until_eof, why
 from kho_tui.capture.hints import architecture, platform_hints
 from kho_tui.capture.live import is_live, live_tree, why_no_tree
 from kho_tui.capture.log_texts import Side
@@ -35,6 +35,7 @@ _HEAD = 4096
 _SMALLEST_RAW = 4096
 _SCRATCH_ENTRIES = 4096
 _LISTED = 12
+_SCRATCH_TEXTS = ("scratch_phys", "scratch_len")
 _WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; kho-tui capture-script prints a script that makes one"
 
 
@@ -107,7 +108,7 @@ def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, r
         raise InputError(f"{visible(path)}: holds several captures: {', '.join(names[:_LISTED])}{more}; {advice}")
     root = roots[0]
     part: FileTree = PartOfTree(tree, root.prefix, root.name_in_capture)
-    if root.tree is not None and root.kind == "capture" and root.tree != root.prefix + "kho/":
+    if root.tree is not None and root.kind == "capture" and not root.machine and root.tree != root.prefix + "kho/":
         tree.notes.add(root.tree.rstrip("/"), "taken for the copy of /sys/kernel/debug/kho (it is not named kho)")
     if root.kind != "capture" and tree.kind == "directory":
         _note_more(Path(path) / root.prefix, tree.notes)
@@ -122,7 +123,20 @@ def _is_core(tree: FileTree, path: str) -> bool:
         return False
 
 
+def _open_scratch_text(where: Path, shown: SafeText, context: Context, closer: ExitStack) -> Sources:
+    """The scratch areas of out/scratch_phys and out/scratch_len: one tells where they begin, the other how long they are."""
+    files = {f"kho/out/{name}": str(where.with_name(name)) for name in _SCRATCH_TEXTS}
+    absent = [path for path in files.values() if not os.path.isfile(path)]  # noqa: PTH113 - never raises
+    if absent:
+        raise InputError(f"{shown}: an area is known by its start and its size, and {visible(absent[0])} is not there")
+    notes = Notes()
+    _note_more(where, notes)
+    return open_capture(MappedTree(str(where), files, notes, {}), context, closer, path=str(where), kind="scratch")
+
+
 def _open_path(where: Path, shown: SafeText, context: Context, closer: ExitStack, raw_base: int | None) -> Sources:
+    if where.name in _SCRATCH_TEXTS and raw_base is None:
+        return _open_scratch_text(where, shown, context, closer)
     source: ByteSource = closer.enter_context(open_file(where))
     notes = Notes()
     if not source.size:
@@ -211,7 +225,7 @@ def _open_single(source: ByteSource, head: bytes, path: str, notes: Notes, raw_b
         hints=hints,
         files=(SourceFile(visible(source.name), source.size, _GAVE[kind]),),
         notes=tuple(notes),
-        absent=SafeText("a single file was opened"),
+        absent=SafeText("its memory holds no root FDT" if memory is not None else "a single file that is no root FDT"),
         closer=closer,
     )
 

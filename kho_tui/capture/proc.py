@@ -73,11 +73,12 @@ class AddressLines:
 
 @dataclass(frozen=True, slots=True)
 class NodeRange:
-    """Physical memory of a NUMA node: ``size`` bytes from ``start``."""
+    """Physical memory of a NUMA node: ``size`` bytes from ``start``, of which ``present`` are the node's and no hole."""
 
     node: int
     start: int
     size: int
+    present: int
 
 
 def parse_iomem(data: bytes) -> Lines[IomemEntry] | Missing:
@@ -226,15 +227,35 @@ def parse_finalize(data: bytes) -> bool | Missing:
 
 
 def node_ranges(memory: tuple[MemblockRange, ...], zones: tuple[Zone, ...], page_size: int) -> tuple[NodeRange, ...]:
-    """Which memory belongs to which node: exact from memblock/memory where its lines name nodes, else what the zones span (with holes)."""
-    exact = tuple(NodeRange(one.node, one.start, one.size) for one in memory if one.node is not None)
-    if exact:
-        return exact
-    return tuple(
-        NodeRange(zone.node, zone.start_pfn * page_size, zone.spanned * page_size)
-        for zone in zones
-        if zone.start_pfn is not None and zone.spanned
-    )
+    """Which memory belongs to which node: exact from memblock/memory where its lines name nodes, else what the zones span.
+
+    A zone may span memory of other nodes: where it is present without that, it is split there; other holes stay in it.
+    """
+    exact = tuple(NodeRange(one.node, one.start, one.size, one.size) for one in memory if one.node is not None)
+    return exact or tuple(one for zone in zones for one in _of_zone(zone, zones, page_size))
+
+
+def _of_zone(zone: Zone, zones: tuple[Zone, ...], page_size: int) -> Iterator[NodeRange]:
+    if zone.start_pfn is None or not zone.spanned:
+        return
+    present = zone.spanned if zone.present is None else zone.present
+    pieces = [(zone.start_pfn, zone.start_pfn + zone.spanned)]
+    for other in zones if present < zone.spanned else ():
+        if other.node != zone.node and other.start_pfn is not None and other.spanned:
+            pieces = [part for piece in pieces for part in _without(piece, other.start_pfn, other.start_pfn + other.spanned)]
+    if sum(end - start for start, end in pieces) == present:
+        yield from (NodeRange(zone.node, start * page_size, (end - start) * page_size, (end - start) * page_size) for start, end in pieces)
+        return
+    yield NodeRange(zone.node, zone.start_pfn * page_size, zone.spanned * page_size, present * page_size)
+
+
+def _without(piece: tuple[int, int], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A stretch less [start, end)."""
+    low, high = piece
+    if low < min(start, high):
+        yield low, min(start, high)
+    if max(end, low) < high:
+        yield max(end, low), high
 
 
 def _lines(data: bytes) -> Iterator[bytes]:

@@ -8,12 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from kho_tui.capture.machine_names import LIVE_KHO, name_in_capture
+
 RootKind = Literal["capture", "debugfs", "in", "out"]
 
 _SURROUNDINGS = frozenset({"iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "dmesg", "config.gz"})
 _CORE = re.compile(r"memory\.elf(?:\.(?:gz|xz|bz2))?|capture\.json")
 _SIDE_FILE = r"(?:fdt|finalize|scratch_phys|scratch_len|sub_fdts/[^/]+)"
-_IN_TREE = re.compile(rf"(?P<tree>(?:.*/)?)(?:in|out)/{_SIDE_FILE}", re.DOTALL)
+_SIDE = r"(?:kho[-_])?(?P<side>in|out)/"
+"""The folder of a side, as debugfs names it or as a copy beside others is named: ``in``, ``kho-in``, ``kho_in``."""
+_IN_TREE = re.compile(rf"(?P<tree>(?:.*/)?){_SIDE}{_SIDE_FILE}", re.DOTALL)
+_BELOW_TREE = re.compile(rf"{_SIDE}(?P<rest>.*)", re.DOTALL)
+_MACHINE = f"{LIVE_KHO}/"
 _IN_SIDE = re.compile(rf"(?P<side>(?:.*/)?){_SIDE_FILE}", re.DOTALL)
 _ONLY_OUT = re.compile(r"(?:.*/)?(?:finalize|scratch_phys|scratch_len)", re.DOTALL)
 
@@ -23,20 +29,23 @@ class Root:
     """Where a capture begins: ``prefix`` ends in ``/`` or is empty.
 
     ``tree`` is the prefix of its kho tree (below ``prefix``, not always named kho), None where it has none. A root of kind ``in`` or
-    ``out`` is one side of a kho tree.
+    ``out`` is one side of a kho tree. ``machine``: what lies below ``prefix`` is named as in a machine's file system, as sosreport does.
     """
 
     prefix: str
     kind: RootKind
     tree: str | None = None
+    machine: bool = False
 
     def name_in_capture(self, path: str) -> str:
         """A path below ``prefix`` under its name in the layout of a capture."""
+        below = path[len(self.prefix) :]
+        if self.machine:
+            return name_in_capture(below)
         if self.kind in ("in", "out"):
-            return f"kho/{self.kind}/{path[len(self.prefix) :]}"
-        if self.tree is not None and path.startswith((self.tree + "in/", self.tree + "out/")):
-            return "kho/" + path[len(self.tree) :]
-        return path[len(self.prefix) :]
+            return f"kho/{self.kind}/{below}"
+        in_tree = None if self.tree is None or not path.startswith(self.tree) else _BELOW_TREE.fullmatch(path, len(self.tree))
+        return below if in_tree is None else f"kho/{in_tree['side']}/{in_tree['rest']}"
 
 
 def find_roots(paths: Sequence[str], name: str) -> tuple[Root, ...]:
@@ -52,6 +61,10 @@ def find_roots(paths: Sequence[str], name: str) -> tuple[Root, ...]:
             cores.add(folder + slash)
         elif last in _SURROUNDINGS:
             surroundings[folder + slash] += 1
+    machines = {tree[: -len(_MACHINE)] for tree in trees if tree == _MACHINE or tree.endswith(f"/{_MACHINE}")}
+    machines = {prefix for prefix in machines if any(path.startswith(f"{prefix}proc/") for path in paths)}
+    if machines:
+        return _outermost([Root(prefix, "capture", prefix + _MACHINE, machine=True) for prefix in machines])
     places = cores | {prefix for prefix, count in surroundings.items() if count > 1}
     roots = _roots_of_trees(trees, places)
     below: defaultdict[str, set[str]] = defaultdict(set)

@@ -7,7 +7,7 @@ import re
 from contextlib import ExitStack
 
 from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_from_setup_data
-from kho_tui.capture.dmesg import parse_dmesg, starts_at_boot
+from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, platform_hints, why_absent
 from kho_tui.capture.proc import (
@@ -72,6 +72,10 @@ def open_capture(
     cmdline = reader.parsed("cmdline", "kernel command line", parse_cmdline)
     version = reader.parsed("version", "kernel release", _version)
     dmesg = reader.read("dmesg", "evidence of the kernel's log", LOG_LIMIT)
+    release = version if isinstance(version, str) else _manifest_release(manifest)
+    banners = frozenset() if isinstance(dmesg, Missing) else releases_of(dmesg)
+    foreign_log = "" if release is None or release in banners else ", ".join(sorted(banners))
+    log = b"" if isinstance(dmesg, Missing) or foreign_log else dmesg
     arch = architecture(memory, config, bool(reader.below("setup_data/")), bool(reader.below("dt-chosen/")), manifest)
     tree_files = reader.below("kho/")
     got_something = incoming is not None or outgoing is not None or scratch is not None
@@ -90,7 +94,7 @@ def open_capture(
         scratch=scratch,
         memory=memory,
         boot=boot,
-        release=version if isinstance(version, str) else _manifest_release(manifest),
+        release=release,
         arch=arch,
         cmdline=cmdline,
         config=config,
@@ -101,8 +105,9 @@ def open_capture(
         memblock_reserved=reader.rows("memblock/reserved", "reservations at boot", parse_memblock),
         meminfo=reader.parsed("meminfo", "memory counters", parse_meminfo),
         node_meminfo=_node_meminfo(reader),
-        evidence=() if isinstance(dmesg, Missing) else parse_dmesg(dmesg),
-        log_from_boot=not isinstance(dmesg, Missing) and starts_at_boot(dmesg),
+        evidence=parse_dmesg(log),
+        log_from_boot=starts_at_boot(log),
+        foreign_log=foreign_log,
         hints=platform_hints(live=live, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch),
         files=reader.account(),
         notes=tuple(reader.notes),

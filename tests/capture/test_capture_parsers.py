@@ -103,8 +103,22 @@ def test_memblock_names_nodes_where_it_does() -> None:
 def test_nodes_come_from_memblock_before_zones() -> None:
     zones = (proc.Zone(0, b"DMA", 1, 4, 4, 4, 0, 0), proc.Zone(1, b"Normal", None, 0, 0, 0, 0, 0))
     memory = (proc.MemblockRange(0, 0x1000, 0x2000, 7, b"NONE"),)
-    assert proc.node_ranges(memory, zones, 65536) == (proc.NodeRange(7, 0x1000, 0x2000),)
-    assert proc.node_ranges((), zones, 65536) == (proc.NodeRange(0, 65536, 4 * 65536),)
+    assert proc.node_ranges(memory, zones, 65536) == (proc.NodeRange(7, 0x1000, 0x2000, 0x2000),)
+    assert proc.node_ranges((), zones, 65536) == (proc.NodeRange(0, 65536, 4 * 65536, 4 * 65536),)
+
+
+def test_a_node_inside_the_span_of_another_is_no_part_of_it() -> None:
+    zones = (
+        proc.Zone(0, b"DMA32", 1, 10, 6, 6, 0, 0),
+        proc.Zone(1, b"DMA32", 4, 4, 4, 4, 0, 0),
+        proc.Zone(2, b"Normal", 20, 8, 5, 5, 0, 0),
+    )
+    assert [(one.node, one.start, one.size, one.present) for one in proc.node_ranges((), zones, 1)] == [
+        (0, 1, 3, 3),
+        (0, 8, 3, 3),
+        (1, 4, 4, 4),
+        (2, 20, 8, 5),
+    ]
 
 
 def test_a_command_line_without_its_newline_may_have_lost_its_end() -> None:

@@ -92,6 +92,16 @@ def test_looks_takes_keys_and_leaves_the_terminal_as_it_was(terminal: Terminal) 
     terminal.until(lambda screen: screen.count("echoed") == 2)
 
 
+@pytest.mark.parametrize("typed", ["qr", "qs", "q?", "q:", "q5"])
+def test_what_is_typed_behind_q_means_nothing(typed: str, terminal: Terminal) -> None:
+    """Keys that come in one read with q, as over a slow line."""
+    terminal.start(kho_tui("samples/x86_64-7.3/1-pre"))
+    terminal.until(lambda screen: "a kexec now would hand over kho-v4" in screen and "vm-alpha" in screen)
+    terminal.types(typed)
+    shown = terminal.until(lambda screen: "exit=" in screen)
+    assert [line for line in shown.split("\n") if line] == ["before", "exit=0"]
+
+
 def test_what_cannot_be_opened_is_exit_code_2(terminal: Terminal) -> None:
     terminal.start(kho_tui("README.md"))
     terminal.until(lambda screen: "try again" in screen)

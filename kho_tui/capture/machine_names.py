@@ -1,0 +1,38 @@
+"""Where a machine, or a copy of its file system, keeps what a capture names."""
+
+from __future__ import annotations
+
+import re
+
+LIVE_KHO = "sys/kernel/debug/kho"
+PROC = ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "config.gz")
+"""Files of /proc, under the same names in a capture."""
+FOLDERS = {
+    "kho/": LIVE_KHO,
+    "memblock/": "sys/kernel/debug/memblock",
+    "setup_data/": "sys/kernel/boot_params/setup_data",
+    "firmware-memmap/": "sys/firmware/memmap",
+    "dt-chosen/": "proc/device-tree/chosen",
+}
+"""Folders by their names in a capture."""
+_NODE = re.compile(r"sys/devices/system/node/(node\d{1,9})/meminfo")
+_LOG = ("sos_commands/kernel/dmesg", "var/log/dmesg")
+"""Where sosreport and distributions keep the kernel log."""
+
+
+def name_in_capture(path: str) -> str:
+    """A file of a machine's file system under its name in a capture; one that a capture has no name for keeps its own.
+
+    >>> name_in_capture("sys/kernel/debug/kho/out/fdt"), name_in_capture("proc/iomem"), name_in_capture("etc/hosts")
+    ('kho/out/fdt', 'iomem', 'etc/hosts')
+    """
+    for name, folder in FOLDERS.items():
+        if path.startswith(f"{folder}/"):
+            return name + path[len(folder) + 1 :]
+    node = _NODE.fullmatch(path)
+    if node is not None:
+        return f"node/{node[1]}.meminfo"
+    if path.startswith("boot/config-"):
+        return "config"
+    folder, _, last = path.rpartition("/")
+    return last if folder == "proc" and last in PROC else "dmesg" if path in _LOG else path
