@@ -49,6 +49,11 @@ def c_string(raw: bytes) -> bytes:
     return raw.split(b"\0", 1)[0]
 
 
+def name_start(prefix: bytes) -> SafeText:
+    """What is known of a captured name that is cut off after ``prefix``."""
+    return SafeText(f'its name begins with "{visible(prefix)}"' if prefix else "nothing of its name is captured")
+
+
 def human_size(size: int) -> str:
     """A size in bytes, as ``sizes_written`` says: ``5 MiB``, ``2.861 MiB``, ``17 bytes``, or all of it in bytes."""
     if sizes_written.get() == "exact":

@@ -13,15 +13,18 @@ from kho_tui.memory.source import open_file
 from kho_tui.memory.sparse import SparseImage
 
 
-def altered(capture: Path, to: Path, writes: Mapping[int, bytes] | None = None, without: Collection[int] = ()) -> Path:
+def altered(
+    capture: Path, to: Path, writes: Mapping[int, bytes] | None = None, without: Collection[int] = (), page_size: int | None = None
+) -> Path:
     """A copy of a capture directory at ``to``: bytes at physical addresses changed, pages at ``without`` not captured."""
     copy_of(capture, to)
-    memory = open_elf(open_file(capture / "memory.elf"))
-    machine = memory.machine or "x86_64"
-    page_size = 65536 if machine == "aarch64" else 4096
-    image = SparseImage(page_size, byte_order="little", machine=machine)
-    for one in memory.extents():
-        image.write(one.start, memory.read(one.start, one.size))
+    with open_file(capture / "memory.elf") as source:
+        memory = open_elf(source)
+        machine = memory.machine or "x86_64"
+        page_size = page_size or (65536 if machine == "aarch64" else 4096)
+        image = SparseImage(page_size, byte_order="little", machine=machine)
+        for one in memory.extents():
+            image.write(one.start, memory.read(one.start, one.size))
     for address, data in (writes or {}).items():
         image.write(address, data)
     core = SparseImage(page_size, byte_order="little", machine=machine)

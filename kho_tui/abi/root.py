@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate
 
 from kho_tui.abi.properties import NodeLayout, compatible
+from kho_tui.fdt.tree import Node
 from kho_tui.layout.struct import Field, Unit
 from kho_tui.releases.ranges import Range
 
@@ -84,16 +86,22 @@ PACKED_STRUCT_OFFSET = 56
 
 POINTER_PROPERTIES = ("preserved-data", "fdt")
 
-TRUNCATED_NAMES: Mapping[int, bytes] = {0: b"preserved-memory-map", 21: b"compatible"}
-"""Name offsets of a root FDT written by 6.19 or later, for a file cut before its string block.
 
-Source: kernel/liveupdate/kexec_handover_debugfs.c.
-"""
+def names_of_cut(root: Node) -> Mapping[int, bytes]:
+    """Property names by name offset, for a root FDT that is cut before its string block; empty where the cut leaves no version.
 
-
-def truncated_names(version: bytes | None) -> Mapping[int, bytes]:
-    """The whole table of name offsets for a cut root FDT of this version."""
-    known = ROOT_FORMATS.get(version or b"")
-    if known is None:
-        return TRUNCATED_NAMES
-    return {**TRUNCATED_NAMES, 32: known.pointer.encode(), **({47: b"blob-size"} if known.has_size else {})}
+    By the offset of the name of ``compatible``: libfdt writes names backwards while a tree is made in one go, as 6.16 to 6.18 do, and
+    appends those of the subtrees that are added later, as 6.19 and later do. Source: scripts/dtc/libfdt/fdt_sw.c and fdt_rw.c;
+    kernel/kexec_handover.c, __kho_finalize; kernel/liveupdate/kexec_handover.c, kho_out_fdt_setup and kho_add_subtree.
+    """
+    compatible = next((one for one in root.properties if one.data.startswith(b"kho-v")), None)
+    if compatible is None:
+        return {}
+    form = ROOT_FORMATS.get(compatible.strings[0])
+    own = (b"preserved-memory-map", b"compatible")
+    below = () if form is None else (form.pointer.encode(), *((b"blob-size",) if form.has_size else ()))
+    for names in ((*own, *below), (*below, *own)):
+        offsets = dict(zip(accumulate((len(name) + 1 for name in names), initial=0), names, strict=False))
+        if offsets.get(compatible.name_offset) == b"compatible":
+            return offsets
+    return {}

@@ -17,6 +17,7 @@ from kho_tui.context import Context
 from kho_tui.decode.vmalloc import area_pages
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
+from kho_tui.layout.table import Table
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import File, Luo, Memfd, Session, VmallocArea
 from kho_tui.model.path import EntityPath
@@ -34,7 +35,8 @@ _PIECE = 1 << 19
 class Claim:
     """Stretches [start, end) that one entity claims, u64 of shape (n,), in the order of the entity's rows.
 
-    ``rows``: whether stretch i is row i of the entity's table (folios), so that the row belongs to the path.
+    ``rows``: whether stretch i is row i of the entity's table (folios), so that the number of the row's entry belongs to the path;
+    ``numbers`` are these, int64 of shape (n,), where they are not 0..n-1.
     """
 
     kind: Kind
@@ -42,6 +44,11 @@ class Claim:
     start: U64s
     end: U64s
     rows: bool = False
+    numbers: npt.NDArray[np.int64] | None = None
+
+    def path_of(self, row: int) -> EntityPath:
+        """The path of a stretch."""
+        return self.path if not self.rows else self.path.child(str(row if self.numbers is None else int(self.numbers[row])))
 
 
 @dataclass(slots=True)
@@ -51,10 +58,11 @@ class _Collector:
     context: Context
     claims: list[Claim] = field(default_factory=list)
 
-    def add(self, kind: Kind, path: EntityPath, start: U64s, end: U64s, *, rows: bool = False) -> None:
+    def add(self, kind: Kind, path: EntityPath, start: U64s, end: U64s, rows: Table | None = None) -> None:
+        """Stretches; ``rows``: the table of which they are the rows."""
         self.context.step("collecting owners", len(self.claims))
         if len(start):
-            self.claims.append(Claim(kind, path, start, end, rows))
+            self.claims.append(Claim(kind, path, start, end, rows is not None, None if rows is None else rows.numbers))
 
     def span(self, kind: Kind, path: EntityPath, address: int, size: int) -> None:
         """Any stretch of bytes as it is."""
@@ -150,11 +158,11 @@ def _subtree(found: _Collector, subtree: Subtree) -> None:
             if isinstance(region.start, int) and isinstance(region.size, int):
                 found.span(Kind.RESERVE_MEM, region.path, region.start, region.size)
     elif isinstance(content, KhoTest):
-        folios = content.folio_blocks
-        if not isinstance(folios, Missing):
+        folios = content.read_blocks
+        if not isinstance(folios, Missing) and not isinstance(content.folios, Missing):
             first = np.array([address for address, _ in folios], np.uint64)
             length = np.array([found.page_size << min(order, 40) for _, order in folios], np.uint64)
-            found.add(Kind.TEST_FOLIO, subtree.path.child("folios"), first, first + length, rows=True)
+            found.add(Kind.TEST_FOLIO, subtree.path.child("folios"), first, first + length, content.folios)
         if not isinstance(content.area, Missing):
             _area(found, content.area, subtree.path.child("folios"))
     elif isinstance(content, Luo):
@@ -199,7 +207,7 @@ def _file(found: _Collector, file: File) -> None:
     path = file.path.child("folios")
     _area(found, memfd.folios.area, path)
     # Rows stay in step with the table: an entry that claims nothing becomes an empty stretch.
-    found.add(Kind.FOLIO, path, *_folios(found, memfd.folios.table.column("word0")), rows=True)
+    found.add(Kind.FOLIO, path, *_folios(found, memfd.folios.table.column("word0")), memfd.folios.table)
 
 
 def _folios(found: _Collector, words: U64s) -> tuple[U64s, U64s]:

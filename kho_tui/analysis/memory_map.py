@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 
 import numpy as np
@@ -76,6 +77,16 @@ class Hit:
     end: int
 
 
+class Bound(Enum):
+    """What is known of a sum to which parts may be missing. The value stands before the number."""
+
+    EXACT = ""
+    AT_LEAST = "at least "
+    AT_MOST = "at most "
+    UNKNOWN = "perhaps "
+    """It may be more or less."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sums:
     """Three sums of bytes, each from both ends.
@@ -94,6 +105,29 @@ class Sums:
     reason: SafeText
     """The likeliest reason for what is unowned."""
     shared: Intervals
+    tracker_whole: bool
+    """Whether all of the tracker could be read."""
+    owners_whole: bool
+    """Whether all structures that name owners could be read."""
+    ambiguous: bool = False
+    """Whether the tracker may as well be read in another way."""
+
+    @property
+    def bounds(self) -> Mapping[str, Bound]:
+        """What is known of each sum by its name."""
+        whole, owners = self.tracker_whole, self.owners_whole
+        if self.ambiguous:
+            return dict.fromkeys(("preserved", "owned", "unowned", "lost", "overlap"), Bound.UNKNOWN)
+        # Who could not be read owns some of what seems unowned, some of what is lost already, or shares what others own.
+        split = Bound.EXACT if whole and (owners or not self.unowned.bytes) else None
+        return {
+            "preserved": Bound.EXACT if whole else Bound.AT_LEAST,
+            "owned": split or Bound.AT_LEAST,
+            # The tracker tells how long a folio is.
+            "unowned": split or (Bound.AT_MOST if whole else Bound.UNKNOWN),
+            "lost": (Bound.EXACT if owners else Bound.AT_LEAST) if whole else (Bound.AT_MOST if owners else Bound.UNKNOWN),
+            "overlap": Bound.EXACT if whole and owners else Bound.AT_LEAST,
+        }
 
     @cached_property
     def covered(self) -> int:
@@ -124,11 +158,12 @@ class MemoryMap:
     def why_untold(self, low: int, high: int) -> Missing | None:
         """Why [low, high), where no owner is known, may have one all the same; None: nobody owns it."""
         kept, union = self.preserved, self.unions.get(Kind.PRESERVED)
-        if isinstance(kept, Missing):
-            return kept
-        inside = 0 if union is None else union.clip(low, min(high, 2**64 - 1)).bytes
-        if inside and self.owner_gap is not None:
+        if isinstance(kept, Missing) or kept.doubt is not None:
+            return kept if isinstance(kept, Missing) else kept.doubt
+        if self.owner_gap is not None:
+            # Also what is not preserved may be somebody's: he loses it.
             return self.owner_gap
+        inside = 0 if union is None else union.clip(low, min(high, 2**64 - 1)).bytes
         if inside < high - low and kept.status is not Status.DECODED:
             return Unavailable(SafeText(f"not in the part of the tracker that could be read ({kept.reason})"))
         return None
@@ -149,8 +184,7 @@ class MemoryMap:
         """A region as a hit."""
         regions = self.layers[kind]
         claim = self.claims[int(regions.owner[region])]
-        path = claim.path.child(str(int(regions.row[region]))) if claim.rows else claim.path
-        return Hit(kind, path, int(regions.start[region]), int(regions.end[region]))
+        return Hit(kind, claim.path_of(int(regions.row[region])), int(regions.start[region]), int(regions.end[region]))
 
     def _block(self, address: int) -> list[Hit]:
         if isinstance(self.preserved, Missing):
@@ -266,7 +300,19 @@ def _sums(state: State, side: Side, preserved: PreservedMap, layers: Mapping[Kin
     unowned = overlay(kept, owned, -2, 1, step)
     lost = overlay(needed, kept, -2, 1, step)
     shared = _shared(owners.values(), step) if overlap else intervals([], [])
-    return Sums(runs.bytes, kept, both.bytes, unowned, lost, overlap, unowned_reason(state, side), shared)
+    return Sums(
+        runs.bytes,
+        kept,
+        both.bytes,
+        unowned,
+        lost,
+        overlap,
+        unowned_reason(state, side),
+        shared,
+        tracker_whole=preserved.status is Status.DECODED,
+        owners_whole=owner_gap(side) is None,
+        ambiguous=preserved.ambiguous,
+    )
 
 
 def _shared(layers: Iterable[Regions], step: Step) -> Intervals:

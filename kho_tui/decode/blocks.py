@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
 from kho_tui.decode.reader import Reader
+from kho_tui.decode.rows import report_missing, rows_of_pages
 from kho_tui.errors import BudgetError
 from kho_tui.layout.struct import Layout, Record
 from kho_tui.layout.table import PageArray, Table, join_tables
-from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_BAD, POINTER_GAP
+from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_BAD
 from kho_tui.model.facts import Damaged, Missing, Status, Unavailable
 from kho_tui.model.luo import EntryList
 from kho_tui.model.path import EntityPath
@@ -56,13 +59,14 @@ def decode_chain(reader: Reader, first: int, element: Layout, where: EntityPath,
         address = header.integer("next")
     if not headers:
         return (Damaged if status is Status.DAMAGED else Unavailable)(SafeText(reason))
-    return EntryList(tuple(headers), join_tables(tables), status, SafeText(reason))
+    table = join_tables(tables)
+    return EntryList(tuple(headers), table, status, SafeText(reason), len(table) if status is Status.DECODED else None)
 
 
 def decode_array(reader: Reader, address: int, array: PageArray, count: int | None, where: EntityPath, what: str) -> EntryList | Missing:
     """The entries of one allocation. ``count`` is that of its header where None.
 
-    Only the pages that the entries need have to be in the capture.
+    Only the pages that the entries need have to be in the capture, and one that is not there hides only its own.
     """
     page_size = reader.platform.page_size
     if address % page_size:
@@ -73,38 +77,36 @@ def decode_array(reader: Reader, address: int, array: PageArray, count: int | No
         missing = Damaged(SafeText(f"{what} at {address:#x} are in a list already"))
         reader.findings.add(CHAIN_LOOP, where, str(missing.reason), address)
         return missing
-    headers: tuple[Record, ...] = ()
-    if array.header is not None:
-        header = reader.record(array.header, address)
-        if isinstance(header, Missing):
-            reader.unreadable(header, where, what, address)
-            return header
-        headers = (header,)
-        count = header.integer("count") if count is None else count
-    assert count is not None
-    status, reason = Status.DECODED, ""
     capacity = array.capacity(page_size)
-    claimed = count
-    if claimed > capacity:
-        reason = f"{what} at {address:#x} claims {count} entries, its {array.pages} pages hold {capacity}"
+    header = None if array.header is None else reader.record(array.header, address)
+    if isinstance(header, Missing):
+        reader.unreadable(header, where, what, address)
+    of = count if header is None or isinstance(header, Missing) else header.integer("count")
+    status, reason = Status.DECODED, ""
+    if of is not None and of > capacity:
+        reason = f"{what} at {address:#x} claims {of} entries, its {array.pages} pages hold {capacity}"
         status = Status.DAMAGED
         reader.findings.add(COUNT_BAD, where, reason, address)
-        count = capacity
-    there = max(0, reader.available(address, array.header_size + count * array.element.size) - array.header_size) // array.element.size
-    if there < count:
-        said = f"{there} of {count} entries of the {what} are in this capture"
-        reader.findings.add(POINTER_GAP, where, said, address)
-        if not there and status is Status.DECODED:
-            return Unavailable(SafeText(said))
-        count, status, reason = there, Status.PARTIAL if status is Status.DECODED else status, reason or said
+    asked = capacity if of is None else min(of, capacity)
+    pages = np.uint64(address) + np.arange(-(-(array.header_size + asked * array.element.size) // page_size), dtype=np.uint64) * np.uint64(
+        page_size
+    )
     try:
-        reader.context.spend_entries(count, what)
+        reader.context.spend_entries(asked, what)
+        read = rows_of_pages(reader, array.element, pages, array.header_size, asked)
     except BudgetError as error:
         reader.findings.add(BUDGET, where, str(error), address)
-        count, status, reason = 0, Status.PARTIAL, str(error)
-    blob = reader.blob(address, array.header_size + count * array.element.size)
-    if isinstance(blob, Missing):
-        return blob
-    entries = reader.table(array.element, blob, array.header_size, count)
-    # How many entries of an impossible count are real nobody knows; what was never written is none.
-    return EntryList(headers, entries.written() if claimed > capacity else entries, status, SafeText(reason))
+        return Unavailable(SafeText(str(error)))
+    # Without a sound count how many entries are real nobody knows; what was never written is none.
+    table = read.table if of is not None and of <= capacity else read.table.written()
+    if isinstance(header, Missing) and not len(table):
+        return header
+    if of is None:
+        status, reason = Status.PARTIAL, f"how many {what} there are is not in this capture"
+    elif len(table) < asked and status is Status.DECODED:
+        status, reason = Status.PARTIAL, f"{len(table)} of {asked} entries of the {what} are in this capture"
+        report_missing(reader, read.missing, pages, where, what)
+    if not len(table) and status is Status.PARTIAL:
+        return Unavailable(SafeText(reason))
+    headers = () if header is None or isinstance(header, Missing) else (header,)
+    return EntryList(headers, table, status, SafeText(reason), of if status is not Status.DAMAGED else None)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kho_tui.abi.properties import compatible_of
-from kho_tui.abi.root import ROOT_FORMATS, TRUNCATED_NAMES, truncated_names
+from kho_tui.abi.root import names_of_cut
 from kho_tui.decode.reader import Findings
 from kho_tui.fdt.libfdt import verdict
 from kho_tui.fdt.tree import NO_NAMES, AnomalyCode, FdtTree, looks_like_fdt, parse_fdt
@@ -13,7 +12,7 @@ from kho_tui.layout.place import Blob
 from kho_tui.model.codes import FDT_CUT, FDT_DAMAGED
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FdtView
-from kho_tui.text import visible
+from kho_tui.text import name_start, visible
 
 _SHOWN_ANOMALIES = 10
 
@@ -30,9 +29,8 @@ def view_fdt(blob: Blob, names: Mapping[int, bytes] = NO_NAMES) -> FdtView:
 
 def view_root(blob: Blob) -> FdtView:
     """A root FDT; a cut one gets the names that its version is known to have at those offsets."""
-    first = parse_fdt(blob.data, fallback_names=TRUNCATED_NAMES)
-    version = None if first.root is None else compatible_of(first.root, ROOT_FORMATS)
-    return view_fdt(blob, truncated_names(version) if first.truncated else NO_NAMES)
+    first = parse_fdt(blob.data)
+    return view_fdt(blob, names_of_cut(first.root) if first.root is not None and first.truncated else NO_NAMES)
 
 
 def report_fdt(findings: Findings, view: FdtView, where: EntityPath) -> None:
@@ -41,7 +39,8 @@ def report_fdt(findings: Findings, view: FdtView, where: EntityPath) -> None:
     source = visible(view.blob.place.source)
     for anomaly in tree.anomalies[:_SHOWN_ANOMALIES]:
         if anomaly.code is AnomalyCode.TRUNCATED:
-            message = f"{source} ends after {tree.available} of {tree.total_size} bytes; {_salvaged(tree)}"
+            total = "an unknown number of" if tree.total_size is None else tree.total_size
+            message = f"{source} ends after {tree.available} of {total} bytes; {_salvaged(tree)}"
             findings.add(FDT_CUT, where, message, view.blob.place.phys)
         else:
             findings.add(FDT_DAMAGED, where, f"{source}: {anomaly.message}", view.blob.place.phys)
@@ -53,6 +52,8 @@ def _salvaged(tree: FdtTree) -> str:
     if tree.root is None:
         return "nothing of it could be salvaged"
     guessed = any(p.name_is_guess for node in (tree.root, *tree.root.children) for p in node.properties)
-    names = ", ".join(visible(child.name) for child in tree.root.children)
+    names = [str(visible(child.name)) for child in tree.root.children]
+    if tree.root.cut_child is not None:
+        names.append(f"one more node, {name_start(tree.root.cut_child)}")
     how = "; property names are known from the version, not from the file" if guessed else ""
-    return f"salvaged: {names or 'the root node'}{how}"
+    return f"salvaged: {', '.join(names) or 'the root node'}{how}"

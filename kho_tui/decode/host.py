@@ -18,7 +18,9 @@ _MEMINFO_UNIT = 1024
 
 def decode_host(sources: Sources, platform: Platform) -> Host:
     """RAM, kernel images, nodes and counters, each with why it is not known."""
-    nodes = tuple(MemoryRange(n.start, n.size, SafeText(f"node {n.node}"), n.node) for n in sources.node_ranges(platform.page_size))
+    nodes = tuple(
+        MemoryRange(n.start, n.size, SafeText(f"node {n.node}"), n.node, n.present) for n in sources.node_ranges(platform.page_size)
+    )
     meminfo = sources.meminfo
     if not isinstance(meminfo, Missing):
         meminfo = {name: value * _MEMINFO_UNIT for name, value in meminfo.items()}
@@ -57,7 +59,7 @@ def _nodes_bound(sources: Sources, platform: Platform, nodes: tuple[MemoryRange,
     lacking = sorted(set(sources.node_meminfo) - {one.node for one in nodes})
     if nodes and any(sources.node_meminfo[node].get("MemTotal") for node in lacking):
         notes.append(SafeText(f"node {lacking[0]} has memory, and no range of it is known"))
-    if nodes and total > sum(one.size for one in nodes):
+    if nodes and total > sum(one.memory for one in nodes):
         notes.append(SafeText(f"the nodes' ranges are smaller than MemTotal, {human_size(total)}"))
     return join_safe("; ", notes)
 

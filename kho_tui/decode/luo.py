@@ -18,16 +18,17 @@ from kho_tui.abi.luo import (
     STRUCT_PREFIX,
     LuoFormat,
 )
-from kho_tui.abi.properties import compatible_of
+from kho_tui.abi.properties import integer_property
 from kho_tui.decode.blocks import decode_array, decode_chain
 from kho_tui.decode.memfd import decode_file
+from kho_tui.decode.nodes import child_of, version_of
 from kho_tui.decode.reader import Reader
-from kho_tui.fdt.tree import FdtTree
+from kho_tui.fdt.tree import FdtTree, looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray, Table
 from kho_tui.model.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
-from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
+from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
 from kho_tui.model.luo import NOT_WRITTEN, File, FlbList, Luo, NotWritten, Session, SessionList
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.text import SafeText, c_string, visible
@@ -41,10 +42,21 @@ def is_luo_struct(data: bytes) -> bool:
     return data.startswith(STRUCT_PREFIX)
 
 
+def luo_number(reader: Reader, data: bytes) -> int | None:
+    """The live update number of LUO's blob in either form; it does not change within a boot."""
+    if is_luo_struct(data) and len(data) >= LUO_SER.size:
+        offset, size = LUO_SER.span("liveupdate_num")
+        return int.from_bytes(data[offset : offset + size], reader.platform.byte_order)
+    root = parse_fdt(data).root if looks_like_fdt(data) else None
+    return None if root is None else integer_property(root, "liveupdate-number", 8, reader.platform.byte_order)
+
+
 def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None, root_version: bytes | None) -> Luo | Missing:
     """LUO in its FDT form. ``stale``: why nothing that it points at may be read as fact; ``root_version``: of its handover."""
     root = tree.root
-    version = None if root is None else compatible_of(root, LUO_FORMATS)
+    version = None if root is None else version_of(root, LUO_FORMATS)
+    if isinstance(version, Missing):
+        return version
     form = LUO_FORMATS.get(version or b"")
     if root is None or form is None or form.is_struct:
         return _unknown(reader, version, where)
@@ -98,7 +110,7 @@ def _luo(
     if stale is None and sessions_at == 0 and zero_is_damage:
         sessions = Damaged(SafeText("luo-session-header is 0, yet the session array is there from boot on"))
         reader.findings.add(POINTER_BAD, where, str(sessions.reason))
-    flbs = stale or _flbs(reader, form, flbs_at, where.child(_FLBS), written=not isinstance(sessions, Missing))
+    flbs = stale or _flbs(reader, form, flbs_at, where.child(_FLBS), written=_written(sessions))
     # A struct copied by debugfs is older than an FLB page in memory, and LUO writes both in one call.
     older = header is not None and header.place.origin is not Origin.MEMORY
     unwritten = isinstance(sessions, NotWritten)
@@ -110,6 +122,13 @@ def _luo(
     return Luo(form, header, number, sessions_at, flbs_at, sessions, flbs)
 
 
+def _written(sessions: SessionList | Missing) -> bool | None:
+    """Whether LUO has written the sessions, and so the FLBs too; None where it cannot be told."""
+    if isinstance(sessions, NotWritten):
+        return False
+    return None if isinstance(sessions, Missing) else True
+
+
 def _unknown(reader: Reader, version: bytes | None, where: EntityPath) -> Missing:
     said = SafeText("LUO without a version" if version is None else f"LUO version {visible(version)} is not known: shown as it is")
     reader.findings.add(VERSION_UNKNOWN, where, str(said))
@@ -118,12 +137,15 @@ def _unknown(reader: Reader, version: bytes | None, where: EntityPath) -> Missin
 
 def _session_node(reader: Reader, tree: FdtTree, where: EntityPath) -> tuple[PageArray, Fact[int]]:
     assert tree.root is not None
-    node = tree.root.child(SESSION_NODE_NAME)
+    node = child_of(tree.root, SESSION_NODE_NAME)
     if node is None:
-        missing: Missing = Damaged(SafeText("no luo-session node"))
-        reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
-        return SESSION_ARRAY, missing
-    version = compatible_of(node, SESSION_ARRAYS) or b""
+        node = Damaged(SafeText("no luo-session node"))
+        reader.findings.add(PROPERTY_BAD, where, str(node.reason))
+    if isinstance(node, Missing):
+        return SESSION_ARRAY, node
+    version = version_of(node, SESSION_ARRAYS) or b""
+    if isinstance(version, Missing):
+        return SESSION_ARRAY, version
     array = SESSION_ARRAYS.get(version)
     if array is None:
         said = SafeText(f"session format {visible(version)} is not known")
@@ -135,14 +157,16 @@ def _session_node(reader: Reader, tree: FdtTree, where: EntityPath) -> tuple[Pag
 def _flb_node(reader: Reader, tree: FdtTree, where: EntityPath, root_version: bytes | None) -> Fact[int]:
     """Where the FLB page lies; 0 where there is no node of it, as in 6.19."""
     assert tree.root is not None
-    node = tree.root.child(FLB_NODE_NAME)
+    node = child_of(tree.root, FLB_NODE_NAME)
     if node is None and root_version == b"kho-v3":
         missing = Damaged(SafeText("no luo-flb node: 7.1 panics without it"))
         reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
         return missing
-    if node is None:
-        return 0
-    version = compatible_of(node, FLB_FORMATS) or b""
+    if node is None or isinstance(node, Missing):
+        return 0 if node is None else node
+    version = version_of(node, FLB_FORMATS) or b""
+    if isinstance(version, Missing):
+        return version
     if version not in FLB_FORMATS:
         said = SafeText(f"FLB format {visible(version)} is not known")
         reader.findings.add(VERSION_UNKNOWN, where, str(said))
@@ -171,7 +195,8 @@ def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath,
             reader.context.step("reading sessions", row, len(entries.table))
         record = entries.table.record(row)
         sessions.append(_session(reader, form, record, siblings.named(record.text("name"))))
-    return SessionList(entries.headers, tuple(sessions), entries.status, entries.reason)
+    count = Count(len(sessions), entries.of)
+    return SessionList(entries.headers, tuple(sessions), entries.status, entries.reason, count)
 
 
 def _session(reader: Reader, form: LuoFormat, record: Record, where: EntityPath) -> Session:
@@ -208,20 +233,23 @@ def _files(reader: Reader, table: Table, where: EntityPath) -> tuple[File, ...]:
     return tuple(files)
 
 
-def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, written: bool) -> FlbList | Missing:
-    """The FLBs. ``written``: whether LUO has written the sessions, and so the FLBs too."""
+def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, written: bool | None) -> FlbList | Missing:
+    """The FLBs. ``written``: whether LUO has written them; None where it cannot be told."""
     if isinstance(at, Missing):
         return at
     if at == 0:
         return (
             Unavailable(SafeText("no FLB page"))
             if form.is_struct
-            else FlbList(None, (), Status.DECODED, SafeText("no FLBs in this release (no luo-flb node, as 6.19 writes it)"))
+            else FlbList(None, (), Status.DECODED, SafeText("no FLBs in this release (no luo-flb node, as 6.19 writes it)"), Count(0, 0))
         )
     entries = decode_array(reader, at, FLB_PAGE, None, where, "FLBs")
     if isinstance(entries, Missing):
         return entries
-    if not len(entries.table) and not written:
+    if not len(entries.table) and written is False:
         return NotWritten(NOT_WRITTEN)
+    if not len(entries.table) and written is None:
+        return Unavailable(SafeText("none is listed yet: whether LUO has written them the sessions would tell, which could not be read"))
     flbs = tuple(entries.table.record(row) for row in range(len(entries.table)))
-    return FlbList(entries.headers[0], flbs, entries.status, entries.reason)
+    header = entries.headers[0] if entries.headers else None
+    return FlbList(header, flbs, entries.status, entries.reason, Count(len(flbs), entries.of))

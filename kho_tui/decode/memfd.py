@@ -42,8 +42,8 @@ def _folios(reader: Reader, struct: Record, where: EntityPath) -> FolioArray | M
         status, reason = Status.DAMAGED, SafeText(f"{count} folios do not fit the {total} pages of their array")
         reader.findings.add(COUNT_BAD, where, str(reason), struct.place.phys)
         # How many are real nobody knows; what was never written is none.
-        return FolioArray(area, area_rows(reader, area, MEMFD_LUO_FOLIO_SER, room, where)[0].written(), status, reason)
-    table, whole = area_rows(reader, area, MEMFD_LUO_FOLIO_SER, count, where)
-    if not whole and status is Status.DECODED:
+        return FolioArray(area, area_rows(reader, area, MEMFD_LUO_FOLIO_SER, room, where).written(), status, reason)
+    table = area_rows(reader, area, MEMFD_LUO_FOLIO_SER, count, where)
+    if len(table) < count and status is Status.DECODED:
         status, reason = Status.PARTIAL, SafeText(f"{len(table)} of {count} folios could be read")
     return FolioArray(area, table, status, reason)

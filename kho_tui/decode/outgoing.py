@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import LUO_NAME, LUO_SER
-from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.capture.sources import DebugfsSide
 from kho_tui.decode.damaged_root import damaged_root
 from kho_tui.decode.fdts import view_root
-from kho_tui.decode.luo import is_luo_struct
+from kho_tui.decode.luo import luo_number
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, tracker_keeps
-from kho_tui.fdt.tree import Node, looks_like_fdt, parse_fdt
+from kho_tui.decode.subtrees import SAME_ALL_BOOT
+from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, agree
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.model.facts import Missing
@@ -28,8 +27,6 @@ from kho_tui.text import visible
 
 Keeps = Mapping[int, bool | None]
 """By address of a candidate: whether its own tracker keeps it; None where that cannot be told."""
-
-_SAME_ALL_BOOT = (KEXEC_METADATA_NAME, MEMBLOCK_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +79,13 @@ def _same_boot(reader: Reader, window: Node | None, debugfs: DebugfsSide, one: R
     """Whether the candidate and debugfs are of one boot: True with proof, False with what speaks against it, else None."""
     order = reader.platform.byte_order
     form = ROOT_FORMATS.get(one.version)
+    agreeing, differing = 0, []
     if window is not None and form is not None and form.tracker is Tracker.RADIX:
         there, here = (integer_property(node, "preserved-memory-map", 8, order) for node in (window, one.root))
-        if there != here and there is not None:
-            return False, f"its tracker is not the one that out/fdt names ({there:#x}), which does not change within a boot"
-    agreeing, differing = 0, []
+        if there is not None and there == here:
+            agreeing += 1
+        elif there is not None:
+            differing.append(f"its tracker is not the one that out/fdt names ({there:#x}), which does not change within a boot")
     for name, blob in debugfs.subtrees.items():
         pointer = one.pointer(name, order)
         if pointer is None:
@@ -94,7 +93,7 @@ def _same_boot(reader: Reader, window: Node | None, debugfs: DebugfsSide, one: R
         # Where both name the address of a blob: another boot allocates it elsewhere.
         shown = None if window is None or form is None else _pointer(window, name, form.pointer, order)
         agreeing += shown == pointer
-        if name in _SAME_ALL_BOOT:
+        if name in SAME_ALL_BOOT:
             memory = reader.blob(pointer, len(blob.data))
             if isinstance(memory, Missing):
                 continue
@@ -119,15 +118,6 @@ def _same_boot(reader: Reader, window: Node | None, debugfs: DebugfsSide, one: R
 def _pointer(root: Node, name: bytes, pointer: str, order: ByteOrder) -> int | None:
     node = root.child(name)
     return None if node is None else integer_property(node, pointer, 8, order)
-
-
-def luo_number(reader: Reader, data: bytes) -> int | None:
-    """The live update number of LUO's blob in either form; it does not change within a boot."""
-    if is_luo_struct(data) and len(data) >= LUO_SER.size:
-        offset, size = LUO_SER.span("liveupdate_num")
-        return int.from_bytes(data[offset : offset + size], reader.platform.byte_order)
-    root = parse_fdt(data).root if looks_like_fdt(data) else None
-    return None if root is None else integer_property(root, "liveupdate-number", 8, reader.platform.byte_order)
 
 
 def _number_in_memory(reader: Reader, pointer: int) -> int | None:

@@ -25,12 +25,19 @@ _SURE_BY_ALIGNMENT = 3
 """Addresses that are all aligned to a larger page: by chance once in 4 (16K) or 16 (64K) each."""
 
 
+_KEEPS_ITSELF = "the tracker keeps the root FDT's own page"
+_MOST_WALKED = 512
+"""Root FDTs in memory whose trackers are walked with each page size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """What the user says against all evidence; None leaves the evidence to decide."""
 
     page_size: int | None = None
     byte_order: ByteOrder | None = None
+    root: int | None = None
+    """Physical address of the root FDT in memory that is to be shown."""
 
 
 def decide_platform(
@@ -72,13 +79,15 @@ def _page_size(
 ) -> tuple[int, str]:
     hint = _strongest(sources, "page_size", findings)
     if overrides.page_size is not None:
-        _check_told(hint, overrides.page_size, findings)
+        by_walk = None if hint is not None else _by_walk(sources.memory, candidates, byte_order, context)
+        seen = hint if by_walk is None else Hint("page_size", by_walk, _KEEPS_ITSELF, 0)
+        _check_told(seen, overrides.page_size, findings)
         return overrides.page_size, "as told"
     if hint is not None and hint.value in PAGE_SIZES:
         return int(hint.value), hint.reason
     by_walk = _by_walk(sources.memory, candidates, byte_order, context)
     if by_walk is not None:
-        return by_walk, "with it the tracker keeps the root FDT's own page"
+        return by_walk, f"with it {_KEEPS_ITSELF}"
     addresses = sorted(set(_addresses(nodes, byte_order)))
     for size in reversed(PAGE_SIZES[1:]):
         if len(addresses) >= _SURE_BY_ALIGNMENT and all(value % size == 0 for value in addresses):
@@ -97,7 +106,8 @@ def _check_told(hint: Hint | None, told: int | ByteOrder, findings: Findings) ->
     """Say where what the user told contradicts what the capture says."""
     if hint is not None and hint.value != told:
         what = hint.what.replace("_", " ")
-        findings.add(PLATFORM, EntityPath(), f"{what}: told to be {told}, but {hint.reason} says {hint.value}")
+        said = f"only with {hint.value} {_KEEPS_ITSELF}" if hint.reason == _KEEPS_ITSELF else f"{hint.reason} says {hint.value}"
+        findings.add(PLATFORM, EntityPath(), f"{what}: told to be {told}, but {said}")
 
 
 def _check_machine(sources: Sources, findings: Findings) -> None:
@@ -112,10 +122,11 @@ def _by_walk(memory: PhysicalMemory | None, candidates: Sequence[RootCandidate],
     """The one page size with which a root's own tracker keeps its page."""
     if memory is None:
         return None
+    paged = [one for one in candidates if one.phys % PAGE_SIZES[0] == 0][:_MOST_WALKED]
     fits = [
         size
         for size in PAGE_SIZES
-        if any(preserves_itself(Reader(memory, Platform(byte_order, size), context, Findings()), one) for one in candidates)
+        if any(preserves_itself(Reader(memory, Platform(byte_order, size), context, Findings()), one) for one in paged)
     ]
     return fits[0] if len(fits) == 1 else None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, RESERVE_MEM_COMPATIBLE, RESERVE_MEM_NODE
 from kho_tui.abi.metadata import KHO_KEXEC_METADATA, METADATA_VERSION
-from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import (
     KHO_TEST_COMPATIBLE,
     KHO_TEST_DATA_NODE,
@@ -14,9 +13,10 @@ from kho_tui.abi.test_kho import (
     looks_like_descriptor,
 )
 from kho_tui.abi.vmalloc import KHO_VMALLOC
+from kho_tui.decode.nodes import child_of, data_of, version_of
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
-from kho_tui.fdt.tree import FdtTree
+from kho_tui.fdt.tree import FdtTree, Node
 from kho_tui.layout.place import Blob, Place
 from kho_tui.layout.table import Table, table_of
 from kho_tui.model.codes import COUNT_BAD, FIELD_BAD, PROPERTY_BAD, VERSION_UNKNOWN
@@ -31,7 +31,7 @@ def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPa
     """The regions of ``reserve_mem=``."""
     if tree.root is None:
         return Damaged(SafeText("not a readable FDT"))
-    wrong = _other_version(reader, compatible_of(tree.root, (MEMBLOCK_COMPATIBLE,)), MEMBLOCK_COMPATIBLE, where)
+    wrong = _other_version(reader, tree.root, MEMBLOCK_COMPATIBLE, where)
     if wrong is not None:
         return wrong
     order = reader.platform.byte_order
@@ -40,11 +40,12 @@ def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPa
     for node in tree.root.children:
         path = siblings.named(node.name)
         start, size = (reader.property(node, name, path) for name in ("start", "size"))
-        if compatible_of(node, (RESERVE_MEM_COMPATIBLE,)) != RESERVE_MEM_COMPATIBLE:
+        version = version_of(node, (RESERVE_MEM_COMPATIBLE,))
+        if not isinstance(version, Missing) and version != RESERVE_MEM_COMPATIBLE:
             message = "its compatible is not reserve-mem-v1: the next kernel allocates the region anew"
             reader.findings.add(VERSION_UNKNOWN, path, message)
         regions.append(MemblockRegion(path, node.name, start, size, RESERVE_MEM_NODE.values(node, order, place)))
-    return Memblock(tuple(regions))
+    return Memblock(tuple(regions), tree.lists_all, tree.root.cut_child)
 
 
 def decode_metadata(reader: Reader, blob: Blob, where: EntityPath) -> KexecMetadata | Missing:
@@ -65,25 +66,26 @@ def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, 
     """The test module's data. ``stale``: why nothing that the FDT points at may be read as fact."""
     if tree.root is None:
         return Damaged(SafeText("not a readable FDT"))
-    wrong = _other_version(reader, compatible_of(tree.root, (KHO_TEST_COMPATIBLE,)), KHO_TEST_COMPATIBLE, where)
+    wrong = _other_version(reader, tree.root, KHO_TEST_COMPATIBLE, where)
     if wrong is not None:
         return wrong
     order, shift = reader.platform.byte_order, reader.platform.page_shift
-    node = tree.root.child(b"data")
+    node = child_of(tree.root, b"data")
     values = KHO_TEST_NODE.values(tree.root, order, place)
     if node is None:
-        missing = Damaged(SafeText("no data node"))
-        reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
-        return KhoTest(values, missing, missing, missing, missing, shift)
+        node = Damaged(SafeText("no data node"))
+        reader.findings.add(PROPERTY_BAD, where, str(node.reason))
+    if isinstance(node, Missing):
+        return KhoTest(values, node, node, node, node, shift)
     magic = reader.property(tree.root, "magic", where, 4)
     if isinstance(magic, int) and magic != KHO_TEST_MAGIC:
         reader.findings.add(FIELD_BAD, where, f"magic is {magic:#x} where {KHO_TEST_MAGIC:#x} is right: the test module refuses it")
     values += KHO_TEST_DATA_NODE.values(node, order, place)
     nr_folios = reader.property(node, "nr_folios", where, 4)
     csum = reader.property(node, "csum", where, 4)
-    info = node.property(b"folios_info")
-    if info is None or not info.complete or isinstance(nr_folios, Missing):
-        gone = Damaged(SafeText("folios_info is missing"))
+    info = data_of(node, "folios_info")
+    if isinstance(info, Missing) or isinstance(nr_folios, Missing):
+        gone = info if isinstance(info, Missing) else Unavailable(SafeText("without nr_folios its form is not known"))
         return KhoTest(values, nr_folios, csum, gone, gone, shift)
     if looks_like_descriptor(info.data, nr_folios, order):
         area, folios = _described(reader, Blob(info.data, place.at(info.data_offset)), nr_folios, where, stale)
@@ -108,15 +110,15 @@ def _described(
         said = SafeText(f"{nr_folios} folios do not fit the {total} pages of their list")
         reader.findings.add(COUNT_BAD, where, str(said), first)
         return area, Damaged(said)
-    table, whole = area_rows(reader, area, KHO_TEST_FOLIO, nr_folios, where)
-    if not whole:
-        return area, Unavailable(SafeText(f"only {len(table)} of {nr_folios} folios could be read"))
-    return area, table
+    return area, area_rows(reader, area, KHO_TEST_FOLIO, nr_folios, where)
 
 
-def _other_version(reader: Reader, found: bytes | None, known: bytes, where: EntityPath) -> Missing | None:
+def _other_version(reader: Reader, node: Node, known: bytes, where: EntityPath) -> Missing | None:
+    found = version_of(node, (known,))
     if found == known:
         return None
+    if isinstance(found, Missing):
+        return found
     said = SafeText("it has no compatible string" if found is None else f"version {visible(found)} is not known: shown as it is")
     reader.findings.add(VERSION_UNKNOWN, where, str(said))
     return Unknown(said)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.properties import integer_property
 from kho_tui.context import Context
+from kho_tui.decode.nodes import property_of
 from kho_tui.errors import BudgetError, GapError, ReadError
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin, Place
@@ -148,15 +148,10 @@ class Reader:
 
     def property(self, node: Node, name: str, where: EntityPath, size: int = 8) -> Fact[int]:
         """The native-endian value of a property that the format demands."""
-        value = integer_property(node, name, size, self.platform.byte_order)
-        if value is not None:
-            return value
-        found = node.property(name.encode())
-        if (found is not None and not found.complete) or (found is None and not node.complete):
-            return Unavailable(SafeText(f"{name} lies beyond the end of the file"))
-        missing = Damaged(SafeText(f"{name} is missing or not {size} bytes"))
-        self.findings.add(PROPERTY_BAD, where, str(missing.reason))
-        return missing
+        value = property_of(node, name, size, self.platform.byte_order)
+        if isinstance(value, Damaged):
+            self.findings.add(PROPERTY_BAD, where, str(value.reason))
+        return value
 
     def available(self, address: int, size: int) -> int:
         """How many of ``size`` bytes at ``address`` the capture holds without a gap."""

@@ -26,7 +26,8 @@ from kho_tui.memory.physical import PhysicalMemory
 _PIECE = 8 << 20
 _LARGEST_ROOT = 1 << 16
 """A root FDT is one page."""
-_MOST_CANDIDATES = 64
+_MOST_CANDIDATES = 4096
+"""Root FDTs that are compared; a memory that holds more is full of copies."""
 _MOST_MAGICS = 100_000
 _TYPE_WORD = int.from_bytes(SETUP_KEXEC_KHO.to_bytes(4, "little"), "big")
 _LENGTH_WORD = int.from_bytes(KHO_DATA.size.to_bytes(4, "little"), "big")
@@ -62,10 +63,14 @@ class RootCandidate:
 
 @dataclass(frozen=True, slots=True)
 class FoundInMemory:
-    """What a search of memory gave. ``boot_fdts``: addresses that a setup_data node of type 10 names as an incoming root FDT."""
+    """What a search of memory gave. ``boot_fdts``: addresses that a setup_data node of type 10 names as an incoming root FDT.
+
+    ``cut``: whether there are more than were looked at.
+    """
 
     roots: tuple[RootCandidate, ...] = ()
     boot_fdts: frozenset[int] = frozenset()
+    cut: bool = False
 
     @property
     def incoming(self) -> int | None:
@@ -86,12 +91,13 @@ def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
         words = np.frombuffer(data, ">u4", len(data) // 4)
         hits = (4 * np.flatnonzero((words == FDT_MAGIC) | (words == FDT_SW_MAGIC))).tolist()
         for at in hits[: max(0, _MOST_MAGICS - magics)]:
-            candidate = _candidate(memory, address + at)
-            if candidate is not None and len(roots) < _MOST_CANDIDATES:
+            candidate = _candidate(memory, address + at) if len(roots) <= _MOST_CANDIDATES else None
+            if candidate is not None:
                 roots.append(candidate)
         magics += len(hits)
         boot_fdts.update(_boot_records(data, words))
-    return FoundInMemory(tuple(roots), frozenset(boot_fdts))
+    cut = len(roots) > _MOST_CANDIDATES or magics > _MOST_MAGICS
+    return FoundInMemory(tuple(roots[:_MOST_CANDIDATES]), frozenset(boot_fdts), cut)
 
 
 def preserves_itself(reader: Reader, candidate: RootCandidate) -> bool | None:

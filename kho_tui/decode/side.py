@@ -10,15 +10,16 @@ from kho_tui.abi.root import PACKED_STRUCT_OFFSET, POINTER_PROPERTIES, ROOT_FORM
 from kho_tui.decode.chunks import ChunkClues, decode_chunks
 from kho_tui.decode.fdts import report_fdt, view_root
 from kho_tui.decode.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK, subtree_is_kept
+from kho_tui.decode.nodes import property_of
 from kho_tui.decode.radix import decode_radix
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin, agree
-from kho_tui.model.codes import POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCES_DIFFER, VERSION_UNKNOWN
+from kho_tui.model.codes import CONTRADICTED, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, VERSION_UNKNOWN
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
 from kho_tui.model.path import EntityPath, Siblings
-from kho_tui.model.state import KexecMetadata, Root, Side, Subtree
+from kho_tui.model.state import FdtView, KexecMetadata, Root, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, visible
@@ -60,7 +61,10 @@ def decode_side(reader: Reader, source: SideSource) -> Side:
     preserved = _preserved(reader, root, source, where.child(_PRESERVED))
     subtrees = _subtrees(reader, root, source, where, given_back=given_back)
     told = not isinstance(root, Missing) or bool(source.subtrees) or source.none_yet
-    return Side(source.name, root, source.finalized, preserved, subtrees, told, _writer(subtrees))
+    cut = None if isinstance(root, Missing) or root.view.tree.root is None else root.view.tree.root.cut_child
+    if cut is not None and any(one.in_root is None and one.name.startswith(cut) for one in subtrees):
+        cut = None
+    return Side(source.name, root, source.finalized, preserved, subtrees, told, _writer(subtrees), cut)
 
 
 def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missing:
@@ -77,17 +81,34 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
             names = visible(copy.place.source), visible(view.blob.place.source)
             message = f"{names[0]} holds another root FDT than {names[1]}; the {counts} counts"
             reader.findings.add(SOURCES_DIFFER, where, message, known(source.phys))
+            if source.name == "out":
+                _contradicts(reader, view, copy, where)
     node = view.tree.root
     if node is None:
-        return Damaged(SafeText("the root FDT cannot be read"))
+        if view.tree.truncated:
+            return Unavailable(SafeText(f"the root FDT cannot be read: it ends after {view.tree.available} bytes"))
+        why = Damaged(SafeText(f"the root FDT cannot be read: {view.verdict.partition(':')[0]}"))
+        return Root(view, source.roots[1:], source.phys, None, None, why, (), handed)
     version = compatible_of(node, ROOT_FORMATS)
     form = ROOT_FORMATS.get(version or b"")
-    if form is None:
+    if form is None and (version is not None or node.has_all):
         said = "the root has no compatible string" if version is None else f"root version {visible(version)} is not known: shown as it is"
         reader.findings.add(VERSION_UNKNOWN, where, said, known(source.phys))
     address = reader.property(node, "preserved-memory-map", where) if form is not None else _lenient_map(reader, node)
     values = ROOT_NODE.values(node, reader.platform.byte_order, view.blob.place)
     return Root(view, source.roots[1:], source.phys, version, form, address, values, handed)
+
+
+def _contradicts(reader: Reader, view: FdtView, copy: Blob, where: EntityPath) -> None:
+    """Say where the address of the tracker is another one than in an earlier copy, though its format is one whose tracker stays."""
+    node, before = view.tree.root, view_root(copy).tree.root
+    if node is None or before is None:
+        return
+    form, order = ROOT_FORMATS.get(compatible_of(node, ROOT_FORMATS) or b""), reader.platform.byte_order
+    here, there = (integer_property(one, "preserved-memory-map", 8, order) for one in (node, before))
+    if form is not None and form.tracker is Tracker.RADIX and here is not None and there is not None and here != there:
+        said = f"its tracker is at {here:#x}, debugfs showed {there:#x}: it does not change within a boot"
+        reader.findings.add(CONTRADICTED, where, said, view.blob.place.phys)
 
 
 def _handed(reader: Reader, source: SideSource) -> Blob | Missing:
@@ -99,8 +120,9 @@ def _handed(reader: Reader, source: SideSource) -> Blob | Missing:
 
 
 def _lenient_map(reader: Reader, node: Node) -> Fact[int]:
-    value = integer_property(node, "preserved-memory-map", 8, reader.platform.byte_order)
-    return Unknown(SafeText("no preserved-memory-map of 8 bytes")) if value is None else value
+    """The tracker's address in a root of a version that is not known: another format may well do without it."""
+    value = property_of(node, "preserved-memory-map", 8, reader.platform.byte_order)
+    return Unknown(value.reason) if isinstance(value, Damaged) else value
 
 
 def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: EntityPath) -> PreservedMap | Missing:
@@ -179,13 +201,13 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
         found.append((path, SubtreeSource(node.name, phys, size, values, source.subtrees.get(node.name), True, root.compatible)))
     known_names = {node.name for node in nodes}
     version = None if isinstance(root, Missing) else root.compatible
-    in_root = None if isinstance(root, Missing) or root.view.tree.salvaged else False
+    in_root = None if isinstance(root, Missing) or not root.view.tree.lists_all else False
     why = SafeText(
         "the root FDT is not in this capture" if isinstance(root, Missing) else "the root FDT, as far as it was read, does not name it"
     )
     unknown = Unavailable(why)
     found += [
-        (siblings.named(name), SubtreeSource(name, unknown, len(blob.data), (), blob, in_root, version))
+        (siblings.named(name), SubtreeSource(name, unknown, unknown, (), blob, in_root, version))
         for name, blob in sorted(source.subtrees.items())
         if name not in known_names
     ]
@@ -195,18 +217,13 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
 def _pointers(reader: Reader, node: Node, form: RootFormat | None, where: EntityPath) -> tuple[Fact[int], Fact[int]]:
     order = reader.platform.byte_order
     names = (form.pointer,) if form is not None else POINTER_PROPERTIES
-    phys = next((v for v in (integer_property(node, n, 8, order) for n in names) if v is not None), None)
+    values = (integer_property(node, name, 8, order) for name in names)
+    there = next((value for value in values if value is not None), None)
+    phys = reader.property(node, names[0], where) if there is None else there
+    if form is not None and form.has_size:
+        return phys, reader.property(node, "blob-size", where)
     size = integer_property(node, "blob-size", 8, order)
-    no_size: Missing = Unavailable(SafeText("this version records no size"))
-    if phys is None or (size is None and form is not None and form.has_size):
-        lacking = names[0] if phys is None else "blob-size"
-        missing: Missing = Unavailable(SafeText(f"{lacking} lies beyond the end of the file"))
-        if node.complete and not any(one.name is None or one.name_is_guess for one in node.properties):
-            missing = Damaged(SafeText(f"{lacking} is missing or not 8 bytes"))
-            reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
-        no_size = missing if size is None and form is not None and form.has_size else no_size
-        return (missing if phys is None else phys), (no_size if size is None else size)
-    return phys, (no_size if size is None else size)
+    return phys, Unavailable(SafeText("this version records no size")) if size is None else size
 
 
 def _trust(version: bytes | None, name: bytes, why: Stale | None) -> Trust:

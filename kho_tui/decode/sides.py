@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from kho_tui.abi.luo import LUO_NAME
@@ -13,51 +13,87 @@ from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
 from kho_tui.capture.sources import Sources
 from kho_tui.decode.consistency import EITHER_WAY
+from kho_tui.decode.contenders import Contender, contenders, guests_of, incoming_by_release
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.luo import is_luo_struct
 from kho_tui.decode.outgoing import Choice, Keeps, choose_outgoing
 from kho_tui.decode.reader import Reader
-from kho_tui.decode.roots import FoundInMemory, RootCandidate, preserves_itself
+from kho_tui.decode.roots import FoundInMemory, RootCandidate
 from kho_tui.decode.side import SideSource
+from kho_tui.errors import InputError
 from kho_tui.layout.place import Blob, Origin, Place, agree
-from kho_tui.layout.platform import Platform
-from kho_tui.model.codes import NOT_ONE_BOOT, OTHER_ROOTS, SOURCES_DIFFER
+from kho_tui.model.codes import NOT_ONE_BOOT, OTHER_ROOTS, SEVERAL_ROOTS, SOURCE_NOTE, SOURCES_DIFFER
 from kho_tui.model.facts import Fact, Missing, Stale, Unavailable, Unknown
 from kho_tui.model.path import EntityPath
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, visible
 
+_MOST_LISTED = 20
 _NO_IN_STEP = Unavailable(SafeText("not a question for what was handed in"))
 _UNTRUSTED = SafeText(f"its own tracker does not keep its page: {EITHER_WAY}")
 
 
-def side_sources(reader: Reader, sources: Sources, memory: FoundInMemory, release: Release | None) -> list[SideSource]:
-    """The sides that the sources speak of, each with the copies of its root FDT."""
+def side_sources(
+    reader: Reader, sources: Sources, memory: FoundInMemory, release: Release | None, wanted: int | None = None
+) -> list[SideSource]:
+    """The sides that the sources speak of, each with the copies of its root FDT.
+
+    ``wanted``: where the root FDT lies that the user wants to see. Raises InputError where memory holds none there.
+    """
     found: list[SideSource] = []
-    left = list(memory.roots)
-    keeps = {c.phys: preserves_itself(reader, c) for c in left}
+    ranked = contenders(reader, memory.roots)
+    guests = guests_of(reader, ranked, release)
+    if wanted is not None and wanted not in {one.root.phys for one in ranked}:
+        there = ", ".join(one.words for one in ranked[:_MOST_LISTED])
+        raise InputError(f"no root FDT lies at {wanted:#x} in memory; found are: {there or 'none'}")
+    left = [one.root for one in ranked if one.root.phys not in guests or one.root.phys == wanted]
+    keeps = {one.root.phys: one.kept for one in ranked}
     boot = sources.boot.fdt_phys if sources.boot is not None else None
     if boot is None:
         boot = memory.incoming
+    if boot is None and sources.incoming is None and sources.outgoing is None:
+        handed = incoming_by_release([one for one in ranked if one.root in left], sources.release)
+        boot = None if handed is None else handed.root.phys
+        if handed is not None:
+            running = visible(sources.release or "")
+            said = f"the root FDT at {boot:#x} was written by {handed.writer}, and {running} runs here: it was handed in"
+            reader.findings.add(SOURCE_NOTE, EntityPath(("in",)), said, boot)
     incoming = _incoming(reader, sources, left, boot, release)
     if incoming is not None:
         found.append(incoming)
         same = {blob.data for blob in incoming.roots} if boot is None else set()
         left = [c for c in left if c.phys != boot and c.data not in same]
-    outgoing = _outgoing(reader, sources, left, keeps, release, boot)
+    outgoing = _outgoing(reader, sources, left, keeps, release, boot, wanted)
     if outgoing is not None:
         found.append(outgoing)
         left = [c for c in left if c.phys != outgoing.phys]
     if not found:
-        unsided = _unsided(reader.platform, sources, left, keeps, release)
+        unsided = _unsided(reader, sources, left, keeps, release, wanted)
         if unsided is not None:
             found.append(unsided)
             left = [c for c in left if c.phys != unsided.phys]
-    for other in left[:20]:
-        state = {True: "kept by its own tracker", False: "not kept by its own tracker", None: "whether its tracker keeps it cannot be told"}
-        told = "half-built" if other.half_built else state[keeps[other.phys]]
-        reader.findings.add(OTHER_ROOTS, EntityPath(), f"memory holds another root FDT at {other.phys:#x} ({told}): not shown", other.phys)
+    shown = {source.phys for source in found}
+    _report_others(
+        reader, [one for one in ranked if one.root.phys not in shown], guests, memory, unsided=bool(found) and found[0].name == "unsided"
+    )
     return found
+
+
+def _report_others(reader: Reader, others: Sequence[Contender], guests: Mapping[int, int], memory: FoundInMemory, *, unsided: bool) -> None:
+    """Say which root FDTs of memory are not shown."""
+    kept = [one for one in others if one.kept and one.root.phys not in guests]
+    for one in kept[:_MOST_LISTED] if unsided else ():
+        message = f"memory holds another root FDT at {one.words}; --root {one.root.phys:#x} shows it"
+        reader.findings.add(SEVERAL_ROOTS, EntityPath(), message, one.root.phys)
+    rest = [one for one in others if not (unsided and one in kept)]
+    for one in rest[:_MOST_LISTED]:
+        guest = guests.get(one.root.phys)
+        why = "not shown" if guest is None else f"a guest's, for a memfd of the root FDT at {guest:#x} owns its page: not shown"
+        reader.findings.add(OTHER_ROOTS, EntityPath(), f"memory holds another root FDT at {one.words}: {why}", one.root.phys)
+    if len(rest) > _MOST_LISTED or memory.cut:
+        more = f"{len(rest) - _MOST_LISTED} more root FDTs" if len(rest) > _MOST_LISTED else "further root FDTs"
+        also = "; there are too many to look at each" if memory.cut else ""
+        reader.findings.add(OTHER_ROOTS, EntityPath(), f"memory holds {more}, which are not listed{also}")
 
 
 def kho_boot_refused(sources: Sources) -> bool:
@@ -114,8 +150,9 @@ def _outgoing(
     keeps: Keeps,
     release: Release | None,
     boot: int | None,
+    wanted: int | None,
 ) -> SideSource | None:
-    """The outgoing side. ``keeps``: whether the candidates' own trackers keep them."""
+    """The outgoing side. ``keeps``: whether the candidates' own trackers keep them; ``wanted``: the one that the user chose."""
     debugfs = sources.outgoing
     bare = sources.bare if sources.bare_side == "out" and sources.bare is not None and _is_root(sources.bare) else None
     if debugfs is None and bare is None and not _memory_is_outgoing(sources, boot):
@@ -126,7 +163,8 @@ def _outgoing(
         file = Unknown(SafeText("out/finalize says 0, yet out/fdt is there, which it is only while finalized"))
         reader.findings.add(SOURCES_DIFFER, EntityPath(("out",)), str(file.reason))
     aborted = stateful and file is False
-    choice = Choice() if aborted else choose_outgoing(reader, debugfs, candidates, keeps)
+    told = next((one for one in candidates if one.phys == wanted), None)
+    choice = Choice(told) if told is not None else Choice() if aborted else choose_outgoing(reader, debugfs, candidates, keeps)
     if choice.root is None and choice.foreign is not None:
         message = f"memory is not of the boot that debugfs was copied from: {choice.foreign}. It is not used for this side"
         reader.findings.add(NOT_ONE_BOOT, EntityPath(("out",)), message)
@@ -136,8 +174,7 @@ def _outgoing(
     memory = choice.damaged if chosen is None else _blob(sources, chosen)
     copies = [b for b in (debugfs.fdt if debugfs is not None else None, bare) if b is not None]
     if memory is not None:
-        # A page that shows nothing any more counts, but is not what can be shown.
-        copies = [*copies, memory] if view_root(memory).tree.root is None else [memory, *copies]
+        copies = [memory, *copies]
     phys: Fact[int] = Unavailable(SafeText("debugfs does not tell where the root FDT lies"))
     if memory is not None and memory.place.phys is not None:
         phys = memory.place.phys
@@ -172,15 +209,17 @@ def _no_outgoing_root(sources: Sources, release: Release | None, boot: int | Non
         return SafeText("not finalized: this release builds the root FDT when 1 is written to out/finalize")
     through_kho = sources.incoming is not None or boot is not None or any(e.kind == "found" for e in sources.evidence)
     if through_kho and not (release is not None and release.finalize is Finalize.STATEFUL):
-        lacks = "memory with its root FDT is not in this capture" if has_memory else "the memory in this capture is of another boot"
+        found = "memory with its root FDT is not in this capture" if sources.memory is None else "no root FDT of it was found in memory"
+        lacks = found if has_memory else "the memory in this capture is of another boot"
         return SafeText(f"a kernel that itself booted through KHO has no out/fdt, and {lacks}")
     also = "" if has_memory else ", and the memory in it is of another boot"
     return SafeText(f"out/fdt is not in this capture{also}")
 
 
 def _unsided(
-    platform: Platform, sources: Sources, candidates: Sequence[RootCandidate], keeps: Keeps, release: Release | None
+    reader: Reader, sources: Sources, candidates: Sequence[RootCandidate], keeps: Keeps, release: Release | None, wanted: int | None
 ) -> SideSource | None:
+    """What a single file holds, or the best of the root FDTs in memory, which are ranked."""
     unknown_step: Missing = Unavailable(SafeText("the side is not known"))
     bare = sources.bare
     if bare is not None and sources.kind in ("fdt", "blob"):
@@ -190,14 +229,10 @@ def _unsided(
         name = _subtree_name(bare)
         no_root = SafeText("a single blob, not a root FDT")
         return SideSource(sources.bare_side or "unsided", (), phys, {name: bare}, no_root, unknown_step, None)
-    ranked = sorted(
-        candidates,
-        key=lambda c: (c.half_built, keeps[c.phys] is not True, keeps[c.phys] is False, c.phys % platform.page_size != 0, c.phys),
-    )
-    if not ranked:
+    if not candidates:
         return None
-    best = ranked[0]
-    address = best.map_address(platform.byte_order)
+    best = next((one for one in candidates if one.phys == wanted), candidates[0])
+    address = best.map_address(reader.platform.byte_order)
     finalized = finalized_fact(None, best, address != 0, address)
     stale = Stale(_UNTRUSTED) if address and keeps[best.phys] is False else None
     return SideSource("unsided", (_blob(sources, best),), best.phys, {}, SafeText(""), finalized, release, stale)

@@ -8,6 +8,7 @@ from kho_tui.capture.log_texts import ALARMS
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.consistency import EITHER_WAY, contradiction
+from kho_tui.decode.device_tree import device_tree_words
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.host import decode_host
 from kho_tui.decode.platform import Overrides, decide_platform
@@ -18,7 +19,7 @@ from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.decode.sides import side_sources
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.platform import Platform
-from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, NEWER, SOURCE_NOTE, SOURCE_PROBLEM
+from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, NEWER, NOT_ONE_BOOT, SOURCE_NOTE, SOURCE_PROBLEM
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
@@ -28,7 +29,10 @@ from kho_tui.text import SafeText, visible
 
 
 def decode_state(sources: Sources, context: Context, overrides: Overrides) -> State:
-    """Everything that the sources hold. Raises Cancelled; what the state says never raises."""
+    """Everything that the sources hold.
+
+    Raises Cancelled, and InputError where the root FDT that is to be shown is none; what the state says never raises.
+    """
     findings = Findings()
     found = search_memory(sources.memory, context) if sources.memory is not None else FoundInMemory()
     platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources), overrides, context, findings)
@@ -36,7 +40,9 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
     reader = Reader(sources.memory, platform, context, findings, host=host)
     scratch = decode_scratch(reader, sources)
     release = release_of(sources.release)
-    sides = {source.name: _side(reader, source) for source in side_sources(reader, sources, found, release)}
+    tree = device_tree_words(sources.bare)
+    spoken = [] if tree else side_sources(reader, sources, found, release, overrides.root)
+    sides = {source.name: _side(reader, source) for source in spoken}
     _report_sources(sources, findings)
     if release is not None and release.caveat:
         findings.add(INFERRED, EntityPath(), release.caveat)
@@ -53,7 +59,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides) -> St
         sides,
         tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence),
         findings.all(),
-        SafeText("") if sides else sources.absent,
+        SafeText("") if sides else tree or sources.absent,
         from_manifest(sources.manifest),
         log_from_boot=sources.log_from_boot,
     )
@@ -87,6 +93,9 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
             findings.add(SOURCE_PROBLEM, where, f"{note.path}: {note.message}")
         else:
             findings.add(SOURCE_NOTE, where, note.message)
+    if sources.foreign_log:
+        said = f"dmesg is the log of {visible(sources.foreign_log)}, this is {visible(sources.release or '')}: none of its lines is read"
+        findings.add(NOT_ONE_BOOT, where, said)
     for line in sources.evidence:
         if line.kind in ALARMS:
             side = EntityPath((line.side,)) if line.side else EntityPath()

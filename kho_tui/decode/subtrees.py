@@ -10,14 +10,23 @@ from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.decode.fdts import is_fdt, report_fdt, view_fdt
-from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
+from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct, luo_number
 from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.fdt.tree import lookup_name
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
-from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, POINTER_GAP, SOURCE_PROBLEM, SOURCES_DIFFER, STALE_LOOKS_WHOLE
+from kho_tui.model.codes import (
+    CONTRADICTED,
+    COUNT_BAD,
+    NAME_UNKNOWN,
+    POINTER_BAD,
+    POINTER_GAP,
+    SOURCE_PROBLEM,
+    SOURCES_DIFFER,
+    STALE_LOOKS_WHOLE,
+)
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Content, FdtView, RawContent, Subtree
@@ -26,6 +35,9 @@ from kho_tui.text import SafeText, c_string, visible
 MOST_BLOB_BYTES = 16 << 20
 _UNKNOWN_SHOWN = 4096
 """Bytes shown of a blob whose size nothing tells."""
+SAME_ALL_BOOT = (KEXEC_METADATA_NAME, MEMBLOCK_NAME)
+"""Subtrees whose bytes do not change within a boot."""
+
 _MAGIC_BYTES = 5
 """Bytes by which an FDT or LUO's struct is known."""
 
@@ -59,22 +71,40 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
     blobs = [b for b in (from_memory, source.debugfs) if isinstance(b, Blob)]
     if not memory_first:
         blobs.reverse()
-    primary: Blob | Missing = blobs[0] if blobs else (from_memory if isinstance(from_memory, Missing) else Unavailable(SafeText("no copy")))
-    copies = tuple(b for b in blobs[1:] if b.data != blobs[0].data)
-    for copy in copies:
+    # Where the root leads to nothing, an earlier copy is none of what the next kernel finds.
+    misled = memory_first and isinstance(from_memory, Damaged) and trust.blob is None
+    primary = from_memory if misled or not blobs else blobs[0]
+    copies = tuple(blob for blob in blobs if blob is not primary and (misled or blob.data != blobs[0].data))
+    for copy in () if misled else copies:
         if trust.blob is None:
             later = ": memory was taken later" if memory_first else ""
             message = f"{visible(copy.place.source)} holds other bytes than {visible(blobs[0].place.source)}; the latter counts{later}"
             reader.findings.add(SOURCES_DIFFER, where, message, known(source.phys))
+            constant = _contradiction(reader, source.name, blobs[0], copy) if memory_first else ""
+            if constant:
+                reader.findings.add(CONTRADICTED, where, constant, known(source.phys))
     if memory_first and reader.memory is not None and isinstance(from_memory, Missing) and not isinstance(source.phys, Missing) and blobs:
-        message = f"{from_memory.reason}: the copy in debugfs counts, which was made earlier"
-        reader.findings.add(POINTER_BAD if isinstance(from_memory, Damaged) else SOURCES_DIFFER, where, message, source.phys)
+        counts = "no earlier copy stands for it" if misled else "the copy in debugfs is shown, which was made earlier"
+        reader.findings.add(POINTER_BAD if misled else SOURCES_DIFFER, where, f"{from_memory.reason}: {counts}", source.phys)
     fdt = view_fdt(primary) if isinstance(primary, Blob) and is_fdt(primary) else None
     content, status, reason = _content(reader, source, primary, fdt, where, trust)
     version = None if trust.blob is not None else _version(primary, fdt)
     return Subtree(
         source.name, where, source.phys, source.size, source.values, primary, copies, fdt, version, content, status, reason, source.in_root
     )
+
+
+def _contradiction(reader: Reader, name: bytes, there: Blob, copy: Blob) -> str:
+    """What two copies of a subtree differ in that does not change within a boot; empty for nothing."""
+    # One may be captured to a shorter length.
+    size = min(len(there.data), len(copy.data))
+    if lookup_name(name) in SAME_ALL_BOOT and there.data[:size] != copy.data[:size]:
+        return "its bytes do not change within a boot, and are not those that debugfs showed"
+    if lookup_name(name) == LUO_NAME:
+        here, before = luo_number(reader, there.data), luo_number(reader, copy.data)
+        if here is not None and before is not None and here != before:
+            return f"its live update number is {here}, debugfs showed {before}: it does not change within a boot"
+    return ""
 
 
 def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, quiet: bool) -> Blob | Missing:
@@ -117,7 +147,10 @@ def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missin
 def _version(blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
     if fdt is not None:
         return None if fdt.tree.root is None else compatible_of(fdt.tree.root, LUO_FORMATS)
-    return c_string(blob.data[:8]) if isinstance(blob, Blob) and is_luo_struct(blob.data) else None
+    if not isinstance(blob, Blob) or not is_luo_struct(blob.data):
+        return None
+    head = blob.data[: LUO_SER.span("compatible")[1]]
+    return c_string(head) if b"\0" in head else None
 
 
 def _content(
@@ -172,7 +205,12 @@ def _known_content(
 def _cut(source: SubtreeSource, blob: Blob, fdt: FdtView | None) -> Missing | None:
     """Why a blob is too short where it is the file of debugfs that ends early: nothing says that the kernel's own is so short."""
     told = known(source.size) if source.in_root else None
-    if fdt is not None or blob.place.origin is not Origin.DEBUGFS or told == len(blob.data):
+    if told == len(blob.data):
+        return None
+    if fdt is not None:
+        cut = fdt.tree.truncated and fdt.tree.root is None
+        return Unavailable(SafeText(f"only {len(blob.data)} bytes of its FDT are in this capture")) if cut else None
+    if blob.place.origin is not Origin.DEBUGFS:
         return None
     needed = KHO_KEXEC_METADATA.size if lookup_name(source.name) == KEXEC_METADATA_NAME else 0
     if lookup_name(source.name) in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):

@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from kho_tui.abi.vmalloc import KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS, VMALLOC_CHUNK
 from kho_tui.decode.reader import Reader
+from kho_tui.decode.rows import report_missing, rows_of_pages
 from kho_tui.errors import BudgetError
-from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.struct import Layout
-from kho_tui.layout.table import Table, dtype_of
+from kho_tui.layout.table import Table, table_of
 from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import VmallocArea, VmallocChunk
@@ -82,32 +82,16 @@ def area_pages(area: VmallocArea, page_size: int, count: int) -> npt.NDArray[np.
     return entries[(number >> np.uint64(area.order)).astype(np.int64)] + within * np.uint64(page_size)
 
 
-def area_rows(reader: Reader, area: VmallocArea, layout: Layout, count: int, where: EntityPath) -> tuple[Table, bool]:
-    """The first ``count`` structs that the area's memory holds, and whether all of them were there.
-
-    Rows end before the first page that cannot be read: what follows would stand at the wrong row. There are none where the budget
-    does not allow them.
-    """
+def area_rows(reader: Reader, area: VmallocArea, layout: Layout, count: int, where: EntityPath) -> Table:
+    """The first ``count`` structs that the area's memory holds, as far as they are there; none where the budget does not allow them."""
     size = reader.platform.page_size
     listed = min(area.total_pages, sum(chunk.used for chunk in area.chunks) << area.order)
     try:
         reader.context.spend_entries(min(count, listed * size // layout.size), "rows of arrays")
         pages = area_pages(area, size, -(-count * layout.size // size))
-        data, present = reader.pages(pages, size)
+        read = rows_of_pages(reader, layout, pages, 0, count)
     except BudgetError as error:
         reader.findings.add(BUDGET, where, str(error), area.first)
-        pages, data, present = np.empty(0, np.uint64), np.empty((0, size), np.uint8), np.empty(0, np.bool_)
-    missing = np.flatnonzero(~present)
-    if len(missing):
-        at = int(pages[int(missing[0])])
-        reader.unreadable(reader.absent(at), where, f"page {int(missing[0])} of the array", at)
-        data, pages = data[: int(missing[0])], pages[: int(missing[0])]
-    flat = np.ascontiguousarray(data).reshape(-1)
-    rows = min(count, flat.size // layout.size)
-    table = flat[: rows * layout.size].view(dtype_of(layout, reader.platform.byte_order))
-    offsets = np.arange(rows, dtype=np.uint64) * np.uint64(layout.size)
-    shift = np.uint64(reader.platform.page_shift)
-    addresses = pages[(offsets >> shift).astype(np.int64)] + (offsets & np.uint64(size - 1))
-    table.flags.writeable = addresses.flags.writeable = False
-    name = reader.place(area.first).source
-    return Table(layout, reader.platform.byte_order, table, addresses, Place(Origin.MEMORY, name, None, None)), rows == count
+        return table_of(layout, reader.platform.byte_order, b"", area.first, reader.place(area.first))
+    report_missing(reader, read.missing, pages, where, "array")
+    return read.table

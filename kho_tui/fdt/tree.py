@@ -97,19 +97,25 @@ class Property:
     offset: int
     data_offset: int
     name_offset: int
-    complete: bool
-    """False: the structure block or the blob ends inside the data."""
+    length: int
+    """Bytes of the data as the token says: more than there are where the structure block or the blob ends inside them."""
     name_is_guess: bool
     """True: the string block is cut off and the name is the caller's."""
+    name_start: bytes | None
+    """What the name begins with where it is None because the string block is cut off before its end; else None."""
     padding: bytes
     """What stands between the data and the next token; zeros, as libfdt writes it."""
 
     @property
     def strings(self) -> tuple[bytes, ...]:
-        """The data as a list of strings (fdt_stringlist_contains): one without a NUL goes on in the padding. Empty ones are left out."""
-        whole, last = self.data.split(b"\0")[:-1], self.data.split(b"\0")[-1]
-        if last and self.complete:
-            whole.append(last + self.padding.split(b"\0")[0])
+        """The data as a list of strings (fdt_stringlist_contains): one without a NUL goes on in the padding. Empty ones are left out.
+
+        One whose end is not at hand is left out too.
+        """
+        *whole, last = self.data.split(b"\0")
+        end, nul, _ = self.padding.partition(b"\0")
+        if last and len(self.data) == self.length and (nul or len(self.padding) == -self.length % 4):
+            whole.append(last + end)
         return tuple(filter(None, whole))
 
 
@@ -126,9 +132,20 @@ class Node:
     offset: int
     end: int
     properties: tuple[Property, ...]
+    """Those that are there whole."""
     children: tuple[Node, ...]
+    """Those whose name is there whole."""
     complete: bool
-    """True: its own END_NODE was seen."""
+    """True: its own END_NODE was seen, so that it has no more properties and children than these."""
+    cut_property: Property | None
+    """One more property, inside whose data the structure block or the blob ends."""
+    cut_child: bytes | None
+    """What the name of one more child begins with, inside which the structure block or the blob ends; a prefix is no name."""
+
+    @property
+    def has_all(self) -> bool:
+        """False where it may have a property or child of a certain name that is not read: reading stopped in it, or a name is cut off."""
+        return self.complete and all(one.name is not None or one.name_start is None for one in self.properties)
 
     def property(self, name: bytes) -> Property | None:
         """The first property of this name."""
@@ -171,6 +188,12 @@ class FdtTree:
     def salvaged(self) -> bool:
         """True where nodes or properties may be missing or wrong."""
         return any(one.code is not AnomalyCode.BAD_RESERVATIONS for one in self.anomalies)
+
+    @property
+    def lists_all(self) -> bool:
+        """True where it has every node and property of the FDT: it was read to its END, and at most names of properties are cut."""
+        told = {one.code for one in self.anomalies} <= {AnomalyCode.TRUNCATED, AnomalyCode.BAD_RESERVATIONS}
+        return told and self.root is not None and self.root.complete
 
     @property
     def total_size(self) -> int | None:
@@ -281,8 +304,9 @@ def _blocks(blob: bytes, header: Record, notes: _Notes) -> _Blocks | None:
     structure_end, strings_end = structure + value("size_dt_struct"), strings + value("size_dt_strings")
     name_base = strings
     if half_built:
-        # Until fdt_finish() strings grow down from off_dt_strings, and name offsets are negative from there.
-        strings, strings_end = strings - value("size_dt_strings"), strings
+        # Until fdt_finish() strings grow down from off_dt_strings, and name offsets are negative from there; then all but the magic is
+        # that of a finished FDT.
+        strings, strings_end = strings - value("size_dt_strings"), strings_end
     elif not FDT_HEADER.size <= strings <= strings_end <= total:
         message = f"string block {strings:#x}..{strings_end:#x} outside the FDT of {total:#x} bytes"
         notes.add(AnomalyCode.BAD_BLOCK, offset_of["off_dt_strings"], message)
@@ -320,6 +344,7 @@ def _reservations(blob: bytes, offset: int, blocks: _Blocks, notes: _Notes) -> t
 class _Name:
     value: bytes | None
     is_guess: bool = False
+    start: bytes | None = None
     fault: tuple[AnomalyCode, str] | None = None
 
 
@@ -340,7 +365,7 @@ class _Names:
 
     def _find(self, offset: int) -> _Name:
         blocks = self._blocks
-        start = blocks.name_base + (offset - (1 << 32) if blocks.half_built else offset)
+        start = blocks.name_base + (offset - (1 << 32) if blocks.half_built and offset >> 31 else offset)
         if not blocks.strings <= start < blocks.strings_end:
             return _Name(None, fault=(AnomalyCode.BAD_NAME_OFFSET, f"name offset {offset:#x} is outside the string block"))
         end = min(blocks.strings_end, blocks.limit, start + _LONGEST_NAME + 1)
@@ -348,8 +373,8 @@ class _Names:
         if nul >= 0:
             return _Name(self._blob[start:nul])
         if blocks.cut and blocks.strings_end > blocks.limit and end == blocks.limit:
-            guess = self._fallback.get(offset)
-            return _Name(guess, True) if guess is not None and guess.startswith(self._blob[start:end]) else _Name(None)
+            guess, begun = self._fallback.get(offset), self._blob[start:end]
+            return _Name(guess, is_guess=True) if guess is not None and guess.startswith(begun) else _Name(None, start=begun)
         if start >= blocks.limit:
             return _Name(None, fault=(AnomalyCode.BAD_NAME_OFFSET, f"name offset {offset:#x} leads outside the FDT"))
         message = f"the name at offset {offset:#x} of the string block has no NUL in its first {end - start} bytes"
@@ -364,9 +389,12 @@ class _Open:
     offset: int
     properties: list[Property] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
+    cut_property: Property | None = None
+    cut_child: bytes | None = None
 
     def close(self, end: int, *, complete: bool) -> Node:
-        return Node(self.name, self.offset, end, tuple(self.properties), tuple(self.children), complete)
+        lists = tuple(self.properties), tuple(self.children)
+        return Node(self.name, self.offset, end, *lists, complete, self.cut_property, self.cut_child)
 
 
 class _Walk:
@@ -444,7 +472,9 @@ class _Walk:
             if not self._too_deep:
                 self._notes.add(AnomalyCode.DEPTH, at, f"node {_short(name)} at {at:#x} is deeper than {self._max_depth}: left out")
             self._too_deep += 1
-        else:
+        elif nul < 0 and self._stack:
+            self._stack[-1].cut_child = name
+        elif nul >= 0:
             if name and not self._stack:
                 self._notes.add(AnomalyCode.ROOT_NAME, at, f"the root node has the name {_short(name)}")
             self._stack.append(_Open(name, at))
@@ -489,8 +519,11 @@ class _Walk:
             else:
                 data = self._blob[start : min(end, self._end)]
                 padding = self._blob[end : min(-(-end // 4) * 4, self._end)]
-                found = Property(name.value, data, at, start, name_offset, end <= self._end, name.is_guess, padding)
-                self._stack[-1].properties.append(found)
+                read = Property(name.value, data, at, start, name_offset, length, name.is_guess, name.start, padding)
+                if end <= self._end:
+                    self._stack[-1].properties.append(read)
+                else:
+                    self._stack[-1].cut_property = read
         return after if end <= self._end else None
 
     def _nop(self, at: int) -> int | None:

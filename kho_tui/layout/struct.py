@@ -173,7 +173,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class FieldValue:
-    """A decoded field: its declaration, raw bytes, value and place. ``raw`` is what lies on the wire."""
+    """A decoded field: its declaration, raw bytes, value and place. ``raw`` is what lies on the wire, as far as it is captured."""
 
     field: Field
     raw: bytes
@@ -181,11 +181,13 @@ class FieldValue:
     place: Place
     source: str
     """Kernel header and releases the declaration was taken from."""
+    cut_from: int | None = None
+    """Bytes that the whole value has where the end of the input cuts it: ``raw`` and ``value`` are what it begins with."""
 
 
 def field_named(values: Iterable[FieldValue], name: str) -> FieldValue | None:
-    """The first field of this name."""
-    return next((one for one in values if one.field.name == name), None)
+    """The first field of this name that is there whole."""
+    return next((one for one in values if one.field.name == name and one.cut_from is None), None)
 
 
 @dataclass(frozen=True, slots=True)

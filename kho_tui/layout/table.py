@@ -16,6 +16,7 @@ from kho_tui.layout.struct import Layout, Record, Unit
 
 Rows = npt.NDArray[np.void]
 U64s = npt.NDArray[np.uint64]
+I64s = npt.NDArray[np.int64]
 
 
 def dtype_of(layout: Layout, byte_order: ByteOrder) -> np.dtype[np.void]:
@@ -34,7 +35,11 @@ def dtype_of(layout: Layout, byte_order: ByteOrder) -> np.dtype[np.void]:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of one layout. ``rows`` has shape (n,), not writeable; ``addresses`` the physical address of each row, u64 of shape (n,)."""
+    """Rows of one layout. ``rows`` has shape (n,), not writeable; ``addresses`` the physical address of each row, u64 of shape (n,).
+
+    ``numbers``: which entry of the whole list each row is, ascending, of shape (n,), where some between them could not be read; None: the
+    first n.
+    """
 
     layout: Layout
     byte_order: ByteOrder
@@ -42,6 +47,7 @@ class Table:
     addresses: U64s
     place: Place
     """Source of the rows; the address of a row is in ``addresses``."""
+    numbers: I64s | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,7 +61,17 @@ class Table:
         data = np.frombuffer(self.rows.tobytes(), np.uint8).reshape(len(self), self.layout.size)
         used = np.flatnonzero(data.any(axis=1))
         end = int(used[-1]) + 1 if len(used) else 0
-        return Table(self.layout, self.byte_order, self.rows[:end], self.addresses[:end], self.place)
+        numbers = None if self.numbers is None else self.numbers[:end]
+        return Table(self.layout, self.byte_order, self.rows[:end], self.addresses[:end], self.place, numbers)
+
+    def number(self, row: int) -> int:
+        """Which entry of the whole list a row is."""
+        return row if self.numbers is None else int(self.numbers[row])
+
+    def row_of(self, number: int) -> int | None:
+        """The row of an entry of the whole list; None where it could not be read."""
+        row = number if self.numbers is None else int(np.searchsorted(self.numbers, number))
+        return row if 0 <= row < len(self) and self.number(row) == number else None
 
     def record(self, row: int) -> Record:
         """One row as a record."""

@@ -29,6 +29,7 @@ _SEGMENT_LIMIT = 1 << 20
 _NOTES_LIMIT = 8 << 20
 """Bytes of PT_NOTE looked through for VMCOREINFO: a host of 4096 CPUs has about 2 MiB of registers in front of it."""
 
+_PADDED = "take it with LiME in format=padded (format=raw leaves the gaps out, and with them where anything lay), or dump it as ELF"
 _UNSUPPORTED = (
     (
         (b"KDUMP   ", b"DISKDUMP"),
@@ -40,7 +41,8 @@ _UNSUPPORTED = (
     ),
     ((b"QFI\xfb",), "a qcow2 disk image is not read: dump the guest with virsh dump --memory-only, or QEMU's dump-guest-memory"),
     ((b"QEVM", b"LibvirtQemudSave"), "a saved guest is not read: dump it with virsh dump --memory-only, or QEMU's dump-guest-memory"),
-    ((b"EMiL",), "a LiME dump is not read: take it with format=raw or padded"),
+    ((b"EMiL",), f"a LiME dump is not read: {_PADDED}"),
+    ((b"AVML",), f"an AVML dump (LiME with compressed blocks) is not read: {_PADDED}"),
 )
 
 

@@ -12,9 +12,9 @@ from typing import Protocol, runtime_checkable
 
 from kho_tui.layout.place import Blob, Place
 from kho_tui.layout.struct import FieldValue, Unit
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
-from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.text import NO_TEXT, SafeText, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,12 @@ class Value:
 
 def value_of(field_value: FieldValue) -> Value:
     """A decoded field as a line of detail."""
-    f = field_value.field
-    return Value(f.name, f.unit, field_value.value, f.meaning, field_value.source, field_value.place, len(field_value.raw))
+    f, raw = field_value.field, field_value.raw
+    if field_value.cut_from is None:
+        return Value(f.name, f.unit, field_value.value, f.meaning, field_value.source, field_value.place, len(raw))
+    begins = f'"{visible(raw)}"' if f.unit is Unit.TEXT else raw.hex(" ") or "nothing"
+    cut = Unavailable(SafeText(f"begins with {begins}: {len(raw)} of {field_value.cut_from} bytes are in this capture"))
+    return Value(f.name, f.unit, cut, f.meaning, field_value.source, field_value.place, len(raw), cut.status)
 
 
 @dataclass(frozen=True, slots=True)

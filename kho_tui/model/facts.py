@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, TypeAlias, TypeVar
 
-from kho_tui.text import SafeText
+from kho_tui.text import SafeText, plural
 
 T = TypeVar("T")
 
@@ -57,6 +57,25 @@ class Unknown(Missing):
     """Of a version or kind that no release in the registry writes."""
 
     status: ClassVar[Status] = Status.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many things of a list could be read, and of how many; ``of`` None: not known, but no fewer."""
+
+    read: int
+    of: int | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are all there are."""
+        return self.read == self.of
+
+    def words(self, noun: str) -> SafeText:
+        """``3 files``, ``63 of 100 files``, ``at least 63 files``."""
+        if self.of is None:
+            return SafeText(f"at least {plural(self.read, noun)}")
+        return SafeText(f"{self.read} of {plural(self.of, noun)}" if self.of > self.read else plural(self.read, noun))
 
 
 Fact: TypeAlias = T | Missing

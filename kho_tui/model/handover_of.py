@@ -155,7 +155,7 @@ def _raw(subtree: Subtree, blob: Blob) -> RawContent:
 
 
 def _region(one: MemblockRegion) -> Region:
-    versions = [c_string(value.raw) for value in one.values if value.field.name == "compatible"]
+    versions = [c_string(value.raw) for value in one.values if value.field.name == "compatible" and value.cut_from is None]
     if versions != [RESERVE_MEM_COMPATIBLE]:
         raise InputError(f"{one.path}: its compatible is not {visible(RESERVE_MEM_COMPATIBLE)}")
     return Region(one.name, told(one.start, one.path), told(one.size, one.path))

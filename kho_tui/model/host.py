@@ -15,12 +15,18 @@ from kho_tui.text import NO_TEXT, SafeText
 
 @dataclass(frozen=True, slots=True)
 class MemoryRange:
-    """``size`` bytes of physical memory from ``start``."""
+    """``size`` bytes of physical memory from ``start``; of a node's ``present`` bytes are there, the rest are holes (None: all)."""
 
     start: int
     size: int
     name: SafeText
     node: int | None = None
+    present: int | None = None
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory in it."""
+        return self.size if self.present is None else self.present
 
 
 U64s = npt.NDArray[np.uint64]

@@ -8,7 +8,7 @@ from kho_tui.abi.luo import LuoFormat
 from kho_tui.abi.memfd import MemfdFormat
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
-from kho_tui.model.facts import Fact, Missing, Status, Unavailable
+from kho_tui.model.facts import Count, Fact, Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.text import NO_TEXT, SafeText
 
@@ -49,6 +49,7 @@ class FolioArray:
     area: VmallocArea
     table: Table
     status: Status
+    """PARTIAL: some rows could not be read; the others stand under their numbers."""
     reason: SafeText
 
 
@@ -64,6 +65,11 @@ class Memfd:
     def nr_folios(self) -> int:
         """Folios that the struct claims."""
         return self.record.integer("nr_folios")
+
+    @property
+    def folio_count(self) -> Count:
+        """Folios that could be read, of those that the struct claims."""
+        return Count(0 if isinstance(self.folios, Missing) else len(self.folios.table), self.nr_folios)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +98,16 @@ class File:
 
 @dataclass(frozen=True, eq=False)
 class EntryList:
-    """Where entries of one layout lie: an array with a header page, or a chain of blocks. ``headers`` in chain order."""
+    """Where entries of one layout lie: an array with a header page, or a chain of blocks. ``headers`` in chain order.
+
+    ``of``: entries that the whole list has, None where what could be read does not tell.
+    """
 
     headers: tuple[Record, ...]
     table: Table
     status: Status
     reason: SafeText
+    of: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +134,12 @@ class Session:
         return self.record.integer("count") if any(f.name == "count" for f in self.record.layout.fields) else None
 
     @property
+    def file_count(self) -> Count:
+        """Files that could be read, of those that the session claims where its list does not contradict it."""
+        read = 0 if isinstance(self.files, Missing) else len(self.files)
+        return Count(read, None if self.status is Status.DAMAGED else self.count)
+
+    @property
     def files_at(self) -> int | None:
         """Where the list of files lies, 0 for none; None in luo-session-v1."""
         return self.record.integer("files") if any(f.name == "files" for f in self.record.layout.fields) else None
@@ -137,6 +153,15 @@ class SessionList:
     sessions: tuple[Session, ...]
     status: Status
     reason: SafeText
+    count: Count
+
+    @property
+    def file_count(self) -> Count:
+        """Files of all sessions that could be read, of those that the sessions claim."""
+        counts = [session.file_count for session in self.sessions]
+        claimed = [count.of for count in counts if count.of is not None]
+        told = self.count.whole and len(claimed) == len(counts)
+        return Count(sum(count.read for count in counts), sum(claimed) if told else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +172,7 @@ class FlbList:
     flbs: tuple[Record, ...]
     status: Status
     reason: SafeText
+    count: Count
 
 
 @dataclass(frozen=True, eq=False)

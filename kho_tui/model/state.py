@@ -12,14 +12,14 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import Table
 from kho_tui.memory.elf_format import ElfMachine
-from kho_tui.model.facts import Fact, Missing, Status
+from kho_tui.model.facts import Count, Fact, Missing, Status, Unavailable, known
 from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
 from kho_tui.model.luo import Luo, VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.text import NO_TEXT, SafeText, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,20 @@ class MemblockRegion:
 
 @dataclass(frozen=True, slots=True)
 class Memblock:
-    """The regions that memblock handed over, in the order of the FDT."""
+    """The regions that memblock handed over, in the order of the FDT.
+
+    ``whole``: False where its FDT could be read in part only. ``cut_region``: what the name of one more begins with, inside which it ends.
+    """
 
     regions: tuple[MemblockRegion, ...]
+    whole: bool = True
+    cut_region: bytes | None = None
+
+    @property
+    def count(self) -> Count:
+        """Regions that could be read, of how many."""
+        known_of = len(self.regions) + (self.cut_region is not None)
+        return Count(known_of, known_of if self.whole else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +79,23 @@ class KhoTest:
     page_shift: int
 
     @property
+    def folio_count(self) -> Count:
+        """Folios that could be read, of those that the module claims."""
+        of = known(self.nr_folios)
+        read = 0 if isinstance(self.folios, Missing) else len(self.folios)
+        inline = isinstance(self.area, Missing) and not isinstance(self.folios, Missing)
+        return Count(read, read if inline else of)
+
+    @property
     def folio_blocks(self) -> list[tuple[int, int]] | Missing:
-        """(physical address, order) of each folio in the order of the list: the order stands in the low page-shift bits."""
+        """(physical address, order) of each folio in the order of the list; Missing where not all of them could be read."""
+        if isinstance(self.folios, Missing) or self.folio_count.whole:
+            return self.read_blocks
+        return Unavailable(SafeText(f"only {self.folio_count.words('folio')} could be read"))
+
+    @property
+    def read_blocks(self) -> list[tuple[int, int]] | Missing:
+        """The same of the folios that could be read: the order stands in the low page-shift bits."""
         if isinstance(self.folios, Missing):
             return self.folios
         mask = (1 << self.page_shift) - 1
@@ -128,6 +154,25 @@ class Root:
     """The copy that the next kernel reads, also where it is too damaged to be the one shown; no older copy stands for it."""
 
     @property
+    def version_unread(self) -> bool:
+        """True where it has no version only because the FDT ends, or is damaged, before it."""
+        node = self.view.tree.root
+        return self.compatible is None and node is not None and not node.has_all
+
+    @property
+    def version_words(self) -> SafeText:
+        """Its version, or what is known of it."""
+        if self.compatible is not None:
+            return visible(self.compatible)
+        node = self.view.tree.root
+        cut = None if node is None or node.properties else node.cut_property
+        if cut is not None and cut.data:
+            return SafeText(f'a version that begins with "{visible(cut.data)}"')
+        if node is None:
+            return SafeText("version not readable")
+        return SafeText("version not captured" if self.version_unread else "no version")
+
+    @property
     def data(self) -> bytes:
         """The FDT without what stands behind its end, as far as it is captured."""
         return self.view.blob.data[: self.view.tree.total_size]
@@ -155,6 +200,25 @@ class Side:
     """False: nothing at hand lists the subtrees, so that none shown does not mean none there."""
     writer: str | None
     """Release of the kernel that wrote this side, where the state says so."""
+    cut_subtree: bytes | None = None
+    """What the name of one more subtree begins with: the root FDT ends inside it, and nothing else tells which one it is."""
+
+    @property
+    def lists_all(self) -> bool:
+        """Whether a subtree that is not among these is not handed over."""
+        return self.subtrees_told and (isinstance(self.root, Missing) or self.root.view.tree.lists_all)
+
+    @property
+    def subtree_count(self) -> Count:
+        """Subtrees that are handed over, of how many."""
+        count = len(self.handed_over) + (self.cut_subtree is not None)
+        return Count(count, count if self.lists_all else None)
+
+    @property
+    def subtree_words(self) -> SafeText:
+        """How many subtrees are handed over."""
+        count = self.subtree_count
+        return count.words("subtree") if count.read or count.whole else SafeText("subtrees not known")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
-from kho_tui.model.facts import Status
+from kho_tui.model.facts import Status, Unknown
 from kho_tui.model.runs import Runs
-from kho_tui.text import SafeText
+from kho_tui.text import SafeText, human_size, plural
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,8 @@ class Reading:
 class PreservedMap:
     """What is preserved. ``status`` PARTIAL: some of the tracker could not be used, so that counts are lower bounds.
 
-    ``damaged``: some of it was read and is wrong, not only out of reach.
+    ``damaged``: some of it was read and is wrong, not only out of reach. ``ambiguous``: nothing tells that it is not to be read in one of
+    the other ways.
     """
 
     address: int
@@ -77,6 +78,28 @@ class PreservedMap:
     reason: SafeText
     others: tuple[Reading, ...] = ()
     damaged: bool = False
+    ambiguous: bool = False
+
+    @property
+    def words(self) -> SafeText:
+        """How much is preserved: a lower bound where not all of the tracker could be used, in every reading where it is ambiguous."""
+        bound = "at least " if self.status is not Status.DECODED else ""
+        runs = [self.runs, *((other.runs for other in self.others) if self.ambiguous else ())]
+        return SafeText(" or ".join(f"{bound}{plural(one.blocks, 'block')}, {human_size(one.bytes)}" for one in runs))
+
+    @property
+    def standing(self) -> tuple[Status, SafeText]:
+        """How far the blocks can be trusted, and why not."""
+        doubt = self.doubt if self.status is Status.DECODED else None
+        return (self.status, self.reason) if doubt is None else (doubt.status, doubt.reason)
+
+    @property
+    def doubt(self) -> Unknown | None:
+        """Why nothing is certain of the blocks; None where the tracker can be read in one way only."""
+        if not self.ambiguous or not isinstance(self.structure, ChunkList):
+            return None
+        sizes = " or ".join(str(size) for size in (self.structure.bitmap_bytes, *(other.bitmap_bytes for other in self.others)))
+        return Unknown(SafeText(f"nothing tells whether its bitmaps have {sizes} bytes: {self.words}"))
 
 
 _NOTHING = np.empty(0, np.uint64)

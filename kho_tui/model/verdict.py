@@ -5,11 +5,12 @@ from __future__ import annotations
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.fdt.libfdt import UNAVAILABLE
 from kho_tui.layout.place import Origin
+from kho_tui.model.codes import SEVERAL_ROOTS
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import Luo
 from kho_tui.model.state import Root, Side, State, Subtree
 from kho_tui.releases.table import Finalize, Release, is_newer, release_of
-from kho_tui.text import SafeText, human_size, plural, visible
+from kho_tui.text import SafeText, plural, visible
 
 
 def verdict(state: State) -> SafeText:
@@ -17,16 +18,39 @@ def verdict(state: State) -> SafeText:
     outgoing, incoming, unsided = (state.sides.get(name) for name in ("out", "in", "unsided"))
     if not state.sides:
         if isinstance(state.scratch, Missing):
-            return SafeText(f"no KHO state here: {state.absent or 'nothing in it speaks of KHO'}")
+            return _nothing(state)
         return SafeText(f"a scratch table of {plural(len(state.scratch.areas), 'area')}; no handover in this capture")
     parts = []
     if unsided is not None:
-        parts.append(f"side unknown: {_handover(unsided)}")
+        several = next((one.address for one in state.findings if one.code == SEVERAL_ROOTS.name), None)
+        another = "" if several is None else f"; another root FDT that its own tracker keeps is at {several:#x}"
+        parts.append(f"side unknown: {_handover(unsided)}{another}")
     if outgoing is not None:
         parts.append(_outgoing(outgoing, state.machine.release))
     if incoming is not None:
         parts.append(_incoming(incoming, alone=outgoing is None))
     return SafeText("; ".join(parts))
+
+
+def _nothing(state: State) -> SafeText:
+    """Why there is no KHO state, or why that cannot be told: it can only where all there is was read."""
+    cut = state.machine.memory_cut
+    if cut:
+        return SafeText(f"whether there is KHO state here cannot be told: {cut}")
+    off = next((line for line in state.log if line.kind == "disabled" and line.side == "out"), None)
+    if off is not None:
+        return SafeText(f"no KHO state here: KHO switched itself off in this boot, by its log: {visible(off.text)}")
+    return SafeText(f"no KHO state here: {state.absent or 'nothing in it speaks of KHO'}")
+
+
+def nothing_read(state: State) -> bool:
+    """Whether nothing of a handover could be read: neither a root FDT with its version nor a subtree, scratch area or line of a log."""
+    roots = (side.root for side in state.sides.values())
+    has_root = any(not (isinstance(root, Missing) or root.version_unread) for root in roots)
+    has_subtree = any((side.subtrees_told and isinstance(side.root, Missing)) or side.subtrees for side in state.sides.values())
+    # What was cut off may be all that the log speaks of.
+    has_log = bool(state.log) and not state.machine.memory_cut
+    return not (has_root or has_subtree or has_log) and isinstance(state.scratch, Missing)
 
 
 def _outgoing(side: Side, running: str | None) -> str:
@@ -40,6 +64,8 @@ def _outgoing(side: Side, running: str | None) -> str:
     fault = root_fault(side.root)
     if fault is not None:
         return f"out: {fault}, so the next kernel would not take it as it is; {_handover(side)}"
+    if side.root.version_unread:
+        return f"out: {_handover(side)}"
     if side.root.format is None:
         return f"out: a root FDT of a version that is not known; whether the next kernel accepts it is unknown; {_handover(side)}"
     if isinstance(side.preserved, Damaged) or is_newer(running):
@@ -53,9 +79,9 @@ def root_fault(root: Root) -> str | None:
 
     No fault is a copy cut by debugfs, nor a version that is not known here: a newer kernel may accept it.
     """
-    if root.compatible is None:
-        return "a root FDT without a version"
     cut_copy = root.view.tree.truncated and root.view.blob.place.origin is not Origin.MEMORY
+    if root.compatible is None and root.view.tree.root is not None and not root.version_unread:
+        return "a root FDT without a version"
     if not root.view.verdict.startswith(("ok", UNAVAILABLE)) and not cut_copy:
         return f"a damaged root FDT ({root.view.verdict.partition(':')[0]})"
     return None
@@ -78,7 +104,7 @@ def _named(side: Side) -> str:
 def _incoming(side: Side, *, alone: bool) -> str:
     if isinstance(side.root, Missing):
         return f"in: {side.root.reason}"
-    version = visible(side.root.compatible or b"?")
+    version = side.root.version_words
     by = f" from {side.writer}" if side.writer else ""
     names = ", ".join(visible(s.name) for s in side.subtrees)
     return f"in: booted from a {version} handover{by} ({names})" + ("; its tracker is stale" if alone else "")
@@ -88,17 +114,14 @@ def _handover(side: Side) -> str:
     if isinstance(side.root, Missing):
         names = ", ".join(visible(s.name) for s in side.subtrees)
         return f"a single blob ({names})" if side.subtrees else str(side.root.reason)
-    version = "FDT without a version" if side.root.compatible is None else visible(side.root.compatible)
+    version = f"root FDT, {side.root.version_words}" if side.root.compatible is None else side.root.version_words
     preserved = side.preserved
     if isinstance(preserved, Missing):
         memory = f"preserved memory {preserved.status.value}: {preserved.reason}"
     else:
-        bound = "at least " if preserved.status is not Status.DECODED else ""
-        memory = f"{bound}{plural(preserved.runs.blocks, 'block')}, {human_size(preserved.runs.bytes)}"
+        memory = str(preserved.doubt.reason if preserved.doubt is not None else preserved.words)
     luo = next((_luo(s) for s in side.handed_over if isinstance(s.content, Luo) or s.lookup_name == LUO_NAME), "")
-    cut = "at least " if side.root.view.tree.salvaged else ""
-    subtrees = cut + plural(len(side.handed_over), "subtree") if side.subtrees_told else "subtrees not known"
-    return f"{version}: {memory}; {subtrees}{luo}"
+    return f"{version}: {memory}; {side.subtree_words}{luo}"
 
 
 def _luo(subtree: Subtree) -> str:
@@ -109,8 +132,4 @@ def _luo(subtree: Subtree) -> str:
         return f"; LUO sessions {sessions.status.value}: {sessions.reason}"
     if not sessions.sessions and sessions.status is not Status.DECODED:
         return f"; LUO sessions {sessions.status.value}: {sessions.reason}"
-    files = [s.files for s in sessions.sessions]
-    count = sum(len(f) for f in files if not isinstance(f, Missing))
-    whole = all(s.status is Status.DECODED and not isinstance(s.files, Missing) for s in sessions.sessions)
-    bound = "" if whole and sessions.status is Status.DECODED else "at least "
-    return f"; {bound}{plural(len(sessions.sessions), 'session')}, {plural(count, 'file')}"
+    return f"; {sessions.count.words('session')}, {sessions.file_count.words('file')}"

@@ -173,7 +173,7 @@ def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
     """Whose an address is, by the map; ``held`` is the captured memory, where there is any."""
     memory = mapped.memory
     hits = memory.at(address)
-    preserved = _preserved(memory, hits)
+    preserved = _preserved(memory, hits, address)
     reason = unowned_reason(mapped.state, mapped.side)
     owned: Fact[bool] = any(hit.kind.is_owner or hit.kind is Kind.TRACKER for hit in hits)
     if owned is False:
@@ -183,9 +183,13 @@ def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
     return Whois(address, memory.side, memory.page_size, layers, preserved, owned, standing, _around(held, address), mapped.unknown)
 
 
-def _preserved(memory: MemoryMap, hits: list[Hit]) -> Fact[bool]:
+def _preserved(memory: MemoryMap, hits: list[Hit], address: int) -> Fact[bool]:
     if isinstance(memory.preserved, Missing):
         return memory.preserved
+    if memory.preserved.doubt is not None:
+        readings = [memory.preserved.runs, *(other.runs for other in memory.preserved.others)]
+        if len({runs.covers(address) for runs in readings}) > 1:
+            return memory.preserved.doubt
     if any(hit.kind is Kind.PRESERVED for hit in hits):
         return True
     if memory.preserved.status is not Status.DECODED:
@@ -249,7 +253,9 @@ def _file_offset(hit: Hit, address: int, side: Side, page_size: int) -> str:
     memfd = _memfd(side, hit.path.parent.parent) if hit.kind is Kind.FOLIO else None
     if memfd is None or isinstance(memfd.folios, Missing):
         return ""
-    offset = int(memfd.folios.table.rows["index"][int(hit.path.parts[-1])]) * page_size + address - hit.start
+    row = memfd.folios.table.row_of(int(hit.path.parts[-1]))
+    assert row is not None  # a row that was read made the hit
+    offset = int(memfd.folios.table.rows["index"][row]) * page_size + address - hit.start
     size = memfd.record.integer("size")
     return f", byte {offset} of the file" if offset < size else f", byte {offset}: beyond the end of the file ({plural(size, 'byte')})"
 

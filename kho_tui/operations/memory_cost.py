@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kho_tui.analysis.kinds import Kind, Lane
+from kho_tui.analysis.memory_map import Bound
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.host import MemoryRange
 from kho_tui.model.state import ScratchArea
@@ -27,7 +28,8 @@ class MemoryCost:
     scratch. ``metadata`` and ``content`` by kind, addresses of a kind counted once. Together they are ``preserved``: with ``unowned``
     (``unowned_reason``), less what two kinds claim (``shared``, that part of ``overlap`` between kinds), less what is not preserved and
     must be (``lost``), with what overlapping blocks count twice (``twice``). ``bound`` says why ``preserved`` is a lower bound,
-    ``owners_bound`` why ``metadata`` and ``content`` are, ``ram_bound`` why ``ram`` is; empty where they are not. ``by_kho``: an incoming
+    ``owners_bound`` why ``metadata`` and ``content`` are, ``ram_bound`` why ``ram`` is; empty where they are not. ``bounds``: what is known
+    of the sums of preserved, unowned, overlapping and lost memory. ``by_kho``: an incoming
     side, or the kernel log, shows that this boot was a KHO boot.
     """
 
@@ -52,6 +54,7 @@ class MemoryCost:
     twice: Fact[int]
     bound: SafeText
     owners_bound: SafeText
+    bounds: Mapping[str, Bound]
     counters: Mapping[str, Fact[int]]
     by_kho: bool
 
@@ -98,6 +101,7 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
         sums if isinstance(sums, Missing) else sums.preserved - sums.covered,
         NO_TEXT if whole else kept.reason,
         gap.reason if gap is not None else kept.reason if isinstance(kept, Missing) else NO_TEXT,
+        {} if isinstance(sums, Missing) else sums.bounds,
         counters,
         "in" in state.sides or any(line.kind == "found" for line in state.log),
     )

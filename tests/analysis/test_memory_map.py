@@ -39,7 +39,11 @@ def made(claims: Sequence[Claim], preserved: PreservedMap | Missing = NONE, page
     layers = layers_of(claims, Context())
     none = intervals([], [])
     kept = NONE if isinstance(preserved, Missing) else intervals(preserved.runs.start, preserved.runs.ends)
-    sums = kept if isinstance(kept, Missing) else Sums(kept.bytes, kept, 0, kept, none, 0, NO_TEXT, none)
+    sums = (
+        kept
+        if isinstance(kept, Missing)
+        else Sums(kept.bytes, kept, 0, kept, none, 0, NO_TEXT, none, tracker_whole=True, owners_whole=True)
+    )
     return MemoryMap("out", page_size, tuple(claims), layers, preserved, sums)
 
 

@@ -147,8 +147,10 @@ def test_every_truncation_keeps_what_lies_before_it() -> None:
 
 
 def test_data_cut_by_the_end_of_the_blob_is_marked() -> None:
-    data = root_of(parse_fdt(ROOT_7_3[:100], fallback_names=NAMES_7_1)).properties[1]
-    assert (data.name, data.data, data.complete) == (b"preserved-memory-map", u64(0x1234000)[:4], False)
+    root = root_of(parse_fdt(ROOT_7_3[:100], fallback_names=NAMES_7_1))
+    data = root.cut_property
+    assert data is not None and [one.name for one in root.properties] == [b"compatible"]
+    assert (data.name, data.data, data.length) == (b"preserved-memory-map", u64(0x1234000)[:4], 8)
 
 
 def test_a_name_offset_outside_the_strings_costs_only_the_name() -> None:

@@ -192,7 +192,8 @@ def test_of_two_files_with_one_token_the_second_is_lost(tmp_path: Path) -> None:
 def test_regions_under_another_version_of_memblock_are_lost(tmp_path: Path) -> None:
     """7.3 revived neither of the two."""
     found = checked(altered(sample("x86_64-7.3/1-pre"), tmp_path / "state", {0x2082805E: b"2"}))
-    assert errors(found) == {"KHO037"} and "memblock-v2" in said(of(found, "KHO037"))
+    # That its bytes are not those that debugfs showed is damage of its own.
+    assert errors(found) == {"KHO037", "KHO126"} and "memblock-v2" in said(of(found, "KHO037"))
 
 
 # vmalloc
@@ -205,6 +206,9 @@ def test_flags_that_no_kernel_knows_are_dropped_and_lose_nothing(tmp_path: Path)
 
 
 # Cases that were once got wrong
+
+_READ_AS_DAMAGE = {"KHO101"}
+"""What reading itself says of an FDT that libfdt refuses."""
 
 
 @pytest.mark.parametrize(
@@ -222,7 +226,7 @@ def test_a_case_is_judged_by_its_own_rule(name: str, code: str, severity: str, w
     found = checked(case(name))
     result = of(found, code)
     assert (result.answer, result.severity) == (Answer.BROKEN, severity) and words in said(result)
-    assert errors(found) == ({code} if severity == "error" else set())
+    assert errors(found) - _READ_AS_DAMAGE == ({code} if severity == "error" else set())
     assert found.exit_code(strict=False) == (1 if severity == "error" else 0)
 
 

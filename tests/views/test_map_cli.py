@@ -147,6 +147,7 @@ def test_map_as_json(say: Say) -> None:
         "overlap": 0,
         "overlap_ranges": [],
         "hold": True,
+        "bounds": dict.fromkeys(("preserved", "owned", "unowned", "lost", "overlap"), "exact"),
     }
     assert document["columns"] == ["start", "size", "kind", "owner"]
     assert ["0x3f000000", 4 << 20, "reserve_mem", "out/memblock/oops_trace"] in document["stretches"]

@@ -74,14 +74,14 @@ def is_an_fdt(evidence: Evidence, found: Found) -> None:
         blob = found.need(subtree.blob, f"blob of {subtree.path}")
         if blob is None:
             continue
-        if isinstance(subtree.content, Unavailable):
+        if subtree.fdt is not None and form.has_size and isinstance(subtree.size, int):
+            _size(subtree, subtree.size, found)
+        elif isinstance(subtree.content, Unavailable):
             found.lack(f"blob of {subtree.path}", subtree.reason)
         elif not is_fdt(blob) and (subtree.lookup_name in _FDTS or (subtree.lookup_name == LUO_NAME and not is_luo_struct(blob.data))):
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys, severity="error")
         elif not is_fdt(blob) and not form.has_size and form.released:
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys)
-        elif subtree.fdt is not None and form.has_size and isinstance(subtree.size, int):
-            _size(subtree, subtree.size, found)
 
 
 def _size(subtree: Subtree, size: int, found: Found) -> None:

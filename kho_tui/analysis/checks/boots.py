@@ -123,7 +123,7 @@ def arrived(evidence: Evidence, found: Found) -> None:
         found.lack("in", f"{_AFTER}it has no incoming side")
         return
     here, there = ({one.name: one for one in side.handed_over} for side in (evidence.side, incoming))
-    if evidence.side.subtrees_told and incoming.subtrees_told and not isinstance(evidence.side.root, Missing):
+    if incoming.lists_all and not isinstance(evidence.side.root, Missing):
         for name in sorted(set(here) - set(there)):
             found.broken(f"{visible(name)} did not arrive", here[name].path)
     for name in sorted(_SAME & set(here) & set(there)):

@@ -40,9 +40,8 @@ def earlier(evidence: Evidence, counted: Counted, found: Found) -> int | None:
     said = (match for line in state.log if line.kind == counted.kind and (match := counted.line.search(line.text)))
     if (first := next(said, None)) is not None:
         return int(first[1])
-    if booted_cold(state) or (
-        incoming is not None and incoming.subtrees_told and all(one.name != counted.subtree for one in incoming.subtrees)
-    ):
+    absent = incoming is not None and incoming.lists_all and all(one.name != counted.subtree for one in incoming.subtrees)
+    if booted_cold(state) or absent:
         return 0
     lacking = (
         "its incoming copy is stale, and the kernel log does not say it" if incoming is not None else "nothing shows that it booted cold"

@@ -54,6 +54,9 @@ class Evidence(TrackerEvidence):
             return None
         if isinstance(root, Missing):
             return SafeText(f"the root FDT was not read: {root.reason}")
+        if root.view.tree.root is None or root.version_unread:
+            why = root.map_address.reason if isinstance(root.map_address, Missing) else "its version could not be read"
+            return SafeText(f"the root FDT was not read: {why}")
         if root.format is None:
             return SafeText(f"the root FDT is of a version that is not known here: {visible(root.compatible or b'none')}")
         preserved = self.side.preserved

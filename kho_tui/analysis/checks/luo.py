@@ -19,6 +19,7 @@ from kho_tui.analysis.checks.counted import Counted, earlier
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath
@@ -50,7 +51,7 @@ def version(evidence: Evidence, found: Found) -> None:
     if subtree.compatible is None:
         if subtree.fdt is not None and subtree.fdt.tree.truncated:
             found.lack("version of LUO", "only part of its FDT is in this capture")
-        elif subtree.status is Status.DAMAGED or subtree.status is Status.UNKNOWN:
+        elif isinstance(subtree.blob, Blob) and subtree.status in (Status.DAMAGED, Status.UNKNOWN):
             found.broken(f"no version: {subtree.reason}", subtree.path)
         else:
             found.lack("version of LUO", subtree.reason)

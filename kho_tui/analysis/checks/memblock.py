@@ -41,13 +41,13 @@ def regions(evidence: Evidence, found: Found) -> None:
         found.lack("content of memblock", subtree.reason)
     before = _regions(evidence.state.sides.get("in")) if evidence.side.name == "out" else {}
     for node, region in zip(subtree.fdt.tree.root.children, subtree.content.regions, strict=True):
-        if compatible_of(node, (RESERVE_MEM_COMPATIBLE,)) != RESERVE_MEM_COMPATIBLE and node.complete:
+        if compatible_of(node, (RESERVE_MEM_COMPATIBLE,)) != RESERVE_MEM_COMPATIBLE and node.has_all:
             found.broken(f"its compatible is {visible(compatible_of(node) or b'')}", region.path)
         if not 1 <= len(region.name) <= _LONGEST_NAME or not region.name.strip():
             found.broken(f"a name of {len(region.name)} characters", region.path, severity="warning")
         start, size = region.start, region.size
         if isinstance(start, Missing) or isinstance(size, Missing):
-            if node.complete:
+            if node.has_all:
                 found.broken("start or size is missing or not 8 bytes", region.path)
             else:
                 found.lack(f"start and size of {region.path}", "the FDT is cut short")

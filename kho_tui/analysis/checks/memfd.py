@@ -68,7 +68,9 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
     def broken(rows: npt.NDArray[np.int64], said: str) -> None:
         def case(row: int) -> Case:
             return Case(
-                SafeText(f"folio {row} (pfn {int(pfn[row]):#x}, index {int(index[row])}) {said}"), path, int(folios.table.addresses[row])
+                SafeText(f"folio {folios.table.number(row)} (pfn {int(pfn[row]):#x}, index {int(index[row])}) {said}"),
+                path,
+                int(folios.table.addresses[row]),
             )
 
         found.broken_rows(rows[:_SHOWN].tolist(), len(rows), case)

@@ -133,9 +133,7 @@ def properties(evidence: Evidence, found: Found) -> None:
     elif names != _PROPERTIES:
         found.broken(f"its properties are {', '.join(names) or 'none'}", evidence.path)
     compatible = node.property(b"compatible")
-    if compatible is not None and not compatible.complete:
-        found.lack("compatible string of the root", evidence.root_damaged or "the root FDT is cut short")
-    elif compatible is not None and (compatible.data.count(b"\0") != 1 or not compatible.data.endswith(b"\0")):
+    if compatible is not None and (compatible.data.count(b"\0") != 1 or not compatible.data.endswith(b"\0")):
         found.broken(f"compatible is {visible(compatible.data)}: not one string with its NUL", evidence.path)
 
 
@@ -184,7 +182,7 @@ def memory_map(evidence: Evidence, found: Found) -> None:
     if root is None or node is None:
         return
     found_property = node.property(b"preserved-memory-map")
-    if found_property is None or not found_property.complete:
+    if found_property is None:
         if evidence.root_damaged:
             found.lack("preserved-memory-map", evidence.root_damaged)
         else:

@@ -12,6 +12,7 @@ from kho_tui.analysis.diff.values import compare_values
 from kho_tui.context import Context
 from kho_tui.model.change import ChangeKind
 from kho_tui.model.entity import Entity
+from kho_tui.model.facts import Status
 from kho_tui.model.luo import FolioArray
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Memblock
@@ -22,9 +23,9 @@ Contents = tuple[int | bytes, ...]
 
 
 def folio_contents(folios: FolioArray) -> Contents | None:
-    """The pages of a file; None for one that has none."""
+    """The pages of a file; None for one that has none, or of which not all could be read."""
     table = folios.table
-    if not len(table):
+    if not len(table) or folios.status is not Status.DECODED:
         return None
     digest = blake2b(digest_size=16)
     for name in ("word0", "index"):

@@ -220,7 +220,7 @@ def _tells_it_apart(root: Root, length: int) -> bool:
 
 
 def _within(one: Property, length: int) -> bool:
-    return one.complete and one.data_offset + len(one.data) <= length
+    return one.data_offset + len(one.data) <= length
 
 
 def _same_address(one: Root, told_at: int | None) -> Evidence:

@@ -57,17 +57,22 @@ def compare_folios(old: Table, new: Table, whole: tuple[bool, bool] = (True, Tru
     return _said(len(gone), len(came), int(moved.sum()), int(flags.sum()), fields, len(keys))
 
 
-def compare_blocks(old: U64s, new: U64s) -> RowChanges | None:
-    """The test module's folios (address with the order in the low bits) in two states; None where they are the same."""
-    if np.array_equal(old, new):
-        return None
-    common = min(len(old), len(new))
-    moved = np.flatnonzero(old[:common] != new[:common])
-    gone, came = np.arange(common, len(old)), np.arange(common, len(new))
-    fields = [FieldChange(f"{row}.phys_order", Unit.PHYS, int(old[row]), int(new[row])) for row in moved[:MOST_ROWS].tolist()]
-    fields += [FieldChange(f"{row}.phys_order", Unit.PHYS, int(old[row]), None) for row in gone[:MOST_ROWS].tolist()]
-    fields += [FieldChange(f"{row}.phys_order", Unit.PHYS, None, int(new[row])) for row in came[:MOST_ROWS].tolist()]
-    return _said(len(gone), len(came), len(moved), 0, fields, len(old))
+def compare_blocks(old: Table, new: Table, whole: tuple[bool, bool] = (True, True)) -> RowChanges | None:
+    """The test module's folios (address with the order in the low bits) in two states; None where none is seen to differ.
+
+    What a list that is not ``whole`` lacks may be in the rest.
+    """
+    was, now = (dict(zip(_numbers(table), table.column("phys_order").tolist(), strict=True)) for table in (old, new))
+    moved = [number for number, value in was.items() if number in now and now[number] != value]
+    gone = [number for number in was if number not in now] if whole[1] else []
+    came = [number for number in now if number not in was] if whole[0] else []
+    numbers = [*moved[:MOST_ROWS], *gone[:MOST_ROWS], *came[:MOST_ROWS]]
+    fields = [FieldChange(f"{number}.phys_order", Unit.PHYS, was.get(number), now.get(number)) for number in numbers]
+    return _said(len(gone), len(came), len(moved), 0, fields, len(old)) if fields else None
+
+
+def _numbers(table: Table) -> list[int]:
+    return list(range(len(table))) if table.numbers is None else table.numbers.tolist()
 
 
 def _said(gone: int, came: int, moved: int, flagged: int, fields: list[FieldChange], total: int) -> RowChanges:

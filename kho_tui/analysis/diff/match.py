@@ -20,9 +20,9 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.state import KhoTest, RawContent, Side, Subtree
 from kho_tui.text import NO_TEXT, SafeText
 
-LEFT_OUT = frozenset({"copy", "chunks", "nodes", "reading", "tracker", "sessions"})
+LEFT_OUT = frozenset({"copy", "chunks", "nodes", "reading", "tracker", "sessions", "cut"})
 """Kinds that are no things of their own: copies of one thing, the shape of the tracker (its blocks are compared as memory), and what
-stands for a list that could not be read."""
+stands for a list or a name that could not be read."""
 
 _UNTOLD = frozenset({Status.STALE, Status.UNAVAILABLE})
 _WHOLE = frozenset({Status.DECODED, Status.DERIVED})
@@ -140,8 +140,9 @@ def _shows_all(entity: Entity, half: Half) -> bool:
     if subtree is None:
         return True
     root = half.side.root
-    in_root = bool(subtree.values) or (bool(subtree.in_root) and not isinstance(root, Missing) and not root.view.tree.salvaged)
-    return in_root and not (isinstance(subtree.content, Luo) and isinstance(subtree.content.sessions, Missing))
+    nodes = None if isinstance(root, Missing) else root.view.tree.root
+    node = None if nodes is None else nodes.child(subtree.name)
+    return node is not None and node.has_all and not (isinstance(subtree.content, Luo) and isinstance(subtree.content.sessions, Missing))
 
 
 def _rows(one: Entity, other: Entity, old: Half, new: Half) -> RowChanges | None:
@@ -149,11 +150,13 @@ def _rows(one: Entity, other: Entity, old: Half, new: Half) -> RowChanges | None
     if before is not None and after is not None:
         whole = (before.status is not Status.PARTIAL, after.status is not Status.PARTIAL)
         return compare_folios(before.table, after.table, whole)
-    tests = [half.subtrees.get(entity.path.parent) for half, entity in ((old, one), (new, other))]
-    contents = [None if test is None else test.content for test in tests]
-    lists = [content.folios for content in contents if isinstance(content, KhoTest)]
-    tables = [rows for rows in lists if not isinstance(rows, Missing)]
-    return compare_blocks(*(table.column("phys_order") for table in tables)) if len(tables) == 2 else None
+    subtrees = [half.subtrees.get(entity.path.parent) for half, entity in ((old, one), (new, other))]
+    contents = [None if subtree is None else subtree.content for subtree in subtrees]
+    tests = [content for content in contents if isinstance(content, KhoTest)]
+    tables = [test.folios for test in tests if not isinstance(test.folios, Missing)]
+    if len(tables) < 2:
+        return None
+    return compare_blocks(tables[0], tables[1], (tests[0].folio_count.whole, tests[1].folio_count.whole))
 
 
 def _page_list(one: Entity, other: Entity, old: Half, new: Half) -> list[FieldChange]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, Tracker
 from kho_tui.analysis.finalizing import is_map_pending
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.context import Context
@@ -48,11 +48,18 @@ class Handed:
         return shown.tree.root if isinstance(handed, Missing) or handed is shown.blob else parse_fdt(handed.data).root
 
     @property
+    def _cut(self) -> bool:
+        """Whether the copy that the next kernel reads is not captured to its end."""
+        handed = None if self.root is None else self.root.handed
+        return not isinstance(handed, Blob) or parse_fdt(handed.data).truncated
+
+    @property
     def compatibles(self) -> tuple[bytes, ...] | Missing:
         """The strings of the root's compatible list."""
-        if self.node is not None:
-            return _compatibles(self.node)
-        read = self.root is not None and isinstance(self.root.handed, Blob)
+        node = self.node
+        if node is not None and (node.has_all or node.property(b"compatible") is not None or not self._cut):
+            return _compatibles(node)
+        read = self.root is not None and not self._cut
         return () if read else unknown("the root's compatible string is not at hand")
 
     @property
@@ -63,8 +70,8 @@ class Handed:
             return missing
         found = self.node.property(b"preserved-memory-map")
         if found is None:
-            return 0 if self.node.complete else missing
-        return len(found.data) if found.complete else missing
+            return 0 if self.node.has_all else missing
+        return len(found.data)
 
     @property
     def map_address(self) -> Fact[int]:
@@ -128,10 +135,11 @@ class Handed:
         root = self.node
         node = None if root is None else root.child(subtree.name)
         lengths = {} if node is None else {one.name.decode("latin-1"): len(one.data) for one in node.properties if one.name is not None}
-        if root is not None and (node is None or not node.complete):
+        if root is not None and self._cut and (node is None or not node.has_all):
             form = ROOT_FORMATS.get((_compatibles(root)[:1] or (b"",))[0])
             # What lies beyond the end of a cut file was not seen, which is no reason to call it missing.
-            lengths |= {name: 8 for name in ((form.pointer, "blob-size") if form is not None else ()) if name not in lengths}
+            pointers = POINTER_PROPERTIES if form is None else (form.pointer,)
+            lengths |= {name: 8 for name in (*pointers, "blob-size") if name not in lengths}
         return lengths
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
 from kho_tui.abi.flb import FLB_PAGE, TEST_FLB_NAMES
-from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SER, LUO_SESSION_SER, SESSION_NODE_NAME, STRUCT_PREFIX
+from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SER, LUO_SESSION_SER, SESSION_NODE_NAME
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
-from kho_tui.analysis.receiver.node import LUCK, fdt_fault, found, kept, of_subtree, own_choice, properties, said
+from kho_tui.analysis.receiver.node import LUCK, fdt_fault, found, kept, lacks, of_subtree, own_choice, properties, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import known_outside, trips_at
 from kho_tui.analysis.receiver.sessions import lost_files
@@ -68,14 +68,14 @@ def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
     wanted, root = _rules(boot.target).compatible, _root(subtree)
     assert not isinstance(subtree.blob, Missing)  # asked before
     data = subtree.blob.data
-    if root is not None:
-        version = compatible_of(root, (wanted,)) or b""
-    elif data.startswith(STRUCT_PREFIX) or len(data) >= LUO_SER.span("compatible")[1]:
-        version = c_string(data[: LUO_SER.span("compatible")[1]])
-    else:
+    head = data[: LUO_SER.span("compatible")[1]]
+    if root is None and len(head) < LUO_SER.span("compatible")[1] and b"\0" not in head:
         return unknown("LUO's version string is not at hand")
+    version = c_string(head) if root is None else compatible_of(root, (wanted,)) or b""
     words = f"version {visible(version)}; this kernel takes {wanted.decode()}"
-    return Holds(words) if version == wanted else Fails(words)
+    if version == wanted:
+        return Holds(words)
+    return lacks(subtree, root, words) if root is not None and not version else Fails(words)
 
 
 def _luo_size(subtree: Subtree, _boot: Boot) -> Verdict:
@@ -97,8 +97,9 @@ def _luo_number(subtree: Subtree, _boot: Boot) -> Verdict:
     root = _root(subtree)
     if root is None:
         return _NOT_AT_HAND
-    whole = _has_u64(root, b"liveupdate-number")
-    return Holds("liveupdate-number is there") if whole else Fails("liveupdate-number is missing or not 8 bytes")
+    if _has_u64(root, b"liveupdate-number"):
+        return Holds("liveupdate-number is there")
+    return lacks(subtree, root, "liveupdate-number is missing or not 8 bytes")
 
 
 def _node_of(name: bytes, header: bytes, missing: str, what: str, wanted: Callable[[LuoRules], bytes]) -> Ask:
@@ -110,11 +111,13 @@ def _node_of(name: bytes, header: bytes, missing: str, what: str, wanted: Callab
             return _NOT_AT_HAND
         node = root.child(name)
         if node is None or not _has_u64(node, header):
-            return Fails(missing)
+            return lacks(subtree, node or root, missing)
         known_version = wanted(_rules(boot.target))
-        version = compatible_of(node, (known_version,)) or b"?"
-        words = f"{what} are {visible(version)}"
-        return Holds(words) if version == known_version else Fails(words)
+        version = compatible_of(node, (known_version,))
+        words = f"{what} are {visible(version or b'?')}"
+        if version == known_version:
+            return Holds(words)
+        return lacks(subtree, node, words) if version is None else Fails(words)
 
     return _luo(ask)
 

@@ -12,12 +12,14 @@ from kho_tui.analysis.receiver.sections import trips_at
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.header import probe_fault
+from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Origin
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 
 _SIZED_STRUCTURE = 17
+NOT_CAPTURED = "not all of its FDT is captured"
 LUCK = "whether it still stands there by the time that it is read is luck"
 
 
@@ -82,11 +84,25 @@ def kept(name: bytes, *, early: bool = False, restored: bool = False) -> Ask:
     return of_subtree(name, ask)
 
 
+def is_cut(subtree: Subtree) -> bool:
+    """Whether less of its blob is captured than there is, so that what it lacks may stand behind that."""
+    size = known(subtree.size)
+    if isinstance(subtree.blob, Missing) or (size == len(subtree.blob.data) and subtree.in_root):
+        return False
+    return subtree.fdt is not None and subtree.fdt.tree.truncated
+
+
+def lacks(subtree: Subtree, node: Node, what: str) -> Verdict:
+    """That a node of its FDT does not have what the kernel asks of it; unknown where not all of the node is captured."""
+    return unknown(NOT_CAPTURED) if is_cut(subtree) and not node.has_all else Fails(what)
+
+
 def fdt_fault(subtree: Subtree) -> Fails | None:
     """What libfdt refuses of an FDT blob before anything of it is read (fdt_ro_probe_); None for nothing, or no FDT."""
     if subtree.fdt is None:
         return None
-    tree, fault = subtree.fdt.tree, probe_fault(subtree.fdt.blob.data)
+    tree = subtree.fdt.tree
+    fault = "" if tree.header is None and is_cut(subtree) else probe_fault(subtree.fdt.blob.data)
     if fault or tree.header is None or tree.root is None or tree.header.integer("version") < _SIZED_STRUCTURE:
         return Fails(fault) if fault else None
     # From version 17 on fdt_offset_ptr gives nothing behind size_dt_struct.

@@ -99,7 +99,7 @@ def _missing(path: EntityPath, kind: str, title: str, why: Missing) -> Entity:
 def _session(session: Session, page_shift: int) -> Entity:
     files = session.files
     status, reason = session_standing(session)
-    summary = "" if isinstance(files, Missing) else plural(len(files), "file")
+    summary = "" if isinstance(files, Missing) else session.file_count.words("file")
 
     def children() -> list[Entity]:
         assert not isinstance(files, Missing)
@@ -159,7 +159,7 @@ def _folios(memfd: Memfd, path: EntityPath, page_shift: int) -> Entity:
         blobs = (*table_blobs(folios.table), *area_blobs(folios.area))
         return Detail(area_values(folios.area), blobs, FolioRows(folios.table, page_shift))
 
-    summary = SafeText(plural(count, "folio"))
+    summary = memfd.folio_count.words("folio")
     first = int(folios.table.addresses[0]) if count else None
     # The pages of the array need not be neighbours; then no size speaks of all of them.
     size = count * folios.table.layout.size if len(stretches(folios.table)) == 1 else 0
@@ -207,7 +207,7 @@ def _flbs(flbs: FlbList | Missing, path: EntityPath) -> Entity:
         return Detail(record_values(flbs.header), (bytes_of(flbs.header),))
 
     header = flbs.header
-    summary = SafeText(plural(len(flbs.flbs), "FLB")) if header is not None else flbs.reason
+    summary = flbs.count.words("FLB") if header is not None else flbs.reason
     address, size = (None, 0) if header is None else (header.place.phys, len(header.data))
     entity = Entity(path, "FLBs", SafeText("FLBs"), flbs.status, summary, flbs.reason, address, size, detail)
     return replace(entity, children=children) if flbs.flbs else entity

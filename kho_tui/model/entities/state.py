@@ -11,7 +11,7 @@ from kho_tui.model.codes import CODES
 from kho_tui.model.entities.copies import copied_root_values, copy_entities
 from kho_tui.model.entities.subtree import fdt_values, subtree_entity
 from kho_tui.model.entities.tables import BitmapRows, BlockRows, NodeRows, PlainRows
-from kho_tui.model.entities.values import MOST_HEADERS, bytes_of, derived, header_values, property_values, record_values, words
+from kho_tui.model.entities.values import MOST_HEADERS, bytes_of, cut_entity, derived, header_values, property_values, record_values, words
 from kho_tui.model.entity import Column, Detail, Entity, Value
 from kho_tui.model.facts import Missing, Status, Unavailable, known
 from kho_tui.model.finding import Finding
@@ -143,7 +143,8 @@ def _side(side: Side, state: State) -> Entity:
     def children() -> list[Entity]:
         parts = [_preserved(side, path.child("preserved"), state)]
         parts += [] if isinstance(root, Missing) else _root_copies(root, path, state.machine.platform)
-        return [*parts, *(subtree_entity(s, node_of, state.machine.platform) for s in side.subtrees)]
+        parts += [subtree_entity(one, node_of, state.machine.platform) for one in side.subtrees]
+        return parts if side.cut_subtree is None else [*parts, cut_entity("subtree", side.cut_subtree, path)]
 
     address, size = (None, 0) if isinstance(root, Missing) else (known(root.phys), len(root.view.blob.data))
     return Entity(path, "side", SafeText(SIDE_TITLES[side.name]), status, _side_summary(side), reason, address, size, detail, children)
@@ -158,7 +159,9 @@ def _root_copies(root: Root, path: EntityPath, platform: Platform) -> list[Entit
 
 def _root_status(root: Root) -> tuple[Status, SafeText]:
     tree = root.view.tree
-    if root.format is None:
+    if tree.root is None:
+        return Status.DAMAGED, SafeText("no node of it can be read")
+    if root.format is None and not root.version_unread:
         return Status.UNKNOWN, SafeText("a root version that no release in the table writes")
     if tree.truncated:
         return Status.PARTIAL, SafeText(f"salvaged from {tree.available} of {tree.total_size} bytes")
@@ -168,8 +171,8 @@ def _root_status(root: Root) -> tuple[Status, SafeText]:
 def _side_summary(side: Side) -> SafeText:
     root = side.root
     if isinstance(root, Missing):
-        return SafeText(plural(len(side.handed_over), "subtree") if side.subtrees_told else "subtrees not known")
-    version = visible(root.compatible) if root.compatible is not None else "no version"
+        return side.subtree_words
+    version = root.version_words
     at = f" at {root.phys:#x}" if isinstance(root.phys, int) else ""
     writer = f", written by {side.writer}" if side.writer else ""
     finalized = {True: ", finalized", False: ", not finalized"}.get(known(side.finalized), "")  # type: ignore[arg-type]
@@ -196,7 +199,7 @@ def _preserved(side: Side, path: EntityPath, state: State) -> Entity:
     address = None if isinstance(side.root, Missing) else known(side.root.map_address) or None
     if isinstance(fact, Missing):
         return Entity(path, "tracker", title, fact.status, reason=fact.reason, address=address)
-    bound = "at least " if fact.status is not Status.DECODED else ""
+    status, reason = fact.standing
 
     def detail() -> Detail:
         assert isinstance(fact, PreservedMap)
@@ -212,8 +215,7 @@ def _preserved(side: Side, path: EntityPath, state: State) -> Entity:
         )
         return Detail(values, table=BlockRows(fact.runs))
 
-    summary = SafeText(f"{bound}{plural(fact.runs.blocks, 'block')}, {human_size(fact.runs.bytes)}")
-    return Entity(path, "tracker", title, fact.status, summary, fact.reason, address, 0, detail, lambda: _tracker_parts(fact, path, state))
+    return Entity(path, "tracker", title, status, fact.words, reason, address, 0, detail, lambda: _tracker_parts(fact, path, state))
 
 
 def _tracker_parts(fact: PreservedMap, path: EntityPath, state: State) -> list[Entity]:

@@ -14,13 +14,13 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.entities.copies import copied_subtree_values, copy_entities
 from kho_tui.model.entities.luo import area_blobs, area_values, luo_blobs, luo_children, luo_standing, luo_values
 from kho_tui.model.entities.tables import PlainRows
-from kho_tui.model.entities.values import PLAIN_NODE, derived, property_values, record_values, words
+from kho_tui.model.entities.values import PLAIN_NODE, cut_entity, derived, property_values, record_values, words
 from kho_tui.model.entity import Column, Detail, Entity, Value
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.state import FdtView, KexecMetadata, KhoTest, Memblock, MemblockRegion, Subtree
-from kho_tui.text import SafeText, human_size, plural, visible
+from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 
 _MOST_NODES_SHOWN = 10_000
 
@@ -70,6 +70,9 @@ def fdt_values(view: FdtView | None) -> tuple[Value, ...]:
 
 def _summary(one: Subtree) -> SafeText:
     said = _content_summary(one)
+    if isinstance(one.content, Missing) and isinstance(one.phys, int):
+        size = "" if isinstance(one.size, Missing) else f", {plural(one.size, 'byte')}"
+        said = SafeText(f"{said}{', ' if said else ''}blob at {one.phys:#x}{size}")
     if one.in_root is False:
         return SafeText(f"{said}; only in debugfs, not in the root FDT" if said else "only in debugfs, not in the root FDT")
     return said
@@ -79,7 +82,7 @@ def _content_summary(one: Subtree) -> SafeText:
     content = one.content
     version = f"{visible(one.compatible)}, " if one.compatible else ""
     if isinstance(content, Memblock):
-        return SafeText(version + plural(len(content.regions), "region"))
+        return SafeText(version + content.count.words("region"))
     if isinstance(content, KexecMetadata):
         count = content.record.integer("kexec_count")
         return SafeText(f"written by {visible(content.record.text('previous_release'))}, {plural(count, 'kexec')} in a row")
@@ -92,10 +95,7 @@ def _content_summary(one: Subtree) -> SafeText:
         sessions = content.sessions
         listed = f"sessions {sessions.status.value}"
         if not isinstance(sessions, Missing):
-            bound = "at least " if sessions.status is not Status.DECODED else ""
-            listed = bound + plural(len(sessions.sessions), "session")
-            if bound and not sessions.sessions:
-                listed = f"sessions {sessions.status.value}"
+            listed = sessions.count.words("session") if sessions.sessions or sessions.count.whole else listed
         return SafeText(f"{version}{told}, {listed}")
     shown = one.blob
     return SafeText(human_size(len(shown.data)) if isinstance(shown, Blob) and one.status is not Status.STALE else "")
@@ -132,7 +132,8 @@ def _children(one: Subtree, platform: Platform) -> list[Entity]:
     if isinstance(content, Luo):
         return luo_children(content, one.path, platform.page_shift)
     if isinstance(content, Memblock):
-        return [_region(region, one.fdt) for region in content.regions]
+        regions = [_region(region, one.fdt) for region in content.regions]
+        return regions if content.cut_region is None else [*regions, cut_entity("region", content.cut_region, one.path)]
     if isinstance(content, KhoTest):
         return [_test_folios(content, one.path.child("folios"), platform)]
     assert one.fdt is not None and one.fdt.tree.root is not None
@@ -145,7 +146,7 @@ def _has_content_below(one: Subtree) -> bool:
     if isinstance(one.content, Luo | KhoTest):
         return True
     if isinstance(one.content, Memblock):
-        return bool(one.content.regions)
+        return bool(one.content.regions) or one.content.cut_region is not None
     return one.status is not Status.STALE and one.fdt is not None and one.fdt.tree.root is not None and bool(one.fdt.tree.root.children)
 
 
@@ -171,7 +172,7 @@ def _region(region: MemblockRegion, view: FdtView | None) -> Entity:
 
 
 def _test_folios(content: KhoTest, path: EntityPath, platform: Platform) -> Entity:
-    blocks = content.folio_blocks
+    blocks, count = content.read_blocks, content.folio_count
     if isinstance(blocks, Missing):
         return Entity(path, "folios", SafeText("folios"), blocks.status, reason=blocks.reason)
     cells = tuple((address, order, platform.page_size << min(order, 40)) for address, order in blocks)
@@ -184,7 +185,9 @@ def _test_folios(content: KhoTest, path: EntityPath, platform: Platform) -> Enti
         list_at = derived("entry size", Unit.BYTES, KHO_TEST_FOLIO.size, "one u64 a folio: its address, with its order in the low bits")
         return Detail((*values, list_at), () if isinstance(area, Missing) else area_blobs(area), table)
 
-    return Entity(path, "folios", SafeText("folios"), summary=SafeText(plural(len(blocks), "folio")), detail=detail)
+    status = Status.DECODED if count.whole or count.read > (count.of or 0) else Status.PARTIAL
+    reason = NO_TEXT if status is Status.DECODED else SafeText(f"{count.words('folio')} could be read")
+    return Entity(path, "folios", SafeText("folios"), status, count.words("folio"), reason, detail=detail)
 
 
 def _nodes(root: Node, path: EntityPath, byte_order: ByteOrder, blob: Blob) -> list[Entity]:

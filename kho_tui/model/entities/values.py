@@ -8,8 +8,10 @@ from dataclasses import replace
 from kho_tui.abi.properties import NodeLayout
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import FieldValue, Record, Unit
-from kho_tui.model.entity import Value, value_of
+from kho_tui.model.entity import Entity, Value, value_of
 from kho_tui.model.facts import Fact, Missing, Status
+from kho_tui.model.path import EntityPath
+from kho_tui.text import SafeText, name_start
 
 MOST_HEADERS = 64
 """Headers of one list that are shown field by field."""
@@ -65,6 +67,13 @@ def derived(name: str, unit: Unit, value: Fact[int] | Fact[bytes], meaning: str)
 def words(name: str, text: str, meaning: str) -> Value:
     """A derived value in words of ours."""
     return Value(name, Unit.TEXT, text.encode(), meaning, status=Status.DERIVED)
+
+
+def cut_entity(kind: str, prefix: bytes, parent: EntityPath) -> Entity:
+    """What stands for one more thing of a list, inside whose name the input ends: it is there, and nothing more is known of it."""
+    title = SafeText(f"one more {kind}")
+    path = parent.child(f"one-more-{kind}")
+    return Entity(path, "cut", title, Status.UNAVAILABLE, name_start(prefix), SafeText("the FDT ends inside its name"))
 
 
 def bytes_of(record: Record) -> Blob:

@@ -33,6 +33,9 @@ PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="What to open;
 SideOption = Annotated[str | None, typer.Option("--side", metavar="in|out", help="Only this side.")]
 PageSizeOption = Annotated[int | None, typer.Option("--page-size", metavar="BYTES", help="Page size, where the program gets it wrong.")]
 ByteOrderOption = Annotated[str | None, typer.Option("--byte-order", metavar="little|big", help="Byte order, likewise.")]
+RootOption = Annotated[
+    str | None, typer.Option("--root", metavar="ADDR", help="Physical address of the root FDT to show, where memory holds several.")
+]
 BaseOption = Annotated[str | None, typer.Option("--base", metavar="ADDR", help="Physical address of the first byte of a raw image.")]
 
 
@@ -65,10 +68,11 @@ def open_command(
     page_size: PageSizeOption = None,
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
+    root: RootOption = None,
 ) -> None:
     """Open the app (the default: `kho-tui PATH`, `kho-tui A B` to compare). Without a terminal: what `show` or `diff` prints."""
-    request = _request(path, side, page_size, byte_order, base)
-    against = None if other is None else _request(other, side, page_size, byte_order, base)
+    request = _request(path, side, page_size, byte_order, base, root)
+    against = None if other is None else _request(other, side, page_size, byte_order, base, root)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         from kho_tui.views.cli import opened
 
@@ -95,11 +99,12 @@ def show_command(
     page_size: PageSizeOption = None,
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
+    root: RootOption = None,
 ) -> None:
     """Print the verdict of what was read and the decoded tree."""
     from kho_tui.views.cli import opened
 
-    request = _request(path, side, page_size, byte_order, base)
+    request = _request(path, side, page_size, byte_order, base, root)
     if memory and blocks:
         raise InputError("--memory and --blocks are two different outputs: take one")
     raise typer.Exit(opened.memory(request, as_json=as_json) if memory else opened.show(request, as_json=as_json, blocks=blocks))
@@ -116,11 +121,12 @@ def map_command(
     page_size: PageSizeOption = None,
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
+    root: RootOption = None,
 ) -> None:
     """Print the memory map: what lies where, whose it is, and whether the sums agree."""
     from kho_tui.views.cli import opened
 
-    request = _request(path, side, page_size, byte_order, base)
+    request = _request(path, side, page_size, byte_order, base, root)
     raise typer.Exit(opened.map_memory(request, opened.MapRequest(window, width, tuple(kind or ())), as_json=as_json))
 
 
@@ -133,11 +139,12 @@ def whois_command(
     page_size: PageSizeOption = None,
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
+    root: RootOption = None,
 ) -> None:
     """Print who owns a physical address. Exit code 0: owned, 1: nobody owns it, 2: cannot be told."""
     from kho_tui.views.cli import opened
 
-    request = _request(path, side, page_size, byte_order, base)
+    request = _request(path, side, page_size, byte_order, base, root)
     raise typer.Exit(opened.whois(request, address, as_json=as_json))
 
 
@@ -172,6 +179,7 @@ def check_command(
     page_size: PageSizeOption = None,
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
+    root: RootOption = None,
 ) -> None:
     """Check whether a state is sound, and whether another kernel would take it.
 
@@ -184,7 +192,7 @@ def check_command(
         raise typer.Exit(check_text.list_codes() if explain is None else check_text.explain(explain))
     if path is None:
         raise InputError("check takes a PATH (or --list, or --explain CODE)")
-    request = _request(path, side, page_size, byte_order, base)
+    request = _request(path, side, page_size, byte_order, base, root)
     if target is None and (target_cmdline is not None or target_initrd is not None):
         raise InputError("--target-cmdline and --target-initrd speak of a --target")
     if assume not in ("own", "none"):
@@ -210,11 +218,12 @@ def diff_command(
     page_size: PageSizeOption = None,
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
+    root: RootOption = None,
 ) -> None:
     """Compare two states by meaning. Exit code 0: the same, or no loss; 1: they differ, or a loss; 2: could not be compared."""
     from kho_tui.views.cli.diff_text import DiffRequest, diff
 
-    requests = [_request(path, side, page_size, byte_order, base) for path in (old, new)]
+    requests = [_request(path, side, page_size, byte_order, base, root) for path in (old, new)]
     wanted = DiffRequest(view, tuple(only or ()), stat, quiet, strict)
     raise typer.Exit(diff(requests[0], requests[1], wanted, as_json=as_json))
 
@@ -267,7 +276,9 @@ def _complain(message: str) -> None:
     print(f"kho-tui: {message}", file=sys.stderr)
 
 
-def _request(path: str, side: str | None, page_size: int | None, byte_order: str | None, base: str | None) -> Request:
+def _request(
+    path: str, side: str | None, page_size: int | None, byte_order: str | None, base: str | None, root: str | None = None
+) -> Request:
     """What every command that opens a state is told."""
     from kho_tui.layout.platform import PAGE_SIZES
     from kho_tui.views.cli.request import Request, split_side
@@ -275,7 +286,7 @@ def _request(path: str, side: str | None, page_size: int | None, byte_order: str
     where, chosen = split_side(path, side)
     if page_size is not None and page_size not in PAGE_SIZES:
         raise InputError(f"--page-size takes one of {', '.join(map(str, PAGE_SIZES))}")
-    return Request(where, chosen, page_size, _byte_order(byte_order), _address(base))
+    return Request(where, chosen, page_size, _byte_order(byte_order), _address(base), _address(root))
 
 
 def _byte_order(text: str | None) -> ByteOrder | None:

@@ -87,19 +87,26 @@ def _sums(memory: MemoryMap) -> Iterator[str]:
         yield f"the tracker is damaged ({kept.reason}): the sums are of what could be made of it"
     elif not whole:
         yield f"only part of the tracker could be read ({kept.reason}): preserved is a lower bound, owned and unowned too"
-    yield f"preserved  {format_value(sums.preserved, Unit.BYTES)} by the tracker's count{_covered(sums)}"
+    if memory.owner_gap is not None:
+        yield f"not all that names owners could be read ({memory.owner_gap.reason}): owners that it names are missing here"
+    if kept.doubt is not None:
+        yield f"{kept.doubt.reason}; the sums are of the first"
+    bound = {name: one.value for name, one in sums.bounds.items()}
+    yield f"preserved  {bound['preserved']}{format_value(sums.preserved, Unit.BYTES)} by the tracker's count{_covered(sums)}"
     holds = "holds" if sums.hold else "DOES NOT HOLD"
     every = "" if len(sums.unowned) else ", all of it owned"
-    yield f"owned      {sums.owned} + unowned {sums.unowned.bytes} = {sums.owned + sums.unowned.bytes}: {holds}{every}"
+    split = f"{bound['owned']}{sums.owned} + unowned {bound['unowned']}{sums.unowned.bytes}"
+    yield f"owned      {split} = {sums.owned + sums.unowned.bytes}: {holds}{every}"
     if len(sums.unowned):
-        yield f"unowned    {human_size(sums.unowned.bytes)}: {sums.reason}"
+        yield f"unowned    {bound['unowned']}{human_size(sums.unowned.bytes)}: {sums.reason}"
         yield from _ranges(sums.unowned)
     missing = "is not: the kexec loses it" if whole else "is not in what could be read of the tracker"
-    lost = f"must be preserved and {missing}" if len(sums.lost) else "all that must be preserved is"
-    yield f"lost       {format_value(sums.lost.bytes, Unit.BYTES)}: {lost}"
+    known_owners = "" if memory.owner_gap is None else " of the owners that could be read"
+    lost = f"must be preserved and {missing}" if len(sums.lost) else f"all that must be preserved{known_owners} is"
+    yield f"lost       {bound['lost']}{format_value(sums.lost.bytes, Unit.BYTES)}: {lost}"
     yield from _ranges(sums.lost)
-    overlap = "claimed by more than one owner" if sums.overlap else "no two owners claim the same page"
-    yield f"overlap    {format_value(sums.overlap, Unit.BYTES)}: {overlap}"
+    overlap = "claimed by more than one owner" if sums.overlap else f"no two{known_owners or ' owners'} claim the same page"
+    yield f"overlap    {bound['overlap']}{format_value(sums.overlap, Unit.BYTES)}: {overlap}"
     yield from _ranges(sums.shared)
 
 
@@ -122,7 +129,9 @@ def _bars(mapped: Mapped, window: tuple[int, int] | None, width: int) -> Iterato
     for bar in shown:
         columns = max(1, min(width - _LABEL, (bar.high - bar.low) // memory.page_size))
         each = human_size((bar.high - bar.low) // columns)
-        yield f"{bar.name}  {bar.low:#x}-{bar.high:#x}  {human_size(bar.high - bar.low)}, {each} a column"
+        there = sum(one.memory for one in mapped.state.host.nodes if one.name == bar.name) if window is None else 0
+        size = f"{human_size(there)} of memory" if there else human_size(bar.high - bar.low)
+        yield f"{bar.name}  {bar.low:#x}-{bar.high:#x}  {size}, {each} a column"
         owners = _owner_lane(memory, bar, columns)
         letters.update(owners)
         yield f"  scratch  {_NOT_TOLD if Kind.SCRATCH in unknown else _lane(memory, Kind.SCRATCH, 'S', bar, columns)}"

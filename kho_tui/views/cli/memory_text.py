@@ -26,7 +26,7 @@ def memory_lines(cost: MemoryCost) -> Iterator[str]:
     """The lines of the accounts."""
     yield _line("RAM", cost.ram, f"{'at least: ' + cost.ram_bound + '; ' if cost.ram_bound else ''}System RAM of /proc/iomem")
     for node in cost.nodes:
-        yield f"  {node.name:<{_NAME - 2}} {node.start:#x}-{node.start + node.size:#x}  {human_size(node.size)}"
+        yield f"  {node.name:<{_NAME - 2}} {node.start:#x}-{node.start + node.size:#x}  {human_size(node.memory)}"
     yield from _scratch(cost)
     bound = f"at least (tracker {cost.bound})" if cost.bound else f"side {cost.side}"
     told = plural(cost.blocks, "block") + ", " + bound if isinstance(cost.blocks, int) else ""
@@ -72,9 +72,10 @@ def _rest(cost: MemoryCost) -> Iterator[str]:
         ("lost", cost.lost, "counted above and not preserved" + (", in what could be read of the tracker" if cost.bound else "")),
         ("listed twice", cost.twice, "in preserved blocks that overlap"),
     )
-    yield from (
-        f"  {name:<{_NAME - 2}} {format_value(size, Unit.BYTES)}: {said}" for name, size, said in named if isinstance(size, int) and size
-    )
+    bound = {"owner not told": "unowned", "listed twice": "preserved"}
+    for name, size, said in named:
+        if isinstance(size, int) and size:
+            yield f"  {name:<{_NAME - 2}} {cost.bounds[bound.get(name, name)].value}{format_value(size, Unit.BYTES)}: {said}"
 
 
 def _free(cost: MemoryCost) -> str:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def open_app(request: Request, other: str = "", *, watch: float | None, ascii: bool) -> int:
     """Open the app; the exit code. ``watch``: look for changes every so many seconds. ``other``: the path of a state to compare with."""
-    return run(lambda context: _load(request, context), visible(request.path), ascii=ascii, watch=_watch(request.path, watch), other=other)
+    return run(
+        lambda context: load_request(request, context), visible(request.path), ascii=ascii, watch=_watch(request.path, watch), other=other
+    )
 
 
 def _watch(path: str, seconds: float | None) -> Watch | None:
@@ -32,7 +34,8 @@ def _watch(path: str, seconds: float | None) -> Watch | None:
     return Watch(PathWatch(path).changed, seconds)
 
 
-def _load(request: Request, context: Context) -> Loaded:
+def load_request(request: Request, context: Context) -> Loaded:
+    """What the app is given of what a request names. Raises KhoError, Cancelled."""
     from kho_tui.views.cli.opened import open_request
 
     return loaded_of(open_request(request, context), request.path, request.options, request)
@@ -73,6 +76,7 @@ def loaded_of(opened: Opened, path: str, options: tuple[str, ...], like: Request
         simulator=Simulator(
             opened, lambda another, name: loaded_of(another, name, ()), lambda real, context: _predict(opened, real, others, context)
         ),
+        with_root=None if like is None else lambda root, context: load_request(replace(like, root=root), context),
     )
 
 

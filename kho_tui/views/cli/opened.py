@@ -14,6 +14,7 @@ from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.model.facts import Missing
+from kho_tui.model.verdict import nothing_read
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.text import visible
 from kho_tui.views.cli.progress import StderrProgress
@@ -50,7 +51,7 @@ def show(request: Request, *, as_json: bool, blocks: bool) -> int:
             from kho_tui.views.cli.show_text import print_state
 
             print_state(opened.state, blocks=blocks)
-    return 0
+        return 2 if nothing_read(opened.state) else 0
 
 
 def map_memory(request: Request, wanted: MapRequest, *, as_json: bool) -> int:
@@ -174,7 +175,7 @@ def _width(wanted: int | None) -> int:
 
 def open_request(request: Request, context: Context) -> Opened:
     """The opened state, of one side where one was asked for. Raises InputError, ReadError or Cancelled."""
-    overrides = Overrides(request.page_size, request.byte_order)
+    overrides = Overrides(request.page_size, request.byte_order, request.root)
     opened = open_state(request.path, context, overrides, raw_base=request.base)
     if request.side is None:
         return opened

@@ -13,13 +13,17 @@ _SIDE_SUFFIXES = (":in", ":out")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked to open. ``base``: physical address of the first byte of a raw image. None: not said."""
+    """What the user asked to open. None: not said.
+
+    ``base``: physical address of the first byte of a raw image; ``root``: where the root FDT lies that is to be shown.
+    """
 
     path: str
     side: str | None
     page_size: int | None
     byte_order: ByteOrder | None
     base: int | None
+    root: int | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -29,6 +33,7 @@ class Request:
             ("--page-size", None if self.page_size is None else str(self.page_size)),
             ("--byte-order", self.byte_order),
             ("--base", None if self.base is None else f"{self.base:#x}"),
+            ("--root", None if self.root is None else f"{self.root:#x}"),
         )
         return tuple(word for option, value in said if value is not None for word in (option, value))
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from kho_tui.analysis.intervals import Intervals
 from kho_tui.analysis.kinds import Kind
-from kho_tui.analysis.memory_map import Sums
+from kho_tui.analysis.memory_map import Bound, Sums
 from kho_tui.model.facts import Fact, Missing, known
+from kho_tui.model.tracker import Reading
 from kho_tui.operations.map_state import Layer, Mapped, Stretches, Whois, stretches
 from kho_tui.operations.memory_cost import MemoryCost
 from kho_tui.views.export.json_stream import Json, Rows
@@ -24,14 +25,16 @@ def map_json(mapped: Mapped, window: tuple[int, int] | None, kinds: Collection[K
     low, high = window or memory.extent
     found = stretches(memory, low, high, kinds or tuple(Kind))
     kept = memory.preserved
+    status, reason = (kept.status, kept.reason) if isinstance(kept, Missing) else kept.standing
     return {
         "schema": MAP_SCHEMA,
         "path": mapped.state.machine.path,
         "side": memory.side,
         "page_size": memory.page_size,
         "range": [_hex(low), _hex(high)],
-        "preserved_state": kept.status.value,
-        "preserved_reason": kept.reason,
+        "preserved_state": status.value,
+        "preserved_reason": reason,
+        "other_readings": [] if isinstance(kept, Missing) or not kept.ambiguous else [_reading(one) for one in kept.others],
         "owners_missing": None if memory.owner_gap is None else _reason(memory.owner_gap),
         "sums": None if isinstance(memory.sums, Missing) else _sums(memory.sums),
         "kinds": {
@@ -42,6 +45,10 @@ def map_json(mapped: Mapped, window: tuple[int, int] | None, kinds: Collection[K
         "columns": ["start", "size", "kind", "owner"],
         "stretches": Rows(_stretch_batches(found)),
     }
+
+
+def _reading(other: Reading) -> Json:
+    return {"bitmap_bytes": other.bitmap_bytes, "reason": other.why, "blocks": other.runs.blocks, "bytes": other.runs.bytes}
 
 
 def _unknown(missing: Mapping[Kind, Missing]) -> Json:
@@ -61,7 +68,13 @@ def _sums(sums: Sums) -> Json:
         "overlap": sums.overlap,
         "overlap_ranges": Rows(_range_batches(sums.shared)),
         "hold": sums.hold,
+        "bounds": _bounds(sums.bounds),
     }
+
+
+def _bounds(bounds: Mapping[str, Bound]) -> Json:
+    """What is known of each sum: ``exact``, ``at least``, ``at most``, or ``unknown`` where it may be more or less."""
+    return {name: bound.name.lower().replace("_", " ") for name, bound in bounds.items()}
 
 
 def _range_batches(some: Intervals) -> Callable[[], Iterator[list[list[str | int]]]]:
@@ -127,7 +140,7 @@ def memory_json(cost: MemoryCost, said: Collection[str]) -> Json:
         "side": cost.side,
         "ram": known(cost.ram),
         "ram_bound": cost.ram_bound or None,
-        "nodes": [{"node": node.node, "start": _hex(node.start), "size": node.size} for node in cost.nodes],
+        "nodes": [{"node": node.node, "start": _hex(node.start), "size": node.size, "present": node.memory} for node in cost.nodes],
         "scratch": {
             "bytes": known(cost.scratch),
             "reason": _reason(cost.scratch) or cost.areas_bound or None,
@@ -152,6 +165,7 @@ def memory_json(cost: MemoryCost, said: Collection[str]) -> Json:
         "lost": known(cost.lost),
         "listed_twice": known(cost.twice),
         "lower_bounds": bool(cost.bound or cost.owners_bound),
+        "bounds": _bounds(cost.bounds),
         "meminfo": {name: known(value) for name, value in cost.counters.items()},
         "booted_by_kho": cost.by_kho or None,
         "notes": list(said),

@@ -57,7 +57,15 @@ def _side(side: Side, blocks: bool) -> Json:
         "fdt": _fdt(root),
         "preserved": _preserved(side, blocks),
         "subtrees": [_subtree(one, blocks) for one in side.subtrees] if side.subtrees_told else None,
+        "more_subtrees": _more(side),
     }
+
+
+def _more(side: Side) -> Json:
+    """Null where ``subtrees`` are all; else there may be more, surely one where the root FDT ends inside its name."""
+    if isinstance(side.root, Missing) or side.root.view.tree.lists_all:
+        return None
+    return {"name_begins_with": None if side.cut_subtree is None else visible(side.cut_subtree)}
 
 
 def _fdt(root: Root | Missing) -> Json:
@@ -79,7 +87,8 @@ def _preserved(side: Side, blocks: bool) -> Json:
     root_map = None if isinstance(side.root, Missing) else _address(side.root.map_address)
     if isinstance(fact, Missing):
         return {"state": fact.status.value, "reason": fact.reason, "map": root_map, "blocks": None, "bytes": None, "by_order": None}
-    shown: dict[str, Json] = {"state": fact.status.value, "reason": fact.reason, "map": root_map, **_counts(fact.runs)}
+    status, reason = fact.standing
+    shown: dict[str, Json] = {"state": status.value, "reason": reason, "map": root_map, **_counts(fact.runs)}
     if fact.others:
         shown["other_readings"] = [{"bitmap_bytes": o.bitmap_bytes, "reason": o.why, **_counts(o.runs)} for o in fact.others]
     if blocks:
@@ -124,6 +133,7 @@ def _content(one: Subtree, blocks: bool) -> Json:
     content = one.content
     if isinstance(content, Memblock):
         return {
+            "regions_count": content.count.of,
             "regions": [{"name": visible(r.name), "start": _address(r.start), "size": known(r.size)} for r in content.regions],
         }
     if isinstance(content, KexecMetadata):
@@ -142,9 +152,9 @@ def _content(one: Subtree, blocks: bool) -> Json:
 
 
 def _test(content: KhoTest, blocks: bool) -> Json:
-    shown: dict[str, Json] = {"folios": known(content.nr_folios), "csum": _address(content.csum)}
+    shown: dict[str, Json] = {"folios": known(content.nr_folios), "folios_read": content.folio_count.read, "csum": _address(content.csum)}
     if blocks:
-        rows = content.folio_blocks
+        rows = content.read_blocks
         shown["folio_list"] = None if isinstance(rows, Missing) else [[_hex(address), order] for address, order in rows]
     return shown
 
@@ -155,9 +165,11 @@ def _luo(luo: Luo, blocks: bool) -> Json:
         "liveupdate_number": known(luo.number),
         "sessions_state": sessions.status.value,
         "sessions_reason": sessions.reason,
+        "sessions_count": None if isinstance(sessions, Missing) else sessions.count.of,
         "sessions": None if isinstance(sessions, Missing) else [_session(s, blocks) for s in sessions.sessions],
         "flbs_state": "absent" if isinstance(flbs, FlbList) and flbs.header is None else flbs.status.value,
         "flbs_reason": flbs.reason,
+        "flbs_count": None if isinstance(flbs, Missing) else flbs.count.of,
         "flbs": None
         if isinstance(flbs, Missing)
         else [{"name": visible(f.text("name")), "data": _hex(f.integer("data")), "count": f.integer("count")} for f in flbs.flbs],
@@ -198,6 +210,7 @@ def _memfd(memfd: Memfd, blocks: bool) -> Json:
         "seals": record.integer("seals") if memfd.format.has_seals else None,
         "flags": record.integer("flags") if memfd.format.has_seals else None,
         "folios": memfd.nr_folios,
+        "folios_read": memfd.folio_count.read,
         "folios_state": folios.status.value,
     }
     if blocks:

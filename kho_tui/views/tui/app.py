@@ -12,7 +12,7 @@ from threading import Event, Thread
 from time import strftime
 from typing import TYPE_CHECKING, TypeGuard
 
-from textual import on
+from textual import events, on
 from textual.app import App
 
 from kho_tui.context import Context
@@ -232,6 +232,14 @@ class KhoApp(App[None], inherit_bindings=False):
             self._shown_link = self._chain.here
         return self._chain
 
+    def show_root(self, address: int) -> None:
+        """Show the same path again with the root FDT at an address."""
+        if self._shown is None or self._shown.loaded.with_root is None:
+            return
+        read = self._shown.loaded.with_root
+        self._opening, self._chain = (lambda context: read(address, context)), None
+        self.load(self._shown.journey_elsewhere)
+
     def step_chain(self, direction: int) -> None:
         """Show the state before or behind this one."""
         chain = self._chain
@@ -343,6 +351,11 @@ class KhoApp(App[None], inherit_bindings=False):
         self._action.cancelled.set()
         self._leaving.set()
         self.exit(return_code=code)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Whoever has quit means nothing by the keys that came with it."""
+        if not (self._leaving.is_set() and isinstance(event, events.InputEvent)):
+            await super().on_event(event)
 
     def close_state(self) -> None:
         """Nobody looks at the state any more."""

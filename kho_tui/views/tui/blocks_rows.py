@@ -124,7 +124,8 @@ class OwnedBy:
     def owner_text(self, block: Block) -> SafeText:
         """The owner in words with the row, and how many more there are."""
         row = self.owner_row(block)
-        return SafeText(f"{self.owners[block.claim]}{f'[{row}]' if row is not None else ''}{f' +{block.others}' if block.others else ''}")
+        number = "" if row is None or self.memory is None else f"[{self.memory.claims[block.claim].path_of(row).parts[-1]}]"
+        return SafeText(f"{self.owners[block.claim]}{number}{f' +{block.others}' if block.others else ''}")
 
 
 @dataclass(frozen=True, eq=False)

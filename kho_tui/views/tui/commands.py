@@ -8,6 +8,7 @@ from typing import Protocol
 
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, InputError
+from kho_tui.model.codes import OTHER_ROOTS, SEVERAL_ROOTS
 from kho_tui.model.entity import Entity
 from kho_tui.operations.map_state import Layer, Whois
 from kho_tui.text import SafeText, human_size, visible
@@ -39,6 +40,9 @@ class Desk(Protocol):
     def predict(self, path: str) -> None:
         """Kexec this state in the simulator as the one at ``path`` was booted, and compare."""
 
+    def show_root(self, address: int) -> None:
+        """Read the state again with the root FDT at an address."""
+
     def search_all(self, text: str) -> None:
         """Search the whole state."""
 
@@ -55,6 +59,7 @@ def commands_of(desk: Desk) -> tuple[Command, ...]:
         Command("goto", "ADDRESS", "to what holds a physical address", lambda palette, text: _goto(desk, palette, text)),
         Command("whois", "ADDRESS", "who owns a physical address", lambda palette, text: _whois(desk, palette, text)),
         Command("session", "NAME", "to a session", lambda _palette, _text: None, lambda: _sessions(desk)),
+        Command("root", "ADDRESS", "to another root FDT of this memory", lambda _palette, _text: None, lambda: _roots(desk)),
         Command("search", "TEXT", "in titles, paths, values", lambda palette, text: palette.leave(lambda: desk.search_all(text))),
         Command(
             "targets",
@@ -127,6 +132,19 @@ def _layer(desk: Desk, layer: Layer, place: Location) -> Entry:
     hit = layer.hit
     words = SafeText(f"{layer.way}  {hit.start:#x}-{hit.end:#x} {human_size(hit.end - hit.start)}")
     return Entry(words, SafeText(hit.kind.label), lambda palette: palette.leave(lambda: desk.travel(place)))
+
+
+def _roots(desk: Desk) -> Sequence[Entry]:
+    """The root FDTs in memory that are not shown."""
+    others = [one for one in desk.loaded.state.findings if one.code in (SEVERAL_ROOTS.name, OTHER_ROOTS.name)]
+    return [_root(desk, one.address, one.message) for one in others if one.address is not None]
+
+
+def _root(desk: Desk, address: int, words: SafeText) -> Entry:
+    def run(palette: Palette) -> None:
+        palette.leave(lambda: desk.show_root(address))
+
+    return Entry(words, SafeText(f"{address:#x}"), run)
 
 
 def _sessions(desk: Desk) -> Sequence[Entry]:

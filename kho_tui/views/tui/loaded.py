@@ -83,7 +83,8 @@ class Loaded:
     ``page_size`` in bytes turns page frame numbers into addresses. ``whois`` takes an address and may raise KhoError; any thread. ``path``
     is what was opened as it was typed, ``options`` the words that the commands which print the same must be given with it. ``note`` is a
     warning about the reading itself. ``compare`` opens what lies at a path and compares; it may raise KhoError; any thread. ``against`` is
-    the state that is open beside it. ``close`` is called when nobody looks at the state any more.
+    the state that is open beside it. ``close`` is called when nobody looks at the state any more. ``with_root`` reads it again with the
+    root FDT at an address; it may raise KhoError; any thread.
     """
 
     title: SafeText
@@ -102,6 +103,7 @@ class Loaded:
     compare: Callable[[str, Context], Against] = _no_compare
     against: Against | None = None
     simulator: Simulator | None = None
+    with_root: Callable[[int, Context], Loaded] | None = None
 
     def beside(self, path: str, context: Context) -> Loaded:
         """The same state with the one at ``path`` open beside it instead of any before. Raises KhoError, Cancelled."""

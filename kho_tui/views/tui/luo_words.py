@@ -5,7 +5,7 @@ from __future__ import annotations
 from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_UPTODATE
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entities.luo import file_standing, session_standing
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Count, Missing, Status
 from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session, SessionList
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 from kho_tui.views.format import Base, format_value, plain_value
@@ -39,7 +39,7 @@ def head_lines(luo: Luo | Missing, width: int, base: Base, glyphs: Glyphs) -> li
 
 def _flb_line(flbs: FlbList, base: Base, glyphs: Glyphs, *, in_full: bool) -> Line:
     none_by_right = not flbs.flbs and flbs.status is Status.DECODED and flbs.reason
-    line = spans((f" {flbs.reason if none_by_right else plural(len(flbs.flbs), 'FLB')} ", Role.DIM))
+    line = spans((f" {flbs.reason if none_by_right else flbs.count.words('FLB')} ", Role.DIM))
     for number, flb in enumerate(flbs.flbs[:_MOST_FLBS]):
         data = plain_value(flb.integer("data"), Unit.OPAQUE, base)
         told = f" data {data}, {plural(flb.integer('count'), 'file')}" if in_full else ""
@@ -54,13 +54,13 @@ def _flb_line(flbs: FlbList, base: Base, glyphs: Glyphs, *, in_full: bool) -> Li
 
 def sessions_title(side: str, sessions: SessionList | Missing | None) -> SafeText:
     """Of the list of sessions: whose they are, and how many there are at least where not all of them could be read."""
-    bound = "" if sessions is None or isinstance(sessions, Missing) else _bound(len(sessions.sessions), sessions.status, sessions.reason)
+    bound = "" if sessions is None or isinstance(sessions, Missing) else _bound(sessions.count, sessions.status, sessions.reason)
     return SafeText(f"sessions of {side}{bound}" if side else "sessions")
 
 
 def files_title(session: Session) -> SafeText:
     """Of the list of a session's files, likewise."""
-    bound = "" if isinstance(session.files, Missing) else _bound(len(session.files), session.status, session.reason)
+    bound = "" if isinstance(session.files, Missing) else _bound(session.file_count, session.status, session.reason)
     return SafeText(f"files of {visible(session.name) or '(no name)'}{bound}")
 
 
@@ -69,8 +69,11 @@ def doubt_of(status: Status, reason: SafeText) -> SafeText:
     return NO_TEXT if status is Status.DECODED else SafeText(f"{status.value}: {reason}")
 
 
-def _bound(count: int, status: Status, reason: SafeText) -> str:
-    return "" if status is Status.DECODED else f", at least {count}: {status.value}: {reason}"
+def _bound(count: Count, status: Status, reason: SafeText) -> str:
+    if status is Status.DECODED:
+        return ""
+    told = f"at least {count.read}" if count.of is None else f"{count.read} of {count.of}"
+    return f", {told}: {status.value}: {reason}"
 
 
 def about_session(session: Session, width: int, glyphs: Glyphs) -> list[Line]:

@@ -183,16 +183,15 @@ def sums_text(memory: MemoryMap) -> SafeText:
     sums = memory.sums
     if isinstance(sums, Missing):
         return SafeText(f"preserved memory: {sums.status.value}: {sums.reason}")
-    partial = isinstance(memory.preserved, Missing) or memory.preserved.status is not Status.DECODED
-    bound = "at least " if partial else ""
+    bound = {name: one.value for name, one in sums.bounds.items()}
     twice = "" if sums.covered == sums.preserved else f" ({human_size(sums.preserved - sums.covered)} of it listed twice)"
     equal = "=" if sums.owned + sums.unowned.bytes == sums.covered else "!="
-    owned, unowned = _amount(sums.owned), _amount(sums.unowned.bytes)
+    owned, unowned = (f"{bound[name]}{_amount(size)}" for name, size in (("owned", sums.owned), ("unowned", sums.unowned.bytes)))
     no_owner = "unowned" if memory.owner_gap is None else "with the owner not told"
     parts = [
-        f"preserved {bound}{_amount(sums.preserved)}{twice} {equal} {owned} owned + {unowned} {no_owner}",
-        f"lost {'at most ' if partial and len(sums.lost) else ''}{_amount(sums.lost.bytes)}",
-        f"overlaps {_amount(sums.overlap)}",
+        f"preserved {bound['preserved']}{_amount(sums.preserved)}{twice} {equal} {owned} owned + {unowned} {no_owner}",
+        f"lost {bound['lost']}{_amount(sums.lost.bytes)}",
+        f"overlaps {bound['overlap']}{_amount(sums.overlap)}",
     ]
     return SafeText(", ".join(parts))
 

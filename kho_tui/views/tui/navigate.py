@@ -10,6 +10,7 @@ from itertools import islice
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Unit
+from kho_tui.model.entities.tables import FolioRows
 from kho_tui.model.entity import Detail, Entity, Value, find, walk
 from kho_tui.model.facts import Status
 from kho_tui.model.path import EntityPath, parse_path
@@ -173,7 +174,12 @@ def location_of(root: Entity, path: EntityPath) -> Location:
     above = path.parent
     while above.parts and find(root, above) is None:
         above, row = above.parent, ""
-    return Location(above, row=int(row), pane="rows") if row.isascii() and row.isdigit() else Location(above)
+    if not (row.isascii() and row.isdigit()):
+        return Location(above)
+    entity = find(root, above)
+    table = None if entity is None else read_detail(entity).table
+    at = table.table.row_of(int(row)) if isinstance(table, FolioRows) else int(row)
+    return Location(above) if at is None else Location(above, row=at, pane="rows")
 
 
 def locate(root: Entity, address: int, cancelled: Callable[[], bool]) -> list[Location]:

@@ -195,9 +195,7 @@ def _sessions(side: Side) -> Iterator[Entry | Group]:
         entries = tuple(_session(session, side.name) for session in sessions.sessions[:MOST])
         title = Entry(SafeText("sessions"), NO_TEXT, sessions.status, sessions.reason, Location(one.path))
         if sessions.status is not Status.DECODED or not entries:
-            bound = "at least " if sessions.status is not Status.DECODED else ""
-            text = SafeText(bound + plural(len(sessions.sessions), "session"))
-            yield Entry(title.label, text, sessions.status, sessions.reason, title.spot)
+            yield Entry(title.label, sessions.count.words("session"), sessions.status, sessions.reason, title.spot)
         if entries:
             yield Group(title, entries, len(sessions.sessions))
 
@@ -211,11 +209,10 @@ def _session(session: Session, side: str) -> Entry:
         return Entry(label, NO_TEXT, session.files.status, session.files.reason, spot, place, value)
     sizes = [file.content.record.integer("size") for file in session.files if isinstance(file.content, Memfd)]
     lacking = len(session.files) - len(sizes)
-    claimed = session.count is not None and session.count != len(session.files)
-    cut = claimed or session.status is not Status.DECODED
-    told = ("at least " if cut else "") + plural(len(session.files), "file")
+    count = session.file_count
+    told = str(count.words("file"))
     if sizes:
-        told += f", {'at least ' if lacking or cut else ''}{human_size(sum(sizes))}"
+        told += f", {'' if count.whole and not lacking else 'at least '}{human_size(sum(sizes))}"
     status, reason = session_standing(session)
     return Entry(label, SafeText(told), status, reason, spot, place, value)
 

@@ -142,6 +142,11 @@ class TravelScreen(CalmScreen, inherit_bindings=False):
         what = f"simulating the kexec that led to {visible(path)}"
         self._walk.run(what, lambda stop: simulator.predict(path, Context(cancelled=stop)), done, self.bottom)
 
+    def show_root(self, address: int) -> None:
+        """Read the state again with the root FDT at an address."""
+        app: KhoApp = self.app  # type: ignore[assignment]
+        app.show_root(address)
+
     @property
     def journey_elsewhere(self) -> Journey:
         """What to begin from in another state: the same place, where nothing is selected yet."""

@@ -14,6 +14,8 @@ from views.app_user import opening, using_state
 
 from kho_tui.context import Context
 from kho_tui.operations.map_state import Whois
+from kho_tui.views.cli.open_app import load_request
+from kho_tui.views.cli.request import Request
 from kho_tui.views.tui.fuzzy import fit_of
 from kho_tui.views.tui.loaded import Loaded
 from kho_tui.views.tui.navigate import Where
@@ -133,6 +135,24 @@ async def test_session_finds_one_by_a_part_of_its_name() -> None:
         assert user.path == "out/LUO/vm-beta"
         await user.command("session nosuch")
         assert "nothing fits nosuch" in user.panel("palette-said")
+
+
+@pytest.mark.shared
+async def test_another_root_of_the_same_memory_is_offered_and_shown() -> None:
+    case = CHECKOUT.parent / "shared" / "cases" / "roots-inlow"
+    if not case.exists():
+        pytest.skip("../shared/cases is not there")
+    async with using_state(lambda context: load_request(Request(str(case), None, None, None, None), context)) as user:
+        assert "another root FDT that its own tracker keeps is at 0x2800d000" in user.state.loaded.verdict
+        await user.command("root 7.3.3")
+        (offer,) = user.offers
+        assert "0x2800d000" in offer and "3 kexecs in a row" in offer
+        await user.press("enter")
+        await user.until(lambda: isinstance(user.app.screen, StateScreen) and user.state.loaded.options == ("--root", "0x2800d000"))
+        assert user.state.loaded.state.sides["unsided"].writer == "7.3.3"
+        await user.press("r")
+        await user.until(lambda: isinstance(user.app.screen, StateScreen) and not user.state.busy)
+        assert user.state.loaded.state.sides["unsided"].writer == "7.3.3"
 
 
 async def test_hostile_sessions_are_only_text(tmp_path: Path) -> None:
