@@ -64,6 +64,8 @@ def test_a_subtree_whose_name_is_cut_is_neither_compared_nor_lost(capsys: pytest
 
 def test_a_page_of_a_folio_array(capsys: pytest.CaptureFixture[str]) -> None:
     assert "768 of 1024 folios" in said(capsys, "show", CASES / "array-page1-absent.tar.xz")[1]
+    (gap,) = state(capsys, "array-page1-absent.tar.xz")["sides"]["out"]["gaps"]
+    assert (gap["part"], gap["path"], gap["read"], gap["of"]) == ("folios", "out/LUO/a/0x1", 768, 1024)
     code, text = said(capsys, "whois", CASES / "array-page1-absent.tar.xz", "0x28259000")
     assert code == 0
     assert "LUO / a / token 0x1 / folios[600], page 1 of 1 of the folio, byte 2457600 of the file" in text

@@ -44,8 +44,10 @@ def without_luo(cmdline: str | None, *lines: str, kept: tuple[str, ...] = (), re
         logged(*lines)(post)
         (post / "cmdline").unlink() if cmdline is None else (post / "cmdline").write_text(f"{cmdline}\n")
         if release:
+            # The log is of the same kernel: that of another is no evidence.
             words_of = (post / "version").read_text().split()
-            (post / "version").write_text((post / "version").read_text().replace(words_of[2], release))
+            for name in ("version", "dmesg"):
+                (post / name).write_text((post / name).read_text().replace(f"Linux version {words_of[2]}", f"Linux version {release}"))
 
     return alter
 

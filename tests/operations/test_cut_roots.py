@@ -20,6 +20,9 @@ from kho_tui.views.cli.main import run
 COMMANDS = ("x86_64-6.18/1-pre", "x86_64-6.19/1-pre", "x86_64-7.1/1-pre", "x86_64-7.3/1-pre", "x86_64-7.3/2-pre")
 """Captures whose root FDT goes through every command; all others through ``show``."""
 
+STEPS = [pytest.param(1, marks=pytest.mark.nightly), 13]
+"""Every how many lengths the other commands are asked too: no multiple of the 4 bytes to which all is aligned."""
+
 
 @cache
 def roots() -> dict[bytes, Path]:
@@ -91,8 +94,9 @@ def test_a_bare_root_tells_what_it_holds_at_every_length(number: int, tmp_path: 
             assert f'its name begins with "{begun}"' in text, length
 
 
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_cut_root_with_its_subtrees_beside_it(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cut_root_with_its_subtrees_beside_it(name: str, step: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As debugfs shows it: ``out/fdt`` ends early, ``out/sub_fdts`` are whole, there is no memory."""
     original = capture(name)
     root = read(original).sides["out"].root
@@ -110,13 +114,15 @@ def test_a_cut_root_with_its_subtrees_beside_it(name: str, tmp_path: Path, capsy
         assert isinstance(subtrees, list)
         listed = [one["name"] for one in subtrees]
         assert len(set(listed)) == len(listed) and set(listed) == {*named, *present}, (length, listed)
+        if length % step:
+            continue
         # A difference that the cut makes is none, whichever of the two it is in.
         assert run(["diff", str(whole), str(cut)]) == 0 and run(["diff", str(cut), str(whole)]) == 0, (length, capsys.readouterr().out)
         assert run(["diff", str(whole), str(cut), "--strict"]) == 2, length
         assert run(["check", str(cut)]) == 2, (length, capsys.readouterr().out)
         capsys.readouterr()
         assert run(["check", str(cut), "--target", side_release(name)]) in (0, 2), (length, capsys.readouterr().out)
-        if length % 16 == 8 and after.is_dir():
+        if length // step % 3 == 0 and after.is_dir():
             assert run(["check", str(cut), "--after", str(after)]) == run(["check", str(whole), "--after", str(after)]), length
         said = capsys.readouterr().out
         assert all(f" {begun[:n]}:" not in said for n in range(1, len(begun)) if begun) if begun else True
@@ -136,8 +142,9 @@ def tree_without_memory(original: Path, to: Path) -> Path:
     return to
 
 
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("name", ["x86_64-6.18/1-pre", "x86_64-6.19/1-pre", "x86_64-7.1/1-pre", "x86_64-7.3/1-pre"])
-def test_a_cut_blob_of_a_subtree(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cut_blob_of_a_subtree(name: str, step: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a copy of debugfs on a full disk leaves it."""
     whole, cut = (tree_without_memory(capture(name), tmp_path / which) for which in ("whole", "cut"))
     regions = region_names(shown(whole, capsys, "show"))
@@ -148,6 +155,8 @@ def test_a_cut_blob_of_a_subtree(name: str, tmp_path: Path, capsys: pytest.Captu
             what = f"{blob.name}, {length} of {len(data)}"
             left = region_names(shown(cut, capsys, "show"))
             assert left == regions[: len(left)], what
+            if length % step:
+                continue
             for command in (["diff", whole, cut], ["diff", cut, whole], ["check", cut], ["check", cut, "--target", side_release(name)]):
                 code = run(list(map(str, command)))
                 said = capsys.readouterr().out

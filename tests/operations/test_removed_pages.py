@@ -27,6 +27,7 @@ from kho_tui.operations.open_state import open_state
 
 _MOST_PAGES = 40
 """Pages of one state that are removed in turn; of a larger one some, evenly spread."""
+_LARGE, _FEW_PAGES = 400, 8
 
 Facts = dict[str, tuple[object, frozenset[int]]]
 """Each fact by its path: its value, and the pages without which it cannot be read."""
@@ -197,7 +198,7 @@ def test_a_page_of_a_long_list_hides_only_what_it_holds(name: str, tmp_path: Pat
 
 def hides_only_what_it_holds(path: Path, tmp_path: Path) -> None:
     whole, pages, sums = whole_of(path)
-    every = -(-len(pages) // _MOST_PAGES)
+    every = -(-len(pages) // (_MOST_PAGES if len(pages) < _LARGE else _FEW_PAGES))
     complete = every == 1
     size = whole.machine.platform.page_size
     hidden_blocks: dict[str, Counter[tuple[int, int]]] = {}

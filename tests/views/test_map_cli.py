@@ -61,7 +61,7 @@ def test_map_says_the_sums_first_then_a_bar_for_each_node_then_the_stretches(say
         "  overlap    0 bytes: no two owners claim the same page",
     ]
     assert said.lines[6:11] == [
-        "node 0  0x1000-0x20000000  512 MiB, 7.42 MiB a column",
+        "node 0  0x1000-0x20000000  511.6 MiB of memory, 7.42 MiB a column",
         "  scratch  " + "." * 62 + "SSSSSS" + ".",
         "  kept     2323" + "." * 63 + "22",
         "  tracker  t" + "." * 68,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Fact, Missing, Status, known
+from kho_tui.model.gaps import Gap, gaps
 from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session
 from kho_tui.model.runs import Runs
 from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, Root, Scratch, Side, State, Subtree
@@ -19,6 +20,8 @@ SCHEMA = "kho-tui.state/1"
 SIDES = ("in", "out", "unsided")
 _BATCH = 512
 _HEXDUMP_BYTES = 64
+_MOST_GAPS = 1000
+"""Gaps of a side that are listed; all are counted."""
 
 
 def state_json(state: State, *, blocks: bool) -> Json:
@@ -49,7 +52,7 @@ def _scratch(scratch: Scratch | Missing) -> Json:
 
 
 def _side(side: Side, blocks: bool) -> Json:
-    root = side.root
+    root, missing = side.root, gaps(side)
     return {
         "abi": None if isinstance(root, Missing) or root.compatible is None else visible(root.compatible),
         "writer": side.writer,
@@ -58,6 +61,21 @@ def _side(side: Side, blocks: bool) -> Json:
         "preserved": _preserved(side, blocks),
         "subtrees": [_subtree(one, blocks) for one in side.subtrees] if side.subtrees_told else None,
         "more_subtrees": _more(side),
+        "gap_count": len(missing),
+        "gaps": [_gap(one) for one in missing[:_MOST_GAPS]],
+    }
+
+
+def _gap(one: Gap) -> Json:
+    """Something that could not be read; ``read`` of ``of`` entries where that is known."""
+    count = one.count
+    return {
+        "part": one.part,
+        "path": one.path.text,
+        "state": one.status.value,
+        "reason": one.reason,
+        "read": None if count is None else count.read,
+        "of": None if count is None else count.of,
     }
 
 
