@@ -148,8 +148,9 @@ class MapBody(Body):
         self._tell_cell()
 
     @on(MapView.Moved)
-    def _moved(self) -> None:
-        self.stage.bottom.clear()
+    def _moved(self, message: MapView.Moved) -> None:
+        if message.by_key:
+            self.stage.bottom.clear()
         self._tell_cell()
 
     @on(MapView.Told)

@@ -54,7 +54,11 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
     ]
 
     class Moved(Message):
-        """Cursor, window or chosen kind are others now."""
+        """Cursor, window or chosen kind are others now; ``by_key``: somebody moved there, and the map was not only laid out anew."""
+
+        def __init__(self, *, by_key: bool) -> None:
+            super().__init__()
+            self.by_key = by_key
 
     class Chosen(Message):
         """Enter or a double click on a cell."""
@@ -157,7 +161,7 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
             axis = axis.around(address, address + max(place.size, 1))
             first = target_of(cell_parts(chart, address, address + 1, address, self.chosen))
             self._stop = chart.index(first.kind.label if first is not None else OWNERS)
-        self._set(axis, axis.clamped(address))
+        self._set(axis, axis.clamped(address), by_key=False)
 
     @property
     def _labels(self) -> int:
@@ -174,11 +178,11 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
         assert self.chart is not None
         return tuple(range(len(self.chart.stops))) if self.unfolded else self.chart.lanes
 
-    def _set(self, axis: Axis, address: int) -> None:
+    def _set(self, axis: Axis, address: int, *, by_key: bool = True) -> None:
         self._axis, self.address = axis, address
         self._pending_g = False
         self.redraw()
-        self.post_message(self.Moved())
+        self.post_message(self.Moved(by_key=by_key))
 
     def on_resize(self, _event: events.Resize) -> None:
         """The same place in another width."""
@@ -188,7 +192,7 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
             self._arrive()
         else:
             self.redraw()
-            self.post_message(self.Moved())
+            self.post_message(self.Moved(by_key=False))
 
     # Keys and mouse
 

@@ -269,3 +269,16 @@ async def test_every_binding_has_an_id_and_a_description() -> None:
         await user.press("m")
         for active in user.app.screen.active_bindings.values():
             assert active.binding.id and active.binding.description
+
+
+async def test_what_was_said_of_an_address_stays_while_the_map_is_laid_out_anew() -> None:
+    async with using_state(opening(ONE_PRE), (100, 30)) as user:
+        await user.press("m")
+        await user.go_to_address("1T")
+        assert "is outside of all that is known" in user.bar
+        # As a resize that comes late does: the prompt that closed gave its line back.
+        await user.pilot.resize_terminal(90, 28)
+        await user.settle()
+        assert "is outside of all that is known" in user.bar
+        await user.press("l")
+        assert "is outside of all that is known" not in user.bar
