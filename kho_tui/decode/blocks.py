@@ -88,9 +88,8 @@ def decode_array(reader: Reader, address: int, array: PageArray, count: int | No
         status = Status.DAMAGED
         reader.findings.add(COUNT_BAD, where, reason, address)
     asked = capacity if of is None else min(of, capacity)
-    pages = np.uint64(address) + np.arange(-(-(array.header_size + asked * array.element.size) // page_size), dtype=np.uint64) * np.uint64(
-        page_size
-    )
+    used = -(-(array.header_size + asked * array.element.size) // page_size)
+    pages = np.uint64(address) + np.arange(used, dtype=np.uint64) * np.uint64(page_size)
     try:
         reader.context.spend_entries(asked, what)
         read = rows_of_pages(reader, array.element, pages, array.header_size, asked)

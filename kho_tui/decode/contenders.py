@@ -10,7 +10,7 @@ import numpy as np
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
-from kho_tui.decode.luo import luo_number
+from kho_tui.decode.luo import luo_number_at
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource, decode_side
@@ -98,13 +98,14 @@ def _metadata(reader: Reader, root: RootCandidate) -> Record | None:
 
 def _number(reader: Reader, root: RootCandidate) -> int | None:
     pointer = root.pointer(LUO_NAME, reader.platform.byte_order)
-    there = 0 if pointer is None else reader.available(pointer, reader.platform.page_size)
-    blob = None if pointer is None or not there else reader.blob(pointer, there)
-    return None if blob is None or isinstance(blob, Missing) else luo_number(reader, blob.data)
+    return None if pointer is None else luo_number_at(reader, pointer)
 
 
 def guests_of(reader: Reader, found: Sequence[Contender], release: Release | None) -> Mapping[int, int]:
-    """Root FDTs on pages that a memfd owns, by address, each with the root FDT that handed the memfd over: they are a guest's."""
+    """Root FDTs on pages that a memfd owns, by address, each with the root FDT that handed the memfd over: they are a guest's.
+
+    Of one alone nothing is read: to know its files takes decoding its side.
+    """
     guests: dict[int, int] = {}
     for owner in [one for one in found if one.kept][:_MOST_OWNERS] if len(found) > 1 else ():
         if owner.root.phys in guests:
@@ -133,9 +134,8 @@ def _folio_heads(side: Side, page_shift: int) -> frozenset[int]:
     """Addresses of the folios of all memfds."""
     heads: set[int] = set()
     for luo in (one.content for one in side.handed_over if isinstance(one.content, Luo)):
-        for session in () if isinstance(luo.sessions, Missing) else luo.sessions.sessions:
-            for file in () if isinstance(session.files, Missing) else session.files:
-                if isinstance(file.content, Memfd) and not isinstance(file.content.folios, Missing):
-                    pfn = FOLIO_PFN.of_column(file.content.folios.table.column("word0"))
-                    heads.update((pfn << np.uint64(page_shift)).tolist())
+        for memfd in (file.content for file in luo.files if isinstance(file.content, Memfd)):
+            if not isinstance(memfd.folios, Missing):
+                pfn = FOLIO_PFN.of_column(memfd.folios.table.column("word0"))
+                heads.update((pfn << np.uint64(page_shift)).tolist())
     return frozenset(heads)

@@ -51,6 +51,13 @@ def luo_number(reader: Reader, data: bytes) -> int | None:
     return None if root is None else integer_property(root, "liveupdate-number", 8, reader.platform.byte_order)
 
 
+def luo_number_at(reader: Reader, address: int) -> int | None:
+    """The same of the blob in memory, as far as its page is there."""
+    there = reader.available(address, reader.platform.page_size)
+    blob = reader.blob(address, there) if there else None
+    return None if blob is None or isinstance(blob, Missing) else luo_number(reader, blob.data)
+
+
 def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None, root_version: bytes | None) -> Luo | Missing:
     """LUO in its FDT form. ``stale``: why nothing that it points at may be read as fact; ``root_version``: of its handover."""
     root = tree.root

@@ -15,7 +15,7 @@ from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.capture.sources import DebugfsSide
 from kho_tui.decode.damaged_root import damaged_root
 from kho_tui.decode.fdts import view_root
-from kho_tui.decode.luo import luo_number
+from kho_tui.decode.luo import luo_number, luo_number_at
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, tracker_keeps
 from kho_tui.decode.subtrees import SAME_ALL_BOOT
@@ -102,7 +102,7 @@ def _same_boot(reader: Reader, window: Node | None, debugfs: DebugfsSide, one: R
             else:
                 differing.append(f"its {visible(name)} differs from that of debugfs, which does not change within a boot")
         elif name == LUO_NAME:
-            there, here = luo_number(reader, blob.data), _number_in_memory(reader, pointer)
+            there, here = luo_number(reader, blob.data), luo_number_at(reader, pointer)
             if there is None or here is None:
                 continue
             if there == here:
@@ -118,12 +118,6 @@ def _same_boot(reader: Reader, window: Node | None, debugfs: DebugfsSide, one: R
 def _pointer(root: Node, name: bytes, pointer: str, order: ByteOrder) -> int | None:
     node = root.child(name)
     return None if node is None else integer_property(node, pointer, 8, order)
-
-
-def _number_in_memory(reader: Reader, pointer: int) -> int | None:
-    there = reader.available(pointer, reader.platform.page_size)
-    blob = reader.blob(pointer, there) if there else None
-    return None if blob is None or isinstance(blob, Missing) else luo_number(reader, blob.data)
 
 
 def _names(node: Node) -> frozenset[bytes]:

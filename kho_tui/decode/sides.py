@@ -42,15 +42,18 @@ def side_sources(
     """
     found: list[SideSource] = []
     ranked = contenders(reader, memory.roots)
-    guests = guests_of(reader, ranked, release)
+    boot = sources.boot.fdt_phys if sources.boot is not None else None
+    if boot is None:
+        boot = memory.incoming
+    # What this boot was handed is no guest's, and with it alone beside another nothing has to be decoded twice.
+    shown_in = None if boot is not None or sources.incoming is None else sources.incoming.fdt
+    handed_in = None if shown_in is None else shown_in.data
+    guests = guests_of(reader, [one for one in ranked if one.root.phys != boot and one.root.data != handed_in], release)
     if wanted is not None and wanted not in {one.root.phys for one in ranked}:
         there = ", ".join(one.words for one in ranked[:_MOST_LISTED])
         raise InputError(f"no root FDT lies at {wanted:#x} in memory; found are: {there or 'none'}")
     left = [one.root for one in ranked if one.root.phys not in guests or one.root.phys == wanted]
     keeps = {one.root.phys: one.kept for one in ranked}
-    boot = sources.boot.fdt_phys if sources.boot is not None else None
-    if boot is None:
-        boot = memory.incoming
     if boot is None and sources.incoming is None and sources.outgoing is None:
         handed = incoming_by_release([one for one in ranked if one.root in left], sources.release)
         boot = None if handed is None else handed.root.phys

@@ -186,3 +186,9 @@ class Luo:
     flbs_at: Fact[int]
     sessions: SessionList | Missing
     flbs: FlbList | Missing
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files of all sessions that could be read, in the order of the lists."""
+        lists = () if isinstance(self.sessions, Missing) else (session.files for session in self.sessions.sessions)
+        return tuple(file for files in lists if not isinstance(files, Missing) for file in files)

@@ -10,8 +10,7 @@ from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, Tracker
 from kho_tui.analysis.finalizing import is_map_pending
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.context import Context
-from kho_tui.fdt.tree import Node, parse_fdt
-from kho_tui.layout.place import Blob
+from kho_tui.fdt.tree import FdtTree, Node, parse_fdt
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Fact, Missing, Status, known
 from kho_tui.model.state import Root, Side, State, Subtree
@@ -40,18 +39,24 @@ class Handed:
         return None if isinstance(self.side.root, Missing) else self.side.root
 
     @cached_property
-    def node(self) -> Node | None:
-        """The root node of the root FDT: of the copy that the next kernel reads, for which no earlier one stands."""
-        if self.root is None:
+    def _tree(self) -> FdtTree | None:
+        """The copy of the root FDT that the next kernel reads, None where it is not at hand."""
+        if self.root is None or isinstance(self.root.handed, Missing):
             return None
         handed, shown = self.root.handed, self.root.view
-        return shown.tree.root if isinstance(handed, Missing) or handed is shown.blob else parse_fdt(handed.data).root
+        return shown.tree if handed is shown.blob else parse_fdt(handed.data)
+
+    @property
+    def node(self) -> Node | None:
+        """The root node of the root FDT: of the copy that the next kernel reads, for which no earlier one stands."""
+        if self._tree is not None:
+            return self._tree.root
+        return None if self.root is None else self.root.view.tree.root
 
     @property
     def _cut(self) -> bool:
         """Whether the copy that the next kernel reads is not captured to its end."""
-        handed = None if self.root is None else self.root.handed
-        return not isinstance(handed, Blob) or parse_fdt(handed.data).truncated
+        return self._tree is None or self._tree.truncated
 
     @property
     def compatibles(self) -> tuple[bytes, ...] | Missing:
