@@ -240,8 +240,9 @@ def memory_map(state: State, side: Side, context: Context | None = None) -> Memo
     context = context or Context()
     claims = (*machine_claims(state, context), *side_claims(side, state, context))
     layers = layers_of(claims, context)
-    sums = side.preserved if isinstance(side.preserved, Missing) else _sums(state, side, side.preserved, layers, context)
-    return MemoryMap(side.name, state.machine.platform.page_size, claims, layers, side.preserved, sums, owner_gap(side))
+    gap = owner_gap(side)
+    sums = side.preserved if isinstance(side.preserved, Missing) else _sums(side, side.preserved, gap, layers, context)
+    return MemoryMap(side.name, state.machine.platform.page_size, claims, layers, side.preserved, sums, gap)
 
 
 def owned_memory(side: Side, state: State, context: Context) -> Intervals:
@@ -287,7 +288,7 @@ def _telling(context: Context, what: str) -> Step:
     return lambda done, total: context.step(what, done, total)
 
 
-def _sums(state: State, side: Side, preserved: PreservedMap, layers: Mapping[Kind, Regions], context: Context) -> Sums:
+def _sums(side: Side, preserved: PreservedMap, gap: Missing | None, layers: Mapping[Kind, Regions], context: Context) -> Sums:
     runs = preserved.runs
     kept = intervals(runs.start, runs.ends, _telling(context, "joining preserved blocks"))
     owners = {kind: regions for kind, regions in layers.items() if kind.is_owner}
@@ -307,10 +308,10 @@ def _sums(state: State, side: Side, preserved: PreservedMap, layers: Mapping[Kin
         unowned,
         lost,
         overlap,
-        unowned_reason(state, side),
+        unowned_reason(side, gap),
         shared,
         tracker_whole=preserved.status is Status.DECODED,
-        owners_whole=owner_gap(side) is None,
+        owners_whole=gap is None,
         ambiguous=preserved.ambiguous,
     )
 

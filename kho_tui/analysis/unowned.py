@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from kho_tui.model.facts import Damaged, Missing, Stale, Status, Unavailable, Unknown
 from kho_tui.model.gaps import gaps
-from kho_tui.model.luo import File, FlbList, Luo, NotWritten
-from kho_tui.model.state import RawContent, Side, State, Subtree
+from kho_tui.model.luo import FlbList, Luo, NotWritten
+from kho_tui.model.state import RawContent, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import SafeText
 
@@ -19,9 +19,8 @@ LEAK = SafeText("no decoded path leads to it: possibly a leak")
 _MISSING: Mapping[Status, type[Missing]] = {Status.STALE: Stale, Status.DAMAGED: Damaged, Status.UNKNOWN: Unknown}
 
 
-def unowned_reason(state: State, side: Side) -> SafeText:
-    """The reason for the side's unowned memory, if it has any."""
-    gap = owner_gap(side)
+def unowned_reason(side: Side, gap: Missing | None) -> SafeText:
+    """The reason for the side's unowned memory, if it has any; ``gap`` is its ``owner_gap``."""
     if gap is not None:
         return SafeText(f"the owner cannot be told: {gap.reason}")
     luo = [s.content for s in side.handed_over if isinstance(s.content, Luo)]
@@ -50,10 +49,7 @@ def _opaque_subtrees(subtrees: tuple[Subtree, ...]) -> list[str]:
 
 
 def _opaque_in(luo: Luo) -> list[str]:
-    files: list[File] = [
-        f for s in ([] if isinstance(luo.sessions, Missing) else luo.sessions.sessions) if not isinstance(s.files, Missing) for f in s.files
-    ]
-    names = [f"file {f.path}" for f in files if isinstance(f.content, Unknown)]
+    names = [f"file {file.path}" for file in luo.files if isinstance(file.content, Unknown)]
     if isinstance(luo.flbs, FlbList) and luo.flbs.flbs:
         names.append("the FLBs' data")
     return names

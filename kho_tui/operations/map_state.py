@@ -16,7 +16,7 @@ from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
-from kho_tui.model.luo import File, Luo, Memfd
+from kho_tui.model.luo import Luo, Memfd
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import side_meant
 from kho_tui.model.state import Side, State
@@ -174,7 +174,7 @@ def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
     memory = mapped.memory
     hits = memory.at(address)
     preserved = _preserved(memory, hits, address)
-    reason = unowned_reason(mapped.state, mapped.side)
+    reason = unowned_reason(mapped.side, memory.owner_gap)
     owned: Fact[bool] = any(hit.kind.is_owner or hit.kind is Kind.TRACKER for hit in hits)
     if owned is False:
         owned = memory.why_untold(address, address + 1) or False
@@ -261,10 +261,8 @@ def _file_offset(hit: Hit, address: int, side: Side, page_size: int) -> str:
 
 
 def _memfd(side: Side, path: EntityPath) -> Memfd | None:
-    contents = (one.content for one in side.handed_over if isinstance(one.content, Luo))
-    lists = (luo.sessions for luo in contents if not isinstance(luo.sessions, Missing))
-    files = (session.files for sessions in lists for session in sessions.sessions if not isinstance(session.files, Missing))
-    found: File | None = next((file for some in files for file in some if file.path == path), None)
+    files = (file for one in side.handed_over if isinstance(one.content, Luo) for file in one.content.files)
+    found = next((file for file in files if file.path == path), None)
     return found.content if found is not None and isinstance(found.content, Memfd) else None
 
 

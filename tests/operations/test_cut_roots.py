@@ -6,13 +6,12 @@ The tokens are read here by hand, so that what is whole at a length is known wit
 from __future__ import annotations
 
 import json
-import shutil
 import struct
 from functools import cache
 from pathlib import Path
 
 import pytest
-from captures import all_captures, capture, read
+from captures import all_captures, capture, copy_of, read
 
 from kho_tui.model.facts import Missing
 from kho_tui.views.cli.main import run
@@ -136,9 +135,9 @@ def side_release(name: str) -> str:
 
 def tree_without_memory(original: Path, to: Path) -> Path:
     """A copy of the debugfs files of a capture and of the texts beside them."""
-    shutil.copytree(original, to, ignore=shutil.ignore_patterns("memory*", "*.elf", "expected.json", "capture.json"))
-    for one in (to, *to.rglob("*")):
-        one.chmod(0o755 if one.is_dir() else 0o644)
+    copy_of(original, to)
+    for name in ("memory.elf", "expected.json", "capture.json"):
+        (to / name).unlink(missing_ok=True)
     return to
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kho_tui.analysis.checks.answer import TRACKER
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
-from kho_tui.model.luo import File, Luo, Memfd, Session
+from kho_tui.model.luo import Luo, Memfd
 from kho_tui.model.state import Side
 from kho_tui.model.tracker import ChunkList
 from kho_tui.text import NO_TEXT, SafeText
@@ -49,14 +49,9 @@ def _luo(side: Side) -> tuple[Fact[int], Fact[int], Fact[int], SafeText]:
         return none, none, none, NO_TEXT
     if isinstance(luo.sessions, Missing):
         return luo.sessions, luo.sessions, luo.sessions, NO_TEXT
-    files = [file for session in luo.sessions.sessions for file in _files(session)]
-    memfds = [file.content for file in files if isinstance(file.content, Memfd)]
+    memfds = [file.content for file in luo.files if isinstance(file.content, Memfd)]
     whole = luo.sessions.status is Status.DECODED and all(
         not isinstance(session.files, Missing) and session.status is Status.DECODED for session in luo.sessions.sessions
     )
     bound = NO_TEXT if whole else SafeText("some sessions or files could not be read")
-    return len(luo.sessions.sessions), len(files), sum(memfd.nr_folios for memfd in memfds), bound
-
-
-def _files(session: Session) -> tuple[File, ...]:
-    return () if isinstance(session.files, Missing) else session.files
+    return len(luo.sessions.sessions), len(luo.files), sum(memfd.nr_folios for memfd in memfds), bound

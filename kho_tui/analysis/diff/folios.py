@@ -62,17 +62,13 @@ def compare_blocks(old: Table, new: Table, whole: tuple[bool, bool] = (True, Tru
 
     What a list that is not ``whole`` lacks may be in the rest.
     """
-    was, now = (dict(zip(_numbers(table), table.column("phys_order").tolist(), strict=True)) for table in (old, new))
+    was, now = ({table.number(row): value for row, value in enumerate(table.column("phys_order").tolist())} for table in (old, new))
     moved = [number for number, value in was.items() if number in now and now[number] != value]
     gone = [number for number in was if number not in now] if whole[1] else []
     came = [number for number in now if number not in was] if whole[0] else []
     numbers = [*moved[:MOST_ROWS], *gone[:MOST_ROWS], *came[:MOST_ROWS]]
     fields = [FieldChange(f"{number}.phys_order", Unit.PHYS, was.get(number), now.get(number)) for number in numbers]
     return _said(len(gone), len(came), len(moved), 0, fields, len(old)) if fields else None
-
-
-def _numbers(table: Table) -> list[int]:
-    return list(range(len(table))) if table.numbers is None else table.numbers.tolist()
 
 
 def _said(gone: int, came: int, moved: int, flagged: int, fields: list[FieldChange], total: int) -> RowChanges:

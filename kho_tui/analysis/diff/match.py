@@ -52,12 +52,9 @@ def half_of(side: Side, entity: Entity) -> Half:
     """A side with what its comparison needs."""
     subtrees = {one.path: one for one in side.subtrees}
     folios = {}
-    for one in side.subtrees:
-        sessions = one.content.sessions if isinstance(one.content, Luo) else ()
-        for session in () if isinstance(sessions, Missing | tuple) else sessions.sessions:
-            for file in () if isinstance(session.files, Missing) else session.files:
-                if isinstance(file.content, Memfd) and isinstance(file.content.folios, FolioArray):
-                    folios[file.path.child("folios")] = file.content.folios
+    for file in (file for one in side.subtrees if isinstance(one.content, Luo) for file in one.content.files):
+        if isinstance(file.content, Memfd) and isinstance(file.content.folios, FolioArray):
+            folios[file.path.child("folios")] = file.content.folios
     return Half(entity, side, subtrees, folios)
 
 

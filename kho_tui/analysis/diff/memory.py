@@ -12,7 +12,7 @@ from kho_tui.analysis.claims import side_claims
 from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import layers_of
-from kho_tui.analysis.unowned import unowned_reason
+from kho_tui.analysis.unowned import owner_gap, unowned_reason
 from kho_tui.context import Context
 from kho_tui.model.change import MemoryChange, Part
 from kho_tui.model.path import EntityPath
@@ -107,7 +107,7 @@ def owners_of(part: Part, memory: Intervals, side: Side, state: State, context: 
             yield kind, _change(part, kind.label, claims[int(owner[rows[0]])].path, mine, NO_TEXT)
     rest = memory - owned
     if len(rest):
-        yield None, _change(part, UNOWNED, None, rest, unowned_reason(state, side))
+        yield None, _change(part, UNOWNED, None, rest, unowned_reason(side, owner_gap(side)))
 
 
 def _change(part: Part, kind: str, path: EntityPath | None, mine: Intervals, reason: SafeText) -> MemoryChange:
