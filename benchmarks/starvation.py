@@ -61,7 +61,7 @@ def beside(work: Callable[[Context], None], *, stacks: bool = False, cancel_afte
     context = Context()
     last = [time.perf_counter()]
 
-    def report(_what: str, _done: int, _total: int | None) -> None:
+    def report(_what: str, _done: int, _total: int | None, _unit: str) -> None:
         now = time.perf_counter()
         waits.steps += 1
         waits.longest_silence = max(waits.longest_silence, now - last[0])

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Literal
 
 from kho_tui.errors import BudgetError, Cancelled
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with (what is being done, steps done, steps in all or None)."""
+Unit = Literal["steps", "bytes"]
+Progress = Callable[[str, int, int | None, Unit], None]
+"""Called with (what is being done, how much of it is done, how much it is in all or None, what that counts)."""
 
 
-def _silent(_what: str, _done: int, _total: int | None) -> None:
+def _silent(_what: str, _done: int, _total: int | None, _unit: Unit) -> None:
     pass
 
 
@@ -38,11 +40,11 @@ class Context:
     progress: Progress = _silent
     cancelled: Event = field(default_factory=Event)
 
-    def step(self, what: str, done: int = 0, total: int | None = None) -> None:
+    def step(self, what: str, done: int = 0, total: int | None = None, unit: Unit = "steps") -> None:
         """Report progress and stop if the user asked to. Raises Cancelled."""
         if self.cancelled.is_set():
             raise Cancelled("cancelled")
-        self.progress(what, done, total)
+        self.progress(what, done, total, unit)
 
     def spend_read(self, size: int) -> None:
         """Account ``size`` bytes read from memory. Raises BudgetError."""

@@ -140,7 +140,7 @@ class TarTree:
             while (info := tar.next()) is not None:
                 # tarfile keeps every header it has seen; names are all that is needed here.
                 tar.members.clear()  # type: ignore[attr-defined]
-                self._context.step(f"reading {visible(self.name)}", info.offset, self._source.size)
+                self._context.step(f"reading {visible(self.name)}", info.offset, self._source.size, "bytes")
                 if len(found) + len(links) >= MAX_ENTRIES:
                     self.notes.add("", f"more than {MAX_ENTRIES} members: the rest is not looked at")
                     return None
@@ -153,7 +153,7 @@ class TarTree:
     def _next_tar(self, end: int) -> int | None:
         """Where the first block behind an end mark lies that is not zero, where a tar begins there; anything else is said."""
         for at in range(end, self._source.size, _CHUNK):
-            self._context.step(f"reading {visible(self.name)}", at, self._source.size)
+            self._context.step(f"reading {visible(self.name)}", at, self._source.size, "bytes")
             data = self._source.read_at(at, _CHUNK)
             rest = data.lstrip(b"\0")
             if rest:
@@ -192,7 +192,7 @@ class TarTree:
                 for done in range(0, size, _CHUNK):
                     part = self._source.read_at(at + done, min(_CHUNK, size - done))
                     self._context.spend_temporary(len(part))
-                    self._context.step(f"unpacking {visible(path)}", start + done, member.size)
+                    self._context.step(f"unpacking {visible(path)}", start + done, member.size, "bytes")
                     write_out(out, part)
                     if len(part) < min(_CHUNK, size - done):
                         raise ReadError(f"{visible(path)}: the archive ends in the middle of it")
@@ -308,7 +308,7 @@ class ZipTree:
 
     def _spend(self, path: str, part: bytes, done: int, info: zipfile.ZipInfo) -> None:
         self._context.spend_temporary(len(part))
-        self._context.step(f"unpacking {visible(path)}", done, info.file_size)
+        self._context.step(f"unpacking {visible(path)}", done, info.file_size, "bytes")
 
     def _view(self, path: str, info: zipfile.ZipInfo) -> FileSource:
         header = self._source.read_at(info.header_offset, _ZIP_LOCAL_HEADER) if info.header_offset >= 0 else b""

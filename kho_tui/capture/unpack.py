@@ -140,7 +140,7 @@ def _decompressed(source: ByteSource, make: Callable[[], _Decompressor], context
     pending = b""
     what = f"unpacking {visible(source.name)}"
     while True:
-        context.step(what, offset, source.size)
+        context.step(what, offset, source.size, "bytes")
         if stream.eof:
             pending = (stream.unused_data + pending).lstrip(b"\0")
             while not pending:

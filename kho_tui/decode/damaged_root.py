@@ -8,7 +8,7 @@ from __future__ import annotations
 from kho_tui.abi.root import PACKED_STRUCT_OFFSET, ROOT_FORMATS
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import tracker_keeps
-from kho_tui.errors import GapError, ReadError
+from kho_tui.decode.scan import pieces
 from kho_tui.layout.place import Blob
 
 _UNPACKED_STRUCT_OFFSET = 64
@@ -20,7 +20,6 @@ Source: scripts/dtc/libfdt/fdt_sw.c.
 _BEGIN = b"\0\0\0\1\0\0\0\0"
 _VERSION = slice(20, 28)
 _MAP = 8
-_PIECE = 8 << 20
 _MOST_PAGES = 16
 """Pages that look like the root before it is given up to tell which one it is."""
 
@@ -42,22 +41,13 @@ def damaged_root(reader: Reader, copy: Blob) -> Blob | None:
 
 def _pages_with(reader: Reader, head: bytes, offset: int) -> list[int]:
     """Addresses of the pages of memory that hold ``head`` at ``offset``."""
-    memory, page_size = reader.memory, reader.platform.page_size
     found: list[int] = []
-    for extent in memory.extents() if memory is not None else ():
-        first = -(-extent.start // page_size) * page_size
-        for start in range(first, extent.start + extent.size, _PIECE):
-            assert memory is not None
-            reader.context.step("searching memory for the root FDT")
-            try:
-                data = memory.read(start, min(_PIECE, extent.start + extent.size - start))
-            except (GapError, ReadError):
-                continue
-            at = data.find(head)
-            while at >= 0 and len(found) <= _MOST_PAGES:
-                if at % page_size == offset:
-                    found.append(start + at - offset)
-                at = data.find(head, at + 1)
+    for start, data in pieces(reader.memory, reader.context, "searching memory for the root FDT") if reader.memory is not None else ():
+        at = data.find(head)
+        while at >= 0 and len(found) <= _MOST_PAGES:
+            if (start + at) % reader.platform.page_size == offset:
+                found.append(start + at - offset)
+            at = data.find(head, at + 1)
     return found
 
 

@@ -16,6 +16,7 @@ from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
 from kho_tui.decode.radix import radix_preserves
 from kho_tui.decode.reader import Reader
+from kho_tui.decode.scan import pieces
 from kho_tui.errors import GapError, ReadError
 from kho_tui.fdt.header import FDT_HEADER, FDT_MAGIC, FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, parse_fdt
@@ -23,15 +24,13 @@ from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
 from kho_tui.memory.physical import PhysicalMemory
 
-_PIECE = 8 << 20
 _LARGEST_ROOT = 1 << 16
 """A root FDT is one page."""
 _MOST_CANDIDATES = 4096
 """Root FDTs that are compared; a memory that holds more is full of copies."""
 _MOST_MAGICS = 100_000
-_TYPE_WORD = int.from_bytes(SETUP_KEXEC_KHO.to_bytes(4, "little"), "big")
-_LENGTH_WORD = int.from_bytes(KHO_DATA.size.to_bytes(4, "little"), "big")
-"""Type and length of the setup_data node, behind its u64 ``next``, as they read in big-endian words like the magic's."""
+_MAGICS = tuple(int.from_bytes(magic.to_bytes(4, "big"), "little") for magic in (FDT_MAGIC, FDT_SW_MAGIC))
+"""As they read in little-endian words, like the fields of a boot record."""
 _UNPLACED = Place(Origin.MEMORY, "", None, None)
 
 
@@ -87,9 +86,9 @@ def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
     roots: list[RootCandidate] = []
     boot_fdts: set[int] = set()
     magics = 0
-    for address, data in _pieces(memory, context):
-        words = np.frombuffer(data, ">u4", len(data) // 4)
-        hits = (4 * np.flatnonzero((words == FDT_MAGIC) | (words == FDT_SW_MAGIC))).tolist()
+    for address, data in pieces(memory, context, "searching memory for root FDTs"):
+        words = np.frombuffer(data, "<u4", len(data) // 4)
+        hits = sorted(4 * at for magic in _MAGICS for at in np.flatnonzero(words == magic).tolist())
         for at in hits[: max(0, _MOST_MAGICS - magics)]:
             candidate = _candidate(memory, address + at) if len(roots) <= _MOST_CANDIDATES else None
             if candidate is not None:
@@ -117,28 +116,13 @@ def tracker_keeps(reader: Reader, version: bytes, tracker: int, page: int) -> bo
     return radix_preserves(reader, tracker, page, form.extra_bit)
 
 
-def _pieces(memory: PhysicalMemory, context: Context) -> Iterator[tuple[int, bytes]]:
-    """All of memory, a few MiB at a time; pieces end where pages end, so they cut no FDT header and no boot record of one page."""
-    total = memory.total_bytes
-    done = 0
-    for extent in memory.extents():
-        for start in range(extent.start, extent.start + extent.size, _PIECE):
-            context.step("searching memory for root FDTs", done, total)
-            size = min(_PIECE, extent.start + extent.size - start)
-            try:
-                data = memory.read(start, size)
-            except (GapError, ReadError):
-                continue
-            done += size
-            yield start, data
-
-
 def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[int]:
     """Root FDT addresses of setup_data nodes of type SETUP_KEXEC_KHO in ``data``; x86 only, so little-endian.
 
     Source: arch/x86/include/uapi/asm/setup_data.h.
     """
-    heads = np.flatnonzero((words[:-1] == _TYPE_WORD) & (words[1:] == _LENGTH_WORD))
+    types = np.flatnonzero(words[:-1] == SETUP_KEXEC_KHO)
+    heads = types[words[types + 1] == KHO_DATA.size]
     for at in (4 * heads + 8).tolist():
         payload = data[at : at + KHO_DATA.size]
         if len(payload) < KHO_DATA.size:

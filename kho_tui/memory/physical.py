@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,6 +62,9 @@ class PhysicalMemory(Protocol):
 
     def extents(self) -> Sequence[Extent]:
         """What is there, ascending, without overlaps, merged where both addresses and file go on."""
+
+    def stored(self) -> Iterator[Extent]:
+        """The extents, ascending, less the holes of the file, which read as zeros: what a search has to look through."""
 
     def origin(self, address: int) -> tuple[str, int]:
         """Name of the file and byte offset in it of an address. Raises GapError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from kho_tui.errors import GapError, ReadError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents
-from kho_tui.memory.physical import PageBytes, PresentMask
+from kho_tui.memory.physical import Extent, PageBytes, PresentMask
 from kho_tui.memory.source import ByteSource
 from kho_tui.text import visible
 
@@ -53,6 +53,12 @@ class SegmentedMemory:
     def extents(self) -> Extents:
         """See PhysicalMemory."""
         return self.segments
+
+    def stored(self) -> Iterator[Extent]:
+        """See PhysicalMemory."""
+        for extent in self.segments:
+            for offset, size in self.source.data_ranges(extent.offset, extent.size):
+                yield Extent(extent.start + offset - extent.offset, size, offset)
 
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""

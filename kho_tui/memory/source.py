@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +32,9 @@ class ByteSource(Protocol):
     def read_at(self, offset: int, size: int) -> bytes:
         """The bytes from ``offset`` on: ``size`` of them, fewer only where the file ends. Raises ReadError where reading fails."""
 
+    def data_ranges(self, offset: int, size: int) -> Iterator[tuple[int, int]]:
+        """(offset, bytes) of what is stored of ``size`` bytes from ``offset`` on, ascending: between are holes, which read as zeros."""
+
 
 class BytesSource:
     """A source over bytes in memory."""
@@ -48,6 +53,10 @@ class BytesSource:
         _require_counts(offset, size)
         return self.data[offset : offset + size]
 
+    def data_ranges(self, offset: int, size: int) -> Iterator[tuple[int, int]]:
+        """See ByteSource."""
+        yield offset, size
+
 
 @dataclass(frozen=True, slots=True)
 class NamedSource:
@@ -64,6 +73,10 @@ class NamedSource:
     def read_at(self, offset: int, size: int) -> bytes:
         """See ByteSource."""
         return self.source.read_at(offset, size)
+
+    def data_ranges(self, offset: int, size: int) -> Iterator[tuple[int, int]]:
+        """See ByteSource."""
+        return self.source.data_ranges(offset, size)
 
 
 @dataclass(slots=True)
@@ -107,6 +120,23 @@ class FileSource:
             parts.append(part)
             position += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def data_ranges(self, offset: int, size: int) -> Iterator[tuple[int, int]]:
+        """See ByteSource. A file system that cannot tell has no holes."""
+        _require_counts(offset, size)
+        fd = self._descriptor.number
+        at, end = self._base + offset, self._base + min(offset + size, self.size)
+        while fd is not None and at < end:
+            try:
+                at = os.lseek(fd, at, os.SEEK_DATA)
+                hole = min(os.lseek(fd, at, os.SEEK_HOLE), end)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    return  # nothing but a hole, or the file got shorter
+                hole = end
+            if at < end:
+                yield at - self._base, hole - at
+            at = hole
 
     def view(self, base: int, size: int, name: str) -> FileSource:
         """``size`` bytes from ``base`` on of this source, fewer where it ends before; closed with this source."""

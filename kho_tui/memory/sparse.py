@@ -10,7 +10,7 @@ from kho_tui.errors import EncodeError, GapError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents, arrange
-from kho_tui.memory.physical import ADDRESS_END, PageBytes, PresentMask
+from kho_tui.memory.physical import ADDRESS_END, Extent, PageBytes, PresentMask
 from kho_tui.text import visible
 
 
@@ -59,6 +59,10 @@ class SparseImage:
         """See PhysicalMemory."""
         starts: U64s = np.array(sorted(self._pages), dtype=np.uint64) * np.uint64(self.page_size)
         return arrange(starts, np.full(len(starts), self.page_size, dtype=np.uint64), starts)[0]
+
+    def stored(self) -> Iterator[Extent]:
+        """See PhysicalMemory."""
+        return iter(self.extents())
 
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""

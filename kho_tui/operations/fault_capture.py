@@ -100,7 +100,7 @@ def _copy(memory: PhysicalMemory, state: State, context: Context) -> SparseImage
     done = 0
     for one in extents:
         for at in range(one.start, one.start + one.size, _STEP):
-            context.step("copying memory", done, memory.total_bytes)
+            context.step("copying memory", done, memory.total_bytes, "bytes")
             size = min(_STEP, one.start + one.size - at)
             image.write(at, memory.read(at, size))
             done += size

@@ -12,7 +12,7 @@ from kho_tui.errors import GapError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents
-from kho_tui.memory.physical import PageBytes, PhysicalMemory, PresentMask
+from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask
 from kho_tui.memory.sparse import SparseImage
 
 
@@ -44,6 +44,10 @@ class Aftermath:
     def extents(self) -> Extents:
         """See PhysicalMemory."""
         return self._extents
+
+    def stored(self) -> Iterator[Extent]:
+        """See PhysicalMemory."""
+        return iter(self._extents)
 
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""

@@ -15,12 +15,12 @@ def test_every_step_of_the_map_can_be_the_last() -> None:
     with open_state(sample("x86_64-7.3/1-pre"), Context()) as opened:
         state, side = opened.state, opened.state.sides["out"]
         told: list[str] = []
-        memory_map(state, side, Context(progress=lambda what, _done, _total: told.append(what)))
+        memory_map(state, side, Context(progress=lambda what, *_counted: told.append(what)))
         for step in range(len(told)):
             context = Context()
             left = [step]
 
-            def report(_what: str, _done: int, _total: int | None, context: Context = context, left: list[int] = left) -> None:
+            def report(_what: str, _done: int, _total: int | None, _unit: str, context: Context = context, left: list[int] = left) -> None:
                 left[0] -= 1
                 if left[0] <= 0:
                     context.cancelled.set()

@@ -709,7 +709,7 @@ def test_cancelled_in_the_middle(tmp_path: Path) -> None:
     STATES["kho-v4-4k"]().to_elf(tmp_path / "core")
     context = Context()
 
-    def stop(what: str, done: int, total: int | None) -> None:
+    def stop(what: str, done: int, total: int | None, unit: str) -> None:
         if "bitmaps" in what:
             context.cancelled.set()
 

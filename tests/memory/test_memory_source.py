@@ -82,3 +82,27 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> N
         open_file(Path("/dev/null"))
     with pytest.raises(InputError, match=r"\\x1b\[31m: No such file"):
         open_file(tmp_path / "\x1b[31m")
+
+
+def test_holes_are_told_apart_from_data(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as out:
+        out.seek(1 << 20)
+        out.write(b"x" * 4096)
+        out.truncate(1 << 40)
+    with open_file(path) as source:
+        assert list(source.data_ranges(0, 1 << 40)) == [(1 << 20, 4096)]
+        assert list(source.data_ranges((1 << 20) + 1, 100)) == [((1 << 20) + 1, 100)]
+        assert list(source.data_ranges(1 << 30, 1 << 40)) == []
+        assert list(source.data_ranges(1 << 50, 1)) == []
+        # A view counts from its own start, and ends where it ends.
+        assert list(source.view(4096, 1 << 20, "part").data_ranges(0, 1 << 40)) == [((1 << 20) - 4096, 4096)]
+
+
+def test_a_file_system_that_cannot_tell_has_no_holes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_fd: int, _position: int, _whence: int) -> int:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "lseek", refuse)
+    with open_file(path) as source:
+        assert list(source.data_ranges(10, 1000)) == [(10, 90)]

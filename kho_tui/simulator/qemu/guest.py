@@ -72,7 +72,7 @@ def fill(ram: GuestRam, memory: PhysicalMemory, wanted: Sequence[tuple[int, int]
             if data.count(0) != len(data):
                 ram.write(at, data)
             done += len(data)
-            context.step("writing the state into the guest's memory", done, total)
+            context.step("writing the state into the guest's memory", done, total, "bytes")
 
 
 def run_guest(qemu: str, order: GuestOrder, prepare: Callable[[GuestRam], None], report: Report, context: Context) -> Ran:

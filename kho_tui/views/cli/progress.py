@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+
+from kho_tui.context import Unit
+from kho_tui.views.progress import Progress
 
 _SILENT_SECONDS = 0.5
 _REDRAW_SECONDS = 0.1
@@ -15,15 +19,18 @@ class StderrProgress:
     def __init__(self) -> None:
         self._next = time.monotonic() + _SILENT_SECONDS
         self._shown = False
+        self._progress = Progress()
 
-    def report(self, what: str, done: int, total: int | None) -> None:
+    def report(self, what: str, done: int, total: int | None, unit: Unit) -> None:
         """Take a report; cheap enough to be called for every page."""
+        self._progress.report(what, done, total, unit)
         if time.monotonic() < self._next or not sys.stderr.isatty():
             return
         self._next = time.monotonic() + _REDRAW_SECONDS
         self._shown = True
-        amount = f" {100 * done // total}%" if total else f" {done}" if done else ""
-        sys.stderr.write(f"\r\x1b[K{what}{amount}")
+        # A line that wraps is not taken away by drawing over it.
+        line = f"{self._progress.what} {self._progress.amount}".rstrip()[: shutil.get_terminal_size().columns - 1]
+        sys.stderr.write(f"\r\x1b[K{line}")
         sys.stderr.flush()
 
     def clear(self) -> None:

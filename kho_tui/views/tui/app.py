@@ -18,11 +18,12 @@ from textual.app import App
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, KhoError
 from kho_tui.text import NO_TEXT, SafeText, sizes_written
+from kho_tui.views.progress import Progress
 from kho_tui.views.tui.background import Finished, run_beside
 from kho_tui.views.tui.config import Config, load_config
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.loading import LoadingScreen, Progress
+from kho_tui.views.tui.loading import LoadingScreen
 from kho_tui.views.tui.theme import choose_look
 
 if TYPE_CHECKING:

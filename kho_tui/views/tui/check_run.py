@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.message_pump import MessagePump
 
-from kho_tui.context import Context
+from kho_tui.context import Context, Unit
 from kho_tui.errors import Cancelled
 from kho_tui.text import NO_TEXT, SafeText
 from kho_tui.views.tui.background import Finished, run_beside
@@ -40,7 +40,7 @@ class Checking:
         """How far it is, or why it came to nothing."""
         return self.trouble or SafeText(f"{self._step} ...")
 
-    def _progress(self, what: str, done: int, total: int | None) -> None:
+    def _progress(self, what: str, done: int, total: int | None, _unit: Unit) -> None:
         self._step = what if total is None else f"{what} ({done} of {total})"
 
     def ask(self, pump: MessagePump, told: Callable[[], None]) -> None:

@@ -6,32 +6,24 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from kho_tui.context import Context
-from kho_tui.text import SafeText, visible
+from kho_tui.text import SafeText
+from kho_tui.views.progress import Progress
 from kho_tui.views.tui.keys import key
-from kho_tui.views.tui.lines import Line, Role, indented, spans, wrap
+from kho_tui.views.tui.lines import Line, Role, indented, spans, width_of, wrap
 from kho_tui.views.tui.paint import Panel
 
 _BAR = 32
 
 
-class Progress:
-    """The latest report of a running action; written by its thread, read by the screen when it draws."""
-
-    def __init__(self) -> None:
-        self.latest: tuple[str, int, int | None] = ("opening", 0, None)
-
-    def report(self, what: str, done: int, total: int | None) -> None:
-        """Take a report; may be called a million times a second."""
-        self.latest = (what, done, total)
-
-    def line(self) -> Line:
-        """The latest report as a line."""
-        what, done, total = self.latest
-        shown = visible(what)
-        if not total:
-            return spans((shown, Role.TEXT), (f"  {done}" if done else "", Role.DIM))
-        filled = min(_BAR, _BAR * done // total)
-        return spans((shown, Role.TEXT), (f"  [{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}", Role.DIM))
+def progress_lines(progress: Progress, width: int) -> list[Line]:
+    """The latest report of an action: one line, or two where it is too long for ``width`` cells."""
+    share = progress.share
+    filled = int(_BAR * (share or 0))
+    bar = "" if share is None else f"  [{'#' * filled}{'.' * (_BAR - filled)}]"
+    line = spans((progress.what, Role.TEXT), (bar, Role.DIM))
+    amount = spans((progress.amount, Role.DIM))
+    both = (*line, *spans(("  ", Role.DIM)), *amount)
+    return [both] if width_of(both) <= width else [line, amount]
 
 
 class LoadingScreen(Screen[None], inherit_bindings=False):
@@ -77,5 +69,9 @@ class LoadingScreen(Screen[None], inherit_bindings=False):
         elif self._action.cancelled.is_set():
             lines += [spans(("cancelling", Role.TEXT)), (), spans(("q", Role.KEY), (" quit", Role.DIM))]
         else:
-            lines += [self._progress.line(), (), spans(("Esc", Role.KEY), (" cancel   ", Role.DIM), ("q", Role.KEY), (" quit", Role.DIM))]
+            lines += [
+                *progress_lines(self._progress, width),
+                (),
+                spans(("Esc", Role.KEY), (" cancel   ", Role.DIM), ("q", Role.KEY), (" quit", Role.DIM)),
+            ]
         self.query_one(Panel).show(indented(lines, 2))

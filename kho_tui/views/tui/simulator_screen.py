@@ -15,13 +15,14 @@ from textual.widgets import Input
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.text import NO_TEXT, SafeText, visible
+from kho_tui.views.progress import Progress
 from kho_tui.views.reception import kernel_does, simulated_lines
 from kho_tui.views.tui.background import Finished, Newest, run_beside
 from kho_tui.views.tui.help import HelpScreen
 from kho_tui.views.tui.keys import key, shown_keys
-from kho_tui.views.tui.lines import Line, Role, fit, spans, wrap
+from kho_tui.views.tui.lines import Line, Role, fit, indented, spans, wrap
 from kho_tui.views.tui.loaded import Loaded
-from kho_tui.views.tui.loading import Progress
+from kho_tui.views.tui.loading import progress_lines
 from kho_tui.views.tui.paint import Panel, look_of
 from kho_tui.views.tui.simulator_chain import Chain
 from kho_tui.views.tui.simulator_rows import KernelsView
@@ -191,8 +192,9 @@ class SimulatorScreen(ModalScreen[int | None]):
     def _tick(self) -> None:
         if self._job is not None:
             context, progress = self._job
-            line = spans(("stopping", Role.DIM)) if context.cancelled.is_set() else progress.line()
-            self._said.show([(), (*spans((" ", Role.TEXT)), *line)])
+            is_stopping = context.cancelled.is_set()
+            lines = [spans(("stopping", Role.DIM))] if is_stopping else progress_lines(progress, max(self.size.width - 2, 10))
+            self._said.show([(), *indented(lines, 1)])
 
     # The chain
 

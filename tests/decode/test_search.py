@@ -1,0 +1,54 @@
+"""The search for root FDTs in raw images: what is a hole costs nothing, what is there is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from captures import sample
+from expected import shown
+
+from kho_tui.context import Context
+from kho_tui.memory.elf import open_elf
+from kho_tui.memory.source import FileSource, open_file
+from kho_tui.operations.open_state import open_state
+
+
+def raw_image(capture: Path, path: Path, size: int) -> None:
+    """The memory of a capture as a raw image of ``size`` bytes that is nothing but holes elsewhere."""
+    with open_file(capture / "memory.elf") as source, path.open("wb") as out:
+        memory = open_elf(source)
+        for extent in memory.extents():
+            out.seek(extent.start)
+            out.write(memory.read(extent.start, extent.size))
+        out.truncate(size)
+
+
+@pytest.mark.parametrize("name", ["x86_64-6.18/1-pre", "x86_64-6.19/1-pre", "x86_64-7.1/1-pre", "x86_64-7.3/1-pre"])
+def test_a_tebibyte_of_holes_is_read_where_it_holds_something(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = tmp_path / "guest.raw"
+    raw_image(sample(name), image, 1 << 40)
+    read = [0]
+    plain = FileSource.read_at
+
+    def counted(self: FileSource, offset: int, size: int) -> bytes:
+        read[0] += size
+        return plain(self, offset, size)
+
+    monkeypatch.setattr(FileSource, "read_at", counted)
+    side, same = shown(image)["sides"]["unsided"], shown(sample(name))["sides"]["out"]
+    assert side["fdt"]["phys"] == same["fdt"]["phys"]
+    assert [(one["name"], one["phys"]) for one in side["subtrees"]] == [(one["name"], one["phys"]) for one in same["subtrees"]]
+    assert read[0] < 256 << 20
+
+
+def test_the_search_tells_bytes_of_what_is_stored(tmp_path: Path) -> None:
+    image = tmp_path / "guest.raw"
+    raw_image(sample("x86_64-7.3/1-pre"), image, 1 << 40)
+    told = []
+    context = Context(progress=lambda what, done, total, unit: told.append((what, done, total, unit)))
+    with open_state(image, context):
+        pass
+    searched = [one for one in told if "searching memory" in one[0]]
+    assert searched and {unit for *_, unit in searched} == {"bytes"}
+    assert all(done <= total < 1 << 30 for _, done, total, _ in searched if total is not None)
