@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from kho_tui.fdt.tree import looks_like_fdt
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
+from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource, BytesSource, FileSource, open_file
@@ -39,17 +41,17 @@ _SCRATCH_TEXTS = ("scratch_phys", "scratch_len")
 _WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; kho-tui capture-script prints a script that makes one"
 
 
-def open_sources(path: str | Path, context: Context, *, raw_base: int | None = None) -> Sources:
+def open_sources(path: str | Path, context: Context, *, base: Sequence[Piece] = ()) -> Sources:
     """What is at ``path``: a capture (directory or archive), a kho tree, an ELF core, a raw image, an FDT or a scratch table.
 
-    ``raw_base``: take a single file for a raw image of memory from this physical address on, whatever it looks like. The caller closes
+    ``base``: take a single file for a raw image of memory whose pieces lie there, whatever it looks like. The caller closes
     the result. Raises InputError with one line of advice, ReadError, BudgetError, Cancelled.
     """
     where = Path(path)
     shown = visible(str(path))
     closer = ExitStack()
     try:
-        return _open(where, shown, context, closer, raw_base)
+        return _open(where, shown, context, closer, base)
     except BaseException as error:
         closer.close()
         if isinstance(error, OSError):
@@ -59,7 +61,7 @@ def open_sources(path: str | Path, context: Context, *, raw_base: int | None = N
         raise
 
 
-def _open(where: Path, shown: SafeText, context: Context, closer: ExitStack, raw_base: int | None) -> Sources:
+def _open(where: Path, shown: SafeText, context: Context, closer: ExitStack, base: Sequence[Piece]) -> Sources:
     if is_live(where, LIVE_ROOT):
         return _open_live(shown, context, closer)
     try:
@@ -67,11 +69,11 @@ def _open(where: Path, shown: SafeText, context: Context, closer: ExitStack, raw
     except PermissionError:
         raise InputError(f"{shown}: permission denied; run as root, or copy it to where you may read it") from None
     if not is_directory:
-        return _open_path(where, shown, context, closer, raw_base)
+        return _open_path(where, shown, context, closer, base)
     next(where.iterdir(), None)
     tree = directory_tree(where)
     closer.callback(tree.close)
-    sources = _open_tree(tree, str(where), context, closer, raw_base)
+    sources = _open_tree(tree, str(where), context, closer, base)
     if sources is None:
         raise InputError(f"{shown}: no KHO state in this directory; {_WANTED}")
     return sources
@@ -88,7 +90,7 @@ def _open_live(shown: SafeText, context: Context, closer: ExitStack) -> Sources:
     return sources
 
 
-def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, raw_base: int | None) -> Sources | None:
+def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, base: Sequence[Piece]) -> Sources | None:
     """The one capture in a tree, or its only file; None where it holds neither."""
     paths = tree.paths()
     name = Path(os.path.abspath(path)).name  # noqa: PTH100 - resolve() would follow links
@@ -96,7 +98,7 @@ def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, r
     if not roots:
         top = [one for one in paths if "/" not in one]
         if len(paths) == 1:
-            return _open_bytes(tree.open(paths[0]), path, context, closer, tree.notes, raw_base)
+            return _open_bytes(tree.open(paths[0]), path, context, closer, tree.notes, base)
         if any(_is_core(tree, one) for one in top[:_LISTED]):
             roots = (Root("", "capture"),)
         else:
@@ -113,7 +115,7 @@ def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, r
     if root.kind != "capture" and tree.kind == "directory":
         _note_more(Path(path) / root.prefix, tree.notes)
     kind: SourceKind = "capture" if root.kind == "capture" else "debugfs"
-    return open_capture(part, context, closer, path=path, kind=kind, raw_base=raw_base)
+    return open_capture(part, context, closer, path=path, kind=kind, base=base)
 
 
 def _is_core(tree: FileTree, path: str) -> bool:
@@ -134,8 +136,8 @@ def _open_scratch_text(where: Path, shown: SafeText, context: Context, closer: E
     return open_capture(MappedTree(str(where), files, notes, {}), context, closer, path=str(where), kind="scratch")
 
 
-def _open_path(where: Path, shown: SafeText, context: Context, closer: ExitStack, raw_base: int | None) -> Sources:
-    if where.name in _SCRATCH_TEXTS and raw_base is None:
+def _open_path(where: Path, shown: SafeText, context: Context, closer: ExitStack, base: Sequence[Piece]) -> Sources:
+    if where.name in _SCRATCH_TEXTS and not base:
         return _open_scratch_text(where, shown, context, closer)
     source: ByteSource = closer.enter_context(open_file(where))
     notes = Notes()
@@ -148,38 +150,38 @@ def _open_path(where: Path, shown: SafeText, context: Context, closer: ExitStack
             notes.add(source.name, f"longer than {BLOB_LIMIT} bytes, cut")
         source = BytesSource(data, source.name)
     _note_more(where, notes)
-    return _open_bytes(source, str(where), context, closer, notes, raw_base)
+    return _open_bytes(source, str(where), context, closer, notes, base)
 
 
 def _open_bytes(
-    source: ByteSource, path: str, context: Context, closer: ExitStack, notes: Notes, raw_base: int | None, unpacked: bool = False
+    source: ByteSource, path: str, context: Context, closer: ExitStack, notes: Notes, base: Sequence[Piece], unpacked: bool = False
 ) -> Sources:
     """A single file by its first bytes."""
     shown = visible(path)
     head = source.read_at(0, _HEAD)
     if not head:
         raise InputError(f"{shown}: is empty")
-    if raw_base is not None or _side_of(Path(path)) is not None:
+    if base or _side_of(Path(path)) is not None:
         # A blob of debugfs may be recycled memory: whatever it looks like, it is no archive and no core.
-        return _open_single(source, head, path, notes, raw_base, closer)
+        return _open_single(source, head, path, notes, base, closer)
     how = compression_of(head)
     if how is not None:
         if unpacked:
             raise InputError(f"{shown}: compressed twice; unpack it first")
-        return _open_bytes(unpack(source, how, context, notes, closer), path, context, closer, notes, raw_base, unpacked=True)
+        return _open_bytes(unpack(source, how, context, notes, closer), path, context, closer, notes, base, unpacked=True)
     from kho_tui.capture.archives import TarTree, ZipTree, archive_kind  # tarfile and zipfile: not for a directory
 
     kind = archive_kind(head)
     if kind is not None and isinstance(source, FileSource):
         archive = (TarTree if kind == "tar" else ZipTree)(source, context, notes, closer)
-        sources = _open_tree(archive, path, context, closer, raw_base)
+        sources = _open_tree(archive, path, context, closer, base)
         if sources is None:
             raise InputError(f"{shown}: no KHO state in this archive; {_WANTED}")
         return sources
-    return _open_single(source, head, path, notes, raw_base, closer)
+    return _open_single(source, head, path, notes, base, closer)
 
 
-def _open_single(source: ByteSource, head: bytes, path: str, notes: Notes, raw_base: int | None, closer: ExitStack) -> Sources:
+def _open_single(source: ByteSource, head: bytes, path: str, notes: Notes, base: Sequence[Piece], closer: ExitStack) -> Sources:
     shown = visible(path)
     memory: SegmentedMemory | None = None
     bare: Blob | None = None
@@ -187,8 +189,8 @@ def _open_single(source: ByteSource, head: bytes, path: str, notes: Notes, raw_b
     kind: SourceKind
     side = _side_of(Path(path))
     advice = describe_unsupported(head)
-    if raw_base is not None:
-        kind, memory = "raw", open_raw(source, raw_base)
+    if base:
+        kind, memory = "raw", open_raw(source, base)
     elif looks_like_fdt(head):
         kind, bare = "fdt", _bare(source, side, notes)
     elif side is not None:
@@ -203,7 +205,7 @@ def _open_single(source: ByteSource, head: bytes, path: str, notes: Notes, raw_b
         raise InputError(f"{shown}: a text file, not a KHO state; {_WANTED}")
     elif source.size >= _SMALLEST_RAW:
         kind, memory = "raw", open_raw(source)
-        notes.add(source.name, "nothing in it says what it is: taken for a raw image of memory from address 0 on")
+        notes.add(source.name, "nothing in it says what it is: taken for a raw image of memory")
     else:
         kind, bare = "blob", _bare(source, side, notes)
     for message in memory.notes if memory is not None else ():

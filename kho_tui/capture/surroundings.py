@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_from_setup_data
 from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
@@ -31,6 +33,7 @@ from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
+from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource
@@ -54,7 +57,7 @@ def open_capture(
     *,
     path: str,
     kind: SourceKind,
-    raw_base: int | None = None,
+    base: Sequence[Piece] = (),
     live: tuple[int, ByteOrder] | None = None,
 ) -> Sources:
     """The sources in a tree. Raises InputError where nothing of it can be read, Cancelled, BudgetError."""
@@ -65,7 +68,7 @@ def open_capture(
     # Before the manifest, which may complain of the tree in words of its own.
     tree_problem = _tree_problem(reader)
     manifest = _manifest(reader)
-    memory = _memory(reader, context, closer, raw_base)
+    memory = _memory(reader, context, closer, base)
     boot = _boot(reader)
     config_name = next((name for name in ("config.gz", "config") if reader.has(name)), "config.gz")
     config = reader.parsed(config_name, "kernel configuration", parse_config)
@@ -197,7 +200,7 @@ def _version(data: bytes) -> str | Missing:
     return parse_version(data) or Unavailable(SafeText("no kernel release in it"))
 
 
-def _memory(reader: CaptureReader, context: Context, closer: ExitStack, raw_base: int | None) -> SegmentedMemory | None:
+def _memory(reader: CaptureReader, context: Context, closer: ExitStack, base: Sequence[Piece]) -> SegmentedMemory | None:
     """The capture's memory: memory.elf, else the first ELF core or raw image at its top. Only one is used."""
     top = [path for path in reader.paths if "/" not in path]
     named = [name for name in _MEMORY_NAMES if reader.has(name)]
@@ -213,7 +216,7 @@ def _memory(reader: CaptureReader, context: Context, closer: ExitStack, raw_base
             how = compression_of(source.read_at(0, 16))
             if how is not None:
                 source = unpack(source, how, context, reader.notes, closer)
-            found = _open_memory(reader, source, raw_base)
+            found = _open_memory(reader, source, base)
         except (InputError, ReadError) as error:
             reader.failed(name, error)
             continue
@@ -225,17 +228,20 @@ def _memory(reader: CaptureReader, context: Context, closer: ExitStack, raw_base
     return found
 
 
-def _open_memory(reader: CaptureReader, source: ByteSource, raw_base: int | None) -> SegmentedMemory:
+def _open_memory(reader: CaptureReader, source: ByteSource, base: Sequence[Piece]) -> SegmentedMemory:
     head = source.read_at(0, _HEAD)
     if is_elf(head):
-        return open_elf(source)
+        core = open_elf(source)
+        # What a core says of addresses counts; one that says nothing lies where the user says.
+        is_told = base and core.placed_by == "nothing"
+        return replace(core, segments=open_raw(source, base).segments, placed_by="user") if is_told else core
     advice = describe_unsupported(head)
     if advice is not None:
         raise InputError(f"{visible(source.name)}: {advice}")
     if _RAW_NAME.fullmatch(source.name) is None:
         raise InputError(f"{visible(source.name)}: not an ELF core")
-    reader.notes.add(source.name, f"taken for a raw image of memory from address {raw_base or 0:#x} on")
-    return open_raw(source, raw_base or 0)
+    reader.notes.add(source.name, "taken for a raw image of memory")
+    return open_raw(source, base)
 
 
 def _cores(reader: CaptureReader, top: list[str]) -> list[str]:

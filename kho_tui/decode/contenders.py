@@ -110,7 +110,7 @@ def guests_of(reader: Reader, found: Sequence[Contender], release: Release | Non
     for owner in [one for one in found if one.kept][:_MOST_OWNERS] if len(found) > 1 else ():
         if owner.root.phys in guests:
             continue
-        side = _trial(reader, owner, release)
+        side = trial_side(reader, owner.root, release)
         kept = side.preserved
         heads = _folio_heads(side, reader.platform.page_shift)
         if isinstance(kept, Missing) or not len(heads):
@@ -123,10 +123,10 @@ def guests_of(reader: Reader, found: Sequence[Contender], release: Release | Non
     return guests
 
 
-def _trial(reader: Reader, one: Contender, release: Release | None) -> Side:
-    place = reader.place(one.root.phys)
+def trial_side(reader: Reader, root: RootCandidate, release: Release | None) -> Side:
+    """What a root FDT in memory hands over, by itself; its findings are not kept."""
     unknown: Missing = Unavailable(SafeText("not asked"))
-    source = SideSource("unsided", (Blob(one.root.data, place),), one.root.phys, {}, SafeText(""), unknown, release)
+    source = SideSource("unsided", (Blob(root.data, reader.place(root.phys)),), root.phys, {}, SafeText(""), unknown, release)
     return decode_side(reader.on_trial(), source)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
-from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
 from kho_tui.capture.sources import Sources
 from kho_tui.decode.consistency import EITHER_WAY
 from kho_tui.decode.contenders import Contender, contenders, guests_of, incoming_by_release
 from kho_tui.decode.fdts import is_fdt, view_root
-from kho_tui.decode.luo import is_luo_struct
+from kho_tui.decode.naming import name_by_format
 from kho_tui.decode.outgoing import Choice, Keeps, choose_outgoing
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import FoundInMemory, RootCandidate
@@ -250,24 +247,10 @@ def _blob(sources: Sources, candidate: RootCandidate) -> Blob:
 def _is_root(blob: Blob) -> bool:
     if not is_fdt(blob):
         return False
-    node = view_root(blob).tree.root
-    return node is None or not any(_names_of(compatible_of(node)))
-
-
-def _names_of(version: bytes | None) -> Iterator[bytes]:
-    if version == MEMBLOCK_COMPATIBLE:
-        yield MEMBLOCK_NAME
-    if version == KHO_TEST_COMPATIBLE:
-        yield KHO_TEST_NAME
-    if version is not None and version.startswith(b"luo-v"):
-        yield LUO_NAME
+    return name_by_format(blob.data) is None
 
 
 def _subtree_name(blob: Blob) -> bytes:
     """The subtree that a single blob is: by its format, else by its file name."""
-    node = view_root(blob).tree.root if is_fdt(blob) else None
-    by_format = next(_names_of(compatible_of(node)), None) if node is not None else None
-    if by_format is None and is_luo_struct(blob.data):
-        by_format = LUO_NAME
     name = PurePosixPath(blob.place.source).name.encode("utf-8", "surrogateescape")
-    return by_format or (KEXEC_METADATA_NAME if name == KEXEC_METADATA_NAME else name or b"blob")
+    return name_by_format(blob.data) or (KEXEC_METADATA_NAME if name == KEXEC_METADATA_NAME else name or b"blob")

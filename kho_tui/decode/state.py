@@ -28,13 +28,15 @@ from kho_tui.releases.table import KNOWN, is_newer, release_of
 from kho_tui.text import SafeText, visible
 
 
-def decode_state(sources: Sources, context: Context, overrides: Overrides) -> State:
-    """Everything that the sources hold.
+def decode_state(sources: Sources, context: Context, overrides: Overrides, searched: FoundInMemory | None = None) -> State:
+    """Everything that the sources hold. ``searched``: what their memory holds, where it was searched before.
 
     Raises Cancelled, and InputError where the root FDT that is to be shown is none; what the state says never raises.
     """
     findings = Findings()
-    found = search_memory(sources.memory, context) if sources.memory is not None else FoundInMemory()
+    found = searched
+    if found is None:
+        found = FoundInMemory() if sources.memory is None else search_memory(sources.memory, context)
     platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources), overrides, context, findings)
     host = decode_host(sources, platform)
     reader = Reader(sources.memory, platform, context, findings, host=host)

@@ -70,7 +70,8 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
 
     A segment holds p_filesz bytes from p_paddr on; the rest up to p_memsz, and what lies behind the end of the file, is a
     gap. Where segments overlap, the one first in the table counts. Segments without a physical address (p_paddr all ones:
-    kcore's vmalloc) are left out. Raises InputError where the file is no usable core, ReadError where reading fails.
+    kcore's vmalloc) are left out. Where no segment names one, they lie to each other as their virtual addresses do.
+    Raises InputError where the file is no usable core, ReadError where reading fails.
     """
     shown = visible(source.name)
     header = _read_header(source, shown)
@@ -81,7 +82,9 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
 
     no_address = int(np.iinfo(loads["p_paddr"].dtype).max)
     placed = loads[loads["p_paddr"] != no_address]
-    starts, offsets, promised = (placed[name].astype(np.uint64) for name in ("p_paddr", "p_offset", "p_filesz"))
+    names_none = not placed["p_paddr"].any()
+    address = "p_vaddr" if names_none and len(placed) > 1 else "p_paddr"
+    starts, offsets, promised = (placed[name].astype(np.uint64) for name in (address, "p_offset", "p_filesz"))
     sizes = _clip(promised, offsets, source.size)
     cut = np.flatnonzero(sizes < promised)
     sizes = np.where(starts > 0, np.minimum(sizes, np.uint64(0) - starts), sizes)
@@ -99,16 +102,24 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
             f"the first of them listed at {int(starts[cut[0]]):#x}"
         )
         notes.append(ends)
-    if len(placed) > 1 and not starts.any():
-        notes.append(
-            f"{shown} names no physical addresses (every p_paddr is 0): only its first segment can be reached, and at a wrong address"
-        )
+    if names_none and len(placed) > 1:
+        how = "only its virtual ones say how its segments lie to each other" if starts.any() else "only its first segment can be reached"
+        notes.append(f"{shown} names no physical addresses (every p_paddr is 0): {how}")
     elif overlaps:
         notes.append(f"{shown}: {overlaps} segments overlap others; where they do, the one first in the table is read")
     if len(placed) < len(loads):
         notes.append(f"{shown}: {len(loads) - len(placed)} segments without a physical address are left out")
     vmcoreinfo = _vmcoreinfo(source, table[table["p_type"] == PT_NOTE], header.byte_order)
-    return SegmentedMemory(source, extents, header.byte_order, header.machine, tuple(notes), vmcoreinfo, ends)
+    return SegmentedMemory(
+        source,
+        extents,
+        header.byte_order,
+        header.machine,
+        notes=tuple(notes),
+        vmcoreinfo=vmcoreinfo,
+        placed_by="nothing" if len(placed) and names_none else "file",
+        cut=ends,
+    )
 
 
 def _read_header(source: ByteSource, shown: SafeText) -> _Header:

@@ -15,6 +15,7 @@ from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents
 from kho_tui.memory.physical import Extent, PageBytes, PresentMask
+from kho_tui.memory.pieces import Piece, PlacedBy
 from kho_tui.memory.source import ByteSource
 from kho_tui.text import visible
 
@@ -37,6 +38,8 @@ class SegmentedMemory:
     """What a user has to know about this file: one safe line each."""
     vmcoreinfo: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """The VMCOREINFO note (OSRELEASE, PAGESIZE, ...), untrusted text; empty where there is none."""
+    placed_by: PlacedBy = "file"
+    """What says at which addresses the file's bytes lie."""
     cut: str = ""
     """One safe line where the file ends before all that its table promises; also among the notes."""
 
@@ -59,6 +62,14 @@ class SegmentedMemory:
         for extent in self.segments:
             for offset, size in self.source.data_ranges(extent.offset, extent.size):
                 yield Extent(extent.start + offset - extent.offset, size, offset)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Which bytes of the file lie where, as ``--base`` takes them."""
+        size = self.source.size
+        ends = [extent.offset + extent.size for extent in self.segments]
+        pairs = zip(self.segments, ends, strict=True)
+        return tuple(Piece(extent.start, extent.offset, None if end == size else end) for extent, end in pairs)
 
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""

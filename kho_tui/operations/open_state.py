@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -10,9 +11,11 @@ from typing import Self
 from kho_tui.capture.probe import open_sources
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
+from kho_tui.decode.placement import search_sources
 from kho_tui.decode.platform import Overrides
 from kho_tui.decode.state import decode_state
 from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.memory.pieces import Piece
 from kho_tui.model.codes import CHANGED_WHILE_READ
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
@@ -51,15 +54,16 @@ class Opened:
         self.close()
 
 
-def open_state(path: str | Path, context: Context, overrides: Overrides | None = None, *, raw_base: int | None = None) -> Opened:
-    """The decoded state at ``path``; ``raw_base`` is the physical address of a raw image. Raises InputError, ReadError or Cancelled.
+def open_state(path: str | Path, context: Context, overrides: Overrides | None = None, *, base: Sequence[Piece] = ()) -> Opened:
+    """The decoded state at ``path``; ``base`` says where the pieces of a raw image lie. Raises InputError, ReadError or Cancelled.
 
     The files are looked at before and after: a state that another one was written over meanwhile is made of two.
     """
     before = fingerprint(path)
-    sources = open_sources(path, context, raw_base=raw_base)
+    sources = open_sources(path, context, base=base)
     try:
-        state = decode_state(sources, context, overrides or Overrides())
+        sources, searched = search_sources(sources, context)
+        state = decode_state(sources, context, overrides or Overrides(), searched)
         changed = _in_words(_read_names(state, changed_names(before, fingerprint(path))))
     except BaseException:
         sources.close()

@@ -23,6 +23,7 @@ from kho_tui.capture.probe import open_sources
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Budget, Context
 from kho_tui.errors import BudgetError, Cancelled, InputError, KhoError
+from kho_tui.memory.pieces import Piece
 
 FDT = bytes.fromhex("d00dfeed") + struct.pack(">9I", 56, 40, 56, 40, 17, 16, 0, 0, 16) + bytes(16)
 FILES = {
@@ -99,7 +100,7 @@ def test_a_scratch_table_says_its_byte_order(tmp_path: Path) -> None:
 
 def test_raw_base_overrides_the_looks(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(FDT)
-    with open_sources(tmp_path / "image", Context(), raw_base=0x1000) as sources:
+    with open_sources(tmp_path / "image", Context(), base=[Piece(0x1000)]) as sources:
         assert sources.kind == "raw" and sources.memory is not None
         assert sources.memory.read(0x1000, 4) == FDT[:4]
 

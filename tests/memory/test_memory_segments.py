@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kho_tui.errors import GapError, InputError, ReadError
 from kho_tui.memory.extents import Extents, arrange
 from kho_tui.memory.physical import Extent, PhysicalMemory
+from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import BytesSource, open_file
@@ -147,7 +148,7 @@ def test_pages_are_gathered_in_few_reads_and_without_what_lies_between() -> None
 
 
 def test_a_raw_image_has_no_gap_before_its_end() -> None:
-    memory = open_raw(BytesSource(FILE, "memory.raw"), 0x4000_0000)
+    memory = open_raw(BytesSource(FILE, "memory.raw"), [Piece(0x4000_0000)])
     assert list(memory.extents()) == [Extent(0x4000_0000, len(FILE), 0)]
     assert (memory.byte_order, memory.machine) == (None, None)
     assert memory.read(0x4000_0000, len(FILE)) == FILE
@@ -156,7 +157,7 @@ def test_a_raw_image_has_no_gap_before_its_end() -> None:
     with pytest.raises(InputError, match="is empty"):
         open_raw(BytesSource(b"", "memory.raw"))
     with pytest.raises(InputError, match="do not fit"):
-        open_raw(BytesSource(FILE), END - 1)
+        open_raw(BytesSource(FILE), [Piece(END - 1)])
 
 
 def test_a_file_that_shrinks_is_a_read_error_and_no_zeros(tmp_path: Path) -> None:

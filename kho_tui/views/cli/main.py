@@ -14,6 +14,7 @@ from kho_tui.views.cli.sim import sim
 
 if TYPE_CHECKING:
     from kho_tui.layout.platform import ByteOrder
+    from kho_tui.memory.pieces import Piece
     from kho_tui.views.cli.request import Request
 
 INTERRUPTED = 130
@@ -36,7 +37,8 @@ ByteOrderOption = Annotated[str | None, typer.Option("--byte-order", metavar="li
 RootOption = Annotated[
     str | None, typer.Option("--root", metavar="ADDR", help="Physical address of the root FDT to show, where memory holds several.")
 ]
-BaseOption = Annotated[str | None, typer.Option("--base", metavar="ADDR", help="Physical address of the first byte of a raw image.")]
+_BASE_HELP = "Physical address of the first byte of a raw image, or of pieces of it: 0:0-2G,4G:2G- (address:offsets in the file)."
+BaseOption = Annotated[str | None, typer.Option("--base", metavar="ADDR", help=_BASE_HELP)]
 
 
 def _version(wanted: bool) -> None:
@@ -286,7 +288,7 @@ def _request(
     where, chosen = split_side(path, side)
     if page_size is not None and page_size not in PAGE_SIZES:
         raise InputError(f"--page-size takes one of {', '.join(map(str, PAGE_SIZES))}")
-    return Request(where, chosen, page_size, _byte_order(byte_order), _address(base), _address(root))
+    return Request(where, chosen, page_size, _byte_order(byte_order), _pieces(base), _address(root))
 
 
 def _byte_order(text: str | None) -> ByteOrder | None:
@@ -297,6 +299,14 @@ def _byte_order(text: str | None) -> ByteOrder | None:
     if text == "big":
         return "big"
     raise InputError("--byte-order takes little or big")
+
+
+def _pieces(text: str | None) -> tuple[Piece, ...]:
+    if text is None:
+        return ()
+    from kho_tui.memory.pieces import parse_pieces
+
+    return parse_pieces(text)
 
 
 def _address(text: str | None) -> int | None:

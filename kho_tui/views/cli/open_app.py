@@ -51,7 +51,7 @@ def loaded_of(opened: Opened, path: str, options: tuple[str, ...], like: Request
 
     state = opened.state
     maps = Maps(lambda side, context: memory_map(state, state.sides[side], context))
-    others = like or Request("", None, None, None, None)
+    others = like or Request("", None, None, None)
     checking = Checking(lambda context: _judge(opened, maps, context))
 
     def close() -> None:

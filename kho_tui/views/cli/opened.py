@@ -176,7 +176,7 @@ def _width(wanted: int | None) -> int:
 def open_request(request: Request, context: Context) -> Opened:
     """The opened state, of one side where one was asked for. Raises InputError, ReadError or Cancelled."""
     overrides = Overrides(request.page_size, request.byte_order, request.root)
-    opened = open_state(request.path, context, overrides, raw_base=request.base)
+    opened = open_state(request.path, context, overrides, base=request.base)
     if request.side is None:
         return opened
     if request.side not in opened.state.sides:

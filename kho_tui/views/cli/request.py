@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import ByteOrder
+from kho_tui.memory.pieces import Piece, pieces_text
 
 _SIDE_SUFFIXES = (":in", ":out")
 
@@ -15,14 +16,14 @@ _SIDE_SUFFIXES = (":in", ":out")
 class Request:
     """What the user asked to open. None: not said.
 
-    ``base``: physical address of the first byte of a raw image; ``root``: where the root FDT lies that is to be shown.
+    ``base``: where the pieces of a raw image lie (nothing: not said); ``root``: where the root FDT lies that is to be shown.
     """
 
     path: str
     side: str | None
     page_size: int | None
     byte_order: ByteOrder | None
-    base: int | None
+    base: tuple[Piece, ...] = ()
     root: int | None = None
 
     @property
@@ -32,7 +33,7 @@ class Request:
             ("--side", self.side),
             ("--page-size", None if self.page_size is None else str(self.page_size)),
             ("--byte-order", self.byte_order),
-            ("--base", None if self.base is None else f"{self.base:#x}"),
+            ("--base", pieces_text(self.base) if self.base else None),
             ("--root", None if self.root is None else f"{self.root:#x}"),
         )
         return tuple(word for option, value in said if value is not None for word in (option, value))
