@@ -50,6 +50,8 @@ class MapBody(Body):
         self._sides = {one.path.parts[0]: one.title for one in read_children(stage.loaded.root) if one.kind == "side"}
         self._place: MapPlace | None = None
         self._sums = NO_TEXT
+        self._has_room = False
+        """Whether the room is shared since the last map came: before that the sums are not in sight."""
         self._charts: dict[str, Chart] = {}
         self.sums = Panel(id="sums")
         self.view = MapView(id="map")
@@ -67,8 +69,8 @@ class MapBody(Body):
 
     @property
     def busy(self) -> bool:
-        """True while the map is not there."""
-        return self._work.is_running or (self.view.chart is not None and self.view.place is None)
+        """True while the map is not there, or has no room yet."""
+        return self._work.is_running or (self.view.chart is not None and (self.view.place is None or not self._has_room))
 
     @property
     def here(self) -> Spot | None:
@@ -106,7 +108,7 @@ class MapBody(Body):
 
         def done(chart: Chart) -> None:
             self._charts[side] = chart
-            self._sums = sums_text(chart.memory)
+            self._sums, self._has_room = sums_text(chart.memory), False
             self.view.show(chart, SafeText(f"memory map of {self._sides.get(side, side)}"), place)
             if place.address is not None and not place.cell:
                 self._say_if_outside(chart.memory, place.address)
@@ -133,6 +135,9 @@ class MapBody(Body):
         after_layout(self, self._share_height)
 
     def _share_height(self) -> None:
+        if not self.size:
+            return
+        self._has_room = True
         glyphs = look_of(self).glyphs
         sums = wrap(self._sums, self.size.width - 2, 2 if self.screen.size.height >= _TALL else 1, Role.TEXT, glyphs.ellipsis)
         self.sums.show(indented(sums, 1))
