@@ -89,7 +89,7 @@ def read_target(request: TargetRequest, context: Context) -> TargetKernel:
 def _from_path(where: Path, initrd: int, context: Context) -> TargetKernel:
     if not where.is_dir():
         try:
-            return _from_image(read_kernel_image(where), initrd)
+            return _from_image(read_kernel_image(where, context), initrd)
         except NotAKernelError as error:
             refusal = error
         try:

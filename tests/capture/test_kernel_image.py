@@ -6,7 +6,11 @@ import bz2
 import gzip
 import io
 import lzma
+import subprocess
+import sys
 import tarfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from hypothesis import strategies as st
 from kernel_images import arm64_image, bzimage
 
 from kho_tui.capture.kernel_image import KernelImage, KhoSupport, NotAKernelError, read_kernel_image
+from kho_tui.context import Context
 from kho_tui.errors import InputError
 
 KERNELS = SHARED.parent / "kernels"
@@ -43,7 +48,7 @@ def zstd(data: bytes) -> bytes:
 def read(tmp_path: Path, data: bytes) -> KernelImage:
     path = tmp_path / "vmlinuz"
     path.write_bytes(data)
-    return read_kernel_image(path)
+    return read_kernel_image(path, Context())
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,7 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
     path = tmp_path_factory.mktemp("image") / "vmlinuz"
     path.write_bytes(head + data)
     with pytest.raises(InputError):
-        read_kernel_image(path)
+        read_kernel_image(path, Context())
 
 
 @pytest.mark.shared
@@ -123,7 +128,7 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
     [("6.18", b"kho-v1", None), ("6.19", b"kho-v1", b"luo-v1"), ("7.1", b"kho-v3", b"luo-v1"), ("7.3", b"kho-v4", b"luo-v5")],
 )
 def test_the_real_kernels(name: str, root: bytes, luo: bytes | None) -> None:
-    image = read_kernel_image(KERNELS / f"bzImage-{name}")
+    image = read_kernel_image(KERNELS / f"bzImage-{name}", Context())
     assert image.release is not None and image.release.startswith(f"{name}.")
     assert root in image.versions and image.support is KhoSupport.BUILT_OFF
     assert next((one for one in image.versions if one.startswith(b"luo-v")), None) == luo
@@ -164,3 +169,76 @@ def test_an_archive_is_told_by_its_head(tmp_path: Path) -> None:
 def test_its_strings_say_more_than_its_banner(tmp_path: Path, banner: bytes, versions: bytes, series: str | None) -> None:
     found = read(tmp_path, bzimage(gzip.compress(b"\0" * 64 + versions + BANNER.replace(b"7.3.4", banner)))).series
     assert (None if found is None else found.name) == series
+
+
+MIB = 1 << 20
+
+
+def peak_of(path: Path, said: str) -> int:
+    """Bytes of memory that reading the image takes at most beside what the program has; it is refused with these words ("" where not)."""
+    script = f"""
+import resource, sys
+from pathlib import Path
+from kho_tui.capture.kernel_image import read_kernel_image
+from kho_tui.context import Context
+from kho_tui.errors import InputError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    said = "" if read_kernel_image(Path(sys.argv[1]), Context()).has_string(b"nothing of the kind") else ""
+except InputError as error:
+    said = str(error)
+assert {said!r} in said, said
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    return int(done.stdout) << 10
+
+
+def zeros(mib: int) -> bytes:
+    """A gzip of a vmlinux that goes on with zeros."""
+    stream = zlib.compressobj(9, wbits=31)
+    return b"".join([stream.compress(elf(2, BODY)), *(stream.compress(bytes(MIB)) for _ in range(mib)), stream.flush()])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        pytest.param(lambda: zeros(300), "more than 256 MiB", id="gzip"),
+        pytest.param(lambda: bzimage(zeros(300)), "more than 256 MiB", id="bzimage"),
+        pytest.param(lambda: zboot(gzip.compress(zboot(zeros(300), b"gzip")), b"gzip"), "more than 256 MiB", id="zboot-in-zboot"),
+        pytest.param(lambda: bzimage(gzip.compress(bytes(200 * MIB) + BODY, 1)), "", id="large-but-whole"),
+        pytest.param(lambda: elf(2, BODY + bytes(300 * MIB)), "", id="vmlinux-with-symbols"),
+    ],
+)
+def test_no_image_takes_more_memory_than_a_few_pieces(make: Callable[[], bytes], said: str, tmp_path: Path) -> None:
+    path = tmp_path / "vmlinuz"
+    path.write_bytes(make())
+    assert peak_of(path, said) < 64 * MIB
+
+
+@pytest.mark.parametrize("at", [MIB - 1, MIB - 3, MIB, MIB + 1, 2 * MIB - 40, 3 * MIB - 100])
+def test_what_lies_across_two_pieces_is_seen_once(at: int, tmp_path: Path) -> None:
+    body = bytes(at - 5) + b"xkho-v3\0kho-v4\0luo-session-v12\0" + BANNER + CONFIG + b"vendor-file-v7\0" + bytes(MIB)
+    image = read(tmp_path, bzimage(gzip.compress(body)))
+    assert image.release == "7.3.4" and image.versions == {b"kho-v4", b"luo-session-v12"}
+    assert image.support is KhoSupport.BUILT_ON
+    assert image.has_string(b"vendor-file-v7") and not image.has_string(b"vendor-file-v")
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        pytest.param(b"-v1\0", id="versions"),
+        pytest.param(b"a" * 600 + b"-v1\0", id="long-words"),
+        pytest.param(b"Linux version ", id="banners"),
+        pytest.param(b"IKCFG_ST\x1f\x8b\x08\0", id="configs"),
+        pytest.param(b"kho-v4\0", id="roots"),
+    ],
+)
+def test_nothing_in_an_image_makes_it_slow(filler: bytes, tmp_path: Path) -> None:
+    body = (filler * (64 * MIB // len(filler))) + BODY
+    try:
+        read(tmp_path, bzimage(gzip.compress(body, 1)))
+    except NotAKernelError as error:
+        assert "version strings" in str(error)
