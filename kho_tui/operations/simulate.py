@@ -140,7 +140,7 @@ class _Run:
 
     def play(self) -> None:
         """All stages, as far as they can be played."""
-        user = boot(self._scenario)
+        user = boot(self._scenario, self._context)
         running = Running(user.kernel)
         for number, stage in enumerate(self._scenario.stages, start=1):
             self._context.step(f"stage {number}", number, len(self._scenario.stages))
@@ -163,7 +163,7 @@ class _Run:
                 return
             kho = user.kernel.kho
             lost = is_loss(done.reception, nothing_preserved=kho is None or not kho.tracker.runs().blocks)
-            running, user = done.running, Userspace(done.running.kernel, self._scenario.seed)
+            running, user = done.running, Userspace(done.running.kernel, self._scenario.seed, context=self._context)
             name = f"{number}-post"
             write_running(self._made / name, running, self._context, self._told(name, done.unpredictable))
             self._add(name, running, done.reception, done.unpredictable, lost=lost)

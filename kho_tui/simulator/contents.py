@@ -94,16 +94,20 @@ class FilledMemory:
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
         self._parts: list[tuple[U64s, U64s, U64s, Contents]] = []
+        self._by_start: tuple[U64s, npt.NDArray[np.int64]] | None = None
+        """Addresses of all blocks, ascending, and the part each is of; made when first asked for, None again when anything changes."""
 
     def fill(self, addresses: U64s, sizes: U64s, offsets: U64s, contents: Contents) -> None:
         """Blocks at ``addresses`` of ``sizes`` bytes hold ``contents`` from ``offsets`` on. u64, shape (n,)."""
         if len(addresses):
             order = np.argsort(addresses, kind="stable")
             self._parts.append((addresses[order], sizes[order], offsets[order], contents))
+            self._by_start = None
 
     def empty(self, contents: Contents) -> None:
         """Forget everything that these very contents fill."""
         self._parts = [part for part in self._parts if part[3] is not contents]
+        self._by_start = None
 
     def kept(self, kept: Intervals) -> FilledMemory:
         """Only the blocks that lie in ``kept`` to their last byte: what is left of them behind a kexec."""
@@ -114,6 +118,7 @@ class FilledMemory:
     def forget(self, gone: Intervals) -> None:
         """Forget the blocks that ``gone`` touches."""
         self._parts = self._those(gone, lambda inside, _sizes: inside == 0)
+        self._by_start = None
 
     def _those(self, some: Intervals, wanted: Callable[[U64s, U64s], npt.NDArray[np.bool_]]) -> list[tuple[U64s, U64s, U64s, Contents]]:
         """Blocks that are wanted, by how many bytes of them lie in ``some`` and by their size."""
@@ -126,11 +131,15 @@ class FilledMemory:
 
     def contents_at(self, address: int) -> Contents | None:
         """What a block that starts at ``address`` is part of, None where nothing is known of it."""
-        for starts, _, _, contents in reversed(self._parts):
-            row = int(np.searchsorted(starts, np.uint64(address)))
-            if row < len(starts) and int(starts[row]) == address:
-                return contents
-        return None
+        if self._by_start is None:
+            every = np.concatenate([np.empty(0, np.uint64), *(part[0] for part in self._parts)])
+            parts = np.repeat(np.arange(len(self._parts)), np.array([len(part[0]) for part in self._parts], np.int64))
+            order = np.argsort(every, kind="stable")
+            self._by_start = every[order], parts[order]
+        # Of blocks at one address the one that was filled last counts.
+        starts, numbers = self._by_start
+        row = int(starts.searchsorted(np.uint64(address), side="right")) - 1
+        return self._parts[int(numbers[row])][3] if row >= 0 and int(starts[row]) == address else None
 
     def page(self, address: int) -> bytes | None:
         """The page at ``address``, None where nothing is known of it."""

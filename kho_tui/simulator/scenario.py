@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kho_tui.abi.scratch import LOW_LIMIT
+from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
 from kho_tui.releases.table import Release
@@ -40,8 +40,8 @@ from kho_tui.simulator.steps import (
     Step,
     Userspace,
 )
-from kho_tui.simulator.toml_lines import TomlLines
 from kho_tui.text import SafeText, visible
+from kho_tui.toml import TomlError, TomlLines, read_toml
 
 _MOST_STEPS = 100_000
 _FLB_DATA = 0xFEEDF00DCAFEBEE0
@@ -72,8 +72,8 @@ class Scenario:
 def parse_scenario(text: str, name: str) -> Scenario:
     """The scenario that ``text`` says. ``name`` of the file is for messages. Raises InputError."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = read_toml(text)
+    except TomlError as error:
         raise InputError(f"{visible(name)}: {visible(str(error))}") from error
     lines = TomlLines(text, visible(name))
     top = Table("", document, {"machine": a_table, "kernel": a_table, "pins": a_table, "step": some_tables}, lines)
@@ -98,14 +98,14 @@ def parse_scenario(text: str, name: str) -> Scenario:
     )
 
 
-def boot(scenario: Scenario) -> Userspace:
+def boot(scenario: Scenario, context: Context | None = None) -> Userspace:
     """The first kernel of a scenario, booted cold, and its user space. Raises InputError for a pin that the machine cannot give."""
     one = scenario
     try:
         kernel = Kernel(one.machine, one.release, one.cmdline, seed=one.seed, config=one.config, pins=one.pins)
     except PinError as error:
         raise InputError(f"{one.pinned_at.get(error.what, visible(error.what))}: {error.why}") from error
-    return Userspace(kernel, scenario.seed)
+    return Userspace(kernel, scenario.seed, context=context or Context())
 
 
 def _machine(table: Table) -> Machine:

@@ -40,7 +40,7 @@ from kho_tui.simulator.steps import (
     Step,
     WriteFinalize,
 )
-from kho_tui.simulator.toml_lines import TomlLines
+from kho_tui.toml import TomlLines
 
 _COUNT = within(1, 1_000_000)
 

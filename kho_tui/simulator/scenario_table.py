@@ -9,8 +9,8 @@ from typing import Any
 
 from kho_tui.errors import InputError
 from kho_tui.simulator.scenario_values import Convert
-from kho_tui.simulator.toml_lines import TomlLines
 from kho_tui.text import visible
+from kho_tui.toml import TomlLines
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from kho_tui.abi.memfd import SEALS
 from kho_tui.layout.platform import PAGE_SIZES
 from kho_tui.releases.cmdline import memparse
 from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.text import human_size
 
 Convert = Callable[[Any], Any]
 
@@ -111,6 +112,8 @@ def some_orders(value: Any) -> tuple[int, ...]:
     """Orders of blocks."""
     if not isinstance(value, list):
         raise ValueError("not a list of orders")
+    if len(value) > _MOST_ORDERS:
+        raise ValueError(f"{len(value)} orders are more than {_MOST_ORDERS}")
     return tuple(an_order(one) for one in value)
 
 
@@ -133,11 +136,18 @@ def an_errno(value: Any) -> int:
 
 
 def memory_or_switch(value: Any) -> int | bool:
-    """true, false or a size."""
-    return value if isinstance(value, bool) else a_size(value)
+    """true, false or a size of which random folios are made."""
+    if isinstance(value, bool):
+        return value
+    if (size := a_size(value)) > _MOST_TEST_MEMORY:
+        raise ValueError(f"{human_size(size)} of folios are more than {human_size(_MOST_TEST_MEMORY)}")
+    return size
 
 
 an_order = within(0, 51)
+_MOST_ORDERS = 100_000
+_MOST_TEST_MEMORY = 64 << 30
+"""Bytes that the random folios of the test module may have in all: about 10^5 folios. Its own default is 8 MiB."""
 
 
 def a_page_size(value: Any) -> int:

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.handover import RawContent
 from kho_tui.releases.table import Finalize
@@ -169,10 +170,12 @@ class Userspace:
     seed: int = 0
     files: dict[tuple[bytes, int], Memfd] = field(default_factory=dict)
     subtrees: dict[bytes, int] = field(default_factory=dict)
+    context: Context = field(default_factory=Context)
 
     def perform(self, steps: Sequence[Step]) -> None:
-        """Do all steps. Raises InputError for one that fails unasked or does not fail as asked."""
-        for step in steps:
+        """Do all steps. Raises InputError for one that fails unasked or does not fail as asked; Cancelled."""
+        for step_number, step in enumerate(steps):
+            self.context.step("performing steps", step_number, len(steps))
             try:
                 self._do(step.action)
             except KernelError as error:
@@ -186,12 +189,15 @@ class Userspace:
         kernel = self.kernel
         match action:
             case CreateSession(name, count):
-                for one in _numbered(name, count):
+                for one in self._numbered(name, count):
                     kernel.need_luo("open /dev/liveupdate").create_session(one)
             case ReleaseSession(name):
                 kernel.need_luo("open /dev/liveupdate").release_session(name)
             case PreserveMemfd():
+                if action.token + action.count > 1 << 64:
+                    raise KernelError(errno.EINVAL, "luo_preserve_file", f"tokens {action.token:#x} and on: they are u64")
                 for number in range(action.count):
+                    self.context.step("preserving files", number, action.count)
                     self._preserve(replace(action, token=action.token + number))
             case PreserveAgain(session, token, from_session, from_token):
                 file = self.files.get((from_session, from_token))
@@ -201,7 +207,7 @@ class Userspace:
                 self.files[session, token] = file
             case PreserveGuests(name, count, size, order):
                 nodes = [node.number for node in kernel.machine.nodes]
-                for number, guest in enumerate(_numbered(name, count)):
+                for number, guest in enumerate(self._numbered(name, count)):
                     kernel.need_luo("open /dev/liveupdate").create_session(guest)
                     self._preserve(PreserveMemfd(guest, 1, size, order=order, node=nodes[number % len(nodes)]))
             case PreserveFolio(order, address):
@@ -215,7 +221,7 @@ class Userspace:
                 else:
                     kho.kho_preserve_phys(address, pages * kernel.machine.page_size)
             case AddSubtree(name, data, count):
-                for one in _numbered(name, count):
+                for one in self._numbered(name, count):
                     self._add_subtree(one, data)
             case RemoveSubtree(name):
                 kho = kernel.need_kho("kho_remove_subtree")
@@ -277,6 +283,8 @@ class Userspace:
             if file is not None:
                 self.files[name, one.token] = file
 
-
-def _numbered(name: bytes, count: int) -> Iterator[bytes]:
-    return (name.replace(b"{}", str(number).encode()) for number in range(count)) if count != 1 else iter((name,))
+    def _numbered(self, name: bytes, count: int) -> Iterator[bytes]:
+        """The name, or ``count`` of them with their number for ``{}``."""
+        for number in range(count):
+            self.context.step(f"making {visible(name)}", number, count)
+            yield name if count == 1 else name.replace(b"{}", str(number).encode())

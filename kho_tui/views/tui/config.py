@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from kho_tui.text import NO_TEXT, SafeText, Sizes, visible
+from kho_tui.toml import TomlError, TomlLines, read_toml
 from kho_tui.views.format import Base
 
 ThemeName = Literal["auto", "dark", "light", "ansi"]
@@ -50,17 +49,17 @@ def load_config(environ: Mapping[str, str]) -> tuple[Config, SafeText]:
         return Config(), NO_TEXT
     try:
         text = _read(path)
-        table = tomllib.loads(text)
+        table = read_toml(text)
     except FileNotFoundError:
         return Config(), NO_TEXT
     except OSError as error:
         return Config(), _line(path, f"{error.strerror or error}; the defaults hold")
     except UnicodeDecodeError:
         return Config(), _line(path, "is no UTF-8 text; the defaults hold")
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        return Config(), _line(path, f"{error or 'nested too deeply'}; mend it, the defaults hold")
+    except TomlError as error:
+        return Config(), _line(path, f"{error}; mend it, the defaults hold")
     problems: list[tuple[int, str]] = []
-    config = _parse(table, text, problems)
+    config = _parse(table, TomlLines(text), problems)
     if not problems:
         return config, NO_TEXT
     line, told = min(problems)
@@ -86,17 +85,17 @@ def _read(path: Path) -> str:
     return data.decode()
 
 
-def _parse(table: Mapping[str, object], text: str, problems: list[tuple[int, str]]) -> Config:
+def _parse(table: Mapping[str, object], lines: TomlLines, problems: list[tuple[int, str]]) -> Config:
     def choice(name: str, allowed: tuple[_T, ...], default: _T) -> _T:
         value = table.get(name, default)
         for one in allowed:
             if value == one:
                 return one
-        problems.append((_line_of(text, "", name), f"{name} = {_told(value)}: takes {_list(allowed)}; it stays {default!r}"))
+        problems.append((_line_of(lines, "", name), f"{name} = {_told(value)}: takes {_list(allowed)}; it stays {default!r}"))
         return default
 
     problems += [
-        (_line_of(text, "", name), f"{_told(name)} is no setting; there are theme, glyphs, numbers, sizes and [keys]")
+        (_line_of(lines, "", name), f"{_told(name)} is no setting; there are theme, glyphs, numbers, sizes and [keys]")
         for name in table
         if name not in ("theme", "glyphs", "numbers", "sizes", "keys")
     ]
@@ -104,12 +103,12 @@ def _parse(table: Mapping[str, object], text: str, problems: list[tuple[int, str
     glyphs: GlyphsName = choice("glyphs", get_args(GlyphsName), "auto")
     numbers: Base = choice("numbers", get_args(Base), "natural")
     sizes: Sizes = choice("sizes", get_args(Sizes), "short")
-    return Config(theme, glyphs, numbers, sizes, _keys(table.get("keys", {}), text, problems))
+    return Config(theme, glyphs, numbers, sizes, _keys(table.get("keys", {}), lines, problems))
 
 
-def _keys(table: object, text: str, problems: list[tuple[int, str]]) -> Mapping[str, str]:
+def _keys(table: object, lines: TomlLines, problems: list[tuple[int, str]]) -> Mapping[str, str]:
     if not isinstance(table, dict):
-        problems.append((_line_of(text, "", "keys"), f"keys = {_told(table)}: is a table, [keys]; all keys stay as they are"))
+        problems.append((_line_of(lines, "", "keys"), f"keys = {_told(table)}: is a table, [keys]; all keys stay as they are"))
         return {}
     if not table:
         return {}
@@ -120,9 +119,9 @@ def _keys(table: object, text: str, problems: list[tuple[int, str]]) -> Mapping[
         if isinstance(keys, str):
             given[name] = keys
         else:
-            problems.append((_line_of(text, "keys", name), f'{_told(name)} = {_told(keys)}: takes keys in quotes, like "j,down"'))
+            problems.append((_line_of(lines, "keys", name), f'{_told(name)} = {_told(keys)}: takes keys in quotes, like "j,down"'))
     keymap, wrong = check_keymap(given)
-    problems += [(_line_of(text, "keys", name), told) for name, told in wrong]
+    problems += [(_line_of(lines, "keys", name), told) for name, told in wrong]
     return keymap
 
 
@@ -135,23 +134,9 @@ def _flat(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def _line_of(text: str, table: str, name: str) -> int:
+def _line_of(lines: TomlLines, table: str, name: str) -> int:
     """The line where a key of a table is set; 1 where it cannot be found (TOML can be written in many ways)."""
-    here = ""
-    bare = name.rpartition(".")[2]
-    second = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
-            here = header[1].replace('"', "").replace("'", "").replace(" ", "")
-            if name in (here, f"{table}.{here}"):
-                return number
-            continue
-        key = line.partition("=")[0].replace('"', "").replace("'", "").replace(" ", "").strip()
-        if f"{here}.{key}" in (f"{table}.{name}", name) or (not here and key in (name, f"{table}.{name}")):
-            return number
-        if key == bare and not second:
-            second = number
-    return second or 1
+    return lines.line_of(f"{table}.{name}" if table else name) or 1
 
 
 def _told(value: object) -> str:

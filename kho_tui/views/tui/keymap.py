@@ -22,6 +22,9 @@ _WITHOUT_LIST = frozenset({"map", "diffmap", "load", "palette", "prompt"})
 """Bindings of what is no list and has none with the focus below it."""
 _AROUND = (frozenset({"diff", "difftree"}), frozenset({"diff", "diffmap"}))
 """A place and its own panes, where those are not lists alone."""
+_WITH_NEAREST = 20
+"""Unknown names for which the nearest known ones are looked for."""
+_LONGEST_NAME = 80
 _NEAREST = 3
 _MODIFIERS = frozenset({"ctrl", "shift", "alt", "meta", "super", "hyper"})
 _NAMES = frozenset(one.value for one in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
@@ -45,8 +48,9 @@ def check_keymap(given: Mapping[str, str]) -> tuple[Mapping[str, str], list[tupl
     wrong: list[tuple[str, str]] = []
     for name, keys in given.items():
         if name not in known:
-            nearest = ", ".join(get_close_matches(name, known, _NEAREST, cutoff=0))
-            wrong.append((name, f"{name!r} is no action; the nearest are {nearest}"))
+            # The first one is told; the likeness of thousands of names takes seconds.
+            nearest = get_close_matches(name[:_LONGEST_NAME], known, _NEAREST, cutoff=0) if len(wrong) < _WITH_NEAREST else ()
+            wrong.append((name, f"{name!r} is no action; the nearest are {', '.join(nearest)}"))
             continue
         one_by_one = _keys(keys)
         bad = next((key for key in one_by_one if not _is_key(key)), None)

@@ -96,10 +96,27 @@ def test_what_is_right_holds_beside_what_is_wrong(tmp_path: Path) -> None:
     assert "line 2" in trouble and trouble.endswith("(and 1 more)")
 
 
-@pytest.mark.parametrize("bad", [b"\xff\xfe", b"a = [" + b"[" * 5000, b"#" * 100_000, b'"\\u001b[2J" = 1\n', b"\x1b]0;x\x07"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"\xff\xfe",
+        b"a = [" + b"[" * 5000,
+        b"#" * 100_000,
+        b"numbers = " + b"9" * 5000,
+        b"a" + b".a" * 20_000 + b" = 1",
+        b'"\\u001b[2J" = 1\n',
+        b"\x1b]0;x\x07",
+    ],
+)
 def test_hostile_files_are_one_line(tmp_path: Path, bad: bytes) -> None:
     config, trouble = load(tmp_path, bad)
     assert config == Config() and trouble.isprintable() and len(trouble) < 400
+
+
+def test_thousands_of_mistakes_are_one_line_and_a_number(tmp_path: Path) -> None:
+    text = "[keys]\n" + "".join(f'"x{number}" = "j"\n' for number in range(4500))
+    config, trouble = load(tmp_path, text)
+    assert not config.keys and "line 2: 'x0' is no action; the nearest are " in trouble and trouble.endswith("(and 4499 more)")
 
 
 def test_unreadable_files_do_not_hold_up_the_program(tmp_path: Path) -> None:
