@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, Literal
+from typing import IO, Literal, TypeVar
 
 from kho_tui.capture.files import MAX_DEPTH, MAX_ENTRIES, Notes, TreeKind, read_source
 from kho_tui.capture.unpack import SourceFile, temporary_file, write_out
@@ -18,11 +19,16 @@ from kho_tui.errors import InputError, ReadError
 from kho_tui.memory.source import ByteSource, FileSource
 from kho_tui.text import visible
 
+_Member = TypeVar("_Member")
+
 _CHUNK = 1 << 20
 _ZIP_LOCAL_HEADER = 30
 """Bytes of a member's local header before its name and extra field, whose u16 lengths lie at 26 and 28 (PKWARE APPNOTE 4.3.7)."""
 _ENCRYPTED = 1
 _UTF8_NAME = 0x800
+_LONGEST_LINK = 4096
+"""PATH_MAX."""
+_ZIP_ERRORS = (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error, NotImplementedError)
 _ZIP_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
 
 
@@ -48,6 +54,21 @@ def member_name(name: str) -> str | None:
     """A member's name as a relative path: ``.`` and empty parts dropped, ``..`` kept as a mere name. None for no file or one too deep."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     return "/".join(parts) if parts and len(parts) <= MAX_DEPTH + 1 and not name.endswith("/") else None
+
+
+def _link_target(name: str, link: str) -> str:
+    """The member that a relative link of ``name`` leads to; "" for none."""
+    return member_name(os.path.normpath(f"{name.rpartition('/')[0]}/{link}".lstrip("/"))) or ""
+
+
+def _follow(links: Mapping[str, str], members: dict[str, _Member], notes: Notes) -> None:
+    """Give the names of links to the members that they lead to."""
+    for name, target in links.items():
+        member = members.get(target)
+        if member is None:
+            notes.add(name, "a link that leads to no file of the archive: not followed")
+        else:
+            members.setdefault(name, member)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +145,7 @@ class TarTree:
             if not found:
                 raise InputError(f"{visible(self.name)}: damaged tar: {visible(str(error))}") from None
             self.notes.add("", f"the tar is damaged after {len(found)} files: {visible(str(error))}")
-        for name, target in links.items():
-            member = found.get(target)
-            if member is None:
-                self.notes.add(name, "a link that leads to no file of the archive: not followed")
-            else:
-                found.setdefault(name, member)
+        _follow(links, found, self.notes)
         return found
 
     def _read_from(self, start: int, found: dict[str, _TarMember], links: dict[str, str]) -> int | None:
@@ -169,8 +185,7 @@ class TarTree:
         if info.isdir() or name is None:
             return
         if info.issym() and not info.linkname.startswith("/"):
-            target_name = member_name(os.path.normpath(f"{name.rpartition('/')[0]}/{info.linkname}".lstrip("/")))
-            links[name] = target_name or ""
+            links[name] = _link_target(name, info.linkname)
         elif info.islnk() and (target := found.get(member_name(info.linkname) or "")) is not None:
             found[name] = target
         elif info.size < 0 or info.offset_data < 0:
@@ -222,13 +237,31 @@ class ZipTree:
         if len(infos) > MAX_ENTRIES:
             self.notes.add("", f"more than {MAX_ENTRIES} members: the rest is not looked at")
         self._members: dict[str, zipfile.ZipInfo] = {}
+        links: dict[str, str] = {}
         for info in infos[:MAX_ENTRIES]:
             name = member_name(self._with_folders(_zip_name(info)))
-            if name is not None:
+            if name is None:
+                continue
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if kind == stat.S_IFLNK:
+                links[name] = self._target_of(name, info)
+            elif kind in (0, stat.S_IFREG):
                 self._members[name] = info
+            elif kind != stat.S_IFDIR:
+                self.notes.add(name, "a device, fifo or socket in the archive: not read")
+        _follow(links, self._members, self.notes)
         self._members = dict(sorted(self._members.items()))
         if self._members and all(info.flag_bits & _ENCRYPTED for info in self._members.values()):
             raise InputError(f"{visible(self.name)}: an encrypted zip; unpack it with its password first")
+
+    def _target_of(self, name: str, info: zipfile.ZipInfo) -> str:
+        """The member that a link leads to: its content is the path. "" where that cannot be read, or leads out of the archive."""
+        try:
+            with self._stream(info) as stream:
+                link = os.fsdecode(stream.read(_LONGEST_LINK))
+        except (*_ZIP_ERRORS, RuntimeError):
+            return ""
+        return "" if link.startswith("/") else _link_target(name, link)
 
     def _with_folders(self, name: str) -> str:
         r"""A name with ``/`` where Windows' own tools write ``\``."""
@@ -254,7 +287,7 @@ class ZipTree:
                     self._spend(path, part, size, info)
                     write_out(out, part)
                     size += len(part)
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        except (*_ZIP_ERRORS, RuntimeError) as error:
             if not size:
                 raise ReadError(f"{visible(path)}: damaged in the zip: {visible(str(error))}") from None
             self.notes.add(path, f"damaged in the zip ({visible(str(error))}): only its first {size} bytes can be read")
@@ -288,7 +321,7 @@ class ZipTree:
                 while len(data) < limit and (part := stream.read(min(_CHUNK, limit - len(data)))):
                     self._spend(path, part, len(data), info)
                     data += part
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        except (*_ZIP_ERRORS, RuntimeError) as error:
             raise ReadError(f"{visible(path)}: damaged in the zip: {visible(str(error))}") from None
         return bytes(data)
 

@@ -1,14 +1,17 @@
 #!/bin/sh
 # Captures the Kexec HandOver (KHO) state of this machine for kho-tui.
 #
-#   sh capture-kho.sh [DIR]       as root; default DIR: ./kho-HOSTNAME-YYYYmmdd-HHMMSS
+#   sh capture-kho.sh [DIR]       as root; DIR is new or empty, default ./kho-HOSTNAME-YYYYmmdd-HHMMSS
 #
 # It reads debugfs, /proc, /sys, /boot and the kernel log and writes nothing but the new directory, which only its owner can read: the
 # kernel command line and log are in it. It mounts nothing and never opens /dev/liveupdate (the first open after a kexec changes the state).
 # Needs coreutils and awk, or busybox. Exit status: 0 all copied, 1 something could not be read (capture.json says what and why),
 # 2 no usable capture.
 #
-# KHO_CAPTURE_ROOT (default empty) goes before every absolute path that is read: for tests, or a machine mounted elsewhere.
+# Until it is done capture.json says "complete": false: so does a capture that was interrupted, or whose disk was full.
+#
+# KHO_CAPTURE_ROOT (default empty) goes before every absolute path that is read: for tests, or a machine mounted elsewhere. No link in it is
+# followed, for it may lead out of it.
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 set -u
@@ -21,6 +24,7 @@ version=0.1.0
 root=${KHO_CAPTURE_ROOT-}
 out=
 max_depth=16
+partial=.partial  # of which file it is a part of is not known
 
 files=        # JSON members, joined by commas
 unreadable=
@@ -149,7 +153,12 @@ is_write_only() {
 # FILE PATH [twice]: copies one file by reading it to its end: stat says size 0 for all of debugfs.
 # "twice": kernel memory that may change meanwhile is read again, and a difference noted.
 copy_file() {
-    if reason=$({ cat -- "$1" >"$out/$2"; } 2>&1); then
+    if [ -n "$root" ] && [ -L "$1" ]; then
+        note_unreadable "$2" "${1#"$root"}" "a symbolic link, not followed"
+        return 1
+    fi
+    # First under another name: a part under the name of the whole would lie.
+    if reason=$({ cat -- "$1" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"; } 2>&1); then
         note_file "$2" "${1#"$root"}"
         if [ "${3-}" = twice ] && [ "$(md5sum 2>/dev/null <"$1")" != "$(md5sum <"$out/$2")" ]; then
             json_string "$2"
@@ -159,15 +168,15 @@ copy_file() {
         fi
         return 0
     fi
-    # A part under the name of the whole would lie.
-    rm -f -- "$out/$2"
+    rm -f -- "$out/$partial"
     if is_write_only "$1"; then
         json_string "$2"
         write_only="$write_only${write_only:+,}
     $json"
         return 0
     fi
-    note_unreadable "$2" "${1#"$root"}" "${reason##*: }"
+    reason=${reason##*: }
+    note_unreadable "$2" "${1#"$root"}" "${reason:-the copy ended without a word}"
     return 1
 }
 
@@ -179,10 +188,10 @@ copy_tree() {
         return
     fi
     for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-        if [ -f "$entry" ]; then
+        if [ -L "$entry" ]; then
+            note_unreadable "$2/${entry##*/}" "${entry#"$root"}" "a symbolic link, not followed"
+        elif [ -f "$entry" ]; then
             copy_file "$entry" "$2/${entry##*/}" "${4-}"
-        elif [ -L "$entry" ]; then
-            note_unreadable "$2/${entry##*/}" "${entry#"$root"}" "symbolic link to no file, not followed"
         elif [ -d "$entry" ] && [ "$3" -lt "$max_depth" ]; then
             copy_tree "$entry" "$2/${entry##*/}" $(($3 + 1)) "${4-}"
         elif [ -d "$entry" ]; then
@@ -342,13 +351,13 @@ capture_log() {
     for source in "dmesg -r" dmesg "journalctl -k -b --no-pager -o short-monotonic"; do
         command -v "${source%% *}" >/dev/null 2>&1 || continue
         # shellcheck disable=SC2086 # words on purpose: the list above
-        if reason=$({ $source >"$out/dmesg"; } 2>&1) && [ -s "$out/dmesg" ]; then
+        if reason=$({ $source >"$out/$partial"; } 2>&1) && [ -s "$out/$partial" ] && mv -f -- "$out/$partial" "$out/dmesg"; then
             note_file dmesg "$source"
             return
         fi
         [ -n "$log_problem" ] || log_problem=${reason##*: }
     done
-    rm -f -- "$out/dmesg"
+    rm -f -- "$out/$partial"
     if [ -r "$root/var/log/dmesg" ]; then
         copy_file "$root/var/log/dmesg" dmesg
     else
@@ -429,11 +438,13 @@ byte_order() {
     esac
 }
 
-# The manifest, printed.
+# COMPLETE REASON: the manifest, printed; the reason says why it is not complete.
 manifest() {
     printf '{\n'
     printf '  "schema": "kho-tui.capture/1",\n'
     printf '  "tool": {"name": "capture-kho.sh", "version": "%s"},\n' "$version"
+    printf '  "complete": %s,\n' "$1"
+    [ "$1" = true ] || printf '  "incomplete": %s,\n' "$(json_or_null "$2")"
     printf '  "taken": "%s",\n' "$taken"
     printf '  "hostname": %s,\n' "$(json_or_null "$hostname")"
     printf '  "kernel": %s,\n' "$(json_or_null "$release")"
@@ -452,7 +463,21 @@ manifest() {
     json_list changed_while_reading "$changed" && printf '\n}'
 }
 
-# Sets $out to a directory that did not exist before.
+# COMPLETE REASON: writes the manifest. The one before it stays where there is no room. Sets $reason where it fails.
+write_manifest() {
+    text=$(manifest "$1" "$2")
+    reason=$({ printf '%s\n' "$text" >"$out/$partial" && mv -f -- "$out/$partial" "$out/capture.json"; } 2>&1)
+}
+
+# SIGNAL CODE
+interrupted() {
+    trap '' INT TERM HUP
+    say "interrupted: the capture is incomplete"
+    write_manifest false "interrupted by SIG$1"
+    exit "$2"
+}
+
+# Sets $out to a directory that is new, or empty.
 make_directory() {
     case ${1-} in
     '')
@@ -480,8 +505,15 @@ make_directory() {
         -*) out=./$out ;;
         esac
         json_string "$out"
+        if [ -d "$out" ] && [ -z "$(ls -A -- "$out" 2>&1)" ]; then
+            # Its own name, for the last line: "." is none that can be taken away.
+            case /$out/ in
+            */./ | */../) out=$(cd -- "$out" && pwd -P) || die "cannot tell where $json is" ;;
+            esac
+            return
+        fi
         if [ -e "$out" ] || [ -L "$out" ]; then
-            die "$json exists already: nothing done"
+            die "$json exists already and is not empty: nothing done"
         fi
         reason=$({ mkdir -- "$out"; } 2>&1) || die "cannot make $json: ${reason##*: }"
         ;;
@@ -508,7 +540,7 @@ main() {
     esac
     [ $# -le 1 ] || die "one directory at most; usage: sh capture-kho.sh [DIR]"
     [ $# -eq 0 ] || [ -n "$1" ] || die "the name of the directory is empty"
-    for tool in awk cat date head id ls md5sum mkdir od rm sed tr uname wc; do
+    for tool in awk cat date head id ls md5sum mkdir mv od rm sed tr uname wc; do
         command -v "$tool" >/dev/null 2>&1 || die "needs the command $tool, which is not here"
     done
 
@@ -516,9 +548,14 @@ main() {
     hostname=$(fact /proc/sys/kernel/hostname uname -n)
     release=$(fact /proc/sys/kernel/osrelease uname -r)
     make_directory ${1+"$1"}
-    trap 'say "interrupted: the capture is incomplete"; exit 130' INT
-    trap 'say "interrupted: the capture is incomplete"; exit 143' TERM HUP
+    kho_present=null
+    kho_code=
+    kho_message=
     json_string "$out"
+    write_manifest false "the script did not come to its end: killed, or no room on the disk" || die "cannot write into $json: ${reason##*: }"
+    trap 'interrupted INT 130' INT
+    trap 'interrupted TERM 143' TERM
+    trap 'interrupted HUP 129' HUP
     say "capturing into $json"
     [ "$(id -u)" = 0 ] || say "not root: much of the state cannot be read"
 
@@ -535,16 +572,12 @@ main() {
     capture_log
     say "with /proc, /sys, configuration and log: $file_count files"
 
-    kho_code=
-    kho_message=
     if [ "$kho_present" = false ]; then
         explain_missing_kho
         note_unreadable kho "$debugfs/kho" "$kho_message"
     fi
 
-    manifest=$(manifest)
-    reason=$({ printf '%s\n' "$manifest" >"$out/capture.json"; } 2>&1) ||
-        die "capture.json could not be written (${reason##*: }): do not trust this capture"
+    write_manifest true "" || die "capture.json could not be written (${reason##*: }): this capture is incomplete"
 
     word=$(shell_word "$out")
     [ "$unreadable_count" -eq 0 ] || say "$unreadable_count could not be read: see capture.json"

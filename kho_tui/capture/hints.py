@@ -94,12 +94,22 @@ def _config_byte_order(options: Mapping[str, str]) -> ByteOrder | None:
     return "little" if "y" in (options.get("CONFIG_CPU_LITTLE_ENDIAN"), options.get("CONFIG_X86_64")) else None
 
 
+def incomplete(manifest: Mapping[str, object] | None) -> SafeText | None:
+    """Why a capture is not whole, where its manifest says so."""
+    if manifest is None or manifest.get("complete", True) is not False:
+        return None
+    why = manifest.get("incomplete")
+    return SafeText(f"the capture is incomplete: {visible(why if isinstance(why, str) and why else 'no reason given')[:_LONGEST]}")
+
+
 def why_absent(
     config: Mapping[str, str] | Missing, cmdline: CommandLine | Missing, manifest: Mapping[str, object] | None, reading_problem: str
 ) -> SafeText:
     """Why a capture holds no kho tree, as far as its surroundings show; always says something."""
     if reading_problem:
         return SafeText(f"the kho tree could not be read: {reading_problem}")
+    if (why := incomplete(manifest)) is not None:
+        return why
     options = known(config)
     line = known(cmdline)
     if options is not None and options.get("CONFIG_KEXEC_HANDOVER") != "y":

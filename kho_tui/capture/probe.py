@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from kho_tui.capture.files import FileTree, MappedTree, Notes, PartOfTree, directory_tree, read_until_eof, why
@@ -37,6 +38,7 @@ _HEAD = 4096
 _SMALLEST_RAW = 4096
 _SCRATCH_ENTRIES = 4096
 _LISTED = 12
+_MOST_BESIDE = 1000
 _SCRATCH_TEXTS = ("scratch_phys", "scratch_len")
 _WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; kho-tui capture-script prints a script that makes one"
 
@@ -115,7 +117,17 @@ def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, b
     if root.kind != "capture" and tree.kind == "directory":
         _note_more(Path(path) / root.prefix, tree.notes)
     kind: SourceKind = "capture" if root.kind == "capture" else "debugfs"
-    return open_capture(part, context, closer, path=path, kind=kind, base=base)
+    sources = open_capture(part, context, closer, path=path, kind=kind, base=base)
+    return replace(sources, files=(*sources.files, *_outside(paths, root)))
+
+
+def _outside(paths: Sequence[str], root: Root) -> Iterator[SourceFile]:
+    """The files of a tree that lie beside its capture: not read, and not dropped without a word."""
+    beside = [one for one in paths if not one.startswith(root.prefix)]
+    for one in beside[:_MOST_BESIDE]:
+        yield SourceFile(visible(one), None, "not used", SafeText(f"beside the capture, which is {visible(root.prefix.rstrip('/'))}"))
+    if len(beside) > _MOST_BESIDE:
+        yield SourceFile(SafeText(f"... and {len(beside) - _MOST_BESIDE} more"), None, "not used")
 
 
 def _is_core(tree: FileTree, path: str) -> bool:

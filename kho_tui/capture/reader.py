@@ -12,11 +12,13 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.model.facts import Missing, Unavailable
-from kho_tui.text import SafeText, plural, visible
+from kho_tui.text import SafeText, human_size, plural, visible
 
 T = TypeVar("T")
 
 BLOB_LIMIT = 16 << 20
+MOST_BLOBS = 64 << 20
+"""Bytes of all blobs of a capture. A kernel shows a few pages."""
 TEXT_LIMIT = 16 << 20
 LOG_LIMIT = 64 << 20
 
@@ -31,6 +33,7 @@ class CaptureReader:
         self._present = frozenset(self.paths)
         self._context = context
         self._files: dict[str, SourceFile] = {}
+        self._left = MOST_BLOBS
 
     def has(self, path: str) -> bool:
         """True where the capture holds such a file."""
@@ -65,9 +68,13 @@ class CaptureReader:
 
     def blob(self, path: str, gave: str) -> Blob | None:
         """A file of debugfs as a blob. An empty one is none: the kernel shows no empty blobs, but copies by stat size are empty."""
-        data = self.read(path, gave, BLOB_LIMIT)
+        if not self._left and self.has(path):
+            self.failed(path, ReadError(f"not read: the files before it have {human_size(MOST_BLOBS)}"))
+            return None
+        data = self.read(path, gave, min(BLOB_LIMIT, self._left))
         if isinstance(data, Missing):
             return None
+        self._left -= len(data)
         if not data:
             self.notes.add(path, "empty: copied by its stat size, which is 0 for every file of debugfs")
             self.record(path, 0, "nothing", "empty")

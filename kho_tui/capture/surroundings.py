@@ -11,7 +11,7 @@ from dataclasses import replace
 from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_from_setup_data
 from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
-from kho_tui.capture.hints import architecture, platform_hints, why_absent
+from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
 from kho_tui.capture.proc import (
     IomemEntry,
     parse_addresses,
@@ -171,6 +171,8 @@ def _manifest(reader: CaptureReader) -> dict[str, object] | None:
         return None
     for entry in _dicts(manifest.get("unreadable")):
         reader.notes.add(_text(entry.get("path")), f"could not be captured: {visible(_text(entry.get('reason')) or 'no reason given')}")
+    if (why := incomplete(manifest)) is not None:
+        reader.notes.add("capture.json", why)
     for name in _list(manifest.get("changed_while_reading")):
         if isinstance(name, str):
             reader.notes.add(name, "changed while it was captured: it may be a mixture of two states")

@@ -103,9 +103,8 @@ def write_capture(
         with new_file(directory.joinpath(*parts)) as stream:
             stream.write(data)
     if memory is not None and memory.total_bytes:
-        context.step("writing memory.elf")
         with new_file(directory / "memory.elf") as stream:
-            write_elf_core(stream, memory, machine, platform.byte_order)
+            write_elf_core(stream, memory, machine, platform.byte_order, context)
     told = {"machine": machine, "page_size": platform.page_size, "byte_order": platform.byte_order, **manifest}
     with new_file(directory / "capture.json") as stream:
         stream.write((json.dumps(told, indent=1, default=str) + "\n").encode())

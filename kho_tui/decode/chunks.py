@@ -14,12 +14,12 @@ from kho_tui.errors import BudgetError
 from kho_tui.model.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
-from kho_tui.model.runs import Runs, make_runs, no_runs
+from kho_tui.model.runs import RunPieces, Runs
 from kho_tui.model.tracker import UNUSABLE, Chunk, ChunkList, PreservedMap, Reading
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText
 
-_BATCH_BYTES = 2 << 20
+_BATCH_BYTES = 256 << 10
 """Bitmaps taken apart at a time. Few: at worst every other bit is a run, and a batch beyond the budget is left out whole."""
 _SURE_BY_ALIGNMENT = 4
 _PROVEN_BY_ALIGNMENT = 16
@@ -208,7 +208,7 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
     """The blocks of all elements with bitmaps of ``size`` bytes, and whether every bitmap could be read."""
     shift = np.uint64(reader.platform.page_shift)
     keep, complete = _readable(reader, elements, size, where)
-    starts, counts, orders = [], [], []
+    pieces = RunPieces()
     batch = max(1, _BATCH_BYTES // size)
     for at in range(0, len(keep), batch):
         reader.context.step("reading tracker bitmaps", at, len(keep))
@@ -232,13 +232,9 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
         if wraps.any():
             complete = False
             reader.findings.add(KEY_BAD, where, f"{int(wraps.sum())} runs of blocks run past the end of the address space: left out")
-        starts.append(start[~wraps])
-        counts.append(length[~wraps].astype(np.uint32))
-        orders.append(elements.order[rows][bitmap][~wraps].astype(np.uint8))
-    if not starts:
-        return no_runs(reader.platform.page_shift), complete
+        pieces.add(start[~wraps], length[~wraps], elements.order[rows][bitmap][~wraps])
     reader.context.step("sorting preserved blocks")
-    return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), reader.platform.page_shift), complete
+    return pieces.runs(reader.platform.page_shift), complete
 
 
 def _readable(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> tuple[npt.NDArray[np.int64], bool]:

@@ -14,14 +14,14 @@ from kho_tui.errors import BudgetError
 from kho_tui.model.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
-from kho_tui.model.runs import Runs, make_runs, no_runs
+from kho_tui.model.runs import RunPieces, Runs
 from kho_tui.model.tracker import UNUSABLE, NodeWords, PreservedMap, RadixTree
 from kho_tui.text import SafeText
 
 U64s = npt.NDArray[np.uint64]
 
 _BATCH_BYTES = 16 << 20
-_BITMAP_BATCH_BYTES = 2 << 20
+_BITMAP_BATCH_BYTES = 256 << 10
 """Bitmaps taken apart at a time. Few: at worst every other bit is a run, and a batch beyond the budget is left out whole."""
 
 
@@ -156,7 +156,7 @@ def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, 
     # By address, which mostly is the order in the file: pages of one batch are then read many at a time, not one by one.
     by_address = np.argsort(leaves)
     leaves, prefixes = leaves[by_address], prefixes[by_address]
-    starts, counts, orders = [np.empty(0, np.uint64)], [np.empty(0, np.uint32)], [np.empty(0, np.uint8)]
+    pieces = RunPieces()
     complete = True
     for at in range(0, len(leaves), batch):
         reader.context.step("reading tracker bitmaps", at, len(leaves))
@@ -175,13 +175,9 @@ def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, 
         blocks, bad = _blocks_of_keys(shape, first, length)
         complete &= not bad.any()
         reader.findings.add_each(KEY_BAD, where, first[bad].tolist(), lambda wrong: f"keys from {wrong:#x} on stand for no block: left out")
-        starts.append(blocks[0])
-        counts.append(blocks[1].astype(np.uint32))
-        orders.append(blocks[2].astype(np.uint8))
-    if len(starts) == 1:
-        return no_runs(shape.page_shift), complete
+        pieces.add(*blocks)
     reader.context.step("sorting preserved blocks")
-    return make_runs(np.concatenate(starts), np.concatenate(counts), np.concatenate(orders), shape.page_shift), complete
+    return pieces.runs(shape.page_shift), complete
 
 
 def _blocks_of_keys(

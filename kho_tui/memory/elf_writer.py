@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
 
+from kho_tui.context import Context
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.elf_format import MACHINES, OTHER_MACHINE, PN_XNUM, PT_LOAD, program_header_dtype
@@ -21,11 +23,15 @@ _ELF_HEADER = "16sHHIQQQIHHHHHH"
 _SECTION_HEADER = "IIQQQQIIQQ"
 
 
-def write_elf_core(stream: BinaryIO, memory: PhysicalMemory, machine: str = "x86_64", byte_order: ByteOrder = "little") -> None:
+def write_elf_core(
+    stream: BinaryIO, memory: PhysicalMemory, machine: str = "x86_64", byte_order: ByteOrder = "little", context: Context | None = None
+) -> None:
     """Write all of ``memory`` front to back as a 64-bit ET_CORE, one PT_LOAD (p_paddr, p_vaddr 0) a range without gaps.
 
-    Raises EncodeError for an unknown ``machine``, and what reading the memory and writing the stream raise.
+    Long zeros become holes of the file. Raises EncodeError for an unknown ``machine``, Cancelled, and what reading the memory and
+    writing the stream raise.
     """
+    context = context or Context()
     ranges = _ranges(memory.extents())
     sign = "<" if byte_order == "little" else ">"
     dtype = program_header_dtype(64, byte_order)
@@ -59,8 +65,16 @@ def write_elf_core(stream: BinaryIO, memory: PhysicalMemory, machine: str = "x86
     if extended:
         stream.write(struct.pack(sign + _SECTION_HEADER, 0, 0, 0, 0, 0, 1, 0, len(ranges), 0, 0))
     stream.write(bytes(data_at - headers_end))
+    written, total = 0, sum(size for _, size in ranges)
     for start, size in ranges:
-        stream.writelines(memory.read(start + done, min(_CHUNK, size - done)) for done in range(0, size, _CHUNK))
+        for done in range(0, size, _CHUNK):
+            context.step("writing memory", written, total, "bytes")
+            data = memory.read(start + done, min(_CHUNK, size - done))
+            written += len(data)
+            if written < total and len(data) == _CHUNK and data.count(0) == _CHUNK:
+                stream.seek(_CHUNK, os.SEEK_CUR)
+            else:
+                stream.write(data)
 
 
 def _ranges(extents: Sequence[Extent]) -> list[tuple[int, int]]:

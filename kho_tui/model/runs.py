@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,8 @@ U8s = npt.NDArray[np.uint8]
 I64s = npt.NDArray[np.int64]
 
 _MAX_COUNT = 2**32 - 1
+_STEP = 1 << 16
+_WINDOW = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,24 @@ class Runs:
         rank = (number - self._before[run]).astype(np.uint64)
         return self.start[run] + (rank << (self.order[run].astype(np.uint64) + np.uint64(self.page_shift))), self.order[run]
 
+    def ascending(self) -> Iterator[tuple[int, int]]:
+        """(address, order) of every block, ascending, also where runs overlap."""
+        if not self.overlapping:
+            for first in range(0, self.blocks, _WINDOW):
+                addresses, orders = self.expand(first, _WINDOW)
+                yield from zip(addresses.tolist(), orders.tolist(), strict=True)
+            return
+        begun: list[tuple[int, int, int]] = []  # next address, order, blocks left: of the runs that have begun and not ended
+        following = 0
+        while begun or following < len(self):
+            while following < len(self) and (not begun or int(self.start[following]) <= begun[0][0]):
+                heappush(begun, (int(self.start[following]), int(self.order[following]), int(self.count[following])))
+                following += 1
+            address, order, left = heappop(begun)
+            yield address, order
+            if left > 1:
+                heappush(begun, (address + (1 << (order + self.page_shift)), order, left - 1))
+
     def block_at(self, address: int) -> int | None:
         """The number of the block that holds ``address``; of overlapping ones the one that starts last."""
         behind = int(np.searchsorted(self.start, np.uint64(address), side="right"))
@@ -97,23 +119,64 @@ class Runs:
         return bool((np.maximum.accumulate(self.ends)[:-1] > self.start[1:]).any())
 
 
+class RunPieces:
+    """Pieces of runs as they are found, batch by batch, in 13 bytes each: a hostile tracker has millions."""
+
+    def __init__(self) -> None:
+        self._batches: list[tuple[U64s, U32s, U8s]] = []
+
+    def add(self, start: U64s, count: npt.NDArray[np.integer], order: npt.NDArray[np.integer]) -> None:
+        """A batch, as ``make_runs`` takes it."""
+        if len(start):
+            self._batches.append((start, count.astype(np.uint32, copy=False), order.astype(np.uint8, copy=False)))
+
+    def runs(self, page_shift: int) -> Runs:
+        """The runs that they make; the pieces are gone then."""
+        batches, self._batches = self._batches, []
+        starts, counts, orders = [], [], []
+        while batches:
+            start, count, order = batches.pop()
+            starts.append(start)
+            counts.append(count)
+            orders.append(order)
+        if not starts:
+            return no_runs(page_shift)
+        # One column after the other, so that no two of them are there twice.
+        start = np.concatenate(starts)
+        starts.clear()
+        count = np.concatenate(counts)
+        counts.clear()
+        return make_runs(start, count, np.concatenate(orders), page_shift)
+
+
 def make_runs(start: U64s, count: npt.NDArray[np.integer], order: npt.NDArray[np.integer], page_shift: int) -> Runs:
     """Runs from unsorted pieces, neighbours of one order joined. Shapes (n,); count in blocks, below 2^32 a piece."""
-    by_address = np.lexsort((order, start))
-    start = start[by_address]
-    orders: U8s = order[by_address].astype(np.uint8)
-    blocks = count[by_address].astype(np.uint64)
-    ends = start + (blocks << (orders.astype(np.uint64) + np.uint64(page_shift)))
-    if len(start) > 1:
-        joins = (ends[:-1] == start[1:]) & (orders[:-1] == orders[1:])
-        heads = np.flatnonzero(np.concatenate([[True], ~joins]))
-        summed = np.add.reduceat(blocks, heads)
-        if not len(summed) or int(summed.max()) <= _MAX_COUNT:
-            start, orders, blocks = start[heads], orders[heads], summed
-    runs = Runs(start, blocks.astype(np.uint32), orders, page_shift)
+    orders: U8s = order.astype(np.uint8, copy=False)
+    counts = count.astype(np.uint32, copy=False)
+    by_address = np.lexsort((orders, start))
+    start, counts, orders = start[by_address], counts[by_address], orders[by_address]
+    del by_address
+    joins = _joins(start, counts, orders, page_shift)
+    if joins.any():
+        heads = np.flatnonzero(~joins)
+        summed = np.add.reduceat(counts, heads, dtype=np.uint64)
+        if int(summed.max()) <= _MAX_COUNT:
+            start, orders, counts = start[heads], orders[heads], summed.astype(np.uint32)
+    runs = Runs(start, counts, orders, page_shift)
     for array in (runs.start, runs.count, runs.order):
         array.flags.writeable = False
     return runs
+
+
+def _joins(start: U64s, count: U32s, order: U8s, page_shift: int) -> npt.NDArray[np.bool_]:
+    """Whether each of the sorted runs goes on the one before it; in steps, for what a step makes is larger than a run."""
+    joins = np.zeros(len(start), np.bool_)
+    for at in range(1, len(start), _STEP):
+        here, before = slice(at, at + _STEP), slice(at - 1, min(at + _STEP, len(start)) - 1)
+        shift = order[before].astype(np.uint64) + np.uint64(page_shift)
+        ends = start[before] + (count[before].astype(np.uint64) << shift)
+        joins[here] = (ends == start[here]) & (order[before] == order[here])
+    return joins
 
 
 def no_runs(page_shift: int) -> Runs:

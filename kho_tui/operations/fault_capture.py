@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from kho_tui.capture.files import FileTree, PartOfTree, directory_tree
+from kho_tui.capture.reader import BLOB_LIMIT, MOST_BLOBS
 from kho_tui.capture.roots import find_roots
 from kho_tui.capture.writer import new_directory, new_file, require_unused
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.elf_writer import write_elf_core
+from kho_tui.memory.overlay import Overlay
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.handover import Handover
 from kho_tui.model.handover_of import distil
 from kho_tui.model.state import State
@@ -21,13 +23,11 @@ from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.catalogue import FAULTS, UNBREAKABLE, fault_named
 from kho_tui.simulator.faults.fault import Fault, break_state
-from kho_tui.text import human_size
+from kho_tui.text import human_size, visible
 
 _MEMORY = "memory.elf"
 _CHANGEABLE = ("kho/", "setup_data/", "dt-chosen/", "cmdline")
 """Folders with files that a fault may change. All others are copied as they are."""
-_MOST_MEMORY = 2 << 30
-_MOST_FILE = 1 << 30
 _STEP = 4 << 20
 
 
@@ -58,11 +58,11 @@ def fault_capture(path: str | Path, name: str, out_dir: str | Path, context: Con
     require_unused(out, path)
     with open_state(path, context) as opened:
         tree = _tree(Path(path), opened)
-        case = broken(opened, fault, {} if tree is None else _files(tree), context)
+        case = broken(opened, fault, {} if tree is None else _files(tree))
         return _write(case, fault, opened, tree, out, context)
 
 
-def broken(opened: Opened, fault: Fault, files: dict[str, bytes], context: Context) -> Case:
+def broken(opened: Opened, fault: Fault, files: dict[str, bytes]) -> Case:
     """The state with the fault, nothing written. ``files``: those of the capture that a fault may change. Raises as ``fault_capture``."""
     state = opened.state
     side = state.sides.get(fault.side) or (state.sides.get("unsided") if fault.side == "out" else None)
@@ -71,7 +71,7 @@ def broken(opened: Opened, fault: Fault, files: dict[str, bytes], context: Conte
         raise DoesNotApply(f"{state.machine.path}: {fault.name} breaks a state {meant}: this capture has no {fault.side} side")
     if opened.memory is None:
         raise DoesNotApply(f"{state.machine.path}: no memory in this capture (memory.elf), and a fault lies there")
-    case = Case(state, side, _whole(state, side.name), _copy(opened.memory, state, context), files)
+    case = Case(state, side, _whole(state, side.name), _changeable(opened.memory, state.machine.platform.page_size), files)
     try:
         break_state(fault, case)
     except DoesNotApply as error:
@@ -86,25 +86,12 @@ def _whole(state: State, side: str) -> Handover | InputError:
         return error
 
 
-def _copy(memory: PhysicalMemory, state: State, context: Context) -> SparseImage:
-    """The captured memory as an image, in the largest pages that every stretch of it fills."""
-    if memory.total_bytes > _MOST_MEMORY:
-        most, held = human_size(_MOST_MEMORY), human_size(memory.total_bytes)
-        raise InputError(f"{state.machine.path}: {held} of memory; a fault is applied to a copy of at most {most}")
-    platform = state.machine.platform
-    extents = memory.extents()
-    edges = platform.page_size
-    for one in extents:
+def _changeable(memory: PhysicalMemory, page_size: int) -> Overlay:
+    """The captured memory to write on, in the largest pages that every stretch of it fills."""
+    edges = page_size
+    for one in memory.extents():
         edges |= one.start | one.size
-    image = SparseImage(edges & -edges, name=_MEMORY, byte_order=platform.byte_order, machine=memory.machine)
-    done = 0
-    for one in extents:
-        for at in range(one.start, one.start + one.size, _STEP):
-            context.step("copying memory", done, memory.total_bytes, "bytes")
-            size = min(_STEP, one.start + one.size - at)
-            image.write(at, memory.read(at, size))
-            done += size
-    return image
+    return Overlay(memory, edges & -edges)
 
 
 def _tree(path: Path, opened: Opened) -> FileTree | None:
@@ -120,7 +107,28 @@ def _tree(path: Path, opened: Opened) -> FileTree | None:
 
 
 def _files(tree: FileTree) -> dict[str, bytes]:
-    return {name: tree.read(name, _MOST_FILE) for name in tree.paths() if name.startswith(_CHANGEABLE)}
+    """The files that a fault may change. Raises InputError where one is larger than what is read of it, or all are."""
+    files: dict[str, bytes] = {}
+    left = MOST_BLOBS
+    for name in tree.paths():
+        if name.startswith(_CHANGEABLE):
+            data = files[name] = tree.head(name, BLOB_LIMIT + 1)
+            left -= len(data)
+            if len(data) > BLOB_LIMIT or left < 0:
+                most = f"{human_size(MOST_BLOBS)} of such files" if left < 0 else human_size(BLOB_LIMIT)
+                raise InputError(f"{visible(name)}: of what debugfs shows at most {most} are read, so nothing of it is changed")
+    return files
+
+
+def _copy(tree: FileTree, name: str, stream: BinaryIO, context: Context) -> None:
+    """A file as it is, whatever its size; one of debugfs says that it has none."""
+    head = tree.head(name, _STEP)
+    stream.write(head)
+    if len(head) == _STEP:
+        source = tree.open(name)
+        for at in range(_STEP, source.size, _STEP):
+            context.step("copying the capture", at, source.size, "bytes")
+            stream.write(source.read_at(at, _STEP))
 
 
 def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out: Path, context: Context) -> FaultReport:
@@ -131,15 +139,17 @@ def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out:
         for name in _others(tree, opened.memory.name):
             assert tree is not None
             context.step("copying the capture")
-            before = tree.read(name, _MOST_FILE)
-            data = case.files.get(name) if name.startswith(_CHANGEABLE) else before
-            changed += [name] if data != before else []
-            if data is None:
+            if not name.startswith(_CHANGEABLE):
+                with new_file(made / name) as stream:
+                    _copy(tree, name, stream, context)
                 continue
-            with new_file(made / name) as stream:
-                stream.write(data)
+            data = case.files.get(name)
+            changed += [name] if data != tree.head(name, BLOB_LIMIT) else []
+            if data is not None:
+                with new_file(made / name) as stream:
+                    stream.write(data)
         with new_file(made / _MEMORY) as stream:
-            write_elf_core(stream, case.image, machine, order)
+            write_elf_core(stream, case.image, machine, order, context)
     new = (case.image.total_bytes - opened.memory.total_bytes) // case.page_size
     return FaultReport(fault, out, tuple(sorted({(one.address, len(one.after)) for one in case.written})), new, tuple(changed))
 

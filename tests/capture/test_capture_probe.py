@@ -9,6 +9,7 @@ import os
 import random
 import re
 import socket
+import stat
 import struct
 import tarfile
 import zipfile
@@ -197,6 +198,50 @@ def test_links_in_a_tar_are_not_followed(tmp_path: Path) -> None:
         archive.addfile(link)
     with open_sources(path, Context()) as sources:
         assert "kho/out/finalize: a link or device" in notes_of(sources)
+
+
+def zip_entry(name: str, kind: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = kind << 16
+    return info
+
+
+def test_links_in_a_zip_lead_to_members_and_nowhere_else(tmp_path: Path) -> None:
+    """A link's content is the path that it leads to: no file of the capture."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("cap/blobs/root", FDT)
+        archive.writestr("cap/kho/out/finalize", b"1\n")
+        archive.writestr(zip_entry("cap/kho/out/fdt", stat.S_IFLNK | 0o777), "../../blobs/root")
+        archive.writestr(zip_entry("cap/kho/in/fdt", stat.S_IFLNK | 0o777), "/etc/passwd")
+        archive.writestr(zip_entry("cap/kho/in/sub_fdts/a", stat.S_IFLNK | 0o777), "../../../../../../etc/passwd")
+        archive.writestr(zip_entry("cap/kho/in/sub_fdts/b", stat.S_IFIFO | 0o644), "")
+    with open_sources(tmp_path / "x.zip", Context()) as sources:
+        assert sources.outgoing is not None and sources.outgoing.fdt is not None and sources.outgoing.fdt.data == FDT
+        assert sources.incoming is None
+        said = notes_of(sources)
+        assert said.count("a link that leads to no file of the archive: not followed") == 2
+        assert "a device, fifo or socket in the archive: not read" in said
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_lies_beside_a_capture_is_listed(packed: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "case-4711"
+    for name, data in FILES.items():
+        path = folder / "server/cap" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (folder / "mail\x1b.txt").write_bytes(b"please look")
+    (folder / "server/uptime").write_bytes(b"1")
+    where = folder
+    if packed:
+        where = tmp_path / "x.tar"
+        with tarfile.open(where, "w") as archive:
+            archive.add(folder, "case-4711")
+    with open_sources(where, Context()) as sources:
+        beside = {str(one.path): one for one in sources.files if one.gave == "not used"}
+        prefix = "case-4711/" if packed else ""
+        assert {f"{prefix}mail\\x1b.txt", f"{prefix}server/uptime"} <= set(beside)
+        assert f"beside the capture, which is {prefix}server/cap" in beside[f"{prefix}server/uptime"].note
 
 
 def test_a_sparse_member_keeps_its_holes(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from kho_tui.capture.script import capture_script
+from kho_tui.context import Context
+from kho_tui.operations.open_state import open_state
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CAPTURES = CHECKOUT.parent / "shared" / "captures"
@@ -98,7 +100,14 @@ class Runner:
 
     def __call__(self, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self.command, *arguments], cwd=self.cwd, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            [*self.command, *arguments],
+            cwd=self.cwd,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            start_new_session=True,
         )
 
     def capture(self, code: int) -> dict[str, Any]:
@@ -184,37 +193,116 @@ def test_any_name_that_a_kernel_may_choose_is_copied(kho: Path, run: Runner) -> 
     assert "\x1b" not in ended.stderr
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_is_copied(kho: Path, run: Runner) -> None:
-    (kho / "out/broken\x1b").symlink_to("/proc/self/mem")  # a read at 0 fails with EIO
+def cat_that(tools: str, does: str) -> None:
+    """Another cat first in PATH: ``does`` is sh that sees the file as $2, and goes on to the real one where it does not exit."""
+    folder = Path(tools.split(":")[0])
+    real = folder / "cat"
+    if real.exists():
+        real.rename(folder / "real-cat")
+        command = f"exec {shutil.which('busybox')} cat"
+    else:
+        command = f"exec {shutil.which('cat')}"
+    real.write_text(f'#!/bin/sh\n{does}\n{command} "$@"\n')
+    real.chmod(0o755)
+
+
+def needs_its_own_cat(run: Runner, tools: str) -> None:
+    """busybox may be built to prefer its own commands to those in PATH."""
+    folder = Path(tools.split(":")[0])
+    said = subprocess.run([*run.command[:-1], "-c", "cat -- x"], env=run.environment, cwd=folder, capture_output=True, check=False)
+    if b"ours" not in said.stderr:
+        pytest.skip("this shell does not look for cat in PATH")
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_copied(kho: Path, run: Runner, tools: str) -> None:
+    cat_that(tools, 'case $2 in x) echo ours >&2; exit 1 ;; *broken*) echo "cat: $2: Input/output error" >&2; exit 1 ;; esac')
+    needs_its_own_cat(run, tools)
+    (kho / "out/broken\x1b").write_bytes(b"broken")
     (kho / "out/loop").symlink_to(kho)
     (kho / "out/gone").symlink_to("nowhere")
+    (kho / "out/secret").symlink_to("/etc/hostname")
     os.mkfifo(kho / "out/pipe")
     ended = run("cap")
     assert ended.returncode == 1
     assert "\x1b" not in ended.stderr
     manifest = json.loads((run.cwd / "cap/capture.json").read_bytes())
-    missing = reasons(manifest["unreadable"])
-    assert missing.pop("kho/out/broken\x1b") in ("Input/output error", "I/O error")  # glibc, musl
-    assert missing == {
-        "kho/out/loop": "symbolic link to no file, not followed",
-        "kho/out/gone": "symbolic link to no file, not followed",
+    assert manifest["complete"] is True
+    assert reasons(manifest["unreadable"]) == {
+        "kho/out/broken\x1b": "Input/output error",
+        "kho/out/loop": "a symbolic link, not followed",
+        "kho/out/gone": "a symbolic link, not followed",
+        "kho/out/secret": "a symbolic link, not followed",
         "kho/out/pipe": "not a regular file",
     }
     assert sorted(path.name for path in (run.cwd / "cap/kho/out").iterdir()) == ["fdt"]
 
 
-def test_a_blob_that_changes_between_two_reads_is_listed(kho: Path, run: Runner, machine: Path) -> None:
-    (kho / "out/LUO").symlink_to("/proc/self/stat")  # says which process reads it
+@pytest.mark.parametrize("name", ["proc/cmdline", "proc/config.gz", "sys/devices/system/node/node0/meminfo"])
+def test_no_link_leads_out_of_another_root(name: str, kho: Path, run: Runner, machine: Path) -> None:
+    (machine / name).unlink()
+    (machine / name).symlink_to("/etc/hostname")
+    (missing,) = run.capture(1)["unreadable"]
+    assert missing["reason"] == "a symbolic link, not followed" and missing["source"] == f"/{name}"
+
+
+def test_a_blob_that_changes_between_two_reads_is_listed(kho: Path, run: Runner, tools: str) -> None:
+    cat_that(tools, 'case $2 in x) echo ours >&2; exit 1 ;; */out/LUO) printf before; echo after >"$2"; exit 0 ;; esac')
+    needs_its_own_cat(run, tools)
+    (kho / "out/LUO").write_bytes(b"before")
     assert run.capture(0)["changed_while_reading"] == ["kho/out/LUO"]
 
 
-def test_control_files_that_nobody_can_read_are_no_loss(kho: Path, run: Runner, machine: Path) -> None:
-    if not Path("/proc/self/clear_refs").exists():
-        pytest.skip("this kernel has no write-only file to try")
+def test_control_files_that_nobody_can_read_are_no_loss(kho: Path, run: Runner, machine: Path, tools: str) -> None:
+    cat_that(tools, 'case $2 in x) echo ours >&2; exit 1 ;; */alloc) echo "cat: $2: Invalid argument" >&2; exit 1 ;; esac')
+    needs_its_own_cat(run, tools)
     alloc = machine / "sys/kernel/debug/cma/cma-kho/alloc"
-    alloc.parent.mkdir(parents=True)
-    alloc.symlink_to("/proc/self/clear_refs")
+    write(alloc, "")
+    alloc.chmod(0o200)
     assert run.capture(0)["write_only"] == ["cma/cma-kho/alloc"]
+
+
+def opened_findings(capture: Path) -> list[str]:
+    with open_state(capture, Context()) as opened:
+        return [finding.message for finding in opened.state.findings]
+
+
+@pytest.mark.parametrize(("name", "code"), [("INT", 130), ("TERM", 143), ("HUP", 129), ("KILL", -9)])
+def test_an_interrupted_capture_says_so(name: str, code: int, kho: Path, run: Runner, tools: str) -> None:
+    cat_that(tools, f"case $2 in x) echo ours >&2; exit 1 ;; */zoneinfo) printf half; kill -{name} 0; exit 0 ;; esac")
+    needs_its_own_cat(run, tools)
+    ended = run("cap")
+    assert ended.returncode == code, ended.stderr
+    manifest = json.loads((run.cwd / "cap/capture.json").read_bytes())
+    assert manifest["complete"] is False
+    why = f"interrupted by SIG{name}" if name != "KILL" else "the script did not come to its end: killed, or no room on the disk"
+    assert manifest["incomplete"] == why
+    assert not (run.cwd / "cap/zoneinfo").exists() and (run.cwd / "cap/kho/out/fdt").exists()
+    assert f"capture.json: the capture is incomplete: {why}" in opened_findings(run.cwd / "cap")
+
+
+def test_a_full_disk_is_no_whole_capture(kho: Path, run: Runner, tools: str) -> None:
+    """The manifest of the end finds no room: the one of the beginning stays."""
+    cat_that(tools, "case $2 in x) echo ours >&2; exit 1 ;; esac")
+    needs_its_own_cat(run, tools)
+    move = Path(tools.split(":")[0]) / "mv"
+    move.unlink(missing_ok=True)
+    script = 'case $3-$4 in *.partial-*/capture.json) [ ! -e "$4" ] || { echo "mv: $4: No space left on device" >&2; exit 1; } ;; esac'
+    real = f"{shutil.which('busybox')} mv" if "busybox" in run.command[0] else shutil.which("mv")
+    move.write_text(f'#!/bin/sh\n{script}\nexec {real} "$@"\n')
+    move.chmod(0o755)
+    ended = run("cap")
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        "capture-kho: capture.json could not be written (No space left on device): this capture is incomplete"
+    )
+    assert any("the capture is incomplete" in message for message in opened_findings(run.cwd / "cap"))
+
+
+def test_an_interrupted_capture_without_a_tree_has_no_other_cause(run: Runner, tmp_path: Path) -> None:
+    write(tmp_path / "cap/capture.json", json.dumps({"complete": False, "incomplete": "interrupted by SIGINT"}))
+    write(tmp_path / "cap/cmdline", "quiet\n")
+    with open_state(tmp_path / "cap", Context()) as opened:
+        assert opened.state.absent == "the capture is incomplete: interrupted by SIGINT"
 
 
 def test_deep_trees_end(kho: Path, run: Runner) -> None:
@@ -285,12 +373,23 @@ def test_nobody_but_its_owner_reads_a_capture(kho: Path, run: Runner) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in paths} == {0}
 
 
-def test_a_named_directory_that_exists_is_refused_untouched(kho: Path, run: Runner) -> None:
+def test_a_named_directory_that_holds_something_is_refused_untouched(kho: Path, run: Runner) -> None:
     write(run.cwd / "cap/mine", "mine")
     ended = run("cap/")
     assert ended.returncode == 2
-    assert ended.stderr == 'capture-kho: "cap" exists already: nothing done\n'
+    assert ended.stderr == 'capture-kho: "cap" exists already and is not empty: nothing done\n'
     assert files_of(run.cwd / "cap") == {b"mine": b"mine"}
+
+
+@pytest.mark.parametrize("name", [".", "./", "../cwd/."])
+def test_it_works_from_inside_its_directory(name: str, kho: Path, run: Runner) -> None:
+    run.cwd.chmod(0o755)
+    ended = run(name)
+    assert ended.returncode == 0, ended.stderr
+    assert (run.cwd / "capture.json").exists() and stat.S_IMODE(run.cwd.stat().st_mode) == 0o755
+    pasted = ended.stderr.splitlines()[-1].split("take it away with  ")[1].split("  and look")[0]
+    subprocess.run(["sh", "-c", pasted], cwd=run.cwd, check=True)
+    assert (run.cwd.parent / "cwd.tar.gz").stat().st_size > 0
 
 
 def test_every_run_without_a_name_makes_a_new_directory(kho: Path, run: Runner) -> None:

@@ -82,6 +82,11 @@ def test_the_block_that_holds_an_address(pieces: list[Piece], address: int) -> N
 
 
 @given(anything)
+def test_the_list_of_blocks_ascends_also_where_they_overlap(pieces: list[Piece]) -> None:
+    assert list(runs_of(pieces).ascending()) == blocks_of(pieces)
+
+
+@given(anything)
 def test_overlaps_are_seen(pieces: list[Piece]) -> None:
     pages = [page for start, order in blocks_of(pieces) for page in range(start >> SHIFT, (start >> SHIFT) + (1 << order))]
     assert runs_of(pieces).overlapping == (len(pages) != len(set(pages)))

@@ -6,22 +6,26 @@ import contextlib
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from captures import CHECKOUT
+import typer
+from captures import CHECKOUT, SAMPLES
 
 from kho_tui.context import Context
 from kho_tui.errors import KhoError
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.entity import Detail, RowSource, walk
 from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.views.cli.main import app
 from kho_tui.views.cli.show_text import print_state
 from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.state_json import state_json
 from kho_tui.views.format import format_value, hex_rows, plain_value
+from mutations.workers import SECONDS
 
 _RAW = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 """What must never reach a terminal: C0, DEL, C1, bidi controls, separators of lines, halves of surrogate pairs."""
@@ -67,13 +71,62 @@ def exercise(path: Path) -> str:
             for piece in json_pieces(state_json(opened.state, blocks=True)):
                 check_json(piece)
             with contextlib.redirect_stdout(_CheckedOutput()):
-                print_state(opened.state, blocks=False)
+                print_state(opened.state, blocks=False, files=True)
             for text in _shown(opened):
                 check_text(text, "an entity")
     except KhoError as error:
         check_text(str(error), "the message")
         return "refused"
     return "read"
+
+
+def exercise_commands(path: Path) -> str:
+    """What is at ``path`` through every command that reads a state, each in time; "read" where show could read something.
+
+    Raises Violation where exit code or output are not as promised, or whatever came out that is no error of ours.
+    """
+    beside = path.parent / f"{path.name}-out"
+    before, after = (str(SAMPLES / "x86_64-7.3" / name) for name in ("1-pre", "1-post"))
+    code = _run("show", str(path), "--blocks", "-v")
+    for words in (
+        ("show", str(path), "--json", "--blocks"),
+        ("show", str(path), "--memory"),
+        ("map", str(path)),
+        ("map", str(path), "--json"),
+        ("whois", str(path), "0x20829000"),
+        ("whois", str(path), "0xfffffffffffff000", "--json"),
+        ("check", str(path), "--json"),
+        ("check", str(path), "--after", after),
+        ("check", str(path), "--target", "7.3", "--strict"),
+        ("check", str(path), "--target", "6.19", "--json"),
+        ("diff", before, str(path)),
+        ("diff", str(path), after, "--json"),
+        ("diff", str(path), str(path)),
+        ("sim", "kexec", str(path), "-o", f"{beside}-1"),
+        ("sim", "kexec", str(path), "--kernel", "7.3", "-o", f"{beside}-2", "--json"),
+        ("sim", "replay", str(path), "-o", f"{beside}-3"),
+    ):
+        _run(*words)
+    return "refused" if code == 2 else "read"
+
+
+def _run(*words: str) -> int:
+    """A command of the program in this process; its exit code."""
+    # Each command has the time that a case has.
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    out, errors = _CheckedOutput(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        try:
+            code = app(list(words), standalone_mode=False, prog_name="kho-tui")
+        except typer.Exit as done:
+            code = done.exit_code
+        except KhoError as error:
+            errors.write(str(error))
+            code = error.exit_code
+    check_text(errors.getvalue(), f"stderr of {words[0]}", lines=True)
+    if code not in (None, 0, 1, 2):
+        raise Violation(f"{words} ended with {code}")
+    return code or 0
 
 
 def exercise_command(path: Path) -> str:

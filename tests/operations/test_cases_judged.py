@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from captures import CHECKOUT
+from peak import COMMAND, MIB, peak_of
 
 from kho_tui.views.cli.main import run
 
@@ -82,12 +81,7 @@ def test_a_warning_of_a_failed_restore_is_shown(capsys: pytest.CaptureFixture[st
 
 def test_a_tracker_of_garbage_is_checked_in_bounded_memory() -> None:
     """3.8 million runs: 612 MiB once."""
-    program = (
-        "import resource, sys; from kho_tui.views.cli.main import run; code = run(sys.argv[1:]);"
-        "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, file=sys.stderr)"
-    )
-    for command in (["check"], ["diff", str(CASES / "seed2001799.tar.xz")]):
-        arguments = [sys.executable, "-c", program, *command, str(CASES / "seed2001799.tar.xz")]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-        code, mebibytes = done.stderr.split()
-        assert int(code) == (1 if command == ["check"] else 0) and int(mebibytes) < 500
+    case = str(CASES / "seed2001799.tar.xz")
+    for command, expected in ((["check"], "1"), (["diff", case], "0")):
+        code, peak = peak_of(COMMAND, *command, case)
+        assert code == expected and peak < 500 * MIB

@@ -6,11 +6,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from captures import sample
+from captures import copy_of, sample
 
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Report
 from kho_tui.context import Context
+from kho_tui.errors import InputError
+from kho_tui.memory.elf import open_elf
+from kho_tui.memory.source import open_file
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import Opened, open_state
@@ -58,3 +61,38 @@ def test_a_fault_is_found_by_its_own_rule_and_by_no_error_that_does_not_follow(f
     if not tried:
         pytest.skip("no captured state has what this fault breaks")
     pytest.fail(f"{fault.primary} was not found in any capture")
+
+
+def test_a_fault_in_a_large_sparse_memory_takes_little(tmp_path: Path) -> None:
+    """What is not changed is read through, and zeros become holes of the file."""
+    capture, image = sample("x86_64-7.3/1-pre"), tmp_path / "guest.raw"
+    with open_file(capture / "memory.elf") as source, image.open("wb") as out:
+        memory = open_elf(source)
+        for extent in memory.extents():
+            out.seek(extent.start)
+            out.write(memory.read(extent.start, extent.size))
+        out.truncate(9 << 27)
+    report = fault_capture(image, "radix-unaligned", tmp_path / "out", Context())
+    core = report.directory / "memory.elf"
+    assert core.stat().st_size > 9 << 27 and core.stat().st_blocks * 512 < 512 << 20
+    with open_state(core, Context()) as opened:
+        assert "unsided" in opened.state.sides
+
+
+@pytest.mark.parametrize("size", [(16 << 20) + 1, 1 << 40])
+def test_a_fault_reads_no_more_of_a_file_than_is_shown_of_it(size: int, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy_of(sample("x86_64-7.3/1-pre"), copy)
+    with (copy / "kho/out/sub_fdts/large").open("wb") as out:
+        out.truncate(size)
+    with pytest.raises(InputError, match="kho/out/sub_fdts/large: of what debugfs shows at most 16 MiB are read"):
+        fault_capture(copy, "radix-unaligned", tmp_path / "out", Context())
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_no_fault_changes_is_copied_whatever_its_size(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy_of(sample("x86_64-7.3/1-pre"), copy)
+    (copy / "notes.txt").write_bytes(b"0123456789abcdef" * (9 << 16))
+    fault_capture(copy, "radix-unaligned", tmp_path / "out", Context())
+    assert (tmp_path / "out/notes.txt").read_bytes() == (copy / "notes.txt").read_bytes()

@@ -48,7 +48,7 @@ class Original:
     def broken(self, fault: Fault) -> Opened:
         """It with the fault, opened as if it came from a disk. Raises DoesNotApply."""
         files, core = dict(self.files), BytesIO()
-        case = broken(self.opened, fault, files, Context())
+        case = broken(self.opened, fault, files)
         machine = self.opened.state.machine
         write_elf_core(core, case.image, machine.elf_machine, machine.platform.byte_order)
         return HeldState(fault.name, files, core.getvalue(), {}, machine.platform, "x86_64").open(Context())

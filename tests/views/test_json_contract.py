@@ -66,6 +66,7 @@ DOCUMENT = {
         "arch": str | None,
         "byte_order": OneOf("little", "big"),
         "page_size": int,
+        "files": [{"path": str, "size": int | None, "gave": str, "note": str}],
     },
     "scratch": ([NODE], None),
     "sides": {"in": (SIDE, None), "out": (SIDE, None), "unsided": (SIDE, None)},

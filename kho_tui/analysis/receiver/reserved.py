@@ -17,14 +17,15 @@ from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.decode.bitmaps import bit_runs
 from kho_tui.decode.reader import Findings, Reader
+from kho_tui.errors import BudgetError
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.runs import Runs, U64s, make_runs, no_runs
+from kho_tui.model.runs import RunPieces, Runs, U64s, no_runs
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.table import release_of
 
 _INT_BITS = 32
-_BATCH_BYTES = 2 << 20
+_BATCH_BYTES = 256 << 10
 _LAST = 2**64 - 1
 
 
@@ -128,22 +129,22 @@ def _read_as(chunks: ChunkList, size: int, handed: Handed) -> tuple[Runs, bool]:
         return no_runs(platform.page_shift), False
     reader = Reader(handed.memory, platform, handed.context, Findings())
     shift = np.uint64(platform.page_shift)
-    parts: list[tuple[U64s, U64s, U64s]] = []
-    whole, batch = True, max(1, _BATCH_BYTES // size)
+    pieces, whole, batch = RunPieces(), True, max(1, _BATCH_BYTES // size)
     for chunk in chunks.chunks:
         order = np.uint64(chunk.header.integer("order"))
         starts, bitmaps = chunk.elements.column("phys_start"), chunk.elements.column("bitmap")
         for at in range(0, len(bitmaps), batch):
             step = slice(at, at + batch)
-            data, present = reader.pages(bitmaps[step], size)
+            try:
+                data, present = reader.pages(bitmaps[step], size)
+                bitmap, bit, length = bit_runs(reader.words(data))
+                handed.context.spend_runs(len(bit))
+            except BudgetError:
+                # What was read until here is reserved, as far as it goes.
+                return pieces.runs(platform.page_shift), False
             whole = whole and bool(present.all())
-            bitmap, bit, length = bit_runs(reader.words(data))
-            first = starts[step][bitmap] + (bit.astype(np.uint64) << (order + shift))
-            parts.append((first, length.astype(np.uint64), np.full(len(bit), order)))
-    if not parts:
-        return no_runs(platform.page_shift), whole
-    start, count, orders = (np.concatenate([part[column] for part in parts]) for column in range(3))
-    return make_runs(start, count, orders.astype(np.int64), platform.page_shift), whole
+            pieces.add(starts[step][bitmap] + (bit.astype(np.uint64) << (order + shift)), length, np.full(len(bit), order))
+    return pieces.runs(platform.page_shift), whole
 
 
 def _end_of_memory(handed: Handed) -> int | None:

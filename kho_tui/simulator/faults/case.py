@@ -13,8 +13,8 @@ from kho_tui.encode.handover import pieces
 from kho_tui.errors import InputError
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import Layout, Record
+from kho_tui.memory.overlay import Overlay
 from kho_tui.memory.physical import ADDRESS_END
-from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.handover import Handover
 from kho_tui.model.state import Root, Scratch, Side, State, Subtree
@@ -52,7 +52,7 @@ class Case:
     state: State
     side: Side
     whole: Handover | InputError
-    image: SparseImage
+    image: Overlay
     files: dict[str, bytes]
     written: list[Written] = field(default_factory=list)
     _taken: list[tuple[int, int]] = field(default_factory=list)

@@ -84,7 +84,7 @@ def open_command(
             typer.echo("kho-tui: not a terminal, so this is `kho-tui diff`; in a terminal the app opens", err=True)
             raise typer.Exit(diff(request, against, DiffRequest("auto", (), False, False, False), as_json=False))
         typer.echo("kho-tui: not a terminal, so this is `kho-tui show`; in a terminal the app opens", err=True)
-        raise typer.Exit(opened.show(request, as_json=False, blocks=False))
+        raise typer.Exit(opened.show(request, as_json=False, blocks=False, files=False))
     from kho_tui.views.cli.open_app import open_app
 
     second = "" if against is None else f"{against.path}:{against.side}" if against.side else against.path
@@ -96,6 +96,9 @@ def show_command(
     path: PathArgument,
     as_json: Annotated[bool, typer.Option("--json", help="The whole state as JSON (schema kho-tui.state/1).")] = False,
     blocks: Annotated[bool, typer.Option("--blocks", help="Also every preserved block and every folio.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also every file of the input: what it gave, or that it was not read.")
+    ] = False,
     memory: Annotated[bool, typer.Option("--memory", help="Instead: what scratch, preserved memory and KHO itself cost.")] = False,
     side: SideOption = None,
     page_size: PageSizeOption = None,
@@ -109,7 +112,9 @@ def show_command(
     request = _request(path, side, page_size, byte_order, base, root)
     if memory and blocks:
         raise InputError("--memory and --blocks are two different outputs: take one")
-    raise typer.Exit(opened.memory(request, as_json=as_json) if memory else opened.show(request, as_json=as_json, blocks=blocks))
+    if memory:
+        raise typer.Exit(opened.memory(request, as_json=as_json))
+    raise typer.Exit(opened.show(request, as_json=as_json, blocks=blocks, files=verbose))
 
 
 @app.command("map")

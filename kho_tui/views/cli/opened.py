@@ -40,8 +40,8 @@ class MapRequest:
     kinds: tuple[str, ...]
 
 
-def show(request: Request, *, as_json: bool, blocks: bool) -> int:
-    """Print the state; the exit code."""
+def show(request: Request, *, as_json: bool, blocks: bool, files: bool) -> int:
+    """Print the state, with ``files`` also what each file of the input gave; the exit code."""
     with opening(request) as opened:
         if as_json:
             from kho_tui.views.export.state_json import state_json
@@ -50,7 +50,7 @@ def show(request: Request, *, as_json: bool, blocks: bool) -> int:
         else:
             from kho_tui.views.cli.show_text import print_state
 
-            print_state(opened.state, blocks=blocks)
+            print_state(opened.state, blocks=blocks, files=files)
         return 2 if nothing_read(opened.state) else 0
 
 

@@ -11,7 +11,7 @@ from kho_tui.model.entity import Entity, RowSource
 from kho_tui.model.facts import Status
 from kho_tui.model.state import State
 from kho_tui.model.verdict import verdict
-from kho_tui.text import visible
+from kho_tui.text import human_size, visible
 from kho_tui.views.format import format_value
 
 _BATCH = 512
@@ -39,9 +39,9 @@ class _Line:
     reason: str
 
 
-def print_state(state: State, *, blocks: bool) -> None:
-    """Write the state to stdout."""
-    lines = _lines(state_entity(state), state, blocks=blocks)
+def print_state(state: State, *, blocks: bool, files: bool) -> None:
+    """Write the state to stdout; ``files``: also every file of the input, with what it gave."""
+    lines = _lines(state_entity(state), state, blocks=blocks, files=files)
     if sys.stdout.isatty():
         _print_coloured(verdict(state), lines)
         return
@@ -74,13 +74,15 @@ def _print_coloured(said: str, lines: Iterator[_Line]) -> None:
         console.print(text)
 
 
-def _lines(root: Entity, state: State, *, blocks: bool) -> Iterator[_Line]:
+def _lines(root: Entity, state: State, *, blocks: bool, files: bool) -> Iterator[_Line]:
     stack: list[tuple[int, Entity]] = [(0, one) for one in reversed(root.children())]
     while stack:
         depth, entity = stack.pop()
         if entity.kind == "log":
             yield from _log_lines(state)
             continue
+        if files and entity.kind == "files":
+            yield from _file_lines(state, depth)
         if entity.kind in _LEFT_OUT:
             continue
         yield _Line(depth, entity.title, entity.summary, entity.status, entity.reason)
@@ -98,6 +100,13 @@ def _rows(table: RowSource | None, depth: int) -> Iterator[_Line]:
         for row in table.rows(first, _BATCH):
             cells = "  ".join(format_value(cell, column.unit) for cell, column in zip(row, table.columns, strict=True))
             yield _Line(depth, cells, "", Status.DECODED, "")
+
+
+def _file_lines(state: State, depth: int) -> Iterator[_Line]:
+    yield _Line(depth, "files", "", Status.DECODED, "")
+    for one in state.machine.files:
+        said = "  ".join(part for part in ("" if one.size is None else human_size(one.size), one.gave, one.note) if part)
+        yield _Line(depth + 1, one.path, said, Status.DECODED, "")
 
 
 def _log_lines(state: State) -> Iterator[_Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.layout.place import Blob
@@ -38,6 +39,7 @@ def state_json(state: State, *, blocks: bool) -> Json:
             "byte_order": machine.platform.byte_order,
             "page_size": machine.platform.page_size,
             "platform_reasons": list(machine.platform_reasons),
+            "files": [{"path": one.path, "size": one.size, "gave": one.gave, "note": one.note} for one in machine.files],
         },
         "scratch": _scratch(state.scratch),
         "sides": {name: _side(state.sides[name], blocks) if name in state.sides else None for name in SIDES},
@@ -120,9 +122,9 @@ def _counts(runs: Runs) -> dict[str, Json]:
 
 def _block_batches(fact: PreservedMap) -> Callable[[], Iterator[list[list[str | int]]]]:
     def batches() -> Iterator[list[list[str | int]]]:
-        for first in range(0, fact.runs.blocks, _BATCH):
-            address, order = fact.runs.expand(first, _BATCH)
-            yield [[_hex(a), o] for a, o in zip(address.tolist(), order.tolist(), strict=True)]
+        rows: Iterator[list[str | int]] = ([_hex(address), order] for address, order in fact.runs.ascending())
+        while batch := list(islice(rows, _BATCH)):
+            yield batch
 
     return batches
 
