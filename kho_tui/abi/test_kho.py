@@ -5,7 +5,7 @@ The payload of 6.16 and 6.17 is an inline u64 array, from 6.18 on a vmalloc desc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.abi.vmalloc import KHO_VMALLOC
@@ -62,10 +62,23 @@ def looks_like_descriptor(raw: bytes, nr_folios: int, byte_order: ByteOrder) -> 
     return flags in (1, 2, 3) and order <= 10 and total_pages == 1 << order
 
 
-def is_sum_of(csum: int, contents: Iterable[bytes], byte_order: ByteOrder) -> bool:
-    """Whether ``csum`` is that of the folios' contents: the ones-complement sum of all 16-bit words, folded (lib/test_kho.c)."""
+_PIECE = 1 << 20
+
+
+def summed_pieces(folios: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """(address, bytes) of the pieces in which folios of (address, bytes) are added up: one may be half a GiB."""
+    for start, size in folios:
+        for at in range(start, start + size, _PIECE):
+            yield at, min(_PIECE, start + size - at)
+
+
+def is_sum_of(csum: int, pieces: Iterable[bytes], byte_order: ByteOrder) -> bool:
+    """Whether ``csum`` is that of the folios' contents: the ones-complement sum of all 16-bit words, folded (lib/test_kho.c).
+
+    ``pieces``: the contents, of even sizes, as ``summed_pieces`` cuts them.
+    """
     import numpy as np
 
     words = "<u2" if byte_order == "little" else ">u2"
-    total = sum(int(np.frombuffer(data, words).sum(dtype=np.uint64)) for data in contents)
+    total = sum(int(np.frombuffer(data, words).sum(dtype=np.uint64)) for data in pieces)
     return total % 0xFFFF == csum % 0xFFFF

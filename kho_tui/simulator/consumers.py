@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from kho_tui.abi.luo import FILE_ARRAY, LUO_NAME, SESSION_ARRAY
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.test_kho import KHO_TEST_NAME, is_sum_of
+from kho_tui.abi.test_kho import KHO_TEST_NAME, is_sum_of, summed_pieces
 from kho_tui.analysis.receiver.areas import area_chunks, area_entries
 from kho_tui.analysis.receiver.memblock import readable_regions
 from kho_tui.analysis.receiver.memfd import folio_heads
@@ -134,16 +135,18 @@ def _restore_test(test: KhoTest, handed: Handed, freed: list[Stretch], unsure: l
         freed += _area_pages(test.area, handed.page_size)
     freed += [(start, handed.page_size << order) for start, order in blocks]
     try:
-        contents = (_bytes_at(start, handed.page_size << order, handed) for start, order in blocks)
-        return is_sum_of(csum, contents, handed.platform.byte_order)
+        return is_sum_of(csum, _folio_bytes(blocks, handed), handed.platform.byte_order)
     except (GapError, ReadError):
         unsure.append(Unpredictable(SafeText("kho_test: the contents of its folios are not at hand; its sum is taken for right")))
         return True
 
 
-def _bytes_at(start: int, size: int, handed: Handed) -> bytes:
-    contents = handed.contents.contents_at(start)
-    return contents.read(0, size) if contents is not None else handed.memory.read(start, size)
+def _folio_bytes(blocks: Sequence[tuple[int, int]], handed: Handed) -> Iterator[bytes]:
+    """The contents of (address, order) blocks in pieces: those that are known, else those that are captured."""
+    for start, order in blocks:
+        contents = handed.contents.contents_at(start)
+        for at, size in summed_pieces([(start, handed.page_size << order)]):
+            yield contents.read(at - start, size) if contents is not None else handed.memory.read(at, size)
 
 
 def _area_pages(area: VmallocArea, page_size: int) -> list[Stretch]:

@@ -110,6 +110,25 @@ def exercise_commands(path: Path) -> str:
     return "refused" if code == 2 else "read"
 
 
+def exercise_all(path: Path) -> str:
+    """Through every command, and every text that the app would show of it."""
+    answer = exercise_commands(path)
+    exercise(path)
+    return answer
+
+
+def exercise_kernel(path: Path) -> str:
+    """A kernel image as the target of a check; "read" where it is one."""
+    code = _run("check", str(SAMPLES / "x86_64-7.3/1-pre"), "--target", str(path), "--json")
+    return "refused" if code == 2 else "read"
+
+
+def exercise_scenario(path: Path) -> str:
+    """A scenario, run; "read" where it could be."""
+    code = _run("sim", "run", str(path), "-o", str(path.with_name("run")))
+    return "refused" if code == 2 else "read"
+
+
 def _run(*words: str) -> int:
     """A command of the program in this process; its exit code."""
     # Each command has the time that a case has.

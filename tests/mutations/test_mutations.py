@@ -9,14 +9,18 @@ import pytest
 from captures import SAMPLES
 
 from mutations.attacks import ATTACKS
+from mutations.kernels import make_kernel
 from mutations.mutator import make_mutant
 from mutations.originals import originals
-from mutations.probe import Violation, check_json, check_text, exercise, exercise_command
+from mutations.probe import Violation, check_json, check_text, exercise_all, exercise_command, exercise_kernel, exercise_scenario
+from mutations.scenarios import make_scenario
 from mutations.workers import Outcome, run_mutants
 
 SEED = 20261122
-COUNT = 200
-MANY = 5000
+COUNT = 300
+MANY = 20_000
+IMAGES = 300
+SCENARIOS = 500
 THROUGH_THE_COMMAND = 4
 
 
@@ -26,12 +30,26 @@ def assert_none_failed(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("count", [COUNT, pytest.param(MANY, marks=pytest.mark.nightly)])
-def test_mutants_are_read_or_refused(count: int) -> None:
+def test_mutants_are_answered_or_refused_by_every_command(count: int) -> None:
     captures = [o for o in originals() if "samples" in o.name]
-    outcome = run_mutants(partial(make_mutant, captures, SEED), range(count), exercise)
+    outcome = run_mutants(partial(make_mutant, captures, SEED), range(count), exercise_all)
     assert_none_failed(outcome)
     assert sum(outcome.answers.values()) == count
     assert outcome.answers["read"] > count // 2, "mutants that are refused at the door test nothing behind it"
+
+
+@pytest.mark.parametrize("count", [IMAGES, pytest.param(10 * IMAGES, marks=pytest.mark.nightly)])
+def test_kernel_images_are_read_or_refused(count: int) -> None:
+    outcome = run_mutants(partial(make_kernel, SEED), range(count), exercise_kernel)
+    assert_none_failed(outcome)
+    assert outcome.answers["read"] > count // 20
+
+
+@pytest.mark.parametrize("count", [SCENARIOS, pytest.param(10 * SCENARIOS, marks=pytest.mark.nightly)])
+def test_scenarios_are_run_or_refused(count: int) -> None:
+    outcome = run_mutants(partial(make_scenario, SEED), range(count), exercise_scenario)
+    assert_none_failed(outcome)
+    assert outcome.answers["read"] > count // 10
 
 
 def test_mutants_through_the_command() -> None:
@@ -41,7 +59,7 @@ def test_mutants_through_the_command() -> None:
 
 
 def test_attacks_made_by_hand_cost_no_more_than_their_size() -> None:
-    outcome = run_mutants(ATTACKS.__getitem__, range(len(ATTACKS)), exercise)
+    outcome = run_mutants(ATTACKS.__getitem__, range(len(ATTACKS)), exercise_all)
     assert_none_failed(outcome)
     assert sum(outcome.answers.values()) == len(ATTACKS)
 

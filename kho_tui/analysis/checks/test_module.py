@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME
+from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, summed_pieces
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import rule, warning
@@ -14,7 +14,6 @@ from kho_tui.layout.struct import field_named
 from kho_tui.model.state import KhoTest
 from kho_tui.text import visible
 
-_PIECE = 1 << 20
 _CONTENTS = "contents of the test module's folios"
 
 
@@ -78,17 +77,15 @@ def _sum(evidence: Evidence, blocks: list[tuple[int, int]], found: Found) -> int
         return None
     sign = "<u2" if evidence.state.machine.platform.byte_order == "little" else ">u2"
     total = 0
-    for address, order in blocks:
-        evidence.context.step("adding up the test module's folios")
-        try:
-            for at in range(address, address + (evidence.page_size << order), _PIECE):
-                size = min(_PIECE, address + (evidence.page_size << order) - at)
-                evidence.context.spend_read(size)
-                words: npt.NDArray[np.uint16] = np.frombuffer(evidence.held.read(at, size), sign)
-                total += int(words.sum(dtype=np.uint64))
-        except (BudgetError, GapError, ReadError) as problem:
-            found.lack(_CONTENTS, visible(str(problem)))
-            return None
+    try:
+        for at, size in summed_pieces((address, evidence.page_size << order) for address, order in blocks):
+            evidence.context.step("adding up the test module's folios")
+            evidence.context.spend_read(size)
+            words: npt.NDArray[np.uint16] = np.frombuffer(evidence.held.read(at, size), sign)
+            total += int(words.sum(dtype=np.uint64))
+    except (BudgetError, GapError, ReadError) as problem:
+        found.lack(_CONTENTS, visible(str(problem)))
+        return None
     return total % 0xFFFF
 
 
