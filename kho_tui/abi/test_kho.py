@@ -62,23 +62,27 @@ def looks_like_descriptor(raw: bytes, nr_folios: int, byte_order: ByteOrder) -> 
     return flags in (1, 2, 3) and order <= 10 and total_pages == 1 << order
 
 
-_PIECE = 1 << 20
+_CHUNK = 1 << 20
 
 
-def summed_pieces(folios: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """(address, bytes) of the pieces in which folios of (address, bytes) are added up: one may be half a GiB."""
+def checksum_chunks(folios: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """(address, bytes) of the chunks in which folios of (address, bytes) are added up: one may be half a GiB."""
     for start, size in folios:
-        for at in range(start, start + size, _PIECE):
-            yield at, min(_PIECE, start + size - at)
+        for at in range(start, start + size, _CHUNK):
+            yield at, min(_CHUNK, start + size - at)
 
 
-def is_sum_of(csum: int, pieces: Iterable[bytes], byte_order: ByteOrder) -> bool:
-    """Whether ``csum`` is that of the folios' contents: the ones-complement sum of all 16-bit words, folded (lib/test_kho.c).
+def folio_sum(chunks: Iterable[bytes], byte_order: ByteOrder) -> int:
+    """The ones-complement sum of all 16-bit words of the folios' contents, modulo 65535 (lib/test_kho.c).
 
-    ``pieces``: the contents, of even sizes, as ``summed_pieces`` cuts them.
+    ``chunks``: the contents, of even sizes, as ``checksum_chunks`` cuts them.
     """
     import numpy as np
 
     words = "<u2" if byte_order == "little" else ">u2"
-    total = sum(int(np.frombuffer(data, words).sum(dtype=np.uint64)) for data in pieces)
-    return total % 0xFFFF == csum % 0xFFFF
+    return sum(int(np.frombuffer(data, words).sum(dtype=np.uint64)) for data in chunks) % 0xFFFF
+
+
+def is_sum_of(csum: int, chunks: Iterable[bytes], byte_order: ByteOrder) -> bool:
+    """Whether ``csum`` is that of the folios' contents: it is folded, so 65535 stands for 0 too."""
+    return folio_sum(chunks, byte_order) == csum % 0xFFFF

@@ -60,7 +60,7 @@ class TargetKernel:
     cmdline: CommandLine | None
     luo: bool | None = None
     handlers: frozenset[bytes] | None = None
-    has_string: Callable[[bytes], bool] | None = None
+    may_hold: Callable[[bytes], bool] | None = None
     test: bool | None = None
     debug_vm: bool | None = None
     flb_test: bool | None = None
@@ -162,7 +162,7 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
         page_size=target.page_size,
         luo=target.luo,
         handlers=target.handlers,
-        has_string=target.has_string,
+        may_hold=target.may_hold,
         test=target.test,
         debug_vm=target.debug_vm,
         flb_test=target.flb_test,

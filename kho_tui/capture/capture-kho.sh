@@ -3,15 +3,15 @@
 #
 #   sh capture-kho.sh [DIR]       as root; DIR is new or empty, default ./kho-HOSTNAME-YYYYmmdd-HHMMSS
 #
-# It reads debugfs, /proc, /sys, /boot and the kernel log and writes nothing but the new directory, which only its owner can read: the
-# kernel command line and log are in it. It mounts nothing and never opens /dev/liveupdate (the first open after a kexec changes the state).
+# It reads debugfs, /proc, /sys, /boot and the kernel log and writes nothing but the directory. Only its owner can read what is in it: the
+# kernel command line and log are. It mounts nothing and never opens /dev/liveupdate (the first open after a kexec changes the state).
 # Needs coreutils and awk, or busybox. Exit status: 0 all copied, 1 something could not be read (capture.json says what and why),
 # 2 no usable capture.
 #
 # Until it is done capture.json says "complete": false: so does a capture that was interrupted, or whose disk was full.
 #
-# KHO_CAPTURE_ROOT (default empty) goes before every absolute path that is read: for tests, or a machine mounted elsewhere. No link in it is
-# followed, for it may lead out of it.
+# KHO_CAPTURE_ROOT (default empty) goes before every absolute path that is read: for tests. What commands say (dmesg, getconf, uname) is of
+# this machine all the same. A file that is a link is not copied from it.
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 set -u
@@ -24,7 +24,7 @@ version=0.1.0
 root=${KHO_CAPTURE_ROOT-}
 out=
 max_depth=16
-partial=.partial  # of which file it is a part of is not known
+partial=.partial  # the name of a file until all of it is there
 
 files=        # JSON members, joined by commas
 unreadable=

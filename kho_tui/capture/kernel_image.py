@@ -6,31 +6,37 @@ Formats: Documentation/arch/x86/boot.rst, Documentation/arch/arm64/booting.rst, 
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
 from kho_tui.capture.archives import archive_kind
 from kho_tui.capture.kernel_payload import Stream, payload_kind, unpacked
+from kho_tui.capture.unpack import temporary_file, write_out
 from kho_tui.context import Context
 from kho_tui.errors import InputError
-from kho_tui.memory.source import open_file
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.memory.source import FileSource, open_file
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import RELEASES, Release, release_of
 from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, visible
 
-_PIECE = 1 << 20
+_CHUNK = 1 << 20
 _HEAD = 0x268
 """Bytes of a file that tell which kind of image it is, and all that its header says."""
 _LAYERS = 3
 """Containers in one another: a gzip of a zboot of a compressed Image."""
 _OVERLAP = 1024
-"""Bytes of a piece that are looked at again with the next one: more than any text that is looked for."""
+"""Bytes of a chunk that are looked at again with the next one: more than any text that is looked for."""
 _LARGEST_CONFIG = 16 << 20
+_MOST_ASKED = 100
+"""Strings that are looked for: a state names a few, a hostile one a million."""
 
 _ELF_KINDS = (2, 3)
 """ET_EXEC and ET_DYN: a core, which is a memory dump, has a kernel's banner in it too."""
@@ -71,7 +77,7 @@ class KernelImage:
 
     ``init_size``: bytes that an x86 kernel needs while it unpacks itself; for arm64 the size of its memory image. ``alignment`` of the
     load address, ``preferred``, the lowest one, and ``cmdline_size``, the most characters of a command line, are a bzImage's.
-    ``page_size`` None: not told. ``release`` is the banner's.
+    ``page_size`` None: not header. ``release`` is the banner's.
     """
 
     path: SafeText
@@ -86,14 +92,24 @@ class KernelImage:
     preferred: int = 0
     cmdline_size: int | None = None
     contents: Callable[[], Iterator[bytes]] = field(default=lambda: iter(()), repr=False)
-    """The code itself, unpacked anew, in pieces. Raises InputError where the file is gone."""
+    """The code itself, unpacked anew, in chunks. Raises InputError where the file is gone."""
     _asked: dict[bytes, bool] = field(default_factory=dict, repr=False)
 
-    def has_string(self, text: bytes) -> bool:
-        """Whether a string of C stands in it."""
+    def may_hold(self, text: bytes) -> bool:
+        """Whether a string of C stands in it; True too where too many were asked for. Raises InputError where the file is gone."""
         if text not in self._asked:
-            self._asked[text] = any(text + b"\0" in window for window, _ in _windows(self.contents()))
+            if len(self._asked) >= _MOST_ASKED:
+                return True
+            self._asked[text] = any(text + b"\0" in window for window, _ in _windows(_read_through(self._code)))
         return self._asked[text]
+
+    @cached_property
+    def _code(self) -> io.FileIO:
+        """The code in a temporary file: each string that is asked for is looked for in all of it."""
+        out = temporary_file()
+        for chunk in self.contents():
+            write_out(out, chunk)
+        return out
 
     @property
     def support(self) -> KhoSupport:
@@ -130,45 +146,48 @@ def kho_support(release: str | None, built: bool, config: Mapping[str, str] | No
 
 
 def read_kernel_image(path: Path, context: Context) -> KernelImage:
-    """What the file is. Raises NotAKernelError for one that is something else, InputError for a kernel that cannot be unpacked."""
+    """What the file is.
+
+    Raises NotAKernelError for one that is something else, InputError for a kernel that cannot be unpacked, ReadError, Cancelled.
+    """
     shown = visible(str(path))
 
-    def contents(told: _Told) -> Iterator[bytes]:
-        try:
-            yield from _unwrapped(Stream(_pieces(path, context)), told)
-        except InputError as error:
-            raise type(error)(f"{shown}: {error}") from None
+    def contents(header: _Header, reading: Context) -> Iterator[bytes]:
+        with open_file(path) as source:
+            try:
+                yield from _unwrapped(Stream(_chunks(source, reading)), header)
+            except InputError as error:
+                raise type(error)(f"{shown}: {error}") from None
 
-    told = _Told([])
-    found = _search(contents(told))
-    if found.release is None:
+    header = _Header([])
+    strings = _search(contents(header, context))
+    if strings.release is None:
         raise NotAKernelError(f'{shown}: no kernel: there is no "Linux version" in it')
     return KernelImage(
-        shown,
-        " in ".join(reversed(told.form)),
-        told.arch,
-        found.release,
-        frozenset(found.versions),
-        found.config,
-        told.page_size,
-        told.init_size,
-        told.alignment,
-        told.preferred,
-        told.cmdline_size,
-        lambda: contents(_Told([])),
+        path=shown,
+        form=" in ".join(reversed(header.form)),
+        arch=header.arch,
+        release=strings.release,
+        versions=frozenset(strings.versions),
+        config=strings.config,
+        page_size=header.page_size,
+        init_size=header.init_size,
+        alignment=header.alignment,
+        preferred=header.preferred,
+        cmdline_size=header.cmdline_size,
+        contents=lambda: contents(_Header([]), Context()),
     )
 
 
-def _pieces(path: Path, context: Context) -> Iterator[bytes]:
-    with open_file(path) as source:
-        what = f"reading {visible(source.name)}"
-        for at in range(0, source.size, _PIECE):
-            context.step(what, at, source.size, "bytes")
-            yield source.read_at(at, _PIECE)
+def _chunks(source: FileSource, context: Context) -> Iterator[bytes]:
+    what = f"reading {visible(source.name)}"
+    for at in range(0, source.size, _CHUNK):
+        context.step(what, at, source.size, "bytes")
+        yield source.read_at(at, _CHUNK)
 
 
 @dataclass(slots=True)
-class _Told:
+class _Header:
     """What the headers say, gathered while a file is unwrapped."""
 
     form: list[str]
@@ -181,7 +200,7 @@ class _Told:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Strings:
     """What the code says, gathered while it is searched. ``config`` is the one of CONFIG_IKCONFIG (kernel/configs.c)."""
 
     release: SafeText | None = None
@@ -189,31 +208,37 @@ class _Found:
     config: Mapping[str, str] | None = None
 
 
-def _search(pieces: Iterator[bytes]) -> _Found:
-    found = _Found()
+def _search(chunks: Iterator[bytes]) -> _Strings:
+    strings = _Strings()
     config = _ConfigReader()
     looked_at = 0
-    for window, fresh in _windows(pieces):
-        if found.release is None and (banner := _BANNER.search(window)) is not None:
-            found.release = visible(banner[1])
+    for window, fresh in _windows(chunks):
+        if strings.release is None and (banner := _BANNER.search(window)) is not None:
+            strings.release = visible(banner[1])
         for match in _VERSION.finditer(window):
             if match.end() <= fresh:
-                continue  # seen whole with the piece before
+                continue  # seen whole with the chunk before
             looked_at += 1
             word = _WORD.search(window[max(match.start() - _LONGEST_WORD, 0) : match.start()])
             if word is not None and word[0] in _VERSIONED:
-                found.versions.add(word[0] + match[0][:-1])
+                strings.versions.add(word[0] + match[0][:-1])
         if looked_at > _MOST_VERSIONS:
             raise NotAKernelError(f"no kernel: it holds more than {_MOST_VERSIONS} version strings")
         config.read(window, fresh)
-    found.config = config.parsed()
-    return found
+    strings.config = config.parsed()
+    return strings
 
 
-def _windows(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
-    """The pieces, each behind the end of the one before it, and where in that the new bytes begin: what lies across is seen whole once.
+def _read_through(file: io.FileIO) -> Iterator[bytes]:
+    file.seek(0)
+    while chunk := file.read(_CHUNK):
+        yield chunk
 
-    Pieces come in a size that makes looking at some bytes twice cheap.
+
+def _windows(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    """The chunks, each behind the end of the one before it, and where in that the new bytes begin: what lies across is seen whole once.
+
+    Chunks come in a size that makes looking at some bytes twice cheap.
     """
     before, have = b"", 0
     waiting: list[bytes] = []
@@ -221,10 +246,10 @@ def _windows(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
     def window() -> tuple[bytes, int]:
         return b"".join((before, *waiting)), len(before)
 
-    for piece in pieces:
-        waiting.append(piece)
-        have += len(piece)
-        if have >= _PIECE:
+    for chunk in chunks:
+        waiting.append(chunk)
+        have += len(chunk)
+        if have >= _CHUNK:
             whole, fresh = window()
             yield whole, fresh
             before, waiting, have = whole[-_OVERLAP:], [], 0
@@ -233,7 +258,7 @@ def _windows(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
 
 
 class _ConfigReader:
-    """A gzip file behind a mark, which may go on over many pieces."""
+    """A gzip file behind a mark, which may go on over many chunks."""
 
     _MARK = b"IKCFG_ST"
 
@@ -257,26 +282,25 @@ class _ConfigReader:
         except zlib.error:
             self._text.clear()
             self._is_done = True
-        # Nothing is left to do where the text is too long to be one.
         self._is_done |= self._inflate.eof or len(self._text) >= _LARGEST_CONFIG
 
     def parsed(self) -> Mapping[str, str] | None:
-        """The options by name; None where there are none."""
-        if not self._text:
+        """The options by name; None where there are none, or not all of them: half a configuration says of the rest that it is off."""
+        if not self._inflate.eof:
             return None
         pairs = (line.partition("=") for line in self._text.decode("ascii", "replace").splitlines() if line.startswith("CONFIG_"))
         return {name: value for name, _, value in pairs}
 
 
-def _unwrapped(stream: Stream, told: _Told) -> Iterator[bytes]:
+def _unwrapped(stream: Stream, header: _Header) -> Iterator[bytes]:
     """The code itself, out of its containers."""
     for _ in range(_LAYERS):
         head = stream.peek(_HEAD)
         if head[0x202:0x206] == b"HdrS":
-            return unpacked(Stream(_bzimage_payload(stream, head, told)))
+            return unpacked(Stream(_bzimage_payload(stream, head, header)))
         if head[:2] == b"MZ" and head[4:8] == b"zimg":
             offset, size = (int.from_bytes(head[at : at + 4], "little") for at in (8, 12))
-            told.form.append("EFI zboot")
+            header.form.append("EFI zboot")
             outside = "EFI zboot image whose payload lies outside of the file"
             if not size:
                 raise InputError(outside)
@@ -285,38 +309,51 @@ def _unwrapped(stream: Stream, told: _Told) -> Iterator[bytes]:
                 stream = Stream(unpacked(stream))
         elif head[0x38:0x3C] == b"ARM\x64":
             flags = int.from_bytes(head[0x18:0x20], "little")
-            told.form.append("arm64 Image")
-            told.arch, told.page_size = "arm64", _PAGE_SIZES.get(flags >> 1 & 3)
-            told.init_size = int.from_bytes(head[0x10:0x18], "little") or None
+            header.form.append("arm64 Image")
+            header.arch, header.page_size = "arm64", _PAGE_SIZES.get(flags >> 1 & 3)
+            header.init_size = int.from_bytes(head[0x10:0x18], "little") or None
             return stream
         elif head[:4] == b"\x7fELF":
             kind, machine = (int.from_bytes(head[at : at + 2], "little" if head[5:6] == b"\1" else "big") for at in (16, 18))
             if kind not in _ELF_KINDS:
                 raise NotAKernelError("no kernel: an ELF file of another kind")
-            told.form.append("vmlinux")
-            told.arch = {62: "x86_64", 183: "arm64"}.get(machine)
-            told.page_size = 4096 if machine == 62 else None
-            return stream
+            header.form.append("vmlinux")
+            header.arch = {62: "x86_64", 183: "arm64"}.get(machine)
+            header.page_size = 4096 if machine == 62 else None
+            return _whole_elf(stream, head)
         elif (packed_by := payload_kind(head)) is not None:
             stream = Stream(unpacked(stream))
             if archive_kind(stream.peek(512)) is not None:
                 raise NotAKernelError("no kernel image: an archive")
-            told.form.append(f"{packed_by} file")
+            header.form.append(f"{packed_by} file")
         else:
             break
     raise NotAKernelError("no kernel image: neither bzImage, vmlinux, arm64 Image nor EFI zboot")
 
 
-def _bzimage_payload(stream: Stream, head: bytes, told: _Told) -> Iterator[bytes]:
+def _whole_elf(stream: Stream, head: bytes) -> Iterator[bytes]:
+    """A vmlinux. Raises InputError at its end where that comes before its section headers, which the linker puts last."""
+    order: ByteOrder = "little" if head[5:6] == b"\1" else "big"
+    at, size = (0x28, 8) if head[4:5] == b"\2" else (0x20, 4)
+    sections = int.from_bytes(head[at : at + size], order)
+    total = 0
+    for chunk in stream:
+        total += len(chunk)
+        yield chunk
+    if total < sections:
+        raise InputError(f"vmlinux that is cut short: its section headers lie at {sections}, and it ends after {total} bytes")
+
+
+def _bzimage_payload(stream: Stream, head: bytes, header: _Header) -> Iterator[bytes]:
     version = int.from_bytes(head[0x206:0x208], "little")
     if version < 0x208:
         raise InputError(f"bzImage of boot protocol {version >> 8}.{version & 0xFF:02}, which does not say where its payload lies")
-    told.form.append("bzImage")
-    told.arch, told.page_size = "x86_64", 4096
-    told.cmdline_size = int.from_bytes(head[0x238:0x23C], "little") or None
+    header.form.append("bzImage")
+    header.arch, header.page_size = "x86_64", 4096
+    header.cmdline_size = int.from_bytes(head[0x238:0x23C], "little") or None
     if version >= 0x20A:
-        told.init_size, told.alignment = (int.from_bytes(head[at : at + 4], "little") for at in (0x260, 0x230))
-        told.preferred = int.from_bytes(head[0x258:0x260], "little")
+        header.init_size, header.alignment = (int.from_bytes(head[at : at + 4], "little") for at in (0x260, 0x230))
+        header.preferred = int.from_bytes(head[0x258:0x260], "little")
     setup = ((head[0x1F1] or 4) + 1) * 512
     offset, size = (int.from_bytes(head[at : at + 4], "little") for at in (0x248, 0x24C))
     cut = "bzImage that is cut short: its payload lies beyond the end of the file"

@@ -109,6 +109,8 @@ class Sources:
     manifest: Mapping[str, object] | None = None
     absent: SafeText = _NOTHING
     foreign_log: str = ""
+    placement: SafeText = _NOTHING
+    """Where the memory's bytes are taken to lie, and why, where the file does not say so; also among the notes."""
     closer: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def node_ranges(self, page_size: int) -> tuple[NodeRange, ...]:

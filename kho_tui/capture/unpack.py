@@ -25,17 +25,26 @@ _LARGEST_READ = 16 << 20
 """Bytes tarfile and zipfile may ask for at once: they take sizes from the archive at their word."""
 
 
-class _Decompressor(Protocol):
+class Decompressor(Protocol):
+    """What zlib, lzma and bz2 have in common."""
+
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the stream has ended."""
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Whether it gives nothing more without more input."""
+
     @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
+    def unused_data(self) -> bytes:
+        """What stood behind the end of the stream in the last input."""
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        """What ``data`` and what came before it give, at most ``max_length`` bytes where that is not negative."""
 
 
-class _Gzip:
+class Gzip:
     """zlib with the interface of the other two. Checks the stream's own checksum."""
 
     def __init__(self) -> None:
@@ -43,17 +52,21 @@ class _Gzip:
 
     @property
     def eof(self) -> bool:
+        """See Decompressor."""
         return self._stream.eof
 
     @property
     def unused_data(self) -> bytes:
+        """See Decompressor."""
         return self._stream.unused_data
 
     @property
     def needs_input(self) -> bool:
+        """See Decompressor."""
         return not self._stream.unconsumed_tail
 
     def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        """See Decompressor."""
         return self._stream.decompress(self._stream.unconsumed_tail + data, max(max_length, 0))
 
 
@@ -63,11 +76,11 @@ class Compression:
 
     name: str
     magic: bytes
-    make: Callable[[], _Decompressor] | None
+    make: Callable[[], Decompressor] | None
 
 
 _COMPRESSIONS = (
-    Compression("gzip", b"\x1f\x8b", _Gzip),
+    Compression("gzip", b"\x1f\x8b", Gzip),
     Compression("bzip2", b"BZh", bz2.BZ2Decompressor),
     Compression("xz", b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)),
     Compression("zstd", b"\x28\xb5\x2f\xfd", None),
@@ -133,7 +146,7 @@ def unpack_bytes(data: bytes, limit: int) -> bytes | None:
     return content if stream.eof else None
 
 
-def _decompressed(source: ByteSource, make: Callable[[], _Decompressor], context: Context) -> Iterator[bytes]:
+def _decompressed(source: ByteSource, make: Callable[[], Decompressor], context: Context) -> Iterator[bytes]:
     """The content in pieces of at most _CHUNK bytes. Several streams in a row are one content; zeros after the last are padding."""
     stream = make()
     offset = 0

@@ -14,7 +14,7 @@ from kho_tui.errors import BudgetError
 from kho_tui.model.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
-from kho_tui.model.runs import RunPieces, Runs
+from kho_tui.model.runs import RunBuilder, Runs
 from kho_tui.model.tracker import UNUSABLE, Chunk, ChunkList, PreservedMap, Reading
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText
@@ -208,7 +208,7 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
     """The blocks of all elements with bitmaps of ``size`` bytes, and whether every bitmap could be read."""
     shift = np.uint64(reader.platform.page_shift)
     keep, complete = _readable(reader, elements, size, where)
-    pieces = RunPieces()
+    pieces = RunBuilder()
     batch = max(1, _BATCH_BYTES // size)
     for at in range(0, len(keep), batch):
         reader.context.step("reading tracker bitmaps", at, len(keep))

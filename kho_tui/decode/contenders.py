@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,11 +60,16 @@ class Contender:
         return self.root.half_built, self.kept is not True, self.kept is False, -(self.count or 0), -(self.number or 0), self.root.phys
 
 
-def contenders(reader: Reader, roots: Sequence[RootCandidate]) -> tuple[Contender, ...]:
-    """The root FDTs in memory, the best first: those that their own trackers keep, of these the one of the latest boot."""
+def contenders(reader: Reader, roots: Sequence[RootCandidate], *, placed_by_roots: bool = False) -> tuple[Contender, ...]:
+    """The root FDTs in memory, the best first: those that their own trackers keep, of these the one of the latest boot.
+
+    ``placed_by_roots``: memory lies where one of them says, so of the others it cannot be told that theirs do not.
+    """
     page = reader.platform.page_size
     paged = sorted(roots, key=lambda root: (root.half_built, root.phys % page != 0, root.phys))
     found = [_contender(reader, root) for root in paged[:_MOST_ASKED]]
+    if placed_by_roots:
+        found = [replace(one, kept=None) if one.kept is False else one for one in found]
     found += [Contender(root, None, None, None, None) for root in paged[_MOST_ASKED:]]
     return tuple(sorted(found, key=lambda one: one._rank))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from kho_tui.abi.root import PACKED_STRUCT_OFFSET, ROOT_FORMATS
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import tracker_keeps
-from kho_tui.decode.scan import pieces
+from kho_tui.decode.scan import chunks
 from kho_tui.layout.place import Blob
 
 _UNPACKED_STRUCT_OFFSET = 64
@@ -42,7 +42,7 @@ def damaged_root(reader: Reader, copy: Blob) -> Blob | None:
 def _pages_with(reader: Reader, head: bytes, offset: int) -> list[int]:
     """Addresses of the pages of memory that hold ``head`` at ``offset``."""
     found: list[int] = []
-    for start, data in pieces(reader.memory, reader.context, "searching memory for the root FDT") if reader.memory is not None else ():
+    for start, data in chunks(reader.memory, reader.context, "searching memory for the root FDT") if reader.memory is not None else ():
         at = data.find(head)
         while at >= 0 and len(found) <= _MOST_PAGES:
             if (start + at) % reader.platform.page_size == offset:

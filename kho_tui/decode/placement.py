@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from kho_tui.decode.naming import FIRST_WORDS, name_by_format
 from kho_tui.decode.platform import Overrides, decide_platform
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import FoundInMemory, RootCandidate, search_memory
-from kho_tui.decode.scan import pieces
+from kho_tui.decode.scan import chunks
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import arrange
@@ -36,13 +37,16 @@ _HEAD = 512
 _FOUR_GIB = 4 << 30
 """Where RAM goes on behind the hole that PCI has below 4 GiB."""
 _HOLES = (2 << 30, 3 << 30, 0xD000_0000, 0xE000_0000)
-"""Bytes of RAM below the hole: QEMU's q35; QEMU's pc and Cloud Hypervisor; Firecracker and crosvm; QEMU's pc with less memory.
+"""Bytes of RAM below the hole: QEMU's q35; QEMU's pc and Cloud Hypervisor; Firecracker; QEMU's pc without gigabyte alignment.
 
-Source: pc_q35_init and pc_init1 in QEMU's hw/i386; the memory layouts of those monitors.
+Source: pc_q35_init and pc_init1 (hw/i386/pc_q35.c, pc_piix.c of QEMU 7.2); MEM_32BIT_RESERVED_START of Cloud Hypervisor's and
+MMIO32_MEM_START of Firecracker's arch/x86_64/layout.rs. The first two were booted, the others are from those files.
 """
 _MOST_ROOTS = 64
 _MOST_TARGETS = 4096
 _MOST_SHIFTS = 4
+_MOST_RESIDUES = 4
+_MOST_TRIALS = 16
 _AGREEING = 2
 """Pointers that a shift has to bring to what they name, where no tracker can be asked."""
 _LONGEST_BASE = 8
@@ -98,39 +102,55 @@ class _Fit:
         return self.rank > other.rank
 
 
-def search_sources(sources: Sources, context: Context) -> tuple[Sources, FoundInMemory]:
-    """What the sources' memory holds; and the sources, with a memory that lies where its root FDTs show, if nothing else says where."""
+def search_sources(sources: Sources, context: Context, overrides: Overrides) -> tuple[Sources, FoundInMemory]:
+    """What the sources' memory holds; and the sources, with a memory that lies where its root FDTs show, if nothing else says where.
+
+    Raises Cancelled, and ReadError where the file fails.
+    """
     memory = sources.memory
     if memory is None:
         return sources, FoundInMemory()
     searched = search_memory(memory, context)
     if memory.placed_by == "file":
         return sources, searched
-    fit = _fit(sources, searched, context)
-    found = None if fit.is_perfect or not searched.roots else _better(sources, searched, fit, context)
-    if found is None:
+    trial = _Trial(context, overrides)
+    fit = trial.fit(sources, searched)
+    better = [] if fit.is_perfect or not searched.roots else _better(sources, searched, fit, trial)
+    if not better:
         if memory.placed_by == "nothing" and (_is_raw(memory) or (searched.roots and not fit.is_perfect)):
             sources = _with_note(sources, f"{_NOT_SAID}: read from address {int(memory.segments.starts[0]):#x} on")
         return sources, searched
-    moved, there, better = found
+    best = better[0]
+    because, base = _because(best.fit), _placed(best.memory)
     if memory.placed_by == "user":
-        return _with_note(sources, f"read as told, {_placed(memory)}; but {_because(better)} with {_placed(moved)}"), searched
-    said = f"{_NOT_SAID}: read as with {_placed(moved)}, for so {_because(better)}"
-    return _with_note(replace(sources, memory=moved), said), there
+        return _with_note(sources, f"read as told, {_placed(memory)}; but {because} with {base}"), searched
+    others = "".join(f"; {_placed(other.memory)} fits as well" for other in better[1:])
+    said = f"{_NOT_SAID}: read as with {base}, for so {because}{others}"
+    return _with_note(replace(sources, memory=best.memory), said), replace(best.searched, placed_by_roots=True)
 
 
-def _better(sources: Sources, searched: FoundInMemory, fit: _Fit, context: Context) -> tuple[SegmentedMemory, FoundInMemory, _Fit] | None:
-    """The placement that fits best, of those that are to be believed rather than the one that gave ``fit``."""
-    memory = sources.memory
-    assert memory is not None
-    best: tuple[SegmentedMemory, FoundInMemory, _Fit] | None = None
-    for shifts in _candidates(memory, searched, context):
-        moved, there = _moved(memory, shifts), _moved_roots(searched, shifts)
-        other = _fit(replace(sources, memory=moved), there, context)
-        if other.beats(fit) and (best is None or other.rank > best[2].rank):
-            best = moved, there, other
-            if other.is_perfect and other.agreeing >= _AGREEING:
-                break
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    """A memory somewhere, what was found in it there, and how well that fits."""
+
+    memory: SegmentedMemory
+    searched: FoundInMemory
+    fit: _Fit
+
+
+def _better(sources: Sources, searched: FoundInMemory, fit: _Fit, trial: _Trial) -> list[_Placement]:
+    """The placements that fit best, the likeliest first, of those that are to be believed rather than the one that gave ``fit``."""
+    assert sources.memory is not None
+    best: list[_Placement] = []
+    for shifts in islice(_candidates(sources.memory, searched, trial.context), _MOST_TRIALS):
+        moved, roots = _moved(sources.memory, shifts), _moved_roots(searched, shifts)
+        placement = _Placement(moved, roots, trial.fit(replace(sources, memory=moved), roots))
+        if not placement.fit.beats(fit) or (best and placement.fit.rank < best[0].fit.rank):
+            continue
+        if best and placement.fit.rank > best[0].fit.rank:
+            best.clear()
+        if all(_placed(moved) != _placed(other.memory) for other in best):
+            best.append(placement)
     return best
 
 
@@ -141,7 +161,8 @@ def _is_raw(memory: SegmentedMemory) -> bool:
 
 def _with_note(sources: Sources, message: str) -> Sources:
     assert sources.memory is not None
-    return replace(sources, notes=(*sources.notes, Note(visible(sources.memory.name), SafeText(message))))
+    name, said = visible(sources.memory.name), SafeText(message)
+    return replace(sources, notes=(*sources.notes, Note(name, said)), placement=SafeText(f"{name}: {said}"))
 
 
 def _placed(memory: SegmentedMemory) -> SafeText:
@@ -156,22 +177,31 @@ def _because(fit: _Fit) -> str:
     return " and ".join(part for part in (kept, agreeing) if part)
 
 
-def _fit(sources: Sources, searched: FoundInMemory, context: Context) -> _Fit:
-    """The fit of the root FDT that fits best; each trial has a budget of its own."""
-    memory = sources.memory
-    if memory is None or not searched.roots:
-        return _Fit(root=None, keeps_itself=False, agreeing=0, lost=0)
-    trial = Context(progress=context.progress, cancelled=context.cancelled)
-    platform, _ = decide_platform(sources, searched.roots, (), Overrides(), trial, Findings())
-    reader = Reader(memory, platform, trial, Findings())
-    best = contenders(reader, searched.roots)[0]
-    side = trial_side(reader, best.root, None)
-    lost = len(gaps(side))
-    if not isinstance(side.preserved, Missing) and _is_raw(memory):
-        lost += _outside(memory, side.preserved.runs.start)
-    agreeing = sum(_name_at(memory, address) == name for name, address in _pointers(best.root, platform.byte_order))
-    offset = memory.origin(best.root.phys)[1]
-    return _Fit(root=offset, keeps_itself=best.kept is True, agreeing=agreeing, lost=lost)
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Reads a state in one placement after the other; each has a budget of its own."""
+
+    context: Context
+    overrides: Overrides
+
+    def fit(self, sources: Sources, searched: FoundInMemory) -> _Fit:
+        """The fit of the root FDT that fits best."""
+        memory = sources.memory
+        wanted = self.overrides.root
+        roots = [root for root in searched.roots if wanted is None or root.phys == wanted]
+        if memory is None or not roots:
+            return _Fit(root=None, keeps_itself=False, agreeing=0, lost=0)
+        context = Context(progress=self.context.progress, cancelled=self.context.cancelled)
+        platform, _ = decide_platform(sources, searched.roots, (), self.overrides, context, Findings())
+        reader = Reader(memory, platform, context, Findings())
+        best = contenders(reader, roots)[0]
+        side = trial_side(reader, best.root, None)
+        lost = len(gaps(side))
+        if not isinstance(side.preserved, Missing) and _is_raw(memory):
+            lost += _outside(memory, side.preserved.runs.start)
+        agreeing = sum(_name_at(memory, address) == name for name, address in _pointers(best.root, platform.byte_order))
+        offset = memory.origin(best.root.phys)[1]
+        return _Fit(root=offset, keeps_itself=best.kept is True, agreeing=agreeing, lost=lost)
 
 
 def _pointers(root: RootCandidate, byte_order: ByteOrder) -> Iterator[tuple[bytes, int]]:
@@ -196,8 +226,9 @@ def _outside(memory: SegmentedMemory, starts: U64s) -> int:
 def _candidates(memory: SegmentedMemory, searched: FoundInMemory, context: Context) -> Iterator[tuple[_Shift, ...]]:
     """Placements to try, the likeliest first: by pointers and what they name, then the holes that virtual machines have."""
     by_pointers = _shifts_by_pointers(memory, searched, context)
-    # A hole is a matter of raw images: a core has its segments.
-    end = memory.segments[0].size if _is_raw(memory) and len(memory.segments) == 1 else 0
+    # A hole is a matter of raw images that begin at 0: a core has its segments.
+    whole = _is_raw(memory) and len(memory.segments) == 1 and memory.segments[0].start == 0
+    end = memory.segments[0].size if whole else 0
     for high in [by for by in by_pointers if 0 < _FOUR_GIB - by < end]:
         split = _FOUR_GIB - high
         for low in (0, *(by for by in by_pointers if by < high and by + split <= _FOUR_GIB)):
@@ -212,14 +243,18 @@ def _candidates(memory: SegmentedMemory, searched: FoundInMemory, context: Conte
 def _shifts_by_pointers(memory: SegmentedMemory, searched: FoundInMemory, context: Context) -> list[int]:
     """Differences between where root FDTs say that subtrees lie and where blobs of that name are, the most frequent first."""
     blobs: dict[bytes, list[int]] = {}
-    count = 0
-    for start, data in pieces(memory, context, "searching memory for subtrees"):
-        heads = np.frombuffer(data[: len(data) - len(data) % _PAGE], "<u4").reshape(-1, _PAGE // 4)[:, 0]
-        for page in np.flatnonzero(np.isin(heads, _FIRST_WORDS)).tolist():
-            name = name_by_format(data[page * _PAGE : page * _PAGE + _HEAD])
-            if name is not None and count < _MOST_TARGETS:
-                blobs.setdefault(name, []).append(start + page * _PAGE)
-                count += 1
+    # A root FDT is a page: where one lies says how pages lie in the file.
+    residues = sorted({root.phys % _PAGE for root in searched.roots[:_MOST_ROOTS] if root.phys % 4 == 0})[:_MOST_RESIDUES]
+    for start, data in chunks(memory, context, "searching memory for subtrees"):
+        for residue in residues:
+            first = (residue - start) % _PAGE
+            count = max(len(data) - first, 0) // _PAGE
+            heads = np.frombuffer(data, "<u4", count * (_PAGE // 4), first).reshape(-1, _PAGE // 4)[:, 0]
+            for page in np.flatnonzero(np.isin(heads, _FIRST_WORDS)).tolist():
+                at = first + page * _PAGE
+                name = name_by_format(data[at : at + _HEAD])
+                if name is not None and len(blobs.setdefault(name, [])) < _MOST_TARGETS:
+                    blobs[name].append(start + at)
     votes: Counter[int] = Counter()
     orders: tuple[ByteOrder, ...] = ("little", "big")
     for root in searched.roots[:_MOST_ROOTS]:
@@ -245,9 +280,7 @@ def _moved(memory: SegmentedMemory, shifts: Sequence[_Shift]) -> SegmentedMemory
 def _moved_roots(searched: FoundInMemory, shifts: Sequence[_Shift]) -> FoundInMemory:
     """The same root FDTs where they lie now. What boot records name are addresses, and stay."""
 
-    def moved(root: RootCandidate) -> RootCandidate:
-        shift = next(shift for shift in shifts if shift.start <= root.phys < shift.end)
-        return replace(root, phys=root.phys + shift.by)
-
-    roots = tuple(moved(root) for root in searched.roots)
-    return replace(searched, roots=tuple(root for root in roots if 0 <= root.phys < _WHOLE))
+    moved = (
+        replace(root, phys=root.phys + shift.by) for root in searched.roots for shift in shifts if shift.start <= root.phys < shift.end
+    )
+    return replace(searched, roots=tuple(root for root in moved if 0 <= root.phys < _WHOLE))

@@ -14,7 +14,7 @@ from kho_tui.errors import BudgetError
 from kho_tui.model.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
-from kho_tui.model.runs import RunPieces, Runs
+from kho_tui.model.runs import RunBuilder, Runs
 from kho_tui.model.tracker import UNUSABLE, NodeWords, PreservedMap, RadixTree
 from kho_tui.text import SafeText
 
@@ -156,7 +156,7 @@ def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, 
     # By address, which mostly is the order in the file: pages of one batch are then read many at a time, not one by one.
     by_address = np.argsort(leaves)
     leaves, prefixes = leaves[by_address], prefixes[by_address]
-    pieces = RunPieces()
+    pieces = RunBuilder()
     complete = True
     for at in range(0, len(leaves), batch):
         reader.context.step("reading tracker bitmaps", at, len(leaves))

@@ -16,7 +16,7 @@ from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
 from kho_tui.decode.radix import radix_preserves
 from kho_tui.decode.reader import Reader
-from kho_tui.decode.scan import pieces
+from kho_tui.decode.scan import chunks
 from kho_tui.errors import GapError, ReadError
 from kho_tui.fdt.header import FDT_HEADER, FDT_MAGIC, FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, parse_fdt
@@ -70,6 +70,8 @@ class FoundInMemory:
     roots: tuple[RootCandidate, ...] = ()
     boot_fdts: frozenset[int] = frozenset()
     cut: bool = False
+    placed_by_roots: bool = False
+    """Whether memory lies where the pointers of one of these say: then it says nothing of the others that theirs lead nowhere."""
 
     @property
     def incoming(self) -> int | None:
@@ -86,7 +88,7 @@ def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
     roots: list[RootCandidate] = []
     boot_fdts: set[int] = set()
     magics = 0
-    for address, data in pieces(memory, context, "searching memory for root FDTs"):
+    for address, data in chunks(memory, context, "searching memory for root FDTs"):
         words = np.frombuffer(data, "<u4", len(data) // 4)
         hits = sorted(4 * at for magic in _MAGICS for at in np.flatnonzero(words == magic).tolist())
         for at in hits[: max(0, _MOST_MAGICS - magics)]:

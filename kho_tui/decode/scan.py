@@ -8,22 +8,25 @@ from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import PhysicalMemory
 
-_PIECE = 4 << 20
+_CHUNK = 4 << 20
 """Bytes read at once: smaller ones wait too often for the screen's thread, larger ones cost page faults (benchmarks/raw_search.py)."""
 
 
-def pieces(memory: PhysicalMemory, context: Context, what: str) -> Iterator[tuple[int, bytes]]:
+def chunks(memory: PhysicalMemory, context: Context, what: str) -> Iterator[tuple[int, bytes]]:
     """(address, bytes) of all that is stored of memory, ascending; holes of the file are left out.
 
-    Pieces end where pages end, so they cut no FDT header and no boot record of one page. A stretch that cannot be read is left out.
+    Chunks end where pages end, so they cut no FDT header and no boot record of one page. A stretch that cannot be read is left out.
     The search is told as ``what``, and is not charged to the budget: the memory held bounds it, not what a state claims.
     """
-    total = sum(extent.size for extent in memory.stored())
+    total = 0
+    for extent in memory.stored():
+        context.step(what, 0, None, "bytes")
+        total += extent.size
     done = 0
     for extent in memory.stored():
-        for start in range(extent.start, extent.start + extent.size, _PIECE):
+        for start in range(extent.start, extent.start + extent.size, _CHUNK):
             context.step(what, done, total, "bytes")
-            size = min(_PIECE, extent.start + extent.size - start)
+            size = min(_CHUNK, extent.start + extent.size - start)
             done += size
             try:
                 data = memory.read(start, size)

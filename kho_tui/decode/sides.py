@@ -38,7 +38,7 @@ def side_sources(
     ``wanted``: where the root FDT lies that the user wants to see. Raises InputError where memory holds none there.
     """
     found: list[SideSource] = []
-    ranked = contenders(reader, memory.roots)
+    ranked = contenders(reader, memory.roots, placed_by_roots=memory.placed_by_roots)
     boot = sources.boot.fdt_phys if sources.boot is not None else None
     if boot is None:
         boot = memory.incoming

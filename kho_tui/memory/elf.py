@@ -105,6 +105,8 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
     if names_none and len(placed) > 1:
         how = "only its virtual ones say how its segments lie to each other" if starts.any() else "only its first segment can be reached"
         notes.append(f"{shown} names no physical addresses (every p_paddr is 0): {how}")
+        if not starts.any():
+            ends = ends or notes[-1]
     elif overlaps:
         notes.append(f"{shown}: {overlaps} segments overlap others; where they do, the one first in the table is read")
     if len(placed) < len(loads):
@@ -117,7 +119,8 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
         header.machine,
         notes=tuple(notes),
         vmcoreinfo=vmcoreinfo,
-        placed_by="nothing" if len(placed) and names_none else "file",
+        # One segment at 0 may well lie there; where it has a virtual address, or is one of many, nobody said so.
+        placed_by="nothing" if names_none and (len(placed) > 1 or placed["p_vaddr"].any()) else "file",
         cut=ends,
     )
 

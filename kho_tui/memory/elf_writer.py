@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import BinaryIO
 
 import numpy as np
@@ -28,10 +30,10 @@ def write_elf_core(
 ) -> None:
     """Write all of ``memory`` front to back as a 64-bit ET_CORE, one PT_LOAD (p_paddr, p_vaddr 0) a range without gaps.
 
-    Long zeros become holes of the file. Raises EncodeError for an unknown ``machine``, Cancelled, and what reading the memory and
-    writing the stream raise.
+    The stream can seek, and holds nothing behind where it is. Holes of the memory's file, and long zeros, become holes of the core.
+    Raises EncodeError for an unknown ``machine``, Cancelled, and what reading the memory and writing the stream raise.
     """
-    context = context or Context()
+    context, origin = context or Context(), stream.tell()
     ranges = _ranges(memory.extents())
     sign = "<" if byte_order == "little" else ">"
     dtype = program_header_dtype(64, byte_order)
@@ -65,16 +67,22 @@ def write_elf_core(
     if extended:
         stream.write(struct.pack(sign + _SECTION_HEADER, 0, 0, 0, 0, 0, 1, 0, len(ranges), 0, 0))
     stream.write(bytes(data_at - headers_end))
-    written, total = 0, sum(size for _, size in ranges)
-    for start, size in ranges:
-        for done in range(0, size, _CHUNK):
-            context.step("writing memory", written, total, "bytes")
-            data = memory.read(start + done, min(_CHUNK, size - done))
-            written += len(data)
-            if written < total and len(data) == _CHUNK and data.count(0) == _CHUNK:
-                stream.seek(_CHUNK, os.SEEK_CUR)
-            else:
+    total = sum(size for _, size in ranges)
+    starts = [start for start, _ in ranges]
+    offsets = [0, *accumulate(size for _, size in ranges)]
+    for extent in memory.stored():
+        row = bisect_right(starts, extent.start) - 1
+        at = offsets[row] + extent.start - starts[row]
+        for done in range(0, extent.size, _CHUNK):
+            context.step("writing memory", at + done, total, "bytes")
+            data = memory.read(extent.start + done, min(_CHUNK, extent.size - done))
+            if data.count(0) < len(data):
+                stream.seek(origin + data_at + at + done)
                 stream.write(data)
+    # What was left out at the end is a hole, too.
+    if stream.seek(0, os.SEEK_END) < origin + data_at + total:
+        stream.seek(origin + data_at + total - 1)
+        stream.write(b"\0")
 
 
 def _ranges(extents: Sequence[Extent]) -> list[tuple[int, int]]:

@@ -19,8 +19,7 @@ from kho_tui.text import visible
 class Overlay:
     """Another memory, read through, with the pages that were written since. Implements PhysicalMemory.
 
-    Only changed pages are kept here. A write to part of a page that ``below`` does not hold makes the rest of it zeros. As a file each
-    byte would stand at its own address.
+    Only changed pages are kept here. A write to part of a page that ``below`` does not hold makes the rest of it zeros.
     """
 
     def __init__(self, below: PhysicalMemory, page_size: int) -> None:
@@ -53,7 +52,9 @@ class Overlay:
 
     def stored(self) -> Iterator[Extent]:
         """See PhysicalMemory."""
-        return iter(self.extents())
+        stored = (*self._below.stored(), *self._written.extents())
+        starts: U64s = np.array([extent.start for extent in stored], np.uint64)
+        return iter(arrange(starts, np.array([extent.size for extent in stored], np.uint64), starts)[0])
 
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""
@@ -68,7 +69,7 @@ class Overlay:
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""
         self._require(address, 1)
-        return self.name, address
+        return (self._written if self._written.available(address, 1) else self._below).origin(address)
 
     def read(self, address: int, size: int) -> bytes:
         """See PhysicalMemory."""

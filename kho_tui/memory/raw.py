@@ -28,11 +28,11 @@ def open_raw(source: ByteSource, pieces: Sequence[Piece] = ()) -> SegmentedMemor
     sizes = [end - piece.start for piece, end in zip(told, ends, strict=True)]
     for piece, size in zip(told, sizes, strict=True):
         if size <= 0:
-            raise InputError(f"{shown}: --base {pieces_text([piece])}: the file ends before it, after {source.size:#x} bytes")
+            raise InputError(f"{shown}: the file ends before the piece {pieces_text([piece])}, after {source.size:#x} bytes")
         if piece.phys > ADDRESS_END - size:
             raise InputError(f"{shown}: {size} bytes from address {piece.phys:#x} on do not fit 64-bit addresses")
     columns = ([piece.phys for piece in told], sizes, [piece.start for piece in told])
     segments, overlaps = arrange(*(np.array(column, dtype=np.uint64) for column in columns))
     if overlaps:
-        raise InputError(f"{shown}: --base {pieces_text(told)}: two of its pieces overlap in memory")
+        raise InputError(f"{shown}: two of the pieces {pieces_text(told)} overlap in memory")
     return SegmentedMemory(source, segments, placed_by="user" if pieces else "nothing")

@@ -21,6 +21,8 @@ from kho_tui.text import visible
 
 _READ_LIMIT = 4 << 20
 """Bytes taken from the file at once while gathering pages."""
+_STORED_PAGE = 4096
+_SMALL_HOLE = 64 << 10
 _BRIDGE = 4096
 """Bytes between two wanted pages that are read along: cheaper than another read."""
 
@@ -58,10 +60,21 @@ class SegmentedMemory:
         return self.segments
 
     def stored(self) -> Iterator[Extent]:
-        """See PhysicalMemory."""
+        """See PhysicalMemory. Whole pages; a hole of less than 64 KiB costs less to read than to leave out."""
         for extent in self.segments:
+            start = end = 0
             for offset, size in self.source.data_ranges(extent.offset, extent.size):
-                yield Extent(extent.start + offset - extent.offset, size, offset)
+                first = extent.start + offset - extent.offset
+                low = max(first & -_STORED_PAGE, extent.start)
+                high = min(-(-(first + size) // _STORED_PAGE) * _STORED_PAGE, extent.start + extent.size)
+                if end and low - end < _SMALL_HOLE:
+                    end = max(end, high)
+                    continue
+                if end:
+                    yield Extent(start, end - start, extent.offset + start - extent.start)
+                start, end = low, high
+            if end:
+                yield Extent(start, end - start, extent.offset + start - extent.start)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:

@@ -33,7 +33,10 @@ class ByteSource(Protocol):
         """The bytes from ``offset`` on: ``size`` of them, fewer only where the file ends. Raises ReadError where reading fails."""
 
     def data_ranges(self, offset: int, size: int) -> Iterator[tuple[int, int]]:
-        """(offset, bytes) of what is stored of ``size`` bytes from ``offset`` on, ascending: between are holes, which read as zeros."""
+        """(offset, bytes) of what is stored of ``size`` bytes from ``offset`` on, ascending: between are holes, which read as zeros.
+
+        Raises ReadError where the source is closed.
+        """
 
 
 class BytesSource:
@@ -122,11 +125,14 @@ class FileSource:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def data_ranges(self, offset: int, size: int) -> Iterator[tuple[int, int]]:
-        """See ByteSource. A file system that cannot tell has no holes."""
+        """See ByteSource. A file system that cannot tell has no holes. Moves the descriptor's own offset, which nothing here uses."""
         _require_counts(offset, size)
-        fd = self._descriptor.number
         at, end = self._base + offset, self._base + min(offset + size, self.size)
-        while fd is not None and at < end:
+        while at < end:
+            # Asked again each time: between two ranges the file may have been closed, and its number given to another.
+            fd = self._descriptor.number
+            if fd is None:
+                raise ReadError(f"{visible(self.name)}: already closed")
             try:
                 at = os.lseek(fd, at, os.SEEK_DATA)
                 hole = min(os.lseek(fd, at, os.SEEK_HOLE), end)

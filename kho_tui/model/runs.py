@@ -119,7 +119,7 @@ class Runs:
         return bool((np.maximum.accumulate(self.ends)[:-1] > self.start[1:]).any())
 
 
-class RunPieces:
+class RunBuilder:
     """Pieces of runs as they are found, batch by batch, in 13 bytes each: a hostile tracker has millions."""
 
     def __init__(self) -> None:

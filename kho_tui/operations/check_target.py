@@ -148,7 +148,7 @@ def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
         None,
         luo=any(one.startswith(b"luo-v") for one in image.versions),
         handlers=frozenset(one for one in image.versions if _MEMFD.fullmatch(one)),
-        has_string=image.has_string if _option(config, "CONFIG_MODULES") is False else None,
+        may_hold=image.may_hold if _option(config, "CONFIG_MODULES") is False else None,
         test=True if b"kho-test-v1" in image.versions else _option(config, "CONFIG_TEST_KEXEC_HANDOVER"),
         debug_vm=_option(config, "CONFIG_DEBUG_VM"),
         flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),

@@ -13,6 +13,7 @@ from kho_tui.capture.roots import find_roots
 from kho_tui.capture.writer import new_directory, new_file, require_unused
 from kho_tui.context import Context
 from kho_tui.errors import InputError
+from kho_tui.memory.elf_format import OTHER_MACHINE
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.overlay import Overlay
 from kho_tui.memory.physical import PhysicalMemory
@@ -23,7 +24,7 @@ from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.catalogue import FAULTS, UNBREAKABLE, fault_named
 from kho_tui.simulator.faults.fault import Fault, break_state
-from kho_tui.text import human_size, visible
+from kho_tui.text import NO_TEXT, SafeText, human_size, visible
 
 _MEMORY = "memory.elf"
 _CHANGEABLE = ("kho/", "setup_data/", "dt-chosen/", "cmdline")
@@ -33,14 +34,18 @@ _STEP = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class FaultReport:
-    """What was written. ``patches``: (address, bytes) of captured memory that changed; ``files``: names of other files that did, or
-    are gone."""
+    """What was written.
+
+    ``patches``: (address, bytes) of captured memory that changed; ``files``: names of other files that did, or are gone. ``placement``: why
+    memory is taken to lie at these addresses, where its file did not say so: the file that is written does.
+    """
 
     fault: Fault
     directory: Path
     patches: tuple[tuple[int, int], ...]
     new_pages: int
     files: tuple[str, ...]
+    placement: SafeText = NO_TEXT
 
 
 def list_faults() -> tuple[tuple[Fault, ...], tuple[tuple[str, str], ...]]:
@@ -58,8 +63,12 @@ def fault_capture(path: str | Path, name: str, out_dir: str | Path, context: Con
     require_unused(out, path)
     with open_state(path, context) as opened:
         tree = _tree(Path(path), opened)
-        case = broken(opened, fault, {} if tree is None else _files(tree))
-        return _write(case, fault, opened, tree, out, context)
+        try:
+            case = broken(opened, fault, {} if tree is None else _files(tree))
+            return _write(case, fault, opened, tree, out, context)
+        finally:
+            if tree is not None:
+                tree.close()
 
 
 def broken(opened: Opened, fault: Fault, files: dict[str, bytes]) -> Case:
@@ -122,18 +131,20 @@ def _files(tree: FileTree) -> dict[str, bytes]:
 
 def _copy(tree: FileTree, name: str, stream: BinaryIO, context: Context) -> None:
     """A file as it is, whatever its size; one of debugfs says that it has none."""
-    head = tree.head(name, _STEP)
+    head = tree.head(name, BLOB_LIMIT)
     stream.write(head)
-    if len(head) == _STEP:
+    if len(head) == BLOB_LIMIT:
         source = tree.open(name)
-        for at in range(_STEP, source.size, _STEP):
+        for at in range(BLOB_LIMIT, source.size, _STEP):
             context.step("copying the capture", at, source.size, "bytes")
             stream.write(source.read_at(at, _STEP))
 
 
 def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out: Path, context: Context) -> FaultReport:
     assert opened.memory is not None
-    machine, order = opened.memory.machine or opened.state.machine.elf_machine, case.state.machine.platform.byte_order
+    order, known = case.state.machine.platform.byte_order, opened.state.machine
+    # A name that is not known must not tell a page size.
+    machine = opened.memory.machine or (known.elf_machine if known.arch is not None else f"{OTHER_MACHINE}0")
     changed = []
     with new_directory(out) as made:
         for name in _others(tree, opened.memory.name):
@@ -151,7 +162,15 @@ def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out:
         with new_file(made / _MEMORY) as stream:
             write_elf_core(stream, case.image, machine, order, context)
     new = (case.image.total_bytes - opened.memory.total_bytes) // case.page_size
-    return FaultReport(fault, out, tuple(sorted({(one.address, len(one.after)) for one in case.written})), new, tuple(changed))
+    patches = tuple(sorted({(one.address, len(one.after)) for one in case.written}))
+    return FaultReport(
+        fault=fault,
+        directory=out,
+        patches=patches,
+        new_pages=new,
+        files=tuple(changed),
+        placement=opened.sources.placement,
+    )
 
 
 def _others(tree: FileTree | None, memory: str) -> Iterator[str]:

@@ -62,8 +62,9 @@ def open_state(path: str | Path, context: Context, overrides: Overrides | None =
     before = fingerprint(path)
     sources = open_sources(path, context, base=base)
     try:
-        sources, searched = search_sources(sources, context)
-        state = decode_state(sources, context, overrides or Overrides(), searched)
+        overrides = overrides or Overrides()
+        sources, searched = search_sources(sources, context, overrides)
+        state = decode_state(sources, context, overrides, searched)
         changed = _in_words(_read_names(state, changed_names(before, fingerprint(path))))
     except BaseException:
         sources.close()

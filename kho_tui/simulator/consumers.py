@@ -11,7 +11,7 @@ from kho_tui.abi.luo import FILE_ARRAY, LUO_NAME, SESSION_ARRAY
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.test_kho import KHO_TEST_NAME, is_sum_of, summed_pieces
+from kho_tui.abi.test_kho import KHO_TEST_NAME, checksum_chunks, is_sum_of
 from kho_tui.analysis.receiver.areas import area_chunks, area_entries
 from kho_tui.analysis.receiver.memblock import readable_regions
 from kho_tui.analysis.receiver.memfd import folio_heads
@@ -145,7 +145,7 @@ def _folio_bytes(blocks: Sequence[tuple[int, int]], handed: Handed) -> Iterator[
     """The contents of (address, order) blocks in pieces: those that are known, else those that are captured."""
     for start, order in blocks:
         contents = handed.contents.contents_at(start)
-        for at, size in summed_pieces([(start, handed.page_size << order)]):
+        for at, size in checksum_chunks([(start, handed.page_size << order)]):
             yield contents.read(at - start, size) if contents is not None else handed.memory.read(at, size)
 
 

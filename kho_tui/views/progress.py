@@ -14,17 +14,18 @@ _MINUTE = 60
 _HOUR = 60 * _MINUTE
 
 
-class Progress:
+class ProgressReport:
     """The latest report of a running action; written by its thread, read by whoever shows it."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, what: str = "opening", clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._latest: tuple[str, int, int | None, Unit, float] = ("opening", 0, None, "steps", clock())
+        self._latest: tuple[str, int, int | None, Unit, float] = (what, 0, None, "steps", clock())
 
     def report(self, what: str, done: int, total: int | None, unit: Unit) -> None:
         """Take a report; may be called a million times a second."""
-        was, _, _, _, since = self._latest
-        self._latest = (what, done, total, unit, since if what == was else self._clock())
+        before, done_before, _, _, since = self._latest
+        goes_on = what == before and done >= done_before
+        self._latest = (what, done, total, unit, since if goes_on else self._clock())
 
     @property
     def what(self) -> SafeText:

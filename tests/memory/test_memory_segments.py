@@ -1,6 +1,7 @@
 """Memory made of segments answers as a plain dict from address to byte does."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,35 @@ def test_a_sparse_image_equals_the_plain_model(data: st.DataObject) -> None:
         assert error.value.address == gap and not rows.any()
     if address in held:
         assert image.origin(address) == ("image", address)
+
+
+class _Ranges(BytesSource):
+    """A file that stores only some of its bytes."""
+
+    def __init__(self, size: int, ranges: list[tuple[int, int]]) -> None:
+        super().__init__(bytes(size), "sparse")
+        self.ranges = ranges
+
+    def data_ranges(self, offset: int, size: int) -> Iterator[tuple[int, int]]:
+        for at, length in self.ranges:
+            low, high = max(at, offset), min(at + length, offset + size)
+            if low < high:
+                yield low, high - low
+
+
+@given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 9000)), max_size=12), st.integers(0, 3))
+def test_what_is_stored_is_whole_pages_and_leaves_nothing_out(ranges: list[tuple[int, int]], shift: int) -> None:
+    disjoint: list[tuple[int, int]] = []
+    for at, length in sorted(ranges):
+        if not disjoint or at >= sum(disjoint[-1]):
+            disjoint.append((at, length))
+    base, size = shift * 512, (1 << 20) + 9000
+    memory = open_raw(_Ranges(size, disjoint), [Piece(base)])
+    stored = list(memory.stored())
+    assert all(one.start + one.size < other.start for one, other in itertools.pairwise(stored))
+    for one in stored:
+        assert (one.start % 4096 == 0 or one.start == base) and one.offset == one.start - base
+        assert (one.start + one.size) % 4096 == 0 or one.start + one.size == base + size
+    for at, length in disjoint:
+        end = min(at + length, size)
+        assert any(one.offset <= at and end <= one.offset + one.size for one in stored)

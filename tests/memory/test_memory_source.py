@@ -106,3 +106,19 @@ def test_a_file_system_that_cannot_tell_has_no_holes(path: Path, monkeypatch: py
     monkeypatch.setattr(os, "lseek", refuse)
     with open_file(path) as source:
         assert list(source.data_ranges(10, 1000)) == [(10, 90)]
+
+
+def test_ranges_of_a_file_that_was_closed_meanwhile_are_not_those_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as out:
+        for at in (0, 1 << 20, 2 << 20):
+            out.seek(at)
+            out.write(b"x" * 4096)
+    source = open_file(path)
+    ranges = source.data_ranges(0, 3 << 20)
+    assert next(ranges) == (0, 4096)
+    source.close()
+    with open_file(path), pytest.raises(ReadError, match="closed"):
+        next(ranges)
+    with pytest.raises(ReadError, match="closed"):
+        list(source.data_ranges(0, 1))

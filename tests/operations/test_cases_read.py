@@ -325,3 +325,18 @@ def test_a_wrong_page_size_is_a_finding(capsys: pytest.CaptureFixture[str]) -> N
     text = said(capsys, "show", CASES / "pg16k-le.tar.xz", "--page-size", "4096")[1]
     assert "page size: told to be 4096, but only with 16384 the tracker keeps the root FDT's own page" in text
     assert "KHO114" not in said(capsys, "show", CASES / "pg16k-le.tar.xz")[1]
+
+
+# Where bytes lie, and blocks in order.
+
+
+def test_a_core_without_physical_addresses_is_read_where_its_root_points(capsys: pytest.CaptureFixture[str]) -> None:
+    document = state(capsys, "elf-paddr0")
+    assert document["sides"]["unsided"]["gap_count"] == 0 and document["sides"]["unsided"]["fdt"]["phys"] == "0x28031000"
+    assert any("read as with --base 640M:0x1000-" in finding["message"] for finding in document["findings"])
+
+
+def test_a_list_of_blocks_ascends(capsys: pytest.CaptureFixture[str]) -> None:
+    preserved = state(capsys, "odd-blocks", "--blocks")["sides"]["out"]["preserved"]
+    blocks = [(int(address, 16), order) for address, order in preserved["block_list"]]
+    assert blocks == sorted(blocks) and len(blocks) == preserved["blocks"] == 10

@@ -12,15 +12,20 @@ from typing import Any
 import pytest
 from captures import captures_with_truth, sample
 from expected import assert_side_is, shown
+from expected import document as document_of
 from operations.test_simulate import SMALL, scenario_file
 
 from kho_tui.context import Context
+from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.memory.elf import open_elf
-from kho_tui.memory.pieces import Piece, parse_pieces, pieces_text
+from kho_tui.memory.pieces import Piece, pieces_text
 from kho_tui.memory.source import open_file
+from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.simulate import run_scenario
+from kho_tui.views.cli.main import run
+from kho_tui.views.cli.request import parse_pieces
 
 GIB = 1 << 30
 DIRECT_MAP = 0xFFFF_8880_0000_0000
@@ -108,7 +113,7 @@ def test_a_core_without_physical_addresses(path: Path, virtual: int, tmp_path: P
 
 def test_the_base_that_is_offered_gives_the_same(tmp_path: Path) -> None:
     path = sample("x86_64-7.3/1-pre")
-    core = write_core(tmp_path / "memory.elf", joined(segments_of(path), 1 << 30), 62, None)
+    core = write_core(tmp_path / "memory.elf", joined(segments_of(path), 1 << 30), 62, DIRECT_MAP)
     document = shown(core)
     base = said(document).split("--base ")[1].split(",")[0]
     assert base.endswith("-")
@@ -155,6 +160,71 @@ def test_a_copy_in_the_page_cache_moves_nothing(name: str, tmp_path: Path) -> No
     for document in (alone, both):
         assert "read from address 0x0 on" in said(document)
     assert both["sides"]["unsided"]["fdt"]["phys"] == alone["sides"]["unsided"]["fdt"]["phys"]
+
+
+@pytest.mark.parametrize("header", [512, 1024 + 8])
+def test_a_header_that_is_no_page_is_seen_by_where_root_FDTs_lie(header: int, tmp_path: Path) -> None:
+    path = sample("x86_64-7.3/1-pre")
+    image = write_raw(tmp_path / "guest.bin", [(start + header, data) for start, data in segments_of(path)], 1 << 30)
+    document = shown(image)
+    assert_side_is(document["sides"]["unsided"], expected(path), 4096)
+    assert f"read as with --base 0:{header:#x}-, for so" in said(document)
+
+
+def test_of_two_states_that_lie_apart_each_can_be_shown(tmp_path: Path) -> None:
+    """What the placement of one says of the other is nothing."""
+    first, second = sample("x86_64-7.1/1-pre"), sample("x86_64-7.3/1-pre")
+    segments = [(start + 0x10000, data) for start, data in segments_of(first)]
+    image = write_raw(tmp_path / "two.bin", [*segments, *((start + GIB, data) for start, data in segments_of(second))], 3 * GIB)
+    document = shown(image)
+    shown_root = document["sides"]["unsided"]["fdt"]["phys"]
+    told = next(one["message"] for one in document["findings"] if "another root FDT" in one["message"])
+    assert "whether its tracker keeps it cannot be told" in told
+    for path in (first, second):
+        truth = expected(path)
+        wanted = truth["fdt_phys"][0]
+        with open_state(image, Context(), Overrides(root=wanted)) as opened:
+            assert_side_is(document_of(opened.state)["sides"]["unsided"], truth, 4096)
+    assert int(shown_root, 16) in {address for path in (first, second) for address in expected(path)["fdt_phys"]}
+
+
+def test_another_placement_that_fits_as_well_is_named(tmp_path: Path) -> None:
+    """Where all that is pointed at lies behind the hole, nothing says that there is one."""
+    text = SMALL.replace('[["1M", "511M"]]', '[["1M", "2047M"], ["4G", "2G"]]').replace('"6.19"', '"7.3"')
+    run_scenario(scenario_file(tmp_path, text), tmp_path / "run", Context())
+    segments = [(start, data) for start, data in segments_of(tmp_path / "run/1-pre") if start >= 4 * GIB]
+    assert segments
+    document = shown(write_raw(tmp_path / "ram", [(start - 2 * GIB, data) for start, data in segments], 4 * GIB))
+    assert document["sides"]["unsided"]["gap_count"] == 0
+    assert "--base 2G fits as well" in said(document)
+
+
+@pytest.mark.parametrize("command", [("map",), ("whois", "0x584000"), ("show", "--memory"), ("diff", "self")])
+def test_commands_without_findings_say_on_stderr_that_addresses_were_found_out(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segments = [(start + 0x1000, data) for start, data in segments_of(sample("x86_64-7.3/1-pre"))]
+    image = str(write_raw(tmp_path / "guest.bin", segments, 1 << 30))
+    run([command[0], image, *(image if word == "self" else word for word in command[1:])])
+    assert "guest.bin: nothing in it says at which addresses its bytes lie: read as with --base 0:0x1000-" in capsys.readouterr().err
+
+
+def test_a_fault_says_that_addresses_were_found_out_and_names_no_machine(tmp_path: Path) -> None:
+    path = sample("arm64-64k-7.3/1-pre")
+    segments = [(start - GIB + 0x10000, data) for start, data in segments_of(path)]
+    image = write_raw(tmp_path / "guest.bin", segments, segments[-1][0] + (1 << 20))
+    report = fault_capture(image, "subtree-twice", tmp_path / "out", Context())
+    assert "read as with --base" in report.placement
+    with open_state(tmp_path / "out/memory.elf", Context()) as opened:
+        assert opened.state.machine.arch is None and opened.state.machine.platform.page_size == 65536
+
+
+def test_a_check_of_a_memory_whose_tracker_is_out_of_reach_did_not_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    segments = segments_of(sample("x86_64-7.3/1-pre"))
+    root = next((start, data) for start, data in segments if start <= 0x584000 < start + len(data))
+    image = write_raw(tmp_path / "guest.bin", [(0x3000, root[1][0x584000 - root[0] :][:4096])], 64 << 10)
+    assert run(["check", str(image)]) == 2
+    assert "could not check: the tracker was not read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["0:0-2G,4G:2G-", "0", "1G", "640M:0x1000-0x3e000", "0x12345000:0-"])

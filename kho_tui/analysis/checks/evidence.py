@@ -50,7 +50,7 @@ class Evidence(TrackerEvidence):
         A bare blob or scratch table is asked what it can answer; what LUO's root leads to is told rule by rule.
         """
         root = self.side.root
-        if self.side.name not in self.state.sides or self.side.name == "unsided":
+        if self.side.name not in self.state.sides or (self.side.name == "unsided" and self.held is None):
             return None
         if isinstance(root, Missing):
             return SafeText(f"the root FDT was not read: {root.reason}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Iterator
 
-from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, summed_pieces
+from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, checksum_chunks, folio_sum
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import rule, warning
@@ -75,18 +74,19 @@ def _sum(evidence: Evidence, blocks: list[tuple[int, int]], found: Found) -> int
     if any(evidence.held.available(address, evidence.page_size << order) < evidence.page_size << order for address, order in blocks):
         found.lack(_CONTENTS, "not in this capture")
         return None
-    sign = "<u2" if evidence.state.machine.platform.byte_order == "little" else ">u2"
-    total = 0
-    try:
-        for at, size in summed_pieces((address, evidence.page_size << order) for address, order in blocks):
+    held = evidence.held
+
+    def contents() -> Iterator[bytes]:
+        for at, size in checksum_chunks((address, evidence.page_size << order) for address, order in blocks):
             evidence.context.step("adding up the test module's folios")
             evidence.context.spend_read(size)
-            words: npt.NDArray[np.uint16] = np.frombuffer(evidence.held.read(at, size), sign)
-            total += int(words.sum(dtype=np.uint64))
+            yield held.read(at, size)
+
+    try:
+        return folio_sum(contents(), evidence.state.machine.platform.byte_order)
     except (BudgetError, GapError, ReadError) as problem:
         found.lack(_CONTENTS, visible(str(problem)))
         return None
-    return total % 0xFFFF
 
 
 RULES = (test_state,)

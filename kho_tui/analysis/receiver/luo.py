@@ -200,7 +200,7 @@ def _luo_flb_names(subtree: Subtree, boot: Boot) -> Verdict:
 def _asks_for(name: bytes, target: Target) -> bool | None:
     if name in TEST_FLB_NAMES:
         return target.flb_test is not False
-    return False if target.has_string is not None and not target.has_string(name) else None
+    return False if target.may_hold is not None and not target.may_hold(name) else None
 
 
 def _luo_finish(subtree: Subtree, boot: Boot) -> Verdict:

@@ -19,7 +19,7 @@ from kho_tui.decode.bitmaps import bit_runs
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.errors import BudgetError
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.runs import RunPieces, Runs, U64s, no_runs
+from kho_tui.model.runs import RunBuilder, Runs, U64s, no_runs
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.table import release_of
@@ -129,7 +129,7 @@ def _read_as(chunks: ChunkList, size: int, handed: Handed) -> tuple[Runs, bool]:
         return no_runs(platform.page_shift), False
     reader = Reader(handed.memory, platform, handed.context, Findings())
     shift = np.uint64(platform.page_shift)
-    pieces, whole, batch = RunPieces(), True, max(1, _BATCH_BYTES // size)
+    pieces, whole, batch = RunBuilder(), True, max(1, _BATCH_BYTES // size)
     for chunk in chunks.chunks:
         order = np.uint64(chunk.header.integer("order"))
         starts, bitmaps = chunk.elements.column("phys_start"), chunk.elements.column("bitmap")

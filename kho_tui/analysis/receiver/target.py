@@ -35,7 +35,7 @@ class Target:
     luo: bool | None = True
     handlers: frozenset[bytes] | None = None
     """Compatible strings of the memfd handlers in it; None: not known, presumably the release's own."""
-    has_string: Callable[[bytes], bool] | None = None
+    may_hold: Callable[[bytes], bool] | None = None
     """Whether a string stands in its image, of which nothing is a module; None: no such image is at hand."""
     test: bool | None = True
     debug_vm: bool | None = None
@@ -110,9 +110,9 @@ class Target:
         """Whether a file handler of this compatible string is there; None: not known, a module or a vendor may bring it."""
         if self.handlers is not None and compatible in self.handlers:
             return True
-        if self.has_string is not None:
+        if self.may_hold is not None:
             # What only looks like a handler's name cannot be told from one.
-            return None if self.has_string(compatible) else False
+            return None if self.may_hold(compatible) else False
         if compatible in self.release.handlers:
             return None if self.handlers is None else False
         return False if compatible in MEMFD_FORMATS and not self.is_vendors else None

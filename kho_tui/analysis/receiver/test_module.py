@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, is_sum_of, summed_pieces
+from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, checksum_chunks, is_sum_of
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.receiver.areas import area_fault
 from kho_tui.analysis.receiver.boot import Boot
@@ -70,7 +70,7 @@ def _sum_fault(test: KhoTest, boot: Boot) -> Fails | None:
     if any(memory.available(start, size) < size for (start, _), size in zip(blocks, sizes, strict=True)):
         return None
     folios = zip((start for start, _ in blocks), sizes, strict=True)
-    data = (memory.read(at, size) for at, size in summed_pieces(folios))
+    data = (memory.read(at, size) for at, size in checksum_chunks(folios))
     same = is_sum_of(wanted, data, boot.handed.state.machine.platform.byte_order)
     return None if same else Fails("the sum of its folios is not csum")
 

@@ -45,7 +45,7 @@ def check(request: Request, wanted: CheckRequest, *, as_json: bool) -> int:
             with telling() as context:
                 target = read_target(wanted.target, context)
         # A side is compared with its neighbour, so the state is opened whole.
-        opened = stack.enter_context(opening(replace(request, side=None)))
+        opened = stack.enter_context(opening(replace(request, side=None), prints_findings=True))
         after = None
         if wanted.after is not None:
             after = stack.enter_context(opening(replace(request, path=wanted.after, side=None))).state

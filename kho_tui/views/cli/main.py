@@ -14,7 +14,6 @@ from kho_tui.views.cli.sim import sim
 
 if TYPE_CHECKING:
     from kho_tui.layout.platform import ByteOrder
-    from kho_tui.memory.pieces import Piece
     from kho_tui.views.cli.request import Request
 
 INTERRUPTED = 130
@@ -288,12 +287,12 @@ def _request(
 ) -> Request:
     """What every command that opens a state is told."""
     from kho_tui.layout.platform import PAGE_SIZES
-    from kho_tui.views.cli.request import Request, split_side
+    from kho_tui.views.cli.request import Request, parse_pieces, split_side
 
     where, chosen = split_side(path, side)
     if page_size is not None and page_size not in PAGE_SIZES:
         raise InputError(f"--page-size takes one of {', '.join(map(str, PAGE_SIZES))}")
-    return Request(where, chosen, page_size, _byte_order(byte_order), _pieces(base), _address(root))
+    return Request(where, chosen, page_size, _byte_order(byte_order), () if base is None else parse_pieces(base), _address(root))
 
 
 def _byte_order(text: str | None) -> ByteOrder | None:
@@ -304,14 +303,6 @@ def _byte_order(text: str | None) -> ByteOrder | None:
     if text == "big":
         return "big"
     raise InputError("--byte-order takes little or big")
-
-
-def _pieces(text: str | None) -> tuple[Piece, ...]:
-    if text is None:
-        return ()
-    from kho_tui.memory.pieces import parse_pieces
-
-    return parse_pieces(text)
 
 
 def _address(text: str | None) -> int | None:

@@ -42,7 +42,7 @@ class MapRequest:
 
 def show(request: Request, *, as_json: bool, blocks: bool, files: bool) -> int:
     """Print the state, with ``files`` also what each file of the input gave; the exit code."""
-    with opening(request) as opened:
+    with opening(request, prints_findings=True) as opened:
         if as_json:
             from kho_tui.views.export.state_json import state_json
 
@@ -123,14 +123,17 @@ def parse_range(text: str, page_size: int) -> tuple[int, int]:
 
 
 @contextmanager
-def opening(request: Request) -> Iterator[Opened]:
+def opening(request: Request, *, prints_findings: bool = False) -> Iterator[Opened]:
     """The opened state of a command that prints, with progress on stderr while it is read.
 
-    Each has a budget of its own: where two are opened, one must not be cut because of the other.
+    Each has a budget of its own: where two are opened, one must not be cut because of the other. That addresses were found out is said
+    on stderr, where the command does not print it among the findings.
     """
     with telling() as context:
         opened = open_request(request, context)
     with opened:
+        if opened.sources.placement and not prints_findings:
+            print(f"kho-tui: {opened.sources.placement}", file=sys.stderr)
         yield opened
 
 

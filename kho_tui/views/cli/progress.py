@@ -1,4 +1,4 @@
-"""Progress of a command on a terminal's stderr, for work that takes a while."""
+"""ProgressReport of a command on a terminal's stderr, for work that takes a while."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 
 from kho_tui.context import Unit
-from kho_tui.views.progress import Progress
+from kho_tui.views.progress import ProgressReport
 
 _SILENT_SECONDS = 0.5
 _REDRAW_SECONDS = 0.1
@@ -19,7 +19,7 @@ class StderrProgress:
     def __init__(self) -> None:
         self._next = time.monotonic() + _SILENT_SECONDS
         self._shown = False
-        self._progress = Progress()
+        self._progress = ProgressReport()
 
     def report(self, what: str, done: int, total: int | None, unit: Unit) -> None:
         """Take a report; cheap enough to be called for every page."""

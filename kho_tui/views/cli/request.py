@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.pieces import Piece, pieces_text
+from kho_tui.text import visible
 
 _SIDE_SUFFIXES = (":in", ":out")
+_PIECE = re.compile(r"((?:pfn:)?[^:-]+)(?::([^:-]+)-([^:-]*))?", re.IGNORECASE)
+_MOST_PIECES = 64
+_PIECES_HOW = "--base takes ADDR, or pieces ADDR:FROM-TO of the file as in 0:0-2G,4G:2G- (the last one may be open)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +54,34 @@ def split_side(path: str, side: str | None) -> tuple[str, str | None]:
     if side not in (None, "in", "out"):
         raise InputError("--side takes in or out")
     return path, side
+
+
+def parse_pieces(text: str) -> tuple[Piece, ...]:
+    """What ``--base`` says. Raises InputError.
+
+    >>> parse_pieces("0:0-2G,4G:2G-")
+    (Piece(phys=0, start=0, end=2147483648), Piece(phys=4294967296, start=2147483648, end=None))
+    >>> parse_pieces("0x40000000")
+    (Piece(phys=1073741824, start=0, end=None),)
+    """
+    words = text.split(",")
+    if len(words) > _MOST_PIECES:
+        raise InputError(f"--base: {len(words)} pieces; at most {_MOST_PIECES} are read")
+    pieces = tuple(_piece(word.strip()) for word in words)
+    if any(piece.end is not None and piece.end <= piece.start for piece in pieces):
+        raise InputError(f"--base: a piece that ends before it begins: {visible(text[:80])}")
+    return pieces
+
+
+def _piece(word: str) -> Piece:
+    from kho_tui.layout.platform import PAGE_SIZES
+    from kho_tui.views.format import parse_address
+
+    match = _PIECE.fullmatch(word)
+    if match is None:
+        raise InputError(f"--base: {visible(word[:40])} is no piece; {_PIECES_HOW}")
+    try:
+        phys, start, end = (None if not part else parse_address(part, PAGE_SIZES[0]) for part in match.groups())
+    except InputError as error:
+        raise InputError(f"--base: {error}; {_PIECES_HOW}") from None
+    return Piece(phys or 0, start or 0, end)

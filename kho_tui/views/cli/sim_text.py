@@ -103,6 +103,8 @@ def _fault_lines(done: FaultReport) -> Iterator[str]:
         yield f"  changed: {plural(size, 'byte')} at {address:#x}"
     if len(done.patches) > _MOST_PATCHES:
         yield f"  changed: {len(done.patches) - _MOST_PATCHES} more places (--json lists all)"
+    if done.placement:
+        yield f"  addresses: {done.placement}"
     if done.new_pages:
         yield f"  added: {plural(done.new_pages, 'page')}"
     yield from (f"  changed: {visible(name)}" for name in done.files)

@@ -69,6 +69,7 @@ def fault_json(report: FaultReport) -> Json:
         "schema": "kho-tui.fault/1",
         "fault": _fault(report.fault),
         "directory": _path(report.directory),
+        "placement": report.placement,
         "patches": [{"address": f"{address:#x}", "size": size} for address, size in report.patches],
         "new_pages": report.new_pages,
         "files": _texts(report.files),

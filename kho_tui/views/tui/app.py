@@ -18,7 +18,7 @@ from textual.app import App
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, KhoError
 from kho_tui.text import NO_TEXT, SafeText, sizes_written
-from kho_tui.views.progress import Progress
+from kho_tui.views.progress import ProgressReport
 from kho_tui.views.tui.background import Finished, run_beside
 from kho_tui.views.tui.config import Config, load_config
 from kho_tui.views.tui.explain import explain
@@ -107,7 +107,7 @@ class KhoApp(App[None], inherit_bindings=False):
 
     def load(self, journey: Journey | None) -> None:
         """Load the state, then show it where ``journey`` says."""
-        progress = Progress()
+        progress = ProgressReport()
         context = self._new_action(progress)
         screen = LoadingScreen(self._opened if self._chain is None else self._chain.here.title, context, progress)
         if isinstance(self.screen, LoadingScreen):
@@ -132,7 +132,7 @@ class KhoApp(App[None], inherit_bindings=False):
         height = self.size.height
         run_beside(self, lambda: self._read(context, height, journey, None), done, failed)
 
-    def _new_action(self, progress: Progress) -> Context:
+    def _new_action(self, progress: ProgressReport) -> Context:
         """What ran before is over."""
         self._action.cancelled.set()
         self._action = Context(progress=progress.report)
@@ -298,7 +298,7 @@ class KhoApp(App[None], inherit_bindings=False):
 
     def _read_again(self, shown: StateScreen) -> None:
         """Load beside the screen; what cannot be read leaves the state as it is shown."""
-        context = self._new_action(Progress())
+        context = self._new_action(ProgressReport())
         journey, height, since = shown.journey, self.size.height, self._read_at
 
         def done(result: tuple[Prepared, Journey]) -> None:

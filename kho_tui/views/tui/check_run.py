@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from textual.message_pump import MessagePump
 
-from kho_tui.context import Context, Unit
+from kho_tui.context import Context
 from kho_tui.errors import Cancelled
 from kho_tui.text import NO_TEXT, SafeText
+from kho_tui.views.progress import ProgressReport
 from kho_tui.views.tui.background import Finished, run_beside
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ class Checking:
 
     def __init__(self, make: Callable[[Context], Judged] | None = None) -> None:
         self._make = make
-        self._context = Context(progress=self._progress)
+        self._progress = ProgressReport("checking")
+        self._context = Context(progress=self._progress.report)
         self._listeners: list[tuple[MessagePump, Callable[[], None]]] = []
         self._started = False
-        self._step = "checking"
         self.judged: Judged | None = None
         self.trouble = NO_TEXT if make is not None else SafeText("not checked")
 
@@ -38,10 +39,8 @@ class Checking:
     @property
     def said(self) -> SafeText:
         """How far it is, or why it came to nothing."""
-        return self.trouble or SafeText(f"{self._step} ...")
-
-    def _progress(self, what: str, done: int, total: int | None, _unit: Unit) -> None:
-        self._step = what if total is None else f"{what} ({done} of {total})"
+        amount = f" ({self._progress.amount})" if self._progress.amount else ""
+        return self.trouble or SafeText(f"{self._progress.what}{amount} ...")
 
     def ask(self, pump: MessagePump, told: Callable[[], None]) -> None:
         """Call ``told`` when it has ended, through ``pump`` (which handles Finished, or one above it does); at once where it has."""

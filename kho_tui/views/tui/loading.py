@@ -7,7 +7,7 @@ from textual.screen import Screen
 
 from kho_tui.context import Context
 from kho_tui.text import SafeText
-from kho_tui.views.progress import Progress
+from kho_tui.views.progress import ProgressReport
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Line, Role, indented, spans, width_of, wrap
 from kho_tui.views.tui.paint import Panel
@@ -15,7 +15,7 @@ from kho_tui.views.tui.paint import Panel
 _BAR = 32
 
 
-def progress_lines(progress: Progress, width: int) -> list[Line]:
+def progress_lines(progress: ProgressReport, width: int) -> list[Line]:
     """The latest report of an action: one line, or two where it is too long for ``width`` cells."""
     share = progress.share
     filled = int(_BAR * (share or 0))
@@ -27,7 +27,7 @@ def progress_lines(progress: Progress, width: int) -> list[Line]:
 
 
 class LoadingScreen(Screen[None], inherit_bindings=False):
-    """Progress, then either gone or an error line."""
+    """ProgressReport, then either gone or an error line."""
 
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
         key("escape", "app.cancel_load", "cancel", "load.cancel"),
@@ -35,7 +35,7 @@ class LoadingScreen(Screen[None], inherit_bindings=False):
         key("q,ctrl+q", "app.leave", "quit", "load.quit"),
     ]
 
-    def __init__(self, title: SafeText, context: Context, progress: Progress) -> None:
+    def __init__(self, title: SafeText, context: Context, progress: ProgressReport) -> None:
         super().__init__()
         self._opened = title
         self._action = context

@@ -15,7 +15,7 @@ from textual.widgets import Input
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.text import NO_TEXT, SafeText, visible
-from kho_tui.views.progress import Progress
+from kho_tui.views.progress import ProgressReport
 from kho_tui.views.reception import kernel_does, simulated_lines
 from kho_tui.views.tui.background import Finished, Newest, run_beside
 from kho_tui.views.tui.help import HelpScreen
@@ -73,7 +73,7 @@ class SimulatorScreen(ModalScreen[int | None]):
         self._lines: Sequence[tuple[SafeText, Role]] = ()
         self._asking: Asking | None = None
         self._reading = Newest(self)
-        self._job: tuple[Context, Progress] | None = None
+        self._job: tuple[Context, ProgressReport] | None = None
 
     def compose(self) -> ComposeResult:
         """Chain, kernels, command line, what came of it, keys."""
@@ -165,7 +165,7 @@ class SimulatorScreen(ModalScreen[int | None]):
         chosen, read = self._kernels.chosen, self._read
         if self._job is not None or chosen is None or read is None or read.loaded.simulator is None:
             return
-        progress = Progress()
+        progress = ProgressReport()
         context = Context(progress=progress.report)
         self._job = context, progress
         opened, at, simulator = read.loaded.simulator.opened, self._at, read.loaded.simulator
@@ -273,7 +273,7 @@ class SimulatorScreen(ModalScreen[int | None]):
         held = link.told.state if link.told is not None else None
         if held is None:
             return
-        progress = Progress()
+        progress = ProgressReport()
         context = Context(progress=progress.report)
         self._job = context, progress
 
