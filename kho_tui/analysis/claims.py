@@ -14,7 +14,7 @@ from kho_tui.abi.luo import FILE_ARRAY, SESSION_ARRAY
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.analysis.kinds import Kind
 from kho_tui.context import Context
-from kho_tui.decode.vmalloc import area_pages
+from kho_tui.decode.vmalloc import area_stretches
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
@@ -241,4 +241,4 @@ def block_orders(runs: Runs | None, addresses: U64s) -> U64s:
 
 def _area(found: _Collector, area: VmallocArea, path: EntityPath) -> None:
     found.each_page(Kind.VMALLOC, path, (c.header.place.phys for c in area.chunks if c.header.place.phys is not None))
-    found.each_page(Kind.ARRAY, path, area_pages(area, found.page_size, area.total_pages))
+    found.add(Kind.ARRAY, path, *area_stretches(area, found.page_size))

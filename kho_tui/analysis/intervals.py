@@ -110,6 +110,12 @@ def spans(parts: Iterable[Span]) -> Intervals:
     return intervals([part.start for part in parts], [min(part.start + part.size, _LAST) for part in parts])
 
 
+def whole_pages(memory: Intervals, page_size: int) -> Intervals:
+    """The whole pages in it."""
+    page = np.uint64(page_size)
+    return intervals((memory.start + page - np.uint64(1)) // page * page, memory.end // page * page)
+
+
 def ascending(values: U64s, step: Step = _no_step) -> npt.NDArray[np.int64] | None:
     """Rows in ascending order of ``values``, equal ones as they stand; None where they stand so already.
 

@@ -7,7 +7,7 @@ from hashlib import shake_128
 
 import numpy as np
 
-from kho_tui.analysis.intervals import Intervals, intervals, spans
+from kho_tui.analysis.intervals import Intervals, intervals, spans, whole_pages
 from kho_tui.errors import GapError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
@@ -31,8 +31,8 @@ class Aftermath:
         self.machine: str | None = None if before is None else before.machine
         self._before, self._kept, self._seed, self._size = before, kept, seed, page_size
         self._written = written or SparseImage(page_size)
-        held = intervals([], []) if before is None else _whole_pages(before, page_size)
-        top = _whole_pages(self._written, page_size)
+        held = intervals([], []) if before is None else whole_pages(spans(before.extents()), page_size)
+        top = whole_pages(spans(self._written.extents()), page_size)
         everything = held | top
         self._extents = Extents(everything.start.copy(), everything.end - everything.start, everything.start.copy())
 
@@ -99,10 +99,3 @@ def _holds(some: Intervals, start: int, size: int) -> bool:
     """Whether all of [start, start + size) is in one interval."""
     row = int(some.start.searchsorted(np.uint64(start), side="right")) - 1
     return row >= 0 and start + size <= int(some.end[row])
-
-
-def _whole_pages(memory: PhysicalMemory, page_size: int) -> Intervals:
-    extents = memory.extents()
-    held = spans(extents)
-    page = np.uint64(page_size)
-    return intervals((held.start + page - np.uint64(1)) // page * page, held.end // page * page)

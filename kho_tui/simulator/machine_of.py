@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.analysis.intervals import intervals, spans, whole_pages
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
 from kho_tui.model.facts import Missing, known
@@ -23,6 +24,10 @@ _DEFAULT_SCALE = 2
 """A scaled scratch area is twice what it was computed from."""
 
 
+_MOST_NODES = 1024
+"""MAX_NUMNODES: NODES_SHIFT is at most 10 (arch/x86/Kconfig, arch/arm64/Kconfig)."""
+
+
 def machine_of(state: State) -> Machine:
     """Memory and nodes as the host's files say. Raises InputError where they do not.
 
@@ -33,14 +38,18 @@ def machine_of(state: State) -> Machine:
     nodes = [(one.node or 0, one.start, one.start + one.size) for one in state.host.nodes]
     if not ram and not nodes:
         raise InputError(f"{state.machine.path}: nothing in it tells what memory the machine has (iomem, zoneinfo, memblock/memory)")
-    pieces = [(one.start, one.start + one.size) for one in ram] or [(low, high) for _, low, high in nodes]
-    by_node: dict[int, Ranges] = {}
+    spans_of: dict[int, list[tuple[int, int]]] = {}
     for number, low, high in nodes or [(0, 0, 1 << 52)]:
-        for start, end in pieces:
-            first, last = max(low, start), min(high, end)
-            first, last = -(-first // platform.page_size) * platform.page_size, last // platform.page_size * platform.page_size
-            if first < last:
-                by_node.setdefault(number, Ranges()).add(first, last)
+        spans_of.setdefault(number, []).append((low, high))
+    if len(spans_of) > _MOST_NODES:
+        raise InputError(f"{state.machine.path}: it tells of {len(spans_of)} NUMA nodes; a kernel has at most {_MOST_NODES}")
+    everywhere = intervals([low for _, low, _ in nodes], [high for _, _, high in nodes])
+    memory = whole_pages(spans(ram) if ram else everywhere, platform.page_size)
+    by_node: dict[int, Ranges] = {}
+    for number, owned in spans_of.items():
+        mine = whole_pages(memory & intervals([low for low, _ in owned], [high for _, high in owned]), platform.page_size)
+        if len(mine):
+            by_node[number] = Ranges(zip(mine.start.tolist(), mine.end.tolist(), strict=True))
     areas = () if isinstance(state.scratch, Missing) else state.scratch.areas
     boot = {area.node: area.size // _DEFAULT_SCALE for area in areas if area.kind == "node" and area.node is not None}
     low = sum(area.size for area in areas if area.kind == "lowmem") // _DEFAULT_SCALE

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 from captures import SAMPLES
@@ -12,7 +14,16 @@ from mutations.attacks import ATTACKS
 from mutations.kernels import make_kernel
 from mutations.mutator import make_mutant
 from mutations.originals import originals
-from mutations.probe import Violation, check_json, check_text, exercise_all, exercise_command, exercise_kernel, exercise_scenario
+from mutations.probe import (
+    Violation,
+    check_json,
+    check_text,
+    exercise,
+    exercise_all,
+    exercise_command,
+    exercise_kernel,
+    exercise_scenario,
+)
 from mutations.scenarios import make_scenario
 from mutations.workers import Outcome, run_mutants
 
@@ -58,8 +69,9 @@ def test_mutants_through_the_command() -> None:
     assert_none_failed(run_mutants(partial(make_mutant, captures, SEED), numbers, exercise_command))
 
 
-def test_attacks_made_by_hand_cost_no_more_than_their_size() -> None:
-    outcome = run_mutants(ATTACKS.__getitem__, range(len(ATTACKS)), exercise_all)
+@pytest.mark.parametrize("way", [exercise, pytest.param(exercise_all, marks=pytest.mark.nightly)])
+def test_attacks_made_by_hand_cost_no_more_than_their_size(way: Callable[[Path], str]) -> None:
+    outcome = run_mutants(ATTACKS.__getitem__, range(len(ATTACKS)), way)
     assert_none_failed(outcome)
     assert sum(outcome.answers.values()) == len(ATTACKS)
 
