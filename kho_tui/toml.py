@@ -9,13 +9,14 @@ from typing import Any
 
 from kho_tui.text import NO_TEXT, SafeText
 
-_MOST_DOTS = 16
-"""Tables in one another that a dotted key is looked for in."""
-
-
 _MOST_PARTS = 64
 _LONG_KEY = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')\s*+\.\s*+){{{_MOST_PARTS}}}""", re.ASCII)
 """For a key of many parts tomllib takes the square of their number."""
+_MOST_DOTS = 16
+"""Tables in one another that a dotted key is looked for in."""
+_HEADER = re.compile(r"\s*(\[\[?)([^\]#]*)\]\]?\s*(#.*)?$")
+_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+))*)\s*=""")
+_PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+)""")
 
 
 class TomlError(ValueError):
@@ -34,11 +35,6 @@ def read_toml(text: str) -> dict[str, Any]:
         raise TomlError("nested too deeply") from None
     except ValueError as error:  # of int()
         raise TomlError(f"a number that is too long: {error}") from None
-
-
-_HEADER = re.compile(r"\s*(\[\[?)([^\]#]*)\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+))*)\s*=""")
-_PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+)""")
 
 
 class TomlLines:

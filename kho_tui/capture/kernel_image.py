@@ -77,7 +77,7 @@ class KernelImage:
 
     ``init_size``: bytes that an x86 kernel needs while it unpacks itself; for arm64 the size of its memory image. ``alignment`` of the
     load address, ``preferred``, the lowest one, and ``cmdline_size``, the most characters of a command line, are a bzImage's.
-    ``page_size`` None: not header. ``release`` is the banner's.
+    ``page_size`` None: not told. ``release`` is the banner's.
     """
 
     path: SafeText

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
+from kho_tui.decode.reader import Reader
 from kho_tui.model.runs import I64s, U64s
 
+_BATCH_BYTES = 256 << 10
+"""Bytes of bitmaps read at once. Few: where every other bit is set, their runs take 40 MB while they are placed, and a batch beyond
+the budget is left out whole."""
 _BLOCK_WORDS = 1 << 15
 _EDGE_WORDS = 1 << 13
 """Words looked through for edges, and words with edges taken apart, in one step: few enough that what a step makes stays in the
@@ -14,6 +21,35 @@ processor's cache, and enough that the calls do not count."""
 _MANY_BITS = 4
 """Set bits a word from which on unpacking all 64 is cheaper than taking them off one by one."""
 _ONE, _TOP = np.uint64(1), np.uint64(63)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BitmapBatch:
+    """Runs of set bits of some bitmaps of a list: which rows of the list they are, and which of them are there, shape (rows,).
+
+    ``bitmap``, ``first`` and ``length`` are as ``bit_runs`` gives them, ``bitmap`` counted from the first of these rows.
+    """
+
+    rows: slice
+    present: npt.NDArray[np.bool_]
+    bitmap: I64s
+    first: I64s
+    length: I64s
+
+
+def read_bitmaps(reader: Reader, addresses: U64s, size: int) -> Iterator[BitmapBatch]:
+    """The bitmaps of ``size`` bytes at these physical addresses, so few at a time that what is made of them stays small.
+
+    Raises BudgetError, where more runs or bytes come than the budget allows, and Cancelled.
+    """
+    rows = max(1, _BATCH_BYTES // size)
+    for at in range(0, len(addresses), rows):
+        reader.context.step("reading tracker bitmaps", at, len(addresses))
+        batch = slice(at, at + rows)
+        data, present = reader.pages(addresses[batch], size)
+        bitmap, first, length = bit_runs(reader.words(data))
+        reader.context.spend_runs(len(first))
+        yield BitmapBatch(rows=batch, present=present, bitmap=bitmap, first=first, length=length)
 
 
 def bit_runs(words: U64s) -> tuple[I64s, I64s, I64s]:

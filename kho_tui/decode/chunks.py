@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES, bitmap_spans
-from kho_tui.decode.bitmaps import bit_runs
+from kho_tui.decode.bitmaps import read_bitmaps
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
 from kho_tui.model.codes import AMBIGUOUS, BUDGET, CHAIN_LOOP, COUNT_BAD, KEY_BAD, OTHER_READING, POINTER_BAD, TRACKER_DAMAGE
@@ -19,8 +19,6 @@ from kho_tui.model.tracker import UNUSABLE, Chunk, ChunkList, PreservedMap, Read
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText
 
-_BATCH_BYTES = 256 << 10
-"""Bitmaps taken apart at a time. Few: at worst every other bit is a run, and a batch beyond the budget is left out whole."""
 _SURE_BY_ALIGNMENT = 4
 _PROVEN_BY_ALIGNMENT = 16
 """Elements whose bitmaps are all page aligned: 512-byte slab objects do so by chance once in 8 each. From so many on the page size is
@@ -209,30 +207,25 @@ def _runs(reader: Reader, elements: _Elements, size: int, where: EntityPath) -> 
     shift = np.uint64(reader.platform.page_shift)
     keep, complete = _readable(reader, elements, size, where)
     pieces = RunBuilder()
-    batch = max(1, _BATCH_BYTES // size)
-    for at in range(0, len(keep), batch):
-        reader.context.step("reading tracker bitmaps", at, len(keep))
-        rows = keep[at : at + batch]
-        try:
-            data, present = reader.pages(elements.bitmap[rows], size)
-            bitmap, bit, length = bit_runs(reader.words(data))
-            reader.context.spend_runs(len(bit))
-        except BudgetError as error:
-            reader.findings.add(BUDGET, where, str(error))
-            complete = False
-            break
-        for missing in rows[~present].tolist():
-            complete = False
-            at = int(elements.bitmap[missing])
-            reader.unreadable(reader.absent(at), where, "bitmap of the tracker", at)
-        block_shift = elements.order[rows][bitmap] + shift
-        base = elements.phys_start[rows][bitmap]
-        wraps = (bit + length).astype(np.uint64) > (~base >> block_shift)
-        start = base + (bit.astype(np.uint64) << block_shift)
-        if wraps.any():
-            complete = False
-            reader.findings.add(KEY_BAD, where, f"{int(wraps.sum())} runs of blocks run past the end of the address space: left out")
-        pieces.add(start[~wraps], length[~wraps], elements.order[rows][bitmap][~wraps])
+    try:
+        for batch in read_bitmaps(reader, elements.bitmap[keep], size):
+            rows = keep[batch.rows]
+            for missing in rows[~batch.present].tolist():
+                complete = False
+                at = int(elements.bitmap[missing])
+                reader.unreadable(reader.absent(at), where, "bitmap of the tracker", at)
+            order = elements.order[rows][batch.bitmap]
+            block_shift = order + shift
+            base = elements.phys_start[rows][batch.bitmap]
+            wraps = (batch.first + batch.length).astype(np.uint64) > (~base >> block_shift)
+            start = base + (batch.first.astype(np.uint64) << block_shift)
+            if wraps.any():
+                complete = False
+                reader.findings.add(KEY_BAD, where, f"{int(wraps.sum())} runs of blocks run past the end of the address space: left out")
+            pieces.add(start[~wraps], batch.length[~wraps], order[~wraps])
+    except BudgetError as error:
+        reader.findings.add(BUDGET, where, str(error))
+        complete = False
     reader.context.step("sorting preserved blocks")
     return pieces.runs(reader.platform.page_shift), complete
 

@@ -24,10 +24,8 @@ def name_by_format(data: bytes) -> bytes | None:
     """The name of the subtree whose blob begins with ``data``; None where that says nothing."""
     if looks_like_fdt(data):
         root = parse_fdt(data).root
-        compatible = None if root is None else compatible_of(root)
-        if compatible is None or compatible.startswith(STRUCT_PREFIX):
-            return LUO_NAME if compatible else None
-        return _BY_COMPATIBLE.get(compatible)
+        compatible = (None if root is None else compatible_of(root)) or b""
+        return LUO_NAME if compatible.startswith(STRUCT_PREFIX) else _BY_COMPATIBLE.get(compatible)
     if data.startswith(STRUCT_PREFIX):
         return LUO_NAME
     is_metadata = data[:4] in _VERSIONS and _RELEASE.match(data[4:69]) is not None

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.radix import RadixShape
-from kho_tui.decode.bitmaps import bit_runs
+from kho_tui.decode.bitmaps import read_bitmaps
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
 from kho_tui.model.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, TRACKER_DAMAGE
@@ -21,8 +21,6 @@ from kho_tui.text import SafeText
 U64s = npt.NDArray[np.uint64]
 
 _BATCH_BYTES = 16 << 20
-_BITMAP_BATCH_BYTES = 256 << 10
-"""Bitmaps taken apart at a time. Few: at worst every other bit is a run, and a batch beyond the budget is left out whole."""
 
 
 def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) -> PreservedMap | Missing:
@@ -152,30 +150,25 @@ def _unseen(reader: Reader, nodes: U64s, prefixes: U64s, seen: U64s, where: Enti
 
 def _leaf_runs(reader: Reader, shape: RadixShape, leaves: U64s, prefixes: U64s, where: EntityPath) -> tuple[Runs, bool]:
     size = reader.platform.page_size
-    batch = max(1, _BITMAP_BATCH_BYTES // size)
     # By address, which mostly is the order in the file: pages of one batch are then read many at a time, not one by one.
     by_address = np.argsort(leaves)
     leaves, prefixes = leaves[by_address], prefixes[by_address]
     pieces = RunBuilder()
     complete = True
-    for at in range(0, len(leaves), batch):
-        reader.context.step("reading tracker bitmaps", at, len(leaves))
-        try:
-            data, present = reader.pages(leaves[at : at + batch], size)
-            leaf, bit, length = bit_runs(reader.words(data))
-            reader.context.spend_runs(len(bit))
-        except BudgetError as error:
-            reader.findings.add(BUDGET, where, str(error))
-            complete = False
-            break
-        for missing in leaves[at : at + batch][~present].tolist():
-            complete = False
-            reader.unreadable(reader.absent(missing), where, "radix leaf", missing)
-        first, length = _one_marker_each(prefixes[at : at + batch][leaf], bit.astype(np.uint64), length)
-        blocks, bad = _blocks_of_keys(shape, first, length)
-        complete &= not bad.any()
-        reader.findings.add_each(KEY_BAD, where, first[bad].tolist(), lambda wrong: f"keys from {wrong:#x} on stand for no block: left out")
-        pieces.add(*blocks)
+    try:
+        for batch in read_bitmaps(reader, leaves, size):
+            for missing in leaves[batch.rows][~batch.present].tolist():
+                complete = False
+                reader.unreadable(reader.absent(missing), where, "radix leaf", missing)
+            first, length = _one_marker_each(prefixes[batch.rows][batch.bitmap], batch.first.astype(np.uint64), batch.length)
+            blocks, bad = _blocks_of_keys(shape, first, length)
+            complete &= not bad.any()
+            no_block = first[bad].tolist()
+            reader.findings.add_each(KEY_BAD, where, no_block, lambda wrong: f"keys from {wrong:#x} on stand for no block: left out")
+            pieces.add(*blocks)
+    except BudgetError as error:
+        reader.findings.add(BUDGET, where, str(error))
+        complete = False
     reader.context.step("sorting preserved blocks")
     return pieces.runs(shape.page_shift), complete
 

@@ -73,7 +73,7 @@ def area_stretches(area: VmallocArea, page_size: int) -> tuple[npt.NDArray[np.ui
     """Starts and ends of the memory that the entries of the area name, in virtual order: u64 of shape (n,). An entry is 2^order pages."""
     if area.order > _MAX_ORDER:
         return np.empty(0, np.uint64), np.empty(0, np.uint64)
-    start = _entries(area, page_size)[: -(-area.total_pages // (1 << area.order))]
+    start = area_entries(area, page_size)[: -(-area.total_pages // (1 << area.order))]
     pages = np.full(len(start), 1 << area.order, np.uint64)
     if len(start):
         pages[-1] = min(1 << area.order, area.total_pages - (len(start) - 1 << area.order))
@@ -82,17 +82,17 @@ def area_stretches(area: VmallocArea, page_size: int) -> tuple[npt.NDArray[np.ui
     return start, np.where(start + size < start, np.uint64(2**64 - 1), start + size)
 
 
-def _entries(area: VmallocArea, page_size: int) -> npt.NDArray[np.uint64]:
-    heads = [chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks]
-    # The kernel takes page numbers of them, whatever stands in the bits below.
-    return (np.concatenate(heads) if heads else np.empty(0, np.uint64)) & ~np.uint64(page_size - 1)
+def area_entries(area: VmallocArea, page_size: int) -> npt.NDArray[np.uint64]:
+    """Physical addresses of its entries, each 2^order pages. The kernel takes their page numbers, whatever stands in the bits below."""
+    entries = np.concatenate([np.empty(0, np.uint64), *(chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks)])
+    return entries & ~np.uint64(page_size - 1)
 
 
 def area_pages(area: VmallocArea, page_size: int, count: int) -> npt.NDArray[np.uint64]:
     """Physical addresses of the first ``count`` base pages of the area in virtual order, u64 of shape (n,); fewer where it lists fewer."""
     if area.order > _MAX_ORDER:
         return np.empty(0, np.uint64)
-    entries = _entries(area, page_size)
+    entries = area_entries(area, page_size)
     count = min(count, area.total_pages, len(entries) << area.order)
     number = np.arange(count, dtype=np.uint64)
     within = number & np.uint64((1 << area.order) - 1)

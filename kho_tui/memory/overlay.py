@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
 
-from kho_tui.errors import GapError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents, arrange
-from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask
+from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask, read_pages_singly, require_held
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.text import visible
 
 
 class Overlay:
@@ -45,16 +43,16 @@ class Overlay:
 
     def extents(self) -> Extents:
         """See PhysicalMemory."""
-        below, above = self._below.extents(), self._written.extents()
-        starts: U64s = np.array([one.start for one in (*below, *above)], np.uint64)
-        sizes: U64s = np.array([one.size for one in (*below, *above)], np.uint64)
-        return arrange(starts, sizes, starts)[0]
+        return self._with_written(self._below.extents())
 
     def stored(self) -> Iterator[Extent]:
         """See PhysicalMemory."""
-        stored = (*self._below.stored(), *self._written.extents())
-        starts: U64s = np.array([extent.start for extent in stored], np.uint64)
-        return iter(arrange(starts, np.array([extent.size for extent in stored], np.uint64), starts)[0])
+        return iter(self._with_written(self._below.stored()))
+
+    def _with_written(self, below: Iterable[Extent]) -> Extents:
+        together = (*below, *self._written.extents())
+        starts: U64s = np.array([extent.start for extent in together], np.uint64)
+        return arrange(starts, np.array([extent.size for extent in together], np.uint64), starts)[0]
 
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""
@@ -68,36 +66,25 @@ class Overlay:
 
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""
-        self._require(address, 1)
+        require_held(self, address, 1)
         return (self._written if self._written.available(address, 1) else self._below).origin(address)
 
     def read(self, address: int, size: int) -> bytes:
         """See PhysicalMemory."""
         if size < 0:
             raise ValueError(f"negative size: {size}")
-        self._require(address, size)
+        require_held(self, address, size)
         parts: list[bytes] = []
-        for start, end in self._pieces(address, address + size):
+        for start, end in self._parts(address, address + size):
             memory = self._written if self._written.available(start, 1) else self._below
             parts.append(memory.read(start, end - start))
         return b"".join(parts)
 
     def read_pages(self, addresses: U64s, size: int) -> tuple[PageBytes, PresentMask]:
         """See PhysicalMemory."""
-        pages: PageBytes = np.zeros((len(addresses), size), dtype=np.uint8)
-        present: PresentMask = np.zeros(len(addresses), dtype=np.bool_)
-        for row, address in enumerate(np.asarray(addresses, dtype=np.uint64).tolist()):
-            if self.available(address, size) == size:
-                present[row] = True
-                pages[row] = np.frombuffer(self.read(address, size), dtype=np.uint8)
-        return pages, present
+        return read_pages_singly(self, addresses, size)
 
-    def _pieces(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+    def _parts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The range, cut where written pages begin and end."""
         ends = (edge for extent in self._written.extents() for edge in (extent.start, extent.start + extent.size))
         return pairwise(sorted({start, end, *(edge for edge in ends if start < edge < end)}))
-
-    def _require(self, address: int, size: int) -> None:
-        there = self.available(address, size)
-        if there < size:
-            raise GapError(address + there, size - there, visible(self.name))

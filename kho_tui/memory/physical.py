@@ -9,8 +9,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kho_tui.errors import GapError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
+from kho_tui.text import visible
 
 ADDRESS_END = 1 << 64
 """One past the last physical address."""
@@ -68,3 +70,21 @@ class PhysicalMemory(Protocol):
 
     def origin(self, address: int) -> tuple[str, int]:
         """Name of the file and byte offset in it of an address. Raises GapError."""
+
+
+def require_held(memory: PhysicalMemory, address: int, size: int) -> None:
+    """Raises GapError with the first address of ``size`` bytes from ``address`` on that ``memory`` does not hold."""
+    there = memory.available(address, size)
+    if there < size:
+        raise GapError(address + there, size - there, visible(memory.name))
+
+
+def read_pages_singly(memory: PhysicalMemory, addresses: U64s, size: int) -> tuple[PageBytes, PresentMask]:
+    """``read_pages`` of a memory that has no better way than one read a page."""
+    pages: PageBytes = np.zeros((len(addresses), size), dtype=np.uint8)
+    present: PresentMask = np.zeros(len(addresses), dtype=np.bool_)
+    for row, address in enumerate(np.asarray(addresses, dtype=np.uint64).tolist()):
+        if memory.available(address, size) == size:
+            present[row] = True
+            pages[row] = np.frombuffer(memory.read(address, size), dtype=np.uint8)
+    return pages, present

@@ -14,7 +14,7 @@ from kho_tui.errors import GapError, ReadError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents
-from kho_tui.memory.physical import Extent, PageBytes, PresentMask
+from kho_tui.memory.physical import Extent, PageBytes, PresentMask, require_held
 from kho_tui.memory.pieces import Piece, PlacedBy
 from kho_tui.memory.source import ByteSource
 from kho_tui.text import visible
@@ -99,9 +99,7 @@ class SegmentedMemory:
         """See PhysicalMemory."""
         if size < 0:
             raise ValueError(f"negative size: {size}")
-        there = self.available(address, size)
-        if there < size:
-            raise GapError(address + there, size - there, visible(self.name))
+        require_held(self, address, size)
         parts: list[bytes] = []
         row = self.segments.row_of(address) or 0
         while size:

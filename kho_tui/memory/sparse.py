@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kho_tui.errors import EncodeError, GapError
+from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents, arrange
-from kho_tui.memory.physical import ADDRESS_END, Extent, PageBytes, PresentMask
-from kho_tui.text import visible
+from kho_tui.memory.physical import ADDRESS_END, Extent, PageBytes, PresentMask, read_pages_singly, require_held
 
 
 class SparseImage:
@@ -75,14 +74,14 @@ class SparseImage:
 
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""
-        self._require(address, 1)
+        require_held(self, address, 1)
         return self.name, address
 
     def read(self, address: int, size: int) -> bytes:
         """See PhysicalMemory."""
         if size < 0:
             raise ValueError(f"negative size: {size}")
-        self._require(address, size)
+        require_held(self, address, size)
         if not size:
             return b""
         first, inside = divmod(address, self.page_size)
@@ -92,15 +91,4 @@ class SparseImage:
 
     def read_pages(self, addresses: U64s, size: int) -> tuple[PageBytes, PresentMask]:
         """See PhysicalMemory."""
-        pages: PageBytes = np.zeros((len(addresses), size), dtype=np.uint8)
-        present: PresentMask = np.zeros(len(addresses), dtype=np.bool_)
-        for row, address in enumerate(np.asarray(addresses, dtype=np.uint64).tolist()):
-            if self.available(address, size) == size:
-                present[row] = True
-                pages[row] = np.frombuffer(self.read(address, size), dtype=np.uint8)
-        return pages, present
-
-    def _require(self, address: int, size: int) -> None:
-        there = self.available(address, size)
-        if there < size:
-            raise GapError(address + there, size - there, visible(self.name))
+        return read_pages_singly(self, addresses, size)

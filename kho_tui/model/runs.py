@@ -123,30 +123,28 @@ class RunBuilder:
     """Pieces of runs as they are found, batch by batch, in 13 bytes each: a hostile tracker has millions."""
 
     def __init__(self) -> None:
-        self._batches: list[tuple[U64s, U32s, U8s]] = []
+        self._starts: list[U64s] = []
+        self._counts: list[U32s] = []
+        self._orders: list[U8s] = []
 
     def add(self, start: U64s, count: npt.NDArray[np.integer], order: npt.NDArray[np.integer]) -> None:
         """A batch, as ``make_runs`` takes it."""
-        if len(start):
-            self._batches.append((start, count.astype(np.uint32, copy=False), order.astype(np.uint8, copy=False)))
+        self._starts.append(start)
+        self._counts.append(count.astype(np.uint32, copy=False))
+        self._orders.append(order.astype(np.uint8, copy=False))
 
     def runs(self, page_shift: int) -> Runs:
         """The runs that they make; the pieces are gone then."""
-        batches, self._batches = self._batches, []
-        starts, counts, orders = [], [], []
-        while batches:
-            start, count, order = batches.pop()
-            starts.append(start)
-            counts.append(count)
-            orders.append(order)
-        if not starts:
+        if not self._starts:
             return no_runs(page_shift)
         # One column after the other, so that no two of them are there twice.
-        start = np.concatenate(starts)
-        starts.clear()
-        count = np.concatenate(counts)
-        counts.clear()
-        return make_runs(start, count, np.concatenate(orders), page_shift)
+        start = np.concatenate(self._starts)
+        self._starts.clear()
+        count = np.concatenate(self._counts)
+        self._counts.clear()
+        order = np.concatenate(self._orders)
+        self._orders.clear()
+        return make_runs(start, count, order, page_shift)
 
 
 def make_runs(start: U64s, count: npt.NDArray[np.integer], order: npt.NDArray[np.integer], page_shift: int) -> Runs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -64,8 +64,9 @@ def fault_capture(path: str | Path, name: str, out_dir: str | Path, context: Con
     with open_state(path, context) as opened:
         tree = _tree(Path(path), opened)
         try:
-            case = broken(opened, fault, {} if tree is None else _files(tree))
-            return _write(case, fault, opened, tree, out, context)
+            files = {} if tree is None else _files(tree)
+            case = broken(opened, fault, dict(files))
+            return _write(case, fault, opened, tree, files, out, context)
         finally:
             if tree is not None:
                 tree.close()
@@ -140,7 +141,10 @@ def _copy(tree: FileTree, name: str, stream: BinaryIO, context: Context) -> None
             stream.write(source.read_at(at, _STEP))
 
 
-def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out: Path, context: Context) -> FaultReport:
+def _write(
+    case: Case, fault: Fault, opened: Opened, tree: FileTree | None, files: Mapping[str, bytes], out: Path, context: Context
+) -> FaultReport:
+    """``files``: those that a fault may change, as they were."""
     assert opened.memory is not None
     order, known = case.state.machine.platform.byte_order, opened.state.machine
     # A name that is not known must not tell a page size.
@@ -150,12 +154,12 @@ def _write(case: Case, fault: Fault, opened: Opened, tree: FileTree | None, out:
         for name in _others(tree, opened.memory.name):
             assert tree is not None
             context.step("copying the capture")
-            if not name.startswith(_CHANGEABLE):
+            if name not in files:
                 with new_file(made / name) as stream:
                     _copy(tree, name, stream, context)
                 continue
             data = case.files.get(name)
-            changed += [name] if data != tree.head(name, BLOB_LIMIT) else []
+            changed += [name] if data != files[name] else []
             if data is not None:
                 with new_file(made / name) as stream:
                     stream.write(data)

@@ -8,11 +8,10 @@ from hashlib import shake_128
 import numpy as np
 
 from kho_tui.analysis.intervals import Intervals, intervals, spans, whole_pages
-from kho_tui.errors import GapError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents
-from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask
+from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask, read_pages_singly, require_held
 from kho_tui.memory.sparse import SparseImage
 
 
@@ -55,25 +54,19 @@ class Aftermath:
 
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""
-        self._require(address, 1)
+        require_held(self, address, 1)
         return self.name, address
 
     def read(self, address: int, size: int) -> bytes:
         """See PhysicalMemory."""
         if size < 0:
             raise ValueError(f"negative size: {size}")
-        self._require(address, size)
+        require_held(self, address, size)
         return b"".join(self._parts(address, size))
 
     def read_pages(self, addresses: U64s, size: int) -> tuple[PageBytes, PresentMask]:
         """See PhysicalMemory."""
-        pages: PageBytes = np.zeros((len(addresses), size), dtype=np.uint8)
-        present: PresentMask = np.zeros(len(addresses), dtype=np.bool_)
-        for row, address in enumerate(np.asarray(addresses, dtype=np.uint64).tolist()):
-            if self.available(address, size) == size:
-                present[row] = True
-                pages[row] = np.frombuffer(self.read(address, size), dtype=np.uint8)
-        return pages, present
+        return read_pages_singly(self, addresses, size)
 
     def _parts(self, address: int, size: int) -> Iterator[bytes]:
         while size:
@@ -88,11 +81,6 @@ class Aftermath:
                 yield shake_128(f"{self._seed} {page:#x}".encode()).digest(self._size)[inside : inside + part]
             address += part
             size -= part
-
-    def _require(self, address: int, size: int) -> None:
-        there = self.available(address, size)
-        if there < size:
-            raise GapError(address + there, size - there, self.name)
 
 
 def _holds(some: Intervals, start: int, size: int) -> bool:

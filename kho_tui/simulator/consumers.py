@@ -12,12 +12,13 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME, checksum_chunks, is_sum_of
-from kho_tui.analysis.receiver.areas import area_chunks, area_entries
+from kho_tui.analysis.receiver.areas import area_chunks
 from kho_tui.analysis.receiver.memblock import readable_regions
 from kho_tui.analysis.receiver.memfd import folio_heads
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.analysis.receiver.sessions import RestoredFile, RestoredSession
 from kho_tui.analysis.receiver.verdict import Fails
+from kho_tui.decode.vmalloc import area_entries
 from kho_tui.errors import GapError, ReadError
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.physical import PhysicalMemory

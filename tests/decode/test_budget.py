@@ -26,8 +26,7 @@ def preserved(path: Path, runs: int) -> tuple[PreservedMap, list[str]]:
 def test_what_the_budget_allows_is_a_lower_bound(tracker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, codes = preserved(PRE[tracker], 10**6)
     assert whole.status is Status.DECODED and "KHO112" not in codes
-    for name in ("radix._BITMAP_BATCH_BYTES", "chunks._BATCH_BYTES"):
-        monkeypatch.setattr(f"kho_tui.decode.{name}", 1)  # a batch is one bitmap, as in a tracker of many
+    monkeypatch.setattr("kho_tui.decode.bitmaps._BATCH_BYTES", 1)  # a batch is one bitmap, as in a tracker of many
     part, codes = preserved(PRE[tracker], len(whole.runs) - 1)
     assert part.status is Status.PARTIAL and "KHO112" in codes
     assert 0 < part.runs.blocks < whole.runs.blocks

@@ -7,27 +7,17 @@ from pathlib import Path
 import pytest
 from captures import sample
 from expected import shown
+from raw_images import segments_of, write_raw
 
 from kho_tui.context import Context
-from kho_tui.memory.elf import open_elf
-from kho_tui.memory.source import FileSource, open_file
+from kho_tui.memory.source import FileSource
 from kho_tui.operations.open_state import open_state
-
-
-def raw_image(capture: Path, path: Path, size: int) -> None:
-    """The memory of a capture as a raw image of ``size`` bytes that is nothing but holes elsewhere."""
-    with open_file(capture / "memory.elf") as source, path.open("wb") as out:
-        memory = open_elf(source)
-        for extent in memory.extents():
-            out.seek(extent.start)
-            out.write(memory.read(extent.start, extent.size))
-        out.truncate(size)
 
 
 @pytest.mark.parametrize("name", ["x86_64-6.18/1-pre", "x86_64-6.19/1-pre", "x86_64-7.1/1-pre", "x86_64-7.3/1-pre"])
 def test_a_tebibyte_of_holes_is_read_where_it_holds_something(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = tmp_path / "guest.raw"
-    raw_image(sample(name), image, 1 << 40)
+    write_raw(image, segments_of(sample(name)), 1 << 40)
     read = [0]
     plain = FileSource.read_at
 
@@ -44,7 +34,7 @@ def test_a_tebibyte_of_holes_is_read_where_it_holds_something(name: str, tmp_pat
 
 def test_the_search_tells_bytes_of_what_is_stored(tmp_path: Path) -> None:
     image = tmp_path / "guest.raw"
-    raw_image(sample("x86_64-7.3/1-pre"), image, 1 << 40)
+    write_raw(image, segments_of(sample("x86_64-7.3/1-pre")), 1 << 40)
     told = []
     context = Context(progress=lambda what, done, total, unit: told.append((what, done, total, unit)))
     with open_state(image, context):

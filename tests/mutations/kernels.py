@@ -8,14 +8,13 @@ import lzma
 import random
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 from captures import SHARED
 from kernel_images import arm64_image, bzimage
 
 from mutations.edits import EXTREMES, GENERAL
+from mutations.workers import FileMutant
 
 _BODY = b"".join(
     (
@@ -36,32 +35,15 @@ _HEADER_FIELDS = ((0x1F1, 1), (0x206, 2), (0x238, 4), (0x248, 4), (0x24C, 4), (0
 """Offsets and sizes in a bzImage (Documentation/arch/x86/boot.rst)."""
 
 
-@dataclass(slots=True)
-class KernelMutant:
-    """A file that was a kernel image."""
-
-    seed: int
-    number: int
-    data: bytes = b""
-    steps: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"kernel image, seed {self.seed} number {self.number}: {'; '.join(self.steps)}"
-
-    def write(self, folder: Path) -> Path:
-        (folder / "vmlinuz").write_bytes(self.data)
-        return folder / "vmlinuz"
-
-
 @cache
 def _real() -> tuple[tuple[str, bytes], ...]:
     return tuple((path.name, path.read_bytes()) for path in sorted((SHARED.parent / "kernels").glob("*mage-*")))
 
 
-def make_kernel(seed: int, number: int) -> KernelMutant:
+def make_kernel(seed: int, number: int) -> FileMutant:
     """The image of this seed and number; the same at every call where the same kernels are at hand."""
     rng = random.Random(f"kernel {seed}:{number}")
-    mutant = KernelMutant(seed, number)
+    mutant = FileMutant("kernel image", "vmlinuz", seed, number)
     if _real() and rng.random() < 0.3:
         name, mutant.data = rng.choice(_real())
         mutant.steps.append(name)

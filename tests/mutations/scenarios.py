@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 from captures import SAMPLES
 
 from mutations.edits import HOSTILE_NAMES, edit_text
+from mutations.workers import FileMutant
 
 _NUMBERS = "0 1 -1 3 4096 1.5 nan inf true false 0x1000 9223372036854775807 18446744073709551615 18446744073709551616 1e400"
 _SIZES = ("0", "4K", "1M", "1G", "1T", "1P", "15E", "16E", "99E", "-1", "", "x", "0x", "{}", "7.3", "6.16", "9" * 5000)
@@ -37,40 +36,23 @@ _SLOW = frozenset({"host-2tib.toml", "huge-folios.toml", "limits-6.19.toml", "li
 """They simulate a large machine, or many kexecs, which takes its time."""
 
 
-@dataclass(slots=True)
-class ScenarioMutant:
-    """A file that was a scenario."""
-
-    seed: int
-    number: int
-    text: bytes = b""
-    steps: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"scenario, seed {self.seed} number {self.number}: {'; '.join(self.steps)}"
-
-    def write(self, folder: Path) -> Path:
-        (folder / "scenario.toml").write_bytes(self.text)
-        return folder / "scenario.toml"
-
-
 @cache
 def _originals() -> tuple[tuple[str, str], ...]:
     return tuple((path.name, path.read_text()) for path in sorted((SAMPLES / "scenarios").glob("*.toml")) if path.name not in _SLOW)
 
 
-def make_scenario(seed: int, number: int) -> ScenarioMutant:
+def make_scenario(seed: int, number: int) -> FileMutant:
     """The scenario of this seed and number; the same at every call."""
     rng = random.Random(f"scenario {seed}:{number}")
     name, text = rng.choice(_originals())
-    mutant = ScenarioMutant(seed, number, steps=[name])
+    mutant = FileMutant("scenario", "scenario.toml", seed, number, steps=[name])
     lines = text.splitlines()
     edits = rng.choice(((_likely,), (_likely, _table), (_value, _line, _table, _name), (_value,), (_name,)))
     for _ in range(rng.choice((1, 1, 2, 3))):
         mutant.steps.append(rng.choice(edits)(rng, lines))
-    mutant.text = "\n".join(lines).encode("utf-8", "replace")
+    mutant.data = "\n".join(lines).encode("utf-8", "replace")
     if rng.random() < 0.1:
-        mutant.text, said = edit_text(rng, mutant.text)
+        mutant.data, said = edit_text(rng, mutant.data)
         mutant.steps.append(said)
     return mutant
 

@@ -32,6 +32,25 @@ class Case(Protocol):
         """Put it below ``folder``, which is empty; the path to open."""
 
 
+@dataclass(slots=True)
+class FileMutant:
+    """One file of that ``name``, with what was done to it: of which ``kind`` it was, and the seed and number that make it again."""
+
+    kind: str
+    name: str
+    seed: int
+    number: int
+    data: bytes = b""
+    steps: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.kind}, seed {self.seed} number {self.number}: {'; '.join(self.steps)}"
+
+    def write(self, folder: Path) -> Path:
+        (folder / self.name).write_bytes(self.data)
+        return folder / self.name
+
+
 class Hang(BaseException):
     """The alarm. No handler of errors may swallow it."""
 

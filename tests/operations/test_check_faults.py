@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 from captures import copy_of, sample
+from raw_images import segments_of, write_raw
 
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Report
 from kho_tui.context import Context
 from kho_tui.errors import InputError
-from kho_tui.memory.elf import open_elf
-from kho_tui.memory.source import open_file
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import Opened, open_state
@@ -65,13 +64,7 @@ def test_a_fault_is_found_by_its_own_rule_and_by_no_error_that_does_not_follow(f
 
 def test_a_fault_in_a_large_sparse_memory_takes_little(tmp_path: Path) -> None:
     """What is not changed is read through, and zeros become holes of the file."""
-    capture, image = sample("x86_64-7.3/1-pre"), tmp_path / "guest.raw"
-    with open_file(capture / "memory.elf") as source, image.open("wb") as out:
-        memory = open_elf(source)
-        for extent in memory.extents():
-            out.seek(extent.start)
-            out.write(memory.read(extent.start, extent.size))
-        out.truncate(9 << 27)
+    image = write_raw(tmp_path / "guest.raw", segments_of(sample("x86_64-7.3/1-pre")), 9 << 27)
     report = fault_capture(image, "radix-unaligned", tmp_path / "out", Context())
     core = report.directory / "memory.elf"
     assert core.stat().st_size > 9 << 27 and core.stat().st_blocks * 512 < 512 << 20

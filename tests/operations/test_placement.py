@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ from captures import captures_with_truth, sample
 from expected import assert_side_is, shown
 from expected import document as document_of
 from operations.test_simulate import SMALL, scenario_file
+from raw_images import Segments, segments_of, write_raw
 
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
-from kho_tui.memory.elf import open_elf
 from kho_tui.memory.pieces import Piece, pieces_text
-from kho_tui.memory.source import open_file
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.simulate import run_scenario
@@ -30,24 +28,8 @@ from kho_tui.views.cli.request import parse_pieces
 GIB = 1 << 30
 DIRECT_MAP = 0xFFFF_8880_0000_0000
 """Where x86_64 maps all of physical memory without KASLR (Documentation/arch/x86/x86_64/mm.rst)."""
-Segments = list[tuple[int, bytes]]
 BEFORE = [pytest.param(path, id="-".join(path.parts[-2:])) for path in captures_with_truth() if path.name.endswith("pre")]
 RELEASES = ["6.18", "6.19", "7.1", "7.3"]
-
-
-def segments_of(path: Path) -> Segments:
-    with open_file(path / "memory.elf") as source:
-        memory = open_elf(source)
-        return [(extent.start, memory.read(extent.start, extent.size)) for extent in memory.extents()]
-
-
-def write_raw(path: Path, segments: Iterable[tuple[int, bytes]], size: int) -> Path:
-    with path.open("wb") as out:
-        for offset, data in segments:
-            out.seek(offset)
-            out.write(data)
-        out.truncate(size)
-    return path
 
 
 def write_core(path: Path, segments: Segments, machine: int, virtual: int | None) -> Path:

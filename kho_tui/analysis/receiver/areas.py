@@ -8,6 +8,7 @@ from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.verdict import Fails
+from kho_tui.decode.vmalloc import area_entries
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.luo import VmallocArea
 from kho_tui.model.runs import U64s
@@ -55,9 +56,3 @@ def area_fault(area: VmallocArea, reserved: Reserved, sections: Sections | Missi
 def area_chunks(area: VmallocArea) -> U64s:
     """Physical addresses of its chunk pages."""
     return np.array([chunk.header.place.phys for chunk in area.chunks if chunk.header.place.phys is not None], np.uint64)
-
-
-def area_entries(area: VmallocArea, page_size: int) -> U64s:
-    """Physical addresses of its entries, each 2^order pages. The kernel takes their page numbers, whatever stands in the bits below."""
-    entries = np.concatenate([np.empty(0, np.uint64), *(chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks)])
-    return entries & ~np.uint64(page_size - 1)

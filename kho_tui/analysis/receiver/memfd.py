@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN
-from kho_tui.analysis.receiver.areas import area_chunks, area_entries, area_fault
+from kho_tui.analysis.receiver.areas import area_chunks, area_fault
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
+from kho_tui.decode.vmalloc import area_entries
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import File, FolioArray, Memfd, VmallocArea

@@ -15,7 +15,7 @@ from kho_tui.analysis.checks.block_index import BlockIndex
 from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.target import Target
-from kho_tui.decode.bitmaps import bit_runs
+from kho_tui.decode.bitmaps import read_bitmaps
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.errors import BudgetError
 from kho_tui.model.facts import Missing, Status
@@ -25,7 +25,6 @@ from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.table import release_of
 
 _INT_BITS = 32
-_BATCH_BYTES = 256 << 10
 _LAST = 2**64 - 1
 
 
@@ -129,21 +128,18 @@ def _read_as(chunks: ChunkList, size: int, handed: Handed) -> tuple[Runs, bool]:
         return no_runs(platform.page_shift), False
     reader = Reader(handed.memory, platform, handed.context, Findings())
     shift = np.uint64(platform.page_shift)
-    pieces, whole, batch = RunBuilder(), True, max(1, _BATCH_BYTES // size)
-    for chunk in chunks.chunks:
-        order = np.uint64(chunk.header.integer("order"))
-        starts, bitmaps = chunk.elements.column("phys_start"), chunk.elements.column("bitmap")
-        for at in range(0, len(bitmaps), batch):
-            step = slice(at, at + batch)
-            try:
-                data, present = reader.pages(bitmaps[step], size)
-                bitmap, bit, length = bit_runs(reader.words(data))
-                handed.context.spend_runs(len(bit))
-            except BudgetError:
-                # What was read until here is reserved, as far as it goes.
-                return pieces.runs(platform.page_shift), False
-            whole = whole and bool(present.all())
-            pieces.add(starts[step][bitmap] + (bit.astype(np.uint64) << (order + shift)), length, np.full(len(bit), order))
+    pieces, whole = RunBuilder(), True
+    try:
+        for chunk in chunks.chunks:
+            order = np.uint64(chunk.header.integer("order"))
+            starts = chunk.elements.column("phys_start")
+            for batch in read_bitmaps(reader, chunk.elements.column("bitmap"), size):
+                whole = whole and bool(batch.present.all())
+                first = starts[batch.rows][batch.bitmap] + (batch.first.astype(np.uint64) << (order + shift))
+                pieces.add(first, batch.length, np.full(len(first), order))
+    except BudgetError:
+        # What was read until here is reserved, as far as it goes.
+        whole = False
     return pieces.runs(platform.page_shift), whole
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, block_of
 from kho_tui.abi.luo import FILE_ARRAY, LUO_FILE_SER, LUO_NAME, LUO_SESSION_SER, SESSION_ARRAY
 from kho_tui.abi.test_kho import KHO_TEST_NAME
-from kho_tui.analysis.receiver.areas import area_chunks, area_entries
+from kho_tui.analysis.receiver.areas import area_chunks
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
 from kho_tui.analysis.receiver.memfd import folio_heads, restored_heads, retrieve_fault
@@ -24,6 +24,7 @@ from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, known_outside
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
+from kho_tui.decode.vmalloc import area_entries
 from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import File, FolioArray, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
 from kho_tui.model.runs import U64s
