@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -312,7 +313,7 @@ def _unwrapped(stream: Stream, header: _Header) -> Iterator[bytes]:
             header.form.append("arm64 Image")
             header.arch, header.page_size = "arm64", _PAGE_SIZES.get(flags >> 1 & 3)
             header.init_size = int.from_bytes(head[0x10:0x18], "little") or None
-            return stream
+            return _whole(stream, _end_of_sections(head), "arm64 Image", "its sections end")
         elif head[:4] == b"\x7fELF":
             kind, machine = (int.from_bytes(head[at : at + 2], "little" if head[5:6] == b"\1" else "big") for at in (16, 18))
             if kind not in _ELF_KINDS:
@@ -332,16 +333,30 @@ def _unwrapped(stream: Stream, header: _Header) -> Iterator[bytes]:
 
 
 def _whole_elf(stream: Stream, head: bytes) -> Iterator[bytes]:
-    """A vmlinux. Raises InputError at its end where that comes before its section headers, which the linker puts last."""
+    """A vmlinux: the linker puts the section headers last."""
     order: ByteOrder = "little" if head[5:6] == b"\1" else "big"
     at, size = (0x28, 8) if head[4:5] == b"\2" else (0x20, 4)
-    sections = int.from_bytes(head[at : at + size], order)
+    return _whole(stream, int.from_bytes(head[at : at + size], order), "vmlinux", "its section headers lie")
+
+
+def _end_of_sections(head: bytes) -> int:
+    """Where the file of an arm64 Image ends by the PE header of its EFI stub (arch/arm64/kernel/efi-header.S); 0 where it has none."""
+    at = int.from_bytes(head[0x3C:0x40], "little")
+    if head[:2] != b"MZ" or head[at : at + 4] != b"PE\0\0":
+        return 0
+    count, optional = (int.from_bytes(head[at + field : at + field + 2], "little") for field in (6, 20))
+    sections = (head[first + 16 : first + 24] for first in range(at + 24 + optional, at + 24 + optional + 40 * count, 40))
+    return max((sum(struct.unpack("<II", section)) for section in sections if len(section) == 8), default=0)
+
+
+def _whole(stream: Stream, end: int, form: str, ends: str) -> Iterator[bytes]:
+    """All of a file. Raises InputError at its end where that comes before ``end``: what is absent from half a kernel says nothing."""
     total = 0
     for chunk in stream:
         total += len(chunk)
         yield chunk
-    if total < sections:
-        raise InputError(f"vmlinux that is cut short: its section headers lie at {sections}, and it ends after {total} bytes")
+    if total < end:
+        raise InputError(f"{form} that is cut short: {ends} at {end}, and it ends after {total} bytes")
 
 
 def _bzimage_payload(stream: Stream, head: bytes, header: _Header) -> Iterator[bytes]:

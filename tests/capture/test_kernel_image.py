@@ -16,7 +16,7 @@ import pytest
 from captures import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
-from kernel_images import arm64_image, bzimage
+from kernel_images import arm64_efi_image, arm64_image, bzimage
 from peak import MIB, peak_of
 
 from kho_tui.capture.kernel_image import KernelImage, KhoSupport, NotAKernelError, read_kernel_image
@@ -268,6 +268,15 @@ def test_a_vmlinux_that_ends_before_its_sections_is_cut(tmp_path: Path) -> None:
     body[0x28:0x30] = (len(body) + 1).to_bytes(8, "little")
     with pytest.raises(InputError, match="vmlinux that is cut short"):
         read(tmp_path, bytes(body))
+
+
+def test_an_arm64_image_that_ends_before_its_sections_is_cut(tmp_path: Path) -> None:
+    whole = arm64_efi_image(BODY, 0b010)
+    assert read(tmp_path, whole).support is KhoSupport.BUILT
+    assert read(tmp_path, gzip.compress(whole)).roots == {b"kho-v4"}
+    for cut in (1, len(BODY) // 2):
+        with pytest.raises(InputError, match="arm64 Image that is cut short: its sections end at"):
+            read(tmp_path, whole[:-cut])
 
 
 def test_half_a_configuration_is_none(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_equal_bytes_do_not_outvote_another_address(kernel: str, tmp_path: Path)
     phys = root_of(before, "out").phys
     assert isinstance(phys, int)
     tell_another_address(post, phys)
-    assert_none(compare(before, read(post)), told=True, why=f"B was given a root FDT at {phys + 0x10000:#x}, A's lies at {phys:#x}")
+    assert_none(compare(before, read(post)), told=True, why=f"B's root FDT is at {phys + 0x10000:#x}, A's at {phys:#x}")
 
 
 @pytest.mark.parametrize("kernel", KERNELS[:4])

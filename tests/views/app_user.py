@@ -137,9 +137,10 @@ class User:
 
     @property
     def is_busy(self) -> bool:
-        """Something is read or drawn beside the screen."""
+        """Something is read or drawn beside the screen, or laid out at the next frame: a list scrolls by the height it has then."""
         screen = self.app.screen
-        return isinstance(screen, StateScreen | Palette) and screen.busy
+        is_reading = isinstance(screen, StateScreen | Palette) and screen.busy
+        return is_reading or screen._layout_required or screen._scroll_required
 
     async def opened(self) -> None:
         """The state is on the screen."""

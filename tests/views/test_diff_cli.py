@@ -58,7 +58,7 @@ def test_the_verdict_is_the_first_line_and_evidence_follows(capsys: pytest.Captu
     _, out, _ = said(capsys, PRE, POST)
     lines = out.splitlines()
     assert lines[0] == "no loss seen; cannot tell: 3 sessions, 3 files (stale on a running 7.1)"
-    assert lines[1].startswith("evidence: yes: in/fdt after is the root FDT before")
+    assert lines[1].startswith("evidence: yes: B's root FDT is A's, byte for byte")
     assert "  = reserve_mem out/memblock/pstore: log: \"Revived memory reservation 'pstore' from KHO\"" in lines
 
 

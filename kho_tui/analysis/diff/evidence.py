@@ -200,13 +200,13 @@ def _same_bytes(one: Root, other: Root | Missing) -> Evidence:
         return Evidence(_ROOT, None, SafeText(f"B's root FDT is not known: {other.reason}"))
     before, after = one.data, other.data
     if not agree(before, after):
-        return Evidence(_ROOT, False, SafeText("in/fdt after holds other bytes than the root FDT before"))
+        return Evidence(_ROOT, False, SafeText("B's root FDT holds other bytes than A's"))
     length = min(len(before), len(after))
     cut = "" if len(before) == len(after) else f", as far as they are captured (of {max(len(before), len(after))})"
     if not _tells_it_apart(one if len(before) >= len(after) else other, length):
         said = f"the {length} bytes that both have are the same, but do not reach the address of the tracker and of a subtree"
         return Evidence(_ROOT, None, SafeText(said))
-    return Evidence(_ROOT, True, SafeText(f"in/fdt after is the root FDT before, byte for byte: {length} bytes{cut}"))
+    return Evidence(_ROOT, True, SafeText(f"B's root FDT is A's, byte for byte: {length} bytes{cut}"))
 
 
 def _tells_it_apart(root: Root, length: int) -> bool:
@@ -228,8 +228,8 @@ def _same_address(one: Root, told_at: int | None) -> Evidence:
         reason = one.phys.reason if isinstance(one.phys, Missing) else "B does not tell"
         return Evidence(_ADDRESS, None, SafeText(f"where the root FDT lay cannot be compared: {reason}"))
     if one.phys == told_at:
-        return Evidence(_ADDRESS, True, SafeText(f"B was given {told_at:#x}, where the root FDT lay before"))
-    return Evidence(_ADDRESS, False, SafeText(f"B was given a root FDT at {told_at:#x}, A's lies at {one.phys:#x}"))
+        return Evidence(_ADDRESS, True, SafeText(f"B's root FDT is at {told_at:#x}, where A's was"))
+    return Evidence(_ADDRESS, False, SafeText(f"B's root FDT is at {told_at:#x}, A's at {one.phys:#x}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from kho_tui.analysis.intervals import Intervals
 from kho_tui.analysis.kinds import Kind
-from kho_tui.analysis.memory_map import MemoryMap, Sums
+from kho_tui.analysis.memory_map import Bound, MemoryMap, Sums
 from kho_tui.layout.struct import Unit
 from kho_tui.model.facts import Missing, Status
 from kho_tui.operations.map_state import Mapped, stretches
@@ -71,7 +71,7 @@ def map_lines(mapped: Mapped, window: tuple[int, int] | None, width: int, kinds:
     yield ""
     yield from _bars(mapped, window, width)
     low, high = window or memory.extent
-    yield from _table(memory, low, high, kinds)
+    yield from _table(mapped, low, high, kinds)
     unknown = [f"{kind.label} ({fact.status.value}: {fact.reason})" for kind, fact in mapped.unknown.items() if kind is not Kind.PRESERVED]
     if unknown:
         yield from textwrap.wrap(f"not known here: {', '.join(unknown)}", width)
@@ -189,8 +189,10 @@ def _owner_lane(memory: MemoryMap, bar: _Window, columns: int) -> str:
     )
 
 
-def _table(memory: MemoryMap, low: int, high: int, kinds: Collection[Kind]) -> Iterator[str]:
-    found = stretches(memory, low, high, kinds or LISTED)
+def _table(mapped: Mapped, low: int, high: int, kinds: Collection[Kind]) -> Iterator[str]:
+    listed = kinds or LISTED
+    found = stretches(mapped.memory, low, high, listed)
+    at_least = Bound.AT_LEAST.value if _may_lack_some(mapped, listed) else ""
     yield ""
     if not len(found):
         yield "no stretch of these kinds in this range" if kinds else "nothing known in this range"
@@ -202,4 +204,13 @@ def _table(memory: MemoryMap, low: int, high: int, kinds: Collection[Kind]) -> I
         size = human_size(hit.end - hit.start)
         yield f"{hex(hit.start):<{width}}  {hex(hit.end):<{width}}  {size:>9}  {hit.kind.label:<13}  {hit.path}"
     if len(found) > MOST_ROWS:
-        yield f"… {len(found) - MOST_ROWS} more (--range narrows, --json prints all)"
+        yield f"… {at_least}{len(found) - MOST_ROWS} more (--range narrows, --json prints all)"
+
+
+def _may_lack_some(mapped: Mapped, kinds: Collection[Kind]) -> bool:
+    """Whether there may be stretches of these kinds that could not be read."""
+    memory = mapped.memory
+    if any(kind in mapped.unknown for kind in kinds):
+        return True
+    part = isinstance(memory.preserved, Missing) or memory.preserved.status is not Status.DECODED
+    return (part and Kind.PRESERVED in kinds) or (memory.owner_gap is not None and any(kind.is_owner for kind in kinds))
