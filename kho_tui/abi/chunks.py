@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Layout, Unit, u32, u64
-from kho_tui.layout.table import PageArray, U64s
+from kho_tui.layout.table import PageArray
 
 SOURCE = "kernel/kexec_handover.c 6.16-6.18, kernel/liveupdate/kexec_handover.c 6.19-7.0"
 

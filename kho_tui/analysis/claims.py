@@ -15,6 +15,7 @@ from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.analysis.kinds import Kind
 from kho_tui.context import Context
 from kho_tui.decode.vmalloc import area_stretches
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
@@ -24,8 +25,6 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs
 from kho_tui.model.state import KhoTest, Memblock, Root, Side, State, Subtree
 from kho_tui.model.tracker import ChunkList, PreservedMap
-
-U64s = npt.NDArray[np.uint64]
 
 _PIECE = 1 << 19
 """Folios looked up in one go."""

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-U64s = npt.NDArray[np.uint64]
+from kho_tui.layout.arrays import U64s
 
 Step = Callable[[int, int], None]
 """Called between pieces of work with (pieces done, of how many); ends the work by raising."""

@@ -15,14 +15,12 @@ from kho_tui.analysis.intervals import Intervals, Step, ascending, intervals, ov
 from kho_tui.analysis.kinds import Duty, Kind
 from kho_tui.analysis.unowned import owner_gap, unowned_reason
 from kho_tui.context import Context
+from kho_tui.layout.arrays import U32s, U64s
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, State
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import SafeText
-
-U64s = npt.NDArray[np.uint64]
-U32s = npt.NDArray[np.uint32]
 
 _MOST_HOLDING = 64
 """Regions of one kind named for one address: a sound state has one, a hostile one any number."""

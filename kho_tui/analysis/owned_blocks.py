@@ -12,10 +12,8 @@ import numpy.typing as npt
 from kho_tui.analysis.intervals import intervals
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.errors import ReadError
+from kho_tui.layout.arrays import I64s, U64s
 from kho_tui.model.runs import Runs
-
-U64s = npt.NDArray[np.uint64]
-I64s = npt.NDArray[np.int64]
 
 NOBODY = -1
 _MOST_LAYERS = 64

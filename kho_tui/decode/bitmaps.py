@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.decode.reader import Reader
-from kho_tui.model.runs import I64s, U64s
+from kho_tui.layout.arrays import I64s, U64s
 
 _BATCH_BYTES = 256 << 10
 """Bytes of bitmaps read at once. Few: where every other bit is set, their runs take 40 MB while they are placed, and a batch beyond

@@ -22,8 +22,8 @@ from kho_tui.decode.platform import Overrides, decide_platform
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import FoundInMemory, RootCandidate, search_memory
 from kho_tui.decode.scan import chunks
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
-from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import arrange
 from kho_tui.memory.pieces import pieces_text
 from kho_tui.memory.segmented import SegmentedMemory

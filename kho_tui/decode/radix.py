@@ -11,14 +11,13 @@ from kho_tui.abi.radix import RadixShape
 from kho_tui.decode.bitmaps import read_bitmaps
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.codes import BUDGET, CHAIN_LOOP, KEY_BAD, POINTER_BAD, TRACKER_DAMAGE
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import RunBuilder, Runs
 from kho_tui.model.tracker import UNUSABLE, NodeWords, PreservedMap, RadixTree
 from kho_tui.text import SafeText
-
-U64s = npt.NDArray[np.uint64]
 
 _BATCH_BYTES = 16 << 20
 

@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.errors import EncodeError
+from kho_tui.layout.arrays import I64s, U64s
 from kho_tui.layout.platform import Platform
-from kho_tui.model.handover import U64s
-
-I64s = npt.NDArray[np.int64]
 
 _BATCH_BYTES = 4 << 20
 _MOST_RUNS = 1 << 20

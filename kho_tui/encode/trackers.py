@@ -12,9 +12,10 @@ from kho_tui.encode.bitmaps import filled
 from kho_tui.encode.piece import Piece, Pieces, Values, rows
 from kho_tui.encode.roots import root_format
 from kho_tui.errors import EncodeError
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.table import encode_array
-from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker, U64s
+from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker
 from kho_tui.model.path import EntityPath
 
 _INNER_BATCH = 4096

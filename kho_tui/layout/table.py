@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.errors import EncodeError
+from kho_tui.layout.arrays import I64s, U64s
 from kho_tui.layout.place import Place
 from kho_tui.layout.platform import ByteOrder, Platform
 from kho_tui.layout.struct import Layout, Record, Unit
 
 Rows = npt.NDArray[np.void]
-U64s = npt.NDArray[np.uint64]
-I64s = npt.NDArray[np.int64]
 
 
 def dtype_of(layout: Layout, byte_order: ByteOrder) -> np.dtype[np.void]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from kho_tui.errors import InputError
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.layout.table import Rows, U64s
+from kho_tui.layout.table import Rows
 from kho_tui.memory.elf_format import MACHINES, OTHER_MACHINE, PN_XNUM, PT_LOAD, PT_NOTE, program_header_dtype
 from kho_tui.memory.extents import arrange
 from kho_tui.memory.physical import ADDRESS_END

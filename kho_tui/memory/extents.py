@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.layout.table import U64s
+from kho_tui.layout.arrays import U64s
 from kho_tui.memory.physical import ADDRESS_END, Extent
 
 _LAST_ADDRESS = np.uint64(ADDRESS_END - 1)

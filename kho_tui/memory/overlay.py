@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents, arrange
 from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask, read_pages_singly, require_held
 from kho_tui.memory.sparse import SparseImage

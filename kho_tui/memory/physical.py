@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.errors import GapError
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.layout.table import U64s
 from kho_tui.text import visible
 
 ADDRESS_END = 1 << 64

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.errors import GapError, ReadError
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents
 from kho_tui.memory.physical import Extent, PageBytes, PresentMask, require_held
 from kho_tui.memory.pieces import Piece, PlacedBy

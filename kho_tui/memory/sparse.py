@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from kho_tui.errors import EncodeError
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.layout.table import U64s
 from kho_tui.memory.extents import Extents, arrange
 from kho_tui.memory.physical import ADDRESS_END, Extent, PageBytes, PresentMask, read_pages_singly, require_held
 

@@ -11,13 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-import numpy as np
-import numpy.typing as npt
-
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
 from kho_tui.model.runs import Runs
-
-U64s = npt.NDArray[np.uint64]
 
 
 class RootStyle(Enum):

@@ -8,9 +8,10 @@ from kho_tui.abi.luo import FLB_NODE_NAME, SESSION_NODE_NAME
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.abi.properties import compatible_of
 from kho_tui.fdt.tree import Node
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.table import Table
 from kho_tui.model.facts import Unknown
-from kho_tui.model.handover import FileContent, FlbContent, FlbPage, LuoContent, MemfdContent, SessionContent, U64s
+from kho_tui.model.handover import FileContent, FlbContent, FlbPage, LuoContent, MemfdContent, SessionContent
 from kho_tui.model.luo import File, FlbList, Luo, Memfd, NotWritten, Session, SessionList
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Subtree

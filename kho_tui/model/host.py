@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing, Unavailable
 from kho_tui.text import NO_TEXT, SafeText
 
@@ -29,7 +30,6 @@ class MemoryRange:
         return self.size if self.present is None else self.present
 
 
-U64s = npt.NDArray[np.uint64]
 _LAST_ADDRESS = 2**64 - 1
 SYSTEM_RAM = "System RAM"
 """Name of the memory in /proc/iomem that is there since boot. That of memory that a driver added goes on: (kmem), (virtio_mem)."""

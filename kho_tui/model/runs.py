@@ -10,10 +10,7 @@ from heapq import heappop, heappush
 import numpy as np
 import numpy.typing as npt
 
-U64s = npt.NDArray[np.uint64]
-U32s = npt.NDArray[np.uint32]
-U8s = npt.NDArray[np.uint8]
-I64s = npt.NDArray[np.int64]
+from kho_tui.layout.arrays import I64s, U8s, U32s, U64s
 
 _MAX_COUNT = 2**32 - 1
 _STEP = 1 << 16

@@ -8,9 +8,10 @@ from typing import TypeVar
 import numpy as np
 
 from kho_tui.errors import InputError
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Record
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.handover import U64s, Vmalloc
+from kho_tui.model.handover import Vmalloc
 from kho_tui.model.luo import VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText

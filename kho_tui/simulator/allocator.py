@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 import numpy as np
-import numpy.typing as npt
 
+from kho_tui.layout.arrays import U64s
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.machine import Machine
 from kho_tui.simulator.ranges import Ranges
 
-U64s = npt.NDArray[np.uint64]
 Pins = Mapping[str, Sequence[tuple[int, int]]]
 """What an allocation is for to the (address, order) of the blocks it gets, in the order in which it asks."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-U64s = npt.NDArray[np.uint64]
+from kho_tui.layout.arrays import U64s
 
 _BATCH_BYTES = 16 << 20
 

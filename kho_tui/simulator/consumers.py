@@ -20,10 +20,11 @@ from kho_tui.analysis.receiver.sessions import RestoredFile, RestoredSession
 from kho_tui.analysis.receiver.verdict import Fails
 from kho_tui.decode.vmalloc import area_entries
 from kho_tui.errors import GapError, ReadError
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Missing, known
-from kho_tui.model.handover import Region, U64s
+from kho_tui.model.handover import Region
 from kho_tui.model.luo import FlbList, Luo, Memfd, NotWritten, SessionList, VmallocArea
 from kho_tui.model.state import KexecMetadata, KhoTest, ScratchArea
 from kho_tui.model.unpredictable import Unpredictable

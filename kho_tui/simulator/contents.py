@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.analysis.intervals import Intervals
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
-
-U64s = npt.NDArray[np.uint64]
 
 _STEP = 1 << 20
 _TAG_SHIFT = 40

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS_WRITTEN, MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.handover import MemfdContent, Vmalloc
 from kho_tui.releases.table import LuoRules
 from kho_tui.simulator.allocator import PageAllocator
@@ -15,7 +16,6 @@ from kho_tui.simulator.contents import Contents, FileContents, FilledMemory
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.machine import Machine
-from kho_tui.simulator.preserving import U64s
 from kho_tui.simulator.split import greedy_blocks
 
 _UINT_MAX = (1 << 32) - 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 
 import numpy as np
-import numpy.typing as npt
 
 from kho_tui.abi.vmalloc import VMALLOC_CHUNK
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.handover import Vmalloc
 from kho_tui.model.state import ScratchArea
 from kho_tui.releases.calls import CALLS
@@ -18,8 +18,6 @@ from kho_tui.simulator.machine import Machine
 from kho_tui.simulator.ranges import Ranges
 from kho_tui.simulator.split import greedy_blocks
 from kho_tui.simulator.tracker import KernelChunks, KernelRadix
-
-U64s = npt.NDArray[np.uint64]
 
 VM_ALLOC, VM_ALLOW_HUGE = 1, 2
 

@@ -13,9 +13,10 @@ import numpy as np
 from kho_tui.abi.chunks import CHUNK, bitmap_span
 from kho_tui.abi.radix import RadixShape
 from kho_tui.decode.bitmaps import bit_runs
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.handover import ChunkPage, ChunkTracker, RadixTracker
 from kho_tui.model.runs import Runs, make_runs, no_runs
-from kho_tui.simulator.bits import Bitmaps, U64s
+from kho_tui.simulator.bits import Bitmaps
 
 Allocate = Callable[[str], int]
 """One page for what is named. Raises KernelError -ENOMEM."""

@@ -12,6 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from kho_tui.encode.subtrees import subtree_blob
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder, Platform
 from kho_tui.model.handover import (
     ChunkPage,
@@ -32,7 +33,6 @@ from kho_tui.model.handover import (
     RootStyle,
     SessionContent,
     TestContent,
-    U64s,
     Vmalloc,
 )
 from kho_tui.model.runs import Runs, make_runs

@@ -11,6 +11,7 @@ import pytest
 from kho_tui.encode.handover import encode_handover
 from kho_tui.encode.roots import root_file
 from kho_tui.encode.subtrees import subtree_blob
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model import handover as m
@@ -27,7 +28,7 @@ def runs(*blocks: tuple[int, int], page_shift: int = 12) -> Runs:
     return make_runs(start, np.ones(len(blocks), np.uint32), order, page_shift)
 
 
-def numbers(*values: int) -> m.U64s:
+def numbers(*values: int) -> U64s:
     return np.array(values, np.uint64)
 
 

@@ -8,10 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from kho_tui.layout.arrays import I16s, U64s
 from kho_tui.model.runs import Runs
-
-U64s = npt.NDArray[np.uint64]
-I16s = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, eq=False)

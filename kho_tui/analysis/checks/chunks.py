@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES, bitmap_spans
 from kho_tui.abi.root import Tracker
@@ -15,13 +14,12 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import KhoTest
 from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap
 from kho_tui.text import SafeText
-
-U64s = npt.NDArray[np.uint64]
 
 _UNTIL = "7.0"
 _LOST = "the next kernel walks it without any check: it hangs, forgets preserved memory, or keeps other memory"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
 from kho_tui.analysis.checks.blocks import partial_scratch
@@ -13,10 +12,9 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.intervals import spans
 from kho_tui.analysis.kinds import Kind
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing
 from kho_tui.text import SafeText
-
-U64s = npt.NDArray[np.uint64]
 
 _SHOWN = 100
 """Rows handed over to be named; a rule names fewer."""

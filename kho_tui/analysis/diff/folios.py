@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
+from kho_tui.layout.arrays import I64s, U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
 from kho_tui.model.change import ChangeKind, FieldChange
@@ -16,8 +16,6 @@ from kho_tui.text import SafeText, plural
 MOST_ROWS = 32
 """Rows of one list that are told one by one; the rest is counted."""
 
-U64s = npt.NDArray[np.uint64]
-I64s = npt.NDArray[np.int64]
 _NO_ROWS: I64s = np.empty(0, np.int64)
 
 

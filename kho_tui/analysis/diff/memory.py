@@ -14,13 +14,12 @@ from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import layers_of
 from kho_tui.analysis.unowned import owner_gap, unowned_reason
 from kho_tui.context import Context
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.change import MemoryChange, Part
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs
 from kho_tui.model.state import Side, State
 from kho_tui.text import NO_TEXT, SafeText
-
-U64s = npt.NDArray[np.uint64]
 
 MOST_RANGES = 8
 """Ranges of one owner that are told one by one; the rest is counted."""

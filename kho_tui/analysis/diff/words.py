@@ -14,12 +14,11 @@ from kho_tui.abi.radix import RadixShape
 from kho_tui.analysis.diff.folios import MOST_ROWS
 from kho_tui.analysis.diff.memory import Differing
 from kho_tui.analysis.intervals import Intervals
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import FieldChange
 from kho_tui.model.runs import Runs
 from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap, RadixTree
-
-U64s = npt.NDArray[np.uint64]
 
 _WORD_BITS = 64
 _WORD_BYTES = 8

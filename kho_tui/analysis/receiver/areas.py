@@ -9,9 +9,9 @@ from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.verdict import Fails
 from kho_tui.decode.vmalloc import area_entries
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.luo import VmallocArea
-from kho_tui.model.runs import U64s
 
 _INT_BITS = 32
 _MOST_PAGES = 1 << 28

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kho_tui.model.runs import U64s
+from kho_tui.layout.arrays import U64s
 from kho_tui.text import SafeText
 
 

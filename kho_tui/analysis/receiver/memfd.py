@@ -12,10 +12,10 @@ from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.decode.vmalloc import area_entries
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import File, FolioArray, Memfd, VmallocArea
-from kho_tui.model.runs import U64s
 from kho_tui.text import plural
 
 _LARGEST_FILE = (1 << 63) - 1

@@ -18,8 +18,9 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.decode.bitmaps import read_bitmaps
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.errors import BudgetError
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.runs import RunBuilder, Runs, U64s, no_runs
+from kho_tui.model.runs import RunBuilder, Runs, no_runs
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.table import release_of

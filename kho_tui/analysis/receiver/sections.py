@@ -15,8 +15,9 @@ from kho_tui.analysis.receiver.memory_words import edited_ram
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing
-from kho_tui.model.runs import Runs, U64s
+from kho_tui.model.runs import Runs
 from kho_tui.model.state import State
 
 _LAST = 2**64 - 1

@@ -25,9 +25,9 @@ from kho_tui.analysis.receiver.sections import Sections, known_outside
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.decode.vmalloc import area_entries
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import File, FolioArray, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
-from kho_tui.model.runs import U64s
 from kho_tui.model.state import KhoTest
 from kho_tui.releases.fixes import FILE_ERRORS_IGNORED
 from kho_tui.text import SafeText, plural, visible

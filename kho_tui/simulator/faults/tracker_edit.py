@@ -11,7 +11,8 @@ from kho_tui.abi.chunks import CHUNK, bitmap_span
 from kho_tui.abi.radix import RadixShape
 from kho_tui.encode.roots import root_format
 from kho_tui.errors import EncodeError
-from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker, U64s
+from kho_tui.layout.arrays import U64s
+from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker
 from kho_tui.model.runs import Runs, make_runs
 
 NewPage = Callable[[], int]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.errors import InputError
+from kho_tui.layout.arrays import I64s
 from kho_tui.layout.struct import Unit
 from kho_tui.model.facts import Missing
 from kho_tui.text import NO_TEXT, SafeText, visible
@@ -20,8 +21,6 @@ from kho_tui.views.tui.list_pane import Cell, ListColumn, ListPane
 from kho_tui.views.tui.paint import look_of
 from kho_tui.views.tui.table_view import TableView
 from kho_tui.views.tui.theme import Glyphs
-
-I64s = npt.NDArray[np.int64]
 
 _LARGEST_FIRST = frozenset({Unit.BYTES, Unit.COUNT, Unit.ORDER, Unit.PAGES})
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.analysis.intervals import intervals
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
 from kho_tui.model.entities.luo import file_standing, seal_names, session_standing
@@ -23,8 +23,6 @@ from kho_tui.text import NO_TEXT, SafeText, visible
 from kho_tui.views.query import Data, Numbers, Words
 from kho_tui.views.tui.lines import STATUS_ROLE, Role, Span
 from kho_tui.views.tui.list_pane import Cell, ListColumn, number_width
-
-U64s = npt.NDArray[np.uint64]
 
 _TOP = 2**64 - 1
 _STATUS_WIDTH = 11
