@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.decode.luo import luo_number_at
 from kho_tui.decode.reader import Reader
@@ -141,6 +138,5 @@ def _folio_heads(side: Side, page_shift: int) -> frozenset[int]:
     for luo in (one.content for one in side.handed_over if isinstance(one.content, Luo)):
         for memfd in (file.content for file in luo.files if isinstance(file.content, Memfd)):
             if not isinstance(memfd.folios, Missing):
-                pfn = FOLIO_PFN.of_column(memfd.folios.table.column("word0"))
-                heads.update((pfn << np.uint64(page_shift)).tolist())
+                heads.update(memfd.folios.heads(page_shift).tolist())
     return frozenset(heads)

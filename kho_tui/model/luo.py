@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from kho_tui.abi.luo import LuoFormat
-from kho_tui.abi.memfd import MemfdFormat
+from kho_tui.abi.memfd import FOLIO_PFN, MemfdFormat
+from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
 from kho_tui.model.facts import Count, Fact, Missing, Status, Unavailable
@@ -51,6 +54,17 @@ class FolioArray:
     status: Status
     """PARTIAL: some rows could not be read; the others stand under their numbers."""
     reason: SafeText
+
+    @property
+    def pfns(self) -> U64s:
+        """Page frame number of each row; 0 where no folio was, so that none is restored."""
+        return FOLIO_PFN.of_column(self.table.column("word0"))
+
+    def heads(self, page_shift: int) -> U64s:
+        """Physical addresses of the folios that are restored, fewer than rows where some have page frame number 0."""
+        pfns = self.pfns
+        heads: U64s = pfns[pfns != 0] << np.uint64(page_shift)
+        return heads
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,10 @@ import numpy as np
 
 from kho_tui.abi.luo import FILE_ARRAY, LUO_NAME, SESSION_ARRAY
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME, checksum_chunks, is_sum_of
 from kho_tui.analysis.receiver.areas import area_chunks
 from kho_tui.analysis.receiver.memblock import readable_regions
-from kho_tui.analysis.receiver.memfd import folio_heads
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.analysis.receiver.sessions import RestoredFile, RestoredSession
 from kho_tui.analysis.receiver.verdict import Fails
@@ -218,8 +216,8 @@ def _file(restored: RestoredFile, handed: Handed) -> IncomingFile:
     if memfd is None or folios is None or not restored.may_come_back:
         return IncomingFile(file.token, None, lost=restored.fault.met if isinstance(restored.fault, Fails) else "")
     pages: list[Stretch] = [(file.data, handed.page_size), *_area_pages(folios.area, handed.page_size)]
-    addresses = folio_heads(folios, handed.platform.page_shift)
-    indexes = folios.table.column("index")[FOLIO_PFN.of_column(folios.table.column("word0")) != 0]
+    addresses = folios.heads(handed.platform.page_shift)
+    indexes = folios.table.column("index")[folios.pfns != 0]
     sizes = np.maximum(handed.reception.boot.reserved.orders(addresses), 0).astype(np.uint64)
     for array in (addresses, sizes, indexes):
         array.flags.writeable = False

@@ -77,19 +77,12 @@ def _contents_fault(memfd: Memfd, reserved: Reserved, sections: Sections | Missi
     return _folios_fault(memfd, folios, reserved, target) or fault
 
 
-def folio_heads(folios: FolioArray, page_shift: int) -> U64s:
-    """Physical addresses of the folios that are restored; a page frame number of 0 is skipped."""
-    pfn = FOLIO_PFN.of_column(folios.table.column("word0"))
-    heads: U64s = pfn[pfn != 0] << np.uint64(page_shift)
-    return heads
-
-
 def restored_heads(memfd: Memfd, page_shift: int) -> U64s:
     """Physical addresses of everything that a retrieve restores, in its order."""
     if isinstance(memfd.folios, Missing) or not memfd.nr_folios:
         return np.empty(0, np.uint64)
     area = memfd.folios.area
-    return np.concatenate([area_entries(area, 1 << page_shift), area_chunks(area), folio_heads(memfd.folios, page_shift)])
+    return np.concatenate([area_entries(area, 1 << page_shift), area_chunks(area), memfd.folios.heads(page_shift)])
 
 
 def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: Target) -> Fails | Missing | None:

@@ -18,7 +18,7 @@ from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.areas import area_chunks
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
-from kho_tui.analysis.receiver.memfd import folio_heads, restored_heads, retrieve_fault
+from kho_tui.analysis.receiver.memfd import restored_heads, retrieve_fault
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, known_outside
@@ -155,7 +155,7 @@ def _own_fault(file: File, same_struct: int, reserved: Reserved, sections: Secti
 
 def _folios(file: File, page_shift: int) -> U64s:
     folios = file.content.folios if isinstance(file.content, Memfd) else None
-    return folio_heads(folios, page_shift) if isinstance(folios, FolioArray) else np.empty(0, np.uint64)
+    return folios.heads(page_shift) if isinstance(folios, FolioArray) else np.empty(0, np.uint64)
 
 
 def _struct(file: File) -> U64s:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from kho_tui.analysis.compat import assuming
-from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.operations.fault_capture import FaultReport, fault_capture, list_faults
 from kho_tui.operations.kexec_capture import Kexeced, kexec_capture
 from kho_tui.operations.simulate import Replayed, Run, replay_capture, run_scenario
 from kho_tui.simulator.faults.fault import Fault
 from kho_tui.text import human_size, plural, visible
-from kho_tui.views.cli.progress import StderrProgress
+from kho_tui.views.cli.opened import telling
 from kho_tui.views.export.json_stream import Json, json_pieces
 from kho_tui.views.export.sim_json import fault_json, faults_json, kexec_json, replay_json, run_json
 from kho_tui.views.reception import deciding_lines, kernel_does, labelled, simulated_lines
@@ -27,7 +25,7 @@ _EXIT = {False: 0, True: 1, None: 2}
 
 def run(scenario: Path, out: Path, seed: int | None, *, as_json: bool) -> int:
     """Play a scenario and print what came of each stage; the exit code."""
-    with _context() as context:
+    with telling() as context:
         done = run_scenario(scenario, out, context, seed=seed)
     _print(run_json(done) if as_json else None, _run_lines(done))
     return _EXIT[done.lost]
@@ -39,7 +37,7 @@ def kexec(path: str, side: str | None, out: Path, release: str | None, cmdline: 
         raise InputError(
             f"{visible(path)}: what was handed in is stale, this kernel has taken it apart: only the out side can be handed on"
         )
-    with _context() as context:
+    with telling() as context:
         done = kexec_capture(path, out, context, release=release, cmdline=cmdline, seed=seed)
     _print(kexec_json(done) if as_json else None, _kexec_lines(done))
     return _EXIT[done.lost]
@@ -47,14 +45,14 @@ def kexec(path: str, side: str | None, out: Path, release: str | None, cmdline: 
 
 def replay(path: str, side: str | None, out: Path, *, as_json: bool) -> None:
     """Write a state again from its model alone, and print how much of it that is."""
-    with _context() as context:
+    with telling() as context:
         done = replay_capture(path, out, context, side)
     _print(replay_json(done) if as_json else None, _replay_lines(done))
 
 
 def fault(path: str, name: str, out: Path, *, as_json: bool) -> None:
     """Break a state and print what was changed."""
-    with _context() as context:
+    with telling() as context:
         done = fault_capture(path, name, out, context)
     _print(fault_json(done) if as_json else None, _fault_lines(done))
 
@@ -122,16 +120,6 @@ def _list_lines(known: tuple[Fault, ...], unbreakable: tuple[tuple[str, str], ..
         yield f"  {one.name:<{width}}  {one.primary}  {one.side:<3}  {one.meaning}{roots}"
     for code, reason in unbreakable:
         yield f"  {'-':<{width}}  {code}       cannot be broken: {reason}"
-
-
-@contextmanager
-def _context() -> Iterator[Context]:
-    """A context with progress on stderr, taken away again at the end."""
-    progress = StderrProgress()
-    try:
-        yield Context(progress=progress.report)
-    finally:
-        progress.clear()
 
 
 def _print(document: Json, lines: Iterable[str]) -> None:
