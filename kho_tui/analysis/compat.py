@@ -20,7 +20,7 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.fdt.tree import lookup_name
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing
 from kho_tui.model.state import Scratch, State
 from kho_tui.releases.cmdline import CommandLine, read_cmdline
 from kho_tui.releases.table import RELEASES, Release
@@ -244,7 +244,7 @@ def _loading(state: State, target: TargetKernel) -> Loading | None:
         return Loading(None, SafeText(f"whether it fits into scratch cannot be told: {scratch.reason}"))
     load = load_arm64 if target.arch == "arm64" else load_x86
     loading = load(target.image, [(area.start, area.size) for area in scratch.areas], state.machine.platform.page_size)
-    if not loading.fits and scratch.status is not Status.DECODED:
+    if not loading.fits and not scratch.whole:
         return _partly(scratch)
     return loading
 

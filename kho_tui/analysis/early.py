@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.analysis.loading import Loading
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing
 from kho_tui.model.state import State
 from kho_tui.releases.cmdline import CommandLine
 from kho_tui.releases.table import Release
@@ -37,7 +37,7 @@ def without_room(state: State, release: Release, cmdline: CommandLine, loading: 
     known whole.
     """
     scratch, ram = state.scratch, state.host.whole_ram
-    if isinstance(scratch, Missing) or scratch.status is not Status.DECODED or isinstance(ram, Missing):
+    if isinstance(scratch, Missing) or not scratch.whole or isinstance(ram, Missing):
         return
     placed = [(one.address, one.size) for one in (() if loading is None else loading.segments) if one.address is not None]
     room = spans(scratch.areas) - intervals([start for start, _ in placed], [start + size for start, size in placed])

@@ -9,7 +9,7 @@ from kho_tui.model.gaps import gaps
 from kho_tui.model.luo import FlbList, Luo, NotWritten
 from kho_tui.model.state import RawContent, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
-from kho_tui.text import SafeText
+from kho_tui.text import NO_TEXT, SafeText
 
 NOT_WRITTEN = SafeText("sessions not written yet: LUO does it inside the reboot call, so their pages have no owner before")
 AMBIGUOUS = SafeText("the tracker can be read in another way too, and this reading may count memory that is not preserved")
@@ -21,8 +21,11 @@ _MISSING: Mapping[Status, type[Missing]] = {Status.STALE: Stale, Status.DAMAGED:
 
 def unowned_reason(side: Side, gap: Missing | None) -> SafeText:
     """The reason for the side's unowned memory, if it has any; ``gap`` is its ``owner_gap``."""
-    if gap is not None:
-        return SafeText(f"the owner cannot be told: {gap.reason}")
+    return SafeText(f"the owner cannot be told: {gap.reason}") if gap is not None else unseen_owner(side) or LEAK
+
+
+def unseen_owner(side: Side) -> SafeText:
+    """Who may own preserved memory though all that can be decoded was; empty for nobody."""
     luo = [s.content for s in side.handed_over if isinstance(s.content, Luo)]
     if any(isinstance(one.sessions, NotWritten) for one in luo):
         return NOT_WRITTEN
@@ -31,7 +34,7 @@ def unowned_reason(side: Side, gap: Missing | None) -> SafeText:
     opaque = [*_opaque_subtrees(side.handed_over), *(name for one in luo for name in _opaque_in(one))]
     if opaque:
         return SafeText(OPAQUE.replace("{names}", ", ".join(opaque[:3])))
-    return LEAK
+    return NO_TEXT
 
 
 def owner_gap(side: Side) -> Missing | None:

@@ -75,8 +75,8 @@ class Sources:
     """Everything found at a path. Owns the open files: a context manager, or ``close``.
 
     ``bare`` holds a single FDT, scratch table or unknown blob, ``bare_side`` its side where its path shows it. A Missing says why a text
-    file gave nothing. ``absent`` says why there is no kho tree ("" where there is one). ``foreign_log``: the releases that the kernel log
-    beside it is of, where none is this one's; then none of its lines is evidence.
+    file gave nothing. ``absent`` says why there is no kho tree ("" where there is one). ``foreign_log``: why the kernel log beside it
+    is not of this boot; then none of its lines is evidence.
     """
 
     path: str

@@ -77,7 +77,8 @@ def open_capture(
     dmesg = reader.read("dmesg", "evidence of the kernel's log", LOG_LIMIT)
     release = version if isinstance(version, str) else _manifest_release(manifest)
     banners = frozenset() if isinstance(dmesg, Missing) else releases_of(dmesg)
-    foreign_log = "" if release is None or release in banners else ", ".join(sorted(banners))
+    others = "" if release is None or release in banners else ", ".join(sorted(banners))
+    foreign_log = f"dmesg is the log of {others}, this is {release}" if others else ""
     log = b"" if isinstance(dmesg, Missing) or foreign_log else dmesg
     arch = architecture(memory, config, bool(reader.below("setup_data/")), bool(reader.below("dt-chosen/")), manifest)
     tree_files = reader.below("kho/")
@@ -235,8 +236,11 @@ def _open_memory(reader: CaptureReader, source: ByteSource, base: Sequence[Piece
     if is_elf(head):
         core = open_elf(source)
         # What a core says of addresses counts; one that says nothing lies where the user says.
-        is_told = base and core.placed_by == "nothing"
-        return replace(core, segments=open_raw(source, base).segments, placed_by="user") if is_told else core
+        if base and core.placed_by == "nothing":
+            return replace(core, segments=open_raw(source, base).segments, placed_by="user")
+        if base:
+            reader.notes.add(source.name, "its program headers say at which addresses its bytes lie: --base is not used")
+        return core
     advice = describe_unsupported(head)
     if advice is not None:
         raise InputError(f"{visible(source.name)}: {advice}")

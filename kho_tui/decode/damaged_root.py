@@ -5,6 +5,8 @@ The next kernel reads that page, so an intact older copy in debugfs says nothing
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from kho_tui.abi.root import PACKED_STRUCT_OFFSET, ROOT_FORMATS
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import tracker_keeps
@@ -24,17 +26,18 @@ _MOST_PAGES = 16
 """Pages that look like the root before it is given up to tell which one it is."""
 
 
-def damaged_root(reader: Reader, copy: Blob) -> Blob | None:
+def damaged_root(reader: Reader, copy: Blob, sound: Container[int]) -> Blob | None:
     """The one page in memory that has the structure of ``copy`` and belongs to the tracker that it names.
 
-    None where no page has it, or more than one.
+    None where no page has it, or more than one. ``sound``: where root FDTs lie that a search finds, which are others.
     """
     found = []
     for offset in (PACKED_STRUCT_OFFSET, _UNPACKED_STRUCT_OFFSET):
         head = copy.data[offset : offset + _HEAD]
         if head.startswith(_BEGIN) and head[_VERSION].rstrip(b"\0") in ROOT_FORMATS:
             pages = _pages_with(reader, head, offset)
-            found += [page for page in pages if len(pages) <= _MOST_PAGES and _is_root(reader, copy, page, offset)]
+            others = [page for page in pages if page not in sound]
+            found += [page for page in others if len(pages) <= _MOST_PAGES and _is_root(reader, copy, page, offset)]
     blob = reader.blob(found[0], reader.platform.page_size) if len(found) == 1 else None
     return blob if isinstance(blob, Blob) else None
 

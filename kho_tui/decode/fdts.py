@@ -39,9 +39,7 @@ def report_fdt(findings: Findings, view: FdtView, where: EntityPath) -> None:
     source = visible(view.blob.place.source)
     for anomaly in tree.anomalies[:_SHOWN_ANOMALIES]:
         if anomaly.code is AnomalyCode.TRUNCATED:
-            total = "an unknown number of" if tree.total_size is None else tree.total_size
-            message = f"{source} ends after {tree.available} of {total} bytes; {_salvaged(tree)}"
-            findings.add(FDT_CUT, where, message, view.blob.place.phys)
+            findings.add(FDT_CUT, where, f"{source} ends after {tree.extent}; {_salvaged(tree)}", view.blob.place.phys)
         else:
             findings.add(FDT_DAMAGED, where, f"{source}: {anomaly.message}", view.blob.place.phys)
     if len(tree.anomalies) > _SHOWN_ANOMALIES:

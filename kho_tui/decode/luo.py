@@ -123,6 +123,9 @@ def _luo(
     unwritten = isinstance(sessions, NotWritten)
     if unwritten and older and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Unavailable(SafeText("LUO's struct is an earlier copy: the FLBs in memory show that sessions were written after it"))
+    elif unwritten and older and reader.memory is not None:
+        said = "LUO's struct is an earlier copy, for memory was captured without it: what was written later is not known"
+        sessions = Unavailable(SafeText(said))
     elif unwritten and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Damaged(SafeText("FLBs are written, yet no session is: LUO writes both in the reboot call"))
         reader.findings.add(COUNT_BAD, where, str(sessions.reason))
@@ -257,6 +260,11 @@ def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, 
         return NotWritten(NOT_WRITTEN)
     if not len(entries.table) and written is None:
         return Unavailable(SafeText("none is listed yet: whether LUO has written them the sessions would tell, which could not be read"))
+    if entries.headers and not any(entries.headers[0].integer(name) for name in ("pgcnt", "count")):
+        # LUO writes pgcnt when it allocates the page. The next kernel never reads it, but a count of 0 beside it is not LUO's either.
+        missing = Damaged(SafeText(f"the FLB page at {at:#x} is zero: no FLB is found, whatever was in it"))
+        reader.findings.add(COUNT_BAD, where, str(missing.reason), at)
+        return missing
     flbs = tuple(entries.table.record(row) for row in range(len(entries.table)))
     header = entries.headers[0] if entries.headers else None
     return FlbList(header, flbs, entries.status, entries.reason, Count(len(flbs), entries.of))

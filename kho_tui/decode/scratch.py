@@ -46,23 +46,30 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
         if len(said) < min(len(text.phys), len(text.lengths)):
             reader.findings.add(COUNT_BAD, _WHERE, f"more than {_MOST_AREAS} scratch areas: the rest is left out")
             status, reason = Status.PARTIAL, SafeText(f"only the first {_MOST_AREAS} areas are shown")
-        if status is Status.DECODED and (lacking := _cut(reader, text, len(said), pairs)):
+        told = None if sources.boot is None or sources.boot.scratch_size is None else sources.boot.scratch_size // KHO_SCRATCH.size
+        if status is Status.DECODED and (lacking := _cut(text, len(said), told if pairs is None else len(pairs))):
+            status, reason = Status.PARTIAL, lacking
+        lacks_some = status is Status.PARTIAL
+        if status is Status.DECODED and (lacking := _may_be_cut(reader, len(said))):
             status, reason = Status.PARTIAL, lacking
         if pairs is not None and pairs != said:
             reader.findings.add(SOURCES_DIFFER, _WHERE, "the table passed at boot differs from out/scratch_phys and out/scratch_len")
-        return Scratch(_areas(said, nodes), binary, SafeText("kho/out/scratch_phys, scratch_len"), status, reason)
+        return Scratch(_areas(said, nodes), binary, SafeText("kho/out/scratch_phys, scratch_len"), status, reason, lacks_some)
     if pairs is not None and binary is not None:
         source = SafeText("scratch table in memory" if sources.bare is None else "scratch table")
         return Scratch(_areas(pairs, nodes), binary, source, Status.DECODED, NO_TEXT)
     return Unavailable(SafeText("neither out/scratch_phys nor the table itself is in this capture"))
 
 
-def _cut(reader: Reader, text: ScratchText, areas: int, binary: list[tuple[int, int]] | None) -> SafeText:
-    """Why lines may be missing from both text files alike, empty where nothing speaks for that."""
+def _cut(text: ScratchText, areas: int, entries: int | None) -> SafeText:
+    """Why lines are missing from both text files, empty where nothing shows it. ``entries``: of the table that this boot was given."""
     if text.cut:
         return SafeText(f"{' and '.join(text.cut)} end within a line" if len(text.cut) > 1 else f"{text.cut[0]} ends within a line")
-    if binary is not None:
-        return SafeText(f"{areas} areas in the text files, {len(binary)} in the table") if areas < len(binary) else NO_TEXT
+    return SafeText(f"{areas} areas in the text files, {entries} in the table") if entries is not None and areas < entries else NO_TEXT
+
+
+def _may_be_cut(reader: Reader, areas: int) -> SafeText:
+    """Why lines may be missing, where nothing shows it but the number of nodes; else empty."""
     nodes = len(reader.host.boot_nodes) if reader.host is not None else 0
     return fewer_than_nodes(areas, nodes) if areas < FIRST_NODE_ENTRY + nodes else NO_TEXT
 

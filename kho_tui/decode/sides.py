@@ -164,7 +164,7 @@ def _outgoing(
         reader.findings.add(SOURCES_DIFFER, EntityPath(("out",)), str(file.reason))
     aborted = stateful and file is False
     told = next((one for one in candidates if one.phys == wanted), None)
-    choice = Choice(told) if told is not None else Choice() if aborted else choose_outgoing(reader, debugfs, candidates, keeps)
+    choice = Choice(told) if told is not None else Choice() if aborted else choose_outgoing(reader, debugfs, candidates, keeps, release)
     if choice.root is None and choice.foreign is not None:
         message = f"memory is not of the boot that debugfs was copied from: {choice.foreign}. It is not used for this side"
         reader.findings.add(NOT_ONE_BOOT, EntityPath(("out",)), message)

@@ -22,6 +22,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, NEWER, NOT_ONE_BOOT, SOURCE_NOTE, SOURCE_PROBLEM
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sides import log_of_another_boot
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
 from kho_tui.model.unpredictable import from_manifest
 from kho_tui.releases.table import KNOWN, is_newer, release_of
@@ -45,6 +46,10 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides, searc
     tree = device_tree_words(sources.bare)
     spoken = [] if tree else side_sources(reader, sources, found, release, overrides.root)
     sides = {source.name: _side(reader, source) for source in spoken}
+    log = tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence)
+    if why := log_of_another_boot(sides, log):
+        unread = replace(sources, evidence=(), log_from_boot=False, foreign_log=f"dmesg is the log of another boot: {why}")
+        return decode_state(unread, context, overrides, found)
     _report_sources(sources, findings)
     if release is not None and release.caveat:
         findings.add(INFERRED, EntityPath(), release.caveat)
@@ -59,7 +64,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides, searc
         host,
         scratch,
         sides,
-        tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence),
+        log,
         findings.all(),
         SafeText("") if sides else tree or sources.absent,
         from_manifest(sources.manifest),
@@ -96,8 +101,7 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
         else:
             findings.add(SOURCE_NOTE, where, note.message)
     if sources.foreign_log:
-        said = f"dmesg is the log of {visible(sources.foreign_log)}, this is {visible(sources.release or '')}: none of its lines is read"
-        findings.add(NOT_ONE_BOOT, where, said)
+        findings.add(NOT_ONE_BOOT, where, f"{visible(sources.foreign_log)}: none of its lines is read")
     for line in sources.evidence:
         if line.kind in ALARMS:
             side = EntityPath((line.side,)) if line.side else EntityPath()

@@ -21,6 +21,7 @@ from kho_tui.model.codes import (
     CONTRADICTED,
     COUNT_BAD,
     NAME_UNKNOWN,
+    NOT_ONE_BOOT,
     POINTER_BAD,
     POINTER_GAP,
     SOURCE_PROBLEM,
@@ -30,7 +31,7 @@ from kho_tui.model.codes import (
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Content, FdtView, RawContent, Subtree
-from kho_tui.text import SafeText, c_string, visible
+from kho_tui.text import NO_TEXT, SafeText, c_string, visible
 
 MOST_BLOB_BYTES = 16 << 20
 _UNKNOWN_SHOWN = 4096
@@ -86,12 +87,40 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
     if memory_first and reader.memory is not None and isinstance(from_memory, Missing) and not isinstance(source.phys, Missing) and blobs:
         counts = "no earlier copy stands for it" if misled else "the copy in debugfs is shown, which was made earlier"
         reader.findings.add(POINTER_BAD if misled else SOURCES_DIFFER, where, f"{from_memory.reason}: {counts}", source.phys)
+    told = known(source.size) if source.in_root else None
+    if told is not None and isinstance(primary, Blob) and primary is source.debugfs and told < len(primary.data):
+        foreign = SafeText(f"{visible(primary.place.source)} has {len(primary.data)} bytes, the root FDT says {told}: not of one boot")
+        reader.findings.add(NOT_ONE_BOOT, where, foreign)
+        copies = (primary, *copies)
+        primary = Unavailable(foreign)
     fdt = view_fdt(primary) if isinstance(primary, Blob) and is_fdt(primary) else None
     content, status, reason = _content(reader, source, primary, fdt, where, trust)
-    version = None if trust.blob is not None else _version(primary, fdt)
+    outdated = _outdated(reader, source, primary) if memory_first and trust.blob is None else NO_TEXT
     return Subtree(
-        source.name, where, source.phys, source.size, source.values, primary, copies, fdt, version, content, status, reason, source.in_root
+        name=source.name,
+        path=where,
+        phys=source.phys,
+        size=source.size,
+        values=source.values,
+        blob=primary,
+        copies=copies,
+        fdt=fdt,
+        compatible=None if trust.blob is not None else _version(primary, fdt),
+        content=content,
+        status=status,
+        reason=reason,
+        in_root=source.in_root,
+        outdated=outdated,
     )
+
+
+def _outdated(reader: Reader, source: SubtreeSource, primary: Blob | Missing) -> SafeText:
+    """Blobs in FDT form are complete when they are registered; LUO's struct is written in the reboot call, and others nobody knows."""
+    if reader.memory is None or not isinstance(primary, Blob) or primary is not source.debugfs:
+        return NO_TEXT
+    if is_fdt(primary) or lookup_name(source.name) in SAME_ALL_BOOT:
+        return NO_TEXT
+    return SafeText("its blob is not in the captured memory, and the copy in debugfs was made earlier")
 
 
 def _contradiction(reader: Reader, name: bytes, there: Blob, copy: Blob) -> str:

@@ -210,6 +210,11 @@ class FdtTree:
         """True where the blob ends before the FDT does."""
         return self.total_size is None or self.available < self.total_size
 
+    @property
+    def extent(self) -> str:
+        """How much of the FDT is there, in words."""
+        return f"{self.available} of {'an unknown number of' if self.total_size is None else self.total_size} bytes"
+
 
 def looks_like_fdt(head: bytes) -> bool:
     """True where the bytes start with the magic of a finished or of a half-built FDT."""

@@ -27,6 +27,8 @@ _CLASSES: Mapping[bytes, int] = MappingProxyType({b"\1": 32, b"\2": 64})
 _BYTE_ORDERS: Mapping[bytes, ByteOrder] = MappingProxyType({b"\1": "little", b"\2": "big"})
 _SEGMENT_LIMIT = 1 << 20
 """Program headers accepted. The bitmaps of a 12 TiB host are 10^5 pages, scattered at worst."""
+_WORTH_SAYING = 4096
+"""Bytes that no segment and no section header names: fewer are padding."""
 _NOTES_LIMIT = 8 << 20
 """Bytes of PT_NOTE looked through for VMCOREINFO: a host of 4096 CPUs has about 2 MiB of registers in front of it."""
 
@@ -54,6 +56,7 @@ class _Header:
     machine: str
     table_offset: int
     segments: int
+    sections_end: int
 
 
 def is_elf(head: bytes) -> bool:
@@ -112,6 +115,9 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
         notes.append(f"{shown}: {overlaps} segments overlap others; where they do, the one first in the table is read")
     if len(placed) < len(loads):
         notes.append(f"{shown}: {len(loads) - len(placed)} segments without a physical address are left out")
+    unnamed = source.size - max(header.sections_end, _end_of_segments(table, source.size))
+    if unnamed >= _WORTH_SAYING:
+        notes.append(f"{shown}: {unnamed} bytes behind its last segment are not read")
     vmcoreinfo = _vmcoreinfo(source, table[table["p_type"] == PT_NOTE], header.byte_order)
     return SegmentedMemory(
         source,
@@ -144,6 +150,7 @@ def _read_header(source: ByteSource, shown: SafeText) -> _Header:
         elf = structs.Elf_Ehdr.parse(head)
         kind, machine, entry_size = elf["e_type"], elf["e_machine"], int(elf["e_phentsize"])
         table_offset, segments, sections = int(elf["e_phoff"]), int(elf["e_phnum"]), int(elf["e_shoff"])
+        sections_end = sections + int(elf["e_shnum"]) * int(elf["e_shentsize"])
         structs.create_advanced_structs()
         expected_size = int(structs.Elf_Phdr.sizeof())
         section_size = int(structs.Elf_Shdr.sizeof())
@@ -160,7 +167,7 @@ def _read_header(source: ByteSource, shown: SafeText) -> _Header:
         raise InputError(f"{shown}: program headers of {entry_size} bytes where ELF has {expected_size}")
     number = machine if isinstance(machine, int) else int(ENUM_E_MACHINE[machine])
     name = MACHINES.get(number, f"{OTHER_MACHINE}{number}")
-    return _Header(bits, byte_order, name, table_offset, segments)
+    return _Header(bits, byte_order, name, table_offset, segments, sections_end)
 
 
 def _program_headers(source: ByteSource, header: _Header, shown: SafeText) -> Rows:
@@ -173,6 +180,12 @@ def _program_headers(source: ByteSource, header: _Header, shown: SafeText) -> Ro
         raise InputError(f"{shown}: the file ends inside its program header table or before it")
     rows: Rows = np.frombuffer(data, dtype=dtype)
     return rows
+
+
+def _end_of_segments(table: Rows, file_size: int) -> int:
+    """Where the last segment ends in the file."""
+    offsets, sizes = (table[name].astype(np.uint64) for name in ("p_offset", "p_filesz"))
+    return int((np.minimum(offsets, np.uint64(file_size)) + _clip(sizes, offsets, file_size)).max(initial=0))
 
 
 def _clip(sizes: U64s, offsets: U64s, file_size: int) -> U64s:

@@ -33,6 +33,11 @@ class Runs:
     def __len__(self) -> int:
         return len(self.start)
 
+    def same_as(self, other: Runs) -> bool:
+        """Whether both are the same runs."""
+        pairs = ((self.start, other.start), (self.count, other.count), (self.order, other.order))
+        return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
     @cached_property
     def blocks(self) -> int:
         """Blocks in all runs."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from kho_tui.errors import InputError
 from kho_tui.model.facts import Missing, Status, Unavailable
-from kho_tui.model.state import Side, State
+from kho_tui.model.luo import Luo
+from kho_tui.model.state import COUNTING, KexecMetadata, LogLine, Side, State
 from kho_tui.text import NO_TEXT, SafeText
 
 _SHOWN = ("out", "in", "unsided")
@@ -62,7 +65,44 @@ def side_untold(state: State, name: str) -> SafeText:
         return SafeText(f"its side {name} is there and was not asked for")
     if "unsided" in state.sides:
         return SafeText("nothing in it says which side its root FDT is of")
+    if name == "in" and (handed := handed_over_before(state)):
+        return SafeText(f"{handed}, so that its side in is there and not in this capture")
     return NO_TEXT if state.machine.kind in _TELL_THEIR_SIDES else SafeText(f"a {state.machine.kind} alone does not tell its sides")
+
+
+def handover_counts(side: Side | None) -> Mapping[str, int]:
+    """What a kernel counts one higher than the one before it, as far as a side tells it: 1 is handed out after a cold boot."""
+    counts: dict[str, int] = {}
+    for subtree in () if side is None else side.subtrees:
+        if isinstance(subtree.content, KexecMetadata):
+            counts.setdefault("kexec count", subtree.content.record.integer("kexec_count"))
+        elif isinstance(subtree.content, Luo) and isinstance(subtree.content.number, int):
+            counts.setdefault("live update number", subtree.content.number)
+    return counts
+
+
+_COUNTED = dict(zip(COUNTING, ("kexec count", "live update number"), strict=True))
+
+
+def log_of_another_boot(sides: Mapping[str, Side], log: Sequence[LogLine]) -> SafeText:
+    """Why a kernel log is not of the boot whose sides these are, by what it says that it was handed; empty where nothing shows that.
+
+    One number that differs alone may be damage.
+    """
+    said: dict[str, int] = {}
+    for line in log:
+        if line.counted is not None:
+            said.setdefault(_COUNTED[line.kind], line.counted)
+    handed = [(name, count - more) for side, more in (("in", 0), ("out", 1)) for name, count in handover_counts(sides.get(side)).items()]
+    told = [(name, count) for name, count in handed if name in said]
+    differing = [f"it says {name} {said[name]}, here it is {count}" for name, count in told if said[name] != count]
+    return SafeText(differing[0]) if len(differing) > max(1, len(told) - len(differing)) else NO_TEXT
+
+
+def handed_over_before(state: State) -> SafeText:
+    """What of its outgoing side shows that the kernel was booted with a handover; empty for nothing."""
+    later = [f"{name} is {count}" for name, count in handover_counts(outgoing_or_none(state)).items() if count > 1]
+    return SafeText(f"its outgoing {' and '.join(later)}") if later else NO_TEXT
 
 
 def no_side(state: State) -> SafeText:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -132,11 +133,24 @@ class Subtree:
     reason: SafeText
     in_root: bool | None
     """False: only debugfs has it and the root FDT does not name it, so it is not handed over. None: cannot be told."""
+    outdated: SafeText = NO_TEXT
+    """Why ``blob`` is not what the next kernel finds: an earlier copy, shown because memory was captured without it. Empty where it is."""
 
     @property
     def lookup_name(self) -> bytes:
         """The name by which its consumer finds it."""
         return lookup_name(self.name)
+
+    @property
+    def cut(self) -> SafeText:
+        """That only part of its blob is captured, and how much of it; empty where all of it is, or where nothing tells its length."""
+        if isinstance(self.blob, Missing):
+            return NO_TEXT
+        size = known(self.size) if self.in_root else None
+        if size is None and self.fdt is not None and self.fdt.tree.truncated:
+            size = self.fdt.tree.total_size
+        have = len(self.blob.data)
+        return SafeText(f"only {have} of its {size} bytes are captured") if size is not None and have < size else NO_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +247,27 @@ class ScratchArea:
 
 @dataclass(frozen=True, eq=False)
 class Scratch:
-    """The scratch table; ``table`` are its rows where the binary table itself was read. ``status`` PARTIAL: some areas are not known."""
+    """The scratch table; ``table`` are its rows where the binary table itself was read.
+
+    ``status`` PARTIAL: some areas may not be known; ``lacks_some``: they certainly are not, and not only fewer than the nodes ask for.
+    """
 
     areas: tuple[ScratchArea, ...]
     table: Table | None
     source: SafeText
     status: Status
     reason: SafeText
+    lacks_some: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all areas are known, so that what is not in them is no scratch."""
+        return self.status is Status.DECODED
+
+
+COUNTING = ("exec-from", "liveupdate")
+"""Kinds of lines that say a number which grows by one with each handover: of kexecs in a row, of live updates."""
+_COUNTED = re.compile(rb"(-?\d{1,20})\)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +279,12 @@ class LogLine:
     time: str | None
     text: bytes
     subject: bytes | None = None
+
+    @property
+    def counted(self) -> int | None:
+        """How many kexecs in a row, or live updates, the kernel says that it was handed; None of a line that does not say it."""
+        match = _COUNTED.search(self.text) if self.kind in COUNTING else None
+        return None if match is None else int(match[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ def _handed(opened: Opened, side: Side, memory: SegmentedMemory, context: Contex
 def _scratch(state: State) -> Scratch:
     if isinstance(state.scratch, Missing):
         raise InputError(f"{state.machine.path}: no scratch table: {state.scratch.reason}")
-    if state.scratch.status is not Status.DECODED:
+    if not state.scratch.whole:
         raise InputError(f"{state.machine.path}: the scratch table is not whole: {state.scratch.reason}")
     return state.scratch
 

@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from kho_tui.analysis.kinds import Duty, Kind, Lane
 from kho_tui.analysis.memory_map import Hit, MemoryMap, memory_map
-from kho_tui.analysis.unowned import unowned_reason
+from kho_tui.analysis.unowned import unowned_reason, unseen_owner
 from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
-from kho_tui.model.facts import Fact, Missing, Status, Unavailable
+from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.luo import Luo, Memfd
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import side_meant
 from kho_tui.model.state import Side, State
-from kho_tui.text import SafeText, plural, visible
+from kho_tui.text import NO_TEXT, SafeText, plural, visible
 
 AROUND_BYTES = 64
 ROW_BYTES = 16
@@ -49,6 +49,9 @@ class Mapped:
         host = self.state.host
         facts = {Kind.RAM: host.ram, Kind.KERNEL: host.kernel, Kind.SCRATCH: self.state.scratch, Kind.PRESERVED: self.memory.preserved}
         found = {kind: fact for kind, fact in facts.items() if isinstance(fact, Missing)}
+        scratch = self.state.scratch
+        if not isinstance(scratch, Missing) and not scratch.whole:
+            found[Kind.SCRATCH] = Unavailable(SafeText(f"not all of it: {scratch.reason}"))
         some = host.bounded
         if some is not None:
             found = {Kind.RAM: some, Kind.KERNEL: some} | found
@@ -177,7 +180,8 @@ def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
     reason = unowned_reason(mapped.side, memory.owner_gap)
     owned: Fact[bool] = any(hit.kind.is_owner or hit.kind is Kind.TRACKER for hit in hits)
     if owned is False:
-        owned = memory.why_untold(address, address + 1) or False
+        unseen = unseen_owner(mapped.side) if preserved is True else NO_TEXT
+        owned = memory.why_untold(address, address + 1) or (Unknown(unseen) if unseen else False)
     layers = tuple(Layer(hit, _way(hit, address, mapped)) for hit in hits)
     standing = SafeText(_standing(hits, preserved, reason, mapped))
     return Whois(address, memory.side, memory.page_size, layers, preserved, owned, standing, _around(held, address), mapped.unknown)

@@ -19,7 +19,7 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.model.facts import Missing, Status, Unavailable, known
+from kho_tui.model.facts import Missing, Unavailable, known
 from kho_tui.model.host import MemoryRange
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import ChunkList
@@ -181,7 +181,7 @@ def _fdt_phys(jump: Jump) -> int:
 def _scratch(state: State) -> tuple[ScratchArea, ...]:
     if isinstance(state.scratch, Missing):
         raise InputError(f"{state.machine.path}: no scratch table: {state.scratch.reason}")
-    if state.scratch.status is not Status.DECODED:
+    if not state.scratch.whole:
         raise InputError(f"{state.machine.path}: the scratch table is not whole: {state.scratch.reason}")
     return state.scratch.areas
 

@@ -132,6 +132,12 @@ def drop_scratch(post: Path) -> str:
     for name in ("scratch_phys", "scratch_len"):
         path = post / "kho/out" / name
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
+    # The boot record and the table itself as well: else lines are only cut off.
+    for path, order in ((post / "setup_data/1/data", "<Q"), (post / "dt-chosen/linux,kho-scratch", ">Q")):
+        if path.exists():
+            data = path.read_bytes()
+            assert struct.unpack(order, data[-8:]) == (4 * 16,)
+            path.write_bytes(data[:-8] + struct.pack(order, 3 * 16))
     return "scratch/3"
 
 

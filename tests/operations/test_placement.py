@@ -209,6 +209,12 @@ def test_a_check_of_a_memory_whose_tracker_is_out_of_reach_did_not_check(tmp_pat
     assert "could not check: the tracker was not read" in capsys.readouterr().out
 
 
+def test_a_core_that_says_where_its_bytes_lie_is_not_moved_and_says_so() -> None:
+    with open_state(sample("x86_64-7.3/1-pre"), Context(), base=[Piece(1 << 30)]) as opened:
+        assert opened.state.sides["out"].preserved.status.value == "decoded"
+        assert any("--base is not used" in finding.message for finding in opened.state.findings)
+
+
 @pytest.mark.parametrize("text", ["0:0-2G,4G:2G-", "0", "1G", "640M:0x1000-0x3e000", "0x12345000:0-"])
 def test_pieces_are_written_as_they_are_typed(text: str) -> None:
     pieces = parse_pieces(text)

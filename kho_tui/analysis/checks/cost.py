@@ -53,5 +53,8 @@ def _luo(side: Side) -> tuple[Fact[int], Fact[int], Fact[int], SafeText]:
     whole = luo.sessions.status is Status.DECODED and all(
         not isinstance(session.files, Missing) and session.status is Status.DECODED for session in luo.sessions.sessions
     )
-    bound = NO_TEXT if whole else SafeText("some sessions or files could not be read")
+    if whole and not any(isinstance(file.content, Missing) for file in luo.files):
+        bound = NO_TEXT
+    else:
+        bound = SafeText("some sessions or files could not be read")
     return len(luo.sessions.sessions), len(luo.files), sum(memfd.nr_folios for memfd in memfds), bound

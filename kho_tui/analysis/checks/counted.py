@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,14 +15,13 @@ _TAKEN = frozenset({"found", "exec-from", "liveupdate", "revived"})
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A number of this kind. ``subtree`` holds it, ``read`` takes it from a side (None: it is no fact there); ``line``, of the log's lines
-    of ``kind``, is what the kernel said of the number that it was handed."""
+    """A number of this kind. ``subtree`` holds it, ``read`` takes it from a side (None: it is no fact there); the log's lines of ``kind``
+    are where the kernel says the number that it was handed."""
 
     what: str
     subtree: bytes
     read: Callable[[Side], int | None]
     kind: str
-    line: re.Pattern[bytes]
 
 
 def earlier(evidence: Evidence, counted: Counted, found: Found) -> int | None:
@@ -37,9 +35,9 @@ def earlier(evidence: Evidence, counted: Counted, found: Found) -> int | None:
     number = None if incoming is None else counted.read(incoming)
     if number is not None:
         return number
-    said = (match for line in state.log if line.kind == counted.kind and (match := counted.line.search(line.text)))
+    said = (line.counted for line in state.log if line.kind == counted.kind and line.counted is not None)
     if (first := next(said, None)) is not None:
-        return int(first[1])
+        return first
     absent = incoming is not None and incoming.lists_all and all(one.name != counted.subtree for one in incoming.subtrees)
     if booted_cold(state) or absent:
         return 0

@@ -62,10 +62,16 @@ class Evidence(TrackerEvidence):
         preserved = self.side.preserved
         if isinstance(preserved, Missing) and preserved.status in (Status.UNAVAILABLE, Status.DAMAGED):
             return SafeText(f"the tracker was not read: {preserved.reason}")
+        if not isinstance(preserved, Missing) and preserved.status is not Status.DECODED and not preserved.runs.blocks:
+            return SafeText(f"nothing that the tracker lists was read: {preserved.reason}")
+        if root.view.tree.truncated:
+            return SafeText(f"the root FDT was read in part only: {root.view.tree.extent}")
         luo = self.named(LUO_NAME)
-        if luo is None or luo.status is Status.STALE or not isinstance(luo.content, Missing):
+        if luo is None or luo.status is Status.STALE:
             return None
-        return SafeText(f"LUO's state was not read: {luo.reason}")
+        if isinstance(luo.content, Missing):
+            return SafeText(f"LUO's state was not read: {luo.reason}")
+        return SafeText(f"LUO's state was not read: {luo.outdated}") if luo.outdated else None
 
     def session_list(self, found: Found) -> SessionList | None:
         """The list of sessions as far as it was read; whether that is all is for the rule to say."""

@@ -33,18 +33,13 @@ def _fdts(evidence: Evidence, found: Found) -> Iterator[_Fdt]:
     page = None if root is None else found.need(root.handed, "page of the root FDT")
     if root is not None and page is not None:
         view = root.view if page is root.view.blob else view_fdt(page)
-        yield _Fdt(evidence.path, view, _is_cut(view))
+        yield _Fdt(evidence.path, view, view.tree.truncated)
     for subtree in evidence.subtrees(found) if root is not None else ():
         if subtree.status is Status.STALE or isinstance(subtree.blob, Missing):
             found.lack(f"blob of {subtree.path}", subtree.reason)
         elif subtree.fdt is not None:
-            yield _Fdt(subtree.path, subtree.fdt, _is_cut(subtree.fdt) and not _is_whole(evidence, subtree))
+            yield _Fdt(subtree.path, subtree.fdt, subtree.fdt.tree.truncated and not _is_whole(evidence, subtree))
     found.not_here("")
-
-
-def _is_cut(view: FdtView) -> bool:
-    total = view.tree.total_size
-    return total is None or view.tree.available < total
 
 
 def _is_whole(evidence: Evidence, subtree: Subtree) -> bool:

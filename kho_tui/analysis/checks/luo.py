@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kho_tui.abi.luo import (
@@ -98,7 +97,7 @@ def _number_of(side: Side | None) -> int | None:
     return content.number if isinstance(content, Luo) and isinstance(content.number, int) else None
 
 
-_NUMBER = Counted("liveupdate number", LUO_NAME, _number_of, "liveupdate", re.compile(rb"liveupdate number: (\d{1,20})"))
+_NUMBER = Counted("liveupdate number", LUO_NAME, _number_of, "liveupdate")
 
 
 @rule(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.analysis.checks.answer import AFTER, Found
 from kho_tui.analysis.checks.counted import Counted, earlier
@@ -13,8 +11,6 @@ from kho_tui.layout.struct import Record
 from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import Side
 from kho_tui.text import SafeText, visible
-
-_EXEC_FROM = re.compile(rb"\(count (\d{1,10})\)")
 
 
 @rule(
@@ -63,7 +59,7 @@ def metadata(evidence: Evidence, found: Found) -> None:
     running = evidence.state.machine.release
     if evidence.side.name == "out" and running is not None and record.text("previous_release") != running.encode():
         found.broken(f"previous_release is {visible(record.text('previous_release'))}, {visible(running)} is running", subtree.path, at)
-    counted = Counted("kexec_count", KEXEC_METADATA_NAME, lambda side: _count(evidence, side), "exec-from", _EXEC_FROM)
+    counted = Counted("kexec_count", KEXEC_METADATA_NAME, lambda side: _count(evidence, side), "exec-from")
     before = earlier(evidence, counted, found)
     if before is not None and count != before + 1:
         found.broken(f"kexec_count is {count}, the one of the boot before {before}", subtree.path, at)

@@ -60,6 +60,9 @@ def names(evidence: Evidence, found: Found) -> None:
         if subtree.status is Status.STALE or isinstance(subtree.blob, Missing):
             found.lack(f"blob of {subtree.path}", subtree.reason)
             continue
+        if subtree.in_root is None:
+            found.lack(f"name of {subtree.path} in the root FDT", "only debugfs shows it, and not all of the root FDT is at hand")
+            continue
         own = _own_name(subtree)
         if own is not None and own != subtree.lookup_name and (own != LUO_NAME or _has_luo(evidence)):
             said = f"this is {visible(own)}'s state, which a kernel looks for under the name {visible(own)}{_luo_words(evidence, subtree)}"

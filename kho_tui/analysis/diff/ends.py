@@ -71,8 +71,7 @@ def cut_short(side: Side) -> str:
     """That a side's root FDT is not all there; empty where it is, or where none is known."""
     if isinstance(side.root, Missing) or not side.root.view.tree.truncated:
         return ""
-    tree = side.root.view.tree
-    return f"{side.name}/fdt holds only {tree.available} of {'an unknown number of' if tree.total_size is None else tree.total_size} bytes"
+    return f"{side.name}/fdt holds only {side.root.view.tree.extent}"
 
 
 def lists_subtrees(side: Side) -> bool:

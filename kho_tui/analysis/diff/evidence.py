@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY
 from kho_tui.abi.root import POINTER_PROPERTIES
 from kho_tui.analysis.diff.log import HandoverLog, read_log
-from kho_tui.analysis.diff.scratch import area_fields, paired_areas
+from kho_tui.analysis.diff.scratch import area_fields, comparable_areas
 from kho_tui.analysis.diff.subtrees import same_subtrees
 from kho_tui.fdt.tree import Property
 from kho_tui.layout.place import Origin, agree
 from kho_tui.model.change import Evidence
 from kho_tui.model.facts import Missing, Stale, known
-from kho_tui.model.luo import Luo
-from kho_tui.model.sides import outgoing_or_none, side_untold
-from kho_tui.model.state import KexecMetadata, Machine, Root, Side, State
+from kho_tui.model.sides import handover_counts, outgoing_or_none, side_untold
+from kho_tui.model.state import Machine, Root, Side, State
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import NO_TEXT, SafeText, plural
 
@@ -57,19 +55,10 @@ def _reversed(old: State, new: State) -> OneHandover | None:
     """B is the state before A: what B was to hand over is what A was handed. None where that is not shown."""
     if not _evidence(new, old, read_log(old.log)).shown:
         return None
-    was, now = (dict(_counts(outgoing_or_none(state))) for state in (old, new))
+    was, now = (handover_counts(outgoing_or_none(state)) for state in (old, new))
     counts = [f"{name} {was[name]} -> {now[name]}" for name in sorted(was.keys() & now)]
     why = SafeText(f"B is the state before A: {', '.join(counts) or 'A was handed what B was to hand over'}")
     return OneHandover(outgoing_or_none(old), new.sides.get("in"), (Evidence(_ORDER, False, why),), False, False, why)
-
-
-def _counts(side: Side | None) -> Iterator[tuple[str, int]]:
-    """What a kernel counts one higher than the one before it, as far as its outgoing side tells it."""
-    for subtree in () if side is None else side.subtrees:
-        if isinstance(subtree.content, KexecMetadata):
-            yield "kexec count", subtree.content.record.integer("kexec_count")
-        elif isinstance(subtree.content, Luo) and isinstance(subtree.content.number, int):
-            yield "live update number", subtree.content.number
 
 
 def _evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
@@ -244,10 +233,13 @@ def _same_scratch(old: State, new: State) -> _ScratchEvidence:
     if isinstance(old.scratch, Missing) or isinstance(new.scratch, Missing):
         return _ScratchEvidence(Evidence(_SCRATCH, None, SafeText("the scratch table of one of the two is not known")), in_part=False)
     before, after = old.scratch.areas, new.scratch.areas
-    pairs = list(paired_areas(old.scratch, new.scratch))
+    pairs = list(comparable_areas(old.scratch, new.scratch))
+    if not pairs:
+        return _ScratchEvidence(Evidence(_SCRATCH, None, SafeText("no area is told by both scratch tables")), in_part=False)
     same = sum(one is not None and other is not None and not area_fields(before[one], after[other]) for one, other in pairs)
     if same == len(pairs):
-        said = SafeText(f"the scratch table is the same, {plural(len(before), 'area')}")
+        cut = ", of those that both tell" if old.scratch.lacks_some or new.scratch.lacks_some else ""
+        said = SafeText(f"the scratch table is the same, {plural(len(pairs), 'area')}{cut}")
         return _ScratchEvidence(Evidence(_SCRATCH, True, said), in_part=False)
     told = f"of {plural(len(pairs), 'area')} {same} are the same" if same else "no area is the same"
     return _ScratchEvidence(Evidence(_SCRATCH, False, SafeText(f"the scratch tables differ: {told}")), in_part=same > 0)

@@ -160,7 +160,9 @@ def _scratch(ends: Ends, top: Entity) -> Iterator[EntityFate]:
             continue
         path = None if other is None else EntityPath(("scratch", str(other)))
         fields = [] if other is None else area_fields(old.areas[one], new.areas[other])
-        if other is None:
+        if other is None and new.lacks_some:
+            yield made(Fate.UNTOLD, areas[one], f"not among the areas that B tells: {new.reason}")
+        elif other is None:
             yield made(Fate.LOST, areas[one], "not in the scratch table of the next kernel")
         elif fields:
             yield made(Fate.LOST, areas[one], "altered in the scratch table of the next kernel", path, fields)

@@ -10,7 +10,6 @@ from kho_tui.model.state import LogLine
 from kho_tui.text import SafeText, visible
 
 _FAILED = "-failed"
-_COUNT = re.compile(rb"\(count (\d{1,10})\)$")
 _OF_LUO = (b"luo: ", b"memfd_luo: ")
 _ADDRESS = re.compile(rb"\(0x([0-9a-f]{1,16})\)")
 
@@ -85,8 +84,7 @@ def read_log(lines: tuple[LogLine, ...]) -> HandoverLog:
         elif line.kind == "liveupdate" and number is None:
             number = int(subject), said
         elif line.kind == "exec-from" and writer is None:
-            count = _COUNT.search(line.text)
-            writer = subject, int(count[1]) if count else None, said
+            writer = subject, line.counted, said
         elif line.kind == "test-restore" and line.text.endswith(b"succeeded"):
             restored = restored or said
         elif line.kind == "test-restore":

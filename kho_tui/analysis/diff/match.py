@@ -9,7 +9,7 @@ from kho_tui.analysis.diff.folios import RowChanges, compare_blocks, compare_fol
 from kho_tui.analysis.diff.node import Key, Node, key_of, kind_of
 from kho_tui.analysis.diff.values import compare_values, state_change
 from kho_tui.context import Context
-from kho_tui.layout.place import Blob
+from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import ChangeKind, FieldChange, Untold
 from kho_tui.model.entities.values import header_values, property_values
@@ -99,7 +99,13 @@ def _compare(one: Entity, other: Entity, old: Half, new: Half, found: Found) -> 
     if not (_shows_all(one, old) and _shows_all(other, new)):
         # A field that only one of them shows may be there in the other too.
         fields = [field for field in fields if field.old is not None and field.new is not None]
-    fields += _bytes(old.subtrees.get(one.path), new.subtrees.get(other.path)) if one.kind == "subtree" and not fields else []
+    if one.kind == "subtree":
+        pair = old.subtrees.get(one.path), new.subtrees.get(other.path)
+        fields = fields or _bytes(*pair)
+        earlier = _of_another_moment(*pair) if fields else None
+        if earlier is not None:
+            found.untold.append(Untold(one.kind, one.path, one.title, earlier[0]))
+            fields = [field for field in fields if field.unit not in earlier[1]]
     note = NO_TEXT
     if unread is None and partial is None and one.status is not other.status:
         broken = other if one.status is Status.DECODED else one
@@ -175,6 +181,23 @@ def _bytes(one: Subtree | None, other: Subtree | None) -> list[FieldChange]:
     at = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one.blob.data), len(other.blob.data)))
     excerpts = (blob.data[at : at + _EXCERPT] for blob in (one.blob, other.blob))
     return [FieldChange(f"bytes from {at:#x}", Unit.OPAQUE, *excerpts)]
+
+
+def _of_another_moment(one: Subtree | None, other: Subtree | None) -> tuple[SafeText, frozenset[Unit]] | None:
+    """Where one blob is memory at the jump and the other an earlier copy of debugfs: that, and the units of fields that tell nothing.
+
+    LUO writes the addresses in its struct in the reboot call (kernel/liveupdate/luo_session.c).
+    """
+    if one is None or other is None or not isinstance(one.blob, Blob) or not isinstance(other.blob, Blob):
+        return None
+    if not isinstance(one.content, Luo) or (one.blob.place.origin is Origin.MEMORY) is (other.blob.place.origin is Origin.MEMORY):
+        return None
+    earlier = [blob for subtree in (one, other) for blob in (subtree.blob, *subtree.copies) if isinstance(blob, Blob)]
+    copies = [blob.data for blob in earlier if blob.place.origin is not Origin.MEMORY]
+    same = len(copies) > 1 and len(set(copies)) == 1
+    also = ": such copies of both are the same" if same else ""
+    said = SafeText(f"one is memory at the jump, the other a copy that debugfs gave before{also}")
+    return said, frozenset(Unit) if same else frozenset({Unit.PHYS})
 
 
 def _children(one: Entity, other: Entity, old: Half, new: Half, found: Found) -> list[tuple[Entity, Entity]]:

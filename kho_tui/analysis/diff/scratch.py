@@ -38,6 +38,13 @@ def paired_areas(old: Scratch, new: Scratch) -> Iterator[tuple[int | None, int |
         yield (None if one is None else one[0], None if other is None else other[0])
 
 
+def comparable_areas(old: Scratch, new: Scratch) -> Iterator[tuple[int | None, int | None]]:
+    """As ``paired_areas``, without the areas that the other table may have where it is not known."""
+    for one, other in paired_areas(old, new):
+        if (one is not None or not old.lacks_some) and (other is not None or not new.lacks_some):
+            yield one, other
+
+
 def area_fields(one: ScratchArea, other: ScratchArea) -> list[FieldChange]:
     """Start and size where they differ."""
     pairs = (("addr", Unit.PHYS, one.start, other.start), ("size", Unit.BYTES, one.size, other.size))
@@ -50,7 +57,7 @@ def compare_scratch(old: Scratch | Missing, new: Scratch | Missing, entities: tu
         return []
     before, after = (entity.children() for entity in entities)
     nodes = []
-    for one, other in paired_areas(old, new):
+    for one, other in comparable_areas(old, new):
         if one is None or other is None:
             kind = ChangeKind.REMOVED if other is None else ChangeKind.ADDED
             nodes.append(Node(kind, None if one is None else before[one], None if other is None else after[other], note=NO_TEXT))

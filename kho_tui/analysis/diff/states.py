@@ -34,7 +34,7 @@ def diff_states(old: State, new: State, context: Context | None = None) -> Diff:
     changes = compare_scratch(old.scratch, new.scratch, (tops[0]["scratch"], tops[1]["scratch"]))
     roots = [node.change() for node in changes]
     memory: list[MemoryChange] = []
-    untold = [] if scratch_told else _scratch_untold(old, new, tops[0]["scratch"])
+    untold = _scratch_untold(old, new, tops[0]["scratch"])
     for name, other in pairs:
         side = _diff_sides((old, old.sides[name], tops[0][name]), (new, new.sides[other], tops[1][other]), context)
         roots += side.changes
@@ -58,8 +58,9 @@ def _by_name(top: Entity) -> dict[str, Entity]:
 
 
 def _scratch_untold(old: State, new: State, entity: Entity) -> list[Untold]:
-    reasons = [state.scratch.reason for state in (old, new) if isinstance(state.scratch, Missing)]
-    return [Untold("scratch", entity.path, SafeText("scratch"), reasons[0])]
+    """Nothing where both tables are known."""
+    reasons = [state.scratch.reason for state in (old, new) if isinstance(state.scratch, Missing) or state.scratch.lacks_some]
+    return [Untold("scratch", entity.path, SafeText("scratch"), reason) for reason in reasons[:1]]
 
 
 def _diff_sides(a: tuple[State, Side, Entity], b: tuple[State, Side, Entity], context: Context) -> Diff:

@@ -98,6 +98,10 @@ def _subtree(entity: Entity, one: Subtree, ends: Ends) -> EntityFate:
     if one.blob.data == other.blob.data:
         also = f"; {ends.log.number[1]}" if one.name == LUO_NAME and ends.log.number is not None else ""
         return kept(entity, f"the same {plural(len(one.blob.data), 'byte')}, still held by the next kernel{also}", other.path)
+    if agree(one.blob.data, other.blob.data):
+        cut = [f"of {state} {subtree.cut}" for state, subtree in (("A", one), ("B", other)) if subtree.cut]
+        sizes = f"{len(one.blob.data)} bytes in A, {len(other.blob.data)} in B"
+        return made(Fate.UNTOLD, entity, f"the same bytes as far as both go: {', '.join(cut) or sizes}", other.path)
     return _other_bytes(entity, one, other, ends)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.layout.place import Blob
+from kho_tui.layout.place import Blob, agree
 from kho_tui.model.change import Evidence
 from kho_tui.model.facts import Status, known
 from kho_tui.model.luo import Luo
@@ -21,9 +21,8 @@ def same_subtrees(before: Side, after: Side) -> Evidence:
     if counted is not None:
         said = f"B was handed another {visible(counted.name)} than A has, which does not change within a boot"
         return Evidence(_BYTES, False, SafeText(said))
-    told = [
-        (one.name, one.blob.data == other.blob.data) for one, other in pairs if isinstance(one.blob, Blob) and isinstance(other.blob, Blob)
-    ]
+    blobs = [(one.name, one.blob, other.blob) for one, other in pairs]
+    told = [(name, agree(one.data, other.data)) for name, one, other in blobs if isinstance(one, Blob) and isinstance(other, Blob)]
     same, differing = (sorted(visible(name) for name, equal in told if equal is wanted) for wanted in (True, False))
     if not told:
         return Evidence(_BYTES, None, SafeText("no subtree has bytes that are known on both sides"))
@@ -39,5 +38,5 @@ def _counts_otherwise(one: Subtree, other: Subtree) -> bool:
         numbers = known(one.content.number), known(other.content.number)
         return None not in numbers and numbers[0] != numbers[1]
     if one.name == KEXEC_METADATA_NAME and isinstance(one.blob, Blob) and isinstance(other.blob, Blob):
-        return one.blob.data != other.blob.data
+        return not agree(one.blob.data, other.blob.data)
     return False

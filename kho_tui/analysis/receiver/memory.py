@@ -112,7 +112,7 @@ def _early(boot: Boot) -> Verdict:
     """
     state, ram = boot.handed.state, boot.handed.state.host.boot_ram
     scratch = state.scratch
-    if isinstance(ram, Missing) or isinstance(scratch, Missing) or scratch.status is not Status.DECODED:
+    if isinstance(ram, Missing) or isinstance(scratch, Missing) or not scratch.whole:
         return unknown("how much memory and scratch there is is not at hand")
     pages = sum(area.size for area in ram) // boot.handed.page_size
     room, needed = sum(area.size for area in scratch.areas), pages * _STRUCT_PAGE + (boot.target.loaded or 0)
@@ -131,7 +131,7 @@ def _blocks(boot: Boot) -> Verdict:
     inside = reserved.memory & spans(() if isinstance(scratch, Missing) else scratch.areas)
     if len(inside):
         return _in_scratch(inside, boot)
-    known_all = reserved.whole and not isinstance(scratch, Missing) and scratch.status is Status.DECODED
+    known_all = reserved.whole and not isinstance(scratch, Missing) and scratch.whole
     return (
         Holds("the blocks lie apart, and outside scratch")
         if known_all
@@ -165,8 +165,11 @@ def _bitmaps(boot: Boot) -> Verdict:
         return Holds(f"bitmaps of {own} bytes")
     read, reserved = f"bitmaps of {written} bytes are read as {own}", boot.reserved
     if own > written:
+        if reserved.whole and reserved.runs.same_as(preserved.runs):
+            return Holds(f"{read}, and the same blocks come of it")
         if reserved.whole:
-            return Fails(f"{read}: {plural(reserved.runs.blocks, 'block')} instead of {preserved.runs.blocks}")
+            made = [f"{plural(runs.blocks, 'block')} of {human_size(runs.bytes)}" for runs in (reserved.runs, preserved.runs)]
+            return Fails(f"{read}: {made[0]} instead of {made[1]}")
         return Fails(f"{read}: whatever stands behind them is taken for blocks, in memory that may not exist", Outcome.WILD)
     if not reserved.whole:
         return unknown(f"{read}, and not all blocks are at hand")

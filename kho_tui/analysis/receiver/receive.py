@@ -26,19 +26,22 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.test_module import TEST_MODULE
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Missing
+from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.text import visible
 
 _IN_TREE = frozenset({LUO_NAME, MEMBLOCK_NAME, KEXEC_METADATA_NAME, KHO_TEST_NAME})
 _FATAL = (Outcome.IGNORED, Outcome.PANIC)
 _UNMET: Fate = None, ""
+_ONLY_IN_DEBUGFS = "only debugfs shows it, and whether the root FDT names it is not captured"
 _UNASKED = "nobody in the kernel's own tree asks for it; its memory stays reserved"
 
 
 def _asked_for(boot: Boot) -> Verdict:
     if isinstance(boot.handed.subtrees, Missing):
         return boot.handed.subtrees
-    names = [subtree.lookup_name for subtree in boot.handed.subtrees]
+    doubtful = [visible(subtree.name) for subtree in boot.handed.subtrees if _may_not_be_handed(subtree)]
+    names = [subtree.lookup_name for subtree in boot.handed.subtrees if not _may_not_be_handed(subtree)]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         return Fails(f"two subtrees are named {visible(twice)}: its consumer finds the first one only")
@@ -49,7 +52,16 @@ def _asked_for(boot: Boot) -> Verdict:
     strange = [visible(name) for name in names if name not in _IN_TREE]
     if strange and boot.target.is_vendors:
         return unknown(f"whether a vendor's kernel asks for {', '.join(strange)} is not known")
-    return Fails(f"{', '.join(strange)}: {_UNASKED}") if strange else Holds("every subtree has a consumer in the kernel's own tree")
+    if strange:
+        return Fails(f"{', '.join(strange)}: {_UNASKED}")
+    if doubtful:
+        return unknown(f"{', '.join(doubtful)}: {_ONLY_IN_DEBUGFS}")
+    return Holds("every subtree has a consumer in the kernel's own tree")
+
+
+def _may_not_be_handed(subtree: Subtree) -> bool:
+    """Whether nothing but a file of debugfs speaks of a subtree that no kernel is known to write."""
+    return subtree.in_root is None and subtree.lookup_name not in _IN_TREE
 
 
 def _root_restored(boot: Boot) -> Verdict:
@@ -127,7 +139,7 @@ def receive(handed: Handed, target: Target) -> Reception:
                 return Reception(boot, Outcome.PANIC, answer, tuple(answers), consumers)
     subtrees = handed.subtrees
     for subtree in () if isinstance(subtrees, Missing) else subtrees:
-        consumers.setdefault(subtree.lookup_name, _untouched(subtree.lookup_name, target))
+        consumers.setdefault(subtree.lookup_name, _untouched(subtree, target))
     reception = Reception(boot, Outcome.TAKEN if worst is None else _overall(worst), worst, tuple(answers), consumers)
     if reception.garbage is None:
         return reception
@@ -151,7 +163,9 @@ def _all_lost(handed: Handed, outcome: Outcome, met: str) -> dict[bytes, Fate]:
     return {subtree.lookup_name: (outcome, met) for subtree in (() if isinstance(subtrees, Missing) else subtrees)}
 
 
-def _untouched(name: bytes, target: Target) -> Fate:
-    if name in _IN_TREE:
+def _untouched(subtree: Subtree, target: Target) -> Fate:
+    if subtree.lookup_name in _IN_TREE:
         return Outcome.TAKEN, ""
+    if _may_not_be_handed(subtree):
+        return None, _ONLY_IN_DEBUGFS
     return (None, "whether a vendor's kernel asks for it is not known") if target.is_vendors else (Outcome.PART, _UNASKED)

@@ -104,7 +104,7 @@ def _scratch(scratch: Scratch | Missing) -> Entity:
         )
 
     total = human_size(sum(a.size for a in scratch.areas))
-    bound = "at least " if scratch.status is not Status.DECODED else ""
+    bound = "at least " if not scratch.whole else ""
     summary = SafeText(f"{bound}{plural(len(scratch.areas), 'area')}, {total}")
     return Entity(path, "scratch", title, scratch.status, summary, scratch.reason, detail=detail, children=children)
 
@@ -164,7 +164,7 @@ def _root_status(root: Root) -> tuple[Status, SafeText]:
     if root.format is None and not root.version_unread:
         return Status.UNKNOWN, SafeText("a root version that no release in the table writes")
     if tree.truncated:
-        return Status.PARTIAL, SafeText(f"salvaged from {tree.available} of {tree.total_size} bytes")
+        return Status.PARTIAL, SafeText(f"salvaged from {tree.extent}")
     return (Status.PARTIAL, SafeText("salvaged from a damaged FDT")) if tree.salvaged else (Status.DECODED, NO_TEXT)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY
 from kho_tui.abi.scratch import KHO_SCRATCH, LOW_LIMIT, TABLE_ALIGNMENT
 from kho_tui.layout.struct import Layout
-from kho_tui.model.facts import Status
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.fault import Fault, fault, later_fault
 
@@ -17,7 +16,7 @@ Pairs = Sequence[tuple[int, int]]
 
 
 def _pairs(case: Case) -> list[tuple[int, int]]:
-    if case.scratch.status is not Status.DECODED:
+    if not case.scratch.whole:
         raise DoesNotApply(str(case.scratch.reason))
     return [(area.start, area.size) for area in case.scratch.areas]
 

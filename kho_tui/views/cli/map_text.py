@@ -134,7 +134,8 @@ def _bars(mapped: Mapped, window: tuple[int, int] | None, width: int) -> Iterato
         yield f"{bar.name}  {bar.low:#x}-{bar.high:#x}  {size}, {each} a column"
         owners = _owner_lane(memory, bar, columns)
         letters.update(owners)
-        yield f"  scratch  {_NOT_TOLD if Kind.SCRATCH in unknown else _lane(memory, Kind.SCRATCH, 'S', bar, columns)}"
+        untold = Kind.SCRATCH in unknown and Kind.SCRATCH not in memory.layers
+        yield f"  scratch  {_NOT_TOLD if untold else _lane(memory, Kind.SCRATCH, 'S', bar, columns)}"
         yield f"  kept     {_NOT_TOLD if Kind.PRESERVED in unknown else _heat(memory, bar, columns)}"
         if Kind.TRACKER in memory.layers:
             yield f"  tracker  {_lane(memory, Kind.TRACKER, 't', bar, columns)}"

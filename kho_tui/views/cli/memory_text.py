@@ -52,7 +52,8 @@ def memory_lines(cost: MemoryCost) -> Iterator[str]:
 
 def sentences(cost: MemoryCost) -> Iterator[str]:
     """What an engineer has to know of scratch, true in 6.16 to 7.3."""
-    size = f" ({human_size(cost.scratch)} here)" if isinstance(cost.scratch, int) else ""
+    bound = "at least " if cost.areas_bound else ""
+    size = f" ({bound}{human_size(cost.scratch)} here)" if isinstance(cost.scratch, int) else ""
     yield f"Scratch{size} is allocated once, at boot, and reused by every KHO kexec after it."
     yield "What is free of it counts in MemFree and MemAvailable, yet only movable pages can use it: no kernel memory, no long-term pins"
     yield "(VFIO, RDMA). Such an allocation can fail while MemFree looks ample."

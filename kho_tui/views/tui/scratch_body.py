@@ -178,7 +178,7 @@ class ScratchBody(ListBody):
             lines += wrap(SafeText(made + older), inner, 3, Role.DIM, ellipsis)
             place = scratch.table.record(row).place if scratch.table is not None and row < len(scratch.table) else None
             at = f"; entry {row} at {place_text(place, 16, look_of(self).glyphs)}" if place is not None else ""
-            bound = f" ({scratch.status.value}: {scratch.reason})" if scratch.status is not Status.DECODED else ""
+            bound = f" ({scratch.status.value}: {scratch.reason})" if not scratch.whole else ""
             role = STATUS_ROLE[scratch.status] if bound else Role.DIM
             lines += wrap(SafeText(f"the table: {scratch.source}{bound}{at}"), inner, 2, role, ellipsis)
         cost = self._mapped.cost if self._mapped is not None else None

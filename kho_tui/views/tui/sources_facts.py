@@ -86,7 +86,7 @@ def _side(side: Side, root: Entity) -> Iterator[Source]:
         also = f"; the same in {_names(agreeing)}" if agreeing else ""
         gave = SafeText(f"from {_place(blob.place, phys)}{also}")
         cut = side.root.view.tree.truncated
-        notes = (SafeText(f"cut: {side.root.view.tree.available} of {side.root.view.tree.total_size} bytes"),) if cut else ()
+        notes = (SafeText(f"cut: {side.root.view.tree.extent}"),) if cut else ()
         yield Source("root", side_name(side), SafeText(human_size(len(blob.data))), gave, notes, spot=Location(path))
     entity = find(root, path)
     for holder in () if entity is None else (entity, *read_children(entity)):

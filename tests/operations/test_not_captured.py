@@ -1,0 +1,222 @@
+"""What an input does not hold is unknown: no loss, no count, no owner and no verdict comes of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from altered import altered as with_memory
+from captures import all_captures, alter_memory, capture, copy_of, read, sample
+from handovers import KERNELS, altered, lost
+
+from kho_tui.model.change import Fate
+from kho_tui.model.tracker import PreservedMap, RadixTree
+from kho_tui.views.cli.main import run
+
+PRE = sample("x86_64-7.3/1-pre")
+LUO_PAGE, FLB_PAGE, MEMFD_PAGE, FOLIO_LIST, FOLIO = 0x721000, 0x20829000, 0x774000, 0x78C000, "0x15e2000"
+"""Where it has LUO's struct, the FLBs, the struct of a memfd, the first page of another's folios, and the first of these."""
+
+Say = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """A command, as typed: its exit code and what it prints."""
+
+    def command(*words: object) -> tuple[int, str]:
+        code = run([str(word) for word in words])
+        return code, capsys.readouterr().out
+
+    return command
+
+
+def first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+# Files of debugfs that end early
+
+
+@pytest.mark.parametrize("name", ["memblock", "LUO", "kho_test", "kexec-metadata"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_subtree_of_B_that_ends_early_is_no_loss(kernel: str, name: str, tmp_path: Path) -> None:
+    blob = capture(f"{kernel}/1-post") / "kho/in/sub_fdts" / name
+    if not blob.exists():
+        pytest.skip("this release has no such subtree")
+    whole = compared_lost(kernel, tmp_path / "whole", name, None)
+    size = blob.stat().st_size
+    for cut in {0, 1, 39, 40, size // 3, size // 2, size - 30, size - 1} & set(range(size)):
+        assert compared_lost(kernel, tmp_path / str(cut), name, cut) <= whole, f"cut to {cut} of {size}"
+
+
+def compared_lost(kernel: str, where: Path, name: str, size: int | None) -> set[str]:
+    def alter(post: Path) -> None:
+        path = post / "kho/in/sub_fdts" / name
+        path.write_bytes(path.read_bytes()[:size])
+        (post / "memory.elf").unlink()
+
+    where.mkdir()
+    return set(lost(altered(f"{kernel}/1", where, alter)))
+
+
+def test_other_bytes_before_the_end_are_a_loss(tmp_path: Path) -> None:
+    def alter(post: Path) -> None:
+        path = post / "kho/in/sub_fdts/kexec-metadata"
+        data = bytearray(path.read_bytes()[:70])
+        data[5] ^= 1
+        path.write_bytes(data)
+        (post / "memory.elf").unlink()
+
+    assert "out/kexec-metadata" in lost(altered("x86_64-7.3/1", tmp_path, alter))
+
+
+def test_a_scratch_table_that_ends_early_has_lost_no_area(tmp_path: Path, say: Say) -> None:
+    def alter(post: Path) -> None:
+        path = post / "kho/out/scratch_len"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+
+    found = altered("x86_64-7.3/1", tmp_path, alter)
+    assert not lost(found) and found.fates is not None
+    assert {one.path.text for one in found.fates.of(Fate.UNTOLD)} >= {"scratch/2", "scratch/3"}
+    copy_of(PRE, tmp_path / "pre")
+    alter(tmp_path / "pre")
+    code, text = say("diff", PRE, tmp_path / "pre", "--as", "plain")
+    assert code == 0 and "cannot tell scratch scratch: 4 addresses and 2 sizes" in text
+    assert "unless it is scratch, which this capture does not tell" in say("whois", tmp_path / "pre", "0x1d000000")[1]
+    mapped = say("map", tmp_path / "pre")[1]
+    assert "not known here: scratch (unavailable: not all of it:" in mapped and "S" in mapped
+    assert "scratch" in json.loads(say("map", tmp_path / "pre", "--json")[1])["unknown"]
+    assert "Scratch (at least 64 MiB here)" in say("show", tmp_path / "pre", "--memory")[1]
+
+
+# What was not copied
+
+
+@pytest.mark.parametrize("kept", ["kho/out", "kho/out and the rest"])
+def test_a_kernel_that_counts_a_handover_had_one(kept: str, tmp_path: Path, say: Say) -> None:
+    post = tmp_path / "post"
+    copy_of(capture("x86_64-7.3/1-post"), post)
+    for name in ("kho/in", "setup_data"):
+        shutil.rmtree(post / name)
+    for name in ("memory.elf", "dmesg"):
+        (post / name).unlink()
+    _, text = say("diff", PRE, post / "kho" if kept == "kho/out" else post)
+    assert "so it was not booted with a handover" not in text and "removed side in" not in text
+    assert "B does not tell its incoming side: its outgoing live update number is 2 and kexec count is 2" in text or "A's root FDT" in text
+
+
+def test_a_subtree_beyond_a_cut_root_that_only_debugfs_shows_is_judged_by_nobody(tmp_path: Path, say: Say) -> None:
+    copy_of(PRE, tmp_path / "pre")
+    (tmp_path / "pre/memory.elf").unlink()
+    files = tmp_path / "pre/kho/out/sub_fdts"
+    (files / "LUO").rename(files / "luo")
+    (files / "memblock").rename(files / "memblock.bak")
+    assert "KHO148: not so" not in say("check", tmp_path / "pre")[1]
+    code, text = say("check", tmp_path / "pre", "--target", "7.3")
+    assert code == 2 and "taken in part" not in text
+
+
+def test_a_file_longer_than_the_root_FDT_says_is_not_of_this_boot(tmp_path: Path, say: Say) -> None:
+    copy_of(PRE, tmp_path / "pre")
+    (tmp_path / "pre/memory.elf").unlink()
+    shutil.copyfile(sample("x86_64-7.1/1-pre") / "kho/out/sub_fdts/LUO", tmp_path / "pre/kho/out/sub_fdts/LUO")
+    code, text = say("check", tmp_path / "pre", "--target", "7.3")
+    assert code == 2 and "PANIC" not in text
+    assert "LUO has 311 bytes, the root FDT says 32: not of one boot" in say("show", tmp_path / "pre")[1]
+
+
+# Memory and logs of another boot
+
+OUTGOING = [path for path in all_captures() if (path / "kho/out/fdt").exists() and (path / "memory.elf").exists()]
+
+
+@pytest.mark.parametrize("path", OUTGOING, ids=str)
+def test_memory_of_another_boot_is_never_taken_for_this_ones(path: Path, tmp_path: Path) -> None:
+    """It is told, or its root FDT is not found; its own memory is always known as such."""
+    for number, other in enumerate(OUTGOING):
+        if other.read_bytes() if other.is_file() else read(other).machine.arch != read(path).machine.arch:
+            continue
+        mixed = tmp_path / str(number)
+        copy_of(path, mixed)
+        shutil.copyfile(other / "memory.elf", mixed / "memory.elf")
+        state = read(mixed)
+        told = any("memory is not of the boot that debugfs was copied from" in finding.message for finding in state.findings)
+        same = (other / "memory.elf").read_bytes() == (path / "memory.elf").read_bytes()
+        if same:
+            assert not told
+        elif not told:
+            assert state.sides["out"].preserved.status.value in ("unavailable", "damaged"), other
+            assert not any(finding.code == "KHO126" for finding in state.findings), other
+
+
+def test_a_log_of_another_boot_of_the_same_kernel_is_no_evidence(tmp_path: Path, say: Say) -> None:
+    found = altered("x86_64-7.3/1", tmp_path, lambda post: shutil.copyfile(capture("x86_64-7.3/2-post") / "dmesg", post / "dmesg"))
+    assert not lost(found)
+    said = "dmesg is the log of another boot: it says kexec count 2, here it is 1: none of its lines is read"
+    assert said in say("show", tmp_path / "post")[1]
+
+
+# Pages that are not in memory
+
+
+def test_a_tracker_of_which_nothing_was_read_was_not_checked(tmp_path: Path, say: Say) -> None:
+    preserved = read(PRE).sides["out"].preserved
+    assert isinstance(preserved, PreservedMap) and isinstance(preserved.structure, RadixTree)
+    below_root = [int(address) for level in preserved.structure.addresses[1:] for address in level]
+    path = with_memory(PRE, tmp_path / "pre", without=below_root)
+    code, text = say("check", path)
+    assert code == 2 and "could not check: nothing that the tracker lists was read" in text
+
+
+def test_LUO_whose_struct_is_not_in_memory_was_not_checked(tmp_path: Path, say: Say) -> None:
+    path = with_memory(PRE, tmp_path / "pre", without=[LUO_PAGE])
+    code, text = say("check", path)
+    assert code == 2 and "LUO's state was not read: its blob is not in the captured memory" in text
+    code, text = say("diff", PRE, path)
+    assert code == 0 and "such copies of both are the same" in text and "0x0" not in text
+    bare = with_memory(PRE, tmp_path / "bare", without=[LUO_PAGE, FLB_PAGE])
+    assert "none written" not in say("show", bare)[1] and say("diff", PRE, bare)[0] == 0
+
+
+def test_a_root_FDT_that_was_read_in_part_was_not_checked(tmp_path: Path, say: Say) -> None:
+    path = with_memory(PRE, tmp_path / "pre", without=[0x584000])
+    code, text = say("check", path)
+    assert code == 2 and "the root FDT was read in part only: 233 of 405 bytes" in text
+
+
+def test_a_page_of_zeros_lists_no_FLBs_for_a_fact(tmp_path: Path, say: Say) -> None:
+    copy_of(PRE, tmp_path / "pre")
+    alter_memory(tmp_path / "pre", FLB_PAGE, bytes(4096))
+    assert "[damaged: the FLB page at 0x20829000 is zero" in say("show", tmp_path / "pre")[1]
+    assert say("check", tmp_path / "pre", "--target", "7.3")[0] != 0
+
+
+def test_the_cost_of_files_that_were_not_read_is_a_lower_bound(tmp_path: Path, say: Say) -> None:
+    path = with_memory(PRE, tmp_path / "pre", without=[MEMFD_PAGE])
+    assert json.loads(say("check", path, "--json")[1])["cost"]["lower_bound_because"] is not None
+
+
+def test_preserved_memory_beside_an_opaque_owner_may_be_his(tmp_path: Path, say: Say) -> None:
+    copy_of(PRE, tmp_path / "pre")
+    alter_memory(tmp_path / "pre", FOLIO_LIST, bytes(4096))
+    code, text = say("whois", tmp_path / "pre", FOLIO)
+    assert code == 2 and "owner cannot be told: an opaque owner: the FLBs' data may keep memory" in first_line(text)
+
+
+def test_what_lies_behind_the_last_segment_of_a_core_is_said_to_be_unread(tmp_path: Path, say: Say) -> None:
+    core = tmp_path / "two.elf"
+    core.write_bytes((PRE / "memory.elf").read_bytes() + (sample("x86_64-7.3/2-pre") / "memory.elf").read_bytes())
+    assert "bytes behind its last segment are not read" in say("show", core)[1]
+
+
+def test_equal_blocks_are_no_misreading(tmp_path: Path, say: Say) -> None:
+    """A state of 6.18 beside the version file of a 6.17."""
+    pre = capture("x86_64-6.18/1-pre")
+    copy_of(pre, tmp_path / "pre")
+    (tmp_path / "pre/version").write_text((pre / "version").read_text().replace("6.18.15", "6.17.1"))
+    (tmp_path / "pre/dmesg").unlink()
+    assert "MISREAD" not in say("check", tmp_path / "pre", "--target", "6.18")[1]
