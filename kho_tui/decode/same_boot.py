@@ -1,0 +1,104 @@
+"""Whether a root FDT in memory is of the boot that debugfs was copied from: a vote of what does not change within a boot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.properties import compatible_of, integer_property
+from kho_tui.abi.root import ROOT_FORMATS, RootFormat, Tracker
+from kho_tui.capture.sources import DebugfsSide
+from kho_tui.decode.luo import luo_number, luo_number_at
+from kho_tui.decode.reader import Reader
+from kho_tui.decode.roots import RootCandidate
+from kho_tui.decode.subtrees import SAME_ALL_BOOT
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob
+from kho_tui.model.facts import Missing
+from kho_tui.releases.table import Release
+from kho_tui.text import visible
+
+
+@dataclass(slots=True)
+class _Votes:
+    """``agreeing``: addresses that both name, which another boot allocates elsewhere. ``alike``: whether contents are equal, as those of
+    every boot of one machine may be, so that all of them count once. ``differing``: sentences. ``decided``: one of them settles it."""
+
+    agreeing: int = 0
+    alike: bool = False
+    differing: list[str] = field(default_factory=list)
+    decided: bool = False
+
+    @property
+    def result(self) -> tuple[bool | None, str | None]:
+        """One thing that differs where as many agree is damage, which no earlier copy may hide."""
+        agreeing = self.agreeing + self.alike
+        if self.decided or len(self.differing) > agreeing:
+            return False, self.differing[0]
+        return (True if agreeing else None), None
+
+
+def same_boot(
+    reader: Reader, window: Node | None, debugfs: DebugfsSide, candidate: RootCandidate, release: Release | None, *, keeps: bool | None
+) -> tuple[bool | None, str | None]:
+    """True with proof, False with what speaks against it, else None.
+
+    ``window``: the root node of out/fdt, as far as debugfs has it; ``keeps``: whether the candidate's own tracker keeps it.
+    """
+    votes = _Votes()
+    version = (None if window is None else compatible_of(window, ROOT_FORMATS)) or (None if release is None else release.root)
+    if version is not None and version != candidate.version:
+        votes.differing.append(f"its root FDT is {visible(candidate.version)}, the running kernel writes {visible(version)}")
+        kinds = {ROOT_FORMATS[name].tracker for name in (version, candidate.version) if name in ROOT_FORMATS}
+        # Nothing that is damaged leads through a tracker of another kind back to itself.
+        votes.decided = bool(keeps) and len(kinds) > 1
+    named = candidate.names if window is None else candidate.names | {child.name for child in window.children}
+    if lacking := sorted(frozenset(debugfs.subtrees) - named):
+        votes.differing.append(f"its root FDT does not name {', '.join(map(visible, lacking))}, which debugfs showed")
+    form = ROOT_FORMATS.get(version or candidate.version)
+    if window is not None and form is not None and form.tracker is Tracker.RADIX:
+        _vote_on_tracker(reader, window, candidate, votes)
+    for name, blob in debugfs.subtrees.items():
+        pointer = candidate.pointer(name, reader.platform.byte_order)
+        if pointer is not None:
+            _vote_on_subtree(reader, name, blob, pointer, _pointer(reader, window, name, form), votes)
+    return votes.result
+
+
+def _vote_on_tracker(reader: Reader, window: Node, candidate: RootCandidate, votes: _Votes) -> None:
+    there, here = (integer_property(node, "preserved-memory-map", 8, reader.platform.byte_order) for node in (window, candidate.root))
+    if there is not None and there == here:
+        votes.agreeing += 1
+    elif there is not None:
+        votes.differing.append(f"its tracker is not the one that out/fdt names ({there:#x}), which does not change within a boot")
+
+
+def _vote_on_subtree(reader: Reader, name: bytes, blob: Blob, pointer: int, shown: int | None, votes: _Votes) -> None:
+    """``blob`` is the copy of debugfs; ``pointer`` is where the candidate has it, ``shown`` where out/fdt does, if it does."""
+    if shown == pointer:
+        votes.agreeing += 1
+    elif shown is not None and name in (*SAME_ALL_BOOT, LUO_NAME):
+        votes.differing.append(f"its {visible(name)} is at {pointer:#x}, by out/fdt at {shown:#x}, which does not change within a boot")
+    # Equal contents at another place are another boot's.
+    counts = shown is None or shown == pointer
+    if name in SAME_ALL_BOOT:
+        memory = reader.blob(pointer, len(blob.data))
+        if isinstance(memory, Missing):
+            return
+        if memory.data == blob.data:
+            votes.alike |= counts
+        else:
+            votes.differing.append(f"its {visible(name)} differs from that of debugfs, which does not change within a boot")
+    elif name == LUO_NAME:
+        there, here = luo_number(reader, blob.data), luo_number_at(reader, pointer)
+        if there is None or here is None:
+            return
+        if there == here:
+            votes.alike |= counts
+        else:
+            votes.differing.append(f"its live update number is {here}, that of debugfs {there}")
+
+
+def _pointer(reader: Reader, window: Node | None, name: bytes, form: RootFormat | None) -> int | None:
+    node = None if window is None or form is None else window.child(name)
+    return None if node is None or form is None else integer_property(node, form.pointer, 8, reader.platform.byte_order)
