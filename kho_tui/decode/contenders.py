@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
-from kho_tui.decode.luo import luo_number_at
+from kho_tui.decode.luo import luo_number, luo_number_at
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource, decode_side
@@ -78,6 +78,39 @@ def incoming_by_release(found: Sequence[Contender], running: str | None) -> Cont
     """
     others = [one for one in found if running is not None and one.kept and one.writer not in (None, running)]
     return others[0] if len(others) == 1 else None
+
+
+def incoming_by_counts(reader: Reader, found: Sequence[Contender], outgoing: Mapping[bytes, Blob]) -> Contender | None:
+    """The one root FDT that counts one handover less than what debugfs shows as outgoing: this boot was handed it."""
+    now = counts_of_blobs(reader, outgoing)
+    others = [one for one in found if follows(now, counts_of_root(reader, one.root))]
+    return others[0] if len(others) == 1 else None
+
+
+def counts_of_root(reader: Reader, root: RootCandidate) -> Mapping[bytes, int]:
+    """What a kernel counts one higher at each handover, by the subtree that says it, of a root FDT in memory."""
+    record, number = _metadata(reader, root), _number(reader, root)
+    counts = {KEXEC_METADATA_NAME: None if record is None else record.integer("kexec_count"), LUO_NAME: number}
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def counts_of_blobs(reader: Reader, subtrees: Mapping[bytes, Blob]) -> Mapping[bytes, int]:
+    """The same of subtrees that debugfs shows."""
+    metadata, luo = (subtrees.get(name) for name in (KEXEC_METADATA_NAME, LUO_NAME))
+    counts = {LUO_NAME: None if luo is None else luo_number(reader, luo.data)}
+    if metadata is not None and len(metadata.data) >= KHO_KEXEC_METADATA.size:
+        record = KHO_KEXEC_METADATA.record(metadata.data, reader.platform.byte_order, metadata.place)
+        counts[KEXEC_METADATA_NAME] = record.integer("kexec_count")
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def follows(later: Mapping[bytes, int], earlier: Mapping[bytes, int]) -> bool | None:
+    """Whether counts are of the boot after another: kexec-metadata says it, which no consumer changes, else LUO's number.
+
+    None where they have none in common.
+    """
+    name = next((name for name in (KEXEC_METADATA_NAME, LUO_NAME) if name in later and name in earlier), None)
+    return None if name is None else later[name] == earlier[name] + 1
 
 
 def _contender(reader: Reader, root: RootCandidate) -> Contender:

@@ -54,13 +54,12 @@ def choose_outgoing(
         if window is not None and _kept_by(reader, window, one.phys):
             return Choice(one)
     for one in ranked:
-        if one.half_built:
-            continue
         same, why = same_boot(reader, window, debugfs, one, release, keeps=keeps[one.phys])
         pending = one.map_address(reader.platform.byte_order) == 0 and one.phys % reader.platform.page_size == 0
-        if same is not False and (same or keeps[one.phys] is not False or pending):
+        # A half-built page may be left over from building: only what proves it to be this boot's makes it the root.
+        if same is not False and (same or (not one.half_built and (keeps[one.phys] is not False or pending))):
             return Choice(one)
-        if same is False and keeps[one.phys] is not False:
+        if same is False and keeps[one.phys] is not False and not one.half_built:
             foreign = foreign or why
     if foreign is None and debugfs.fdt is not None:
         return Choice(damaged=damaged_root(reader, debugfs.fdt, keeps))

@@ -12,7 +12,7 @@ from kho_tui.decode.luo import luo_number, luo_number_at
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate
 from kho_tui.decode.subtrees import SAME_ALL_BOOT
-from kho_tui.fdt.tree import Node
+from kho_tui.fdt.tree import Node, parse_fdt
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Missing
 from kho_tui.releases.table import Release
@@ -53,7 +53,8 @@ def same_boot(
         # Nothing that is damaged leads through a tracker of another kind back to itself.
         votes.decided = bool(keeps) and len(kinds) > 1
     named = candidate.names if window is None else candidate.names | {child.name for child in window.children}
-    if lacking := sorted(frozenset(debugfs.subtrees) - named):
+    # Behind damage names are unread, not absent.
+    if parse_fdt(candidate.data).lists_all and (lacking := sorted(frozenset(debugfs.subtrees) - named)):
         votes.differing.append(f"its root FDT does not name {', '.join(map(visible, lacking))}, which debugfs showed")
     form = ROOT_FORMATS.get(version or candidate.version)
     if window is not None and form is not None and form.tracker is Tracker.RADIX:
@@ -75,18 +76,18 @@ def _vote_on_tracker(reader: Reader, window: Node, candidate: RootCandidate, vot
 
 def _vote_on_subtree(reader: Reader, name: bytes, blob: Blob, pointer: int, shown: int | None, votes: _Votes) -> None:
     """``blob`` is the copy of debugfs; ``pointer`` is where the candidate has it, ``shown`` where out/fdt does, if it does."""
-    if shown == pointer:
-        votes.agreeing += 1
-    elif shown is not None and name in (*SAME_ALL_BOOT, LUO_NAME):
-        votes.differing.append(f"its {visible(name)} is at {pointer:#x}, by out/fdt at {shown:#x}, which does not change within a boot")
-    # Equal contents at another place are another boot's.
-    counts = shown is None or shown == pointer
+    if shown is not None and shown != pointer:
+        # What lies at another place is no further vote: equal contents are another boot's, others follow from the address.
+        if name in (*SAME_ALL_BOOT, LUO_NAME):
+            votes.differing.append(f"its {visible(name)} is at {pointer:#x}, by out/fdt at {shown:#x}, which does not change within a boot")
+        return
+    votes.agreeing += shown == pointer
     if name in SAME_ALL_BOOT:
         memory = reader.blob(pointer, len(blob.data))
         if isinstance(memory, Missing):
             return
         if memory.data == blob.data:
-            votes.alike |= counts
+            votes.alike = True
         else:
             votes.differing.append(f"its {visible(name)} differs from that of debugfs, which does not change within a boot")
     elif name == LUO_NAME:
@@ -94,7 +95,7 @@ def _vote_on_subtree(reader: Reader, name: bytes, blob: Blob, pointer: int, show
         if there is None or here is None:
             return
         if there == here:
-            votes.alike |= counts
+            votes.alike = True
         else:
             votes.differing.append(f"its live update number is {here}, that of debugfs {there}")
 

@@ -77,9 +77,8 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
     report_fdt(reader.findings, view, where)
     for copy in source.roots[1:]:
         if not agree(view.blob.data, copy.data):
-            counts = "latter" if copy.place.origin is not Origin.MEMORY else "former"
             names = visible(copy.place.source), visible(view.blob.place.source)
-            message = f"{names[0]} holds another root FDT than {names[1]}; the {counts} counts"
+            message = f"{names[0]} holds another root FDT than {names[1]}; the latter counts"
             reader.findings.add(SOURCES_DIFFER, where, message, known(source.phys))
             if source.name == "out":
                 _contradicts(reader, view, copy, where)

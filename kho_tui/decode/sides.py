@@ -10,7 +10,16 @@ from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.capture.sources import Sources
 from kho_tui.decode.consistency import EITHER_WAY
-from kho_tui.decode.contenders import Contender, contenders, guests_of, incoming_by_release
+from kho_tui.decode.contenders import (
+    Contender,
+    contenders,
+    counts_of_blobs,
+    counts_of_root,
+    follows,
+    guests_of,
+    incoming_by_counts,
+    incoming_by_release,
+)
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.naming import name_by_format
 from kho_tui.decode.outgoing import Choice, Keeps, choose_outgoing
@@ -18,8 +27,8 @@ from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import FoundInMemory, RootCandidate
 from kho_tui.decode.side import SideSource
 from kho_tui.errors import InputError
-from kho_tui.layout.place import Blob, Origin, Place, agree
-from kho_tui.model.codes import NOT_ONE_BOOT, OTHER_ROOTS, SEVERAL_ROOTS, SOURCE_NOTE, SOURCES_DIFFER
+from kho_tui.layout.place import Blob, Origin, Place, agree, resemble
+from kho_tui.model.codes import CONTRADICTED, NOT_ONE_BOOT, OTHER_ROOTS, SEVERAL_ROOTS, SOURCE_NOTE, SOURCES_DIFFER
 from kho_tui.model.facts import Fact, Missing, Stale, Unavailable, Unknown
 from kho_tui.model.path import EntityPath
 from kho_tui.releases.table import Finalize, Release
@@ -51,7 +60,9 @@ def side_sources(
         raise InputError(f"no root FDT lies at {wanted:#x} in memory; found are: {there or 'none'}")
     left = [one.root for one in ranked if one.root.phys not in guests or one.root.phys == wanted]
     keeps = {one.root.phys: one.kept for one in ranked}
-    if boot is None and sources.incoming is None and sources.outgoing is None:
+    if boot is None and sources.incoming is None and sources.outgoing is not None:
+        boot = _handed_in(reader, sources, [one for one in ranked if one.root in left])
+    elif boot is None and sources.incoming is None:
         handed = incoming_by_release([one for one in ranked if one.root in left], sources.release)
         boot = None if handed is None else handed.root.phys
         if handed is not None:
@@ -96,6 +107,23 @@ def _report_others(reader: Reader, others: Sequence[Contender], guests: Mapping[
         reader.findings.add(OTHER_ROOTS, EntityPath(), f"memory holds {more}, which are not listed{also}")
 
 
+def _handed_in(reader: Reader, sources: Sources, found: Sequence[Contender]) -> int | None:
+    """Where the root FDT lies that this boot was handed, of which nothing but memory and the outgoing side of debugfs tells."""
+    assert sources.outgoing is not None
+    handed = incoming_by_counts(reader, found, sources.outgoing.subtrees)
+    why = "it counts one handover less than the outgoing side"
+    if handed is None and any(line.kind == "found" for line in sources.evidence) and sources.outgoing.fdt is None:
+        paged = [one for one in found if one.root.phys % reader.platform.page_size == 0]
+        # 6.16 to 6.18 have no subtree to hand out before they are finalized, and a tracker that was freed may still keep its root.
+        none_yet = not sources.outgoing.subtrees and sources.outgoing.finalize is False
+        handed = paged[0] if len(paged) == 1 and (none_yet or paged[0].kept is False) else None
+        why = "the kernel log says that there was a handover, and nothing shows that it is handed out"
+    if handed is None:
+        return None
+    reader.findings.add(SOURCE_NOTE, EntityPath(("in",)), f"the root FDT at {handed.root.phys:#x} was handed in: {why}", handed.root.phys)
+    return handed.root.phys
+
+
 def kho_boot_refused(sources: Sources) -> bool:
     """Whether the kernel log says that this boot was offered a handover and did not take it."""
     return any(e.kind == "disabled" and e.side == "in" for e in sources.evidence)
@@ -119,7 +147,10 @@ def _incoming(
         phys = here.phys
     if here is not None:
         memory = _blob(sources, here)
-        if copies and not agree(memory.data, copies[0].data):
+        if copies and not agree(memory.data, copies[0].data) and resemble(memory.data, copies[0].data):
+            said = f"the root FDT at {here.phys:#x} that this boot was told of is not what in/fdt shows: it does not change within a boot"
+            reader.findings.add(CONTRADICTED, EntityPath(("in",)), said, here.phys)
+        elif copies and not agree(memory.data, copies[0].data):
             phys = Unavailable(SafeText(f"in/fdt is not what lies at {here.phys:#x}, where this boot was told to look"))
             message = f"in/fdt is not the root FDT at {here.phys:#x} that this boot was told of, which does not change: in/fdt is shown"
             reader.findings.add(NOT_ONE_BOOT, EntityPath(("in",)), message, here.phys)
@@ -155,8 +186,12 @@ def _outgoing(
     """The outgoing side. ``keeps``: whether the candidates' own trackers keep them; ``wanted``: the one that the user chose."""
     debugfs = sources.outgoing
     bare = sources.bare if sources.bare_side == "out" and sources.bare is not None and _is_root(sources.bare) else None
-    if debugfs is None and bare is None and not _memory_is_outgoing(sources, boot):
-        return None
+    if debugfs is None and bare is None:
+        if not _memory_is_outgoing(sources, boot):
+            return None
+        if boot is None and sources.incoming is not None:
+            handed = counts_of_blobs(reader, sources.incoming.subtrees)
+            candidates = [one for one in candidates if follows(counts_of_root(reader, one), handed) is not False]
     file: Fact[bool] = debugfs.finalize if debugfs is not None else Unavailable(SafeText("out/finalize is not in this capture"))
     stateful = release is not None and release.finalize is Finalize.STATEFUL
     if stateful and file is False and debugfs is not None and debugfs.fdt is not None:
@@ -199,7 +234,7 @@ def finalized_fact(release: Release | None, root: RootCandidate | None, file: Fa
 
 def _memory_is_outgoing(sources: Sources, boot: int | None) -> bool:
     """Whether what surrounds a memory dump shows that a root FDT in it, other than the one of this boot, is the outgoing one."""
-    if boot is not None:
+    if boot is not None or sources.incoming is not None:
         return True
     return sources.log_from_boot and not any(e.kind == "found" for e in sources.evidence)
 

@@ -41,6 +41,16 @@ def agree(one: bytes, other: bytes) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
+ALIKE = 0.75
+"""The share of its bytes, those that are 0 left out, by which a damaged copy is still known."""
+
+
+def resemble(one: bytes, other: bytes) -> bool:
+    """Whether two copies are of one thing of which one is damaged, as far as the shorter goes."""
+    pairs = [(a, b) for a, b in zip(one, other, strict=False) if a or b]
+    return sum(a == b for a, b in pairs) >= ALIKE * len(pairs) > 0
+
+
 @dataclass(frozen=True, slots=True)
 class Blob:
     """Bytes with their place."""

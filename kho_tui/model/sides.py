@@ -101,8 +101,10 @@ def log_of_another_boot(sides: Mapping[str, Side], log: Sequence[LogLine]) -> Sa
 
 def handed_over_before(state: State) -> SafeText:
     """What of its outgoing side shows that the kernel was booted with a handover; empty for nothing."""
-    later = [f"{name} is {count}" for name, count in handover_counts(outgoing_or_none(state)).items() if count > 1]
-    return SafeText(f"its outgoing {' and '.join(later)}") if later else NO_TEXT
+    counts = handover_counts(outgoing_or_none(state))
+    if not counts or min(counts.values()) <= 1:
+        return NO_TEXT
+    return SafeText(f"its outgoing {' and '.join(f'{name} is {count}' for name, count in counts.items())}")
 
 
 def no_side(state: State) -> SafeText:

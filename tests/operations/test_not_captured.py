@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from altered import altered as with_memory
 from captures import all_captures, alter_memory, capture, copy_of, read, sample
-from handovers import KERNELS, altered, lost
+from handovers import KERNELS, altered, lost, without_node
 
 from kho_tui.model.change import Fate
+from kho_tui.model.facts import Missing
 from kho_tui.model.tracker import PreservedMap, RadixTree
 from kho_tui.views.cli.main import run
 
@@ -185,7 +186,8 @@ def test_LUO_whose_struct_is_not_in_memory_was_not_checked(tmp_path: Path, say: 
 def test_a_root_FDT_that_was_read_in_part_was_not_checked(tmp_path: Path, say: Say) -> None:
     path = with_memory(PRE, tmp_path / "pre", without=[0x584000])
     code, text = say("check", path)
-    assert code == 2 and "the root FDT was read in part only: 233 of 405 bytes" in text
+    said = "the root FDT was not read but for an earlier copy, of which there are 233 of 405 bytes: the root FDT was not found in memory"
+    assert code == 2 and said in text
 
 
 def test_a_page_of_zeros_lists_no_FLBs_for_a_fact(tmp_path: Path, say: Say) -> None:
@@ -220,3 +222,113 @@ def test_equal_blocks_are_no_misreading(tmp_path: Path, say: Say) -> None:
     (tmp_path / "pre/version").write_text((pre / "version").read_text().replace("6.18.15", "6.17.1"))
     (tmp_path / "pre/dmesg").unlink()
     assert "MISREAD" not in say("check", tmp_path / "pre", "--target", "6.18")[1]
+
+
+# Parts of a capture
+
+
+@pytest.mark.parametrize("stage", ["1-post", "2-post"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_root_FDT_that_was_handed_in_is_not_handed_out(kernel: str, stage: str, tmp_path: Path) -> None:
+    """Neither in/ nor the boot record is there: the counts and the log tell it."""
+    post = capture(f"{kernel}/{stage}")
+    for name in ("memory.elf", "dmesg", "version"):
+        (tmp_path / name).write_bytes((post / name).read_bytes())
+    shutil.copytree(post / "kho/out", tmp_path / "kho/out")
+    state = read(tmp_path)
+    assert isinstance(state.sides["out"].root, Missing) and not isinstance(state.sides["in"].root, Missing)
+    assert {finding.code for finding in state.findings if finding.severity == "error"} <= {"KHO117"}
+    assert not any("another boot" in finding.message or "not of the boot" in finding.message for finding in state.findings)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_memory_beside_the_incoming_side_shows_what_is_handed_out(kernel: str, tmp_path: Path) -> None:
+    pre = capture(f"{kernel}/2-pre")
+    (tmp_path / "memory.elf").write_bytes((pre / "memory.elf").read_bytes())
+    shutil.copytree(pre / "kho/in", tmp_path / "kho/in")
+    parts, whole = (read(path).sides["out"].preserved for path in (tmp_path, pre))
+    assert isinstance(parts, PreservedMap) and isinstance(whole, PreservedMap)
+    assert parts.runs.same_as(whole.runs)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_memory_alone_after_a_kexec_is_no_refusal(kernel: str, tmp_path: Path, say: Say) -> None:
+    (tmp_path / "memory.elf").write_bytes((capture(f"{kernel}/1-post") / "memory.elf").read_bytes())
+    code, text = say("check", capture(f"{kernel}/1-pre"), "--after", tmp_path)
+    assert "did not take the handover" not in text
+    assert code == say("check", capture(f"{kernel}/1-pre"))[0]
+
+
+# Damage
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_one_damaged_byte_of_the_root_FDT_is_damage(kernel: str, tmp_path: Path, say: Say) -> None:
+    """Neither another boot nor a root FDT that is not there, and never sound unless libfdt reads the same of it."""
+    libfdt = pytest.importorskip("libfdt", reason="pylibfdt is not installed")
+
+    def read_by_libfdt(data: bytes) -> list[tuple[str, str, bytes]] | None:
+        try:
+            fdt, node, found = libfdt.Fdt(data), 0, []
+            while True:
+                at = fdt.first_property_offset(node, [libfdt.NOTFOUND])
+                while at >= 0:
+                    prop = fdt.get_property_by_offset(at)
+                    found.append((fdt.get_name(node), prop.name, bytes(prop)))
+                    at = fdt.next_property_offset(at, [libfdt.NOTFOUND])
+                node, _depth = fdt.next_node(node, 0, [libfdt.NOTFOUND])
+                if node < 0:
+                    return found
+        except (libfdt.FdtException, ValueError):
+            return None
+
+    pre = capture(f"{kernel}/1-pre")
+    copy_of(pre, tmp_path / "pre")
+    root = read(pre).sides["out"].root
+    assert not isinstance(root, Missing) and isinstance(root.phys, int)
+    content = (tmp_path / "pre/memory.elf").read_bytes()
+    for offset in (0, 3, 7, 11, *range(56, 152, 7)):
+        (tmp_path / "pre/memory.elf").write_bytes(content)
+        damaged = root.data[:offset] + bytes([root.data[offset] ^ 1]) + root.data[offset + 1 :]
+        alter_memory(tmp_path / "pre", root.phys, damaged)
+        code, text = say("check", tmp_path / "pre")
+        assert "KHO122" not in text and "was not found in memory" not in text, offset
+        assert code or read_by_libfdt(damaged) == read_by_libfdt(root.data), f"byte {offset}: {first_line(text)}"
+
+
+@pytest.mark.parametrize("offset", [104, 106, 120, 122, 124, 126, 140, 144])
+def test_names_behind_damage_are_unread_and_not_absent(offset: int, tmp_path: Path, say: Say) -> None:
+    """A kernel that booted through KHO has no out/fdt to compare with."""
+    pre = sample("x86_64-7.3/2-pre")
+    root = read(pre).sides["out"].root
+    assert not isinstance(root, Missing) and isinstance(root.phys, int)
+    copy_of(pre, tmp_path / "pre")
+    alter_memory(tmp_path / "pre", root.phys + offset, bytes([root.data[offset] ^ 1]))
+    code, text = say("check", tmp_path / "pre")
+    assert code == 1 and "KHO122" not in text
+
+
+def test_one_damaged_byte_of_the_incoming_root_FDT_is_damage(tmp_path: Path, say: Say) -> None:
+    copy_of(sample("x86_64-7.3/1-post"), tmp_path / "post")
+    alter_memory(tmp_path / "post", 0x584000 + 174, b"\xee")
+    text = say("check", tmp_path / "post", "--side", "in")[1]
+    assert "error KHO126" in text and "KHO122" not in text and "KHO116" not in text
+
+
+@pytest.mark.parametrize("name", [b"memblock", b"LUO"])
+def test_a_subtree_that_no_kernel_takes_back_and_the_root_FDT_lacks_is_lost(name: bytes, tmp_path: Path, say: Say) -> None:
+    root = read(PRE).sides["out"].root
+    assert not isinstance(root, Missing) and isinstance(root.phys, int)
+    path = with_memory(PRE, tmp_path / "pre", {root.phys: without_node(root.data, name)})
+    code, text = say("check", path)
+    assert code == 1 and f"{name.decode()} is in debugfs, and the root FDT does not name it" in text
+
+
+def test_a_half_built_root_FDT_of_this_boot_is_what_the_next_kernel_finds(tmp_path: Path, say: Say) -> None:
+    for kernel in KERNELS:
+        root = read(capture(f"{kernel}/1-pre")).sides["out"].root
+        assert not isinstance(root, Missing) and isinstance(root.phys, int)
+        copy_of(capture(f"{kernel}/1-pre"), tmp_path / kernel)
+        alter_memory(tmp_path / kernel, root.phys, bytes.fromhex("2ff20112"))
+        code, text = say("check", tmp_path / kernel)
+        assert code == 1 and "KHO001: not so" in text, kernel

@@ -229,7 +229,7 @@ def test_whois_tells_nobody_from_cannot_tell(say: Say) -> None:
 def test_whois_of_kept_memory_without_an_owner_gives_the_reason(say: Say, tmp_path: Path) -> None:
     STATES["unknown-handler"]().to_elf(tmp_path / "unknown.elf")
     said = say("whois", str(tmp_path / "unknown.elf"), "0x1001000")
-    assert said.code == 1
+    assert said.code == 2 and "owner cannot be told: an opaque owner" in said.lines[0]
     assert said.lines[1].startswith("  preserved, but no owner: an opaque owner: file unsided/LUO/vm-passthrough/0x10")
 
 

@@ -13,6 +13,7 @@ from kho_tui.analysis.diff.switched_off import switched_off
 from kho_tui.model.change import Fate
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sides import side_untold
 from kho_tui.model.state import Side, Subtree
 from kho_tui.text import SafeText, visible
 
@@ -34,8 +35,8 @@ def _incoming(evidence: Evidence, found: Found) -> Side | None:
             found.broken(f"the next kernel did not take it: {log.refusals[0]}", EntityPath(("in",)), severity="error")
         elif log.found is not None or switched_off(evidence.after, log).kho is not None:
             found.lack("in", f"{_AFTER}it shows no incoming side, whether or not it took the handover")
-        elif evidence.after.machine.kind not in ("capture", "debugfs", "live"):
-            found.lack("in", f"{_AFTER}it has no incoming side")
+        elif hidden := side_untold(evidence.after, "in"):
+            found.lack("in", f"{_AFTER}{hidden}")
         else:
             said = "the next kernel has no incoming side: it did not take the handover"
             found.broken(said, EntityPath(("in",)), severity="error")

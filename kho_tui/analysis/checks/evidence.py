@@ -64,7 +64,10 @@ class Evidence(TrackerEvidence):
             return SafeText(f"the tracker was not read: {preserved.reason}")
         if not isinstance(preserved, Missing) and preserved.status is not Status.DECODED and not preserved.runs.blocks:
             return SafeText(f"nothing that the tracker lists was read: {preserved.reason}")
-        if root.view.tree.truncated:
+        cut = f", of which there are {root.view.tree.extent}" if root.view.tree.truncated else ""
+        if isinstance(root.handed, Missing):
+            return SafeText(f"the root FDT was not read but for an earlier copy{cut}: {root.handed.reason}")
+        if cut:
             return SafeText(f"the root FDT was read in part only: {root.view.tree.extent}")
         luo = self.named(LUO_NAME)
         if luo is None or luo.status is Status.STALE:

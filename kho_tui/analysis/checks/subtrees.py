@@ -47,7 +47,7 @@ def of_the_release(evidence: Evidence, found: Found) -> None:
     "every subtree that is known by its contents stands under its own name",
     error(),
     explanation="Subtrees whose compatible string is that of LUO, memblock or the test module, against the names LUO, memblock and "
-    "kho_test; and LUO where only debugfs has it and the root FDT, which is what the next kernel reads, does not name it.",
+    "kho_test; and LUO and memblock, which no kernel takes back, where only debugfs has them and the root FDT does not name them.",
     consequence="the next kernel looks for the subtree by its name and does not find it: LUO's sessions and files are lost, memblock's "
     "regions are allocated anew, and their memory stays reserved",
     source="kernel/liveupdate/kexec_handover.c, kho_retrieve_subtree (6.19 to 7.3; kernel/kexec_handover.c before)",
@@ -67,9 +67,12 @@ def names(evidence: Evidence, found: Found) -> None:
         if own is not None and own != subtree.lookup_name and (own != LUO_NAME or _has_luo(evidence)):
             said = f"this is {visible(own)}'s state, which a kernel looks for under the name {visible(own)}{_luo_words(evidence, subtree)}"
             found.broken(said, subtree.path, subtree.blob.place.phys)
-    missing = next((one for one in evidence.side.subtrees if one.lookup_name == LUO_NAME and one.in_root is False), None)
-    if missing is not None and not found.count and _has_luo(evidence):
-        found.broken("LUO is in debugfs, and the root FDT does not name it: it is not handed over", missing.path)
+    if found.count:
+        return
+    for missing in (one for one in evidence.side.subtrees if one.in_root is False and one.lookup_name in (LUO_NAME, MEMBLOCK_NAME)):
+        if missing.lookup_name == MEMBLOCK_NAME or _has_luo(evidence):
+            said = f"{visible(missing.name)} is in debugfs, and the root FDT does not name it: it is not handed over"
+            found.broken(said, missing.path)
 
 
 def _has_luo(evidence: Evidence) -> bool:
