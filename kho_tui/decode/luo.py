@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kho_tui.abi.flb import FLB_PAGE
 from kho_tui.abi.luo import (
     FILE_ARRAY,
@@ -31,7 +33,7 @@ from kho_tui.model.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UN
 from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
 from kho_tui.model.luo import NOT_WRITTEN, File, FlbList, Luo, NotWritten, Session, SessionList
 from kho_tui.model.path import EntityPath, Siblings
-from kho_tui.text import SafeText, c_string, visible
+from kho_tui.text import NO_TEXT, SafeText, c_string, visible
 
 _FLBS = "FLBs"
 """Beside the sessions, so no session's path."""
@@ -83,8 +85,8 @@ def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stal
     return _luo(reader, form, None, number, sessions_at, flbs_at, where, stale, array)
 
 
-def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stale | None) -> Luo | Missing:
-    """LUO in its struct form. ``stale``: why nothing that it points at may be read as fact."""
+def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stale | None, outdated: SafeText = NO_TEXT) -> Luo | Missing:
+    """LUO in its struct form. ``stale``: why nothing that it points at may be read as fact; ``outdated``: why it is an earlier copy."""
     if len(blob.data) < LUO_SER.size:
         missing = Damaged(SafeText(f"{len(blob.data)} bytes where LUO's struct has {LUO_SER.size}"))
         reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
@@ -93,7 +95,10 @@ def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stal
     form = LUO_FORMATS.get(version)
     if form is None or not form.is_struct:
         return _unknown(reader, version, where)
-    return _behind_struct(reader, form, LUO_SER.record(blob.data, reader.platform.byte_order, blob.place), where, stale)
+    luo = _behind_struct(reader, form, LUO_SER.record(blob.data, reader.platform.byte_order, blob.place), where, stale)
+    if outdated and isinstance(luo.sessions, NotWritten):
+        return replace(luo, sessions=Unavailable(SafeText(f"what LUO wrote later is not known: {outdated}")))
+    return luo
 
 
 def _behind_struct(reader: Reader, form: LuoFormat, header: Record, where: EntityPath, stale: Stale | None) -> Luo:
@@ -123,9 +128,6 @@ def _luo(
     unwritten = isinstance(sessions, NotWritten)
     if unwritten and older and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Unavailable(SafeText("LUO's struct is an earlier copy: the FLBs in memory show that sessions were written after it"))
-    elif unwritten and older and reader.memory is not None:
-        said = "LUO's struct is an earlier copy, for memory was captured without it: what was written later is not known"
-        sessions = Unavailable(SafeText(said))
     elif unwritten and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Damaged(SafeText("FLBs are written, yet no session is: LUO writes both in the reboot call"))
         reader.findings.add(COUNT_BAD, where, str(sessions.reason))

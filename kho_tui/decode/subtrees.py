@@ -94,8 +94,8 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
         copies = (primary, *copies)
         primary = Unavailable(foreign)
     fdt = view_fdt(primary) if isinstance(primary, Blob) and is_fdt(primary) else None
-    content, status, reason = _content(reader, source, primary, fdt, where, trust)
     outdated = _outdated(reader, source, primary) if memory_first and trust.blob is None else NO_TEXT
+    content, status, reason = _content(reader, source, primary, fdt, where, trust, outdated)
     return Subtree(
         name=source.name,
         path=where,
@@ -116,7 +116,7 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
 
 def _outdated(reader: Reader, source: SubtreeSource, primary: Blob | Missing) -> SafeText:
     """Blobs in FDT form are complete when they are registered; LUO's struct is written in the reboot call, and others nobody knows."""
-    if reader.memory is None or not isinstance(primary, Blob) or primary is not source.debugfs:
+    if reader.memory is None or isinstance(source.phys, Missing) or not isinstance(primary, Blob) or primary is not source.debugfs:
         return NO_TEXT
     if is_fdt(primary) or lookup_name(source.name) in SAME_ALL_BOOT:
         return NO_TEXT
@@ -183,7 +183,7 @@ def _version(blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
 
 
 def _content(
-    reader: Reader, source: SubtreeSource, blob: Blob | Missing, fdt: FdtView | None, where: EntityPath, trust: Trust
+    reader: Reader, source: SubtreeSource, blob: Blob | Missing, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
 ) -> tuple[Content | Missing, Status, SafeText]:
     if trust.blob is not None:
         if isinstance(blob, Blob) and (is_luo_struct(blob.data) or (fdt is not None and not fdt.tree.anomalies)):
@@ -193,7 +193,7 @@ def _content(
         return blob, blob.status, blob.reason
     if fdt is not None:
         report_fdt(reader.findings, fdt, where)
-    content = _known_content(reader, source, blob, fdt, where, trust)
+    content = _known_content(reader, source, blob, fdt, where, trust, outdated)
     if isinstance(content, Missing):
         return content, content.status, content.reason
     if isinstance(content, RawContent):
@@ -204,7 +204,7 @@ def _content(
 
 
 def _known_content(
-    reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust
+    reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
 ) -> Content | Missing:
     name, claimed = lookup_name(source.name), known(source.size)
     cut = _cut(source, blob, fdt)
@@ -218,7 +218,7 @@ def _known_content(
             missing = Damaged(SafeText(f"blob-size is {claimed}, LUO's struct has {LUO_SER.size}: the next kernel panics"))
             reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
             return missing
-        return decode_luo_struct(reader, blob, where, trust.behind)
+        return decode_luo_struct(reader, blob, where, trust.behind, outdated)
     if name not in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
         reader.findings.add(NAME_UNKNOWN, where, f"subtree {visible(name)} is not known: its bytes are shown as they are", blob.place.phys)
         return RawContent()

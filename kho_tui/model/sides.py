@@ -87,16 +87,19 @@ _COUNTED = dict(zip(COUNTING, ("kexec count", "live update number"), strict=True
 def log_of_another_boot(sides: Mapping[str, Side], log: Sequence[LogLine]) -> SafeText:
     """Why a kernel log is not of the boot whose sides these are, by what it says that it was handed; empty where nothing shows that.
 
-    One number that differs alone may be damage.
+    One number that differs alone may be damage, or a live update that went wrong: all that both say has to differ, and be more than one.
     """
     said: dict[str, int] = {}
     for line in log:
         if line.counted is not None:
             said.setdefault(_COUNTED[line.kind], line.counted)
     handed = [(name, count - more) for side, more in (("in", 0), ("out", 1)) for name, count in handover_counts(sides.get(side)).items()]
-    told = [(name, count) for name, count in handed if name in said]
-    differing = [f"it says {name} {said[name]}, here it is {count}" for name, count in told if said[name] != count]
-    return SafeText(differing[0]) if len(differing) > max(1, len(told) - len(differing)) else NO_TEXT
+    differing = {name: count for name, count in reversed(handed) if name in said and said[name] != count}
+    agreeing = {name for name, count in handed if name in said and said[name] == count}
+    if agreeing or len(differing) < len(COUNTING):
+        return NO_TEXT
+    name, count = next(iter(differing.items()))
+    return SafeText(f"it says {name} {said[name]}, here it is {count}")
 
 
 def handed_over_before(state: State) -> SafeText:

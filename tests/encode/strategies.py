@@ -170,7 +170,7 @@ def luos(draw: st.DrawFn, memory: Memory, formats: Formats) -> LuoContent:
     if formats.has_flbs:
         entries = st.builds(FlbContent, names(48), U64, U64)
         listed = draw(st.lists(entries, max_size=3)) if found else []
-        flb_page = FlbPage(memory.preserved(), draw(U64) if found else 1, tuple(listed))
+        flb_page = FlbPage(memory.preserved(), draw(U64) if listed else 1, tuple(listed))
     flb_compatible = b"luo-flb-v1" if formats.has_flbs and not struct else b""
     return LuoContent(formats.luo, draw(U64), b"" if struct else b"luo-session-v2", pages, found, flb_compatible, flb_page)
 

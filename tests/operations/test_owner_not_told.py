@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from captures import sample
+from captures import capture, sample
 from states.catalogue import STATES, State
 
 from kho_tui.analysis.kinds import Kind
 from kho_tui.context import Context
-from kho_tui.model.facts import Missing, known
+from kho_tui.model.facts import Missing, Unknown, known
+from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.map_state import Mapped, map_state, whois
 from kho_tui.operations.memory_cost import MemoryCost, memory_cost
 from kho_tui.operations.open_state import open_state
@@ -84,7 +85,12 @@ def test_a_whole_state_still_has_memory_that_nobody_owns(tmp_path: Path) -> None
     STATES["unknown-handler"]().to_elf(tmp_path / "state.elf")
     found = mapped(tmp_path / "state.elf")
     assert found.memory.owner_gap is None
-    assert whois(found, None, 0x100_1000).owned is False
+    assert isinstance(whois(found, None, 0x100_1000).owned, Unknown), "the file of the unknown handler may own it"
+    fault_capture(capture("x86_64-6.18/1-pre"), "leak", tmp_path / "leak", Context())
+    leaked = mapped(tmp_path / "leak")
+    sums = leaked.memory.sums
+    assert not isinstance(sums, Missing) and len(sums.unowned) == 1
+    assert whois(leaked, None, int(sums.unowned.start[0])).owned is False
     for pre in ("x86_64-7.3/1-pre", "x86_64-7.3/2-pre"):
         assert mapped(sample(pre)).memory.owner_gap is None
 

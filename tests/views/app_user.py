@@ -140,7 +140,7 @@ class User:
         """Something is read or drawn beside the screen, or laid out at the next frame: a list scrolls by the height it has then."""
         screen = self.app.screen
         is_reading = isinstance(screen, StateScreen | Palette) and screen.busy
-        return is_reading or screen._layout_required or screen._scroll_required
+        return is_reading or (not self.app._exit and (screen._layout_required or screen._scroll_required))
 
     async def opened(self) -> None:
         """The state is on the screen."""

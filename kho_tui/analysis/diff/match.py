@@ -190,7 +190,7 @@ def _of_another_moment(one: Subtree | None, other: Subtree | None) -> tuple[Safe
     """
     if one is None or other is None or not isinstance(one.blob, Blob) or not isinstance(other.blob, Blob):
         return None
-    if not isinstance(one.content, Luo) or (one.blob.place.origin is Origin.MEMORY) is (other.blob.place.origin is Origin.MEMORY):
+    if bool(one.outdated) is bool(other.outdated) or not isinstance(one.content, Luo):
         return None
     earlier = [blob for subtree in (one, other) for blob in (subtree.blob, *subtree.copies) if isinstance(blob, Blob)]
     copies = [blob.data for blob in earlier if blob.place.origin is not Origin.MEMORY]

@@ -108,7 +108,7 @@ BLOCK_FAULTS: tuple[Fault, ...] = (
     fault("block-2g", "KHO026", "a block of 2 GiB, which 6.16 to 7.1 reserve wrongly", _huge, "20 25 47 120", BEFORE_7_2),
     fault("node-split", "KHO133", "a range was split at the border of two nodes", _split_at_node, "47 120", RADIX),
     fault("kernel-image-preserved", "KHO149", "a page of the running kernel's own image is preserved", _kernel_image, "47 120"),
-    fault("leak", "KHO047", "a page is preserved that nothing names", _leak, "120"),
+    fault("leak", "KHO047", "a page is preserved that nothing names (unknown beside FLBs)", _leak, "120"),
     fault("two-owners", "KHO048", "two reserve_mem regions share their memory", _regions_share, "37 38 47"),
     fault("region-over-blob", "KHO048", "a reserve_mem region is the memory of a blob", _claimed_twice, "37 38 47"),
 )

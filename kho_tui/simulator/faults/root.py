@@ -289,5 +289,11 @@ ROOT_FAULTS: tuple[Fault, ...] = (
     fault("blob-refused", "KHO144", "an FDT has a property without a name: libfdt refuses it", _blob_refused, "37 47 101 107 109"),
     fault("luo-renamed", "KHO148", "LUO's subtree stands under another name", _luo_under_another_name, "47 108 109"),
     fault("luo-too-early", "KHO147", "a kernel without LUO hands over a subtree of its name", _luo_too_early, "47 107 109 148", CHUNKS),
-    fault("subtree-forgotten", "KHO047", "a subtree is gone from the root FDT, its memory is still preserved", _orphan, "109"),
+    fault(
+        "subtree-forgotten",
+        "KHO047",
+        "a subtree is gone from the root FDT, its memory is still preserved (unknown beside FLBs)",
+        _orphan,
+        "109",
+    ),
 )

@@ -39,7 +39,7 @@ async def test_two_paths_open_where_they_are_compared() -> None:
     async with comparing(ONE_PRE, TWO_PRE) as user:
         assert user.where is Where.DIFF
         assert "9 diff" in user.screen
-        await user.sees("no loss seen", "root FDT before, byte for byte", "what was handed over", "against what it was handed")
+        await user.sees("no loss seen", "B's root FDT is A's, byte for byte", "what was handed over", "against what it was handed")
 
 
 async def test_changes_are_stepped_through_and_shown_old_beside_new() -> None:
