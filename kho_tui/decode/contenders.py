@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
+from kho_tui.decode.consistency import contradiction
 from kho_tui.decode.luo import luo_number, luo_number_at
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, preserves_itself
@@ -81,10 +82,16 @@ def incoming_by_release(found: Sequence[Contender], running: str | None) -> Cont
 
 
 def incoming_by_counts(reader: Reader, found: Sequence[Contender], outgoing: Mapping[bytes, Blob]) -> Contender | None:
-    """The one root FDT that counts one handover less than what debugfs shows as outgoing: this boot was handed it."""
+    """The one root FDT that counts one handover less than what debugfs shows as outgoing: this boot was handed it.
+
+    One whose tracker still is whole is of memory that was dumped before the kexec; a tracker that was freed may keep its root, too.
+    """
     now = counts_of_blobs(reader, outgoing)
     others = [one for one in found if follows(now, counts_of_root(reader, one.root))]
-    return others[0] if len(others) == 1 else None
+    if len(others) != 1:
+        return None
+    is_whole = others[0].kept and contradiction(trial_side(reader, others[0].root, None), reader.platform) is None
+    return None if is_whole else others[0]
 
 
 def counts_of_root(reader: Reader, root: RootCandidate) -> Mapping[bytes, int]:

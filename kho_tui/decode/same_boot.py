@@ -29,12 +29,16 @@ class _Votes:
     differing: list[str] = field(default_factory=list)
     decided: bool = False
 
-    @property
-    def result(self) -> tuple[bool | None, str | None]:
-        """One thing that differs where as many agree is damage, which no earlier copy may hide."""
+    def result(self, *, keeps: bool | None) -> tuple[bool | None, str | None]:
+        """One thing that differs where as many agree is damage, which no earlier copy may hide.
+
+        Equal contents alone prove nothing of a root FDT that its own tracker does not keep, if anything differs.
+        """
         agreeing = self.agreeing + self.alike
         if self.decided or len(self.differing) > agreeing:
             return False, self.differing[0]
+        if keeps is False and self.differing and not self.agreeing:
+            return None, None
         return (True if agreeing else None), None
 
 
@@ -63,7 +67,7 @@ def same_boot(
         pointer = candidate.pointer(name, reader.platform.byte_order)
         if pointer is not None:
             _vote_on_subtree(reader, name, blob, pointer, _pointer(reader, window, name, form), votes)
-    return votes.result
+    return votes.result(keeps=keeps)
 
 
 def _vote_on_tracker(reader: Reader, window: Node, candidate: RootCandidate, votes: _Votes) -> None:

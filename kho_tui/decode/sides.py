@@ -197,7 +197,8 @@ def _outgoing(
     if stateful and file is False and debugfs is not None and debugfs.fdt is not None:
         file = Unknown(SafeText("out/finalize says 0, yet out/fdt is there, which it is only while finalized"))
         reader.findings.add(SOURCES_DIFFER, EntityPath(("out",)), str(file.reason))
-    aborted = stateful and file is False
+    # Without a release: nothing is shown that could be handed over.
+    aborted = file is False and (stateful or (debugfs is not None and debugfs.fdt is None and not debugfs.subtrees))
     told = next((one for one in candidates if one.phys == wanted), None)
     choice = Choice(told) if told is not None else Choice() if aborted else choose_outgoing(reader, debugfs, candidates, keeps, release)
     if choice.root is None and choice.foreign is not None:

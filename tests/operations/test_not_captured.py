@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from itertools import chain, combinations
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,14 @@ from altered import altered as with_memory
 from captures import all_captures, alter_memory, capture, copy_of, read, sample
 from handovers import KERNELS, altered, lost, without_node
 
+from kho_tui.context import Context
+from kho_tui.errors import InputError
 from kho_tui.model.change import Fate
 from kho_tui.model.facts import Missing
+from kho_tui.model.state import State
 from kho_tui.model.tracker import PreservedMap, RadixTree
+from kho_tui.operations.check_state import check_state
+from kho_tui.operations.open_state import open_state
 from kho_tui.views.cli.main import run
 
 PRE = sample("x86_64-7.3/1-pre")
@@ -332,3 +338,41 @@ def test_a_half_built_root_FDT_of_this_boot_is_what_the_next_kernel_finds(tmp_pa
         alter_memory(tmp_path / kernel, root.phys, bytes.fromhex("2ff20112"))
         code, text = say("check", tmp_path / kernel)
         assert code == 1 and "KHO001: not so" in text, kernel
+
+
+PARTS = ("memory.elf", "kho/out", "kho/in", "boot record", "dmesg", "version")
+BOOT_RECORD = ("setup_data", "dt-chosen")
+
+
+def copy_part(capture: Path, part: str, to: Path) -> None:
+    for name in BOOT_RECORD if part == "boot record" else (part,):
+        if (capture / name).is_dir():
+            shutil.copytree(capture / name, to / name)
+        elif (capture / name).exists():
+            (to / name).write_bytes((capture / name).read_bytes())
+
+
+def blocks_of(state: State) -> set[int]:
+    return {side.preserved.runs.blocks for side in state.sides.values() if isinstance(side.preserved, PreservedMap)}
+
+
+@pytest.mark.parametrize("stage", ["1-pre", "1-post", "2-pre", "2-post"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_no_part_of_a_capture_is_judged_worse_than_all_of_it(kernel: str, stage: str, tmp_path: Path) -> None:
+    """Nothing wrong, nothing of another boot and no other count comes of what was left out."""
+    whole = capture(f"{kernel}/{stage}")
+    with open_state(whole, Context()) as opened:
+        wrong, blocks = check_state(opened, Context()).exit_code(strict=False) == 1, blocks_of(opened.state)
+    for number, kept in enumerate(chain.from_iterable(combinations(PARTS, count) for count in range(1, len(PARTS)))):
+        part = tmp_path / str(number)
+        (part / "kho").mkdir(parents=True)
+        for name in kept:
+            copy_part(whole, name, part)
+        try:
+            opened = open_state(part, Context())
+        except InputError:
+            continue  # nothing that tells anything of KHO, refused in one line
+        with opened:
+            assert check_state(opened, Context()).exit_code(strict=False) != 1 or wrong, kept
+            assert blocks_of(opened.state) <= blocks, kept
+            assert not {"KHO122", "KHO126"} & {finding.code for finding in opened.state.findings}, kept
