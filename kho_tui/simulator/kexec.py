@@ -18,7 +18,7 @@ from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.context import Context
 from kho_tui.errors import InputError
-from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
 from kho_tui.model.facts import Missing, Unavailable, known
 from kho_tui.model.host import MemoryRange
 from kho_tui.model.state import ScratchArea, Side, State
@@ -99,7 +99,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
         return Kexec(reception, None, panic_line(reception), inferred(following.release))
     reserved, scratch = reception.boot.reserved, _scratch(jump.state)
     tracker = _tracker_memory(jump.side, platform.page_size)
-    page = intervals([fdt], [fdt + platform.page_size])
+    page = intervals([fdt], [min(fdt + platform.page_size, ADDRESS_END - 1)])
     early = Aftermath(memory, reserved.memory | tracker | page, platform.page_size, following.seed)
     contents = (jump.contents or FilledMemory(platform.page_size)).kept(reserved.memory)
     handed = Handed(reception, scratch, early, contents)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
+from captures import copy_of, sample
 from operations.test_simulate import SMALL, scenario_file
 
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, InputError
+from kho_tui.model.facts import Missing
+from kho_tui.operations.open_state import open_state
 from kho_tui.operations.simulate import run_scenario
 from kho_tui.simulator.contents import FilledMemory, Literal
+from kho_tui.views.cli.main import run
 
 
 def kernel(lines: str) -> str:
@@ -80,3 +85,20 @@ def test_what_was_filled_last_counts_also_when_asked_in_between() -> None:
     assert memory.contents_at(0x1000) is second and memory.contents_at(0x3000) is first
     memory.empty(second)
     assert memory.contents_at(0x1000) is first
+
+
+def test_a_root_FDT_in_the_last_page_there_is_can_be_kexeced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program header that was damaged put it there."""
+    copy_of(sample("x86_64-7.1/1-pre"), tmp_path / "pre")
+    with open_state(tmp_path / "pre", Context()) as opened:
+        root = opened.state.sides["out"].root
+        assert not isinstance(root, Missing) and isinstance(root.phys, int)
+        address = root.phys
+    core = bytearray((tmp_path / "pre/memory.elf").read_bytes())
+    (segments,) = struct.unpack_from("<H", core, 56)
+    physical = [64 + 56 * number + 24 for number in range(segments)]
+    (at,) = (at for at in physical if struct.unpack_from("<Q", core, at) == (address,))
+    struct.pack_into("<Q", core, at, (1 << 64) - 4096)
+    (tmp_path / "pre/memory.elf").write_bytes(core)
+    assert run(["sim", "kexec", str(tmp_path / "pre"), "-o", str(tmp_path / "out")]) in (1, 2)
+    assert "internal error" not in capsys.readouterr().err
