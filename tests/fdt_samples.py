@@ -1,7 +1,11 @@
-"""FDTs for the tests: the reference bytes typed in by hand, and those of real kernels where the captures are beside the checkout."""
+"""FDTs for the tests: the reference bytes typed in by hand, those of real kernels where the captures are beside the checkout, and what
+libfdt reads of one."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import libfdt
 from captures import SHARED
 
 ROOT_7_3 = (
@@ -67,3 +71,22 @@ def captured_fdts() -> dict[str, bytes]:
     files = sorted([*SHARED.glob("**/kho/*/fdt"), *SHARED.glob("**/kho/*/sub_fdts/*")])
     blobs = {str(file.relative_to(SHARED)): file.read_bytes() for file in files}
     return {path: blob for path, blob in blobs.items() if blob.startswith(b"\xd0\x0d\xfe\xed")}
+
+
+Shape = tuple[str, list[tuple[str, bytes]], list[Any]]
+
+
+def libfdt_shape(fdt: libfdt.Fdt, node: int) -> Shape:
+    """A node by libfdt: its name, its properties, and its children likewise. Raises libfdt.FdtException."""
+    properties = []
+    at = fdt.first_property_offset(node, libfdt.QUIET_NOTFOUND)
+    while at >= 0:
+        one = fdt.get_property_by_offset(at)
+        properties.append((one.name, bytes(one)))
+        at = fdt.next_property_offset(at, libfdt.QUIET_NOTFOUND)
+    children = []
+    child = fdt.first_subnode(node, libfdt.QUIET_NOTFOUND)
+    while child >= 0:
+        children.append(libfdt_shape(fdt, child))
+        child = fdt.next_subnode(child, libfdt.QUIET_NOTFOUND)
+    return fdt.get_name(node), properties, children

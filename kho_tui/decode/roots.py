@@ -36,13 +36,17 @@ _UNPLACED = Place(Origin.MEMORY, "", None, None)
 
 @dataclass(frozen=True, slots=True)
 class RootCandidate:
-    """A root FDT found in memory: its address, bytes and tree. ``half_built``: under construction when memory was taken."""
+    """A root FDT found in memory: its address, bytes and tree. ``half_built``: under construction when memory was taken.
+
+    ``lists_all``: whether it was read to its end, so that a subtree that it does not name is not in it.
+    """
 
     phys: int
     data: bytes
     root: Node
     version: bytes
     half_built: bool
+    lists_all: bool
 
     @property
     def names(self) -> frozenset[bytes]:
@@ -151,7 +155,7 @@ def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
     version = None if tree.root is None else compatible_of(tree.root, ROOT_FORMATS)
     if tree.root is None or version is None or not version.startswith(b"kho-v"):
         return None
-    return RootCandidate(address, data, tree.root, version, half_built)
+    return RootCandidate(address, data, tree.root, version, half_built, tree.lists_all)
 
 
 def _extent(head: bytes) -> int | None:

@@ -12,7 +12,7 @@ from kho_tui.decode.luo import luo_number, luo_number_at
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate
 from kho_tui.decode.subtrees import SAME_ALL_BOOT
-from kho_tui.fdt.tree import Node, parse_fdt
+from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Missing
 from kho_tui.releases.table import Release
@@ -58,7 +58,7 @@ def same_boot(
         votes.decided = bool(keeps) and len(kinds) > 1
     named = candidate.names if window is None else candidate.names | {child.name for child in window.children}
     # Behind damage names are unread, not absent.
-    if parse_fdt(candidate.data).lists_all and (lacking := sorted(frozenset(debugfs.subtrees) - named)):
+    if candidate.lists_all and (lacking := sorted(frozenset(debugfs.subtrees) - named)):
         votes.differing.append(f"its root FDT does not name {', '.join(map(visible, lacking))}, which debugfs showed")
     form = ROOT_FORMATS.get(version or candidate.version)
     if window is not None and form is not None and form.tracker is Tracker.RADIX:

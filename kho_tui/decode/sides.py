@@ -147,10 +147,11 @@ def _incoming(
         phys = here.phys
     if here is not None:
         memory = _blob(sources, here)
-        if copies and not agree(memory.data, copies[0].data) and resemble(memory.data, copies[0].data):
+        differs = bool(copies) and not agree(memory.data, copies[0].data)
+        if differs and resemble(memory.data, copies[0].data):
             said = f"the root FDT at {here.phys:#x} that this boot was told of is not what in/fdt shows: it does not change within a boot"
             reader.findings.add(CONTRADICTED, EntityPath(("in",)), said, here.phys)
-        elif copies and not agree(memory.data, copies[0].data):
+        elif differs:
             phys = Unavailable(SafeText(f"in/fdt is not what lies at {here.phys:#x}, where this boot was told to look"))
             message = f"in/fdt is not the root FDT at {here.phys:#x} that this boot was told of, which does not change: in/fdt is shown"
             reader.findings.add(NOT_ONE_BOOT, EntityPath(("in",)), message, here.phys)

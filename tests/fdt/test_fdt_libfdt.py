@@ -8,7 +8,7 @@ from typing import Any
 
 import libfdt
 import pytest
-from fdt_samples import NAMES_7_1, ROOT_7_3, TYPED, captured_fdts
+from fdt_samples import NAMES_7_1, ROOT_7_3, TYPED, Shape, captured_fdts, libfdt_shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,23 +18,6 @@ from kho_tui.fdt.tree import FdtTree, Node, parse_fdt
 REAL = [*TYPED, *sorted(set(captured_fdts().values()))]
 OUTSIDE_THE_CONTRACT = {"no-root", "misplaced-property", "bad-version"}
 """libfdt lets these pass (its fdt_check_full does not ask for a root), and still finds no such node or property."""
-
-Shape = tuple[str, list[tuple[str, bytes]], list[Any]]
-
-
-def libfdt_shape(fdt: libfdt.Fdt, node: int) -> Shape:
-    properties = []
-    at = fdt.first_property_offset(node, libfdt.QUIET_NOTFOUND)
-    while at >= 0:
-        one = fdt.get_property_by_offset(at)
-        properties.append((one.name, bytes(one)))
-        at = fdt.next_property_offset(at, libfdt.QUIET_NOTFOUND)
-    children = []
-    child = fdt.first_subnode(node, libfdt.QUIET_NOTFOUND)
-    while child >= 0:
-        children.append(libfdt_shape(fdt, child))
-        child = fdt.next_subnode(child, libfdt.QUIET_NOTFOUND)
-    return fdt.get_name(node), properties, children
 
 
 def our_shape(node: Node) -> Shape:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from itertools import chain, combinations
 from pathlib import Path
 
+import libfdt
 import pytest
 from altered import altered as with_memory
 from captures import all_captures, alter_memory, capture, copy_of, read, sample
+from fdt_samples import libfdt_shape
 from handovers import KERNELS, altered, lost, without_node
 
 from kho_tui.context import Context
@@ -271,23 +273,6 @@ def test_memory_alone_after_a_kexec_is_no_refusal(kernel: str, tmp_path: Path, s
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_one_damaged_byte_of_the_root_FDT_is_damage(kernel: str, tmp_path: Path, say: Say) -> None:
     """Neither another boot nor a root FDT that is not there, and never sound unless libfdt reads the same of it."""
-    libfdt = pytest.importorskip("libfdt", reason="pylibfdt is not installed")
-
-    def read_by_libfdt(data: bytes) -> list[tuple[str, str, bytes]] | None:
-        try:
-            fdt, node, found = libfdt.Fdt(data), 0, []
-            while True:
-                at = fdt.first_property_offset(node, [libfdt.NOTFOUND])
-                while at >= 0:
-                    prop = fdt.get_property_by_offset(at)
-                    found.append((fdt.get_name(node), prop.name, bytes(prop)))
-                    at = fdt.next_property_offset(at, [libfdt.NOTFOUND])
-                node, _depth = fdt.next_node(node, 0, [libfdt.NOTFOUND])
-                if node < 0:
-                    return found
-        except (libfdt.FdtException, ValueError):
-            return None
-
     pre = capture(f"{kernel}/1-pre")
     copy_of(pre, tmp_path / "pre")
     root = read(pre).sides["out"].root
@@ -299,7 +284,7 @@ def test_one_damaged_byte_of_the_root_FDT_is_damage(kernel: str, tmp_path: Path,
         alter_memory(tmp_path / "pre", root.phys, damaged)
         code, text = say("check", tmp_path / "pre")
         assert "KHO122" not in text and "was not found in memory" not in text, offset
-        assert code or read_by_libfdt(damaged) == read_by_libfdt(root.data), f"byte {offset}: {first_line(text)}"
+        assert code or libfdt_shape(libfdt.Fdt(damaged), 0) == libfdt_shape(libfdt.Fdt(root.data), 0), f"byte {offset}: {first_line(text)}"
 
 
 @pytest.mark.parametrize("offset", [104, 106, 120, 122, 124, 126, 140, 144])
