@@ -156,7 +156,7 @@ def _questions(case: Case, state: str) -> Iterator[tuple[str, ...]]:
     yield from (("show", state), ("show", state, "--blocks", "--json"), ("show", state, "--memory", "--json"))
     yield from (("map", state), ("map", state, "--json"), ("check", state), ("check", state, "--json"))
     yield from (("whois", state, hex(address), "--json") for address in _addresses(Path(state) / "memory.elf"))
-    for release in RELEASES if case.fault is None else RELEASES[2::2]:
+    for release in RELEASES if case.fault is None else RELEASES.rows[2::2]:
         yield "check", state, "--target", release.name, "--json"
         yield "sim", "kexec", state, "--kernel", release.name, "-o", f"to-{release.name}", "--json"
     for other in sorted(path.name for path in case.folder.iterdir() if path.is_dir()):

@@ -17,7 +17,7 @@ from kho_tui.model.facts import Missing
 from kho_tui.model.luo import Luo, Session, SessionList
 from kho_tui.model.state import Memblock, State
 from kho_tui.operations.open_state import Opened
-from kho_tui.releases.table import release_of
+from kho_tui.releases.table import RELEASES
 
 _PAGE = 4096
 _MIB = 1 << 20
@@ -75,7 +75,7 @@ class Base:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """``reserve_mem=`` of each region that it has."""
-        cmdline, release = self.opened.sources.cmdline, release_of(self.opened.state.machine.release)
+        cmdline, release = self.opened.sources.cmdline, RELEASES.of(self.opened.state.machine.release)
         aligns = (
             {} if isinstance(cmdline, Missing) or release is None else {own.name: own.align for own in cmdline.options(release).regions}
         )

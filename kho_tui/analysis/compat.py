@@ -154,7 +154,7 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
     if assume:
         target = _with_assumptions(target, handed)
     boots = Target(
-        target.release or RELEASES[-1],
+        target.release or RELEASES.newest,
         version=Version.parse(target.name),
         cmdline=target.cmdline,
         built=target.built,
@@ -207,7 +207,7 @@ def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
 
 def _candidate(handed: Handed, target: Target, reception: Reception) -> Reception:
     """The same, left open where a release candidate may still be what the series before was, and that one does something else."""
-    before = target.release.before
+    before = RELEASES.before(target.release.version)
     if before is None or target.precise_version.rc is None:
         return reception
     other = receive(handed, replace(target, release=before, version=before.version))

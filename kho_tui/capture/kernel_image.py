@@ -24,7 +24,7 @@ from kho_tui.errors import InputError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.source import FileSource, open_file
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, visible
 
@@ -125,11 +125,11 @@ class KernelImage:
     @property
     def series(self) -> Release | None:
         """The release whose formats it reads: the one of its banner, or, where its strings say otherwise, the newest one that fits them."""
-        named = release_of(self.release)
+        named = RELEASES.of(self.release)
         if named is not None and (not self.roots or named.root in self.versions):
             return named
         luo = {one for one in self.versions if re.fullmatch(rb"luo-v\d+", one)}
-        fitting = [one for one in reversed(RELEASES) if one.root in self.versions]
+        fitting = [one for one in reversed(RELEASES.rows) if one.root in self.versions]
         return next((one for one in fitting if luo == ({one.luo.compatible} if one.luo else set())), fitting[0] if fitting else None)
 
 
@@ -137,9 +137,9 @@ def kho_support(release: str | None, built: bool, config: Mapping[str, str] | No
     """The answer for a kernel of ``release`` (``uname -r``) that has KHO in it or not."""
     version = Version.parse(release)
     if not built:
-        is_older = version is not None and version.series < RELEASES[0].version.series
+        is_older = version is not None and version.series < RELEASES.oldest.version.series
         return KhoSupport.NOT_IN_RELEASE if is_older else KhoSupport.NOT_BUILT
-    if _NEVER_ON_BY_DEFAULT.covers(version):
+    if RELEASES.covers(_NEVER_ON_BY_DEFAULT, version):
         return KhoSupport.BUILT_OFF
     if config is None:
         return KhoSupport.BUILT

@@ -25,7 +25,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import log_of_another_boot
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
 from kho_tui.model.unpredictable import from_manifest
-from kho_tui.releases.table import KNOWN, is_newer, release_of
+from kho_tui.releases.table import RELEASES
 from kho_tui.text import SafeText, visible
 
 
@@ -42,7 +42,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides, searc
     host = decode_host(sources, platform)
     reader = Reader(sources.memory, platform, context, findings, host=host)
     scratch = decode_scratch(reader, sources)
-    release = release_of(sources.release)
+    release = RELEASES.of(sources.release)
     tree = device_tree_words(sources.bare)
     spoken = [] if tree else side_sources(reader, sources, found, release, overrides.root)
     sides = {source.name: _side(reader, source) for source in spoken}
@@ -53,8 +53,8 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides, searc
     _report_sources(sources, findings)
     if release is not None and release.caveat:
         findings.add(INFERRED, EntityPath(), release.caveat)
-    if is_newer(sources.release):
-        newer = f"{visible(sources.release or '')} is newer than what is known here ({KNOWN})"
+    if RELEASES.is_newer(sources.release):
+        newer = f"{visible(sources.release or '')} is newer than what is known here ({RELEASES.words})"
         what = "formats are read by their version strings, what this kernel does is unknown"
         findings.add(NEWER, EntityPath(("machine",)), f"{newer}: {what}")
     if context.budget.read_bytes < 0:

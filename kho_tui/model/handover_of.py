@@ -32,7 +32,7 @@ from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, MemblockRegion
 from kho_tui.model.state import RawContent as RawContentFound
 from kho_tui.model.told import place_of, require_whole, told, vmalloc_content
 from kho_tui.model.tracker import ChunkList, PreservedMap
-from kho_tui.releases.table import Finalize, release_of
+from kho_tui.releases.table import RELEASES, Finalize
 from kho_tui.text import SafeText, c_string, visible
 
 
@@ -97,7 +97,7 @@ def _style(root: Root, side: Side, release: str | None) -> RootStyle:
         return RootStyle.GROWN if side.handed_over else RootStyle.EMPTIED
     if side.handed_over:
         return RootStyle.FINALIZED
-    known = release_of(release)
+    known = RELEASES.of(release)
     stateful = known is None or known.finalize is Finalize.STATEFUL
     return RootStyle.FINALIZED if root.format.tracker is Tracker.CHUNKS and stateful else RootStyle.GROWN
 

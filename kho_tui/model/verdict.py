@@ -9,7 +9,7 @@ from kho_tui.model.codes import SEVERAL_ROOTS
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import Luo
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import Finalize, Release, is_newer, release_of
+from kho_tui.releases.table import RELEASES, Finalize, Release
 from kho_tui.text import SafeText, plural, visible
 
 
@@ -55,9 +55,9 @@ def nothing_read(state: State) -> bool:
 
 def _outgoing(side: Side, running: str | None) -> str:
     """``running``: the release of the running kernel. When and what a newer one than is known here hands over is not said."""
-    release = release_of(running)
+    release = RELEASES.of(running)
     stateful = release is not None and release.finalize is Finalize.STATEFUL
-    if side.finalized is False and not is_newer(running):
+    if side.finalized is False and not RELEASES.is_newer(running):
         return f"out: not finalized: {_before_finalize(side, release)}"
     if isinstance(side.root, Missing):
         return f"out: {_named(side)}what is preserved cannot be told: {side.root.reason}"
@@ -68,7 +68,7 @@ def _outgoing(side: Side, running: str | None) -> str:
         return f"out: {_handover(side)}"
     if side.root.format is None:
         return f"out: a root FDT of a version that is not known; whether the next kernel accepts it is unknown; {_handover(side)}"
-    if isinstance(side.preserved, Damaged) or is_newer(running):
+    if isinstance(side.preserved, Damaged) or RELEASES.is_newer(running):
         return f"out: {_handover(side)}"
     now = "a kexec image loaded now, while finalized, would hand over" if stateful else "a kexec now would hand over"
     return f"{now} {_handover(side)}"

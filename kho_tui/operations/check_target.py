@@ -23,7 +23,7 @@ from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.check_state import ERRORS, NOT_CHECKED, NOTHING_WRONG, Checked
 from kho_tui.operations.open_state import Opened
 from kho_tui.releases.cmdline import read_cmdline
-from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, visible
 
@@ -103,17 +103,17 @@ def _from_name(text: str) -> TargetKernel:
     found = _RELEASE.fullmatch(text)
     shown = visible(text[:80])
     if found is None:
-        raise InputError(f"--target {shown}: no such file, and no release (such as {RELEASES[-1].name})")
+        raise InputError(f"--target {shown}: no such file, and no release (such as {RELEASES.newest.name})")
     series = f"{int(found[1])}.{int(found[2])}"
-    release = release_of(series)
+    release = RELEASES.of(series)
     name = SafeText(shown.removeprefix("v"))
     source = SafeText("a release")
     if release is None:
-        if (int(found[1]), int(found[2])) > _numbers(RELEASES[0].name):
-            raise InputError(f"--target {shown}: not a release that is known here; known are {RELEASES[0].name} to {RELEASES[-1].name}")
+        if (int(found[1]), int(found[2])) > _numbers(RELEASES.oldest.name):
+            raise InputError(f"--target {shown}: not a release that is known here; known are {RELEASES.words}")
         version = Version.parse(text.removeprefix("v"))
         if version is not None and version.rest and not version.is_mainline:
-            raise InputError(f"--target {shown}: a vendor's kernel older than {RELEASES[0].name} may have KHO as a backport: unknown")
+            raise InputError(f"--target {shown}: a vendor's kernel older than {RELEASES.oldest.name} may have KHO as a backport: unknown")
         return TargetKernel(name, "release", source, None, KhoSupport.NOT_IN_RELEASE, None, None, None)
     return TargetKernel(
         name,
@@ -169,7 +169,7 @@ def _from_capture(where: Path, context: Context) -> TargetKernel:
             raise InputError(f"{visible(str(where))}: this capture does not say which kernel it is of (version)")
         config = known(sources.config)
         built = _capture_built(sources, config)
-        release = release_of(sources.release)
+        release = RELEASES.of(sources.release)
         name = visible(sources.release)
         support = None if built is None else kho_support(sources.release, built, config)
         if release is None and support not in (KhoSupport.NOT_IN_RELEASE, KhoSupport.NOT_BUILT):
@@ -197,7 +197,7 @@ def _capture_built(sources: Sources, config: Mapping[str, str] | None) -> bool |
         return _option(config, "CONFIG_KEXEC_HANDOVER")
     if sources.incoming is not None or sources.outgoing is not None:
         return True
-    return False if _numbers(sources.release or "") < _numbers(RELEASES[0].name) else None
+    return False if _numbers(sources.release or "") < _numbers(RELEASES.oldest.name) else None
 
 
 def _seen(sources: Sources, subtree: bytes, configured: bool | None) -> bool | None:

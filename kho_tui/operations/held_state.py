@@ -28,7 +28,7 @@ from kho_tui.model.state import State
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import jump_of, next_kernel
 from kho_tui.operations.open_state import Opened
-from kho_tui.releases.table import RELEASES, release_of
+from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.captured import files_of, manifest_of, memory_of
 from kho_tui.simulator.kexec import kexec
 from kho_tui.simulator.running import Running
@@ -88,7 +88,7 @@ class Prospect:
 def prospects(opened: Opened, cmdline: str) -> tuple[Prospect, ...]:
     """Every release, oldest first; of the running kernel's own its full name. Raises InputError where nothing can be handed on."""
     handed = Handed(opened.state, outgoing_side(opened.state), opened.memory)
-    own = release_of(opened.state.machine.release)
+    own = RELEASES.of(opened.state.machine.release)
     found = []
     for release in RELEASES:
         name = opened.state.machine.release if release is own and opened.state.machine.release is not None else release.name

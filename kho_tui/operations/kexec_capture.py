@@ -17,7 +17,7 @@ from kho_tui.model.facts import known
 from kho_tui.model.sides import nothing_preserved, outgoing_side
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.open_state import Opened, open_state
-from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.simulator.captured import files_of, manifest_of, memory_of
 from kho_tui.simulator.contents import FilledMemory
 from kho_tui.simulator.kexec import Jump, NextKernel, kexec
@@ -107,7 +107,7 @@ def next_kernel(opened: Opened, release: str | None, cmdline: str | None, seed: 
     if name is None:
         raise InputError(f"{state.machine.path}: it does not tell which kernel wrote it: say which one to kexec into")
     found = named_release(name)
-    same = release is None or release_of(state.machine.release) is found
+    same = release is None or RELEASES.of(state.machine.release) is found
     uname = name if name != found.name else state.machine.release if same else None
     config = config_of(state, known(opened.sources.config), uname)
     machine = machine_of(state)
@@ -119,7 +119,7 @@ def next_kernel(opened: Opened, release: str | None, cmdline: str | None, seed: 
 
 def named_release(name: str) -> Release:
     """The row of the release table. Raises InputError that names the nearest one."""
-    found = release_of(name)
+    found = RELEASES.of(name)
     if found is None:
         near = get_close_matches(name, [one.name for one in RELEASES], 1)
         names = ", ".join(one.name for one in RELEASES)

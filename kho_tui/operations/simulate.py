@@ -17,7 +17,7 @@ from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import is_loss, jump_of, named_release, write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.replay import replay
-from kho_tui.releases.table import release_of
+from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.captured import Shown, files_of, manifest_of, memory_of
 from kho_tui.simulator.debugfs import outgoing_files
 from kho_tui.simulator.kernel import Config
@@ -104,7 +104,7 @@ def replay_capture(path: str | Path, out_dir: str | Path, context: Context, side
     with open_state(path, context) as opened:
         done = replay(opened, context, side)
         state = opened.state
-        release = release_of(state.machine.release)
+        release = RELEASES.of(state.machine.release)
         files: dict[str, bytes] = {}
         if release is not None:
             scratch = () if isinstance(state.scratch, Missing) else state.scratch.areas

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import Releases
 from kho_tui.releases.version import Version
 
 
@@ -21,15 +22,15 @@ class Fix:
     source: str
     perhaps: tuple[Range, ...] = ()
 
-    def affects(self, version: Version | None) -> bool | None:
-        """Whether a kernel has the fault; None where that is unknown.
+    def affects(self, version: Version | None, known: Releases) -> bool | None:
+        """Whether a kernel has the fault; None where that is unknown. ``known``: the releases that are known.
 
         A vendor's kernel has fixes that its patch level does not tell: only a series that has the fault, or has it not, as a whole decides.
         """
-        affected = {span.covers(version) for span in self.affected}
+        affected = {known.covers(span, version) for span in self.affected}
         if True in affected:
             return True
-        unknown = None in affected or any(span.covers(version) is not False for span in self.perhaps)
+        unknown = None in affected or any(known.covers(span, version) is not False for span in self.perhaps)
         return None if unknown else False
 
 

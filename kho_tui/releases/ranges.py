@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.releases.table import RELEASES
 from kho_tui.releases.version import Version
 
 
@@ -28,29 +27,21 @@ class Range:
         """Whether a bound lies inside a series, so that a patch level decides."""
         return any(_bound(text).patch is not None or _bound(text).rc is not None for text in (self.since, self.until) if text is not None)
 
-    def covers(self, version: Version | None) -> bool | None:
-        """Whether the version is in it; None where that is unknown.
+    def covers(self, version: Version) -> bool | None:
+        """Whether a version is in it, by its numbers; None where it does not say on which side of a bound inside its series it is.
 
-        Unknown are a version below the table (KHO is a backport there), one above it where the range is open (it may have changed), one
-        that does not say on which side of a bound inside its series it is, and a release candidate before a change.
+        ``Releases.covers`` also says where that is unknown because the version is not one that is known.
         """
-        if version is None or version.series < RELEASES[0].version.series:
-            return None
-        if self.until is None and version.series > RELEASES[-1].version.series:
-            return None
-        bounds = [_bound(text) for text in (self.since, self.until) if text is not None]
-        if version.rc is not None and not any(bound.rc is not None and bound.series == version.series for bound in bounds):
-            return self._covers_candidate(version)
-        first, last = bounds[0].first, bounds[-1].last if self.until is not None else version.last
+        first = _bound(self.since).first
+        last = _bound(self.until).last if self.until is not None else version.last
         if version.last < first or version.first > last:
             return False
         return True if first <= version.first and version.last <= last else None
 
-    def _covers_candidate(self, version: Version) -> bool | None:
-        """A release candidate has what both the series before it and its own X.Y.0 have: a change came at one that is not said."""
-        before = next((known.version for known in reversed(RELEASES) if known.version.series < version.series), None)
-        answer = self.covers(before)
-        return answer if answer is self.covers(Version(version.series, 0)) else None
+    def turns_at_candidates_of(self, version: Version) -> bool:
+        """Whether a bound is a release candidate of the series."""
+        bounds = (_bound(text) for text in (self.since, self.until) if text is not None)
+        return any(bound.rc is not None and bound.series == version.series for bound in bounds)
 
     def __str__(self) -> str:
         if self.until is None:

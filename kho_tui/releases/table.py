@@ -1,4 +1,4 @@
-"""What each kernel release writes. Read in full were 6.17.8, 6.18.15, 6.19.11, 7.1.13, 7.2.12 and 7.3.4.
+"""What each kernel release does, as far as KHO itself goes. Read in full were 6.17.8, 6.18.15, 6.19.11, 7.1.13, 7.2.12 and 7.3.4.
 
 A row says only what changed against the release before it, as far as the whole series has it: what a fix changed inside a series is in
 ``fixes``.
@@ -6,9 +6,13 @@ A row says only what changed against the release before it, as far as the whole 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
+from typing import Any
 
+from kho_tui.releases.ranges import Range
 from kho_tui.releases.version import Version
 
 
@@ -104,6 +108,10 @@ class Release:
     checks_init: bool = False
     """Preserving before KHO init, or with KHO off, is refused with -EINVAL."""
 
+    def next(self, name: str, *, inferred: bool = False, scratch: Mapping[str, bool] = MappingProxyType({}), **changes: Any) -> Release:
+        """The series after it, with what it changed. Raises TypeError for a fact that no row has."""
+        return replace(self, name=name, inferred=inferred, scratch=replace(self.scratch, **scratch), **changes)
+
     @property
     def version(self) -> Version:
         """The whole series."""
@@ -115,12 +123,6 @@ class Release:
     def handlers(self) -> frozenset[bytes]:
         """Compatible strings of the file handlers of kernel.org's tree."""
         return frozenset() if self.luo is None else frozenset({self.luo.memfd_compatible})
-
-    @property
-    def before(self) -> Release | None:
-        """The series before it; None for the oldest."""
-        row = RELEASES.index(self)
-        return RELEASES[row - 1] if row else None
 
     @property
     def caveat(self) -> str:
@@ -137,34 +139,30 @@ _LUO_7_0 = LuoRules(flb_compatible=b"luo-flb-v1", flbs=True)
 _LUO_7_1 = replace(_LUO_7_0, memfd_compatible=b"memfd-v2", checks_names=True, one_session_a_file=True, checks_files=True, limits_memfd=True)
 
 _6_16 = Release("6.16", b"kho-v1", 512, Finalize.STATEFUL, attach=Attach.ENABLED)
-_6_17 = replace(_6_16, name="6.17", attach=Attach.FINALIZED)
-_6_18 = replace(
-    _6_17,
-    name="6.18",
+_6_17 = _6_16.next("6.17", attach=Attach.FINALIZED)
+_6_18 = _6_17.next(
+    "6.18",
     bitmap_bytes=None,
     test_list_inline=False,
     ragged_regions=True,
     checks_scratch=True,
-    scratch=replace(_6_17.scratch, strict=True),
+    scratch={"strict": True},
 )
-_6_19 = replace(
-    _6_18,
-    name="6.19",
+_6_19 = _6_18.next(
+    "6.19",
     finalize=Finalize.SERIALIZE,
     attach=Attach.ENABLED,
-    scratch=replace(_6_18.scratch, memoryless_nodes=False),
+    scratch={"memoryless_nodes": False},
     luo=LuoRules(),
     vmalloc_reports_failure=True,
     cold_fdt_bytes=152,
 )
-_7_0 = replace(_6_19, name="7.0", inferred=True, luo=_LUO_7_0)
-_7_1 = replace(
-    _7_0,
-    name="7.1",
-    inferred=False,
+_7_0 = _6_19.next("7.0", inferred=True, luo=_LUO_7_0)
+_7_1 = _7_0.next(
+    "7.1",
     root=b"kho-v3",
     finalize=Finalize.NONE,
-    scratch=replace(_7_0.scratch, rounds_explicit=True, subtracts_rounded=False),
+    scratch={"rounds_explicit": True, "subtracts_rounded": False},
     luo=_LUO_7_1,
     metadata=True,
     checks_fdt_alignment=True,
@@ -174,31 +172,76 @@ _7_1 = replace(
     cold_fdt_bytes=233,
     checks_init=True,
 )
-_7_2 = replace(
-    _7_1,
-    name="7.2",
+_7_2 = _7_1.next(
+    "7.2",
     root=b"kho-v4",
-    scratch=replace(_7_1.scratch, aligned_to_max_order=True),
+    scratch={"aligned_to_max_order": True},
     luo=replace(_LUO_7_1, compatible=b"luo-v5", session_compatible=b"", flb_compatible=b""),
 )
-_7_3 = replace(_7_2, name="7.3", extends_scratch=True, scratch=replace(_7_2.scratch, counts_hugetlb=False))
+_7_3 = _7_2.next("7.3", extends_scratch=True, scratch={"counts_hugetlb": False})
 
-RELEASES: tuple[Release, ...] = (_6_16, _6_17, _6_18, _6_19, _7_0, _7_1, _7_2, _7_3)
 
-KNOWN = f"{RELEASES[0].name} to {RELEASES[-1].name}"
-"""The releases of the table in words."""
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """The series that are known, oldest first."""
+
+    rows: tuple[Release, ...]
+
+    def __iter__(self) -> Iterator[Release]:
+        return iter(self.rows)
+
+    @property
+    def oldest(self) -> Release:
+        """The first series with KHO."""
+        return self.rows[0]
+
+    @property
+    def newest(self) -> Release:
+        """What a newer kernel does is unknown."""
+        return self.rows[-1]
+
+    @property
+    def words(self) -> str:
+        """From which to which."""
+        return f"{self.oldest.name} to {self.newest.name}"
+
+    def of(self, uname: str | None) -> Release | None:
+        """The series of a ``uname -r``; None for one that is not known.
+
+        >>> RELEASES.of("7.3.4-1-amd64").name
+        '7.3'
+        """
+        version = Version.parse(uname)
+        return next((row for row in self.rows if version is not None and row.version.series == version.series), None)
+
+    def is_newer(self, uname: str | None) -> bool:
+        """Whether the series of a ``uname -r`` is newer than all that are known: what such a kernel does is unknown."""
+        version = Version.parse(uname)
+        return version is not None and version.series > self.newest.version.series
+
+    def before(self, version: Version) -> Release | None:
+        """The newest series that is older; None where none is known."""
+        return next((row for row in reversed(self.rows) if row.version.series < version.series), None)
+
+    def covers(self, span: Range, version: Version | None) -> bool | None:
+        """Whether a kernel is in a range; None where that is unknown.
+
+        Unknown are a version before the oldest (KHO is a backport there), one after the newest where the range is open (it may have
+        changed), one that does not say on which side of a bound inside its series it is, and a release candidate before a change.
+        """
+        if version is None or version.series < self.oldest.version.series:
+            return None
+        if span.until is None and version.series > self.newest.version.series:
+            return None
+        if version.rc is None or span.turns_at_candidates_of(version):
+            return span.covers(version)
+        # A candidate has what both the series before it and its own X.Y.0 have: a change came at one that is not said.
+        before = self.before(version)
+        answer = None if before is None else self.covers(span, before.version)
+        return answer if answer is self.covers(span, Version(version.series, 0)) else None
+
+
+RELEASES = Releases((_6_16, _6_17, _6_18, _6_19, _7_0, _7_1, _7_2, _7_3))
 
 MAX_REGIONS = 8
 """``reserve_mem=`` regions (mm/memblock.c, all releases)."""
-
-
-def release_of(uname: str | None) -> Release | None:
-    """The series of a ``uname -r``; None for one that the table does not hold."""
-    version = Version.parse(uname)
-    return next((known for known in RELEASES if version is not None and known.version.series == version.series), None)
-
-
-def is_newer(uname: str | None) -> bool:
-    """Whether the series of a ``uname -r`` is newer than all that the table holds: what such a kernel does is unknown."""
-    version = Version.parse(uname)
-    return version is not None and version.series > RELEASES[-1].version.series

@@ -9,7 +9,7 @@ from typing import Any
 from kho_tui.abi.memfd import SEALS
 from kho_tui.layout.platform import PAGE_SIZES
 from kho_tui.releases.cmdline import memparse
-from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.text import human_size
 
 Convert = Callable[[Any], Any]
@@ -103,7 +103,7 @@ def a_release(value: Any) -> Release:
 
 def a_uname(value: Any) -> str:
     """What ``uname -r`` says."""
-    if release_of(a_string(value)) is None:
+    if RELEASES.of(a_string(value)) is None:
         raise ValueError("begins with no known release")
     return str(value)
 

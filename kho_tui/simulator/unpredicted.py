@@ -15,7 +15,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Spot, Unpredictable
-from kho_tui.releases.table import Release, release_of
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.simulator.consumers import Received
 from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.scratch import alignment
@@ -60,7 +60,7 @@ def of_tracker(state: State, side: Side) -> Iterator[Unpredictable]:
     preserved = side.preserved
     if isinstance(preserved, PreservedMap) and preserved.status is not Status.DECODED:
         yield Unpredictable(SafeText(f"the tracker was read in part ({preserved.reason}): blocks that it hides are shown as lost"))
-    if isinstance(preserved, PreservedMap) and preserved.others and release_of(state.machine.release) is None:
+    if isinstance(preserved, PreservedMap) and preserved.others and RELEASES.of(state.machine.release) is None:
         yield Unpredictable(SafeText("the tracker can be read in two ways, and the release that wrote it is not known"))
 
 

@@ -21,7 +21,7 @@ from kho_tui.releases.fixes import (
     Fix,
 )
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES, Release, is_newer, release_of
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.releases.version import Version
 
 HOSTILE = "9" * 5000
@@ -57,8 +57,8 @@ def test_a_version_is_what_uname_says(uname: str, series: tuple[int, int], patch
 @pytest.mark.parametrize("uname", [None, "", "7", "next", HOSTILE, f"{HOSTILE}.1", f"7.{HOSTILE}", "٧.٣", "-7.3"])
 def test_what_names_no_series_is_no_version(uname: str | None) -> None:
     assert Version.parse(uname) is None
-    assert release_of(uname) is None
-    assert not is_newer(uname)
+    assert RELEASES.of(uname) is None
+    assert not RELEASES.is_newer(uname)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def test_what_names_no_series_is_no_version(uname: str | None) -> None:
     ],
 )
 def test_a_range_covers_a_version_or_not_or_it_is_unknown(span: Range, uname: str, covers: bool | None) -> None:
-    assert span.covers(version(uname)) is covers
+    assert RELEASES.covers(span, version(uname)) is covers
 
 
 def test_no_version_is_unknown() -> None:
-    assert Range("6.16").covers(None) is None
+    assert RELEASES.covers(Range("6.16"), None) is None
 
 
 def test_a_range_in_words() -> None:
@@ -122,7 +122,7 @@ def test_every_call_is_in_each_release_or_not() -> None:
 
 @pytest.mark.parametrize(("uname", "newer"), [("7.4.0", True), ("7.4.0-rc1", True), ("8.0", True), ("7.3.99", False), ("6.15.0", False)])
 def test_newer_than_the_table(uname: str, newer: bool) -> None:
-    assert is_newer(uname) is newer
+    assert RELEASES.is_newer(uname) is newer
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ def test_newer_than_the_table(uname: str, newer: bool) -> None:
     ],
 )
 def test_a_fix_is_in_a_kernel_or_not_or_it_is_unknown(fix: Fix, uname: str, affects: bool | None) -> None:
-    assert fix.affects(version(uname)) is affects
+    assert fix.affects(version(uname), RELEASES) is affects
 
 
 def test_every_fix_says_what_it_does_and_where_it_can_be_read() -> None:
     assert len({fix.name for fix in FIXES}) == len(FIXES) == 13
     for fix in FIXES:
         assert fix.effect and (fix.source.startswith("CVE-") or ".c" in fix.source)
-        assert fix.affects(None) is None and fix.affects(version("6.12.48")) is None
+        assert fix.affects(None, RELEASES) is None and fix.affects(version("6.12.48"), RELEASES) is None
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
@@ -190,4 +190,4 @@ def test_the_table_says_nothing_that_a_fix_denies(release: Release) -> None:
         FILE_ERRORS_IGNORED: luo is not None and not luo.checks_files,
     }
     for fix, affected in columns.items():
-        assert fix.affects(release.version) in (affected, None), fix.name
+        assert fix.affects(release.version, RELEASES) in (affected, None), fix.name

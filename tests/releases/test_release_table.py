@@ -7,7 +7,7 @@ import pytest
 from kho_tui.abi.luo import FLB_FORMATS, LUO_FORMATS, SESSION_ARRAYS
 from kho_tui.abi.memfd import MEMFD_FORMATS
 from kho_tui.abi.root import ROOT_FORMATS
-from kho_tui.releases.table import RELEASES, Release, release_of
+from kho_tui.releases.table import RELEASES, Release
 
 #         root, bitmap, finalize file, LUO, memfd, FLBs, metadata, out/fdt, aligned to max order, rounds explicit
 MATRIX = {
@@ -55,7 +55,7 @@ def test_every_string_is_one_that_a_format_has() -> None:
 
 
 def test_a_release_string_names_its_series() -> None:
-    found = release_of("7.3.4-1-amd64")
+    found = RELEASES.of("7.3.4-1-amd64")
     assert found is not None and found.name == "7.3"
-    assert release_of("7.30") is None
-    assert release_of(None) is None
+    assert RELEASES.of("7.30") is None
+    assert RELEASES.of(None) is None

@@ -23,7 +23,7 @@ from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, Subtree
-from kho_tui.releases.table import release_of
+from kho_tui.releases.table import RELEASES
 from kho_tui.text import visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
@@ -84,7 +84,7 @@ def _unknown(evidence: Evidence, path: EntityPath, version: bytes, found: Found)
     written = None if evidence.release is None or evidence.release.luo is None else evidence.release.luo.compatible
     if version in LUO_FORMATS:
         found.broken(f"no release writes {visible(version)}", path)
-    elif evidence.newer is None and written is not None and release_of(evidence.writer) is not None:
+    elif evidence.newer is None and written is not None and RELEASES.of(evidence.writer) is not None:
         found.broken(f"{visible(version)}, yet {visible(evidence.writer or '')} writes and takes {visible(written)}", path)
     else:
         found.lack("version of LUO", evidence.newer or f"{visible(version)} is not known here, and neither is the writer's release")

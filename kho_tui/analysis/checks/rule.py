@@ -11,7 +11,7 @@ from kho_tui.model.finding import WORST_FIRST, Severity
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import RELEASES, Release
 
-_OLDEST = RELEASES[0].name
+_OLDEST = RELEASES.oldest.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from kho_tui.model.facts import Missing
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import KNOWN, RELEASES, Release, is_newer, release_of
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.text import NO_TEXT, SafeText, visible
 
 
@@ -84,11 +84,11 @@ class SideEvidence:
     @cached_property
     def newer(self) -> SafeText | None:
         """Why the side may follow rules that are not known here; None where its writer's release, or else its root's version, is known."""
-        if self.writer is not None and is_newer(self.writer):
-            return SafeText(f"written by {visible(self.writer)}, which is newer than what is known here ({KNOWN})")
+        if self.writer is not None and RELEASES.is_newer(self.writer):
+            return SafeText(f"written by {visible(self.writer)}, which is newer than what is known here ({RELEASES.words})")
         version = None if isinstance(self.side.root, Missing) else self.side.root.compatible
-        if release_of(self.writer) is None and version is not None and version not in ROOT_FORMATS:
-            return SafeText(f"{visible(version)} is a version that is not known here ({KNOWN})")
+        if RELEASES.of(self.writer) is None and version is not None and version not in ROOT_FORMATS:
+            return SafeText(f"{visible(version)} is a version that is not known here ({RELEASES.words})")
         return None
 
     @cached_property
@@ -96,12 +96,12 @@ class SideEvidence:
         """The releases that may have written the side: one where the state says which, else those of its formats."""
         root = self.side.root
         version = None if isinstance(root, Missing) else root.compatible
-        named = release_of(self.writer)
+        named = RELEASES.of(self.writer)
         fitting = tuple(r for r in RELEASES if r.root == version)
         if named is not None and (named in fitting or not fitting or self.side.name == "out"):
             return (named,)
         with_luo = tuple(r for r in fitting if r.luo is not None)
-        return (with_luo if any(s.lookup_name == LUO_NAME for s in self.side.subtrees) and with_luo else fitting) or RELEASES
+        return (with_luo if any(s.lookup_name == LUO_NAME for s in self.side.subtrees) and with_luo else fitting) or RELEASES.rows
 
     @property
     def release(self) -> Release | None:

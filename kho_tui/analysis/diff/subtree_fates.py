@@ -19,7 +19,7 @@ from kho_tui.model.facts import Damaged, Missing, Status, Unknown
 from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import KexecMetadata, Root, State, Subtree
-from kho_tui.releases.table import Finalize, release_of
+from kho_tui.releases.table import RELEASES, Finalize
 from kho_tui.text import SafeText, plural
 
 NOT_IN_ROOT = SafeText("not in the root FDT that the next kernel was given")
@@ -61,7 +61,7 @@ def _serializes_late(root: Root, state: State) -> bool:
 
     Source: kernel/liveupdate/kexec_handover.c.
     """
-    writer = release_of(state.machine.release)
+    writer = RELEASES.of(state.machine.release)
     return root.compatible == b"kho-v1" and (writer is None or writer.finalize is Finalize.SERIALIZE)
 
 

@@ -8,7 +8,7 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.diff.log import HandoverLog
 from kho_tui.model.state import State
 from kho_tui.releases.cmdline import read_cmdline
-from kho_tui.releases.table import release_of
+from kho_tui.releases.table import RELEASES
 from kho_tui.text import SafeText
 
 
@@ -26,7 +26,7 @@ def switched_off(new: State, log: HandoverLog) -> SwitchedOff:
     LUO runs where ``liveupdate=`` switches it on and KHO is on (kernel/liveupdate/luo_core.c, 6.19 on). Whether KHO is on by default
     (CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT) a state does not tell: a command line without ``kho=`` leaves that open, and the log decides.
     """
-    release = release_of(new.machine.release)
+    release = RELEASES.of(new.machine.release)
     if log.kho_off is not None:
         return SwitchedOff(log.kho_off, log.kho_off)
     if log.luo_off is not None:

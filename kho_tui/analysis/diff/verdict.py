@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from kho_tui.analysis.diff.expected import RESTORE, SESSION_LOST, SUBTREE_LOST
 from kho_tui.model.change import Change, ChangeKind, Diff, EntityFate, Fate, HandoverFates, Untold
-from kho_tui.releases.table import release_of
+from kho_tui.releases.table import RELEASES
 from kho_tui.text import SafeText, plural
 
 _ORDER = ("side", "scratch area", "tracker", "subtree", "reserve_mem", "folios", "session", "file", "FLB")
@@ -39,7 +39,7 @@ def fates_verdict(fates: HandoverFates, after: str | None) -> SafeText:
     lost, untold, may = fates.of(Fate.LOST), fates.of(Fate.UNTOLD), fates.of(Fate.MAY)
     if fates.refused:
         return SafeText(f"refused, everything is lost ({_counts(lost)}): {fates.refused}")
-    release = release_of(after)
+    release = RELEASES.of(after)
     running = f" ({_reasons(untold)} on a running {release.name})" if release is not None and _reasons(untold) else ""
     rest = f"; cannot tell: {_counts(untold)}{running}" if untold else ""
     rest += f"; as it may be: {_counts(may)}" if may else ""

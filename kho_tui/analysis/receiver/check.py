@@ -14,7 +14,7 @@ from kho_tui.model.luo import NotWritten
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import RELEASES
 
-EVERY = Range(RELEASES[0].name)
+EVERY = Range(RELEASES.oldest.name)
 """The releases of a check that every one makes."""
 
 Ask = Callable[[Boot], Verdict]
@@ -39,7 +39,7 @@ class Check:
 
     def applies(self, target: Target) -> bool | None:
         """Whether this kernel makes the check; None where its version does not tell."""
-        return self.releases.covers(target.precise_version if self.releases.inside_a_series else target.release.version)
+        return RELEASES.covers(self.releases, target.precise_version if self.releases.inside_a_series else target.release.version)
 
     def answer(self, boot: Boot) -> Answer:
         """What comes of the check in one boot. A failure of one that this kernel may not make is unknown."""

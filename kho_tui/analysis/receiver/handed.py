@@ -14,7 +14,7 @@ from kho_tui.fdt.tree import FdtTree, Node, parse_fdt
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Fact, Missing, Status, known
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import Attach, Finalize, release_of
+from kho_tui.releases.table import RELEASES, Attach, Finalize
 
 _NO_SUBTREES = "the subtrees are not at hand"
 
@@ -95,7 +95,7 @@ class Handed:
     @cached_property
     def _finalized_at_reboot(self) -> bool:
         """With LUO on, 6.19 and 7.0 finalize in the reboot call: until then a map of 0 says nothing of what will be handed over."""
-        release = release_of(self.state.machine.release)
+        release = RELEASES.of(self.state.machine.release)
         has_luo = any(subtree.lookup_name == LUO_NAME for subtree in self.side.handed_over)
         return release is not None and self.side.name == "out" and has_luo and is_map_pending(self.side, (release,))
 
@@ -119,7 +119,7 @@ class Handed:
 
         6.16 to 6.18 hand over what was finalized before the load; LUO finalizes 6.19 and 7.0 in the reboot call; later ones always do.
         """
-        side, release = self.side, release_of(self.state.machine.release)
+        side, release = self.side, RELEASES.of(self.state.machine.release)
         stateful = release is not None and release.finalize is Finalize.STATEFUL
         if stateful and side.finalized is False:
             only = release is not None and release.attach is Attach.FINALIZED

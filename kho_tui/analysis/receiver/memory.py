@@ -18,6 +18,7 @@ from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import RELEASES
 from kho_tui.text import human_size, plural
 
 _SOURCE = "kernel/liveupdate/kexec_handover.c, kho_mem_init"
@@ -183,7 +184,7 @@ def _shift(boot: Boot) -> Verdict:
         return _NO_BLOCKS
     limit = 31 - (boot.handed.page_size.bit_length() - 1)
     high = max(boot.handed.side.preserved.runs.by_order, default=0)
-    affected = NARROW_BLOCK_SIZES.affects(boot.target.precise_version)
+    affected = NARROW_BLOCK_SIZES.affects(boot.target.precise_version, RELEASES)
     if high < limit or affected is False:
         return Holds(f"highest order {high}")
     words = f"highest order {high}; from order {limit} on the 32-bit shift of {boot.target.release.name} overflows"

@@ -108,7 +108,7 @@ CHECKS: tuple[Check, ...] = (
 def receive(handed: Handed, target: Target) -> Reception:
     """Run the stages in the kernel's order; a check that ends the boot, or decides on the whole handover, ends them where it fails.
 
-    Example: ``receive(Handed(state, side, memory), Target(release_of("7.3"))).outcome``. Raises BudgetError and Cancelled.
+    Example: ``receive(Handed(state, side, memory), Target(RELEASES.of("7.3"))).outcome``. Raises BudgetError and Cancelled.
     """
     boot = Boot(handed, target)
     answers: list[Answer] = []

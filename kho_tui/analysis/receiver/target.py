@@ -12,7 +12,7 @@ from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
 from kho_tui.releases.cmdline import BootOptions, CommandLine, PanicOptions, ReserveMem
 from kho_tui.releases.fixes import BITMAPS_IN_SCRATCH, KDUMP_KEEPS_KHO, Fix
-from kho_tui.releases.table import Release
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.releases.version import Version
 
 
@@ -71,7 +71,7 @@ class Target:
         """Whether KHO is on. ``kho=off`` does not stop it from taking a handover, but switches LUO off; so does a kdump kernel."""
         if self.options is None or self.cmdline is None:
             return None
-        if self.options.kho and self.cmdline.is_kdump and KDUMP_KEEPS_KHO.affects(self.precise_version) is None:
+        if self.options.kho and self.cmdline.is_kdump and KDUMP_KEEPS_KHO.affects(self.precise_version, RELEASES) is None:
             return None
         return self.options.kho if self.cmdline.says_kho or self.on_by_default is not None else None
 
@@ -91,7 +91,7 @@ class Target:
         ``by_release``: what its row of the table says, which holds for a release that is named without a patch level.
         """
         whole = self.version is None or self.version == self.release.version
-        return by_release if whole else fault.affects(self.version)
+        return by_release if whole else fault.affects(self.version, RELEASES)
 
     @property
     def bitmap_bytes(self) -> int | Missing | None:

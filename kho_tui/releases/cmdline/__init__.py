@@ -22,7 +22,7 @@ from kho_tui.releases.cmdline.numbers import kstrtobool, memparse
 from kho_tui.releases.cmdline.panics import PanicOptions, panics_at_boot, panics_in_user_space
 from kho_tui.releases.cmdline.words import Word, split_words
 from kho_tui.releases.fixes import KDUMP_KEEPS_KHO
-from kho_tui.releases.table import Release
+from kho_tui.releases.table import RELEASES, Release
 from kho_tui.releases.version import Version
 
 __all__ = [
@@ -106,7 +106,7 @@ class CommandLine:
                 else:
                     regions.append(region)
         kho = (on_by_default and release.luo is not None) if self.kho is None else self.kho
-        if self.is_kdump and KDUMP_KEEPS_KHO.affects(version or release.version) is False:
+        if self.is_kdump and KDUMP_KEEPS_KHO.affects(version or release.version, RELEASES) is False:
             kho = False
         return BootOptions(kho, scratch, tuple(regions), bool(self.liveupdate) and release.luo is not None, tuple(refused))
 

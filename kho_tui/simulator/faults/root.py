@@ -13,7 +13,7 @@ from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.fdt.header import FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, Property
 from kho_tui.model.state import Subtree
-from kho_tui.releases.table import release_of
+from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
 from kho_tui.simulator.faults.fault import CHUNKS, RADIX, SIZED, Fault, fault
 from kho_tui.simulator.faults.fdt_edit import (
@@ -222,7 +222,7 @@ def _luo_under_another_name(case: Case) -> None:
 def _luo_too_early(case: Case) -> None:
     """memblock's subtree under the name of LUO, in a kernel that has none."""
     at, fdt = memory_of(case.root.view.blob)
-    release = release_of(case.state.machine.release)
+    release = RELEASES.of(case.state.machine.release)
     if release is None or release.luo is not None:
         raise DoesNotApply("the kernel of this state has LUO, or is not known")
     node = _node(case, case.subtree(MEMBLOCK_NAME))

@@ -14,7 +14,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import ScratchArea
-from kho_tui.releases.table import release_of
+from kho_tui.releases.table import RELEASES
 from kho_tui.text import SafeText
 from kho_tui.views.tui.navigate import ListSpot, MapPlace, Where
 from kho_tui.views.tui.scratch_body import ScratchBody
@@ -109,7 +109,7 @@ async def test_without_a_side_enter_goes_to_the_tree() -> None:
     ],
 )
 def test_each_release_rounds_in_its_own_way(release: str | None, kind: str, page_size: int, told: tuple[str, ...]) -> None:
-    said = rounding(kind, release_of(release), Platform(page_size=page_size))
+    said = rounding(kind, RELEASES.of(release), Platform(page_size=page_size))
     assert all(one in said for one in told)
     assert ("taken as it is" in said) is ("taken as it is" in told)
 
