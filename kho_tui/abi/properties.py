@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 
 from kho_tui.fdt.tree import Node, Property
 from kho_tui.layout.place import Place
@@ -45,6 +45,12 @@ class NodeLayout:
         value = found.data if cut else field.decode(found.data, byte_order)
         size = found.length if cut else None
         return FieldValue(field, found.data, value, place.at(found.data_offset), field.source or self.source, size)
+
+
+def joined(layouts: Iterable[NodeLayout]) -> NodeLayout:
+    """A node that may be of any of several layouts: the properties of all, named like the first."""
+    several = tuple(layouts)
+    return replace(several[0], properties=tuple(dict.fromkeys(field for layout in several for field in layout.properties)))
 
 
 def _oddity(declared: Field | None, found: Property) -> str:

@@ -24,10 +24,10 @@ KHO_RADIX_NODE = PageArray(None, KHO_RADIX_ENTRY)
 
 @dataclass(frozen=True, slots=True)
 class RadixShape:
-    """The arithmetic of a tree for one page size. ``extra_bit``: depth counts the order-0 marker bit (kho-v3 on)."""
+    """The arithmetic of a tree for one page size. ``marker_counted``: depth counts the order-0 marker bit (kho-v3 on)."""
 
     page_shift: int
-    extra_bit: bool
+    marker_counted: bool
 
     @property
     def order0_bit(self) -> int:
@@ -47,7 +47,7 @@ class RadixShape:
     @property
     def depth(self) -> int:
         """Levels of nodes, leaves included."""
-        bits = self.order0_bit - self.leaf_bits + int(self.extra_bit)
+        bits = self.order0_bit - self.leaf_bits + int(self.marker_counted)
         return -(-bits // self.index_bits) + 1
 
     @property

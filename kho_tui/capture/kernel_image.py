@@ -16,6 +16,7 @@ from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
+from kho_tui.abi.root import ROOT_FORMATS, ROOT_PREFIX
 from kho_tui.capture.archives import archive_kind
 from kho_tui.capture.kernel_payload import Stream, payload_kind, unpacked
 from kho_tui.capture.unpack import temporary_file, write_out
@@ -120,16 +121,16 @@ class KernelImage:
     @property
     def roots(self) -> frozenset[bytes]:
         """The versions of the root FDT that it knows."""
-        return frozenset(one for one in self.versions if one.startswith(b"kho-v"))
+        return frozenset(one for one in self.versions if one.startswith(ROOT_PREFIX))
 
     @property
     def series(self) -> Release | None:
         """The release whose formats it reads: the one of its banner, or, where its strings say otherwise, the newest one that fits them."""
         named = RELEASES.of(self.release)
-        if named is not None and (not self.roots or named.root in self.versions):
+        if named is not None and (not self.roots or ROOT_FORMATS.version_of(named) in self.versions):
             return named
         luo = {one for one in self.versions if re.fullmatch(rb"luo-v\d+", one)}
-        fitting = [one for one in reversed(RELEASES.rows) if one.root in self.versions]
+        fitting = [one for one in reversed(RELEASES.rows) if ROOT_FORMATS.version_of(one) in self.versions]
         return next((one for one in fitting if luo == ({one.luo.compatible} if one.luo else set())), fitting[0] if fitting else None)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES, bitmap_spans
+from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.decode.bitmaps import read_bitmaps
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
@@ -187,7 +188,7 @@ def _bitmap_size(elements: _Elements, page_size: int, clues: ChunkClues) -> tupl
     if clues.packed:
         return False, None
     release = clues.release
-    if release is not None and release.root == b"kho-v1":
+    if release is not None and ROOT_FORMATS.written_by(release).tracker is Tracker.CHUNKS:
         return release.bitmap_bytes is not None, _Ground(f"as {release.name} writes them", settled=True)
     if len(elements) >= _SURE_BY_ALIGNMENT:
         return False, _Ground(f"all {len(elements)} are page aligned", settled=True)

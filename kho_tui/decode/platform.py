@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kho_tui.abi.properties import integer_property
-from kho_tui.abi.root import POINTER_PROPERTIES
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.capture.sources import Hint, Sources
 from kho_tui.context import Context
 from kho_tui.decode.reader import Findings, Reader
@@ -153,5 +153,5 @@ def _addresses(nodes: Sequence[Node], byte_order: ByteOrder) -> list[int]:
     found = []
     for node in nodes:
         found.append(integer_property(node, "preserved-memory-map", 8, byte_order))
-        found += [integer_property(child, name, 8, byte_order) for child in node.children for name in POINTER_PROPERTIES]
+        found += [integer_property(child, name, 8, byte_order) for child in node.children for name in ROOT_FORMATS.pointers]
     return [value for value in found if value]

@@ -22,9 +22,9 @@ from kho_tui.text import SafeText
 _BATCH_BYTES = 16 << 20
 
 
-def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) -> PreservedMap | Missing:
-    """The tree whose root node is at ``root``. ``extra_bit``: depth formula of kho-v3 on."""
-    shape = RadixShape(reader.platform.page_shift, extra_bit)
+def decode_radix(reader: Reader, root: int, marker_counted: bool, where: EntityPath) -> PreservedMap | Missing:
+    """The tree whose root node is at ``root``. ``marker_counted``: depth formula of kho-v3 on."""
+    shape = RadixShape(reader.platform.page_shift, marker_counted)
     first = reader.page(root, "radix root")
     if isinstance(first, Missing):
         reader.unreadable(first, where, "root node of the tracker", root)
@@ -61,9 +61,9 @@ def decode_radix(reader: Reader, root: int, extra_bit: bool, where: EntityPath) 
     return PreservedMap(root, tree, runs, status, SafeText(reason), damaged=damaged)
 
 
-def radix_preserves(reader: Reader, root: int, page: int, extra_bit: bool) -> bool | None:
+def radix_preserves(reader: Reader, root: int, page: int, marker_counted: bool) -> bool | None:
     """Whether the tree marks the order-0 block at ``page``: one walk down; None where a node on the way could not be read."""
-    shape = RadixShape(reader.platform.page_shift, extra_bit)
+    shape = RadixShape(reader.platform.page_shift, marker_counted)
     *inner, bit = shape.indexes(shape.key(page, 0))
     node = root
     for slot in inner:

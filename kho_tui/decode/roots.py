@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kho_tui.abi.boot import KHO_DATA, SETUP_KEXEC_KHO
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, Tracker
+from kho_tui.abi.root import ROOT_FORMATS, ROOT_PREFIX, Tracker
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
@@ -56,7 +56,7 @@ class RootCandidate:
     def pointer(self, name: bytes, byte_order: ByteOrder) -> int | None:
         """Where the root says that a subtree's blob lies."""
         node = self.root.child(name)
-        found = [] if node is None else [integer_property(node, one, 8, byte_order) for one in POINTER_PROPERTIES]
+        found = [] if node is None else [integer_property(node, one, 8, byte_order) for one in ROOT_FORMATS.pointers]
         return next((value for value in found if value), None)
 
     def map_address(self, byte_order: ByteOrder) -> int:
@@ -119,7 +119,7 @@ def tracker_keeps(reader: Reader, version: bytes, tracker: int, page: int) -> bo
         return False
     if form.tracker is Tracker.CHUNKS:
         return chunk_list_preserves(reader, tracker, page)
-    return radix_preserves(reader, tracker, page, form.extra_bit)
+    return radix_preserves(reader, tracker, page, form.marker_counted)
 
 
 def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[int]:
@@ -149,11 +149,11 @@ def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
         data = memory.read(address, memory.available(address, size))
     except (GapError, ReadError):
         return None
-    if b"kho-v" not in data:
+    if ROOT_PREFIX not in data:
         return None
     tree = parse_fdt(data)
     version = None if tree.root is None else compatible_of(tree.root, ROOT_FORMATS)
-    if tree.root is None or version is None or not version.startswith(b"kho-v"):
+    if tree.root is None or version is None or not version.startswith(ROOT_PREFIX):
         return None
     return RootCandidate(address, data, tree.root, version, half_built, tree.lists_all)
 

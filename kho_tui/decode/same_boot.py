@@ -50,10 +50,12 @@ def same_boot(
     ``window``: the root node of out/fdt, as far as debugfs has it; ``keeps``: whether the candidate's own tracker keeps it.
     """
     votes = _Votes()
-    version = (None if window is None else compatible_of(window, ROOT_FORMATS)) or (None if release is None else release.root)
+    version = (None if window is None else compatible_of(window, ROOT_FORMATS)) or (
+        None if release is None else ROOT_FORMATS.version_of(release)
+    )
     if version is not None and version != candidate.version:
         votes.differing.append(f"its root FDT is {visible(candidate.version)}, the running kernel writes {visible(version)}")
-        kinds = {ROOT_FORMATS[name].tracker for name in (version, candidate.version) if name in ROOT_FORMATS}
+        kinds = {form.tracker for form in map(ROOT_FORMATS.get, (version, candidate.version)) if form is not None}
         # Nothing that is damaged leads through a tracker of another kind back to itself.
         votes.decided = bool(keeps) and len(kinds) > 1
     named = candidate.names if window is None else candidate.names | {child.name for child in window.children}

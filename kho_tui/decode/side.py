@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.abi.root import PACKED_STRUCT_OFFSET, POINTER_PROPERTIES, ROOT_FORMATS, ROOT_NODE, SUBTREE_NODE, RootFormat, Tracker
+from kho_tui.abi.root import PACKED_STRUCT_OFFSET, ROOT_FORMATS, RootFormat, Tracker
 from kho_tui.decode.chunks import ChunkClues, decode_chunks
 from kho_tui.decode.fdts import report_fdt, view_root
 from kho_tui.decode.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK, subtree_is_kept
@@ -94,7 +94,7 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
         said = "the root has no compatible string" if version is None else f"root version {visible(version)} is not known: shown as it is"
         reader.findings.add(VERSION_UNKNOWN, where, said, known(source.phys))
     address = reader.property(node, "preserved-memory-map", where) if form is not None else _lenient_map(reader, node)
-    values = ROOT_NODE.values(node, reader.platform.byte_order, view.blob.place)
+    values = ROOT_FORMATS.node.values(node, reader.platform.byte_order, view.blob.place)
     return Root(view, source.roots[1:], source.phys, version, form, address, values, handed)
 
 
@@ -147,7 +147,7 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
         header = root.view.tree.header
         packed = header is not None and header.integer("off_dt_struct") == PACKED_STRUCT_OFFSET
         return decode_chunks(reader, root.map_address, where, ChunkClues(known(root.phys), packed, source.release))
-    return decode_radix(reader, root.map_address, root.format.extra_bit, where)
+    return decode_radix(reader, root.map_address, root.format.marker_counted, where)
 
 
 def _no_map(reader: Reader, root: Root, form: RootFormat, source: SideSource, where: EntityPath) -> Missing:
@@ -165,7 +165,7 @@ def _made_at_finalize(root: Root, release: Release | None) -> bool:
 
     6.19 and 7.0 begin without a tracker, and pack the root as soon as it gets a subtree (kernel/liveupdate/kexec_handover.c).
     """
-    if release is not None and release.root == b"kho-v1":
+    if release is not None and ROOT_FORMATS.written_by(release).tracker is Tracker.CHUNKS:
         return release.finalize is Finalize.STATEFUL
     header, node = root.view.tree.header, root.view.tree.root
     if header is None or node is None or not node.children:
@@ -196,7 +196,7 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
         assert place is not None and isinstance(root, Root)
         path = siblings.named(node.name)
         phys, size = _pointers(reader, node, root.format, path)
-        values = SUBTREE_NODE.values(node, reader.platform.byte_order, place)
+        values = ROOT_FORMATS.subtree.values(node, reader.platform.byte_order, place)
         found.append((path, SubtreeSource(node.name, phys, size, values, source.subtrees.get(node.name), True, root.compatible)))
     known_names = {node.name for node in nodes}
     version = None if isinstance(root, Missing) else root.compatible
@@ -215,12 +215,12 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
 
 def _pointers(reader: Reader, node: Node, form: RootFormat | None, where: EntityPath) -> tuple[Fact[int], Fact[int]]:
     order = reader.platform.byte_order
-    names = (form.pointer,) if form is not None else POINTER_PROPERTIES
+    names = (form.pointer,) if form is not None else ROOT_FORMATS.pointers
     values = (integer_property(node, name, 8, order) for name in names)
     there = next((value for value in values if value is not None), None)
     phys = reader.property(node, names[0], where) if there is None else there
-    if form is not None and form.has_size:
-        return phys, reader.property(node, "blob-size", where)
+    if form is not None and form.size is not None:
+        return phys, reader.property(node, form.size, where)
     size = integer_property(node, "blob-size", 8, order)
     return phys, Unavailable(SafeText("this version records no size")) if size is None else size
 

@@ -170,7 +170,7 @@ def _check_version(reader: Reader, copies: Sequence[Blob], release: Release | No
     """An incoming root of a version that the running kernel does not take is not what it booted from."""
     node = view_root(copies[0]).tree.root if copies else None
     version = None if node is None else compatible_of(node, ROOT_FORMATS)
-    if release is not None and version in ROOT_FORMATS and version != release.root:
+    if release is not None and version in ROOT_FORMATS and version != ROOT_FORMATS.version_of(release):
         message = f"{visible(version or b'')} is not a version that {release.name} takes: not of one boot"
         reader.findings.add(NOT_ONE_BOOT, EntityPath(("in",)), message)
 

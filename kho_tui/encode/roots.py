@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.root import ROOT_FORMATS, ROOT_NODE, SUBTREE_NODE, RootFormat
+from kho_tui.abi.root import ROOT_FORMATS, RootFormat
 from kho_tui.encode.fdts import NodeSpec, fdt_of, properties, sequential
 from kho_tui.encode.piece import Values
 from kho_tui.errors import EncodeError
@@ -27,7 +27,7 @@ def root_page(handover: Handover) -> bytes:
     form = root_format(handover)
     size = handover.platform.page_size
     if handover.style is RootStyle.FINALIZED:
-        children = tuple(NodeSpec(one.name, SUBTREE_NODE, _pointers(form, one)) for one in handover.subtrees)
+        children = tuple(NodeSpec(one.name, form.subtree, _pointers(form, one)) for one in handover.subtrees)
         return sequential(size, _root(handover, children), handover.platform).data
     fdt = sequential(size, _root(handover), handover.platform)
     for one in handover.subtrees:
@@ -51,19 +51,21 @@ def root_file(handover: Handover) -> bytes:
 
 def _root(handover: Handover, children: tuple[NodeSpec, ...] = ()) -> NodeSpec:
     values: Values = {"compatible": handover.compatible, "preserved-memory-map": handover.map_address}
-    return NodeSpec(b"", ROOT_NODE, values, children)
+    return NodeSpec(b"", root_format(handover).node, values, children)
 
 
 def _pointers(form: RootFormat, one: Registered) -> Values:
-    if form.has_size and one.size is None:
+    if form.size is None:
+        return {form.pointer: one.phys}
+    if one.size is None:
         raise EncodeError(f"the size of subtree {visible(one.name)} is not known, and this version records it")
-    return {form.pointer: one.phys, **({"blob-size": one.size} if one.size is not None and form.has_size else {})}
+    return {form.pointer: one.phys, form.size: one.size}
 
 
 def _add(fdt: FdtBuffer, form: RootFormat, one: Registered, handover: Handover) -> int:
     """``kho_add_subtree`` of 6.19 and later, but for the last call."""
     fdt.open()
     node = fdt.add_subnode(one.name)
-    for name, data in properties(SUBTREE_NODE, _pointers(form, one), handover.platform):
+    for name, data in properties(form.subtree, _pointers(form, one), handover.platform):
         fdt.set_property(node, name, data)
     return node

@@ -70,7 +70,7 @@ def _bitmaps(handover: Handover, chunks: list[ChunkPage], order: int, size: int,
 
 
 def _radix(handover: Handover, tracker: RadixTracker, what: EntityPath) -> Pieces:
-    shape = RadixShape(handover.platform.page_shift, root_format(handover).extra_bit)
+    shape = RadixShape(handover.platform.page_shift, root_format(handover).marker_counted)
     if len(tracker.addresses) != shape.depth or len(tracker.prefixes) != shape.depth:
         raise EncodeError(f"a radix tree of {len(tracker.addresses)} levels where this page size has {shape.depth}")
     if tracker.addresses[0].tolist() != [handover.map_address]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.compat import Compatibility, TargetKernel, compatibility
 from kho_tui.analysis.loading import Image
@@ -130,7 +131,7 @@ def _from_name(text: str) -> TargetKernel:
 
 def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
     support, release = image.support, image.series
-    if support.built and (release is None or release.root not in image.versions):
+    if support.built and (release is None or ROOT_FORMATS.version_of(release) not in image.versions):
         raise _unknown(image.path, image.release, image.roots)
     if release is not None and release.luo is not None and support.built:
         strange = {one for one in image.versions if re.fullmatch(rb"luo-v\d+", one)} - {release.luo.compatible}

@@ -23,6 +23,11 @@ class Range:
             raise ValueError(f"{self.until} comes before {self.since}")
 
     @property
+    def of_candidates(self) -> bool:
+        """Whether it ends with a release candidate, so that no release is in it."""
+        return self.until is not None and _bound(self.until).rc is not None
+
+    @property
     def inside_a_series(self) -> bool:
         """Whether a bound lies inside a series, so that a patch level decides."""
         return any(_bound(text).patch is not None or _bound(text).rc is not None for text in (self.since, self.until) if text is not None)

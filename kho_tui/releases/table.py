@@ -76,7 +76,6 @@ class Release:
     """
 
     name: str
-    root: bytes
     bitmap_bytes: int | None
     finalize: Finalize
     inferred: bool = False
@@ -138,7 +137,7 @@ class Release:
 _LUO_7_0 = LuoRules(flb_compatible=b"luo-flb-v1", flbs=True)
 _LUO_7_1 = replace(_LUO_7_0, memfd_compatible=b"memfd-v2", checks_names=True, one_session_a_file=True, checks_files=True, limits_memfd=True)
 
-_6_16 = Release("6.16", b"kho-v1", 512, Finalize.STATEFUL, attach=Attach.ENABLED)
+_6_16 = Release("6.16", 512, Finalize.STATEFUL, attach=Attach.ENABLED)
 _6_17 = _6_16.next("6.17", attach=Attach.FINALIZED)
 _6_18 = _6_17.next(
     "6.18",
@@ -160,7 +159,6 @@ _6_19 = _6_18.next(
 _7_0 = _6_19.next("7.0", inferred=True, luo=_LUO_7_0)
 _7_1 = _7_0.next(
     "7.1",
-    root=b"kho-v3",
     finalize=Finalize.NONE,
     scratch={"rounds_explicit": True, "subtracts_rounded": False},
     luo=_LUO_7_1,
@@ -174,7 +172,6 @@ _7_1 = _7_0.next(
 )
 _7_2 = _7_1.next(
     "7.2",
-    root=b"kho-v4",
     scratch={"aligned_to_max_order": True},
     luo=replace(_LUO_7_1, compatible=b"luo-v5", session_compatible=b"", flb_compatible=b""),
 )

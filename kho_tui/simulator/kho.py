@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.model.handover import Handover, Registered, RootStyle
 from kho_tui.model.runs import no_runs
 from kho_tui.model.state import ScratchArea
@@ -34,7 +35,7 @@ class Kho(Preserving):
         self._map = 0
         self._in_notifier = False
         style = RootStyle.FINALIZED if release.finalize is Finalize.STATEFUL else RootStyle.GROWN
-        self.root = Root(release.root, style, self._page("root FDT"), machine.page_size, release.finalize is Finalize.NONE)
+        self.root = Root(ROOT_FORMATS.written_by(release), style, self._page("root FDT"), machine.page_size)
         if style is RootStyle.GROWN:
             self._mark("kho_preserve_folio", self.root.phys, 0)
 
@@ -48,7 +49,7 @@ class Kho(Preserving):
         full = self.root.refusal(name)
         if full is not None:
             # 6.16 to 7.0 give libfdt's own number where a property does not fit.
-            raw = self.release.finalize is Finalize.STATEFUL or (full == "property" and not self.root.sized)
+            raw = self.release.finalize is Finalize.STATEFUL or (full == "property" and not self.root.form.size)
             why = f"the root FDT's page is full after {len(self.root.entries)} subtrees"
             if raw:
                 raise KernelError(_FDT_NOSPACE, call, why, name="FDT_ERR_NOSPACE")
@@ -113,7 +114,7 @@ class Kho(Preserving):
         if self.root.style is RootStyle.FINALIZED and not self.finalized:
             return None
         registered = tuple(Registered(e.name, e.phys, e.size, e.content()) for e in self.root.entries)
-        common = (self.machine.platform, self.root.compatible, self.root.style_now, self.root.phys)
+        common = (self.machine.platform, self.root.form.compatible, self.root.style_now, self.root.phys)
         if isinstance(self.tracker, KernelRadix):
             return Handover(*common, self.tracker.root, registered, self.tracker.handed_over(), self.tracker.runs())
         if not self._map:

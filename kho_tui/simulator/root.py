@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kho_tui.abi.root import RootFormat
 from kho_tui.model.handover import Content, RootStyle
 
 ContentNow = Callable[[], Content | None]
@@ -28,13 +29,12 @@ class Entry:
 
 @dataclass(slots=True)
 class Root:
-    """The root FDT's page and what is in it, oldest first. ``sized``: subnodes carry ``blob-size`` (7.1 on)."""
+    """The root FDT's page and what is in it, oldest first."""
 
-    compatible: bytes
+    form: RootFormat
     style: RootStyle
     phys: int
     page_size: int
-    sized: bool
     entries: list[Entry] = field(default_factory=list)
     had_entries: bool = False
 
@@ -52,11 +52,18 @@ class Root:
     def refusal(self, name: bytes) -> str | None:
         """What does not fit any more if ``name`` is added: "node" or "property"; None where all fits."""
         header = 64 if self.style is RootStyle.FINALIZED else 56
-        strings = 57 if self.sized else 36
-        empty = header + _BEGIN + 4 + (_PROPERTY + len(self.compatible) + 1 + 3) // 4 * 4 + _PROPERTY + 8 + _END + 4
-        properties = (2 if self.sized else 1) * (_PROPERTY + 8)
-        nodes = [_BEGIN + (len(one) + 4) // 4 * 4 + _END for one in (*(entry.name for entry in self.entries), name)]
+        root, subtree = self.form.node.properties, self.form.subtree.properties
+        strings = sum(len(field.name) + 1 for field in (*root, *subtree))
+        lengths = (len(self.form.compatible) + 1 if field.size is None else field.size for field in root)
+        empty = header + _BEGIN + 4 + sum(_padded(_PROPERTY + length) for length in lengths) + _END + 4
+        properties = sum(_padded(_PROPERTY + (field.size or 0)) for field in subtree)
+        nodes = [_BEGIN + _padded(len(one) + 1) + _END for one in (*(entry.name for entry in self.entries), name)]
         held = empty + sum(nodes) + len(self.entries) * properties + strings
         if held > self.page_size:
             return "node"
         return "property" if held + properties > self.page_size else None
+
+
+def _padded(size: int) -> int:
+    """Bytes up to the next token, which stands at a multiple of 4."""
+    return -(-size // 4) * 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY, SETUP_KEXEC_KHO
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.layout.struct import Layout
 from kho_tui.model.host import MemoryRange
@@ -180,7 +181,7 @@ def _arrival_lines(running: Running) -> Iterator[str]:
     if reception.deciding.check.name == "fdt-header":
         yield _line(4, f"{what} invalid: -9")
     elif reception.deciding.check.name == "root-version":
-        yield _line(4, f"{what} incompatible with '{release.root.decode()}': 1")
+        yield _line(4, f"{what} incompatible with '{ROOT_FORMATS.version_of(release).decode()}': 1")
     code = ": -22" if release.finalize is Finalize.STATEFUL else ""
     yield _line(4, f"KHO: disabling KHO revival{code}")
 

@@ -140,8 +140,8 @@ class KernelChunks(KernelTracker):
 class KernelRadix(KernelTracker):
     """7.1 on: a tree that is always complete. Nodes come from the top down on first use and never go."""
 
-    def __init__(self, page_size: int, allocate: Allocate, *, extra_bit: bool = True) -> None:
-        self._shape = RadixShape(page_size.bit_length() - 1, extra_bit)
+    def __init__(self, page_size: int, allocate: Allocate, *, marker_counted: bool = True) -> None:
+        self._shape = RadixShape(page_size.bit_length() - 1, marker_counted)
         self._allocate = allocate
         self._leaves = Bitmaps(page_size)
         self._nodes: list[dict[int, int]] = [{} for _ in range(self._shape.depth)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, SESSION_NODE_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.root import POINTER_PROPERTIES
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.model.facts import Status
 from kho_tui.model.handover import Region
@@ -82,7 +82,7 @@ def _pointers(page: int) -> Iterator[Spot]:
     """Each leads to whole pages."""
     yield Spot(_OUT.text, "preserved-memory-map", page)
     for name in (MEMBLOCK_NAME, KEXEC_METADATA_NAME, KHO_TEST_NAME, LUO_NAME):
-        for pointer in POINTER_PROPERTIES:
+        for pointer in ROOT_FORMATS.pointers:
             yield Spot(_OUT.named(name).text, pointer, page)
     for pointer in _LUO_POINTERS:
         yield Spot(_OUT.named(LUO_NAME).text, pointer, page)

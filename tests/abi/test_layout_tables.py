@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import kho_tui.abi
 from kho_tui.abi.block import block_of
 from kho_tui.abi.properties import NodeLayout
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.errors import EncodeError, ReadError
 from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.platform import ByteOrder
@@ -76,9 +77,10 @@ NODES: dict[str, list[tuple[str, int | None]]] = {
 
 
 def declared() -> Iterator[object]:
-    """Every object at module level of every module of abi."""
+    """Every object at module level of every module of abi, and the nodes that the versions of the root are made of."""
     for info in pkgutil.iter_modules(kho_tui.abi.__path__):
         yield from vars(importlib.import_module(f"kho_tui.abi.{info.name}")).values()
+    yield ROOT_FORMATS.subtree
 
 
 LAYOUTS = {one.name: one for one in declared() if isinstance(one, Layout)}
@@ -113,6 +115,21 @@ def test_bulk_rows_have_the_same_offsets(layout: Layout, byte_order: ByteOrder) 
     assert dtype.itemsize == size
     assert dtype.fields is not None
     assert [(name, dtype.fields[name][1], dtype.fields[name][0].itemsize) for name, _, _ in fields] == fields
+
+
+@pytest.mark.parametrize(
+    ("version", "properties"),
+    [
+        (b"kho-v1", ["fdt"]),
+        (b"kho-v2", ["preserved-data"]),
+        (b"kho-v3", ["preserved-data", "blob-size"]),
+        (b"kho-v4", ["preserved-data", "blob-size"]),
+    ],
+)
+def test_properties_of_a_subtree_by_version_of_the_root(version: bytes, properties: list[str]) -> None:
+    form = ROOT_FORMATS[version]
+    assert [field.name for field in form.subtree.properties] == properties
+    assert (form.pointer, form.size) == (properties[0], "blob-size" if "blob-size" in properties else None)
 
 
 @pytest.mark.parametrize("node", NODE_LAYOUTS.values(), ids=NODE_LAYOUTS)

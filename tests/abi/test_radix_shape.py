@@ -32,7 +32,7 @@ def test_only_v2_on_16k_pages_loses_the_marker_of_order_0() -> None:
     assert lost == [("16K", False)]
 
 
-@pytest.mark.parametrize("extra_bit", [True, False])
+@pytest.mark.parametrize("marker_counted", [True, False])
 @pytest.mark.parametrize(
     ("page", "address", "order", "key", "indexes"),
     [
@@ -45,11 +45,11 @@ def test_only_v2_on_16k_pages_loses_the_marker_of_order_0() -> None:
         ("64K", 0x4000_0000, 9, 0x0000_0080_0000_0020, (0, 128, 0, 32)),
     ],
 )
-def test_example_blocks(page: str, address: int, order: int, key: int, indexes: tuple[int, ...], extra_bit: bool) -> None:
-    shape = RadixShape(SHIFTS[page], extra_bit)
+def test_example_blocks(page: str, address: int, order: int, key: int, indexes: tuple[int, ...], marker_counted: bool) -> None:
+    shape = RadixShape(SHIFTS[page], marker_counted)
     assert shape.key(address, order) == key
     assert shape.block(key) == (address, order)
-    if extra_bit or page != "16K":
+    if marker_counted or page != "16K":
         assert shape.indexes(key) == indexes
 
 

@@ -26,7 +26,7 @@ MATRIX = {
 def test_each_release_is_as_the_matrix_says(release: Release) -> None:
     luo = release.luo
     assert MATRIX[release.name] == (
-        release.root,
+        ROOT_FORMATS.version_of(release),
         release.bitmap_bytes,
         release.has_finalize_file,
         luo.compatible if luo else b"",
@@ -45,7 +45,7 @@ def test_only_7_0_is_inferred() -> None:
 
 def test_every_string_is_one_that_a_format_has() -> None:
     for release in RELEASES:
-        assert release.root in ROOT_FORMATS
+        assert ROOT_FORMATS.written_by(release).released
         if release.luo is not None:
             assert release.luo.compatible in LUO_FORMATS
             assert release.luo.memfd_compatible in MEMFD_FORMATS

@@ -21,7 +21,7 @@ _KNOWN = _FDTS | {LUO_NAME}
 def _records_size(evidence: Evidence) -> bool:
     root = evidence.side.root
     form = None if isinstance(root, Missing) else root.format
-    return form is not None and form.has_size
+    return form is not None and form.size is not None
 
 
 @rule(
@@ -74,13 +74,13 @@ def is_an_fdt(evidence: Evidence, found: Found) -> None:
         blob = found.need(subtree.blob, f"blob of {subtree.path}")
         if blob is None:
             continue
-        if subtree.fdt is not None and form.has_size and isinstance(subtree.size, int):
+        if subtree.fdt is not None and form.size is not None and isinstance(subtree.size, int):
             _size(subtree, subtree.size, found)
         elif isinstance(subtree.content, Unavailable):
             found.lack(f"blob of {subtree.path}", subtree.reason)
         elif not is_fdt(blob) and (subtree.lookup_name in _FDTS or (subtree.lookup_name == LUO_NAME and not is_luo_struct(blob.data))):
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys, severity="error")
-        elif not is_fdt(blob) and not form.has_size and form.released:
+        elif not is_fdt(blob) and not form.size is not None and form.released:
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys)
 
 

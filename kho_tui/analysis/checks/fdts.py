@@ -45,7 +45,7 @@ def _fdts(evidence: Evidence, found: Found) -> Iterator[_Fdt]:
 def _is_whole(evidence: Evidence, subtree: Subtree) -> bool:
     """Whether all of a blob was read from memory, by the size that the root names: then it is the FDT that claims too much."""
     root = evidence.side.root
-    sized = not isinstance(root, Missing) and root.format is not None and root.format.has_size
+    sized = not isinstance(root, Missing) and root.format is not None and root.format.size is not None
     blob = subtree.blob
     return sized and not isinstance(blob, Missing) and blob.place.origin is Origin.MEMORY and len(blob.data) == subtree.size
 

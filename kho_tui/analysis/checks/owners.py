@@ -43,7 +43,7 @@ def folio_orders(evidence: Evidence, found: Found) -> None:
             continue
         for row in np.flatnonzero(folios.end - folios.start > limit)[:_SHOWN].tolist():
             hit = evidence.memory.hit(kind, row)
-            configured = evidence.state.machine.arch == "arm64" and evidence.releases[0].root == b"kho-v1"
+            configured = evidence.state.machine.arch == "arm64" and not evidence.releases[0].restores_large_folios
             said = f"a folio of {human_size(hit.end - hit.start)} at {hit.start:#x}"
             limited = any(_LIMITED.holds(release) for release in evidence.releases)
             consequence = _LOST_FOLIO if limited else _WHOLE_FOLIO

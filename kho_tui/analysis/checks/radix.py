@@ -63,7 +63,7 @@ def keys(evidence: Evidence, found: Found) -> None:
     for one in evidence.met(evidence.tracker_path, KEY_BAD.name):
         found.broken(one.message, one.where, one.address)
     root = evidence.side.root
-    shape = RadixShape(evidence.page_shift, True if isinstance(root, Missing) or root.format is None else root.format.extra_bit)
+    shape = RadixShape(evidence.page_shift, True if isinstance(root, Missing) or root.format is None else root.format.marker_counted)
     _slots(evidence, tree, shape, found)
     kept = evidence.preserved
     if isinstance(kept, PreservedMap) and not found.count:

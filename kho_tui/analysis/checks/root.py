@@ -49,7 +49,7 @@ def header(evidence: Evidence, found: Found) -> None:
     root = evidence.root(found)
     if root is None:
         return
-    strict = any(release.root != b"kho-v1" for release in evidence.releases)
+    strict = any(release.checks_fdt_alignment for release in evidence.releases)
     phys = None if isinstance(root.phys, Missing) else root.phys
     page = found.need(root.handed, "page of the root FDT")
     if page is None:
@@ -161,8 +161,7 @@ def version(evidence: Evidence, found: Found) -> None:
         found.lack("version of the root", evidence.newer)
     elif known is not None and not known.released:
         found.broken(f"no release writes {visible(root.compatible)}", evidence.path)
-    elif evidence.release is not None and evidence.release.root != root.compatible:
-        wanted = evidence.release.root.decode()
+    elif evidence.release is not None and (wanted := ROOT_FORMATS.version_of(evidence.release).decode()) != visible(root.compatible):
         found.broken(f"{visible(root.compatible)}, yet {evidence.release.name} writes and takes {wanted}", evidence.path)
 
 
@@ -217,7 +216,7 @@ def subtree_properties(evidence: Evidence, found: Found) -> None:
     if root.format is None:
         found.lack("format of the root", "its version is not known")
         return
-    wanted = {root.format.pointer, *(("blob-size",) if root.format.has_size else ())}
+    wanted = {field.name for field in root.format.subtree.properties}
     for node in evidence.subtree_nodes(found):
         path = evidence.path.named(node.name)
         if evidence.root_damaged and any(one.name is None for one in node.properties):

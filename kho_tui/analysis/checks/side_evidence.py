@@ -97,7 +97,7 @@ class SideEvidence:
         root = self.side.root
         version = None if isinstance(root, Missing) else root.compatible
         named = RELEASES.of(self.writer)
-        fitting = tuple(r for r in RELEASES if r.root == version)
+        fitting = tuple(r for r in RELEASES if ROOT_FORMATS.version_of(r) == version)
         if named is not None and (named in fitting or not fitting or self.side.name == "out"):
             return (named,)
         with_luo = tuple(r for r in fitting if r.luo is not None)

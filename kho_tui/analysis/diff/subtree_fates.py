@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.root import Tracker
 from kho_tui.analysis.diff.ends import Ends, as_expected, cut_short, kept, lists_subtrees, made
 from kho_tui.analysis.diff.expected import NOT_WRITTEN_YET
 from kho_tui.analysis.diff.region_fates import ALTERED, GONE
@@ -62,7 +63,7 @@ def _serializes_late(root: Root, state: State) -> bool:
     Source: kernel/liveupdate/kexec_handover.c.
     """
     writer = RELEASES.of(state.machine.release)
-    return root.compatible == b"kho-v1" and (writer is None or writer.finalize is Finalize.SERIALIZE)
+    return root.format is not None and root.format.tracker is Tracker.CHUNKS and (writer is None or writer.finalize is Finalize.SERIALIZE)
 
 
 def subtree_fate(entity: Entity, ends: Ends) -> EntityFate:

@@ -54,8 +54,8 @@ def _words(old: Side, new: Side, differing: Differing, left: list[MemoryChange])
     words = structure_words(before, after)
     if not whole or not left:
         return words
-    extra_bit = isinstance(old.root, Root) and old.root.format is not None and old.root.format.extra_bit
-    return (words + bitmap_words(before, after, differing, extra_bit=extra_bit))[:MOST_ROWS]
+    marker_counted = isinstance(old.root, Root) and old.root.format is not None and old.root.format.marker_counted
+    return (words + bitmap_words(before, after, differing, marker_counted=marker_counted))[:MOST_ROWS]
 
 
 def _kind_of(fields: list[FieldChange]) -> ChangeKind:

@@ -82,7 +82,7 @@ class _Bitmap:
     blocks: tuple[tuple[int, int] | None, ...]
 
 
-def bitmap_words(old: PreservedMap, new: PreservedMap, differing: Differing, *, extra_bit: bool) -> list[FieldChange]:
+def bitmap_words(old: PreservedMap, new: PreservedMap, differing: Differing, *, marker_counted: bool) -> list[FieldChange]:
     """Words of bitmaps that lie in both where they lay and mark other blocks, as fields; at most MOST_ROWS.
 
     They are rebuilt from the blocks, so both trackers have to be whole; none where blocks lie over one another.
@@ -94,7 +94,7 @@ def bitmap_words(old: PreservedMap, new: PreservedMap, differing: Differing, *, 
     found: dict[tuple[int, int], _Bitmap] = {}
     for size, blocks in differing.blocks:
         if isinstance(one, RadixTree) and isinstance(other, RadixTree):
-            words = _leaf_words(one, other, RadixShape(shift, extra_bit), blocks, size - shift)
+            words = _leaf_words(one, other, RadixShape(shift, marker_counted), blocks, size - shift)
         elif isinstance(one, ChunkList) and isinstance(other, ChunkList) and one.bitmap_bytes == other.bitmap_bytes:
             words = _element_words(one, other, blocks, size - shift, shift)
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.root import POINTER_PROPERTIES, ROOT_FORMATS, Tracker
+from kho_tui.abi.root import ROOT_FORMATS, Tracker
 from kho_tui.analysis.finalizing import is_map_pending
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.context import Context
@@ -143,8 +143,8 @@ class Handed:
         if root is not None and self._cut and (node is None or not node.has_all):
             form = ROOT_FORMATS.get((_compatibles(root)[:1] or (b"",))[0])
             # What lies beyond the end of a cut file was not seen, which is no reason to call it missing.
-            pointers = POINTER_PROPERTIES if form is None else (form.pointer,)
-            lengths |= {name: 8 for name in (*pointers, "blob-size") if name not in lengths}
+            unseen = (ROOT_FORMATS if form is None else form).subtree.properties
+            lengths |= {field.name: field.size or 0 for field in unseen if field.name not in lengths}
         return lengths
 
 

@@ -154,8 +154,7 @@ def _in_scratch(inside: Intervals, boot: Boot) -> Verdict:
 def _bitmaps(boot: Boot) -> Verdict:
     """The same string stands for bitmaps of 512 bytes until 6.17 and of a page from 6.18 on."""
     preserved, target = boot.handed.side.preserved, boot.target
-    form = ROOT_FORMATS.get(target.release.root)
-    if form is None or form.tracker is not Tracker.CHUNKS:
+    if ROOT_FORMATS.written_by(target.release).tracker is not Tracker.CHUNKS:
         return Holds("a radix tree")
     if not isinstance(preserved, PreservedMap) or not isinstance(preserved.structure, ChunkList):
         return unknown("the size of the bitmaps is not at hand")

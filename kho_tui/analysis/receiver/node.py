@@ -39,10 +39,9 @@ def properties(name: bytes) -> Ask:
     """Whether the subnode has the properties that kho_retrieve_subtree reads."""
 
     def ask(subtree: Subtree, boot: Boot) -> Verdict:
-        root = ROOT_FORMATS[boot.target.release.root]
-        wanted = (root.pointer, *(("blob-size",) if root.has_size else ()))
+        wanted = ROOT_FORMATS.written_by(boot.target.release).subtree.properties
         lengths = boot.handed.property_lengths(subtree)
-        wrong = [one for one in wanted if lengths.get(one) != 8]
+        wrong = [field.name for field in wanted if lengths.get(field.name) != field.size]
         return Fails(f"{', '.join(wrong)} missing or not 8 bytes") if wrong else Holds("its properties are there")
 
     return of_subtree(name, ask)

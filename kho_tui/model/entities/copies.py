@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from kho_tui.abi.luo import LUO_FDT_NODE, LUO_NAME, LUO_SER, STRUCT_PREFIX
 from kho_tui.abi.memblock import MEMBLOCK_NAME, MEMBLOCK_NODE
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
-from kho_tui.abi.root import ROOT_NODE, names_of_cut
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME, KHO_TEST_NODE
 from kho_tui.fdt.tree import looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob
@@ -29,8 +29,8 @@ def copy_entities(copies: Sequence[Blob], path: EntityPath, values: Callable[[Bl
 def copied_root_values(copy: Blob, byte_order: ByteOrder) -> tuple[Value, ...]:
     """The properties of the root node of another copy of the root FDT."""
     unnamed = parse_fdt(copy.data).root
-    root = None if unnamed is None else parse_fdt(copy.data, fallback_names=names_of_cut(unnamed)).root
-    return () if root is None else property_values(ROOT_NODE.values(root, byte_order, copy.place))
+    root = None if unnamed is None else parse_fdt(copy.data, fallback_names=ROOT_FORMATS.names_of_cut(unnamed)).root
+    return () if root is None else property_values(ROOT_FORMATS.node.values(root, byte_order, copy.place))
 
 
 def copied_subtree_values(name: bytes, copy: Blob, byte_order: ByteOrder) -> tuple[Value, ...]:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.model.handover import Region
+from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
-from kho_tui.simulator.faults.fault import BEFORE_7_2, RADIX, Fault, fault
+from kho_tui.simulator.faults.fault import Fault, fault, has_radix, written_in
 from kho_tui.simulator.faults.find import regions, scratch_pages, with_region
 from kho_tui.simulator.faults.tracker_edit import order_at
 from kho_tui.simulator.split import greedy_blocks
@@ -105,8 +106,10 @@ BLOCK_FAULTS: tuple[Fault, ...] = (
     fault("blocks-overlap", "KHO021", "a block lies over another one", _overlap, "11 12 35 37 40 41 44 45 47 48 49"),
     fault("block-in-scratch", "KHO022", "a preserved block lies in scratch", _in_scratch, "47 120"),
     fault("region-in-scratch", "KHO022", "a reserve_mem region lies in scratch", _region_in_scratch, "37 38 120 135"),
-    fault("block-2g", "KHO026", "a block of 2 GiB, which 6.16 to 7.1 reserve wrongly", _huge, "20 25 47 120", BEFORE_7_2),
-    fault("node-split", "KHO133", "a range was split at the border of two nodes", _split_at_node, "47 120", RADIX),
+    fault(
+        "block-2g", "KHO026", "a block of 2 GiB, which 6.16 to 7.1 reserve wrongly", _huge, "20 25 47 120", written_in(Range("6.16", "7.1"))
+    ),
+    fault("node-split", "KHO133", "a range was split at the border of two nodes", _split_at_node, "47 120", has_radix),
     fault("kernel-image-preserved", "KHO149", "a page of the running kernel's own image is preserved", _kernel_image, "47 120"),
     fault("leak", "KHO047", "a page is preserved that nothing names (unknown beside FLBs)", _leak, "120"),
     fault("two-owners", "KHO048", "two reserve_mem regions share their memory", _regions_share, "37 38 47"),

@@ -6,17 +6,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import ROOT_FORMATS, RootFormat, Tracker
+from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.text import visible
 
 Apply = Callable[[Case], None]
 """Breaks one thing. Raises DoesNotApply."""
 
-CHUNKS = frozenset(name for name, form in ROOT_FORMATS.items() if form.tracker is Tracker.CHUNKS)
-RADIX = frozenset(name for name, form in ROOT_FORMATS.items() if form.tracker is Tracker.RADIX)
-SIZED = frozenset(name for name, form in ROOT_FORMATS.items() if form.has_size)
-BEFORE_7_2 = CHUNKS | {b"kho-v3"}
+Needs = Callable[[RootFormat], bool]
+"""Whether a fault can be applied under a version of the root."""
+
+
+def has_chunks(form: RootFormat) -> bool:
+    """Its tracker is a chunk list."""
+    return form.tracker is Tracker.CHUNKS
+
+
+def has_radix(form: RootFormat) -> bool:
+    """Its tracker is a radix tree."""
+    return form.tracker is Tracker.RADIX
+
+
+def has_size(form: RootFormat) -> bool:
+    """It says how large a blob is."""
+    return form.size is not None
+
+
+def written_in(releases: Range) -> Needs:
+    """A release of the range writes it."""
+    return lambda form: any(releases.covers(release.version) and ROOT_FORMATS.written_by(release) is form for release in RELEASES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +44,7 @@ class Fault:
     """One thing broken on purpose.
 
     ``primary`` is the code of the finding that names it (docs/checks.md), ``also`` what may be found
-    because of it. ``roots``: the versions of the root it can be applied to, empty for all. ``side``: ``out`` for a state about to be
+    because of it. ``needs``: under which versions of the root it can be applied, None: all. ``side``: ``out`` for a state about to be
     handed over; ``in`` for one that was taken over, where the fault shows against the state before it, or lies in what the boot was told.
     """
 
@@ -33,15 +53,20 @@ class Fault:
     meaning: str
     apply: Apply
     also: frozenset[str] = frozenset()
-    roots: frozenset[bytes] = frozenset()
+    needs: Needs | None = None
     side: Literal["out", "in"] = "out"
     needs_before: bool = False
     """Only the state before the kexec shows it: ``check BEFORE --after THIS``."""
 
+    @property
+    def roots(self) -> frozenset[bytes]:
+        """The versions of the root that it is bound to; empty for all."""
+        return frozenset() if self.needs is None else frozenset(form.compatible for form in ROOT_FORMATS if self.needs(form))
 
-def fault(name: str, primary: str, meaning: str, apply: Apply, also: str = "", roots: frozenset[bytes] = frozenset()) -> Fault:
+
+def fault(name: str, primary: str, meaning: str, apply: Apply, also: str = "", needs: Needs | None = None) -> Fault:
     """A fault of the outgoing side. ``also`` names codes by their numbers."""
-    return Fault(name, primary, meaning, apply, _codes(also), roots)
+    return Fault(name, primary, meaning, apply, _codes(also), needs)
 
 
 def later_fault(name: str, primary: str, meaning: str, apply: Apply, also: str = "", *, before: bool = False) -> Fault:

@@ -23,11 +23,12 @@ from kho_tui.model.facts import Missing
 from kho_tui.model.handover import LuoContent
 from kho_tui.model.luo import FlbList, Luo, Session
 from kho_tui.model.state import Subtree
+from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need, place_of
-from kho_tui.simulator.faults.fault import Fault, fault
+from kho_tui.simulator.faults.fault import Fault, fault, written_in
 from kho_tui.simulator.faults.find import files_of, luo, session_list, session_with, with_content
 
-_V3 = frozenset({b"kho-v3"})
+_NEEDS_FLB_NODE = written_in(Range("7.1", "7.1"))
 _NAME_BYTES = LUO_SESSION_SER.span("name")[1]
 _HANDLER_BYTES = LUO_FILE_SER.span("compatible")[1]
 
@@ -266,9 +267,9 @@ def _both(name: str, code: str, meaning: str, apply: Callable[..., None], also: 
 
 LUO_FAULTS: tuple[Fault, ...] = (
     fault("luo-version", "KHO039", "LUO's state is of a version that no release writes", _version, "47 107"),
-    fault("luo-flb-node", "KHO136", "LUO's FDT has no luo-flb node, which 7.1 needs", _no_flb_node, "44 47 111", _V3),
+    fault("luo-flb-node", "KHO136", "LUO's FDT has no luo-flb node, which 7.1 needs", _no_flb_node, "44 47 111", _NEEDS_FLB_NODE),
     fault("luo-size", "KHO141", "blob-size of LUO's struct is more than the struct", _struct_size, "120"),
-    fault("flb-header-zero", "KHO145", "luo-flb-header is 0", _flb_header_zero, "44 47", _V3),
+    fault("flb-header-zero", "KHO145", "luo-flb-header is 0", _flb_header_zero, "44 47", _NEEDS_FLB_NODE),
     fault("name-residue", "KHO143", "bytes stand behind the NUL of a session's name", _name_residue),
     fault("session-array-not-preserved", "KHO040", "the session array is not preserved", _forget_sessions),
     fault("too-many-sessions", "KHO040", "the session array claims more sessions than fit", _too_many_sessions, "42 43 103 106"),

@@ -11,7 +11,7 @@ from kho_tui.layout.struct import field_named
 from kho_tui.model.handover import MemblockContent, Region
 from kho_tui.model.state import KhoTest, Memblock
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
-from kho_tui.simulator.faults.fault import SIZED, Fault, fault
+from kho_tui.simulator.faults.fault import Fault, fault, has_size
 from kho_tui.simulator.faults.find import regions, with_content, with_region, write_value
 from kho_tui.simulator.split import greedy_blocks
 
@@ -113,9 +113,9 @@ def _test_not_preserved(case: Case) -> None:
 
 
 PRODUCER_FAULTS: tuple[Fault, ...] = (
-    fault("metadata-version", "KHO036", "kexec-metadata is of version 2", _metadata_version, "107", SIZED),
-    fault("metadata-text", "KHO036", "the release in kexec-metadata has no end", _metadata_text, "", SIZED),
-    fault("metadata-count", "KHO036", "the count in kexec-metadata is 0", _metadata_count, "", SIZED),
+    fault("metadata-version", "KHO036", "kexec-metadata is of version 2", _metadata_version, "107", has_size),
+    fault("metadata-text", "KHO036", "the release in kexec-metadata has no end", _metadata_text, "", has_size),
+    fault("metadata-count", "KHO036", "the count in kexec-metadata is 0", _metadata_count, "", has_size),
     fault("nine-regions", "KHO037", "memblock hands over nine regions", _nine_regions, "38 120"),
     fault("region-empty", "KHO037", "a reserve_mem region has no memory", _region_empty, "38 47"),
     fault("region-not-preserved", "KHO037", "a page of a reserve_mem region is not preserved", _region_not_preserved),

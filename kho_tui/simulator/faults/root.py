@@ -8,14 +8,14 @@ from functools import partial
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.root import POINTER_PROPERTIES
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.fdt.header import FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, Property
 from kho_tui.model.state import Subtree
 from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
-from kho_tui.simulator.faults.fault import CHUNKS, RADIX, SIZED, Fault, fault
+from kho_tui.simulator.faults.fault import Fault, fault, has_chunks, has_radix, has_size
 from kho_tui.simulator.faults.fdt_edit import (
     header_value,
     node_record,
@@ -149,7 +149,7 @@ def _without(case: Case, names: tuple[bytes, ...]) -> None:
     case.write(at, without_property(fdt, _property(_node(case, case.subtree(*_SMALL)), *names)))
 
 
-_POINTERS = tuple(name.encode() for name in POINTER_PROPERTIES)
+_POINTERS = tuple(name.encode() for name in ROOT_FORMATS.pointers)
 
 
 def _child(case: Case) -> None:
@@ -274,21 +274,21 @@ ROOT_FAULTS: tuple[Fault, ...] = (
     fault("map-unaligned", "KHO006", "the tracker's address is not page aligned", _map_unaligned, "104"),
     fault("map-short", "KHO006", "preserved-memory-map has 4 bytes", _map_short, "111"),
     fault("pointer-missing", "KHO007", "a subtree has no pointer to its blob", partial(_without, names=_POINTERS), "47 111"),
-    fault("blob-size-missing", "KHO007", "a subtree has no blob-size", partial(_without, names=(b"blob-size",)), "109 111", SIZED),
+    fault("blob-size-missing", "KHO007", "a subtree has no blob-size", partial(_without, names=(b"blob-size",)), "109 111", has_size),
     fault("subtree-child", "KHO007", "a subtree's node has a child", _child),
     fault("subtree-property", "KHO007", "a subtree's node has a property that does not belong there", _third_property),
     fault("subtree-twice", "KHO008", "two subtrees have one name", _twice, "48"),
-    fault("blob-unaligned", "KHO009", "a blob does not start at a page", _unaligned_blob, roots=RADIX),
-    fault("blob-size-zero", "KHO009", "blob-size is 0", _no_blob, "36 37 47 104 106", SIZED),
-    fault("blob-magic", "KHO010", "a blob that has to be an FDT is none", _blob_magic, "37 47 49 101 107 109 144", CHUNKS),
-    fault("blob-short", "KHO010", "blob-size is less than the FDT needs", _short_blob, "37 47 101 102 106 107 109 144", SIZED),
+    fault("blob-unaligned", "KHO009", "a blob does not start at a page", _unaligned_blob, needs=has_radix),
+    fault("blob-size-zero", "KHO009", "blob-size is 0", _no_blob, "36 37 47 104 106", has_size),
+    fault("blob-magic", "KHO010", "a blob that has to be an FDT is none", _blob_magic, "37 47 49 101 107 109 144", has_chunks),
+    fault("blob-short", "KHO010", "blob-size is less than the FDT needs", _short_blob, "37 47 101 102 106 107 109 144", has_size),
     fault("blob-not-preserved", "KHO011", "a blob's page is not preserved", _forget_blob),
     fault("root-not-preserved", "KHO012", "the root FDT's page is not preserved", _forget_root, "116"),
     fault("root-in-larger-block", "KHO012", "the root FDT's page is kept by a block of order 1", _root_in_larger, "23 47 48"),
     fault("fdt-version", "KHO142", "the root FDT is of version 18", _other_version, "120"),
     fault("blob-refused", "KHO144", "an FDT has a property without a name: libfdt refuses it", _blob_refused, "37 47 101 107 109"),
     fault("luo-renamed", "KHO148", "LUO's subtree stands under another name", _luo_under_another_name, "47 108 109"),
-    fault("luo-too-early", "KHO147", "a kernel without LUO hands over a subtree of its name", _luo_too_early, "47 107 109 148", CHUNKS),
+    fault("luo-too-early", "KHO147", "a kernel without LUO hands over a subtree of its name", _luo_too_early, "47 107 109 148", has_chunks),
     fault(
         "subtree-forgotten",
         "KHO047",

@@ -11,7 +11,7 @@ from kho_tui.abi.radix import KHO_RADIX_ENTRY, RadixShape
 from kho_tui.encode.roots import root_format
 from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker
 from kho_tui.simulator.faults.case import Case, DoesNotApply
-from kho_tui.simulator.faults.fault import CHUNKS, RADIX, Fault, fault
+from kho_tui.simulator.faults.fault import Fault, fault, has_chunks, has_radix
 from kho_tui.simulator.faults.find import scratch_pages
 from kho_tui.simulator.faults.tracker_edit import with_chunk, with_leaf
 
@@ -30,7 +30,7 @@ def _tree(case: Case) -> RadixTracker:
 
 
 def _shape(handover: Handover) -> RadixShape:
-    return RadixShape(handover.runs.page_shift, root_format(handover).extra_bit)
+    return RadixShape(handover.runs.page_shift, root_format(handover).marker_counted)
 
 
 def _chunk_cycle(case: Case) -> None:
@@ -167,19 +167,19 @@ def _tracker_in_scratch(case: Case) -> None:
 
 
 TRACKER_FAULTS: tuple[Fault, ...] = (
-    fault("chunk-cycle", "KHO013", "the chunk chain comes back to its first chunk", _chunk_cycle, "105", CHUNKS),
-    fault("chunk-unaligned", "KHO013", "a chunk does not start at a page", _chunk_unaligned, "103 104", CHUNKS),
-    fault("chunk-overfull", "KHO013", "a chunk claims more elements than fit", _chunk_overfull, "15 16 104 106", CHUNKS),
-    fault("chunk-orders-descend", "KHO013", "the orders of the chunks descend", _orders_descend, "", CHUNKS),
-    fault("chunk-half-full", "KHO014", "a chunk that is not full has a successor of its order", _chunk_half_full, "120", CHUNKS),
-    fault("elements-descend", "KHO015", "the elements of a chunk descend", _elements_descend, "", CHUNKS),
-    fault("elements-overlap", "KHO015", "two elements speak of the same memory", _elements_overlap, "120", CHUNKS),
-    fault("bitmap-zero", "KHO016", "an element has no bitmap", _bitmap_zero, "104", CHUNKS),
-    fault("bitmap-shared", "KHO016", "two elements have one bitmap", _bitmap_shared, "20 47 104", CHUNKS),
-    fault("radix-node-twice", "KHO017", "a node of the tree is reached on two ways", _node_twice, "20 22 47 105", RADIX),
-    fault("radix-cycle", "KHO017", "a node of the tree points back at the root node", _tree_cycle, "18 20 105", RADIX),
-    fault("radix-unaligned", "KHO017", "an entry of the tree is not page aligned", _node_unaligned, "104", RADIX),
-    fault("radix-key", "KHO018", "the tree holds a key that stands for no order", _key_beyond, "113", RADIX),
+    fault("chunk-cycle", "KHO013", "the chunk chain comes back to its first chunk", _chunk_cycle, "105", has_chunks),
+    fault("chunk-unaligned", "KHO013", "a chunk does not start at a page", _chunk_unaligned, "103 104", has_chunks),
+    fault("chunk-overfull", "KHO013", "a chunk claims more elements than fit", _chunk_overfull, "15 16 104 106", has_chunks),
+    fault("chunk-orders-descend", "KHO013", "the orders of the chunks descend", _orders_descend, "", has_chunks),
+    fault("chunk-half-full", "KHO014", "a chunk that is not full has a successor of its order", _chunk_half_full, "120", has_chunks),
+    fault("elements-descend", "KHO015", "the elements of a chunk descend", _elements_descend, "", has_chunks),
+    fault("elements-overlap", "KHO015", "two elements speak of the same memory", _elements_overlap, "120", has_chunks),
+    fault("bitmap-zero", "KHO016", "an element has no bitmap", _bitmap_zero, "104", has_chunks),
+    fault("bitmap-shared", "KHO016", "two elements have one bitmap", _bitmap_shared, "20 47 104", has_chunks),
+    fault("radix-node-twice", "KHO017", "a node of the tree is reached on two ways", _node_twice, "20 22 47 105", has_radix),
+    fault("radix-cycle", "KHO017", "a node of the tree points back at the root node", _tree_cycle, "18 20 105", has_radix),
+    fault("radix-unaligned", "KHO017", "an entry of the tree is not page aligned", _node_unaligned, "104", has_radix),
+    fault("radix-key", "KHO018", "the tree holds a key that stands for no order", _key_beyond, "113", has_radix),
     fault("tracker-preserved", "KHO023", "a page of the tracker is preserved", _tracker_kept, "47 48"),
     fault("tracker-in-scratch", "KHO024", "a page of the tracker lies in scratch", _tracker_in_scratch),
 )

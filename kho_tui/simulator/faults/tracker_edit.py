@@ -36,7 +36,7 @@ def keep(handover: Handover, address: int, order: int, new_page: NewPage) -> Han
     if tracker is None:
         raise EncodeError("a state without a tracker preserves nothing")
     if isinstance(tracker, RadixTracker):
-        shape = RadixShape(runs.page_shift, root_format(handover).extra_bit)
+        shape = RadixShape(runs.page_shift, root_format(handover).marker_counted)
         return replace(handover, runs=added, tracker=with_leaf(tracker, shape, shape.key(address, order), new_page))
     grown = _with_element(tracker, address, order, runs.page_shift, new_page)
     return replace(handover, runs=added, tracker=grown, map_address=grown.chunks[0].phys)

@@ -1,0 +1,64 @@
+"""One version of a format with its facts, and all versions of it side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import Release
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """What every version of a format has: its ``compatible`` string, and the releases that write it.
+
+    An open range ends where a later version begins. A step of a series that was never released is written by release candidates alone.
+    """
+
+    compatible: bytes
+    written: Range
+
+    @property
+    def released(self) -> bool:
+        """Whether any release writes it, and not release candidates alone."""
+        return not self.written.of_candidates
+
+
+F = TypeVar("F", bound=Format)
+
+
+@dataclass(frozen=True)
+class Formats(Generic[F]):
+    """The versions of one format, oldest first.
+
+    >>> from kho_tui.abi.root import ROOT_FORMATS
+    >>> from kho_tui.releases.table import RELEASES
+    >>> ROOT_FORMATS.of(RELEASES.of("7.3.4")).compatible
+    b'kho-v4'
+    """
+
+    versions: tuple[F, ...]
+
+    def __iter__(self) -> Iterator[F]:
+        return iter(self.versions)
+
+    def __contains__(self, compatible: object) -> bool:
+        return any(form.compatible == compatible for form in self.versions)
+
+    def get(self, compatible: bytes | None) -> F | None:
+        """The version of this string, the newest of several; None for one that is not known."""
+        return next((form for form in reversed(self.versions) if form.compatible == compatible), None)
+
+    def of(self, release: Release | None) -> F | None:
+        """The version that a release writes; None where it writes none, or no release is known."""
+        if release is None:
+            return None
+        return next((form for form in reversed(self.versions) if form.written.covers(release.version)), None)
+
+    def __getitem__(self, compatible: bytes) -> F:
+        form = self.get(compatible)
+        if form is None:
+            raise KeyError(compatible)
+        return form
