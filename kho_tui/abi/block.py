@@ -18,7 +18,7 @@ KHO_BLOCK_HEADER_SER = Layout(
 )
 
 MAX_BLOCKS = 10_000
-"""Blocks in one chain that a kernel takes (kernel/liveupdate/kho_block.c 7.2-7.3)."""
+"""Blocks in a chain that a kernel takes (kernel/liveupdate/kho_block.c 7.2-7.3)."""
 
 
 def block_of(element: Layout) -> PageArray:

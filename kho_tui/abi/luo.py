@@ -5,9 +5,13 @@ include/linux/kho/abi/luo.h, 6.19 to 7.3. luo-v2, v3 and v4 are steps of one ser
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from kho_tui.abi.block import block_of
+from kho_tui.abi.flb import FLB_PAGE
+from kho_tui.abi.format import Format, Formats
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.layout.struct import Field, Layout, Unit, chars, u64
 from kho_tui.layout.table import PageArray
@@ -18,6 +22,8 @@ SOURCE = "include/linux/kho/abi/luo.h"
 LUO_NAME = b"LUO"
 SESSION_NODE_NAME = b"luo-session"
 FLB_NODE_NAME = b"luo-flb"
+LUO_STRUCT_PROPERTY = "luo-abi-header"
+"""The property of an FDT that leads to LUO's struct (luo-v2)."""
 
 _NUMBER = "live updates in a row, +1 each; wrong: the next kernel panics or miscounts"
 _SESSIONS = "session list; 0: none, or not yet written (LUO does it in the reboot call)"
@@ -28,7 +34,7 @@ LUO_FDT_NODE = NodeLayout(
     (
         compatible("format of LUO's state; if unknown the next kernel panics at boot"),
         Field("liveupdate-number", 8, Unit.COUNT, _NUMBER),
-        Field("luo-abi-header", 8, Unit.PHYS, "the struct that took the place of the subnodes", "luo-v2, never released"),
+        Field(LUO_STRUCT_PROPERTY, 8, Unit.PHYS, "the struct that took the place of the subnodes", "luo-v2, never released"),
     ),
     f"{SOURCE} 6.19-7.1",
     "LUO's state: how many live updates, and where sessions and FLBs lie",
@@ -113,37 +119,111 @@ LUO_FILE_SER = Layout(
     "one preserved file",
 )
 
-SESSION_ARRAY_PAGES = 16
-FILE_ARRAY_PAGES = 2
-SESSION_ARRAY = PageArray(LUO_SESSION_HEADER_SER, LUO_SESSION_SER, SESSION_ARRAY_PAGES)
-SESSION_ARRAY_V1 = PageArray(LUO_SESSION_HEADER_SER, LUO_SESSION_SER_V1, SESSION_ARRAY_PAGES)
-FILE_ARRAY = PageArray(None, LUO_FILE_SER, FILE_ARRAY_PAGES)
+SESSION_ARRAY = PageArray(LUO_SESSION_HEADER_SER, LUO_SESSION_SER, 16)
+FILE_ARRAY = PageArray(None, LUO_FILE_SER, 2)
+
+HAS_FLBS = Range("7.0")
+"""Kernels that keep file-lifecycle-bound data (kernel/liveupdate/luo_flb.c)."""
+CHECKS_NAMES = Range("7.1")
+"""Names of 1 to 63 characters or -EINVAL; before, longer ones are cut and an empty one is accepted (luo_session.c)."""
+ONE_SESSION_A_FILE = Range("7.1")
+"""A file that is preserved already is refused with -EBUSY (luo_file.c)."""
+IGNORES_FILE_ERRORS = Range("6.19", "7.0")
+"""Only those files of a session are lost that cannot be made again; later the first open of /dev/liveupdate fails (luo_file.c)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LuoFormat:
-    """One version of LUO. ``sessions_in_blocks`` / ``files_in_blocks``: block chain, else one array."""
+@dataclass(frozen=True, kw_only=True)
+class ListNode:
+    """A node of LUO's FDT that says where a list is. ``lists``: the list by ``compatible`` of the node, of which ``written`` is written.
 
-    compatible: bytes
-    is_struct: bool
-    sessions_in_blocks: bool
-    files_in_blocks: bool
-    releases: Range
-    released: bool = True
+    ``since``: the first release that writes the node, and panics where it is missing; None: every one that writes this version of LUO.
+    """
+
+    name: bytes
+    layout: NodeLayout
+    lists: Mapping[bytes, PageArray]
+    written: bytes
+    since: Range | None
+
+    @property
+    def pointer(self) -> str:
+        """The property that says where the list is."""
+        return next(field.name for field in self.layout.properties if field.unit is Unit.PHYS)
 
 
-LUO_FORMATS: Mapping[bytes, LuoFormat] = {
-    f.compatible: f
-    for f in (
-        LuoFormat(b"luo-v1", False, False, False, Range("6.19", "7.1")),
-        LuoFormat(b"luo-v2", False, False, False, Range("7.2-rc", "7.2-rc"), released=False),
-        LuoFormat(b"luo-v3", True, False, False, Range("7.2-rc", "7.2-rc"), released=False),
-        LuoFormat(b"luo-v4", True, True, False, Range("7.2-rc", "7.2-rc"), released=False),
-        LuoFormat(b"luo-v5", True, True, True, Range("7.2")),
-    )
-}
+@dataclass(frozen=True, kw_only=True)
+class LuoFormat(Format):
+    """One version of LUO.
 
-SESSION_ARRAYS: Mapping[bytes, PageArray] = {b"luo-session-v1": SESSION_ARRAY_V1, b"luo-session-v2": SESSION_ARRAY}
-FLB_FORMATS = (b"luo-flb-v1",)
+    ``node``: its root is an FDT, whose root node this is; ``struct``: a struct, which is the blob itself or, below an FDT, elsewhere.
+    ``session_node`` and ``flb_node``: where the FDT itself says where the lists are. ``roots``: versions of the root that it belongs to.
+    """
+
+    node: NodeLayout | None
+    struct: Layout | None
+    session_node: ListNode | None
+    flb_node: ListNode | None
+    sessions: PageArray
+    files: PageArray
+    flbs: PageArray
+    roots: frozenset[bytes]
+
+    @property
+    def is_struct(self) -> bool:
+        """Whether the blob is the struct."""
+        return self.node is None
+
+
+_V1 = LuoFormat(
+    compatible=b"luo-v1",
+    written=Range("6.19", "7.1"),
+    node=LUO_FDT_NODE,
+    struct=None,
+    session_node=ListNode(
+        name=SESSION_NODE_NAME,
+        layout=LUO_SESSION_NODE,
+        lists={b"luo-session-v1": replace(SESSION_ARRAY, element=LUO_SESSION_SER_V1), b"luo-session-v2": SESSION_ARRAY},
+        written=b"luo-session-v2",
+        since=None,
+    ),
+    flb_node=ListNode(
+        name=FLB_NODE_NAME,
+        layout=LUO_FLB_NODE,
+        lists={b"luo-flb-v1": FLB_PAGE},
+        written=b"luo-flb-v1",
+        since=HAS_FLBS,
+    ),
+    sessions=SESSION_ARRAY,
+    files=FILE_ARRAY,
+    flbs=FLB_PAGE,
+    roots=frozenset({b"kho-v1", b"kho-v2", b"kho-v3"}),
+)
+_DRAFTS = Range("7.2-rc", "7.2-rc")
+_V2 = replace(
+    _V1,
+    compatible=b"luo-v2",
+    written=_DRAFTS,
+    struct=LUO_ABI_HEADER,
+    session_node=None,
+    flb_node=None,
+    roots=frozenset({b"kho-v3", b"kho-v4"}),
+)
+_V3 = replace(_V2, compatible=b"luo-v3", node=None, struct=LUO_SER)
+_V4 = replace(_V3, compatible=b"luo-v4", sessions=block_of(LUO_SESSION_SER))
+_V5 = replace(_V4, compatible=b"luo-v5", written=Range("7.2"), files=block_of(LUO_FILE_SER), roots=frozenset({b"kho-v4"}))
+
+LUO_FORMATS = Formats((_V1, _V2, _V3, _V4, _V5))
+
+
+def luo_struct(compatible: bytes) -> Layout:
+    """The struct of this version; of one that is not known that of the newest, to go by what is said of it."""
+    forms = (LUO_FORMATS.get(compatible), *reversed(LUO_FORMATS.versions))
+    return next(form.struct for form in forms if form is not None and form.is_struct and form.struct is not None)
+
+
+VERSION_BYTES = LUO_SER.span("compatible")[1]
+"""Of the version that every struct of LUO begins with."""
+LUO_VERSION = re.compile(rb"luo-v\d+")
+"""Any version of LUO, known here or not."""
 STRUCT_PREFIX = b"luo-v"
 """What a LUO struct begins with; an FDT begins with its magic."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.layout.struct import Field, Unit
+from kho_tui.releases.ranges import Range
 
 SOURCE = "include/linux/kho/abi/memblock.h 7.0-7.3 (mm/memblock.c 6.16-6.19)"
 
 MEMBLOCK_NAME = b"memblock"
 MEMBLOCK_COMPATIBLE = b"memblock-v1"
 RESERVE_MEM_COMPATIBLE = b"reserve-mem-v1"
+WHOLE_REGIONS = Range("6.16", "6.17")
+"""Kernels that refuse a region that is not whole pages; later ones do not preserve a partial last page."""
 
 MEMBLOCK_NODE = NodeLayout(
     "memblock", (compatible("if unknown, all reserve_mem regions are allocated anew"),), SOURCE, "the regions that reserve_mem= asked for"

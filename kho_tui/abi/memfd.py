@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kho_tui.abi.format import Format, Formats
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.layout.struct import Layout, Part, Unit, embed, u32, u64
 from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import Release
 
 SOURCE = "include/linux/kho/abi/memfd.h"
 
@@ -67,23 +68,35 @@ MEMFD_VERSION = re.compile(rb"memfd-v\d+(;.*)?", re.DOTALL)
 """Any version of the handler, known here or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemfdFormat:
+LIMITED = Range("7.1")
+"""Kernels that refuse a memfd of more than UINT_MAX pages with -EFBIG."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemfdFormat(Format):
     """One version of the handler."""
 
-    compatible: bytes
     layout: Layout
-    has_seals: bool
-    releases: Range
+
+    @property
+    def has_seals(self) -> bool:
+        """Whether it keeps the seals of a file."""
+        return "seals" in self.layout
 
 
-MEMFD_FORMATS: Mapping[bytes, MemfdFormat] = {
-    f.compatible: f
-    for f in (
-        MemfdFormat(b"memfd-v1", MEMFD_LUO_SER_V1, False, Range("6.19", "7.0")),
-        MemfdFormat(b"memfd-v2", MEMFD_LUO_SER_V2, True, Range("7.1")),
+MEMFD_FORMATS = Formats(
+    (
+        MemfdFormat(compatible=b"memfd-v1", written=Range("6.19", "7.0"), layout=MEMFD_LUO_SER_V1),
+        MemfdFormat(compatible=b"memfd-v2", written=Range("7.1"), layout=MEMFD_LUO_SER_V2),
     )
-}
+)
+
+
+def memfd_handlers(release: Release) -> frozenset[bytes]:
+    """Compatible strings of the handlers of kernel.org's tree: one, or none before LUO."""
+    form = MEMFD_FORMATS.of(release)
+    return frozenset() if form is None else frozenset({form.compatible})
+
 
 SEALS: tuple[tuple[int, str], ...] = ((1, "SEAL"), (2, "SHRINK"), (4, "GROW"), (8, "WRITE"), (0x10, "FUTURE_WRITE"), (0x20, "EXEC"))
 """F_SEAL_* bits (include/uapi/linux/fcntl.h)."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from kho_tui.layout.struct import Layout, Unit, chars, u32
+from kho_tui.releases.ranges import Range
 
 KEXEC_METADATA_NAME = b"kexec-metadata"
 METADATA_VERSION = 1
+METADATA_WRITTEN = Range("7.1")
+"""Releases that write it."""
 
 KHO_KEXEC_METADATA = Layout(
     "KhoKexecMetadata",

@@ -11,12 +11,15 @@ from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.layout.struct import Field, Layout, Unit, u64
+from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import Release
 
 SOURCE = "lib/test_kho.c 6.16-7.3"
 
 KHO_TEST_NAME = b"kho_test"
 KHO_TEST_COMPATIBLE = b"kho-test-v1"
 KHO_TEST_MAGIC = 0x4B484F21
+_INLINE = Range("6.16", "6.17")
 
 KHO_TEST_NODE = NodeLayout(
     "kho_test",
@@ -45,6 +48,11 @@ KHO_TEST_FOLIO = Layout(
     SOURCE,
     "one folio of the test",
 )
+
+
+def list_is_inline(release: Release) -> bool:
+    """Whether the FDT of a release holds the list of folios itself, else a vmalloc descriptor of it: the string is the same."""
+    return bool(_INLINE.covers(release.version))
 
 
 def looks_like_descriptor(raw: bytes, nr_folios: int, byte_order: ByteOrder) -> bool:

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.block import block_of
 from kho_tui.abi.boot import KHO_DATA, KHO_SCRATCH_PROPERTY
-from kho_tui.abi.luo import FILE_ARRAY, SESSION_ARRAY
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.analysis.kinds import Kind
 from kho_tui.context import Context
@@ -18,7 +16,7 @@ from kho_tui.decode.vmalloc import area_stretches
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
-from kho_tui.layout.table import Table
+from kho_tui.layout.table import PageArray, Table
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import File, Luo, Memfd, Session, VmallocArea
 from kho_tui.model.path import EntityPath
@@ -170,27 +168,30 @@ def _subtree(found: _Collector, subtree: Subtree) -> None:
 
 def _luo(found: _Collector, luo: Luo, path: EntityPath) -> None:
     form = luo.format
-    if luo.header is not None and form.compatible == b"luo-v2" and luo.header.place.phys is not None:
+    if luo.header is not None and not form.is_struct and luo.header.place.phys is not None:
         found.pages(Kind.BLOB, path, luo.header.place.phys, luo.header.layout.size)
     if not isinstance(luo.sessions, Missing):
-        size = block_of(SESSION_ARRAY.element).bytes(found.page_size) if form.sessions_in_blocks else SESSION_ARRAY.bytes(found.page_size)
+        size = form.sessions.bytes(found.page_size)
         for header in luo.sessions.headers:
             if header.place.phys is not None:
                 found.pages(Kind.SESSIONS, path, header.place.phys, size)
         for session in luo.sessions.sessions:
-            _session(found, session, in_blocks=form.files_in_blocks)
-    elif isinstance(luo.sessions_at, int) and luo.sessions_at and not form.sessions_in_blocks:
+            _session(found, session, form.files)
+    elif isinstance(luo.sessions_at, int) and luo.sessions_at and not form.sessions.chained:
         # The array is there from boot on, before any session is written.
-        found.pages(Kind.SESSIONS, path, luo.sessions_at, SESSION_ARRAY.bytes(found.page_size))
+        found.pages(Kind.SESSIONS, path, luo.sessions_at, form.sessions.bytes(found.page_size))
     if isinstance(luo.flbs_at, int) and luo.flbs_at:
-        found.pages(Kind.FLBS, path.child("FLBs"), luo.flbs_at, found.page_size)
+        found.pages(Kind.FLBS, path.child("FLBs"), luo.flbs_at, form.flbs.bytes(found.page_size))
 
 
-def _session(found: _Collector, session: Session, *, in_blocks: bool) -> None:
-    if in_blocks:
-        found.each_page(Kind.FILES, session.path, (h.place.phys for h in session.blocks if h.place.phys is not None))
+def _session(found: _Collector, session: Session, listed: PageArray) -> None:
+    if listed.chained:
+        blocks = [header.place.phys for header in session.blocks if header.place.phys is not None]
+        found.each_page(
+            Kind.FILES, session.path, [at + page for at in blocks for page in range(0, listed.bytes(found.page_size), found.page_size)]
+        )
     elif session.files_at:
-        found.pages(Kind.FILES, session.path, session.files_at, FILE_ARRAY.bytes(found.page_size))
+        found.pages(Kind.FILES, session.path, session.files_at, listed.bytes(found.page_size))
     for file in () if isinstance(session.files, Missing) else session.files:
         _file(found, file)
 

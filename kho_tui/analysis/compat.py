@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.memfd import memfd_handlers
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.early import NoRoom, without_room
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
@@ -196,9 +197,11 @@ def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
     has_luo, has_test = (handed.subtree(name) is not None for name in (LUO_NAME, KHO_TEST_NAME))
     guessed = replace(
         target,
-        support=target.support or (KhoSupport.BUILT_OFF if release.luo is None else KhoSupport.BUILT),
+        support=target.support or (KhoSupport.BUILT_OFF if LUO_FORMATS.of(release) is None else KhoSupport.BUILT),
         luo=target.luo is not False if has_luo else target.luo,
-        handlers=release.handlers if has_luo and release.luo is not None and target.handlers is None else target.handlers,
+        handlers=memfd_handlers(release)
+        if has_luo and LUO_FORMATS.of(release) is not None and target.handlers is None
+        else target.handlers,
         test=target.test is not False if has_test else target.test,
     )
     assumed += [BUILT_IN] if guessed != target else []

@@ -16,6 +16,7 @@ from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
+from kho_tui.abi.luo import LUO_FORMATS, LUO_VERSION
 from kho_tui.abi.root import ROOT_FORMATS, ROOT_PREFIX
 from kho_tui.capture.archives import archive_kind
 from kho_tui.capture.kernel_payload import Stream, payload_kind, unpacked
@@ -129,9 +130,12 @@ class KernelImage:
         named = RELEASES.of(self.release)
         if named is not None and (not self.roots or ROOT_FORMATS.version_of(named) in self.versions):
             return named
-        luo = {one for one in self.versions if re.fullmatch(rb"luo-v\d+", one)}
+        luo = {one for one in self.versions if LUO_VERSION.fullmatch(one)}
         fitting = [one for one in reversed(RELEASES.rows) if ROOT_FORMATS.version_of(one) in self.versions]
-        return next((one for one in fitting if luo == ({one.luo.compatible} if one.luo else set())), fitting[0] if fitting else None)
+        return next(
+            (one for one in fitting if luo == {form.compatible for form in (LUO_FORMATS.of(one),) if form is not None}),
+            fitting[0] if fitting else None,
+        )
 
 
 def kho_support(release: str | None, built: bool, config: Mapping[str, str] | None) -> KhoSupport:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
+from kho_tui.abi.block import MAX_BLOCKS
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.rows import report_missing, rows_of_pages
 from kho_tui.errors import BudgetError
-from kho_tui.layout.struct import Layout, Record
+from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray, Table, join_tables
 from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_BAD
 from kho_tui.model.facts import Damaged, Missing, Status, Unavailable
@@ -17,10 +17,15 @@ from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 
 
-def decode_chain(reader: Reader, first: int, element: Layout, where: EntityPath, what: str) -> EntryList | Missing:
+def decode_list(reader: Reader, at: int, form: PageArray, count: int | None, where: EntityPath, what: str) -> EntryList | Missing:
+    """The entries of a list; ``count`` is what its owner claims, for one that does not say itself how many it has."""
+    return _chain(reader, at, form, where, what) if form.chained else _array(reader, at, form, count, where, what)
+
+
+def _chain(reader: Reader, first: int, form: PageArray, where: EntityPath, what: str) -> EntryList | Missing:
     """The entries of a block chain; Missing where not even its first block can be read."""
-    page = block_of(element)
-    capacity = page.capacity(reader.platform.page_size)
+    assert form.header is not None  # it holds the link
+    capacity = form.capacity(reader.platform.page_size)
     headers: list[Record] = []
     tables: list[Table] = []
     status, reason = Status.DECODED, ""
@@ -32,20 +37,20 @@ def decode_chain(reader: Reader, first: int, element: Layout, where: EntityPath,
             reader.findings.add(CHAIN_LOOP, where, f"{what}: {said}", address)
             status, reason = Status.DAMAGED, said
             break
-        blob = reader.page(address, "block")
+        blob = reader.page(address, "block", form.pages)
         if isinstance(blob, Missing):
             reader.unreadable(blob, where, f"block {len(headers)} of the {what}", address)
             if not headers:
                 return blob
             status, reason = Status.PARTIAL, str(blob.reason)
             break
-        header = KHO_BLOCK_HEADER_SER.record(blob.data, reader.platform.byte_order, blob.place)
+        header = form.header.record(blob.data, reader.platform.byte_order, blob.place)
         count = header.integer("count")
         if not 1 <= count <= capacity:
             said = f"block at {address:#x} of the {what} has count {count}, allowed are 1 to {capacity}"
             reader.findings.add(COUNT_BAD, where, said, address)
             status, reason = Status.DAMAGED, said
-        entries = reader.table(element, blob, page.header_size, min(count, capacity))
+        entries = reader.table(form.element, blob, form.header_size, min(count, capacity))
         if count > capacity:
             entries = entries.written()
         try:
@@ -63,7 +68,7 @@ def decode_chain(reader: Reader, first: int, element: Layout, where: EntityPath,
     return EntryList(tuple(headers), table, status, SafeText(reason), len(table) if status is Status.DECODED else None)
 
 
-def decode_array(reader: Reader, address: int, array: PageArray, count: int | None, where: EntityPath, what: str) -> EntryList | Missing:
+def _array(reader: Reader, address: int, array: PageArray, count: int | None, where: EntityPath, what: str) -> EntryList | Missing:
     """The entries of one allocation. ``count`` is that of its header where None.
 
     Only the pages that the entries need have to be in the capture, and one that is not there hides only its own.

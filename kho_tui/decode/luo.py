@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kho_tui.abi.flb import FLB_PAGE
 from kho_tui.abi.luo import (
-    FILE_ARRAY,
-    FLB_FORMATS,
-    FLB_NODE_NAME,
-    LUO_ABI_HEADER,
-    LUO_FILE_SER,
     LUO_FORMATS,
-    LUO_SER,
-    LUO_SESSION_SER,
-    SESSION_ARRAY,
-    SESSION_ARRAYS,
-    SESSION_NODE_NAME,
+    LUO_STRUCT_PROPERTY,
     STRUCT_PREFIX,
+    VERSION_BYTES,
+    ListNode,
     LuoFormat,
+    luo_struct,
 )
 from kho_tui.abi.properties import integer_property
-from kho_tui.decode.blocks import decode_array, decode_chain
+from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.decode.blocks import decode_list
 from kho_tui.decode.memfd import decode_file
 from kho_tui.decode.nodes import child_of, version_of
 from kho_tui.decode.reader import Reader
-from kho_tui.fdt.tree import FdtTree, looks_like_fdt, parse_fdt
+from kho_tui.fdt.tree import FdtTree, Node, looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray, Table
@@ -33,6 +27,7 @@ from kho_tui.model.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UN
 from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
 from kho_tui.model.luo import NOT_WRITTEN, File, FlbList, Luo, NotWritten, Session, SessionList
 from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.releases.table import RELEASES
 from kho_tui.text import NO_TEXT, SafeText, c_string, visible
 
 _FLBS = "FLBs"
@@ -46,8 +41,9 @@ def is_luo_struct(data: bytes) -> bool:
 
 def luo_number(reader: Reader, data: bytes) -> int | None:
     """The live update number of LUO's blob in either form; it does not change within a boot."""
-    if is_luo_struct(data) and len(data) >= LUO_SER.size:
-        offset, size = LUO_SER.span("liveupdate_num")
+    struct = luo_struct(c_string(data[:VERSION_BYTES]))
+    if is_luo_struct(data) and len(data) >= struct.size:
+        offset, size = struct.span("liveupdate_num")
         return int.from_bytes(data[offset : offset + size], reader.platform.byte_order)
     root = parse_fdt(data).root if looks_like_fdt(data) else None
     return None if root is None else integer_property(root, "liveupdate-number", 8, reader.platform.byte_order)
@@ -69,33 +65,34 @@ def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stal
     form = LUO_FORMATS.get(version or b"")
     if root is None or form is None or form.is_struct:
         return _unknown(reader, version, where)
-    if form.compatible == b"luo-v2":
-        at = reader.property(root, "luo-abi-header", where)
+    if form.struct is not None:
+        at = reader.property(root, LUO_STRUCT_PROPERTY, where)
         if isinstance(at, Missing):
             return Luo(form, None, at, at, at, at, at)
-        header = stale or reader.record(LUO_ABI_HEADER, at)
+        header = stale or reader.record(form.struct, at)
         if isinstance(header, Missing):
             if stale is None:
                 reader.unreadable(header, where, "LUO header", at)
             return Luo(form, None, header, header, header, header, header)
         return _behind_struct(reader, form, header, where, stale)
     number = reader.property(root, "liveupdate-number", where)
-    array, sessions_at = _session_node(reader, tree, where)
-    flbs_at = _flb_node(reader, tree, where, root_version)
+    array, sessions_at = _session_node(reader, form, root, where)
+    flbs_at = _flb_node(reader, form, root, where, root_version)
     return _luo(reader, form, None, number, sessions_at, flbs_at, where, stale, array)
 
 
 def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stale | None, outdated: SafeText = NO_TEXT) -> Luo | Missing:
     """LUO in its struct form. ``stale``: why nothing that it points at may be read as fact; ``outdated``: why it is an earlier copy."""
-    if len(blob.data) < LUO_SER.size:
-        missing = Damaged(SafeText(f"{len(blob.data)} bytes where LUO's struct has {LUO_SER.size}"))
+    version = c_string(blob.data[:VERSION_BYTES])
+    struct = luo_struct(version)
+    if len(blob.data) < struct.size:
+        missing = Damaged(SafeText(f"{len(blob.data)} bytes where LUO's struct has {struct.size}"))
         reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
         return missing
-    version = c_string(blob.data[:8])
     form = LUO_FORMATS.get(version)
     if form is None or not form.is_struct:
         return _unknown(reader, version, where)
-    luo = _behind_struct(reader, form, LUO_SER.record(blob.data, reader.platform.byte_order, blob.place), where, stale)
+    luo = _behind_struct(reader, form, struct.record(blob.data, reader.platform.byte_order, blob.place), where, stale)
     if outdated and isinstance(luo.sessions, NotWritten):
         return replace(luo, sessions=Unavailable(SafeText(f"what LUO wrote later is not known: {outdated}")))
     return luo
@@ -103,7 +100,7 @@ def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stal
 
 def _behind_struct(reader: Reader, form: LuoFormat, header: Record, where: EntityPath, stale: Stale | None) -> Luo:
     number, sessions_at, flbs_at = (header.integer(name) for name in ("liveupdate_num", "sessions_pa", "flbs_pa"))
-    return _luo(reader, form, header, number, sessions_at, flbs_at, where, stale, SESSION_ARRAY)
+    return _luo(reader, form, header, number, sessions_at, flbs_at, where, stale, form.sessions)
 
 
 def _luo(
@@ -118,9 +115,8 @@ def _luo(
     array: PageArray,
 ) -> Luo:
     sessions = stale or _sessions(reader, form, sessions_at, where, array)
-    zero_is_damage = not form.is_struct and form.compatible != b"luo-v2"
-    if stale is None and sessions_at == 0 and zero_is_damage:
-        sessions = Damaged(SafeText("luo-session-header is 0, yet the session array is there from boot on"))
+    if stale is None and sessions_at == 0 and form.session_node is not None:
+        sessions = Damaged(SafeText(f"{form.session_node.pointer} is 0, yet the session array is there from boot on"))
         reader.findings.add(POINTER_BAD, where, str(sessions.reason))
     flbs = stale or _flbs(reader, form, flbs_at, where.child(_FLBS), written=_written(sessions))
     # A struct copied by debugfs is older than an FLB page in memory, and LUO writes both in one call.
@@ -147,43 +143,51 @@ def _unknown(reader: Reader, version: bytes | None, where: EntityPath) -> Missin
     return Unknown(said)
 
 
-def _session_node(reader: Reader, tree: FdtTree, where: EntityPath) -> tuple[PageArray, Fact[int]]:
-    assert tree.root is not None
-    node = child_of(tree.root, SESSION_NODE_NAME)
+def _session_node(reader: Reader, form: LuoFormat, root: Node, where: EntityPath) -> tuple[PageArray, Fact[int]]:
+    assert form.session_node is not None  # its root has no struct
+    node = child_of(root, form.session_node.name)
     if node is None:
-        node = Damaged(SafeText("no luo-session node"))
+        node = Damaged(SafeText(f"no {form.session_node.name.decode()} node"))
         reader.findings.add(PROPERTY_BAD, where, str(node.reason))
     if isinstance(node, Missing):
-        return SESSION_ARRAY, node
-    version = version_of(node, SESSION_ARRAYS) or b""
+        return form.sessions, node
+    version = version_of(node, form.session_node.lists) or b""
     if isinstance(version, Missing):
-        return SESSION_ARRAY, version
-    array = SESSION_ARRAYS.get(version)
+        return form.sessions, version
+    array = form.session_node.lists.get(version)
     if array is None:
         said = SafeText(f"session format {visible(version)} is not known")
         reader.findings.add(VERSION_UNKNOWN, where, str(said))
-        return SESSION_ARRAY, Unknown(said)
-    return array, reader.property(node, "luo-session-header", where)
+        return form.sessions, Unknown(said)
+    return array, reader.property(node, form.session_node.pointer, where)
 
 
-def _flb_node(reader: Reader, tree: FdtTree, where: EntityPath, root_version: bytes | None) -> Fact[int]:
+def _flb_node(reader: Reader, form: LuoFormat, root: Node, where: EntityPath, root_version: bytes | None) -> Fact[int]:
     """Where the FLB page lies; 0 where there is no node of it, as in 6.19."""
-    assert tree.root is not None
-    node = child_of(tree.root, FLB_NODE_NAME)
-    if node is None and root_version == b"kho-v3":
+    flb_node = form.flb_node
+    if flb_node is None:
+        return 0
+    node = child_of(root, flb_node.name)
+    if node is None and root_version in form.roots and _always_written(flb_node, root_version):
         missing = Damaged(SafeText("no luo-flb node: 7.1 panics without it"))
         reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
         return missing
     if node is None or isinstance(node, Missing):
         return 0 if node is None else node
-    version = version_of(node, FLB_FORMATS) or b""
+    version = version_of(node, flb_node.lists) or b""
     if isinstance(version, Missing):
         return version
-    if version not in FLB_FORMATS:
+    if version not in flb_node.lists:
         said = SafeText(f"FLB format {visible(version)} is not known")
         reader.findings.add(VERSION_UNKNOWN, where, str(said))
         return Unknown(said)
-    return reader.property(node, "luo-flb-header", where)
+    return reader.property(node, flb_node.pointer, where)
+
+
+def _always_written(node: ListNode, root_version: bytes | None) -> bool:
+    """Whether every release that writes this version of the root writes the node too; kho-v1 may also be of 6.19, which has no FLBs."""
+    writers = [release for release in RELEASES if ROOT_FORMATS.version_of(release) == root_version]
+    return bool(writers) and all(node.since is None or node.since.covers(release.version) for release in writers)
 
 
 def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, array: PageArray) -> SessionList | Missing:
@@ -191,10 +195,7 @@ def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath,
         return at
     if at == 0:
         return NotWritten(NOT_WRITTEN)
-    if form.sessions_in_blocks:
-        entries = decode_chain(reader, at, LUO_SESSION_SER, where, "sessions")
-    else:
-        entries = decode_array(reader, at, array, None, where, "sessions")
+    entries = decode_list(reader, at, array, None, where, "sessions")
     if isinstance(entries, Missing):
         return entries
     if not len(entries.table) and entries.status is Status.DECODED:
@@ -222,10 +223,7 @@ def _session(reader: Reader, form: LuoFormat, record: Record, where: EntityPath)
             reader.findings.add(COUNT_BAD, where, said, record.place.phys)
             return Session(where, record, Damaged(SafeText(said)), ())
         return probe
-    if form.files_in_blocks:
-        entries = decode_chain(reader, at, LUO_FILE_SER, where, "files")
-    else:
-        entries = decode_array(reader, at, FILE_ARRAY, count, where, "files")
+    entries = decode_list(reader, at, form.files, count, where, "files")
     if isinstance(entries, Missing):
         return Session(where, record, entries, ())
     status, reason = entries.status, entries.reason
@@ -255,7 +253,7 @@ def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, 
             if form.is_struct
             else FlbList(None, (), Status.DECODED, SafeText("no FLBs in this release (no luo-flb node, as 6.19 writes it)"), Count(0, 0))
         )
-    entries = decode_array(reader, at, FLB_PAGE, None, where, "FLBs")
+    entries = decode_list(reader, at, form.flbs, None, where, "FLBs")
     if isinstance(entries, Missing):
         return entries
     if not len(entries.table) and written is False:

@@ -157,11 +157,11 @@ class Reader:
         """How many of ``size`` bytes at ``address`` the capture holds without a gap."""
         return 0 if self.memory is None or not 0 <= address < _LAST_ADDRESS else self.memory.available(address, size)
 
-    def page(self, address: int, what: str) -> Blob | Missing:
-        """A whole page; Damaged where the address is not page aligned."""
+    def page(self, address: int, what: str, pages: int = 1) -> Blob | Missing:
+        """A whole page, or several; Damaged where the address is not page aligned."""
         if address % self.platform.page_size:
             return Damaged(SafeText(f"{what} at {address:#x} is not page aligned"))
-        return self.blob(address, self.platform.page_size)
+        return self.blob(address, pages * self.platform.page_size)
 
     def record(self, layout: Layout, address: int) -> Record | Missing:
         """One struct at a physical address."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME, LUO_SER
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME, VERSION_BYTES, luo_struct
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
@@ -170,7 +170,11 @@ def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missin
     if is_fdt(head):
         claimed = int.from_bytes(head.data[4:8], "big")
         return claimed if FDT_HEADER.size <= claimed <= MOST_BLOB_BYTES else reader.platform.page_size
-    return LUO_SER.size if is_luo_struct(head.data) else min(_UNKNOWN_SHOWN, max(1, reader.available(phys, _UNKNOWN_SHOWN)))
+    return (
+        luo_struct(c_string(head.data[:VERSION_BYTES])).size
+        if is_luo_struct(head.data)
+        else min(_UNKNOWN_SHOWN, max(1, reader.available(phys, _UNKNOWN_SHOWN)))
+    )
 
 
 def _version(blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
@@ -178,7 +182,7 @@ def _version(blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
         return None if fdt.tree.root is None else compatible_of(fdt.tree.root, LUO_FORMATS)
     if not isinstance(blob, Blob) or not is_luo_struct(blob.data):
         return None
-    head = blob.data[: LUO_SER.span("compatible")[1]]
+    head = blob.data[:VERSION_BYTES]
     return c_string(head) if b"\0" in head else None
 
 
@@ -214,8 +218,9 @@ def _known_content(
     if name == KEXEC_METADATA_NAME:
         return decode_metadata(reader, blob, where)
     if name == LUO_NAME and is_luo_struct(blob.data):
-        if claimed is not None and claimed < LUO_SER.size:
-            missing = Damaged(SafeText(f"blob-size is {claimed}, LUO's struct has {LUO_SER.size}: the next kernel panics"))
+        size = luo_struct(c_string(blob.data[:VERSION_BYTES])).size
+        if claimed is not None and claimed < size:
+            missing = Damaged(SafeText(f"blob-size is {claimed}, LUO's struct has {size}: the next kernel panics"))
             reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
             return missing
         return decode_luo_struct(reader, blob, where, trust.behind, outdated)
@@ -243,5 +248,5 @@ def _cut(source: SubtreeSource, blob: Blob, fdt: FdtView | None) -> Missing | No
         return None
     needed = KHO_KEXEC_METADATA.size if lookup_name(source.name) == KEXEC_METADATA_NAME else 0
     if lookup_name(source.name) in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
-        needed = LUO_SER.size if is_luo_struct(blob.data) else _MAGIC_BYTES
+        needed = luo_struct(c_string(blob.data[:VERSION_BYTES])).size if is_luo_struct(blob.data) else _MAGIC_BYTES
     return Unavailable(SafeText(f"only {len(blob.data)} of its bytes are in this capture")) if len(blob.data) < needed else None

@@ -152,6 +152,9 @@ class Layout:
         """Bytes of the whole struct."""
         return sum(f.size or 0 for f in self.fields)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._spans
+
     def span(self, name: str) -> tuple[int, int]:
         """(offset, size) in bytes of a field."""
         return self._spans[name]

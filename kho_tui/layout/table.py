@@ -105,6 +105,11 @@ class PageArray:
     pages: int = 1
 
     @property
+    def chained(self) -> bool:
+        """Whether a header leads to a further allocation, so that a list has as many as it needs."""
+        return self.header is not None and "next" in self.header
+
+    @property
     def header_size(self) -> int:
         """Bytes before the first entry."""
         return self.header.size if self.header else 0

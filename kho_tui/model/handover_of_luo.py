@@ -53,7 +53,7 @@ def _session(luo: Luo, session: Session) -> SessionContent:
     require_whole(session.status, session.reason, session.path)
     pages: tuple[int, ...] = ()
     if at:
-        pages = places(session.blocks) if luo.format.files_in_blocks else (at,)
+        pages = places(session.blocks) if luo.format.files.chained else (at,)
     return SessionContent(session.name, pages, tuple(_file(one) for one in files))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME, LUO_VERSION, STRUCT_PREFIX
+from kho_tui.abi.memfd import memfd_handlers
 from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.compat import Compatibility, TargetKernel, compatibility
@@ -125,7 +126,7 @@ def _from_name(text: str) -> TargetKernel:
         None,
         None,
         None,
-        luo=None if release.luo is not None else False,
+        luo=None if LUO_FORMATS.of(release) is not None else False,
     )
 
 
@@ -133,8 +134,9 @@ def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
     support, release = image.support, image.series
     if support.built and (release is None or ROOT_FORMATS.version_of(release) not in image.versions):
         raise _unknown(image.path, image.release, image.roots)
-    if release is not None and release.luo is not None and support.built:
-        strange = {one for one in image.versions if re.fullmatch(rb"luo-v\d+", one)} - {release.luo.compatible}
+    luo = LUO_FORMATS.of(release)
+    if luo is not None and support.built:
+        strange = {one for one in image.versions if LUO_VERSION.fullmatch(one)} - {luo.compatible}
         if strange:
             raise _unknown(image.path, image.release, strange)
     config = image.config
@@ -147,7 +149,7 @@ def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
         image.arch,
         image.page_size,
         None,
-        luo=any(one.startswith(b"luo-v") for one in image.versions),
+        luo=any(one.startswith(STRUCT_PREFIX) for one in image.versions),
         handlers=frozenset(one for one in image.versions if _MEMFD.fullmatch(one)),
         may_hold=image.may_hold if _option(config, "CONFIG_MODULES") is False else None,
         test=True if b"kho-test-v1" in image.versions else _option(config, "CONFIG_TEST_KEXEC_HANDOVER"),
@@ -207,7 +209,7 @@ def _seen(sources: Sources, subtree: bytes, configured: bool | None) -> bool | N
 
 
 def _handlers(release: Release | None, built: bool) -> frozenset[bytes]:
-    return release.handlers if built and release is not None else frozenset()
+    return memfd_handlers(release) if built and release is not None else frozenset()
 
 
 def _option(config: Mapping[str, str] | None, name: str) -> bool | None:

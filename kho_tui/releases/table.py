@@ -50,25 +50,6 @@ class ScratchRules:
 
 
 @dataclass(frozen=True, slots=True)
-class LuoRules:
-    """What LUO writes and refuses (kernel/liveupdate/luo_*.c, mm/memfd_luo.c). A string is empty where the format has none."""
-
-    compatible: bytes = b"luo-v1"
-    session_compatible: bytes = b"luo-session-v2"
-    flb_compatible: bytes = b""
-    memfd_compatible: bytes = b"memfd-v1"
-    flbs: bool = False
-    checks_names: bool = False
-    """Names of 1 to 63 characters or -EINVAL; else longer ones are cut and an empty one is taken."""
-    one_session_a_file: bool = False
-    """A file that is preserved already is refused with -EBUSY."""
-    checks_files: bool = False
-    """The first open of /dev/liveupdate fails where files of a session cannot be made again; else only those files are lost."""
-    limits_memfd: bool = False
-    """A memfd of more than UINT_MAX pages is refused with -EFBIG."""
-
-
-@dataclass(frozen=True, slots=True)
 class Release:
     """One release series. ``bitmap_bytes`` is None where a bitmap is one page, or where there are no bitmaps.
 
@@ -81,15 +62,8 @@ class Release:
     inferred: bool = False
     attach: Attach = Attach.FINALIZED
     scratch: ScratchRules = ScratchRules()
-    luo: LuoRules | None = None
-    metadata: bool = False
-    """Writes the subtree kexec-metadata."""
-    test_list_inline: bool = True
-    """The test module's FDT holds the list of folios itself, else a vmalloc descriptor of it."""
     vmalloc_reports_failure: bool = False
     """kho_preserve_vmalloc tells of a failure behind the first chunk; 6.18 gives 0 though all was undone."""
-    ragged_regions: bool = False
-    """reserve_mem regions need not be whole pages: a partial last page is not preserved."""
     splits_at_nodes: bool = False
     """A block of a preserved range never crosses a NUMA node."""
     checks_fdt_alignment: bool = False
@@ -119,11 +93,6 @@ class Release:
         return version
 
     @property
-    def handlers(self) -> frozenset[bytes]:
-        """Compatible strings of the file handlers of kernel.org's tree."""
-        return frozenset() if self.luo is None else frozenset({self.luo.memfd_compatible})
-
-    @property
     def caveat(self) -> str:
         """What has to be said beside every result of an inferred release; empty for the others."""
         return f"what a kernel of {self.name} does was inferred from its neighbours, not read from its sources" if self.inferred else ""
@@ -134,16 +103,11 @@ class Release:
         return self.finalize is not Finalize.NONE
 
 
-_LUO_7_0 = LuoRules(flb_compatible=b"luo-flb-v1", flbs=True)
-_LUO_7_1 = replace(_LUO_7_0, memfd_compatible=b"memfd-v2", checks_names=True, one_session_a_file=True, checks_files=True, limits_memfd=True)
-
 _6_16 = Release("6.16", 512, Finalize.STATEFUL, attach=Attach.ENABLED)
 _6_17 = _6_16.next("6.17", attach=Attach.FINALIZED)
 _6_18 = _6_17.next(
     "6.18",
     bitmap_bytes=None,
-    test_list_inline=False,
-    ragged_regions=True,
     checks_scratch=True,
     scratch={"strict": True},
 )
@@ -152,17 +116,14 @@ _6_19 = _6_18.next(
     finalize=Finalize.SERIALIZE,
     attach=Attach.ENABLED,
     scratch={"memoryless_nodes": False},
-    luo=LuoRules(),
     vmalloc_reports_failure=True,
     cold_fdt_bytes=152,
 )
-_7_0 = _6_19.next("7.0", inferred=True, luo=_LUO_7_0)
+_7_0 = _6_19.next("7.0", inferred=True)
 _7_1 = _7_0.next(
     "7.1",
     finalize=Finalize.NONE,
     scratch={"rounds_explicit": True, "subtracts_rounded": False},
-    luo=_LUO_7_1,
-    metadata=True,
     checks_fdt_alignment=True,
     restores_large_folios=True,
     splits_at_nodes=True,
@@ -173,7 +134,6 @@ _7_1 = _7_0.next(
 _7_2 = _7_1.next(
     "7.2",
     scratch={"aligned_to_max_order": True},
-    luo=replace(_LUO_7_1, compatible=b"luo-v5", session_compatible=b"", flb_compatible=b""),
 )
 _7_3 = _7_2.next("7.3", extends_scratch=True, scratch={"counts_hugetlb": False})
 

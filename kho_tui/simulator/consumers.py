@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kho_tui.abi.luo import FILE_ARRAY, LUO_NAME, SESSION_ARRAY
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_WRITTEN
 from kho_tui.abi.test_kho import KHO_TEST_NAME, checksum_chunks, is_sum_of
 from kho_tui.analysis.receiver.areas import area_chunks
 from kho_tui.analysis.receiver.memblock import readable_regions
@@ -95,7 +95,7 @@ def receive_all(handed: Handed, *, has_test_module: bool) -> Received:
     regions = _regions(handed) if memblock is not None else ()
     count, previous = 0, ""
     if isinstance(metadata, KexecMetadata):
-        count = metadata.record.integer("kexec_count") if reception.target.release.metadata else 0
+        count = metadata.record.integer("kexec_count") if METADATA_WRITTEN.covers(reception.target.release.version) else 0
         previous = visible(metadata.record.text("previous_release"))
     restored = None
     if has_test_module and boot.handed.content(KHO_TEST_NAME) is not None:
@@ -168,7 +168,7 @@ def _luo(handed: Handed) -> Luo | None:
 def _sessions(handed: Handed, freed: list[Stretch], unsure: list[Unpredictable]) -> _Sessions:
     luo, boot, size = _luo(handed), handed.reception.boot, handed.page_size
     number = None if luo is None else known(luo.number)
-    if luo is None or number is None or boot.target.release.luo is None:
+    if luo is None or number is None or LUO_FORMATS.of(boot.target.release) is None:
         return 0, (), (), ""
     subtree = boot.handed.content(LUO_NAME)
     if luo.header is not None and subtree is not None and (phys := known(subtree.phys)) is not None:
@@ -177,14 +177,14 @@ def _sessions(handed: Handed, freed: list[Stretch], unsure: list[Unpredictable])
         late = "LUO writes its sessions in the reboot call, after this state was captured: the next kernel is shown without them"
         unsure.append(Unpredictable(SafeText(late)))
         at = known(luo.sessions_at)
-        return number, (), (((at, SESSION_ARRAY.bytes(size)),) if at else ()), ""
+        return number, (), (((at, luo.format.sessions.bytes(size)),) if at else ()), ""
     fault = boot.restored.fault
     why = fault.met if isinstance(fault, Fails) else ""
     if isinstance(fault, Missing):
         unsure.append(Unpredictable(SafeText(f"whether /dev/liveupdate can be opened: {fault.reason}; taken to be so")))
     if not isinstance(luo.sessions, SessionList):
         return number, (), (), why or ("" if luo.sessions_at == 0 else f"the list of sessions: {luo.sessions.reason}")
-    whole = size if luo.format.sessions_in_blocks else SESSION_ARRAY.bytes(size)
+    whole = luo.format.sessions.bytes(size)
     pages = tuple((header.place.phys, whole) for header in luo.sessions.headers if header.place.phys is not None)
     sessions = () if why else tuple(_session(restored, luo, handed, unsure) for restored in boot.restored.sessions)
     return number, sessions, pages, why
@@ -196,10 +196,10 @@ def _session(restored: RestoredSession, luo: Luo, handed: Handed, unsure: list[U
     if isinstance(restored.files, Missing):
         unsure.append(Unpredictable(SafeText(f"files of session {visible(restored.name)}: {restored.files.reason}; taken for none")))
         return IncomingSession(restored.name, ())
-    if luo.format.files_in_blocks:
-        pages = [(block.place.phys, size) for block in session.blocks if block.place.phys is not None]
+    if luo.format.files.chained:
+        pages = [(block.place.phys, luo.format.files.bytes(size)) for block in session.blocks if block.place.phys is not None]
     else:
-        pages = [(session.files_at, FILE_ARRAY.bytes(size))] if session.files_at else []
+        pages = [(session.files_at, luo.format.files.bytes(size))] if session.files_at else []
     for file in restored.files:
         if isinstance(file.fault, Missing):
             what = f"whether file {file.file.token:#x} of session {visible(restored.name)} comes back"

@@ -9,6 +9,8 @@ import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from kho_tui.abi.luo import HAS_FLBS, LUO_FORMATS, LuoFormat
+from kho_tui.abi.metadata import METADATA_WRITTEN
 from kho_tui.analysis.intervals import intervals, spans
 from kho_tui.encode.handover import encode_handover
 from kho_tui.memory.sparse import SparseImage
@@ -158,7 +160,7 @@ class Kernel:
         return self.luo
 
     def _why_no_luo(self) -> str:
-        if self.release.luo is None:
+        if LUO_FORMATS.of(self.release) is None:
             return f"{self.release.name} has no LUO"
         if self.kho is None:
             return self.why_no_kho
@@ -243,22 +245,22 @@ class Kernel:
         try:
             self.kho = kho = Kho(self.machine, self.release, self.allocator, self.scratch, debug=self.config.debug)
             kho.warnings = self.log
-            if self.release.metadata:
+            if METADATA_WRITTEN.covers(self.release.version):
                 add_metadata(kho, self.uname, (self.incoming.kexec_count if self.incoming else 0) + 1)
         except KernelError as error:
             self._switch_kho_off(str(error))
             return
         if self.config.test is not None and not (self.incoming and self.incoming.has_test):
             self._start("test_kho", lambda: add_test(kho, self.config.test or KhoTest(), self.memory, self.seed))
-        if self.release.luo is not None and self.options.liveupdate:
-            self._luo_fault = self._start("luo", self._start_luo)
+        luo = LUO_FORMATS.of(self.release)
+        if luo is not None and self.options.liveupdate:
+            self._luo_fault = self._start("luo", lambda: self._start_luo(kho, luo))
         if self.regions:
             self._start("memblock", lambda: add_memblock(kho, self.regions))
 
-    def _start_luo(self) -> None:
-        assert self.kho is not None and self.release.luo is not None  # called only with both
-        self.luo = Luo(self.kho, self.release.luo, self.incoming, self.give_back)
-        if self.release.luo.flbs:
+    def _start_luo(self, kho: Kho, form: LuoFormat) -> None:
+        self.luo = Luo(kho, form, self.incoming, self.give_back)
+        if HAS_FLBS.covers(self.release.version):
             for flb in self.config.flbs:
                 self.luo.liveupdate_register_flb(flb)
 

@@ -9,21 +9,29 @@ import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from kho_tui.abi.block import MAX_BLOCKS, block_of
-from kho_tui.abi.flb import FLB_PAGE
-from kho_tui.abi.luo import FILE_ARRAY, LUO_FILE_SER, LUO_FORMATS, LUO_NAME, LUO_SESSION_SER, SESSION_ARRAY
+from kho_tui.abi.block import MAX_BLOCKS
+from kho_tui.abi.luo import (
+    CHECKS_NAMES,
+    HAS_FLBS,
+    LUO_NAME,
+    LUO_SESSION_SER,
+    ONE_SESSION_A_FILE,
+    ListNode,
+    LuoFormat,
+)
 from kho_tui.encode.subtrees import subtree_blob
-from kho_tui.layout.struct import Layout
+from kho_tui.layout.table import PageArray
 from kho_tui.model.handover import FileContent, FlbContent, FlbPage, LuoContent, SessionContent
 from kho_tui.releases.calls import CALLS
-from kho_tui.releases.table import LuoRules
+from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import Release
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.memfd import Memfd, PreservedMemfd, preserve_memfd, unpreserve_memfd
 from kho_tui.text import visible
 
-_NAME_BYTES = 63
+_NAME_BYTES = LUO_SESSION_SER.span("name")[1] - 1
 
 GiveBack = Callable[[Sequence[Stretch]], None]
 
@@ -48,9 +56,8 @@ class Session:
 class Luo:
     """LUO of one kernel. ``give_back`` takes memory of the handover that it is done with."""
 
-    def __init__(self, kho: Kho, rules: LuoRules, incoming: Incoming | None = None, give_back: GiveBack = lambda _stretches: None) -> None:
-        self._kho, self._rules, self._give_back = kho, rules, give_back
-        self._form = LUO_FORMATS[rules.compatible]
+    def __init__(self, kho: Kho, form: LuoFormat, incoming: Incoming | None = None, give_back: GiveBack = lambda _stretches: None) -> None:
+        self._kho, self._form, self._give_back = kho, form, give_back
         self._number = (incoming.liveupdate_number if incoming is not None else 0) + 1
         self.sessions: dict[bytes, Session] = {}
         self.incoming = {session.name: session for session in (incoming.sessions if incoming is not None else ())}
@@ -62,9 +69,9 @@ class Luo:
         size = kho.machine.page_size
         blob = kho.kho_alloc_preserve(size, "LUO")
         self._session_pages: list[int] = []
-        if not self._form.sessions_in_blocks:
-            self._session_pages.append(kho.kho_alloc_preserve(SESSION_ARRAY.bytes(size), "LUO sessions"))
-        self._flb_page = kho.kho_alloc_preserve(size, "LUO FLBs") if rules.flbs else 0
+        if not self._form.sessions.chained:
+            self._session_pages.append(kho.kho_alloc_preserve(form.sessions.bytes(size), "LUO sessions"))
+        self._flb_page = kho.kho_alloc_preserve(form.flbs.bytes(size), "LUO FLBs") if self._does(HAS_FLBS) else 0
         kho.kho_add_subtree(LUO_NAME, blob, len(subtree_blob(self.content(), kho.machine.platform)), self.content)
 
     def open_device(self) -> None:
@@ -81,7 +88,7 @@ class Luo:
             raise KernelError(errno.ENOSYS, call, f"{self._kho.release.name} has no FLBs; releases that have them: {CALLS[call]}")
         if any(one.name == flb.name for one in self._flbs):
             raise KernelError(errno.EEXIST, call, f"{visible(flb.name)} is registered")
-        if len(self._flbs) >= FLB_PAGE.capacity(self._kho.machine.page_size):
+        if len(self._flbs) >= self._form.flbs.capacity(self._kho.machine.page_size):
             raise KernelError(errno.ENOSPC, call, f"{len(self._flbs)} FLBs are all that fit the page")
         self._flbs.append(flb)
 
@@ -89,16 +96,16 @@ class Luo:
         """LIVEUPDATE_IOCTL_CREATE_SESSION. -EEXIST, -EINVAL for a bad name (7.1 on), -ENOMEM when the array is full, -ENOSPC the blocks."""
         call = "luo_session_create"
         self._need_unfrozen(call)
-        if self._rules.checks_names and not 1 <= len(name) <= _NAME_BYTES:
+        if self._does(CHECKS_NAMES) and not 1 <= len(name) <= _NAME_BYTES:
             raise KernelError(errno.EINVAL, call, f"a session name has 1 to {_NAME_BYTES} bytes, not {len(name)}")
         name = name[:_NAME_BYTES].split(b"\0", 1)[0]
         count = len(self.sessions) + 1
-        if self._form.sessions_in_blocks:
+        if self._form.sessions.chained:
             # Before the name is looked at: a name that is taken leaves an empty block behind (luo_session.c, 7.2 and 7.3).
-            self._grow(self._session_pages, LUO_SESSION_SER, count, "LUO sessions", call)
+            self._grow(self._session_pages, self._form.sessions, count, "LUO sessions", call)
         if name in self.sessions:
             raise KernelError(errno.EEXIST, call, f"a session {visible(name)} is there")
-        if not self._form.sessions_in_blocks and count > SESSION_ARRAY.capacity(self._kho.machine.page_size):
+        if not self._form.sessions.chained and count > self._capacity(self._form.sessions):
             raise KernelError(errno.ENOMEM, call, f"{count - 1} sessions are all that fit the array")
         self.sessions[name] = Session(name)
         return self.sessions[name]
@@ -109,14 +116,14 @@ class Luo:
         session = self._outgoing(name, "luo_session_release")
         for kept in session.files.values():
             unpreserve_memfd(self._kho, kept)
-        whole = self._kho.machine.page_size * (1 if self._form.files_in_blocks else FILE_ARRAY.pages)
+        whole = self._form.files.bytes(self._kho.machine.page_size)
         for page in session.pages:
             self._kho.kho_unpreserve_free(page, whole)
         del self.sessions[name]
-        if self._form.sessions_in_blocks:
-            needed = -(-len(self.sessions) // self._capacity(LUO_SESSION_SER))
+        if self._form.sessions.chained:
+            needed = -(-len(self.sessions) // self._capacity(self._form.sessions))
             while len(self._session_pages) > needed:
-                self._kho.kho_unpreserve_free(self._session_pages.pop(), self._kho.machine.page_size)
+                self._kho.kho_unpreserve_free(self._session_pages.pop(), self._form.sessions.bytes(self._kho.machine.page_size))
 
     def preserve_file(self, session_name: bytes, token: int, file: Memfd) -> PreservedMemfd:
         """LIVEUPDATE_SESSION_PRESERVE_FD. -EEXIST for a token twice, -ENOSPC, -ENOENT without handler, -EBUSY for a file twice (7.1 on)."""
@@ -129,9 +136,9 @@ class Luo:
         self._room_for_file(session, what, call)
         if file.hugetlb:
             raise KernelError(errno.ENOENT, call, "no handler takes a hugetlb memfd")
-        if self._rules.one_session_a_file and any(kept.file is file for one in self.sessions.values() for kept in one.files.values()):
+        if self._does(ONE_SESSION_A_FILE) and any(kept.file is file for one in self.sessions.values() for kept in one.files.values()):
             raise KernelError(errno.EBUSY, call, "the file is preserved already")
-        session.files[token] = preserve_memfd(self._kho, self._rules, file, what)
+        session.files[token] = preserve_memfd(self._kho, file, what)
         return session.files[token]
 
     def retrieve_session(self, name: bytes) -> IncomingSession:
@@ -180,42 +187,43 @@ class Luo:
         """What is in memory now: lists are written in the reboot call only."""
         files = sum(len(session.files) for session in self.sessions.values())
         flbs = tuple(FlbContent(flb.name, flb.data, files) for flb in self._flbs if files) if self.frozen else ()
-        written = self.frozen or not self._form.sessions_in_blocks
+        written = self.frozen or not self._form.sessions.chained
         return LuoContent(
-            compatible=self._rules.compatible,
+            compatible=self._form.compatible,
             number=self._number,
-            session_compatible=self._rules.session_compatible,
+            session_compatible=_written(self._form.session_node, self._kho.release),
             pages=tuple(self._session_pages) if written else (),
             sessions=tuple(self._session(one) for one in self.sessions.values()) if self.frozen else (),
-            flb_compatible=self._rules.flb_compatible,
+            flb_compatible=_written(self._form.flb_node, self._kho.release),
             flb_page=FlbPage(self._flb_page, 1, flbs) if self._flb_page else None,
         )
 
     def _session(self, session: Session) -> SessionContent:
         shift = self._kho.machine.page_shift
-        files = tuple(
-            FileContent(self._rules.memfd_compatible, one.struct, token, one.content(shift)) for token, one in session.files.items()
-        )
+        files = tuple(FileContent(one.form.compatible, one.struct, token, one.content(shift)) for token, one in session.files.items())
         return SessionContent(session.name, tuple(session.pages) if files else (), files)
 
     def _room_for_file(self, session: Session, what: str, call: str) -> None:
-        size, count = self._kho.machine.page_size, len(session.files) + 1
+        form, count = self._form.files, len(session.files) + 1
         label = f"{what.rpartition('/')[0]} files"
-        if self._form.files_in_blocks:
-            self._grow(session.pages, LUO_FILE_SER, count, label, call)
+        if form.chained:
+            self._grow(session.pages, form, count, label, call)
         elif not session.pages:
-            session.pages.append(self._kho.kho_alloc_preserve(FILE_ARRAY.bytes(size), label))
-        if not self._form.files_in_blocks and count > FILE_ARRAY.capacity(size):
+            session.pages.append(self._kho.kho_alloc_preserve(form.bytes(self._kho.machine.page_size), label))
+        if not form.chained and count > self._capacity(form):
             raise KernelError(errno.ENOSPC, call, f"{count - 1} files are all that fit the session")
 
-    def _grow(self, pages: list[int], element: Layout, count: int, what: str, call: str) -> None:
-        while len(pages) * self._capacity(element) < count:
+    def _grow(self, pages: list[int], form: PageArray, count: int, what: str, call: str) -> None:
+        while len(pages) * self._capacity(form) < count:
             if len(pages) >= MAX_BLOCKS:
                 raise KernelError(errno.ENOSPC, call, f"{MAX_BLOCKS} blocks are the most a list has")
-            pages.append(self._kho.kho_alloc_preserve(self._kho.machine.page_size, what))
+            pages.append(self._kho.kho_alloc_preserve(form.bytes(self._kho.machine.page_size), what))
 
-    def _capacity(self, element: Layout) -> int:
-        return block_of(element).capacity(self._kho.machine.page_size)
+    def _capacity(self, form: PageArray) -> int:
+        return form.capacity(self._kho.machine.page_size)
+
+    def _does(self, fact: Range) -> bool:
+        return bool(fact.covers(self._kho.release.version))
 
     def _outgoing(self, name: bytes, call: str) -> Session:
         session = self.sessions.get(name)
@@ -226,3 +234,8 @@ class Luo:
     def _need_unfrozen(self, call: str) -> None:
         if self.frozen:
             raise KernelError(errno.EBUSY, call, "sessions are frozen for the reboot")
+
+
+def _written(node: ListNode | None, release: Release) -> bytes:
+    """The version that a release writes into a node of LUO's FDT; empty where it writes no such node."""
+    return node.written if node is not None and (node.since is None or node.since.covers(release.version)) else b""

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS_WRITTEN, MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER
+from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS_WRITTEN, LIMITED, MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER, MemfdFormat
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.handover import MemfdContent, Vmalloc
-from kho_tui.releases.table import LuoRules
 from kho_tui.simulator.allocator import PageAllocator
 from kho_tui.simulator.contents import Contents, FileContents, FilledMemory
 from kho_tui.simulator.kernel_error import KernelError
@@ -78,23 +77,24 @@ class PreservedMemfd:
     file: Memfd
     struct: int
     area: Vmalloc | None
-    keeps_seals: bool
+    form: MemfdFormat
 
     def content(self, page_shift: int) -> MemfdContent:
         """As it is written to the struct."""
         flags = np.full(len(self.file.addresses), FOLIO_FLAGS_WRITTEN, np.uint64)
         folios = np.column_stack([self.file.addresses >> np.uint64(page_shift), flags, self.file.indexes])
         folios.flags.writeable = False
-        return MemfdContent(self.file.pos, self.file.size, self.file.seals if self.keeps_seals else None, 0, folios, self.area)
+        return MemfdContent(self.file.pos, self.file.size, self.file.seals if self.form.has_seals else None, 0, folios, self.area)
 
 
-def preserve_memfd(kho: Kho, rules: LuoRules, file: Memfd, what: str) -> PreservedMemfd:
+def preserve_memfd(kho: Kho, file: Memfd, what: str) -> PreservedMemfd:
     """memfd_luo_preserve. -EOPNOTSUPP for unknown seals, -EFBIG (7.1 on), -ENOMEM, or what preserving a folio gives."""
     call = "memfd_luo_preserve"
-    form = MEMFD_FORMATS[rules.memfd_compatible]
+    form = MEMFD_FORMATS.of(kho.release)
+    assert form is not None  # every release with LUO has a handler
     if form.has_seals and file.seals & ~ALL_SEALS:
         raise KernelError(errno.EOPNOTSUPP, call, f"seals {file.seals:#x} hold a bit that the format does not know")
-    if rules.limits_memfd and -(-file.size // kho.machine.page_size) > _UINT_MAX:
+    if LIMITED.covers(kho.release.version) and -(-file.size // kho.machine.page_size) > _UINT_MAX:
         raise KernelError(errno.EFBIG, call, f"{file.size} bytes are more than {_UINT_MAX} pages")
     struct = kho.kho_alloc_preserve(form.layout.size, what)
     done: list[int] = []
@@ -111,7 +111,7 @@ def preserve_memfd(kho: Kho, rules: LuoRules, file: Memfd, what: str) -> Preserv
             unpreserve_folios(kho, file, order)
         kho.kho_unpreserve_free(struct, form.layout.size)
         raise
-    return PreservedMemfd(file, struct, area, form.has_seals)
+    return PreservedMemfd(file, struct, area, form)
 
 
 def unpreserve_memfd(kho: Kho, kept: PreservedMemfd) -> None:

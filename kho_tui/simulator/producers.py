@@ -13,9 +13,10 @@ import numpy as np
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_VERSION
-from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME
+from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, list_is_inline
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.model.handover import MemblockContent, MetadataContent, Region, TestContent, Vmalloc
+from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import Finalize
 from kho_tui.simulator.contents import Counting, FilledMemory, tag_of
 from kho_tui.simulator.kernel_error import KernelError
@@ -45,7 +46,7 @@ def add_memblock(kho: Kho, regions: tuple[Region, ...]) -> None:
             kho.kho_preserve_folio(phys, 0)
             for region in regions:
                 start, pages = region.start & -kho.machine.page_size, region.size >> kho.machine.page_shift
-                if kho.release.ragged_regions:
+                if CALLS["kho_preserve_pages"].covers(kho.release.version):
                     kho.kho_preserve_pages(start, pages)
                 else:
                     kho.kho_preserve_phys(region.start, region.size)
@@ -90,7 +91,7 @@ def add_test(kho: Kho, module: KhoTest, memory: FilledMemory, seed: int) -> None
     fdt = kho.allocator.alloc(kho.order_of(buffer_size), "kho_test")
     kho.kho_preserve_folio(fdt, kho.order_of(buffer_size))
     area: Vmalloc | None = None
-    if not release.test_list_inline:
+    if not list_is_inline(release):
         area = kho.kho_preserve_vmalloc(kho.vmalloc(8 * len(folios), "kho_test list"), "kho_test list")
     for phys, order in folios:
         kho.kho_preserve_folio(phys, order)

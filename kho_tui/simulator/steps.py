@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.handover import RawContent
+from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import Finalize
 from kho_tui.simulator.contents import Contents, Counting, FileContents, Literal, tag_of
 from kho_tui.simulator.kernel import Kernel
@@ -216,7 +217,7 @@ class Userspace:
                 kho.kho_preserve_folio(at, order)
             case PreservePages(address, pages):
                 kho = kernel.need_kho("kho_preserve_pages")
-                if kernel.release.ragged_regions:
+                if CALLS["kho_preserve_pages"].covers(kernel.release.version):
                     kho.kho_preserve_pages(address, pages)
                 else:
                     kho.kho_preserve_phys(address, pages * kernel.machine.page_size)

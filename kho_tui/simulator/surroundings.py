@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY, SETUP_KEXEC_KHO
+from kho_tui.abi.memfd import memfd_handlers
 from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.layout.struct import Layout
@@ -187,12 +188,12 @@ def _arrival_lines(running: Running) -> Iterator[str]:
 
 
 def _flb_lines(kernel: Kernel, *, found: bool) -> Iterator[str]:
-    if kernel.luo is None or not kernel.config.flbs or kernel.release.luo is None:
+    if kernel.luo is None or not kernel.config.flbs:
         return
     for flb in kernel.config.flbs if found else ():
         yield _line(6, f"liveupdate test: {flb.name.decode('utf-8', 'backslashreplace')}: found flb data from the previous boot")
-    handler = kernel.release.luo.memfd_compatible.decode()
-    yield _line(6, f"liveupdate test: Registered {len(kernel.config.flbs)} FLBs with file handler: [{handler}]")
+    handlers = ", ".join(sorted(name.decode() for name in memfd_handlers(kernel.release)))
+    yield _line(6, f"liveupdate test: Registered {len(kernel.config.flbs)} FLBs with file handler: [{handlers}]")
 
 
 def _line(level: int, text: str) -> str:

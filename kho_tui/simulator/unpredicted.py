@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, SESSION_NODE_NAME
+from kho_tui.abi.luo import FLB_NODE_NAME, LUO_FORMATS, LUO_NAME, SESSION_NODE_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.root import ROOT_FORMATS
-from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.abi.test_kho import KHO_TEST_NAME, list_is_inline
 from kho_tui.model.facts import Status
 from kho_tui.model.handover import Region
 from kho_tui.model.path import EntityPath
@@ -33,7 +33,8 @@ def after_handover(kernel: Kernel, received: Received) -> Iterator[Unpredictable
     yield from _always(kernel, fresh)
     if not received.incoming.has_test:
         yield from _new_test(kernel)
-    if received.incoming.liveupdate_number and kernel.release.luo is not None and not kernel.release.luo.session_compatible:
+    luo = LUO_FORMATS.of(kernel.release)
+    if received.incoming.liveupdate_number and luo is not None and luo.is_struct:
         yield Unpredictable(SafeText("in/LUO: the struct's memory was given back at boot, what stands there now is anybody's"))
     if fresh and kernel.release.extends_scratch:
         told = (
@@ -100,6 +101,6 @@ def _new_test(kernel: Kernel) -> Iterator[Unpredictable]:
         return
     told = SafeText("out/kho_test: the module fills folios of random orders with random bytes")
     path, page = _OUT.named(KHO_TEST_NAME), kernel.machine.page_size
-    sizes = _FDT_SIZES if kernel.release.test_list_inline else ()
+    sizes = _FDT_SIZES if list_is_inline(kernel.release) else ()
     spots = (Spot(path.text, name) for name in ("nr_folios", "csum", *sizes))
     yield Unpredictable(told, (*spots, Spot(path.text, "folios_info", page), Spot(path.child("folios").text, "phys_order", page)))

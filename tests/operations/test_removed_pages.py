@@ -76,12 +76,12 @@ def _luo(luo: Luo, path: EntityPath, need: frozenset[int], page_size: int) -> Fa
         return found
     chain = [header.place.phys for header in luo.sessions.headers]
     for session in luo.sessions.sessions:
-        own = need | _up_to(chain, session.record.place.phys, page_size, len(session.record.data), luo.format.sessions_in_blocks)
+        own = need | _up_to(chain, session.record.place.phys, page_size, len(session.record.data), luo.format.sessions.chained)
         found[session.path.text] = ((session.name, session.count, session.files_at), own)
         files = () if isinstance(session.files, Missing) else session.files
         blocks = [header.place.phys for header in session.blocks]
         for file in files:
-            there = own | _up_to(blocks, file.record.place.phys, page_size, len(file.record.data), luo.format.files_in_blocks)
+            there = own | _up_to(blocks, file.record.place.phys, page_size, len(file.record.data), luo.format.files.chained)
             found[file.path.text] = ((file.token, file.compatible, file.data), there)
             found |= _file(file, there, page_size)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO_FORMATS, ONE_SESSION_A_FILE
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.fixes import (
     BITMAPS_IN_SCRATCH,
@@ -182,12 +183,12 @@ def test_every_fix_says_what_it_does_and_where_it_can_be_read() -> None:
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
 def test_the_table_says_nothing_that_a_fix_denies(release: Release) -> None:
-    luo = release.luo
+    has_luo = LUO_FORMATS.of(release) is not None
     columns = {
         MEMORYLESS_NODES: release.scratch.memoryless_nodes,
         BITMAPS_IN_SCRATCH: release.bitmap_bytes is not None,
-        MEMFD_TWICE: luo is not None and not luo.one_session_a_file,
-        FILE_ERRORS_IGNORED: luo is not None and not luo.checks_files,
+        MEMFD_TWICE: has_luo and not ONE_SESSION_A_FILE.covers(release.version),
+        FILE_ERRORS_IGNORED: bool(IGNORES_FILE_ERRORS.covers(release.version)),
     }
     for fix, affected in columns.items():
         assert fix.affects(release.version, RELEASES) in (affected, None), fix.name

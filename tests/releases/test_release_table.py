@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kho_tui.abi.luo import FLB_FORMATS, LUO_FORMATS, SESSION_ARRAYS
+from kho_tui.abi.luo import HAS_FLBS, LUO_FORMATS
 from kho_tui.abi.memfd import MEMFD_FORMATS
+from kho_tui.abi.metadata import METADATA_WRITTEN
 from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.releases.table import RELEASES, Release
 
@@ -24,15 +25,15 @@ MATRIX = {
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
 def test_each_release_is_as_the_matrix_says(release: Release) -> None:
-    luo = release.luo
+    luo, memfd = LUO_FORMATS.of(release), MEMFD_FORMATS.of(release)
     assert MATRIX[release.name] == (
         ROOT_FORMATS.version_of(release),
         release.bitmap_bytes,
         release.has_finalize_file,
         luo.compatible if luo else b"",
-        luo.memfd_compatible if luo else b"",
-        luo.flbs if luo else False,
-        release.metadata,
+        memfd.compatible if memfd else b"",
+        bool(HAS_FLBS.covers(release.version)),
+        bool(METADATA_WRITTEN.covers(release.version)),
         release.cold_fdt_bytes,
         release.scratch.aligned_to_max_order,
         release.scratch.rounds_explicit,
@@ -43,15 +44,20 @@ def test_only_7_0_is_inferred() -> None:
     assert [release.name for release in RELEASES if release.inferred] == ["7.0"]
 
 
-def test_every_string_is_one_that_a_format_has() -> None:
+def test_a_release_writes_one_version_of_each_format_and_a_draft_is_written_by_none() -> None:
+    for formats in (ROOT_FORMATS, LUO_FORMATS, MEMFD_FORMATS):
+        for release in RELEASES:
+            covering = [form.compatible for form in formats if form.written.covers(release.version)]
+            written = formats.of(release)
+            assert covering == ([] if written is None else [written.compatible])
+    drafts = [form.compatible for formats in (ROOT_FORMATS, LUO_FORMATS, MEMFD_FORMATS) for form in formats if not form.released]
+    assert drafts == [b"kho-v2", b"luo-v2", b"luo-v3", b"luo-v4"]
+
+
+def test_a_version_of_luo_stands_in_the_roots_of_the_releases_that_write_it() -> None:
     for release in RELEASES:
-        assert ROOT_FORMATS.written_by(release).released
-        if release.luo is not None:
-            assert release.luo.compatible in LUO_FORMATS
-            assert release.luo.memfd_compatible in MEMFD_FORMATS
-            assert release.luo.session_compatible in (*SESSION_ARRAYS, b"")
-            assert release.luo.flb_compatible in (*FLB_FORMATS, b"")
-            assert bool(release.luo.session_compatible) == (not LUO_FORMATS[release.luo.compatible].is_struct)
+        luo = LUO_FORMATS.of(release)
+        assert luo is None or ROOT_FORMATS.version_of(release) in luo.roots
 
 
 def test_a_release_string_names_its_series() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES, bitmap_spans
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
-from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.abi.test_kho import KHO_TEST_NAME, list_is_inline
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
@@ -250,10 +250,10 @@ def one_format(evidence: Evidence, found: Found) -> None:
     if test is not None and isinstance(test.content, KhoTest):
         info = field_named(test.content.values, "folios_info")
         inline = isinstance(test.content.area, Unavailable) and info is not None and len(info.raw) % 8 == 0
-        if info is not None and not isinstance(test.content.area, Damaged) and inline and not release.test_list_inline:
+        if info is not None and not isinstance(test.content.area, Damaged) and inline and not list_is_inline(release):
             if len(info.raw) != KHO_VMALLOC.size:
                 found.broken(f"its list stands in the FDT, {release.name} writes a descriptor", test.path)
-        elif info is not None and release.test_list_inline and not inline and not isinstance(test.content.area, Missing):
+        elif info is not None and list_is_inline(release) and not inline and not isinstance(test.content.area, Missing):
             found.broken(f"its list is a descriptor, {release.name} writes it inline", test.path)
 
 

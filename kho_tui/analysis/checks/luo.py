@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from kho_tui.abi.luo import (
-    FLB_FORMATS,
     FLB_NODE_NAME,
     LUO_FORMATS,
     LUO_NAME,
-    LUO_SER,
-    SESSION_NODE_NAME,
+    ListNode,
+    luo_struct,
 )
 from kho_tui.abi.properties import compatible_of, integer_property
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.checks.answer import AFTER, Found
 from kho_tui.analysis.checks.counted import Counted, earlier
 from kho_tui.analysis.checks.evidence import Evidence
@@ -28,14 +26,25 @@ from kho_tui.text import visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
 _MISCOUNTS = "live updates are only miscounted"
-_ROOTS_OF = {b"luo-v1": (b"kho-v1", b"kho-v2", b"kho-v3"), b"luo-v5": (b"kho-v4",)}
+_STRUCT = LUO_FORMATS[b"luo-v5"]
+"""The first version that is a struct."""
+
+
+def _pairings() -> str:
+    """Which released version of LUO stands in which released versions of the root."""
+    pairs: list[str] = []
+    for form in LUO_FORMATS:
+        if form.released:
+            roots = " and ".join(root.compatible.decode() for root in ROOT_FORMATS if root.released and root.compatible in form.roots)
+            pairs.append(f"{form.compatible.decode()} {'stands ' if not pairs else ''}in {roots}")
+    return ", ".join(pairs)
 
 
 @rule(
     "KHO039",
     "LUO's version belongs to the root's, and its number is one more than in the boot before",
     error("6.19"),
-    explanation="luo-v1 stands in kho-v1 and kho-v3, luo-v5 in kho-v4. liveupdate-number is at least 1, and one more than that of the "
+    explanation=f"{_pairings()}. liveupdate-number is at least 1, and one more than that of the "
     "incoming side where that is still a fact (6.19 to 7.1), or that the log says was retrieved; 1 where the log shows that the boot was "
     "cold. With --after, the next kernel's is one more again.",
     consequence=f"{_PANIC}; a wrong number alone: {_MISCOUNTS}",
@@ -55,13 +64,13 @@ def version(evidence: Evidence, found: Found) -> None:
         else:
             found.lack("version of LUO", subtree.reason)
         return
-    roots = _ROOTS_OF.get(subtree.compatible)
-    if roots is None:
+    form = LUO_FORMATS.get(subtree.compatible)
+    if form is None or not form.released:
         _unknown(evidence, subtree.path, subtree.compatible, found)
         return
     if isinstance(root, Missing) or root.compatible is None:
         found.lack("version of the root", "the root FDT is not in this capture" if isinstance(root, Missing) else "it has none")
-    elif root.format is not None and root.compatible not in roots:
+    elif root.format is not None and root.compatible not in form.roots:
         found.broken(f"{visible(subtree.compatible)} in {visible(root.compatible)}", subtree.path)
     if not isinstance(subtree.content, Luo):
         found.lack("content of LUO", subtree.reason)
@@ -81,11 +90,11 @@ def version(evidence: Evidence, found: Found) -> None:
 
 def _unknown(evidence: Evidence, path: EntityPath, version: bytes, found: Found) -> None:
     """A version that is in no release: wrong where the writer's release is known, or it was never released; else perhaps newer."""
-    written = None if evidence.release is None or evidence.release.luo is None else evidence.release.luo.compatible
+    own = LUO_FORMATS.of(evidence.release)
     if version in LUO_FORMATS:
         found.broken(f"no release writes {visible(version)}", path)
-    elif evidence.newer is None and written is not None and RELEASES.of(evidence.writer) is not None:
-        found.broken(f"{visible(version)}, yet {visible(evidence.writer or '')} writes and takes {visible(written)}", path)
+    elif evidence.newer is None and own is not None and RELEASES.of(evidence.writer) is not None:
+        found.broken(f"{visible(version)}, yet {visible(evidence.writer or '')} writes and takes {visible(own.compatible)}", path)
     else:
         found.lack("version of LUO", evidence.newer or f"{visible(version)} is not known here, and neither is the writer's release")
 
@@ -105,7 +114,7 @@ _NUMBER = Counted("liveupdate number", LUO_NAME, _number_of, "liveupdate")
     "LUO's root is whole: what the next kernel looks up is there",
     error("6.19"),
     explanation="FDT form: liveupdate-number, the node luo-session with its version and header, from 7.0 on luo-flb likewise. Struct form: "
-    "at least 32 bytes.",
+    f"at least {luo_struct(_STRUCT.compatible).size} bytes.",
     consequence=_PANIC,
     source="kernel/liveupdate/luo_core.c, luo_early_startup; luo_session.c and luo_flb.c, their setup_incoming (6.19 to 7.3)",
 )
@@ -117,50 +126,55 @@ def whole_root(evidence: Evidence, found: Found) -> None:
     if subtree.status is Status.STALE or isinstance(subtree.blob, Missing):
         found.lack("blob of LUO", subtree.reason)
         return
-    if subtree.compatible not in LUO_FORMATS:
+    form = LUO_FORMATS.get(subtree.compatible)
+    if form is None:
         found.lack("version of LUO", "it is not known (KHO039)")
         return
     root = None if subtree.fdt is None else subtree.fdt.tree.root
     if root is None:
         size = subtree.size if isinstance(subtree.size, int) else len(subtree.blob.data)
-        if size < LUO_SER.size and not subtree.in_root:
+        needed = luo_struct(form.compatible).size
+        if size < needed and not subtree.in_root:
             found.lack("blob of LUO", subtree.reason)
-        elif size < LUO_SER.size:
-            found.broken(f"{size} bytes where the struct has {LUO_SER.size}", subtree.path, subtree.blob.place.phys)
+        elif size < needed:
+            found.broken(f"{size} bytes where the struct has {needed}", subtree.path, subtree.blob.place.phys)
         return
-    if subtree.compatible not in _ROOTS_OF:
+    if not form.released:
         found.lack("form of LUO", "a version that no release writes (KHO039)")
         return
     if subtree.fdt is not None and subtree.fdt.tree.truncated:
         found.lack("blob of LUO", "only part of it is in this capture")
         return
     order = evidence.state.machine.platform.byte_order
-    for name, node, versions, header in _nodes(root):
-        if node is None:
-            if name == FLB_NODE_NAME and not all(release.luo is not None and release.luo.flbs for release in evidence.releases):
-                if any(release.luo is not None and release.luo.flbs for release in evidence.releases):
-                    found.lack("release of the writer", "7.0 writes a luo-flb node and demands it, 6.19 does neither")
-                continue
-            found.broken(f"no {visible(name)} node", subtree.path)
-            continue
-        if compatible_of(node, versions) not in versions:
-            found.broken(f"{visible(name)} is of version {visible(compatible_of(node) or b'none')}", subtree.path)
-        if integer_property(node, header, 8, order) is None:
-            found.broken(f"{header} of {visible(name)} is missing or not 8 bytes", subtree.path)
+    for list_node in (form.session_node, form.flb_node):
+        if list_node is not None:
+            _list_node(evidence, subtree, list_node, root.child(list_node.name), found)
     if integer_property(root, "liveupdate-number", 8, order) is None:
         found.broken("liveupdate-number is missing or not 8 bytes", subtree.path)
 
 
-def _nodes(root: Node) -> Iterator[tuple[bytes, Node | None, tuple[bytes, ...], str]]:
-    yield SESSION_NODE_NAME, root.child(SESSION_NODE_NAME), (b"luo-session-v2",), "luo-session-header"
-    yield FLB_NODE_NAME, root.child(FLB_NODE_NAME), FLB_FORMATS, "luo-flb-header"
+def _list_node(evidence: Evidence, subtree: Subtree, form: ListNode, node: Node | None, found: Found) -> None:
+    """A node that says where a list is; 6.19 has none for FLBs."""
+    name = visible(form.name)
+    if node is None:
+        writers = {form.since is None or form.since.covers(release.version) for release in evidence.releases}
+        if writers == {True}:
+            found.broken(f"no {name} node", subtree.path)
+        elif form.since is not None and True in writers:
+            found.lack("release of the writer", f"{form.since.since} writes a {name} node and demands it, 6.19 does neither")
+        return
+    version = compatible_of(node, (form.written,))
+    if version != form.written:
+        found.broken(f"{name} is of version {visible(compatible_of(node) or b'none')}", subtree.path)
+    if integer_property(node, form.pointer, 8, evidence.state.machine.platform.byte_order) is None:
+        found.broken(f"{form.pointer} of {name} is missing or not 8 bytes", subtree.path)
 
 
 @rule(
     "KHO141",
     "blob-size of LUO's struct is the size of the struct",
     warning("7.2"),
-    explanation=f"luo-v5: {LUO_SER.size} bytes. Fewer are KHO136.",
+    explanation=f"{_STRUCT.compatible.decode()}: {luo_struct(_STRUCT.compatible).size} bytes. Fewer are KHO136.",
     consequence="none by itself: the next kernel takes any size that is not too small; somebody other than the kernel wrote it",
     source="kernel/liveupdate/luo_core.c, luo_early_startup (7.2, 7.3)",
 )
@@ -176,8 +190,9 @@ def struct_size(evidence: Evidence, found: Found) -> None:
         found.not_here(f"{form.compatible.decode()} is an FDT")
     elif subtree.in_root:
         size = found.need(subtree.size, f"blob-size of {subtree.path}")
-        if size is not None and size != LUO_SER.size:
-            found.broken(f"blob-size is {size}, the struct has {LUO_SER.size} bytes", subtree.path, known(subtree.phys))
+        wanted = luo_struct(form.compatible).size
+        if size is not None and size != wanted:
+            found.broken(f"blob-size is {size}, the struct has {wanted} bytes", subtree.path, known(subtree.phys))
     else:
         found.lack(f"blob-size of {subtree.path}", "the root FDT, as far as it was read, does not name it")
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kho_tui.abi.block import MAX_BLOCKS, block_of
+from kho_tui.abi.block import MAX_BLOCKS
 from kho_tui.abi.luo import (
-    FILE_ARRAY,
-    LUO_FILE_SER,
+    LUO_FORMATS,
     LUO_NAME,
-    LUO_SESSION_SER,
-    SESSION_ARRAY,
 )
 from kho_tui.analysis.checks.answer import SESSIONS, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule
-from kho_tui.layout.struct import Layout, Record
+from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo, NotWritten, SessionList
@@ -35,9 +32,19 @@ _FREED_FILES = (
 _HALF_FULL = "none by itself: the next kernel reads the block by its count; no kernel writes it so"
 
 
+_4K = 4096
+_ARRAYS, _BLOCKS = LUO_FORMATS[b"luo-v1"], LUO_FORMATS[b"luo-v5"]
+"""The first versions that keep sessions and files in arrays, and in blocks."""
+
+
+def _order(array: PageArray) -> int:
+    """Of the block that an allocation is preserved as."""
+    return array.pages.bit_length() - 1
+
+
 def _of_form(evidence: Evidence, found: Found, *, in_blocks: bool) -> Luo | None:
     luo = evidence.luo(found)
-    if luo is not None and luo.format.sessions_in_blocks != in_blocks:
+    if luo is not None and luo.format.sessions.chained != in_blocks:
         found.not_here(f"{luo.format.compatible.decode()} keeps its lists in {'arrays' if in_blocks else 'blocks'}")
         return None
     return luo
@@ -47,8 +54,9 @@ def _of_form(evidence: Evidence, found: Found, *, in_blocks: bool) -> Luo | None
     "KHO040",
     "LUO's arrays hold what they claim, each preserved as one block",
     error("6.19", "7.1"),
-    explanation="luo-v1: at most 819 sessions (4K pages) in 16 pages preserved as one block of order 4; at most 128 files a session in 2 "
-    "pages preserved as one block of order 1.",
+    explanation=f"{_ARRAYS.compatible.decode()}: at most {_ARRAYS.sessions.capacity(_4K)} sessions (4K pages) in {_ARRAYS.sessions.pages} "
+    f"pages preserved as one block of order {_order(_ARRAYS.sessions)}; at most {_ARRAYS.files.capacity(_4K)} files a session in "
+    f"{_ARRAYS.files.pages} pages preserved as one block of order {_order(_ARRAYS.files)}.",
     consequence="the next kernel trusts the counts: it reads what follows the array as sessions or files; an array not kept is lost",
     source="kernel/liveupdate/luo_session.c, luo_session_deserialize; luo_file.c, luo_file_deserialize (6.19 to 7.1)",
 )
@@ -60,26 +68,26 @@ def arrays(evidence: Evidence, found: Found) -> None:
     where = evidence.path.named(LUO_NAME)
     at = found.need(luo.sessions_at, "address of the session array")
     if at is not None:
-        _array(evidence, found, SESSION_ARRAY, at, where, "session array")
+        _array(evidence, found, luo.format.sessions, at, where, "session array")
     listed = luo.sessions
     if not isinstance(listed, SessionList):
         if at:
             found.lack(SESSIONS, listed.reason)
         return
     count = listed.headers[0].integer("count")
-    if count > SESSION_ARRAY.capacity(evidence.page_size):
-        found.broken(f"{count} sessions are claimed, {SESSION_ARRAY.capacity(evidence.page_size)} fit", where, at)
+    if count > (fit := luo.format.sessions.capacity(evidence.page_size)):
+        found.broken(f"{count} sessions are claimed, {fit} fit", where, at)
     elif listed.status is not Status.DECODED:
         found.lack(SESSIONS, listed.reason)
     for session in listed.sessions:
         if session.files_at:
-            _array(evidence, found, FILE_ARRAY, session.files_at, session.path, "list of files")
-        if session.count is not None and session.count > FILE_ARRAY.capacity(evidence.page_size):
-            found.broken(f"{session.count} files are claimed, {FILE_ARRAY.capacity(evidence.page_size)} fit", session.path)
+            _array(evidence, found, luo.format.files, session.files_at, session.path, "list of files")
+        if session.count is not None and session.count > (fit := luo.format.files.capacity(evidence.page_size)):
+            found.broken(f"{session.count} files are claimed, {fit} fit", session.path)
 
 
 def _array(evidence: Evidence, found: Found, array: PageArray, at: int, where: EntityPath, what: str) -> None:
-    order = array.pages.bit_length() - 1
+    order = _order(array)
     if at == 0 or at % evidence.page_size:
         found.broken(f"the {what} is at {at:#x}", where, at or None)
     elif not evidence.is_block(found, at, order):
@@ -94,7 +102,7 @@ class _Chain:
     path: EntityPath
     first: int
     headers: tuple[Record, ...]
-    element: Layout
+    form: PageArray
     status: Status
     reason: str
 
@@ -104,26 +112,26 @@ def _chains(evidence: Evidence, luo: Luo, found: Found) -> Iterator[_Chain]:
     listed = luo.sessions
     if isinstance(listed, Missing):
         if at and not isinstance(listed, NotWritten):
-            yield _Chain("sessions", where, at, (), LUO_SESSION_SER, listed.status, listed.reason)
+            yield _Chain("sessions", where, at, (), luo.format.sessions, listed.status, listed.reason)
         else:
             found.lack(SESSIONS, listed.reason)
         return
-    yield _Chain("sessions", where, at, listed.headers, LUO_SESSION_SER, listed.status, listed.reason)
-    for session in listed.sessions if luo.format.files_in_blocks else ():
+    yield _Chain("sessions", where, at, listed.headers, luo.format.sessions, listed.status, listed.reason)
+    for session in listed.sessions if luo.format.files.chained else ():
         if isinstance(session.files, Missing) and session.files_at:
-            yield _Chain("files", session.path, session.files_at, (), LUO_FILE_SER, session.files.status, session.files.reason)
+            yield _Chain("files", session.path, session.files_at, (), luo.format.files, session.files.status, session.files.reason)
         elif session.files_at:
-            yield _Chain("files", session.path, session.files_at, session.blocks, LUO_FILE_SER, session.status, session.reason)
+            yield _Chain("files", session.path, session.files_at, session.blocks, luo.format.files, session.status, session.reason)
 
 
 @rule(
     "KHO041",
     "LUO's chains of blocks end, hold what they claim, and every block is preserved",
     error("7.2"),
-    explanation="luo-v5: each chain of sessions or files has at most 10000 blocks and no loop; each block holds 1 to C entries, all but the"
-    " last are full, and each is preserved as a block of order 0. An empty block behind full blocks of sessions is what a known bug of 7.2 "
-    "and of 7.3 up to 7.3.4 leaves: a session whose name exists is refused while the number of sessions is a multiple of C (51 with 4K "
-    "pages), and the block that was made for it stays.",
+    explanation=f"{_BLOCKS.compatible.decode()}: each chain of sessions or files has at most {MAX_BLOCKS} blocks and no loop; each "
+    "block holds 1 to C entries, all but the last are full, and each is preserved as a block of order 0. An empty block behind full blocks "
+    "of sessions is what a known bug of 7.2 and of 7.3 up to 7.3.4 leaves: a session whose name exists is refused while the number of "
+    f"sessions is a multiple of C ({_BLOCKS.sessions.capacity(_4K)} with 4K pages), and the block that was made for it stays.",
     consequence=f"a chain of sessions that cannot be read: {_PANIC}; a chain of files: {_NO_OPEN}; a half-full block is read all the same",
     source="kernel/liveupdate/kho_block.c, kho_block_set_restore; luo_session.c, luo_session_insert (7.2, 7.3)",
 )
@@ -137,7 +145,7 @@ def chains(evidence: Evidence, found: Found) -> None:
 
 
 def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
-    capacity = block_of(chain.element).capacity(evidence.page_size)
+    capacity = chain.form.capacity(evidence.page_size)
     if not chain.headers:
         _unread(evidence, chain, chain.first, found)
         return
@@ -164,7 +172,7 @@ def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
 
 def _empty(evidence: Evidence, chain: _Chain, number: int, found: Found) -> None:
     """An empty block, which no reader takes; the known bug is its cause only where all blocks before it are full."""
-    header, capacity = chain.headers[number], block_of(chain.element).capacity(evidence.page_size)
+    header, capacity = chain.headers[number], chain.form.capacity(evidence.page_size)
     at, before = header.place.phys or 0, [one.integer("count") for one in chain.headers[:number]]
     known = EMPTY_BLOCK.affects(Version.parse(evidence.writer), RELEASES)
     left_behind = (
@@ -197,8 +205,8 @@ def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
     "KHO137",
     "the sessions do not fill their blocks to the last entry",
     info("7.2"),
-    explanation="Where they do (51 sessions a block with 4K pages), in 7.2 and in 7.3 up to 7.3.4 an attempt to create a session with a "
-    "name that exists leaves an empty block behind (KHO041). Not a fault yet.",
+    explanation=f"Where they do ({_BLOCKS.sessions.capacity(_4K)} sessions a block with 4K pages), in 7.2 and in 7.3 up to 7.3.4 an "
+    "attempt to create a session with a name that exists leaves an empty block behind (KHO041). Not a fault yet.",
     consequence="after such an attempt the next kernel would panic: create one more session, or none that exists",
     source="kernel/liveupdate/luo_session.c, luo_session_insert: grows the blocks before it looks for the name (7.2, 7.3)",
 )
@@ -209,9 +217,9 @@ def full_blocks(evidence: Evidence, found: Found) -> None:
         return
     luo = _of_form(evidence, found, in_blocks=True)
     listed = None if luo is None else evidence.session_list(found)
-    if listed is None:
+    if luo is None or listed is None:
         return
-    capacity = block_of(LUO_SESSION_SER).capacity(evidence.page_size)
+    capacity = luo.format.sessions.capacity(evidence.page_size)
     if listed.status is not Status.DECODED:
         found.lack(SESSIONS, listed.reason)
     elif len(listed.sessions) % capacity == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE
+from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME, RESERVE_MEM_COMPATIBLE, WHOLE_REGIONS
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
@@ -76,7 +76,7 @@ def _unread(evidence: Evidence, subtree: Subtree, found: Found) -> None:
 
 def _kept_bytes(evidence: Evidence, start: int, size: int) -> int:
     """Bytes from the first page's start that have to be kept."""
-    ragged = all(release.ragged_regions for release in evidence.releases)
+    ragged = all(not WHOLE_REGIONS.covers(release.version) for release in evidence.releases)
     return size // evidence.page_size * evidence.page_size if ragged else size
 
 

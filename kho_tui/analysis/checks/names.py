@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kho_tui.abi.luo import LUO_NAME, LUO_SER
+from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
@@ -28,7 +28,7 @@ def _named(evidence: Evidence, found: Found) -> Iterator[tuple[EntityPath, Recor
     if not isinstance(luo, Luo):
         return
     path = evidence.path.named(LUO_NAME)
-    if luo.header is not None and luo.header.layout is LUO_SER:
+    if luo.header is not None and "compatible" in luo.header.layout:
         yield path, luo.header, "compatible"
     for session in evidence.sessions(found):
         yield session.path, session.record, "name"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from kho_tui.abi.flb import FLB_PAGE
+from kho_tui.abi.flb import FLB_PAGE, LUO_FLB_SER
 from kho_tui.abi.luo import (
+    CHECKS_NAMES,
     LUO_NAME,
 )
 from kho_tui.abi.memfd import MEMFD_FORMATS
@@ -38,7 +39,7 @@ _NO_OPEN = "every open of /dev/liveupdate fails with -EIO in the next kernel: al
 def sessions(evidence: Evidence, found: Found) -> None:
     """Invariant 42."""
     listed = evidence.sessions(found)
-    checks_names = any(release.luo is not None and release.luo.checks_names for release in evidence.releases)
+    checks_names = any(CHECKS_NAMES.covers(release.version) for release in evidence.releases)
     for session in listed:
         at = session.record.place.phys
         if b"\0" not in session.record.raw("name"):
@@ -87,7 +88,7 @@ def _repeated(named: Iterable[tuple[bytes, EntityPath]]) -> dict[bytes, tuple[En
 def files(evidence: Evidence, found: Found) -> None:
     """Invariant 43."""
     tokens: Counter[tuple[EntityPath, int]] = Counter()
-    own = {name for release in evidence.releases for name in release.handlers}
+    own = {form.compatible for form in map(MEMFD_FORMATS.of, evidence.releases) if form is not None}
     for session, file in evidence.files(found):
         at = file.record.place.phys
         tokens[session.path, file.token] += 1
@@ -110,8 +111,9 @@ def files(evidence: Evidence, found: Found) -> None:
     "KHO044",
     "the FLB page is whole: one page, preserved, with entries that files depend on",
     warning("7.0"),
-    explanation="pgcnt is 1, count at most (P-16)/64, the page is preserved as a block of order 0; names are unique and end within 48 "
-    "bytes; each count is above 0 and at most the number of files. A page that is not preserved is an error.",
+    explanation=f"pgcnt is 1, count at most (P-{FLB_PAGE.header_size})/{FLB_PAGE.element.size}, the page is preserved as a block of order "
+    f"0; names are unique and end within {LUO_FLB_SER.span('name')[1]} bytes; each count is above 0 and at most the number of files. A "
+    "page that is not preserved is an error.",
     consequence="a driver does not find its shared state (-ENODATA, -ENOENT), or frees it too early or never",
     source="kernel/liveupdate/luo_flb.c, luo_flb_serialize and luo_flb_retrieve_one (7.0 to 7.3)",
 )
@@ -139,7 +141,7 @@ def flbs(evidence: Evidence, found: Found) -> None:
         return
     if listed.header.integer("pgcnt") != 1:
         found.broken(f"pgcnt is {listed.header.integer('pgcnt')}", where, at)
-    capacity = FLB_PAGE.capacity(evidence.page_size)
+    capacity = luo.format.flbs.capacity(evidence.page_size)
     if listed.header.integer("count") > capacity:
         found.broken(f"{listed.header.integer('count')} FLBs are claimed, {capacity} fit", where, at)
     elif listed.status is not Status.DECODED:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
 from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.checks.answer import SUBTREES, Found
 from kho_tui.analysis.memory_map import MemoryMap
@@ -100,7 +100,7 @@ class SideEvidence:
         fitting = tuple(r for r in RELEASES if ROOT_FORMATS.version_of(r) == version)
         if named is not None and (named in fitting or not fitting or self.side.name == "out"):
             return (named,)
-        with_luo = tuple(r for r in fitting if r.luo is not None)
+        with_luo = tuple(r for r in fitting if LUO_FORMATS.of(r) is not None)
         return (with_luo if any(s.lookup_name == LUO_NAME for s in self.side.subtrees) and with_luo else fitting) or RELEASES.rows
 
     @property

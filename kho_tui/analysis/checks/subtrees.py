@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_WRITTEN
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
 from kho_tui.analysis.checks.answer import Found
@@ -17,7 +17,7 @@ from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.text import plural, visible
 
-_OWNERS = {MEMBLOCK_COMPATIBLE: MEMBLOCK_NAME, KHO_TEST_COMPATIBLE: KHO_TEST_NAME, **dict.fromkeys(LUO_FORMATS, LUO_NAME)}
+_OWNERS = {MEMBLOCK_COMPATIBLE: MEMBLOCK_NAME, KHO_TEST_COMPATIBLE: KHO_TEST_NAME, **{form.compatible: LUO_NAME for form in LUO_FORMATS}}
 """Whose subtree it is, by its compatible string."""
 
 
@@ -36,9 +36,8 @@ def of_the_release(evidence: Evidence, found: Found) -> None:
         found.lack("release of the writer", evidence.newer or "more than one release may have written this side")
         return
     for subtree in evidence.subtrees(found):
-        if (subtree.lookup_name == LUO_NAME and release.luo is None) or (
-            subtree.lookup_name == KEXEC_METADATA_NAME and not release.metadata
-        ):
+        written = {LUO_NAME: LUO_FORMATS.of(release) is not None, KEXEC_METADATA_NAME: METADATA_WRITTEN.covers(release.version)}
+        if not written.get(subtree.lookup_name, True):
             found.broken(f"mainline {release.name} has no {visible(subtree.name)} (a backport, or files of two machines?)", subtree.path)
 
 
@@ -76,7 +75,7 @@ def names(evidence: Evidence, found: Found) -> None:
 
 
 def _has_luo(evidence: Evidence) -> bool:
-    return any(release.luo is not None for release in evidence.releases)
+    return any(LUO_FORMATS.of(release) is not None for release in evidence.releases)
 
 
 def _own_name(subtree: Subtree) -> bytes | None:

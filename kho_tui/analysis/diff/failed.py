@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO_FORMATS, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.diff.ends import Ends, text_of
@@ -62,7 +62,7 @@ def failures_of(entity: Entity, ends: Ends) -> Iterator[Failure]:
 def sessions_failed(log: HandoverLog, release: Release | None) -> Failure | None:
     """Why no session at all can be retrieved: every open of /dev/liveupdate fails then (luo_session.c). None: not said, or not known."""
     fatal = ["session-list"]
-    if release is not None and release.luo is not None and release.luo.checks_files:
+    if release is not None and LUO_FORMATS.of(release) is not None and not IGNORES_FILE_ERRORS.covers(release.version):
         fatal += ["session", "handler"]
     return next((one for one in log.failures if one.what in fatal), None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
 from kho_tui.analysis.diff.log import HandoverLog
 from kho_tui.model.state import State
 from kho_tui.releases.cmdline import read_cmdline
@@ -33,7 +33,7 @@ def switched_off(new: State, log: HandoverLog) -> SwitchedOff:
         return SwitchedOff(None, log.luo_off)
     if release is None:
         return SwitchedOff(None, None)
-    if release.luo is None:
+    if LUO_FORMATS.of(release) is None:
         return SwitchedOff(None, None if _has_luo(new, log) else SafeText(f"{release.name} has no LUO"))
     if new.machine.cmdline is None or not new.machine.cmdline_whole:
         return SwitchedOff(None, None)

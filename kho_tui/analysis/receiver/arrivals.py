@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.luo import CHECKS_NAMES, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.analysis.receiver.luo import LUO_OPEN
 from kho_tui.analysis.receiver.memblock import asked_as, readable_regions, refused
@@ -79,8 +79,8 @@ def _session_fate(reception: Reception, restored: RestoredSession) -> Fate:
         return fault.outcome or Outcome.IGNORED, fault.met
     if fault is not None:
         return None, fault.reason
-    rules = reception.target.release.luo
-    lost_name = restored.name != restored.session.name or (not restored.name and rules is not None and rules.checks_names)
+    needs_name = bool(CHECKS_NAMES.covers(reception.target.release.version))
+    lost_name = restored.name != restored.session.name or (not restored.name and needs_name)
     return (Outcome.PART, "nobody finds it by its name") if lost_name else _WHOLE
 
 

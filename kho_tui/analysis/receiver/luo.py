@@ -5,9 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, MAX_BLOCKS, block_of
-from kho_tui.abi.flb import FLB_PAGE, TEST_FLB_NAMES
-from kho_tui.abi.luo import FLB_NODE_NAME, LUO_NAME, LUO_SER, LUO_SESSION_SER, SESSION_NODE_NAME
+from kho_tui.abi.block import MAX_BLOCKS
+from kho_tui.abi.flb import TEST_FLB_NAMES
+from kho_tui.abi.luo import (
+    CHECKS_NAMES,
+    LUO_FORMATS,
+    LUO_NAME,
+    VERSION_BYTES,
+    ListNode,
+    LuoFormat,
+    luo_struct,
+)
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
@@ -23,7 +31,6 @@ from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import FlbList, Luo, NotWritten, SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import LuoRules
 from kho_tui.text import c_string, visible
 
 _UNREAD = "sessions are lost, their memory stays reserved"
@@ -52,24 +59,27 @@ def _root(subtree: Subtree) -> Node | None:
 def _luo_exists(boot: Boot) -> Verdict:
     if isinstance(boot.handed.subtrees, Missing):
         return boot.handed.subtrees
-    return Holds("this release has LUO") if boot.target.release.luo is not None else Fails(f"this release has no LUO: {_UNREAD}")
+    return (
+        Holds("this release has LUO") if LUO_FORMATS.of(boot.target.release) is not None else Fails(f"this release has no LUO: {_UNREAD}")
+    )
 
 
-def _rules(target: Target) -> LuoRules:
-    """Those of a kernel with LUO: the checks of what LUO reads begin with the first release that has it."""
-    assert target.release.luo is not None
-    return target.release.luo
+def _own(target: Target) -> LuoFormat:
+    """What a kernel with LUO accepts: the checks of what LUO reads begin with the first release that has it."""
+    form = LUO_FORMATS.of(target.release)
+    assert form is not None
+    return form
 
 
 def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
     refused_by_libfdt = fdt_fault(subtree)
     if refused_by_libfdt is not None:
         return refused_by_libfdt
-    wanted, root = _rules(boot.target).compatible, _root(subtree)
+    wanted, root = _own(boot.target).compatible, _root(subtree)
     assert not isinstance(subtree.blob, Missing)  # asked before
     data = subtree.blob.data
-    head = data[: LUO_SER.span("compatible")[1]]
-    if root is None and len(head) < LUO_SER.span("compatible")[1] and b"\0" not in head:
+    head = data[:VERSION_BYTES]
+    if root is None and len(head) < VERSION_BYTES and b"\0" not in head:
         return unknown("LUO's version string is not at hand")
     version = c_string(head) if root is None else compatible_of(root, (wanted,)) or b""
     words = f"version {visible(version)}; this kernel takes {wanted.decode()}"
@@ -78,14 +88,15 @@ def _luo_version(subtree: Subtree, boot: Boot) -> Verdict:
     return lacks(subtree, root, words) if root is not None and not version else Fails(words)
 
 
-def _luo_size(subtree: Subtree, _boot: Boot) -> Verdict:
+def _luo_size(subtree: Subtree, boot: Boot) -> Verdict:
     """The size that the root FDT tells, however impossible; that of the bytes at hand only where it tells none."""
     told = field_named(subtree.values, "blob-size")
     size = told.value if told is not None and isinstance(told.value, int) else known(subtree.size)
     if size is None:
         return unknown("the size of LUO's struct is not at hand")
-    words = f"{size} bytes of {LUO_SER.size}"
-    return Holds(words) if size >= LUO_SER.size else Fails(words)
+    needed = luo_struct(_own(boot.target).compatible).size
+    words = f"{size} bytes of {needed}"
+    return Holds(words) if size >= needed else Fails(words)
 
 
 def _has_u64(node: Node, name: bytes) -> bool:
@@ -102,20 +113,19 @@ def _luo_number(subtree: Subtree, _boot: Boot) -> Verdict:
     return lacks(subtree, root, "liveupdate-number is missing or not 8 bytes")
 
 
-def _node_of(name: bytes, header: bytes, missing: str, what: str, wanted: Callable[[LuoRules], bytes]) -> Ask:
-    """A check of a node of LUO's FDT: there, with its header, and of the version that this kernel takes."""
+def _node_of(of: Callable[[LuoFormat], ListNode | None], missing: str, what: str) -> Ask:
+    """A check of a node of LUO's FDT that says where a list is: there, with its pointer, and of the version that this kernel accepts."""
 
     def ask(subtree: Subtree, boot: Boot) -> Verdict:
-        root = _root(subtree)
-        if root is None:
+        root, wanted = _root(subtree), of(_own(boot.target))
+        if root is None or wanted is None:
             return _NOT_AT_HAND
-        node = root.child(name)
-        if node is None or not _has_u64(node, header):
+        node = root.child(wanted.name)
+        if node is None or not _has_u64(node, wanted.pointer.encode()):
             return lacks(subtree, node or root, missing)
-        known_version = wanted(_rules(boot.target))
-        version = compatible_of(node, (known_version,))
+        version = compatible_of(node, (wanted.written,))
         words = f"{what} are {visible(version or b'?')}"
-        if version == known_version:
+        if version == wanted.written:
             return Holds(words)
         return lacks(subtree, node, words) if version is None else Fails(words)
 
@@ -139,8 +149,8 @@ def _luo_chain(subtree: Subtree, boot: Boot) -> Verdict:
     if not isinstance(luo.sessions, SessionList):
         return Fails(str(luo.sessions.reason)) if luo.sessions.status is Status.DAMAGED else luo.sessions
     page = boot.handed.page_size
-    capacity = block_of(LUO_SESSION_SER).capacity(page)
-    headers = [one for one in luo.sessions.headers if one.layout is KHO_BLOCK_HEADER_SER]
+    capacity = luo.format.sessions.capacity(page)
+    headers = luo.sessions.headers if luo.format.sessions.chained else ()
     places = {one.place.phys for one in headers}
     if headers and headers[-1].integer("next") in places:
         return Fails(f"block at {headers[-1].place.phys:#x} leads back to {headers[-1].integer('next'):#x}: a loop")
@@ -149,7 +159,8 @@ def _luo_chain(subtree: Subtree, boot: Boot) -> Verdict:
         if not 1 <= count <= capacity:
             kind = "empty LUO block" if count == 0 else f"LUO block of {count} entries"
             return Fails(f"{kind} at {header.place.phys or 0:#x}")
-    lost = next((one.place.phys for one in headers if boot.reserved.lost(one.place.phys, page)), None)
+    whole = luo.format.sessions.bytes(page)
+    lost = next((one.place.phys for one in headers if boot.reserved.lost(one.place.phys, whole)), None)
     if lost is not None:
         return Fails(f"the LUO block at {lost:#x} is not preserved: {LUCK}", Outcome.CHANCE)
     if len(headers) > MAX_BLOCKS:
@@ -173,7 +184,7 @@ def _luo_flb_page(subtree: Subtree, boot: Boot) -> Verdict:
     if at and boot.reserved.lost(at, boot.handed.page_size):
         return Fails(f"the page of FLBs at {at:#x} is not preserved: who asks for an FLB oopses where it is overwritten", Outcome.CHANCE)
     header = luo.flbs.header if isinstance(luo, Luo) and isinstance(luo.flbs, FlbList) else None
-    most = FLB_PAGE.capacity(boot.handed.page_size)
+    most = _own(boot.target).flbs.capacity(boot.handed.page_size)
     if header is not None and header.integer("count") > most:
         met = f"{header.integer('count')} FLBs are claimed where {most} fit the page: who asks for one that is not there reads on behind it"
         return Fails(met, Outcome.WILD)
@@ -240,7 +251,7 @@ def _luo_names(subtree: Subtree, boot: Boot) -> Verdict:
     for session in boot.restored.sessions:
         if session.name != session.session.name:
             return Fails(f"a session's name has no NUL: it is made as {visible(session.name)}")
-        if not session.name and _rules(boot.target).checks_names:
+        if not session.name and CHECKS_NAMES.covers(boot.target.release.version):
             return Fails("a session has no name: nobody can ask for it")
     return Holds("every name ends") if listed.status is not Status.PARTIAL else unknown("the sessions are not all at hand")
 
@@ -320,19 +331,13 @@ LUO: tuple[Check, ...] = (
         "luo-sessions",
         "is the session node sound",
         Range("6.19", "7.1"),
-        _node_of(
-            SESSION_NODE_NAME,
-            b"luo-session-header",
-            "the luo-session node or its header is missing",
-            "sessions",
-            lambda rules: rules.session_compatible,
-        ),
+        _node_of(lambda form: form.session_node, "the luo-session node or its header is missing", "sessions"),
     ),
     _panics(
         "luo-flb",
         "is the FLB node sound",
         Range("7.0", "7.1"),
-        _node_of(FLB_NODE_NAME, b"luo-flb-header", "the luo-flb node is missing", "FLBs", lambda rules: rules.flb_compatible),
+        _node_of(lambda form: form.flb_node, "the luo-flb node is missing", "FLBs"),
     ),
     _panics("luo-chain", "is the chain of session blocks sound", Range("7.2"), _luo(_luo_chain)),
     _panics("luo-flb-page", "is the page of FLBs preserved", Range("7.0"), _luo(_luo_flb_page)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kho_tui.abi.luo import IGNORES_FILE_ERRORS
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN
 from kho_tui.analysis.receiver.areas import area_chunks, area_fault
 from kho_tui.analysis.receiver.outcome import Outcome
@@ -87,7 +88,7 @@ def restored_heads(memfd: Memfd, page_shift: int) -> U64s:
 
 def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: Target) -> Fails | Missing | None:
     """Folio by folio, as memfd_luo_retrieve_folios goes: the first one that fails decides."""
-    shift, rules = reserved.runs.page_shift, target.release.luo
+    shift = reserved.runs.page_shift
     words, index = folios.table.column("word0"), folios.table.column("index")
     pfn = FOLIO_PFN.of_column(words)
     there = pfn != 0
@@ -108,7 +109,7 @@ def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: 
     if rows:
         row, words_of_fault, outcome = min(rows, key=lambda fault: fault[0])
         unrestored = bool(orders[row] < 0 or orders[row] > most)
-        if unrestored and row and rules is not None and not rules.checks_files:
+        if unrestored and row and IGNORES_FILE_ERRORS.covers(target.release.version):
             # memfd_luo_retrieve_folios of 6.19 leaves its loop with the 0 of the folio before.
             head = int(heads[row])
             return Fails(f"at its folio {head:#x} nothing is restored: it comes back with zeros from there on", Outcome.MISREAD, warns=True)

@@ -12,8 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, block_of
-from kho_tui.abi.luo import FILE_ARRAY, LUO_FILE_SER, LUO_NAME, LUO_SESSION_SER, SESSION_ARRAY
+from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO_FORMATS, LUO_NAME, LUO_SESSION_SER
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.areas import area_chunks
 from kho_tui.analysis.receiver.handed import Handed
@@ -26,6 +25,7 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.decode.vmalloc import area_entries
 from kho_tui.layout.arrays import U64s
+from kho_tui.layout.table import PageArray
 from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.luo import File, FolioArray, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
 from kho_tui.model.state import KhoTest
@@ -113,9 +113,9 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
         winner = contest.owner - first
         if winner >= 0 and winner != number and isinstance(own_faults[winner], Fails):
             return Outcome.CHANCE
-        rules, heads = target.release.luo, _folios(files[number], shift)
+        heads = _folios(files[number], shift)
         late = len(heads) > 0 and contest.address in heads[1:].tolist() and contest.address != int(heads[0])
-        return Outcome.MISREAD if late and rules is not None and not rules.checks_files else None
+        return Outcome.MISREAD if late and bool(IGNORES_FILE_ERRORS.covers(target.release.version)) else None
 
     lost, shared = ledger.lost[first:], ledger.shared[first:]
     in_order = (
@@ -126,13 +126,13 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
         """In its array form the list of a session without files is never looked at (7.1 booted)."""
         if not isinstance(session.files, Missing):
             return _retrievable(tuple(islice(in_order, len(session.files))), target)
-        return () if luo is not None and not luo.format.files_in_blocks and session.count == 0 else session.files
+        return () if luo is not None and not luo.format.files.chained and session.count == 0 else session.files
 
     # In their order: each takes its files of ``in_order``.
     sessions = tuple(
         RestoredSession(session, made_as(session.name), restored_files(session)) for session in (listed.sessions if listed else ())
     )
-    fault = None if luo is None or target.release.luo is None else _open_fault(luo, sessions, reserved, sections, target)
+    fault = None if luo is None or LUO_FORMATS.of(target.release) is None else _open_fault(luo, sessions, reserved, sections, target)
     test = next((number for number, owner in enumerate(early) if owner.name == _TEST), None)
     return Restored(sessions, fault, None if test is None else ledger.lost[test])
 
@@ -165,7 +165,8 @@ def _struct(file: File) -> U64s:
 
 def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Owner]:
     """Who restores blocks before any file is asked for, in the order of a boot."""
-    if target.release.luo is not None and luo is not None:
+    has_luo = LUO_FORMATS.of(target.release) is not None
+    if has_luo and luo is not None:
         subtree = handed.content(LUO_NAME)
         phys = None if subtree is None else known(subtree.phys)
         if luo.header is not None and phys is not None:
@@ -176,10 +177,10 @@ def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Ow
         listed = np.array([start for start, _ in blocks], np.uint64) if isinstance(blocks, list) else np.empty(0, np.uint64)
         pages = [area_entries(area, handed.page_size), area_chunks(area)] if isinstance(area, VmallocArea) else []
         yield Owner(_TEST, np.concatenate([*pages, listed]), early=True)
-    if target.release.luo is None or luo is None or not isinstance(luo.sessions, SessionList):
+    if not has_luo or luo is None or not isinstance(luo.sessions, SessionList):
         return
     headers = [header.place.phys for header in luo.sessions.headers if header.place.phys is not None]
-    for session in luo.sessions.sessions if luo.format.files_in_blocks else ():
+    for session in luo.sessions.sessions if luo.format.files.chained else ():
         headers += [block.place.phys for block in session.blocks if block.place.phys is not None]
     # A page that cannot be restored is only not freed, so that nobody loses a thing but whoever comes later.
     yield Owner(SafeText("LUO, whose list it is,"), np.unique(np.array(headers, np.uint64)), early=True)
@@ -187,7 +188,7 @@ def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Ow
 
 def _finish_owners(luo: Luo | None) -> Iterator[Owner]:
     """Who restores pages behind all files: in its array form the list of a session's files is given back when that is finished."""
-    if luo is None or luo.format.files_in_blocks or not isinstance(luo.sessions, SessionList):
+    if luo is None or luo.format.files.chained or not isinstance(luo.sessions, SessionList):
         return
     lists = [session.files_at for session in luo.sessions.sessions if session.files_at]
     yield Owner(SafeText("LUO, whose list it is,"), np.unique(np.array(lists, np.uint64)))
@@ -195,9 +196,9 @@ def _finish_owners(luo: Luo | None) -> Iterator[Owner]:
 
 def _retrievable(files: tuple[RestoredFile, ...], target: Target) -> tuple[RestoredFile, ...]:
     """The files with what keeps them from being found: a token that is there before, no handler for it or, until 7.0, for one before."""
-    rules, seen, found = target.release.luo, set[int](), list[RestoredFile]()
+    seen, found = set[int](), list[RestoredFile]()
     # Until 7.0 the first file without a handler ends the list, and the open goes on.
-    ends_there, stopped = rules is not None and not rules.checks_files, ""
+    ends_there, stopped = bool(IGNORES_FILE_ERRORS.covers(target.release.version)), ""
     for one in files:
         handler = _handler_fault((one.file.compatible,), target)
         strange = handler.met if isinstance(handler, Fails) else ""
@@ -219,15 +220,15 @@ def _open_fault(
     page = 1 << reserved.runs.page_shift
     listed = luo.sessions
     at = known(luo.sessions_at)
-    if luo.format.sessions_in_blocks and at == 0 and not isinstance(listed, SessionList):
+    if luo.format.sessions.chained and at == 0 and not isinstance(listed, SessionList):
         return listed if isinstance(listed, NotWritten) else None
-    if at is not None and not luo.format.sessions_in_blocks and (not at or known_outside(sections, at)):
+    if at is not None and not luo.format.sessions.chained and (not at or known_outside(sections, at)):
         return Fails(f"the list of sessions is said to be at {at:#x}: the kernel takes for sessions what stands there", Outcome.OOPS)
-    if at is not None and not luo.format.sessions_in_blocks and at % page:
+    if at is not None and not luo.format.sessions.chained and at % page:
         return Fails(f"the list of sessions is said to be at {at:#x}, in the middle of a page: what stands there decides", Outcome.WILD)
     if isinstance(listed, Missing):
         return Fails(f"the list of sessions: {listed.reason}") if isinstance(listed, Damaged) and at else listed
-    whole = page if luo.format.sessions_in_blocks else SESSION_ARRAY.bytes(page)
+    whole = luo.format.sessions.bytes(page)
     names: set[bytes] = set()
     open_question: Missing | None = None
     chance: Fails | None = _overwritten((header.place.phys for header in listed.headers), whole, "sessions", reserved)
@@ -260,7 +261,7 @@ def _nowhere(session: Session, sections: Sections | Missing) -> int | None:
     """Where the list of files leads out of memory. The chain of blocks is followed to its end before a count is looked at."""
     if not session.count and not session.blocks:
         return None
-    follows = [session.files_at or 0, *(block.integer("next") for block in session.blocks if block.layout is KHO_BLOCK_HEADER_SER)]
+    follows = [session.files_at or 0, *(block.integer("next") for block in session.blocks if "next" in block.layout)]
     return next((address for address in follows if address and known_outside(sections, address)), None)
 
 
@@ -269,7 +270,7 @@ def _files_fault(
 ) -> Fails | Missing | None:
     """What of the files of one session fails the open. Until 7.0 nothing of them does."""
     session, page, shown = restored.session, 1 << reserved.runs.page_shift, visible(restored.name)
-    if restored.files == () and not luo.format.files_in_blocks:
+    if restored.files == () and not luo.format.files.chained:
         return None
     outside = _nowhere(session, sections)
     if outside is not None:
@@ -277,14 +278,13 @@ def _files_fault(
     if session.files_at and session.files_at % page and session.count:
         met = f"session {shown}: its files are said to be at {session.files_at:#x}, in the middle of a page: what stands there decides"
         return Fails(met, Outcome.WILD)
-    rules = target.release.luo
-    lenient = target.has(FILE_ERRORS_IGNORED, by_release=rules is None or not rules.checks_files)
-    in_blocks = luo.format.files_in_blocks
+    lenient = target.has(FILE_ERRORS_IGNORED, by_release=bool(IGNORES_FILE_ERRORS.covers(target.release.version)))
+    in_blocks = luo.format.files.chained
     places = (block.place.phys for block in session.blocks) if in_blocks else (session.files_at,)
-    chance = _overwritten(places, page if in_blocks else FILE_ARRAY.bytes(page), f"files of session {shown}", reserved)
+    chance = _overwritten(places, luo.format.files.bytes(page), f"files of session {shown}", reserved)
     if lenient:
         return chance
-    fault = _strict_fault(restored, target, page)
+    fault = _strict_fault(restored, luo.format.files, target, page)
     if lenient is None and isinstance(fault, Fails):
         return chance or unknown(f"{fault.met}: whether that fails the open is not known of its version")
     if isinstance(fault, Fails):
@@ -292,11 +292,11 @@ def _files_fault(
     return chance or fault
 
 
-def _strict_fault(restored: RestoredSession, target: Target, page: int) -> Fails | Missing | None:
+def _strict_fault(restored: RestoredSession, listed: PageArray, target: Target, page: int) -> Fails | Missing | None:
     """What of the files of one session fails the open where every file has to be made again."""
     session, shown = restored.session, visible(restored.name)
-    counts = [block.integer("count") for block in session.blocks if block.layout is KHO_BLOCK_HEADER_SER]
-    wrong = next((count for count in counts if not 1 <= count <= block_of(LUO_FILE_SER).capacity(page)), None)
+    counts = [block.integer("count") for block in session.blocks] if listed.chained else []
+    wrong = next((count for count in counts if not 1 <= count <= listed.capacity(page)), None)
     if wrong is not None:
         return Fails(f"session {shown}: a block of {wrong} files")
     handler = _handler_fault((file.compatible for file in _files(session)), target)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from kho_tui.abi.memfd import MEMFD_FORMATS
+from kho_tui.abi.memfd import MEMFD_FORMATS, memfd_handlers
 from kho_tui.analysis.receiver.outcome import Stage
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
@@ -46,7 +46,7 @@ class Target:
     @staticmethod
     def in_tree(release: Release, *, cmdline: CommandLine | None = None, version: Version | None = None) -> Target:
         """A kernel of ``release`` with all that kernel.org's tree has for it built in."""
-        return Target(release, version=version, cmdline=cmdline, handlers=release.handlers)
+        return Target(release, version=version, cmdline=cmdline, handlers=memfd_handlers(release))
 
     @property
     def precise_version(self) -> Version:
@@ -113,6 +113,6 @@ class Target:
         if self.may_hold is not None:
             # What only looks like a handler's name cannot be told from one.
             return None if self.may_hold(compatible) else False
-        if compatible in self.release.handlers:
+        if compatible in memfd_handlers(self.release):
             return None if self.handlers is None else False
         return False if compatible in MEMFD_FORMATS and not self.is_vendors else None

@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, checksum_chunks, is_sum_of
+from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, checksum_chunks, is_sum_of, list_is_inline
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.receiver.areas import area_fault
 from kho_tui.analysis.receiver.boot import Boot
@@ -42,7 +42,7 @@ def _payload(boot: Boot) -> Verdict:
     if not isinstance(content, KhoTest) or info is None:
         return unknown("the test's list is not at hand")
     inline = isinstance(content.area, Missing) and len(info.raw) != KHO_VMALLOC.size
-    reads_inline = boot.target.release.test_list_inline
+    reads_inline = list_is_inline(boot.target.release)
     forms = ("a vmalloc descriptor", "an inline list")
     words = f"the list is {forms[inline]}, this kernel reads {forms[reads_inline]}"
     return Holds(words) if inline == reads_inline else Fails(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kho_tui.abi.luo import LUO_FDT_NODE, LUO_NAME, LUO_SER, STRUCT_PREFIX
+from kho_tui.abi.luo import LUO_FDT_NODE, LUO_NAME, STRUCT_PREFIX, VERSION_BYTES, luo_struct
 from kho_tui.abi.memblock import MEMBLOCK_NAME, MEMBLOCK_NODE
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.root import ROOT_FORMATS
@@ -15,7 +15,7 @@ from kho_tui.layout.platform import ByteOrder
 from kho_tui.model.entities.values import PLAIN_NODE, property_values, record_values
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.path import EntityPath, Siblings
-from kho_tui.text import SafeText, visible
+from kho_tui.text import SafeText, c_string, visible
 
 _ROOT_NODES = {LUO_NAME: LUO_FDT_NODE, MEMBLOCK_NAME: MEMBLOCK_NODE, KHO_TEST_NAME: KHO_TEST_NODE}
 
@@ -35,8 +35,9 @@ def copied_root_values(copy: Blob, byte_order: ByteOrder) -> tuple[Value, ...]:
 
 def copied_subtree_values(name: bytes, copy: Blob, byte_order: ByteOrder) -> tuple[Value, ...]:
     """The head of another copy of a subtree's blob: its struct, or the properties of its FDT's root node."""
-    if copy.data.startswith(STRUCT_PREFIX) and len(copy.data) >= LUO_SER.size:
-        return record_values(LUO_SER.record(copy.data, byte_order, copy.place))
+    struct = luo_struct(c_string(copy.data[:VERSION_BYTES]))
+    if copy.data.startswith(STRUCT_PREFIX) and len(copy.data) >= struct.size:
+        return record_values(struct.record(copy.data, byte_order, copy.place))
     if name == KEXEC_METADATA_NAME and len(copy.data) >= KHO_KEXEC_METADATA.size:
         return record_values(KHO_KEXEC_METADATA.record(copy.data, byte_order, copy.place))
     root = parse_fdt(copy.data).root if looks_like_fdt(copy.data) else None

@@ -80,7 +80,7 @@ def luo_values(luo: Luo) -> tuple[Value, ...]:
     count = luo.sessions if isinstance(luo.sessions, Missing) else len(luo.sessions.sessions)
     form = luo.format
     return (
-        words("releases", str(form.releases) if form.released else f"never released ({form.releases})", "that write this version of LUO"),
+        words("releases", str(form.written) if form.released else f"never released ({form.written})", "that write this version of LUO"),
         *record_values(luo.header),
         *header_values("sessions", headers),
         derived("sessions", Unit.COUNT, count, "sessions that could be read"),
@@ -139,7 +139,7 @@ def _file(file: File, page_shift: int) -> Entity:
         if not isinstance(content, Memfd):
             return Detail(record_values(file.record), (bytes_of(file.record),))
         form = content.format
-        releases = words("releases", str(form.releases), "that have this version of the handler")
+        releases = words("releases", str(form.written), "that have this version of the handler")
         return Detail((*record_values(file.record, content.record), releases), (bytes_of(file.record), bytes_of(content.record)))
 
     record = file.record

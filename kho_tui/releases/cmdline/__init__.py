@@ -22,6 +22,7 @@ from kho_tui.releases.cmdline.numbers import kstrtobool, memparse
 from kho_tui.releases.cmdline.panics import PanicOptions, panics_at_boot, panics_in_user_space
 from kho_tui.releases.cmdline.words import Word, split_words
 from kho_tui.releases.fixes import KDUMP_KEEPS_KHO
+from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import RELEASES, Release
 from kho_tui.releases.version import Version
 
@@ -41,6 +42,11 @@ __all__ = [
     "memparse",
     "read_cmdline",
 ]
+
+_LIVEUPDATE = Range("6.19")
+"""Kernels that read ``liveupdate=`` (kernel/liveupdate/luo_core.c)."""
+_DEFAULT_KHO = Range("6.19")
+"""Kernels that KHO may be on in without ``kho=`` (CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +111,12 @@ class CommandLine:
                     refused.append(f"{shown}: {region}")
                 else:
                     regions.append(region)
-        kho = (on_by_default and release.luo is not None) if self.kho is None else self.kho
+        kho = (on_by_default and bool(_DEFAULT_KHO.covers(release.version))) if self.kho is None else self.kho
         if self.is_kdump and KDUMP_KEEPS_KHO.affects(version or release.version, RELEASES) is False:
             kho = False
-        return BootOptions(kho, scratch, tuple(regions), bool(self.liveupdate) and release.luo is not None, tuple(refused))
+        return BootOptions(
+            kho, scratch, tuple(regions), bool(self.liveupdate) and bool(_LIVEUPDATE.covers(release.version)), tuple(refused)
+        )
 
     @property
     def is_kdump(self) -> bool:

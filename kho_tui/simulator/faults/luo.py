@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from kho_tui.abi.block import KHO_BLOCK_HEADER_SER, block_of
-from kho_tui.abi.flb import FLB_PAGE
+from kho_tui.abi.block import KHO_BLOCK_HEADER_SER
 from kho_tui.abi.luo import (
-    FILE_ARRAY,
-    FILE_ARRAY_PAGES,
     FLB_NODE_NAME,
     LUO_FILE_SER,
     LUO_NAME,
-    LUO_SER,
     LUO_SESSION_SER,
-    SESSION_ARRAY,
-    SESSION_ARRAY_PAGES,
+    luo_struct,
 )
-from kho_tui.layout.struct import Layout, Record
+from kho_tui.layout.struct import Record
+from kho_tui.layout.table import PageArray
 from kho_tui.model.facts import Missing
 from kho_tui.model.handover import LuoContent
 from kho_tui.model.luo import FlbList, Luo, Session
@@ -43,7 +39,7 @@ def _content(case: Case) -> LuoContent:
 def _version_place(subtree: Subtree, at: int) -> int:
     """Where LUO's compatible string stands."""
     if subtree.fdt is None:
-        return at + LUO_SER.span("compatible")[0]
+        return at
     node = subtree.fdt.tree.root
     found = None if node is None else node.property(b"compatible")
     if found is None:
@@ -66,39 +62,46 @@ def _no_flb_node(case: Case) -> None:
 
 def _array(case: Case) -> Luo:
     found = luo(case)
-    if found.format.sessions_in_blocks:
+    if found.format.sessions.chained:
         raise DoesNotApply(f"{found.format.compatible.decode()} keeps sessions in blocks, not in one array")
     return found
 
 
 def _forget_sessions(case: Case) -> None:
-    case.forget(need(_array(case).sessions_at), SESSION_ARRAY_PAGES.bit_length() - 1)
+    found = _array(case)
+    case.forget(need(found.sessions_at), _order(found.format.sessions))
 
 
 def _too_many_sessions(case: Case) -> None:
-    _array(case)
-    case.change(session_list(case).headers[0], count=SESSION_ARRAY.capacity(case.page_size) + 1)
+    found = _array(case)
+    case.change(session_list(case).headers[0], count=found.format.sessions.capacity(case.page_size) + 1)
 
 
 def _too_many_files(case: Case) -> None:
-    _array(case)
-    case.change(session_with(case, 1).record, count=FILE_ARRAY.capacity(case.page_size) + 1)
+    found = _array(case)
+    case.change(session_with(case, 1).record, count=found.format.files.capacity(case.page_size) + 1)
 
 
 def _files_split(case: Case) -> None:
-    _array(case)
+    array = _array(case).format.files
     at = session_with(case, 1).files_at
     assert at is not None
-    case.forget(at, FILE_ARRAY_PAGES.bit_length() - 1)
-    for page in range(FILE_ARRAY_PAGES):
+    case.forget(at, _order(array))
+    for page in range(array.pages):
         case.keep(at + page * case.page_size)
 
 
-def _blocks(case: Case, *, files: bool) -> tuple[tuple[Record, ...], Layout]:
-    """The headers of the session blocks, or of the file blocks of the first session with files, and what they list."""
-    if not luo(case).format.files_in_blocks:
-        raise DoesNotApply(f"{luo(case).format.compatible.decode()} has no blocks")
-    return (session_with(case, 1).blocks, LUO_FILE_SER) if files else (session_list(case).headers, LUO_SESSION_SER)
+def _order(array: PageArray) -> int:
+    """Of the block that an allocation is preserved as."""
+    return array.pages.bit_length() - 1
+
+
+def _blocks(case: Case, *, files: bool) -> tuple[tuple[Record, ...], PageArray]:
+    """The headers of the session blocks, or of the file blocks of the first session with files, and what they are made of."""
+    form = luo(case).format
+    if not form.files.chained:
+        raise DoesNotApply(f"{form.compatible.decode()} has no blocks")
+    return (session_with(case, 1).blocks, form.files) if files else (session_list(case).headers, form.sessions)
 
 
 def _cycle(case: Case, *, files: bool) -> None:
@@ -108,22 +111,22 @@ def _cycle(case: Case, *, files: bool) -> None:
 
 def _empty_block(case: Case, *, files: bool) -> None:
     """As a failed creation of a session leaves it behind."""
-    headers, element = _blocks(case, files=files)
+    headers, block = _blocks(case, files=files)
     page = case.free()
-    case.write(page, bytes(block_of(element).bytes(case.page_size)))
+    case.write(page, bytes(block.bytes(case.page_size)))
     case.keep(page)
     case.change(headers[-1], next=page)
 
 
 def _overfull_block(case: Case, *, files: bool) -> None:
-    headers, element = _blocks(case, files=files)
-    case.change(headers[-1], count=block_of(element).capacity(case.page_size) + 1)
+    headers, block = _blocks(case, files=files)
+    case.change(headers[-1], count=block.capacity(case.page_size) + 1)
 
 
 def _half_full_block(case: Case, *, files: bool) -> None:
     """The last block's entries, the last of them in a block of its own."""
-    headers, element = _blocks(case, files=files)
-    block, at, count = block_of(element), place_of(headers[-1]), headers[-1].integer("count")
+    headers, block = _blocks(case, files=files)
+    at, count, element = place_of(headers[-1]), headers[-1].integer("count"), block.element
     if count < 2:
         raise DoesNotApply(f"no block of {'files' if files else 'sessions'} of this state has two entries")
     last = case.read(at + block.header_size + (count - 1) * element.size, element.size)
@@ -200,7 +203,7 @@ def _flb_pages(case: Case) -> None:
 def _flb_too_many(case: Case) -> None:
     header = _flbs(case).header
     assert header is not None
-    case.change(header, count=FLB_PAGE.capacity(case.page_size) + 1)
+    case.change(header, count=luo(case).format.flbs.capacity(case.page_size) + 1)
 
 
 def _flb_twice(case: Case) -> None:
@@ -244,7 +247,7 @@ def _struct_size(case: Case) -> None:
     size = None if node is None else node.property(b"blob-size")
     if size is None:
         raise DoesNotApply("the root FDT has no blob-size of LUO")
-    case.write(memory_of(case.root.view.blob)[0] + size.data_offset, case.u64(LUO_SER.size + 8))
+    case.write(memory_of(case.root.view.blob)[0] + size.data_offset, case.u64(luo_struct(luo(case).format.compatible).size + 8))
 
 
 def _name_residue(case: Case) -> None:

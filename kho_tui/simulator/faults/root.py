@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.root import ROOT_FORMATS
@@ -223,7 +223,7 @@ def _luo_too_early(case: Case) -> None:
     """memblock's subtree under the name of LUO, in a kernel that has none."""
     at, fdt = memory_of(case.root.view.blob)
     release = RELEASES.of(case.state.machine.release)
-    if release is None or release.luo is not None:
+    if release is None or LUO_FORMATS.of(release) is not None:
         raise DoesNotApply("the kernel of this state has LUO, or is not known")
     node = _node(case, case.subtree(MEMBLOCK_NAME))
     inside = fdt[record_span(node.properties[0])[0] : record_span(node.properties[-1])[1]]
