@@ -76,20 +76,29 @@ def entity(
     size: int = 0,
 ) -> Entity:
     made = Entity(
-        EntityPath(tuple(path.split("/"))),
-        kind,
-        visible(title),
-        status,
-        SafeText(summary),
-        SafeText(reason),
-        address,
-        size,
-        detail or Detail,
+        path=EntityPath(tuple(path.split("/"))),
+        kind=kind,
+        title=visible(title),
+        status=status,
+        summary=SafeText(summary),
+        reason=SafeText(reason),
+        address=address,
+        size=size,
+        detail=detail or Detail,
     )
     if not children:
         return made
     return Entity(
-        made.path, made.kind, made.title, made.status, made.summary, made.reason, made.address, made.size, made.detail, lambda: children
+        path=made.path,
+        kind=made.kind,
+        title=made.title,
+        status=made.status,
+        summary=made.summary,
+        reason=made.reason,
+        address=made.address,
+        size=made.size,
+        detail=made.detail,
+        children=lambda: children,
     )
 
 
@@ -100,23 +109,64 @@ def luo_detail() -> Detail:
     at = blob.place.at
     return Detail(
         (
-            Value("compatible", Unit.TEXT, data[:16], "format of this struct; a kernel that knows another one panics", source, at(0), 16),
-            Value("liveupdate_num", Unit.COUNT, 3, "live updates since the last cold boot", source, at(16), 8),
             Value(
-                "sessions_pa", Unit.PHYS, SESSIONS, "first block of the session list; 0 where no session is preserved", source, at(24), 8
+                name="compatible",
+                unit=Unit.TEXT,
+                value=data[:16],
+                meaning="format of this struct; a kernel that knows another one panics",
+                source=source,
+                place=at(0),
+                size=16,
             ),
-            Value("nr_flbs", Unit.COUNT, 1, "file-lifecycle-bound objects", source, at(32), 8),
-            Value("flbs_pa", Unit.PHYS, 0x7F80_3000, "the FLB page", source, at(40), 8, Status.STALE),
-            Value("total_size", Unit.BYTES, 5 << 20, "all memory that LUO metadata takes; not stored, summed from what was decoded"),
-            Value("checksum", Unit.CHECKSUM, Unavailable(SafeText("memory.elf does not hold 0x7f803000")), "checksum of the FLB page"),
             Value(
-                "flags",
-                Unit.FLAGS,
-                Damaged(SafeText("bits 12 to 63 are reserved and set")),
-                "flag bits of the first block",
-                source,
-                at(48),
-                8,
+                name="liveupdate_num",
+                unit=Unit.COUNT,
+                value=3,
+                meaning="live updates since the last cold boot",
+                source=source,
+                place=at(16),
+                size=8,
+            ),
+            Value(
+                name="sessions_pa",
+                unit=Unit.PHYS,
+                value=SESSIONS,
+                meaning="first block of the session list; 0 where no session is preserved",
+                source=source,
+                place=at(24),
+                size=8,
+            ),
+            Value(name="nr_flbs", unit=Unit.COUNT, value=1, meaning="file-lifecycle-bound objects", source=source, place=at(32), size=8),
+            Value(
+                name="flbs_pa",
+                unit=Unit.PHYS,
+                value=0x7F80_3000,
+                meaning="the FLB page",
+                source=source,
+                place=at(40),
+                size=8,
+                status=Status.STALE,
+            ),
+            Value(
+                name="total_size",
+                unit=Unit.BYTES,
+                value=5 << 20,
+                meaning="all memory that LUO metadata takes; not stored, summed from what was decoded",
+            ),
+            Value(
+                name="checksum",
+                unit=Unit.CHECKSUM,
+                value=Unavailable(SafeText("memory.elf does not hold 0x7f803000")),
+                meaning="checksum of the FLB page",
+            ),
+            Value(
+                name="flags",
+                unit=Unit.FLAGS,
+                value=Damaged(SafeText("bits 12 to 63 are reserved and set")),
+                meaning="flag bits of the first block",
+                source=source,
+                place=at(48),
+                size=8,
             ),
         ),
         (blob,),
@@ -131,26 +181,58 @@ def session(index: int, name: bytes) -> Entity:
     def detail() -> Detail:
         return Detail(
             (
-                Value("name", Unit.TEXT, raw[:64], "name the agent gave; lookup after the kexec goes by it", "luo.h", place, 64),
-                Value("count", Unit.COUNT, 2, "files preserved in the session", "luo.h", place.at(64), 8),
-                Value("files", Unit.PHYS, 0x7F80_9000, "first block of the file list", "luo.h", place.at(72), 8),
-                Value("folio", Unit.PFN, BLOCKS_START // 4096 + 4, "first folio", "memfd.h", place.at(72), 8),
+                Value(
+                    name="name",
+                    unit=Unit.TEXT,
+                    value=raw[:64],
+                    meaning="name the agent gave; lookup after the kexec goes by it",
+                    source="luo.h",
+                    place=place,
+                    size=64,
+                ),
+                Value(
+                    name="count",
+                    unit=Unit.COUNT,
+                    value=2,
+                    meaning="files preserved in the session",
+                    source="luo.h",
+                    place=place.at(64),
+                    size=8,
+                ),
+                Value(
+                    name="files",
+                    unit=Unit.PHYS,
+                    value=0x7F80_9000,
+                    meaning="first block of the file list",
+                    source="luo.h",
+                    place=place.at(72),
+                    size=8,
+                ),
+                Value(
+                    name="folio",
+                    unit=Unit.PFN,
+                    value=BLOCKS_START // 4096 + 4,
+                    meaning="first folio",
+                    source="memfd.h",
+                    place=place.at(72),
+                    size=8,
+                ),
             ),
             (Blob(raw, place),),
         )
 
     path = EntityPath(("out", "LUO")).named(name)
-    return Entity(path, "session", visible(name), summary=SafeText("2 files"), address=base, size=128, detail=detail)
+    return Entity(path=path, kind="session", title=visible(name), summary=SafeText("2 files"), address=base, size=128, detail=detail)
 
 
 def finding(index: int, code: str, message: str, where: str) -> Entity:
     def detail() -> Detail:
         return Detail(
             (
-                Value("code", Unit.TEXT, code.encode(), "stable name of the rule"),
-                Value("severity", Unit.TEXT, b"error", "what it means for the next kernel"),
-                Value("message", Unit.TEXT, message.encode(), "what is wrong"),
-                Value("where", Unit.TEXT, where.encode(), "Enter goes there"),
+                Value(name="code", unit=Unit.TEXT, value=code.encode(), meaning="stable name of the rule"),
+                Value(name="severity", unit=Unit.TEXT, value=b"error", meaning="what it means for the next kernel"),
+                Value(name="message", unit=Unit.TEXT, value=message.encode(), meaning="what is wrong"),
+                Value(name="where", unit=Unit.TEXT, value=where.encode(), meaning="Enter goes there"),
             )
         )
 
@@ -161,8 +243,8 @@ def fake_state(blocks: RowSource | None = None) -> Loaded:
     rows = blocks or BlockRows()
     preserved = Detail(
         (
-            Value("blocks", Unit.COUNT, len(rows), "preserved blocks"),
-            Value("bytes", Unit.BYTES, len(rows) * 4096, "memory in them"),
+            Value(name="blocks", unit=Unit.COUNT, value=len(rows), meaning="preserved blocks"),
+            Value(name="bytes", unit=Unit.BYTES, value=len(rows) * 4096, meaning="memory in them"),
         ),
         (),
         rows,
@@ -205,7 +287,7 @@ def fake_state(blocks: RowSource | None = None) -> Loaded:
                 b"preserved memory",
                 status=Status.STALE,
                 reason="the kernel has given this memory back; it may look right and be wrong",
-                detail=lambda: Detail((Value("blocks", Unit.COUNT, stale, "preserved blocks"),)),
+                detail=lambda: Detail((Value(name="blocks", unit=Unit.COUNT, value=stale, meaning="preserved blocks"),)),
             ),
             entity(
                 "in/kho_test",
@@ -219,7 +301,11 @@ def fake_state(blocks: RowSource | None = None) -> Loaded:
         ],
     )
     scratch = entity(
-        "scratch", "scratch", b"scratch", summary="2 areas, 512 MiB", detail=lambda: Detail((Value("areas", Unit.COUNT, 2, "entries"),))
+        "scratch",
+        "scratch",
+        b"scratch",
+        summary="2 areas, 512 MiB",
+        detail=lambda: Detail((Value(name="areas", unit=Unit.COUNT, value=2, meaning="entries"),)),
     )
     overview = entity(
         "overview",
@@ -227,9 +313,9 @@ def fake_state(blocks: RowSource | None = None) -> Loaded:
         b"overview",
         detail=lambda: Detail(
             (
-                Value("path", Unit.TEXT, b"x86_64-7.3/2-pre", "what was opened"),
-                Value("kernel", Unit.TEXT, b"7.3.4", "release of the running kernel"),
-                Value("page size", Unit.BYTES, 4096, "both kernels must use the same one"),
+                Value(name="path", unit=Unit.TEXT, value=b"x86_64-7.3/2-pre", meaning="what was opened"),
+                Value(name="kernel", unit=Unit.TEXT, value=b"7.3.4", meaning="release of the running kernel"),
+                Value(name="page size", unit=Unit.BYTES, value=4096, meaning="both kernels must use the same one"),
             )
         ),
     )
@@ -243,9 +329,9 @@ def fake_state(blocks: RowSource | None = None) -> Loaded:
             finding(1, "KHO101", "name without NUL", "out/LUO/vm-beta"),
         ],
     )
-    root = Entity(EntityPath(), "state", SafeText("state"), children=lambda: (overview, scratch, inside, out, findings))
+    root = Entity(path=EntityPath(), kind="state", title=SafeText("state"), children=lambda: (overview, scratch, inside, out, findings))
     verdict = SafeText(
         "7.3 handing over to the next kernel: kho-v4, 3 sessions, 100000000 preserved blocks (381 GiB); 2 errors found. "
         "A 7.2 or 7.3 kernel takes it; any other ignores it or panics on the LUO struct."
     )
-    return Loaded(SafeText("x86_64-7.3/2-pre"), verdict, root)
+    return Loaded(title=SafeText("x86_64-7.3/2-pre"), verdict=verdict, root=root)

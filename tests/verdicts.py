@@ -140,7 +140,9 @@ class Verdict:
             phys = _copied_from(name, data, memory)
             if phys is not None:
                 copies[name] = image.read(phys, len(data))
-        return HeldState(self.base, copies, out.getvalue(), {}, Platform("little", _PAGE), "x86_64").open(Context())
+        return HeldState(
+            path=self.base, files=copies, memory=out.getvalue(), manifest={}, platform=Platform("little", _PAGE), machine="x86_64"
+        ).open(Context())
 
 
 def _copied_from(name: str, data: bytes, memory: Any) -> int | None:

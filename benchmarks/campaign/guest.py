@@ -78,7 +78,7 @@ def boot(base: Base, verdict: Verdict, limit: float, filled: bool = False) -> Bo
         patches.append((patch.address, patch.data))
     with _MAKING:
         initrd = _filled_initrd() if filled else KERNELS / "initrd"
-    request = BootRequest(verdict.image, initrd, limit=limit, cmdline=verdict.cmdline, patches=tuple(patches))
+    request = BootRequest(kernel=verdict.image, initrd=initrd, limit=limit, cmdline=verdict.cmdline, patches=tuple(patches))
     return read(boot_state(base.path, request, Context()))
 
 

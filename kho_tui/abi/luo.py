@@ -34,7 +34,7 @@ LUO_FDT_NODE = NodeLayout(
     (
         compatible("format of LUO's state; if unknown the next kernel panics at boot"),
         Field("liveupdate-number", 8, Unit.COUNT, _NUMBER),
-        Field(LUO_STRUCT_PROPERTY, 8, Unit.PHYS, "the struct that took the place of the subnodes", "luo-v2, never released"),
+        Field(LUO_STRUCT_PROPERTY, 8, Unit.PHYS, "the struct that took the place of the subnodes", source="luo-v2, never released"),
     ),
     f"{SOURCE} 6.19-7.1",
     "LUO's state: how many live updates, and where sessions and FLBs lie",

@@ -44,7 +44,9 @@ class NodeLayout:
         cut = len(found.data) < found.length
         value = found.data if cut else field.decode(found.data, byte_order)
         size = found.length if cut else None
-        return FieldValue(field, found.data, value, place.at(found.data_offset), field.source or self.source, size)
+        return FieldValue(
+            field=field, raw=found.data, value=value, place=place.at(found.data_offset), source=field.source or self.source, cut_from=size
+        )
 
 
 def joined(layouts: Iterable[NodeLayout]) -> NodeLayout:

@@ -60,20 +60,20 @@ class RootFormat(Format):
         return next((field.name for field in self.subtree.properties if field.unit is Unit.BYTES), None)
 
 
-_FDT = Field("fdt", 8, Unit.PHYS, "where the subsystem's FDT lies; wrong: its state is lost", "kernel/kexec_handover.c 6.16-7.0")
+_FDT = Field("fdt", 8, Unit.PHYS, "where the subsystem's FDT lies; wrong: its state is lost", source="kernel/kexec_handover.c 6.16-7.0")
 _PRESERVED_DATA = Field(
     "preserved-data",
     8,
     Unit.PHYS,
     "where the subsystem's state lies; wrong: its state is lost",
-    "include/linux/kho/abi/kexec_handover.h 7.1-7.3",
+    source="include/linux/kho/abi/kexec_handover.h 7.1-7.3",
 )
 _BLOB_SIZE = Field(
     "blob-size",
     8,
     Unit.BYTES,
     "size of that state; too short: the subsystem refuses it",
-    "include/linux/kho/abi/kexec_handover.h 7.1-7.3",
+    source="include/linux/kho/abi/kexec_handover.h 7.1-7.3",
 )
 
 ROOT_NODE = NodeLayout(

@@ -28,7 +28,7 @@ _PIECE = 1 << 19
 """Folios looked up in one go."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Claim:
     """Stretches [start, end) that one entity claims, u64 of shape (n,), in the order of the entity's rows.
 
@@ -59,7 +59,9 @@ class _Collector:
         """Stretches; ``rows``: the table of which they are the rows."""
         self.context.step("collecting owners", len(self.claims))
         if len(start):
-            self.claims.append(Claim(kind, path, start, end, rows is not None, None if rows is None else rows.numbers))
+            self.claims.append(
+                Claim(kind=kind, path=path, start=start, end=end, rows=rows is not None, numbers=None if rows is None else rows.numbers)
+            )
 
     def span(self, kind: Kind, path: EntityPath, address: int, size: int) -> None:
         """Any stretch of bytes as it is."""

@@ -32,18 +32,18 @@ _ON_BY_DEFAULT: dict[KhoSupport | None, bool] = {KhoSupport.BUILT_ON: True, KhoS
 OWN_CMDLINE = SafeText("the command line of this state")
 BUILT_IN = SafeText("that KHO and what reads this state are built in")
 _CANDIDATE = Check(
-    "release-candidate",
-    Stage.FIND,
-    "which release is the candidate like",
-    Outcome.IGNORED,
-    "what it makes of the state changes at a candidate that is not known here",
-    EVERY,
-    lambda _: unknown("not asked"),
+    name="release-candidate",
+    stage=Stage.FIND,
+    question="which release is the candidate like",
+    fails=Outcome.IGNORED,
+    consequence="what it makes of the state changes at a candidate that is not known here",
+    releases=EVERY,
+    ask=lambda _: unknown("not asked"),
     source="Makefile, EXTRAVERSION",
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TargetKernel:
     """The kernel that would boot on a state, as far as it is known; None: not known.
 
@@ -155,7 +155,7 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
     if assume:
         target = _with_assumptions(target, handed)
     boots = Target(
-        target.release or RELEASES.newest,
+        release=target.release or RELEASES.newest,
         version=Version.parse(target.name),
         cmdline=target.cmdline,
         built=target.built,

@@ -85,7 +85,7 @@ class Bound(Enum):
     """It may be more or less."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Sums:
     """Three sums of bytes, each from both ends.
 
@@ -138,7 +138,7 @@ class Sums:
         return self.owned + self.unowned.bytes == self.covered == self.preserved
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MemoryMap:
     """All layers of one side.
 
@@ -240,7 +240,15 @@ def memory_map(state: State, side: Side, context: Context | None = None) -> Memo
     layers = layers_of(claims, context)
     gap = owner_gap(side)
     sums = side.preserved if isinstance(side.preserved, Missing) else _sums(side, side.preserved, gap, layers, context)
-    return MemoryMap(side.name, state.machine.platform.page_size, claims, layers, side.preserved, sums, gap)
+    return MemoryMap(
+        side=side.name,
+        page_size=state.machine.platform.page_size,
+        claims=claims,
+        layers=layers,
+        preserved=side.preserved,
+        sums=sums,
+        owner_gap=gap,
+    )
 
 
 def owned_memory(side: Side, state: State, context: Context) -> Intervals:
@@ -300,14 +308,14 @@ def _sums(side: Side, preserved: PreservedMap, gap: Missing | None, layers: Mapp
     lost = overlay(needed, kept, -2, 1, step)
     shared = _shared(owners.values(), step) if overlap else intervals([], [])
     return Sums(
-        runs.bytes,
-        kept,
-        both.bytes,
-        unowned,
-        lost,
-        overlap,
-        unowned_reason(side, gap),
-        shared,
+        preserved=runs.bytes,
+        kept=kept,
+        owned=both.bytes,
+        unowned=unowned,
+        lost=lost,
+        overlap=overlap,
+        reason=unowned_reason(side, gap),
+        shared=shared,
         tracker_whole=preserved.status is Status.DECODED,
         owners_whole=gap is None,
         ambiguous=preserved.ambiguous,

@@ -32,7 +32,7 @@ class OwnedBlocks:
     number: I64s
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OwnedRuns:
     """Pieces of neighbouring blocks of one order and owner, in any order; all of shape (n,), not writeable.
 
@@ -83,8 +83,15 @@ class OwnedRuns:
 
     def take(self, pieces: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> OwnedRuns:
         """The pieces that an index or a mask picks, in its order."""
-        of = self.start[pieces], self.count[pieces], self.order[pieces], self.claim[pieces], self.others[pieces], self.number[pieces]
-        return OwnedRuns(*of, self.page_shift)
+        return OwnedRuns(
+            start=self.start[pieces],
+            count=self.count[pieces],
+            order=self.order[pieces],
+            claim=self.claim[pieces],
+            others=self.others[pieces],
+            number=self.number[pieces],
+            page_shift=self.page_shift,
+        )
 
     def split_at(self, addresses: Sequence[int]) -> OwnedRuns:
         """The same blocks in pieces of which each begins wholly below, at, or above each of the addresses."""
@@ -107,7 +114,9 @@ class OwnedRuns:
         start[tail] += kept[cut].astype(np.uint64) * size[cut]
         number[tail] += kept[cut]
         count[tail - 1], count[tail] = kept[cut], count[tail] - kept[cut]
-        return OwnedRuns(start, count, found.order, found.claim, found.others, number, self.page_shift)
+        return OwnedRuns(
+            start=start, count=count, order=found.order, claim=found.claim, others=found.others, number=number, page_shift=self.page_shift
+        )
 
     def row_of(self, number: int) -> int | None:
         """The row of the tracker's block ``number`` in ``expand``; None where no piece has it."""
@@ -142,7 +151,15 @@ def blocks_of(runs: Runs) -> OwnedRuns:
     """The tracker's blocks without a word on owners: what can be shown before these are known."""
     count = runs.count.astype(np.int64)
     nobody, none = np.full(len(runs), NOBODY, np.int64), np.zeros(len(runs), np.int64)
-    return OwnedRuns(runs.start, count, runs.order, nobody, none, np.cumsum(count) - count, runs.page_shift)
+    return OwnedRuns(
+        start=runs.start,
+        count=count,
+        order=runs.order,
+        claim=nobody,
+        others=none,
+        number=np.cumsum(count) - count,
+        page_shift=runs.page_shift,
+    )
 
 
 def owned_blocks(memory: MemoryMap, runs: Runs) -> OwnedRuns:
@@ -160,7 +177,15 @@ def owned_blocks(memory: MemoryMap, runs: Runs) -> OwnedRuns:
     shift = runs.order[run].astype(np.uint64) + np.uint64(runs.page_shift)
     start = runs.start[run] + (skipped.astype(np.uint64) << shift)
     claim = np.append(claimed.by_rank, NOBODY)[np.minimum(best, len(claimed.by_rank))]
-    found = OwnedRuns(start, count, runs.order[run], claim, np.maximum(holders - 1, 0), number, runs.page_shift)
+    found = OwnedRuns(
+        start=start,
+        count=count,
+        order=runs.order[run],
+        claim=claim,
+        others=np.maximum(holders - 1, 0),
+        number=number,
+        page_shift=runs.page_shift,
+    )
     return found if len(parts) == 1 else found.take(np.argsort(number, kind="stable"))
 
 

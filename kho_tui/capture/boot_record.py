@@ -12,7 +12,7 @@ from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
 from kho_tui.layout.struct import Layout, Record
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootHandover:
     """Physical addresses and sizes in bytes as the boot loader (the previous kernel) gave them. None: not given.
 
@@ -72,7 +72,15 @@ def _from_payload(path: str, data: bytes, notes: Notes) -> BootHandover:
         notes.add(path, "implausible addresses in setup_data; read as little-endian")
     record = fitting[0] if fitting else KHO_DATA.record(data, "little", place)
     fdt_phys, fdt_size, scratch_phys, scratch_size = (record.integer(field.name) for field in KHO_DATA.fields)
-    return BootHandover(fdt_phys, fdt_size, scratch_phys, scratch_size, path, record.byte_order if fitting else None, (record,))
+    return BootHandover(
+        fdt_phys=fdt_phys,
+        fdt_size=fdt_size,
+        scratch_phys=scratch_phys,
+        scratch_size=scratch_size,
+        source=path,
+        byte_order=record.byte_order if fitting else None,
+        records=(record,),
+    )
 
 
 def _plausible(record: Record) -> bool:
@@ -90,13 +98,13 @@ def boot_from_chosen(fdt: tuple[str, bytes] | None, scratch: tuple[str, bytes] |
     if len(given) == 1:
         notes.add(given[0].place.source, "only one of linux,kho-fdt and linux,kho-scratch is there: the kernel ignores it")
     return BootHandover(
-        fdt_cells.integer("address") if fdt_cells else None,
-        fdt_cells.integer("size") if fdt_cells else None,
-        scratch_cells.integer("address") if scratch_cells else None,
-        scratch_cells.integer("size") if scratch_cells else None,
-        ", ".join(record.place.source for record in given),
-        None,
-        given,
+        fdt_phys=fdt_cells.integer("address") if fdt_cells else None,
+        fdt_size=fdt_cells.integer("size") if fdt_cells else None,
+        scratch_phys=scratch_cells.integer("address") if scratch_cells else None,
+        scratch_size=scratch_cells.integer("size") if scratch_cells else None,
+        source=", ".join(record.place.source for record in given),
+        byte_order=None,
+        records=given,
     )
 
 

@@ -14,7 +14,7 @@ _LONGEST = 512
 """Bytes of a message that are kept; the kernel's own limit for a line is 1024."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """A line of the log that speaks of a state.
 
@@ -84,7 +84,11 @@ def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
             if prefix["micros"] is not None:
                 stamp = b"%d.%06d" % divmod(int(prefix["micros"]), 1_000_000)
             subject = match[1] if match.re.groups else None
-            found.append(Evidence(one.kind, one.side, stamp.decode("latin-1") if stamp else None, text, number, subject))
+            found.append(
+                Evidence(
+                    kind=one.kind, side=one.side, time=stamp.decode("latin-1") if stamp else None, text=text, line=number, subject=subject
+                )
+            )
             break
         if len(found) >= MAX_EVIDENCE:
             break

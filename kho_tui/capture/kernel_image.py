@@ -74,7 +74,7 @@ class KhoSupport(Enum):
         return self in (KhoSupport.BUILT, KhoSupport.BUILT_OFF, KhoSupport.BUILT_ON)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class KernelImage:
     """What an image says of itself. ``versions``: compatible strings found in it; ``config`` the embedded one, None where there is none.
 
@@ -165,7 +165,7 @@ def read_kernel_image(path: Path, context: Context) -> KernelImage:
             except InputError as error:
                 raise type(error)(f"{shown}: {error}") from None
 
-    header = _Header([])
+    header = _Header(form=[])
     strings = _search(contents(header, context))
     if strings.release is None:
         raise NotAKernelError(f'{shown}: no kernel: there is no "Linux version" in it')
@@ -181,7 +181,7 @@ def read_kernel_image(path: Path, context: Context) -> KernelImage:
         alignment=header.alignment,
         preferred=header.preferred,
         cmdline_size=header.cmdline_size,
-        contents=lambda: contents(_Header([]), Context()),
+        contents=lambda: contents(_Header(form=[]), Context()),
     )
 
 
@@ -192,7 +192,7 @@ def _chunks(source: FileSource, context: Context) -> Iterator[bytes]:
         yield source.read_at(at, _CHUNK)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Header:
     """What the headers say, gathered while a file is unwrapped."""
 

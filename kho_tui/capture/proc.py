@@ -38,7 +38,7 @@ class IomemEntry:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
     """A zone of /proc/zoneinfo, in pages. None: the file does not say (start_pfn of an empty zone)."""
 
@@ -119,7 +119,8 @@ def parse_zoneinfo(data: bytes) -> Lines[Zone] | Missing:
 
     def finish() -> None:
         if head is not None:
-            zones.append(Zone(*head, *(values.get(name) for name in ("start_pfn", "spanned", "present", "managed", "free", "free_cma"))))
+            names = ("start_pfn", "spanned", "present", "managed", "free", "free_cma")
+            zones.append(Zone(node=head[0], name=head[1], **{name: values.get(name) for name in names}))
         values.clear()
 
     for line in _lines(data):

@@ -70,7 +70,7 @@ class Hint:
     strength: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Sources:
     """Everything found at a path. Owns the open files: a context manager, or ``close``.
 

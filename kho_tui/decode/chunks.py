@@ -96,7 +96,16 @@ def decode_chunks(reader: Reader, address: int, where: EntityPath, clues: ChunkC
     reason = SafeText("" if whole else "part of the tracker could not be used: counts are lower bounds")
     status = Status.DECODED if whole else Status.PARTIAL
     ambiguous = bool(others) and why is not None and not why.settled
-    return PreservedMap(address, ChunkList(tuple(chunks), chosen_bytes), runs, status, reason, others, damaged, ambiguous)
+    return PreservedMap(
+        address=address,
+        structure=ChunkList(tuple(chunks), chosen_bytes),
+        runs=runs,
+        status=status,
+        reason=reason,
+        others=others,
+        damaged=damaged,
+        ambiguous=ambiguous,
+    )
 
 
 def chunk_list_preserves(reader: Reader, first: int, page: int) -> bool | None:

@@ -168,7 +168,15 @@ def guests_of(reader: Reader, found: Sequence[Contender], release: Release | Non
 def trial_side(reader: Reader, root: RootCandidate, release: Release | None) -> Side:
     """What a root FDT in memory hands over, by itself; its findings are not kept."""
     unknown: Missing = Unavailable(SafeText("not asked"))
-    source = SideSource("unsided", (Blob(root.data, reader.place(root.phys)),), root.phys, {}, SafeText(""), unknown, release)
+    source = SideSource(
+        name="unsided",
+        roots=(Blob(root.data, reader.place(root.phys)),),
+        phys=root.phys,
+        subtrees={},
+        no_root=SafeText(""),
+        finalized=unknown,
+        release=release,
+    )
     return decode_side(reader.on_trial(), source)
 
 

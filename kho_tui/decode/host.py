@@ -27,14 +27,14 @@ def decode_host(sources: Sources, platform: Platform) -> Host:
     ram = _ranges(sources.iomem, lambda entry: entry.name == _RAM or entry.name.startswith(_RAM + b" ("))
     total = 0 if isinstance(meminfo, Missing) else meminfo.get("MemTotal", 0)
     return Host(
-        ram,
-        _ranges(sources.iomem, lambda entry: entry.name.startswith(_KERNEL)),
-        nodes,
-        meminfo,
-        _free_cma(sources, platform),
-        _iomem_bound(sources, nodes, known(ram) or (), total),
-        _nodes_bound(sources, platform, nodes, total),
-        known(_ranges(sources.firmware_map, lambda entry: entry.name == _RAM)),
+        ram=ram,
+        kernel=_ranges(sources.iomem, lambda entry: entry.name.startswith(_KERNEL)),
+        nodes=nodes,
+        meminfo=meminfo,
+        free_cma=_free_cma(sources, platform),
+        iomem_bound=_iomem_bound(sources, nodes, known(ram) or (), total),
+        nodes_bound=_nodes_bound(sources, platform, nodes, total),
+        firmware=known(_ranges(sources.firmware_map, lambda entry: entry.name == _RAM)),
     )
 
 

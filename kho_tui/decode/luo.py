@@ -68,12 +68,12 @@ def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stal
     if form.struct is not None:
         at = reader.property(root, LUO_STRUCT_PROPERTY, where)
         if isinstance(at, Missing):
-            return Luo(form, None, at, at, at, at, at)
+            return Luo(format=form, header=None, number=at, sessions_at=at, flbs_at=at, sessions=at, flbs=at)
         header = stale or reader.record(form.struct, at)
         if isinstance(header, Missing):
             if stale is None:
                 reader.unreadable(header, where, "LUO header", at)
-            return Luo(form, None, header, header, header, header, header)
+            return Luo(format=form, header=None, number=header, sessions_at=header, flbs_at=header, sessions=header, flbs=header)
         return _behind_struct(reader, form, header, where, stale)
     number = reader.property(root, "liveupdate-number", where)
     array, sessions_at = _session_node(reader, form, root, where)
@@ -127,7 +127,7 @@ def _luo(
     elif unwritten and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Damaged(SafeText("FLBs are written, yet no session is: LUO writes both in the reboot call"))
         reader.findings.add(COUNT_BAD, where, str(sessions.reason))
-    return Luo(form, header, number, sessions_at, flbs_at, sessions, flbs)
+    return Luo(format=form, header=header, number=number, sessions_at=sessions_at, flbs_at=flbs_at, sessions=sessions, flbs=flbs)
 
 
 def _written(sessions: SessionList | Missing) -> bool | None:
@@ -213,24 +213,26 @@ def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath,
 
 
 def _session(reader: Reader, form: LuoFormat, record: Record, where: EntityPath) -> Session:
-    probe = Session(where, record, (), ())
+    probe = Session(path=where, record=record, files=(), blocks=())
     at, count = probe.files_at, probe.count
     if at is None or count is None:
-        return Session(where, record, Unknown(SafeText("luo-session-v1 names sessions only")), ())
+        return Session(path=where, record=record, files=Unknown(SafeText("luo-session-v1 names sessions only")), blocks=())
     if at == 0:
         if count:
             said = f"{count} files claimed and no list of them"
             reader.findings.add(COUNT_BAD, where, said, record.place.phys)
-            return Session(where, record, Damaged(SafeText(said)), ())
+            return Session(path=where, record=record, files=Damaged(SafeText(said)), blocks=())
         return probe
     entries = decode_list(reader, at, form.files, count, where, "files")
     if isinstance(entries, Missing):
-        return Session(where, record, entries, ())
+        return Session(path=where, record=record, files=entries, blocks=())
     status, reason = entries.status, entries.reason
     if status is Status.DECODED and len(entries.table) != count:
         status, reason = Status.DAMAGED, SafeText(f"the session claims {count} files, its list holds {len(entries.table)}")
         reader.findings.add(COUNT_BAD, where, reason, record.place.phys)
-    return Session(where, record, _files(reader, entries.table, where), entries.headers, status, reason)
+    return Session(
+        path=where, record=record, files=_files(reader, entries.table, where), blocks=entries.headers, status=status, reason=reason
+    )
 
 
 def _files(reader: Reader, table: Table, where: EntityPath) -> tuple[File, ...]:

@@ -193,7 +193,7 @@ class _Trial:
             return _Fit(root=None, keeps_itself=False, agreeing=0, lost=0)
         context = Context(progress=self.context.progress, cancelled=self.context.cancelled)
         platform, _ = decide_platform(sources, searched.roots, (), self.overrides, context, Findings())
-        reader = Reader(memory, platform, context, Findings())
+        reader = Reader(memory=memory, platform=platform, context=context, findings=Findings())
         best = contenders(reader, roots)[0]
         side = trial_side(reader, best.root, None)
         lost = len(gaps(side))

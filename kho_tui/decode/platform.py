@@ -126,7 +126,10 @@ def _by_walk(memory: PhysicalMemory | None, candidates: Sequence[RootCandidate],
     fits = [
         size
         for size in PAGE_SIZES
-        if any(preserves_itself(Reader(memory, Platform(byte_order, size), context, Findings()), one) for one in paged)
+        if any(
+            preserves_itself(Reader(memory=memory, platform=Platform(byte_order, size), context=context, findings=Findings()), one)
+            for one in paged
+        )
     ]
     return fits[0] if len(fits) == 1 else None
 

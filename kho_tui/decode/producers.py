@@ -76,7 +76,7 @@ def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, 
         node = Damaged(SafeText("no data node"))
         reader.findings.add(PROPERTY_BAD, where, str(node.reason))
     if isinstance(node, Missing):
-        return KhoTest(values, node, node, node, node, shift)
+        return KhoTest(values=values, nr_folios=node, csum=node, folios=node, area=node, page_shift=shift)
     magic = reader.property(tree.root, "magic", where, 4)
     if isinstance(magic, int) and magic != KHO_TEST_MAGIC:
         reader.findings.add(FIELD_BAD, where, f"magic is {magic:#x} where {KHO_TEST_MAGIC:#x} is right: the test module refuses it")
@@ -86,14 +86,21 @@ def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, 
     info = data_of(node, "folios_info")
     if isinstance(info, Missing) or isinstance(nr_folios, Missing):
         gone = info if isinstance(info, Missing) else Unavailable(SafeText("without nr_folios its form is not known"))
-        return KhoTest(values, nr_folios, csum, gone, gone, shift)
+        return KhoTest(values=values, nr_folios=nr_folios, csum=csum, folios=gone, area=gone, page_shift=shift)
     if looks_like_descriptor(info.data, nr_folios, order):
         area, folios = _described(reader, Blob(info.data, place.at(info.data_offset)), nr_folios, where, stale)
-        return KhoTest(values, nr_folios, csum, folios, area, shift)
+        return KhoTest(values=values, nr_folios=nr_folios, csum=csum, folios=folios, area=area, page_shift=shift)
     inline = table_of(KHO_TEST_FOLIO, order, info.data, (place.phys or 0) + info.data_offset, place.at(info.data_offset))
     if len(inline) != nr_folios:
         reader.findings.add(COUNT_BAD, where, f"nr_folios is {nr_folios}, folios_info holds {len(inline)}")
-    return KhoTest(values, nr_folios, csum, inline, Unavailable(SafeText("6.16 and 6.17 keep the list inside the FDT")), shift)
+    return KhoTest(
+        values=values,
+        nr_folios=nr_folios,
+        csum=csum,
+        folios=inline,
+        area=Unavailable(SafeText("6.16 and 6.17 keep the list inside the FDT")),
+        page_shift=shift,
+    )
 
 
 def _described(

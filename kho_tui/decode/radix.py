@@ -58,7 +58,7 @@ def decode_radix(reader: Reader, root: int, marker_counted: bool, where: EntityP
     tree = RadixTree(tuple(addresses), tuple(prefixes), words.all())
     for array in (*addresses, *prefixes, tree.words.address, tree.words.value, tree.words.nodes):
         array.flags.writeable = False
-    return PreservedMap(root, tree, runs, status, SafeText(reason), damaged=damaged)
+    return PreservedMap(address=root, structure=tree, runs=runs, status=status, reason=SafeText(reason), damaged=damaged)
 
 
 def radix_preserves(reader: Reader, root: int, page: int, marker_counted: bool) -> bool | None:

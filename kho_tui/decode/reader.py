@@ -46,7 +46,7 @@ class Findings:
         """Note one anomaly. ``message`` is ours; captured text in it has gone through ``visible``."""
         self._seen[code.name] += 1
         if self._seen[code.name] <= _SAME_CODE_LIMIT:
-            self.items.append(Finding(code.name, code.severity, SafeText(message), where, address))
+            self.items.append(Finding(code=code.name, severity=code.severity, message=SafeText(message), where=where, address=address))
 
     def add_each(
         self, code: Code, where: EntityPath, rows: Sequence[int], message: Callable[[int], str], at: Callable[[int], int] | None = None
@@ -69,14 +69,21 @@ class Findings:
     def all(self) -> tuple[Finding, ...]:
         """The findings in order, with a line for each code that was cut."""
         cut = tuple(
-            Finding(name, CODES[name].severity, SafeText(f"{plural(more, 'more finding')} of {name}, not listed"), EntityPath(), None, more)
+            Finding(
+                code=name,
+                severity=CODES[name].severity,
+                message=SafeText(f"{plural(more, 'more finding')} of {name}, not listed"),
+                where=EntityPath(),
+                address=None,
+                count=more,
+            )
             for name, seen in self._seen.items()
             if (more := seen - _SAME_CODE_LIMIT) > 0
         )
         return (*self.items, *cut)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """Reads captured memory; for what the state says, and for a file that fails, it answers with a Missing that says why.
 

@@ -34,7 +34,7 @@ _MAGICS = tuple(int.from_bytes(magic.to_bytes(4, "big"), "little") for magic in 
 _UNPLACED = Place(Origin.MEMORY, "", None, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RootCandidate:
     """A root FDT found in memory: its address, bytes and tree. ``half_built``: under construction when memory was taken.
 
@@ -155,7 +155,7 @@ def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
     version = None if tree.root is None else compatible_of(tree.root, ROOT_FORMATS)
     if tree.root is None or version is None or not version.startswith(ROOT_PREFIX):
         return None
-    return RootCandidate(address, data, tree.root, version, half_built, tree.lists_all)
+    return RootCandidate(phys=address, data=data, root=tree.root, version=version, half_built=half_built, lists_all=tree.lists_all)
 
 
 def _extent(head: bytes) -> int | None:

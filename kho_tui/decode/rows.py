@@ -62,7 +62,14 @@ def rows_of_pages(reader: Reader, layout: Layout, pages: npt.NDArray[np.uint64],
         numbers.flags.writeable = False
     rows.flags.writeable = addresses.flags.writeable = False
     source = reader.place(int(pages[0])).source if len(pages) else ""
-    table = Table(layout, reader.platform.byte_order, rows, addresses, Place(Origin.MEMORY, source, None, None), numbers)
+    table = Table(
+        layout=layout,
+        byte_order=reader.platform.byte_order,
+        rows=rows,
+        addresses=addresses,
+        place=Place(Origin.MEMORY, source, None, None),
+        numbers=numbers,
+    )
     return PagedRows(table, missing)
 
 

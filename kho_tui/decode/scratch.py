@@ -54,10 +54,17 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
             status, reason = Status.PARTIAL, lacking
         if pairs is not None and pairs != said:
             reader.findings.add(SOURCES_DIFFER, _WHERE, "the table passed at boot differs from out/scratch_phys and out/scratch_len")
-        return Scratch(_areas(said, nodes), binary, SafeText("kho/out/scratch_phys, scratch_len"), status, reason, lacks_some)
+        return Scratch(
+            areas=_areas(said, nodes),
+            table=binary,
+            source=SafeText("kho/out/scratch_phys, scratch_len"),
+            status=status,
+            reason=reason,
+            lacks_some=lacks_some,
+        )
     if pairs is not None and binary is not None:
         source = SafeText("scratch table in memory" if sources.bare is None else "scratch table")
-        return Scratch(_areas(pairs, nodes), binary, source, Status.DECODED, NO_TEXT)
+        return Scratch(areas=_areas(pairs, nodes), table=binary, source=source, status=Status.DECODED, reason=NO_TEXT)
     return Unavailable(SafeText("neither out/scratch_phys nor the table itself is in this capture"))
 
 

@@ -29,7 +29,7 @@ _PRESERVED = "preserved"
 """The tracker's place beside the subtrees, so no subtree's path."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SideSource:
     """What speaks of one side.
 
@@ -64,7 +64,16 @@ def decode_side(reader: Reader, source: SideSource) -> Side:
     cut = None if isinstance(root, Missing) or root.view.tree.root is None else root.view.tree.root.cut_child
     if cut is not None and any(one.in_root is None and one.name.startswith(cut) for one in subtrees):
         cut = None
-    return Side(source.name, root, source.finalized, preserved, subtrees, told, _writer(subtrees), cut)
+    return Side(
+        name=source.name,
+        root=root,
+        finalized=source.finalized,
+        preserved=preserved,
+        subtrees=subtrees,
+        subtrees_told=told,
+        writer=_writer(subtrees),
+        cut_subtree=cut,
+    )
 
 
 def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missing:
@@ -87,7 +96,9 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
         if view.tree.truncated:
             return Unavailable(SafeText(f"the root FDT cannot be read: it ends after {view.tree.available} bytes"))
         why = Damaged(SafeText(f"the root FDT cannot be read: {view.verdict.partition(':')[0]}"))
-        return Root(view, source.roots[1:], source.phys, None, None, why, (), handed)
+        return Root(
+            view=view, copies=source.roots[1:], phys=source.phys, compatible=None, format=None, map_address=why, values=(), handed=handed
+        )
     version = compatible_of(node, ROOT_FORMATS)
     form = ROOT_FORMATS.get(version or b"")
     if form is None and (version is not None or node.has_all):
@@ -95,7 +106,16 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
         reader.findings.add(VERSION_UNKNOWN, where, said, known(source.phys))
     address = reader.property(node, "preserved-memory-map", where) if form is not None else _lenient_map(reader, node)
     values = ROOT_FORMATS.node.values(node, reader.platform.byte_order, view.blob.place)
-    return Root(view, source.roots[1:], source.phys, version, form, address, values, handed)
+    return Root(
+        view=view,
+        copies=source.roots[1:],
+        phys=source.phys,
+        compatible=version,
+        format=form,
+        map_address=address,
+        values=values,
+        handed=handed,
+    )
 
 
 def _contradicts(reader: Reader, view: FdtView, copy: Blob, where: EntityPath) -> None:
@@ -197,7 +217,20 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
         path = siblings.named(node.name)
         phys, size = _pointers(reader, node, root.format, path)
         values = ROOT_FORMATS.subtree.values(node, reader.platform.byte_order, place)
-        found.append((path, SubtreeSource(node.name, phys, size, values, source.subtrees.get(node.name), True, root.compatible)))
+        found.append(
+            (
+                path,
+                SubtreeSource(
+                    name=node.name,
+                    phys=phys,
+                    size=size,
+                    values=values,
+                    debugfs=source.subtrees.get(node.name),
+                    in_root=True,
+                    root_version=root.compatible,
+                ),
+            )
+        )
     known_names = {node.name for node in nodes}
     version = None if isinstance(root, Missing) else root.compatible
     in_root = None if isinstance(root, Missing) or not root.view.tree.lists_all else False
@@ -206,7 +239,10 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
     )
     unknown = Unavailable(why)
     found += [
-        (siblings.named(name), SubtreeSource(name, unknown, unknown, (), blob, in_root, version))
+        (
+            siblings.named(name),
+            SubtreeSource(name=name, phys=unknown, size=unknown, values=(), debugfs=blob, in_root=in_root, root_version=version),
+        )
         for name, blob in sorted(source.subtrees.items())
         if name not in known_names
     ]

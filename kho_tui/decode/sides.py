@@ -163,7 +163,15 @@ def _incoming(
         )
     _check_version(reader, copies, release)
     no_root = SafeText("in/fdt is not in this capture" if boot is None else f"neither in/fdt nor memory at {boot:#x} is in this capture")
-    return SideSource("in", tuple(copies), phys, debugfs.subtrees if debugfs is not None else {}, no_root, _NO_IN_STEP, None)
+    return SideSource(
+        name="in",
+        roots=tuple(copies),
+        phys=phys,
+        subtrees=debugfs.subtrees if debugfs is not None else {},
+        no_root=no_root,
+        finalized=_NO_IN_STEP,
+        release=None,
+    )
 
 
 def _check_version(reader: Reader, copies: Sequence[Blob], release: Release | None) -> None:
@@ -220,7 +228,17 @@ def _outgoing(
     subtrees = debugfs.subtrees if debugfs is not None else {}
     use_memory = choice.foreign is None or chosen is not None
     no_root = _no_outgoing_root(sources, release, boot, aborted=aborted, has_memory=use_memory)
-    return SideSource("out", tuple(copies), phys, subtrees, no_root, finalized, release, use_memory=use_memory, none_yet=aborted)
+    return SideSource(
+        name="out",
+        roots=tuple(copies),
+        phys=phys,
+        subtrees=subtrees,
+        no_root=no_root,
+        finalized=finalized,
+        release=release,
+        use_memory=use_memory,
+        none_yet=aborted,
+    )
 
 
 def finalized_fact(release: Release | None, root: RootCandidate | None, file: Fact[bool], map_address: int | None) -> Fact[bool]:
@@ -262,17 +280,36 @@ def _unsided(
     if bare is not None and sources.kind in ("fdt", "blob"):
         phys = Unavailable(SafeText("a single file does not tell where it lay"))
         if _is_root(bare):
-            return SideSource("unsided", (bare,), phys, {}, SafeText(""), unknown_step, release)
+            return SideSource(
+                name="unsided", roots=(bare,), phys=phys, subtrees={}, no_root=SafeText(""), finalized=unknown_step, release=release
+            )
         name = _subtree_name(bare)
         no_root = SafeText("a single blob, not a root FDT")
-        return SideSource(sources.bare_side or "unsided", (), phys, {name: bare}, no_root, unknown_step, None)
+        return SideSource(
+            name=sources.bare_side or "unsided",
+            roots=(),
+            phys=phys,
+            subtrees={name: bare},
+            no_root=no_root,
+            finalized=unknown_step,
+            release=None,
+        )
     if not candidates:
         return None
     best = next((one for one in candidates if one.phys == wanted), candidates[0])
     address = best.map_address(reader.platform.byte_order)
     finalized = finalized_fact(None, best, address != 0, address)
     stale = Stale(_UNTRUSTED) if address and keeps[best.phys] is False else None
-    return SideSource("unsided", (_blob(sources, best),), best.phys, {}, SafeText(""), finalized, release, stale)
+    return SideSource(
+        name="unsided",
+        roots=(_blob(sources, best),),
+        phys=best.phys,
+        subtrees={},
+        no_root=SafeText(""),
+        finalized=finalized,
+        release=release,
+        stale_tracker=stale,
+    )
 
 
 def _blob(sources: Sources, candidate: RootCandidate) -> Blob:

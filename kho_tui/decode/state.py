@@ -40,7 +40,7 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides, searc
         found = FoundInMemory() if sources.memory is None else search_memory(sources.memory, context)
     platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources), overrides, context, findings)
     host = decode_host(sources, platform)
-    reader = Reader(sources.memory, platform, context, findings, host=host)
+    reader = Reader(memory=sources.memory, platform=platform, context=context, findings=findings, host=host)
     scratch = decode_scratch(reader, sources)
     release = RELEASES.of(sources.release)
     tree = device_tree_words(sources.bare)
@@ -60,14 +60,14 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides, searc
     if context.budget.read_bytes < 0:
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(
-        _machine(sources, platform, reasons),
-        host,
-        scratch,
-        sides,
-        log,
-        findings.all(),
-        SafeText("") if sides else tree or sources.absent,
-        from_manifest(sources.manifest),
+        machine=_machine(sources, platform, reasons),
+        host=host,
+        scratch=scratch,
+        sides=sides,
+        log=log,
+        findings=findings.all(),
+        absent=SafeText("") if sides else tree or sources.absent,
+        unpredictable=from_manifest(sources.manifest),
         log_from_boot=sources.log_from_boot,
     )
 
@@ -113,4 +113,16 @@ def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...]
     files = tuple(FileUse(f.path, f.size, SafeText(f.gave), f.note) for f in sources.files)
     boot = () if sources.boot is None else sources.boot.records
     path, cut = visible(sources.path), SafeText("" if sources.memory is None else sources.memory.cut)
-    return Machine(path, sources.kind, sources.release, sources.arch, platform, reasons, cmdline, files, boot, whole, cut)
+    return Machine(
+        path=path,
+        kind=sources.kind,
+        release=sources.release,
+        arch=sources.arch,
+        platform=platform,
+        platform_reasons=reasons,
+        cmdline=cmdline,
+        files=files,
+        boot=boot,
+        cmdline_whole=whole,
+        memory_cut=cut,
+    )

@@ -43,7 +43,7 @@ _MAGIC_BYTES = 5
 """Bytes by which an FDT or LUO's struct is known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubtreeSource:
     """What speaks of one subtree: its node in the root FDT (if any) and its copy in debugfs (if any)."""
 

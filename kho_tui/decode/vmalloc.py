@@ -30,7 +30,9 @@ def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, ord
     if order > _MAX_ORDER:
         status, reason = Status.DAMAGED, f"entries of order {order}"
         reader.findings.add(COUNT_BAD, where, f"vmalloc descriptor with entries of order {order}", first)
-        return VmallocArea(first, total_pages, flags, order, (), status, SafeText(reason))
+        return VmallocArea(
+            first=first, total_pages=total_pages, flags=flags, order=order, chunks=(), status=status, reason=SafeText(reason)
+        )
     listed = 0
     address = first
     while address:
@@ -66,7 +68,9 @@ def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, ord
     if status is Status.DECODED and (listed << order) != total_pages:
         status, reason = Status.DAMAGED, f"{listed} entries of order {order} where {total_pages} pages are claimed"
         reader.findings.add(COUNT_BAD, where, f"vmalloc area at {first:#x}: {reason}", first)
-    return VmallocArea(first, total_pages, flags, order, tuple(chunks), status, SafeText(reason))
+    return VmallocArea(
+        first=first, total_pages=total_pages, flags=flags, order=order, chunks=tuple(chunks), status=status, reason=SafeText(reason)
+    )
 
 
 def area_stretches(area: VmallocArea, page_size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

@@ -86,7 +86,7 @@ class Token:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Property:
     """A property. Offsets are bytes in the blob, except ``name_offset``: as written, from the start of the string block."""
 
@@ -124,7 +124,7 @@ def lookup_name(name: bytes) -> bytes:
     return name.partition(b"@")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """A node; ``offset`` of its BEGIN_NODE, ``end`` behind its END_NODE or where reading stopped, bytes in the blob."""
 
@@ -165,7 +165,7 @@ class Anomaly:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FdtTree:
     """What a blob holds. ``reservations`` are (physical address, size in bytes); KHO writes none."""
 
@@ -239,15 +239,17 @@ def parse_fdt(
     notes = _Notes()
     if len(blob) < FDT_HEADER.size:
         notes.add(AnomalyCode.TRUNCATED, len(blob), f"{len(blob)} bytes are too few for an FDT header of {FDT_HEADER.size}")
-        return FdtTree(blob, None, None, (), (), tuple(notes.found))
+        return FdtTree(blob=blob, header=None, root=None, reservations=(), tokens=(), anomalies=tuple(notes.found))
     header = FDT_HEADER.record(blob, "big", place)
     blocks = _blocks(blob, header, notes)
     if blocks is None:
-        return FdtTree(blob, header, None, (), (), tuple(notes.found))
+        return FdtTree(blob=blob, header=header, root=None, reservations=(), tokens=(), anomalies=tuple(notes.found))
     reservations = _reservations(blob, header.integer("off_mem_rsvmap"), blocks, notes)
     walk = _Walk(blob, blocks, _Names(blob, blocks, fallback_names), notes, max_nodes, max_depth)
     walk.run()
-    return FdtTree(blob, header, walk.root, reservations, tuple(walk.tokens), tuple(notes.found))
+    return FdtTree(
+        blob=blob, header=header, root=walk.root, reservations=reservations, tokens=tuple(walk.tokens), anomalies=tuple(notes.found)
+    )
 
 
 class _Notes:
@@ -265,7 +267,7 @@ class _Notes:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Blocks:
     """Bounds in bytes of the blob. A declared end may lie behind ``limit``; nothing is read from there on."""
 
@@ -326,7 +328,16 @@ def _blocks(blob: bytes, header: Record, notes: _Notes) -> _Blocks | None:
         message = f"structure block {structure:#x}..{structure_end:#x} does not fit the FDT of {total:#x} bytes: read on to the end"
         notes.add(AnomalyCode.BAD_BLOCK, offset_of["off_dt_struct"], message)
         structure_end = total
-    return _Blocks(limit, total > len(blob), half_built, structure, structure_end, max(strings, 0), strings_end, name_base)
+    return _Blocks(
+        limit=limit,
+        cut=total > len(blob),
+        half_built=half_built,
+        structure=structure,
+        structure_end=structure_end,
+        strings=max(strings, 0),
+        strings_end=strings_end,
+        name_base=name_base,
+    )
 
 
 def _reservations(blob: bytes, offset: int, blocks: _Blocks, notes: _Notes) -> tuple[tuple[int, int], ...]:
@@ -386,7 +397,7 @@ class _Names:
         return _Name(None, fault=(AnomalyCode.NAME_WITHOUT_NUL, message))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Open:
     """A node whose END_NODE has not come yet."""
 
@@ -398,8 +409,16 @@ class _Open:
     cut_child: bytes | None = None
 
     def close(self, end: int, *, complete: bool) -> Node:
-        lists = tuple(self.properties), tuple(self.children)
-        return Node(self.name, self.offset, end, *lists, complete, self.cut_property, self.cut_child)
+        return Node(
+            name=self.name,
+            offset=self.offset,
+            end=end,
+            properties=tuple(self.properties),
+            children=tuple(self.children),
+            complete=complete,
+            cut_property=self.cut_property,
+            cut_child=self.cut_child,
+        )
 
 
 class _Walk:
@@ -482,7 +501,7 @@ class _Walk:
         elif nul >= 0:
             if name and not self._stack:
                 self._notes.add(AnomalyCode.ROOT_NAME, at, f"the root node has the name {_short(name)}")
-            self._stack.append(_Open(name, at))
+            self._stack.append(_Open(name=name, offset=at))
         if nul >= 0:
             return after
         if not self._cut:
@@ -524,7 +543,17 @@ class _Walk:
             else:
                 data = self._blob[start : min(end, self._end)]
                 padding = self._blob[end : min(-(-end // 4) * 4, self._end)]
-                read = Property(name.value, data, at, start, name_offset, length, name.is_guess, name.start, padding)
+                read = Property(
+                    name=name.value,
+                    data=data,
+                    offset=at,
+                    data_offset=start,
+                    name_offset=name_offset,
+                    length=length,
+                    name_is_guess=name.is_guess,
+                    name_start=name.start,
+                    padding=padding,
+                )
                 if end <= self._end:
                     self._stack[-1].properties.append(read)
                 else:

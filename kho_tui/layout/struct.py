@@ -7,7 +7,7 @@ order of the CPU that wrote them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from functools import cached_property
 
@@ -69,6 +69,7 @@ class Field:
     size: int | None
     unit: Unit
     meaning: str
+    _: KW_ONLY
     source: str = ""
     parts: tuple[Part, ...] = ()
 
@@ -104,27 +105,29 @@ class Field:
 
 def u64(name: str, unit: Unit, meaning: str, *, parts: tuple[Part, ...] = (), source: str = "") -> Field:
     """A 64-bit unsigned field."""
-    return Field(name, 8, unit, meaning, source, parts)
+    return Field(name, 8, unit, meaning, source=source, parts=parts)
 
 
 def u32(name: str, unit: Unit, meaning: str, *, source: str = "") -> Field:
     """A 32-bit unsigned field."""
-    return Field(name, 4, unit, meaning, source)
+    return Field(name, 4, unit, meaning, source=source)
 
 
 def u16(name: str, unit: Unit, meaning: str, *, source: str = "") -> Field:
     """A 16-bit unsigned field."""
-    return Field(name, 2, unit, meaning, source)
+    return Field(name, 2, unit, meaning, source=source)
 
 
 def chars(name: str, size: int, meaning: str, *, source: str = "") -> Field:
     """A char array of ``size`` bytes, NUL padded."""
-    return Field(name, size, Unit.TEXT, meaning, source)
+    return Field(name, size, Unit.TEXT, meaning, source=source)
 
 
 def embed(prefix: str, layout: Layout) -> tuple[Field, ...]:
     """The fields of ``layout`` inside another struct, named ``prefix.field``."""
-    return tuple(Field(f"{prefix}.{f.name}", f.size, f.unit, f.meaning, f.source or layout.source, f.parts) for f in layout.fields)
+    return tuple(
+        Field(f"{prefix}.{f.name}", f.size, f.unit, f.meaning, source=f.source or layout.source, parts=f.parts) for f in layout.fields
+    )
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ class Layout:
         return Record(self, data[: self.size], byte_order, place)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldValue:
     """A decoded field: its declaration, raw bytes, value and place. ``raw`` is what lies on the wire, as far as it is captured."""
 
@@ -220,4 +223,6 @@ class Record:
         for f in self.layout.fields:
             offset, _ = self.layout.span(f.name)
             raw = self.raw(f.name)
-            yield FieldValue(f, raw, f.decode(raw, self.byte_order), self.place.at(offset), f.source or self.layout.source)
+            yield FieldValue(
+                field=f, raw=raw, value=f.decode(raw, self.byte_order), place=self.place.at(offset), source=f.source or self.layout.source
+            )

@@ -32,7 +32,7 @@ def dtype_of(layout: Layout, byte_order: ByteOrder) -> np.dtype[np.void]:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Table:
     """Rows of one layout. ``rows`` has shape (n,), not writeable; ``addresses`` the physical address of each row, u64 of shape (n,).
 
@@ -61,7 +61,14 @@ class Table:
         used = np.flatnonzero(data.any(axis=1))
         end = int(used[-1]) + 1 if len(used) else 0
         numbers = None if self.numbers is None else self.numbers[:end]
-        return Table(self.layout, self.byte_order, self.rows[:end], self.addresses[:end], self.place, numbers)
+        return Table(
+            layout=self.layout,
+            byte_order=self.byte_order,
+            rows=self.rows[:end],
+            addresses=self.addresses[:end],
+            place=self.place,
+            numbers=numbers,
+        )
 
     def number(self, row: int) -> int:
         """Which entry of the whole list a row is."""
@@ -84,7 +91,7 @@ def table_of(layout: Layout, byte_order: ByteOrder, data: bytes, address: int, p
     rows: Rows = np.frombuffer(data, dtype=dtype_of(layout, byte_order), count=count)
     addresses: U64s = np.uint64(address) + np.arange(count, dtype=np.uint64) * np.uint64(layout.size)
     addresses.flags.writeable = False
-    return Table(layout, byte_order, rows, addresses, place)
+    return Table(layout=layout, byte_order=byte_order, rows=rows, addresses=addresses, place=place)
 
 
 def join_tables(tables: list[Table]) -> Table:
@@ -93,7 +100,7 @@ def join_tables(tables: list[Table]) -> Table:
     rows = np.concatenate([t.rows for t in tables], dtype=tables[0].rows.dtype)
     addresses = np.concatenate([t.addresses for t in tables])
     rows.flags.writeable = addresses.flags.writeable = False
-    return Table(tables[0].layout, tables[0].byte_order, rows, addresses, tables[0].place)
+    return Table(layout=tables[0].layout, byte_order=tables[0].byte_order, rows=rows, addresses=addresses, place=tables[0].place)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ _UNSUPPORTED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Header:
     bits: int
     byte_order: ByteOrder
@@ -120,10 +120,10 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
         notes.append(f"{shown}: {unnamed} bytes behind its last segment are not read")
     vmcoreinfo = _vmcoreinfo(source, table[table["p_type"] == PT_NOTE], header.byte_order)
     return SegmentedMemory(
-        source,
-        extents,
-        header.byte_order,
-        header.machine,
+        source=source,
+        segments=extents,
+        byte_order=header.byte_order,
+        machine=header.machine,
         notes=tuple(notes),
         vmcoreinfo=vmcoreinfo,
         # One segment at 0 may well lie there; where it has a virtual address, or is one of many, nobody said so.
@@ -167,7 +167,7 @@ def _read_header(source: ByteSource, shown: SafeText) -> _Header:
         raise InputError(f"{shown}: program headers of {entry_size} bytes where ELF has {expected_size}")
     number = machine if isinstance(machine, int) else int(ENUM_E_MACHINE[machine])
     name = MACHINES.get(number, f"{OTHER_MACHINE}{number}")
-    return _Header(bits, byte_order, name, table_offset, segments, sections_end)
+    return _Header(bits=bits, byte_order=byte_order, machine=name, table_offset=table_offset, segments=segments, sections_end=sections_end)
 
 
 def _program_headers(source: ByteSource, header: _Header, shown: SafeText) -> Rows:

@@ -35,4 +35,4 @@ def open_raw(source: ByteSource, pieces: Sequence[Piece] = ()) -> SegmentedMemor
     segments, overlaps = arrange(*(np.array(column, dtype=np.uint64) for column in columns))
     if overlaps:
         raise InputError(f"{shown}: two of the pieces {pieces_text(told)} overlap in memory")
-    return SegmentedMemory(source, segments, placed_by="user" if pieces else "nothing")
+    return SegmentedMemory(source=source, segments=segments, placed_by="user" if pieces else "nothing")

@@ -27,7 +27,7 @@ _BRIDGE = 4096
 """Bytes between two wanted pages that are read along: cheaper than another read."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class SegmentedMemory:
     """Memory by physical address out of ``source``. Implements PhysicalMemory."""
 

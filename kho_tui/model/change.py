@@ -57,7 +57,7 @@ class Part(Enum):
     ORDER = "in blocks of other orders"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryChange:
     """Preserved memory of one owner that differs: ``size`` in bytes, ``count`` ranges, of which ``ranges`` are the first [start, end).
 
@@ -73,7 +73,7 @@ class MemoryChange:
     reason: SafeText = NO_TEXT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One thing that differs. ``entity`` is the kernel's word for it, ``path`` and ``other`` are where it is in A and in B.
 
@@ -156,7 +156,7 @@ class Fate(Enum):
 _FATE_MARKS = {Fate.LOST: "-", Fate.UNTOLD: "?", Fate.MAY: "~", Fate.KEPT: "=", Fate.MUST: "="}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntityFate:
     """One entity of the outgoing side before, and its fate with the evidence or the reason.
 

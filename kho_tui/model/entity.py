@@ -17,7 +17,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.text import NO_TEXT, SafeText, visible
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """One line of an entity's detail.
 
@@ -39,10 +39,27 @@ def value_of(field_value: FieldValue) -> Value:
     """A decoded field as a line of detail."""
     f, raw = field_value.field, field_value.raw
     if field_value.cut_from is None:
-        return Value(f.name, f.unit, field_value.value, f.meaning, field_value.source, field_value.place, len(raw))
+        return Value(
+            name=f.name,
+            unit=f.unit,
+            value=field_value.value,
+            meaning=f.meaning,
+            source=field_value.source,
+            place=field_value.place,
+            size=len(raw),
+        )
     begins = f'"{visible(raw)}"' if f.unit is Unit.TEXT else raw.hex(" ") or "nothing"
     cut = Unavailable(SafeText(f"begins with {begins}: {len(raw)} of {field_value.cut_from} bytes are in this capture"))
-    return Value(f.name, f.unit, cut, f.meaning, field_value.source, field_value.place, len(raw), cut.status)
+    return Value(
+        name=f.name,
+        unit=f.unit,
+        value=cut,
+        meaning=f.meaning,
+        source=field_value.source,
+        place=field_value.place,
+        size=len(raw),
+        status=cut.status,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +121,7 @@ def _no_children() -> Sequence[Entity]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Entity:
     """A node of the walk. ``detail`` and ``children`` are computed when asked for.
 

@@ -12,7 +12,7 @@ Severity = Literal["error", "warning", "info"]
 WORST_FIRST: tuple[Severity, ...] = ("error", "warning", "info")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Something worth saying about a state. ``code`` is stable, ``message`` one line. ``count``: how many of its kind it stands for."""
 

@@ -95,7 +95,7 @@ class TestContent:
     area: Vmalloc | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MemfdContent:
     """A memfd. ``folios``: u64 of shape (n, 3), the columns page frame number, flag bits, page index; ``seals`` None in memfd-v1.
 
@@ -147,7 +147,7 @@ class FlbPage:
     flbs: tuple[FlbContent, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LuoContent:
     """LUO's state. ``pages``: the session array (there from boot on) or the session blocks (only once LUO froze, else none).
 
@@ -185,7 +185,7 @@ class Registered:
     content: Content | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Handover:
     """One side, whole. ``subtrees`` in the order in which they were registered, oldest first, whatever the order in the FDT.
 

@@ -87,7 +87,19 @@ def distil(state: State, side: str) -> Distilled:
         registered.reverse()
     phys = told(root.phys, where)
     platform = state.machine.platform
-    return Distilled(Handover(platform, root.compatible, style, phys, address, tuple(registered), tracker, runs), tuple(not_known))
+    return Distilled(
+        Handover(
+            platform=platform,
+            compatible=root.compatible,
+            style=style,
+            fdt_phys=phys,
+            map_address=address,
+            subtrees=tuple(registered),
+            tracker=tracker,
+            runs=runs,
+        ),
+        tuple(not_known),
+    )
 
 
 def _style(root: Root, side: Side, release: str | None) -> RootStyle:

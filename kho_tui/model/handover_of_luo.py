@@ -27,7 +27,16 @@ def luo_content(luo: Luo, subtree: Subtree, where: EntityPath) -> LuoContent:
     flb_page = _flb_page(luo, flbs_at, where) if flbs_at else None
     number = told(luo.number, where)
     header = 0 if luo.header is None or tree is None else place_of(luo.header)
-    return LuoContent(luo.format.compatible, number, session_compatible, pages, sessions, flb_compatible, flb_page, header)
+    return LuoContent(
+        compatible=luo.format.compatible,
+        number=number,
+        session_compatible=session_compatible,
+        pages=pages,
+        sessions=sessions,
+        flb_compatible=flb_compatible,
+        flb_page=flb_page,
+        header=header,
+    )
 
 
 def _compatible_below(root: Node | None, name: bytes) -> bytes:
@@ -72,7 +81,9 @@ def _memfd(memfd: Memfd, where: EntityPath) -> MemfdContent:
     area = vmalloc_content(listed.area, where) if has_area else None
     seals = record.integer("seals") if memfd.format.has_seals else None
     flags = record.integer("flags") if memfd.format.has_seals else 0
-    return MemfdContent(record.integer("pos"), record.integer("size"), seals, flags, _folios(listed.table), area)
+    return MemfdContent(
+        pos=record.integer("pos"), size=record.integer("size"), seals=seals, flags=flags, folios=_folios(listed.table), area=area
+    )
 
 
 def _folios(table: Table) -> U64s:

@@ -35,7 +35,7 @@ SYSTEM_RAM = "System RAM"
 """Name of the memory in /proc/iomem that is there since boot. That of memory that a driver added goes on: (kmem), (virtio_mem)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Host:
     """``ram`` and ``kernel`` from /proc/iomem, ``nodes`` from memblock or zoneinfo.
 

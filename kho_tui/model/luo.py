@@ -32,7 +32,7 @@ class VmallocChunk:
     used: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class VmallocArea:
     """A preserved vmalloc area. ``chunks`` in chain order; ``status`` PARTIAL where the chain could not be followed to its end."""
 
@@ -124,7 +124,7 @@ class EntryList:
     of: int | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Session:
     """One session. ``files`` is Missing where the list could not be read or is stale."""
 
@@ -189,7 +189,7 @@ class FlbList:
     count: Count
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Luo:
     """LUO's state. ``header`` is the struct of luo-v2 on; the FDT form's properties stand in the subtree's FDT."""
 

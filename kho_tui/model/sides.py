@@ -34,7 +34,7 @@ def side_meant(state: State) -> Side:
     if name is not None:
         return state.sides[name]
     nothing = Unavailable(no_side(state))
-    return Side("out", nothing, nothing, nothing, (), False, None)
+    return Side(name="out", root=nothing, finalized=nothing, preserved=nothing, subtrees=(), subtrees_told=False, writer=None)
 
 
 def outgoing_or_none(state: State) -> Side | None:

@@ -68,7 +68,7 @@ class KexecMetadata:
     record: Record
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class KhoTest:
     """The test module's data. ``folios``: rows of KhoTestFolio; ``csum``: native value; ``page_shift``: log2 of the page size."""
 
@@ -111,7 +111,7 @@ class RawContent:
 Content = Memblock | KexecMetadata | KhoTest | Luo | RawContent
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Subtree:
     """One subsystem's state.
 
@@ -153,7 +153,7 @@ class Subtree:
         return SafeText(f"only {have} of its {size} bytes are captured") if size is not None and have < size else NO_TEXT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
     """The root FDT of a side. ``phys`` is where its page lies, ``map_address`` the tracker's (0: not finalized)."""
 
@@ -192,7 +192,7 @@ class Root:
         return self.view.blob.data[: self.view.tree.total_size]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Side:
     """What was handed in, is to be handed out, or (``unsided``) cannot be told."""
 
@@ -245,7 +245,7 @@ class ScratchArea:
     size: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Scratch:
     """The scratch table; ``table`` are its rows where the binary table itself was read.
 
@@ -297,7 +297,7 @@ class FileUse:
     note: SafeText
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """Where the state comes from. ``platform_reasons`` say why byte order and page size are what they are."""
 
@@ -322,7 +322,7 @@ class Machine:
         return "aarch64" if self.arch == "arm64" else "x86_64"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class State:
     """Everything that was opened, decoded."""
 

@@ -63,7 +63,7 @@ class Reading:
     why: SafeText
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PreservedMap:
     """What is preserved. ``status`` PARTIAL: some of the tracker could not be used, so that counts are lower bounds.
 

@@ -43,7 +43,7 @@ _NAME = re.compile(rb"[!#-~]{1,15}")
 """A region's name that can stand on a command line: no blank and no quote."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootRequest:
     """What to boot and how. ``append`` goes behind the command line, ``limit`` is in seconds.
 
@@ -59,7 +59,7 @@ class BootRequest:
     patches: tuple[tuple[int, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootReport:
     """What came of it. ``deciding`` is the line of the log that tells, ``notes`` what a user has to know of this boot.
 

@@ -59,7 +59,15 @@ def check_state(
     state = opened.state
     chosen = _side(state, side)
     not_after = NO_TEXT if after is None else _not_after(state, after)
-    evidence = Evidence(state, chosen, memory_map(state, chosen, context), opened.memory, context, after, not_after)
+    evidence = Evidence(
+        state=state,
+        side=chosen,
+        memory=memory_map(state, chosen, context),
+        held=opened.memory,
+        context=context,
+        after=after,
+        not_after=not_after,
+    )
     return Checked(state, check(evidence, only=only, skip=skip), after, not_after)
 
 

@@ -116,16 +116,25 @@ def _from_name(text: str) -> TargetKernel:
         version = Version.parse(text.removeprefix("v"))
         if version is not None and version.rest and not version.is_mainline:
             raise InputError(f"--target {shown}: a vendor's kernel older than {RELEASES.oldest.name} may have KHO as a backport: unknown")
-        return TargetKernel(name, "release", source, None, KhoSupport.NOT_IN_RELEASE, None, None, None)
+        return TargetKernel(
+            name=name,
+            kind="release",
+            source=source,
+            release=None,
+            support=KhoSupport.NOT_IN_RELEASE,
+            arch=None,
+            page_size=None,
+            cmdline=None,
+        )
     return TargetKernel(
-        name,
-        "release",
-        source,
-        release,
-        None,
-        None,
-        None,
-        None,
+        name=name,
+        kind="release",
+        source=source,
+        release=release,
+        support=None,
+        arch=None,
+        page_size=None,
+        cmdline=None,
         luo=None if LUO_FORMATS.of(release) is not None else False,
     )
 
@@ -141,14 +150,14 @@ def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
             raise _unknown(image.path, image.release, strange)
     config = image.config
     return TargetKernel(
-        visible(image.release or ""),
-        "kernel image",
-        SafeText(f"{image.path}, {image.form}"),
-        release,
-        support,
-        image.arch,
-        image.page_size,
-        None,
+        name=visible(image.release or ""),
+        kind="kernel image",
+        source=SafeText(f"{image.path}, {image.form}"),
+        release=release,
+        support=support,
+        arch=image.arch,
+        page_size=image.page_size,
+        cmdline=None,
         luo=any(one.startswith(STRUCT_PREFIX) for one in image.versions),
         handlers=frozenset(one for one in image.versions if _MEMFD.fullmatch(one)),
         may_hold=image.may_hold if _option(config, "CONFIG_MODULES") is False else None,
@@ -179,14 +188,14 @@ def _from_capture(where: Path, context: Context) -> TargetKernel:
             raise InputError(f"{visible(str(where))}: {name} is of no release that is known here: cannot tell what it would do")
         handler = _option(config, "CONFIG_LIVEUPDATE_MEMFD")
         return TargetKernel(
-            name,
-            "capture",
-            visible(str(where)),
-            release,
-            support,
-            sources.arch,
-            _page_size(sources),
-            known(sources.cmdline),
+            name=name,
+            kind="capture",
+            source=visible(str(where)),
+            release=release,
+            support=support,
+            arch=sources.arch,
+            page_size=_page_size(sources),
+            cmdline=known(sources.cmdline),
             luo=_seen(sources, LUO_NAME, _option(config, "CONFIG_LIVEUPDATE")),
             handlers=None if handler is None else _handlers(release, handler),
             test=_seen(sources, KHO_TEST_NAME, _option(config, "CONFIG_TEST_KEXEC_HANDOVER")),

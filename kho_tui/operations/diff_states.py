@@ -38,7 +38,7 @@ class NotOne:
         return SafeText(f"{'not one handover' if self.told else 'cannot tell whether one handover'}: {self.why}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Compared:
     """Two states compared. ``fates`` where it is taken as one handover, ``diff`` where not, or where B shows what came after it.
 
@@ -82,7 +82,7 @@ def diff_states(old: State, new: State, view: View, context: Context) -> Compare
         after = _after(old, new, context)
         ends = [(one.before.name, one.after.name)] if one.before is not None and one.after is not None else []
         told = origins(old, new, [*ends, *(() if after is None else after.sides)])
-        return Compared(old, new, after, fates, None, one.evidence, told)
+        return Compared(old=old, new=new, diff=after, fates=fates, not_one=None, evidence=one.evidence, origins=told)
     not_one = NotOne(one.shown is False, one.why)
     if view == "handover":
         raise InputError(not_one.text)
@@ -91,7 +91,7 @@ def diff_states(old: State, new: State, view: View, context: Context) -> Compare
 
 def _compared_plainly(old: State, new: State, not_one: NotOne | None, evidence: tuple[Evidence, ...], context: Context) -> Compared:
     diff = _plain(old, new, context)
-    return Compared(old, new, diff, None, not_one, evidence, origins(old, new, diff.sides))
+    return Compared(old=old, new=new, diff=diff, fates=None, not_one=not_one, evidence=evidence, origins=origins(old, new, diff.sides))
 
 
 def _plain(old: State, new: State, context: Context) -> Diff:

@@ -32,7 +32,7 @@ _CHANGEABLE = ("kho/", "setup_data/", "dt-chosen/", "cmdline")
 _STEP = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultReport:
     """What was written.
 
@@ -81,7 +81,13 @@ def broken(opened: Opened, fault: Fault, files: dict[str, bytes]) -> Case:
         raise DoesNotApply(f"{state.machine.path}: {fault.name} breaks a state {meant}: this capture has no {fault.side} side")
     if opened.memory is None:
         raise DoesNotApply(f"{state.machine.path}: no memory in this capture (memory.elf), and a fault lies there")
-    case = Case(state, side, _whole(state, side.name), _changeable(opened.memory, state.machine.platform.page_size), files)
+    case = Case(
+        state=state,
+        side=side,
+        whole=_whole(state, side.name),
+        image=_changeable(opened.memory, state.machine.platform.page_size),
+        files=files,
+    )
     try:
         break_state(fault, case)
     except DoesNotApply as error:

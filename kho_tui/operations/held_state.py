@@ -38,7 +38,7 @@ _MOST_MEMORY = 1 << 30
 _MEMORY, _MANIFEST = "memory.elf", "capture.json"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class HeldState:
     """A capture that is no file yet. ``memory`` is the ELF core; ``path`` is what the state is called, untrusted."""
 
@@ -64,7 +64,7 @@ class HeldState:
             write_capture(made, self.files, memory, self.platform, self.machine, self.manifest, context)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Simulated:
     """What a kexec came to. ``state`` is None after a panic, whose last line is then ``message``; the rest as ``Kexeced`` has it."""
 
@@ -105,7 +105,7 @@ def simulate_kexec(opened: Opened, release: str, cmdline: str, context: Context,
     name = f"{opened.sources.path} > {kernel}"
     held = None if done.running is None else _held(name, done.running, done.unpredictable, context)
     log = () if done.running is None else tuple(done.running.kernel.log)
-    return Simulated(done.reception, kernel, held, done.message, done.unpredictable, log)
+    return Simulated(reception=done.reception, kernel=kernel, state=held, message=done.message, unpredictable=done.unpredictable, log=log)
 
 
 def predict(opened: Opened, real: State, context: Context) -> Simulated:
@@ -131,4 +131,6 @@ def _held(name: str, running: Running, unpredictable: tuple[Unpredictable, ...],
         write_elf_core(core, memory, machine.arch, machine.platform.byte_order)
     platform = {"machine": machine.arch, "page_size": machine.page_size, "byte_order": machine.platform.byte_order}
     manifest = platform | manifest_of(running, shown) | {"kexec_of": name.rpartition(" > ")[0]} | to_manifest(unpredictable)
-    return HeldState(name, shown.files, core.getvalue(), manifest, machine.platform, machine.arch)
+    return HeldState(
+        path=name, files=shown.files, memory=core.getvalue(), manifest=manifest, platform=machine.platform, machine=machine.arch
+    )

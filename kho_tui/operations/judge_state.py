@@ -40,7 +40,9 @@ def judge_state(opened: Opened, map_of: Callable[[str, Context], MemoryMap], con
     if name is None:
         report = check_state(opened, context).report
     else:
-        report = check(Evidence(state, state.sides[name], map_of(name, context), opened.memory, context, None))
+        report = check(
+            Evidence(state=state, side=state.sides[name], memory=map_of(name, context), held=opened.memory, context=context, after=None)
+        )
     context.step("asking every release")
     try:
         return Judged(report, check_releases(opened, context), NO_TEXT)

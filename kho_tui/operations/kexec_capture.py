@@ -26,7 +26,7 @@ from kho_tui.simulator.running import Running
 from kho_tui.text import SafeText, visible
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Kexeced:
     """What came of it. ``directory`` is None after a panic, whose last line is then ``message``.
 

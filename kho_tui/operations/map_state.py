@@ -143,7 +143,7 @@ class ByteRow:
     data: bytes | Missing
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Whois:
     """All that is known of one address.
 
@@ -184,7 +184,17 @@ def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
         owned = memory.why_untold(address, address + 1) or (Unknown(unseen) if unseen else False)
     layers = tuple(Layer(hit, _way(hit, address, mapped)) for hit in hits)
     standing = SafeText(_standing(hits, preserved, reason, mapped))
-    return Whois(address, memory.side, memory.page_size, layers, preserved, owned, standing, _around(held, address), mapped.unknown)
+    return Whois(
+        address=address,
+        side=memory.side,
+        page_size=memory.page_size,
+        layers=layers,
+        preserved=preserved,
+        owned=owned,
+        standing=standing,
+        around=_around(held, address),
+        unknown=mapped.unknown,
+    )
 
 
 def _preserved(memory: MemoryMap, hits: list[Hit], address: int) -> Fact[bool]:

@@ -20,7 +20,7 @@ CONTENT = (Kind.RESERVE_MEM, Kind.FOLIO, Kind.TEST_FOLIO)
 METADATA = tuple(kind for kind in Kind if kind.is_owner and kind not in CONTENT)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryCost:
     """Bytes, each a fact or why it is not known.
 
@@ -80,30 +80,30 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
     owners = sum(size for kind, size in sizes.items() if kind.is_owner)
     gap = memory.owner_gap
     return MemoryCost(
-        memory.side,
-        host.ram if isinstance(host.ram, Missing) else sum(one.size for one in host.ram),
-        host.iomem_bound,
-        host.nodes,
-        scratch if isinstance(scratch, Missing) else scratch.areas,
-        SafeText("") if isinstance(scratch, Missing) else scratch.reason,
-        host.free_cma if isinstance(host.free_cma, Missing) else sum(host.free_cma.values()),
-        counters["CmaTotal"] == 0,
-        kept if isinstance(kept, Missing) else kept.runs.blocks,
-        kept if isinstance(kept, Missing) else kept.runs.bytes,
-        kept if isinstance(kept, Missing) else sizes.get(Kind.TRACKER, 0),
-        {kind: sizes[kind] for kind in METADATA if kind in sizes},
-        {kind: sizes[kind] for kind in CONTENT if kind in sizes},
-        sums if isinstance(sums, Missing) else sums.unowned.bytes,
-        NO_TEXT if isinstance(sums, Missing) else sums.reason,
-        sums if isinstance(sums, Missing) else sums.overlap,
-        sums if isinstance(sums, Missing) else owners - sums.owned - sums.lost.bytes,
-        sums if isinstance(sums, Missing) else sums.lost.bytes,
-        sums if isinstance(sums, Missing) else sums.preserved - sums.covered,
-        NO_TEXT if whole else kept.reason,
-        gap.reason if gap is not None else kept.reason if isinstance(kept, Missing) else NO_TEXT,
-        {} if isinstance(sums, Missing) else sums.bounds,
-        counters,
-        "in" in state.sides or any(line.kind == "found" for line in state.log),
+        side=memory.side,
+        ram=host.ram if isinstance(host.ram, Missing) else sum(one.size for one in host.ram),
+        ram_bound=host.iomem_bound,
+        nodes=host.nodes,
+        areas=scratch if isinstance(scratch, Missing) else scratch.areas,
+        areas_bound=SafeText("") if isinstance(scratch, Missing) else scratch.reason,
+        scratch_free=host.free_cma if isinstance(host.free_cma, Missing) else sum(host.free_cma.values()),
+        free_is_scratch_only=counters["CmaTotal"] == 0,
+        blocks=kept if isinstance(kept, Missing) else kept.runs.blocks,
+        preserved=kept if isinstance(kept, Missing) else kept.runs.bytes,
+        tracker=kept if isinstance(kept, Missing) else sizes.get(Kind.TRACKER, 0),
+        metadata={kind: sizes[kind] for kind in METADATA if kind in sizes},
+        content={kind: sizes[kind] for kind in CONTENT if kind in sizes},
+        unowned=sums if isinstance(sums, Missing) else sums.unowned.bytes,
+        unowned_reason=NO_TEXT if isinstance(sums, Missing) else sums.reason,
+        overlap=sums if isinstance(sums, Missing) else sums.overlap,
+        shared=sums if isinstance(sums, Missing) else owners - sums.owned - sums.lost.bytes,
+        lost=sums if isinstance(sums, Missing) else sums.lost.bytes,
+        twice=sums if isinstance(sums, Missing) else sums.preserved - sums.covered,
+        bound=NO_TEXT if whole else kept.reason,
+        owners_bound=gap.reason if gap is not None else kept.reason if isinstance(kept, Missing) else NO_TEXT,
+        bounds={} if isinstance(sums, Missing) else sums.bounds,
+        counters=counters,
+        by_kho="in" in state.sides or any(line.kind == "found" for line in state.log),
     )
 
 

@@ -71,7 +71,9 @@ def open_state(path: str | Path, context: Context, overrides: Overrides | None =
         raise
     if not changed:
         return Opened(state, sources)
-    finding = Finding(CHANGED_WHILE_READ.name, CHANGED_WHILE_READ.severity, changed, EntityPath(("machine", "files")))
+    finding = Finding(
+        code=CHANGED_WHILE_READ.name, severity=CHANGED_WHILE_READ.severity, message=changed, where=EntityPath(("machine", "files"))
+    )
     return Opened(replace(state, findings=(*state.findings, finding)), sources, changed)
 
 

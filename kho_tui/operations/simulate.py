@@ -32,7 +32,7 @@ from kho_tui.text import SafeText, human_size, visible
 _MOST_SCENARIO = 16 << 20
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StageResult:
     """One capture of a run. ``name``: 1-pre is before the first kexec, 1-post after it. ``kernel``: ``uname -r``.
 

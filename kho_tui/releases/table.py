@@ -31,7 +31,7 @@ class Attach(Enum):
     FINALIZED = "only while it is finalized"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScratchRules:
     """How scratch areas are sized (kernel/liveupdate/kexec_handover.c, kho_reserve_scratch)."""
 
@@ -49,7 +49,7 @@ class ScratchRules:
     """Single sizes may be 0 and nothing may follow the last; else each must be above 0 and trailing text is accepted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """One release series. ``bitmap_bytes`` is None where a bitmap is one page, or where there are no bitmaps.
 
@@ -103,7 +103,7 @@ class Release:
         return self.finalize is not Finalize.NONE
 
 
-_6_16 = Release("6.16", 512, Finalize.STATEFUL, attach=Attach.ENABLED)
+_6_16 = Release(name="6.16", bitmap_bytes=512, finalize=Finalize.STATEFUL, attach=Attach.ENABLED)
 _6_17 = _6_16.next("6.17", attach=Attach.FINALIZED)
 _6_18 = _6_17.next(
     "6.18",

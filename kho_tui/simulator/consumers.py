@@ -46,7 +46,7 @@ class NotCaptured:
         raise GapError(self.address, size, f"byte {offset} of a file")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Received:
     """``restored``: what the test module says, None where it was not asked. ``freed``: memory that the boot itself gives back.
 
@@ -104,9 +104,9 @@ def receive_all(handed: Handed, *, has_test_module: bool) -> Received:
     number, sessions, pages, fault = _sessions(handed, freed, unsure)
     kept = boot.reserved.memory
     incoming = Incoming(
-        handed.scratch,
-        tuple(zip(kept.start.tolist(), (kept.end - kept.start).tolist(), strict=True)),
-        regions,
+        scratch=handed.scratch,
+        reserved=tuple(zip(kept.start.tolist(), (kept.end - kept.start).tolist(), strict=True)),
+        regions=regions,
         has_test=restored is not None,
         kexec_count=count,
         liveupdate_number=number,
@@ -116,7 +116,14 @@ def receive_all(handed: Handed, *, has_test_module: bool) -> Received:
     )
     luo = _luo(handed)
     flbs = luo.flbs if luo is not None else None
-    return Received(incoming, restored, tuple(freed), tuple(unsure), previous, isinstance(flbs, FlbList) and bool(flbs.flbs))
+    return Received(
+        incoming=incoming,
+        restored=restored,
+        freed=tuple(freed),
+        unsure=tuple(unsure),
+        previous=previous,
+        has_flbs=isinstance(flbs, FlbList) and bool(flbs.flbs),
+    )
 
 
 def _regions(handed: Handed) -> tuple[Region, ...]:
@@ -214,7 +221,7 @@ def _file(restored: RestoredFile, handed: Handed) -> IncomingFile:
     memfd = file.content if isinstance(file.content, Memfd) else None
     folios = None if memfd is None or isinstance(memfd.folios, Missing) else memfd.folios
     if memfd is None or folios is None or not restored.may_come_back:
-        return IncomingFile(file.token, None, lost=restored.fault.met if isinstance(restored.fault, Fails) else "")
+        return IncomingFile(token=file.token, memfd=None, lost=restored.fault.met if isinstance(restored.fault, Fails) else "")
     pages: list[Stretch] = [(file.data, handed.page_size), *_area_pages(folios.area, handed.page_size)]
     addresses = folios.heads(handed.platform.page_shift)
     indexes = folios.table.column("index")[folios.pfns != 0]
@@ -225,8 +232,16 @@ def _file(restored: RestoredFile, handed: Handed) -> IncomingFile:
     seals = record.integer("seals") if memfd.format.has_seals else _SEAL_SEAL
     contents = _contents(addresses, handed)
     return IncomingFile(
-        file.token,
-        FileInMemory(record.integer("size"), record.integer("pos"), seals, addresses, sizes, indexes, contents),
+        token=file.token,
+        memfd=FileInMemory(
+            size=record.integer("size"),
+            pos=record.integer("pos"),
+            seals=seals,
+            addresses=addresses,
+            orders=sizes,
+            indexes=indexes,
+            contents=contents,
+        ),
         pages=tuple(pages),
         shared=restored.shared,
     )

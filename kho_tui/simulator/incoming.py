@@ -12,7 +12,7 @@ Stretch = tuple[int, int]
 """(start, size) in bytes."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class IncomingFile:
     """A file of an incoming session. ``memfd`` is its memory, still where it was; None where the handler could not restore it.
 
@@ -38,7 +38,7 @@ class IncomingSession:
     pages: tuple[Stretch, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
     """A taken handover. ``reserved``: (start, size) of every block that the tracker lists.
 

@@ -118,7 +118,9 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     shown = reserved.covers(fdt, platform.page_size)
     handed_in = HandedIn(_fdt_bytes(jump.side, platform.page_size), _blobs(jump.side)) if shown else None
     image = _image(jump.state, scratch, table, following.machine)
-    arrival = Arrival(fdt, table, image, handed_in, received, reception, memory, reserved.memory)
+    arrival = Arrival(
+        fdt=fdt, table=table, image=image, handed_in=handed_in, received=received, reception=reception, before=memory, kept=reserved.memory
+    )
     unsure = (*after_handover(kernel, received), *_of_reserved(reserved), *received.unsure, *of_tracker(jump.state, jump.side))
     return Kexec(reception, Running(kernel, arrival), "", unsure)
 
@@ -126,7 +128,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
 def kexec_without_handover(state: State, memory: PhysicalMemory | None, following: NextKernel, why: str) -> Kexec:
     """Kexec from a kernel that runs without KHO, for ``why``: nothing is handed over, and ``following`` boots cold."""
     nothing = Unavailable(SafeText(why))
-    side = Side("out", nothing, False, nothing, (), True, None)
+    side = Side(name="out", root=nothing, finalized=False, preserved=nothing, subtrees=(), subtrees_told=True, writer=None)
     answer = Answer(ATTACHED, False, f"nothing is handed over: {why}", Outcome.IGNORED)
     reception = Reception(Boot(HandedOver(state, side), following.target), Outcome.IGNORED, answer, (answer,))
     return _cold(Jump(state, side, memory), following, reception)
@@ -165,7 +167,16 @@ def _cold(jump: Jump, following: NextKernel, reception: Reception) -> Kexec:
     table = _table(scratch) if attached and scratch else None
     fdt = None if isinstance(jump.side.root, Missing) else known(jump.side.root.phys)
     image = _image(jump.state, scratch, table, following.machine)
-    arrival = Arrival(fdt if table else None, table, image, None, None, reception, jump.memory, intervals([], []))
+    arrival = Arrival(
+        fdt=fdt if table else None,
+        table=table,
+        image=image,
+        handed_in=None,
+        received=None,
+        reception=reception,
+        before=jump.memory,
+        kept=intervals([], []),
+    )
     return Kexec(reception, Running(kernel, arrival), "", tuple(after_cold_boot(kernel, scratch)))
 
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable
 
 from kho_tui.abi.root import ROOT_FORMATS
-from kho_tui.model.handover import Handover, Registered, RootStyle
+from kho_tui.model.handover import ChunkTracker, Handover, RadixTracker, Registered, RootStyle
 from kho_tui.model.runs import no_runs
 from kho_tui.model.state import ScratchArea
 from kho_tui.releases.table import Finalize, Release
@@ -35,7 +35,7 @@ class Kho(Preserving):
         self._map = 0
         self._in_notifier = False
         style = RootStyle.FINALIZED if release.finalize is Finalize.STATEFUL else RootStyle.GROWN
-        self.root = Root(ROOT_FORMATS.written_by(release), style, self._page("root FDT"), machine.page_size)
+        self.root = Root(form=ROOT_FORMATS.written_by(release), style=style, phys=self._page("root FDT"), page_size=machine.page_size)
         if style is RootStyle.GROWN:
             self._mark("kho_preserve_folio", self.root.phys, 0)
 
@@ -114,9 +114,20 @@ class Kho(Preserving):
         if self.root.style is RootStyle.FINALIZED and not self.finalized:
             return None
         registered = tuple(Registered(e.name, e.phys, e.size, e.content()) for e in self.root.entries)
-        common = (self.machine.platform, self.root.form.compatible, self.root.style_now, self.root.phys)
+        tracker: ChunkTracker | RadixTracker | None
         if isinstance(self.tracker, KernelRadix):
-            return Handover(*common, self.tracker.root, registered, self.tracker.handed_over(), self.tracker.runs())
-        if not self._map:
-            return Handover(*common, 0, registered, None, no_runs(self.machine.page_shift))
-        return Handover(*common, self._map, registered, *self.tracker.handed_over())
+            address, tracker, runs = self.tracker.root, self.tracker.handed_over(), self.tracker.runs()
+        elif self._map:
+            address, (tracker, runs) = self._map, self.tracker.handed_over()
+        else:
+            address, tracker, runs = 0, None, no_runs(self.machine.page_shift)
+        return Handover(
+            platform=self.machine.platform,
+            compatible=self.root.form.compatible,
+            style=self.root.style_now,
+            fdt_phys=self.root.phys,
+            map_address=address,
+            subtrees=registered,
+            tracker=tracker,
+            runs=runs,
+        )

@@ -33,7 +33,7 @@ class MemoryNode:
     boot: BootMemory = BootMemory()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """Memory and its rules. ``reserved``: (start, size) of what is never free (firmware, kernel image, memory map); ``early``: of what is
     taken while scratch is placed and given back later in the boot (initrd).

@@ -57,9 +57,9 @@ def machine_of(state: State) -> Machine:
     taken = _region_bytes(state)
     arm = state.machine.arch == "arm64"
     return Machine(
-        state.machine.elf_machine,
-        Platform(platform.byte_order, platform.page_size),
-        tuple(
+        arch=state.machine.elf_machine,
+        platform=Platform(platform.byte_order, platform.page_size),
+        nodes=tuple(
             MemoryNode(number, tuple((start, end - start) for start, end in ranges), BootMemory(boot.get(number, 0)))
             for number, ranges in sorted(by_node.items())
         ),

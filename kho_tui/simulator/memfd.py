@@ -20,7 +20,7 @@ from kho_tui.simulator.split import greedy_blocks
 _UINT_MAX = (1 << 32) - 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Memfd:
     """A memfd; sizes in bytes. Folio i is ``orders[i]`` at address ``addresses[i]`` and holds the pages from ``indexes[i]`` on.
 
@@ -67,7 +67,9 @@ def memfd_create(
         array.flags.writeable = False
     shift = np.uint64(machine.page_shift)
     memory.fill(starts, np.uint64(1) << (orders + shift), indexes << shift, contents)
-    return Memfd(contents.size, pos, seals, starts, orders, indexes, contents, hugetlb)
+    return Memfd(
+        size=contents.size, pos=pos, seals=seals, addresses=starts, orders=orders, indexes=indexes, contents=contents, hugetlb=hugetlb
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,14 @@ class PreservedMemfd:
         flags = np.full(len(self.file.addresses), FOLIO_FLAGS_WRITTEN, np.uint64)
         folios = np.column_stack([self.file.addresses >> np.uint64(page_shift), flags, self.file.indexes])
         folios.flags.writeable = False
-        return MemfdContent(self.file.pos, self.file.size, self.file.seals if self.form.has_seals else None, 0, folios, self.area)
+        return MemfdContent(
+            pos=self.file.pos,
+            size=self.file.size,
+            seals=self.file.seals if self.form.has_seals else None,
+            flags=0,
+            folios=folios,
+            area=self.area,
+        )
 
 
 def preserve_memfd(kho: Kho, file: Memfd, what: str) -> PreservedMemfd:

@@ -27,7 +27,7 @@ class Entry:
     content: ContentNow
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Root:
     """The root FDT's page and what is in it, oldest first."""
 

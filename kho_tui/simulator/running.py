@@ -25,7 +25,7 @@ class HandedIn:
     subtrees: tuple[tuple[bytes, int, int], ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Arrival:
     """How a kernel came to run: by kexec, in scratch. ``fdt`` and ``table`` (address, size) are what it was given, None: no handover.
 

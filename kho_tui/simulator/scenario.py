@@ -55,7 +55,7 @@ class Stage:
     kexec: Kexec | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """All that a run needs. ``pins`` are for the first kernel; ``pinned_at``: where the file says each of them."""
 

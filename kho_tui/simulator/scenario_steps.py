@@ -50,18 +50,18 @@ Build = Callable[[Table], Action | Kexec]
 def _memfd(t: Table) -> PreserveMemfd:
     data = t.get("text", t.get("hex"))
     return PreserveMemfd(
-        t.need("session"),
-        t.need("token"),
-        t.get("size", len(data) if data is not None else 0),
-        t.get("pos", 0),
-        t.get("seals", 0),
-        t.get("order", 0),
-        t.get("holes", ()),
-        data,
-        t.get("tag"),
-        t.get("node"),
-        t.get("hugetlb", False),
-        t.get("count", 1),
+        session=t.need("session"),
+        token=t.need("token"),
+        size=t.get("size", len(data) if data is not None else 0),
+        pos=t.get("pos", 0),
+        seals=t.get("seals", 0),
+        order=t.get("order", 0),
+        holes=t.get("holes", ()),
+        data=data,
+        tag=t.get("tag"),
+        node=t.get("node"),
+        hugetlb=t.get("hugetlb", False),
+        count=t.get("count", 1),
     )
 
 

@@ -33,7 +33,7 @@ class ReleaseSession:
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreserveMemfd:
     """Make a memfd and preserve it in a session. Sizes in bytes; ``order`` of its folios; ``holes`` (offset, length).
 
@@ -210,7 +210,7 @@ class Userspace:
                 nodes = [node.number for node in kernel.machine.nodes]
                 for number, guest in enumerate(self._numbered(name, count)):
                     kernel.need_luo("open /dev/liveupdate").create_session(guest)
-                    self._preserve(PreserveMemfd(guest, 1, size, order=order, node=nodes[number % len(nodes)]))
+                    self._preserve(PreserveMemfd(session=guest, token=1, size=size, order=order, node=nodes[number % len(nodes)]))
             case PreserveFolio(order, address):
                 kho = kernel.need_kho("kho_preserve_folio")
                 at = kernel.allocator.alloc(order, "folio") if address is None else address

@@ -32,7 +32,7 @@ WINDOW = st.tuples(st.integers(0, 120), st.integers(1, 60)).map(lambda p: (p[0],
 
 def claim(pieces: Pieces, kind: Kind = Kind.FOLIO, name: str = "a", *, rows: bool = True) -> Claim:
     start, end = np.array([a for a, _ in pieces], np.uint64), np.array([b for _, b in pieces], np.uint64)
-    return Claim(kind, EntityPath(("out", name)), start, end, rows)
+    return Claim(kind=kind, path=EntityPath(("out", name)), start=start, end=end, rows=rows)
 
 
 def made(claims: Sequence[Claim], preserved: PreservedMap | Missing = NONE, page_size: int = 4096) -> MemoryMap:
@@ -42,9 +42,20 @@ def made(claims: Sequence[Claim], preserved: PreservedMap | Missing = NONE, page
     sums = (
         kept
         if isinstance(kept, Missing)
-        else Sums(kept.bytes, kept, 0, kept, none, 0, NO_TEXT, none, tracker_whole=True, owners_whole=True)
+        else Sums(
+            preserved=kept.bytes,
+            kept=kept,
+            owned=0,
+            unowned=kept,
+            lost=none,
+            overlap=0,
+            reason=NO_TEXT,
+            shared=none,
+            tracker_whole=True,
+            owners_whole=True,
+        )
     )
-    return MemoryMap("out", page_size, tuple(claims), layers, preserved, sums)
+    return MemoryMap(side="out", page_size=page_size, claims=tuple(claims), layers=layers, preserved=preserved, sums=sums)
 
 
 @given(PIECES, st.integers(0, 130))
@@ -101,7 +112,7 @@ def test_neighbours_of_one_owner_are_one_stretch_across_claims() -> None:
 
 def test_blocks_are_found_from_their_first_to_their_last_byte() -> None:
     runs = make_runs(np.array([0x10000, 0x40000], np.uint64), np.array([2, 1]), np.array([1, 3]), 12)
-    kept = PreservedMap(0, ChunkList((), 4096), runs, Status.DECODED, NO_TEXT)
+    kept = PreservedMap(address=0, structure=ChunkList((), 4096), runs=runs, status=Status.DECODED, reason=NO_TEXT)
     memory = made([], kept)
     edges = {0xFFFF: None, 0x10000: 0x10000, 0x11FFF: 0x10000, 0x12000: 0x12000, 0x13FFF: 0x12000, 0x14000: None}
     edges |= {0x3FFFF: None, 0x40000: 0x40000, 0x47FFF: 0x40000, 0x48000: None, 0: None, 2**64 - 1: None}

@@ -42,10 +42,22 @@ def runs_of(pieces: list[tuple[int, int, int]]) -> Runs:
 
 def map_of(claims: list[tuple[Kind, list[tuple[int, int]]]]) -> MemoryMap:
     made = [
-        Claim(kind, EntityPath(("out", str(i))), np.array([a for a, _ in some], np.uint64), np.array([a + n for a, n in some], np.uint64))
+        Claim(
+            kind=kind,
+            path=EntityPath(("out", str(i))),
+            start=np.array([a for a, _ in some], np.uint64),
+            end=np.array([a + n for a, n in some], np.uint64),
+        )
         for i, (kind, some) in enumerate(claims)
     ]
-    return MemoryMap("out", PAGE, tuple(made), {kind: regions_of(kind, made) for kind in {one.kind for one in made}}, NONE, NONE)
+    return MemoryMap(
+        side="out",
+        page_size=PAGE,
+        claims=tuple(made),
+        layers={kind: regions_of(kind, made) for kind in {one.kind for one in made}},
+        preserved=NONE,
+        sums=NONE,
+    )
 
 
 def regions_of(kind: Kind, claims: list[Claim]) -> Regions:

@@ -89,7 +89,10 @@ def test_lines_that_cannot_be_read_are_counted() -> None:
 
 def test_zoneinfo_keeps_what_an_empty_zone_does_not_say() -> None:
     zones = rows(proc.parse_zoneinfo(ZONEINFO + b"Node 1, zone   Normal\n        spanned  0\n"))
-    assert zones == (proc.Zone(1, b"DMA32", 9, 7, 6, 4, 5, 3), proc.Zone(1, b"Normal", None, 0, None, None, None, None))
+    assert zones == (
+        proc.Zone(node=1, name=b"DMA32", start_pfn=9, spanned=7, present=6, managed=4, free=5, free_cma=3),
+        proc.Zone(node=1, name=b"Normal", start_pfn=None, spanned=0, present=None, managed=None, free=None, free_cma=None),
+    )
 
 
 def test_memblock_names_nodes_where_it_does() -> None:
@@ -101,7 +104,10 @@ def test_memblock_names_nodes_where_it_does() -> None:
 
 
 def test_nodes_come_from_memblock_before_zones() -> None:
-    zones = (proc.Zone(0, b"DMA", 1, 4, 4, 4, 0, 0), proc.Zone(1, b"Normal", None, 0, 0, 0, 0, 0))
+    zones = (
+        proc.Zone(node=0, name=b"DMA", start_pfn=1, spanned=4, present=4, managed=4, free=0, free_cma=0),
+        proc.Zone(node=1, name=b"Normal", start_pfn=None, spanned=0, present=0, managed=0, free=0, free_cma=0),
+    )
     memory = (proc.MemblockRange(0, 0x1000, 0x2000, 7, b"NONE"),)
     assert proc.node_ranges(memory, zones, 65536) == (proc.NodeRange(7, 0x1000, 0x2000, 0x2000),)
     assert proc.node_ranges((), zones, 65536) == (proc.NodeRange(0, 65536, 4 * 65536, 4 * 65536),)
@@ -109,9 +115,9 @@ def test_nodes_come_from_memblock_before_zones() -> None:
 
 def test_a_node_inside_the_span_of_another_is_no_part_of_it() -> None:
     zones = (
-        proc.Zone(0, b"DMA32", 1, 10, 6, 6, 0, 0),
-        proc.Zone(1, b"DMA32", 4, 4, 4, 4, 0, 0),
-        proc.Zone(2, b"Normal", 20, 8, 5, 5, 0, 0),
+        proc.Zone(node=0, name=b"DMA32", start_pfn=1, spanned=10, present=6, managed=6, free=0, free_cma=0),
+        proc.Zone(node=1, name=b"DMA32", start_pfn=4, spanned=4, present=4, managed=4, free=0, free_cma=0),
+        proc.Zone(node=2, name=b"Normal", start_pfn=20, spanned=8, present=5, managed=5, free=0, free_cma=0),
     )
     assert [(one.node, one.start, one.size, one.present) for one in proc.node_ranges((), zones, 1)] == [
         (0, 1, 3, 3),

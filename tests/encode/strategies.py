@@ -127,7 +127,7 @@ def memfds(draw: st.DrawFn, memory: Memory, handler: bytes) -> MemfdContent:
     rows = draw(st.lists(row, max_size=5)) * draw(st.sampled_from([1, 1, 1, 300]))
     area = draw(areas(memory, 16 * len(rows))) if rows else None
     seals, flags = (None, 0) if handler == b"memfd-v1" else (draw(U32), draw(U32))
-    return MemfdContent(draw(U64), draw(U64), seals, flags, np.array(rows, np.uint64).reshape(-1, 3), area)
+    return MemfdContent(pos=draw(U64), size=draw(U64), seals=seals, flags=flags, folios=np.array(rows, np.uint64).reshape(-1, 3), area=area)
 
 
 @st.composite
@@ -172,7 +172,15 @@ def luos(draw: st.DrawFn, memory: Memory, formats: Formats) -> LuoContent:
         listed = draw(st.lists(entries, max_size=3)) if found else []
         flb_page = FlbPage(memory.preserved(), draw(U64) if listed else 1, tuple(listed))
     flb_compatible = b"luo-flb-v1" if formats.has_flbs and not struct else b""
-    return LuoContent(formats.luo, draw(U64), b"" if struct else b"luo-session-v2", pages, found, flb_compatible, flb_page)
+    return LuoContent(
+        compatible=formats.luo,
+        number=draw(U64),
+        session_compatible=b"" if struct else b"luo-session-v2",
+        pages=pages,
+        sessions=found,
+        flb_compatible=flb_compatible,
+        flb_page=flb_page,
+    )
 
 
 @st.composite
@@ -259,6 +267,24 @@ def handovers(draw: st.DrawFn) -> Handover:
     runs = runs_of(blocks, platform.page_shift)
     if formats.root == b"kho-v1":
         chunks = chunk_tracker(memory, blocks, formats.small_bitmaps, cleared)
-        return Handover(platform, formats.root, formats.style, root, chunks.chunks[0].phys, tuple(subtrees), chunks, runs)
+        return Handover(
+            platform=platform,
+            compatible=formats.root,
+            style=formats.style,
+            fdt_phys=root,
+            map_address=chunks.chunks[0].phys,
+            subtrees=tuple(subtrees),
+            tracker=chunks,
+            runs=runs,
+        )
     tree = radix_tracker(memory, blocks, [block for block in cleared if block not in blocks])
-    return Handover(platform, formats.root, formats.style, root, int(tree.addresses[0][0]), tuple(subtrees), tree, runs)
+    return Handover(
+        platform=platform,
+        compatible=formats.root,
+        style=formats.style,
+        fdt_phys=root,
+        map_address=int(tree.addresses[0][0]),
+        subtrees=tuple(subtrees),
+        tracker=tree,
+        runs=runs,
+    )

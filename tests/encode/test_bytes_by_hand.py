@@ -54,7 +54,16 @@ MAP_V1 = 0x1_16BE_4000
 def test_6_17_small_bitmaps_and_a_list_inside_the_fdt() -> None:
     tracker = m.ChunkTracker((m.ChunkPage(MAP_V1, 0, ((0x1_2300_0000, 0x7200),)), m.ChunkPage(0x8000, 9, ((0, 0x7400),))), bitmap_bytes=512)
     test = m.Registered(b"kho_test", 0x1000, 240, m.TestContent(0x4B484F21, FOLIOS, 0xF00AB7C, None))
-    one = m.Handover(Platform(), b"kho-v1", m.RootStyle.FINALIZED, 0x9000, MAP_V1, (test, MEMBLOCK), tracker, runs(*BLOCKS))
+    one = m.Handover(
+        platform=Platform(),
+        compatible=b"kho-v1",
+        style=m.RootStyle.FINALIZED,
+        fdt_phys=0x9000,
+        map_address=MAP_V1,
+        subtrees=(test, MEMBLOCK),
+        tracker=tracker,
+        runs=runs(*BLOCKS),
+    )
     assert_holds(
         one,
         {
@@ -75,7 +84,16 @@ def release_6_18() -> m.Handover:
     )
     area = m.Vmalloc((0xB000,), numbers(0xC000), 1, 1, 0)
     test = m.Registered(b"kho_test", 0x1000, 240, m.TestContent(0x4B484F21, FOLIOS, 0xF00AB7C, area))
-    return m.Handover(Platform(), b"kho-v1", m.RootStyle.FINALIZED, 0x9000, MAP_V1, (test, MEMBLOCK), tracker, runs(*BLOCKS))
+    return m.Handover(
+        platform=Platform(),
+        compatible=b"kho-v1",
+        style=m.RootStyle.FINALIZED,
+        fdt_phys=0x9000,
+        map_address=MAP_V1,
+        subtrees=(test, MEMBLOCK),
+        tracker=tracker,
+        runs=runs(*BLOCKS),
+    )
 
 
 def test_6_18_page_size_bitmaps_and_a_vmalloc_list() -> None:
@@ -96,7 +114,9 @@ def test_6_18_page_size_bitmaps_and_a_vmalloc_list() -> None:
 
 def memfd_v1(area: int) -> m.MemfdContent:
     folios = np.array([[0x50000, 3, 0], [0x50001, 3, 7]], np.uint64)
-    return m.MemfdContent(0x11, 0x8000, None, 0, folios, m.Vmalloc((area,), numbers(area + 0x1000), 1, 1, 0))
+    return m.MemfdContent(
+        pos=0x11, size=0x8000, seals=None, flags=0, folios=folios, area=m.Vmalloc((area,), numbers(area + 0x1000), 1, 1, 0)
+    )
 
 
 FOLIO_WORDS = b.q(0x50000 | 3 << 52, 0, 0x50001 | 3 << 52, 7)
@@ -105,8 +125,25 @@ FOLIO_WORDS = b.q(0x50000 | 3 << 52, 0, 0x50001 | 3 << 52, 7)
 def test_6_19_luo_as_fdt_without_flbs() -> None:
     files = (m.FileContent(b"memfd-v1", 0x1_0000, 7, memfd_v1(0x1_1000)),)
     sessions = (m.SessionContent(b"vm", (0xE000,), files), m.SessionContent(b"empty", (), ()))
-    luo = m.LuoContent(b"luo-v1", 2, b"luo-session-v2", (0x20_0000,), sessions, b"", None)
-    one = m.Handover(Platform(), b"kho-v1", m.RootStyle.GROWN, 0x9000, 0, (m.Registered(b"LUO", 0x1000, 236, luo),), None, no_runs(12))
+    luo = m.LuoContent(
+        compatible=b"luo-v1",
+        number=2,
+        session_compatible=b"luo-session-v2",
+        pages=(0x20_0000,),
+        sessions=sessions,
+        flb_compatible=b"",
+        flb_page=None,
+    )
+    one = m.Handover(
+        platform=Platform(),
+        compatible=b"kho-v1",
+        style=m.RootStyle.GROWN,
+        fdt_phys=0x9000,
+        map_address=0,
+        subtrees=(m.Registered(b"LUO", 0x1000, 236, luo),),
+        tracker=None,
+        runs=no_runs(12),
+    )
     assert_holds(
         one,
         {
@@ -122,8 +159,25 @@ def test_6_19_luo_as_fdt_without_flbs() -> None:
 
 
 def test_6_19_root_pages_keep_what_the_first_pack_left_behind() -> None:
-    luo = m.LuoContent(b"luo-v1", 1, b"luo-session-v2", (0x20_0000,), (), b"", None)
-    one = m.Handover(Platform(), b"kho-v1", m.RootStyle.GROWN, 0x9000, 0, (m.Registered(b"LUO", 0x1000, 236, luo),), None, no_runs(12))
+    luo = m.LuoContent(
+        compatible=b"luo-v1",
+        number=1,
+        session_compatible=b"luo-session-v2",
+        pages=(0x20_0000,),
+        sessions=(),
+        flb_compatible=b"",
+        flb_page=None,
+    )
+    one = m.Handover(
+        platform=Platform(),
+        compatible=b"kho-v1",
+        style=m.RootStyle.GROWN,
+        fdt_phys=0x9000,
+        map_address=0,
+        subtrees=(m.Registered(b"LUO", 0x1000, 236, luo),),
+        tracker=None,
+        runs=no_runs(12),
+    )
     # 180 bytes; before the pack all lay 8 bytes further on, so the last 8 of that stay; at the end the strings of the sequential part.
     leftover = b.ROOT_V1_LUO[-8:] + bytes(4064 - 188) + b"preserved-memory-map\0compatible\0"
     assert image_of(one).read(0x9000, 4096) == b.ROOT_V1_LUO + leftover
@@ -155,9 +209,24 @@ def test_7_1_radix_tree_and_luo_as_fdt_with_flbs() -> None:
     tracker, pages = radix(0x123_4000, (0x20_0000, 0x21_0000), (0x22_0000, 0x22_1000))
     files = (m.FileContent(b"memfd-v2", 0x1_0000, 7, memfd_v2(0x1_1000)),)
     flbs = m.FlbPage(0x30_0000, 1, (m.FlbContent(b"liveupdate-test-flb-v0", 0xFEEDF00DCAFEBEE0, 1),))
-    luo = m.LuoContent(b"luo-v1", 1, b"luo-session-v2", (0x40_0000,), (m.SessionContent(b"vm", (0xE000,), files),), b"luo-flb-v1", flbs)
+    luo = m.LuoContent(
+        compatible=b"luo-v1",
+        number=1,
+        session_compatible=b"luo-session-v2",
+        pages=(0x40_0000,),
+        sessions=(m.SessionContent(b"vm", (0xE000,), files),),
+        flb_compatible=b"luo-flb-v1",
+        flb_page=flbs,
+    )
     one = m.Handover(
-        Platform(), b"kho-v3", m.RootStyle.GROWN, 0x9000, 0x123_4000, (META, m.Registered(b"LUO", 0x5000, 311, luo)), tracker, runs(*BLOCKS)
+        platform=Platform(),
+        compatible=b"kho-v3",
+        style=m.RootStyle.GROWN,
+        fdt_phys=0x9000,
+        map_address=0x123_4000,
+        subtrees=(META, m.Registered(b"LUO", 0x5000, 311, luo)),
+        tracker=tracker,
+        runs=runs(*BLOCKS),
     )
     assert_holds(
         one,
@@ -179,10 +248,25 @@ def test_7_3_luo_as_struct_with_block_chains() -> None:
     file = m.FileContent(b"memfd-v2", 0x1_0000, 7, memfd_v2(0x1_1000))
     other = m.FileContent(b"vfio-v1", 0xABCD, 8, None)
     sessions = tuple(m.SessionContent(f"vm-{i}".encode(), (0xE000,) if i == 0 else (), (file, other) if i == 0 else ()) for i in range(52))
-    luo = m.LuoContent(b"luo-v5", 3, b"", (0x50_0000, 0x51_0000), sessions, b"", m.FlbPage(0x30_0000, 1, ()))
+    luo = m.LuoContent(
+        compatible=b"luo-v5",
+        number=3,
+        session_compatible=b"",
+        pages=(0x50_0000, 0x51_0000),
+        sessions=sessions,
+        flb_compatible=b"",
+        flb_page=m.FlbPage(0x30_0000, 1, ()),
+    )
     assert subtree_blob(luo, Platform()) == b"luo-v5\0\0" + b.q(3, 0x50_0000, 0x30_0000)
     one = m.Handover(
-        Platform(), b"kho-v4", m.RootStyle.GROWN, 0x9000, 0x123_4000, (META, m.Registered(b"LUO", 0x5000, 32, luo)), tracker, runs(*BLOCKS)
+        platform=Platform(),
+        compatible=b"kho-v4",
+        style=m.RootStyle.GROWN,
+        fdt_phys=0x9000,
+        map_address=0x123_4000,
+        subtrees=(META, m.Registered(b"LUO", 0x5000, 32, luo)),
+        tracker=tracker,
+        runs=runs(*BLOCKS),
     )
     listed = [b.session(f"vm-{i}".encode(), 0xE000 if i == 0 else 0, 2 if i == 0 else 0) for i in range(52)]
     assert_holds(
@@ -222,7 +306,16 @@ def test_the_worked_examples_of_the_radix_tree(
         prefixes.append(prefixes[-1] + (slot << level_shift))
     tracker = m.RadixTracker(tuple(numbers(n) for n in nodes), tuple(numbers(p) for p in prefixes))
     preserved = runs((address, order), page_shift=shift)
-    one = m.Handover(Platform("little", page_size), b"kho-v4", m.RootStyle.GROWN, 0, nodes[0], (), tracker, preserved)
+    one = m.Handover(
+        platform=Platform("little", page_size),
+        compatible=b"kho-v4",
+        style=m.RootStyle.GROWN,
+        fdt_phys=0,
+        map_address=nodes[0],
+        subtrees=(),
+        tracker=tracker,
+        runs=preserved,
+    )
     expected = {node: b.slots({slot: nodes[i + 1]}, page_size) for i, (node, slot) in enumerate(zip(nodes, path, strict=False))}
     assert_holds(one, expected | {nodes[-1]: b.bits(page_size, (byte, mask))})
 

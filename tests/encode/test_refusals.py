@@ -32,8 +32,17 @@ from kho_tui.model.handover import (
 )
 from kho_tui.model.runs import make_runs, no_runs
 
-LUO = LuoContent(b"luo-v5", 1, b"", (), (), b"", None)
-EMPTY = Handover(Platform(), b"kho-v1", RootStyle.GROWN, 0x9000, 0, (), None, no_runs(12))
+LUO = LuoContent(compatible=b"luo-v5", number=1, session_compatible=b"", pages=(), sessions=(), flb_compatible=b"", flb_page=None)
+EMPTY = Handover(
+    platform=Platform(),
+    compatible=b"kho-v1",
+    style=RootStyle.GROWN,
+    fdt_phys=0x9000,
+    map_address=0,
+    subtrees=(),
+    tracker=None,
+    runs=no_runs(12),
+)
 CHUNKS = ChunkTracker((ChunkPage(0x8000, 0, ((0, 0x7000),)),), 4096)
 
 
@@ -93,17 +102,35 @@ WRONG = {
     "a name that is too long": (with_content(replace(LUO, pages=(0x2000,), sessions=(SessionContent(b"n" * 65, (), ()),))), "name"),
     "a number that does not fit": (with_content(MetadataContent(1, b"", 1 << 32)), "kexec_count"),
     "a negative number": (with_content(replace(LUO, number=-1)), "liveupdate_num"),
-    "folios without an area": (with_memfd(MemfdContent(0, 0, 0, 0, FOLIOS, None)), "1 folios and no area"),
-    "an area that is too small": (with_memfd(MemfdContent(0, 0, 0, 0, np.repeat(FOLIOS, 300, axis=0), AREA)), "do not fit"),
-    "chunks that do not follow the rule": (with_memfd(MemfdContent(0, 0, 0, 0, FOLIOS, replace(AREA, chunks=(1, 2)))), "1 chunks"),
-    "pages that are not the entries": (with_memfd(MemfdContent(0, 0, 0, 0, FOLIOS, replace(AREA, total_pages=2))), "not 2 pages"),
-    "a page frame number beyond 52 bits": (with_memfd(MemfdContent(0, 0, 0, 0, FOLIOS << np.uint64(52), AREA)), "do not fit their bits"),
+    "folios without an area": (with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=None)), "1 folios and no area"),
+    "an area that is too small": (
+        with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=np.repeat(FOLIOS, 300, axis=0), area=AREA)),
+        "do not fit",
+    ),
+    "chunks that do not follow the rule": (
+        with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, chunks=(1, 2)))),
+        "1 chunks",
+    ),
+    "pages that are not the entries": (
+        with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, total_pages=2))),
+        "not 2 pages",
+    ),
+    "a page frame number beyond 52 bits": (
+        with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS << np.uint64(52), area=AREA)),
+        "do not fit their bits",
+    ),
     "a memfd of a handler that keeps none": (
         with_content(
             replace(
                 LUO,
                 pages=(0x2000,),
-                sessions=(SessionContent(b"s", (0x3000,), (FileContent(b"vfio", 0x5000, 1, MemfdContent(0, 0, 0, 0, FOLIOS, AREA)),)),),
+                sessions=(
+                    SessionContent(
+                        b"s",
+                        (0x3000,),
+                        (FileContent(b"vfio", 0x5000, 1, MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=AREA)),),
+                    ),
+                ),
             )
         ),
         "vfio",

@@ -35,7 +35,7 @@ def decoded(image: SparseImage, platform: Platform) -> State:
     stream = BytesIO()
     write_elf_core(stream, image, byte_order=platform.byte_order)
     memory = open_elf(BytesSource(stream.getvalue(), "memory.elf"))
-    sources = Sources("memory.elf", "core", "file", memory=memory)
+    sources = Sources(path="memory.elf", kind="core", container="file", memory=memory)
     return decode_state(sources, Context(), Overrides(platform.page_size, platform.byte_order))
 
 
@@ -56,9 +56,26 @@ def test_no_two_structures_share_a_byte(one: Handover) -> None:
 
 
 def test_a_root_that_is_not_finalized_yet_comes_back_without_a_tracker() -> None:
-    luo = LuoContent(b"luo-v1", 1, b"luo-session-v2", (0x20_0000,), (), b"", None)
+    luo = LuoContent(
+        compatible=b"luo-v1",
+        number=1,
+        session_compatible=b"luo-session-v2",
+        pages=(0x20_0000,),
+        sessions=(),
+        flb_compatible=b"",
+        flb_page=None,
+    )
     subtrees = (Registered(b"LUO", 0x1000, 236, luo),)
-    one = Handover(Platform(), b"kho-v1", RootStyle.GROWN, 0x9000, 0, subtrees, None, no_runs(12))
+    one = Handover(
+        platform=Platform(),
+        compatible=b"kho-v1",
+        style=RootStyle.GROWN,
+        fdt_phys=0x9000,
+        map_address=0,
+        subtrees=subtrees,
+        tracker=None,
+        runs=no_runs(12),
+    )
     image = SparseImage(4096)
     encode_handover(one, image)
     assert plain(handover_of(decoded(image, one.platform), "unsided")) == plain(one)
@@ -70,7 +87,16 @@ def test_a_subtree_cut_off_by_a_gap_is_named_and_the_rest_goes_on() -> None:
     memory = Memory(Platform())
     tree = radix_tracker(memory, blocks, [])
     lost = Registered(b"LUO", 0x2000, 32, None)
-    one = Handover(Platform(), b"kho-v4", RootStyle.GROWN, 0x9000, int(tree.addresses[0][0]), (metadata, lost), tree, runs_of(blocks, 12))
+    one = Handover(
+        platform=Platform(),
+        compatible=b"kho-v4",
+        style=RootStyle.GROWN,
+        fdt_phys=0x9000,
+        map_address=int(tree.addresses[0][0]),
+        subtrees=(metadata, lost),
+        tracker=tree,
+        runs=runs_of(blocks, 12),
+    )
     image = SparseImage(4096)
     encode_handover(one, image)
     state = decoded(image, one.platform)

@@ -26,7 +26,7 @@ END = 1 << 64
 def segmented(segments: list[Segment], data: bytes = FILE) -> tuple[SegmentedMemory, int]:
     starts, sizes, offsets = np.array(segments, dtype=np.uint64).reshape(-1, 3).T
     extents, overlaps = arrange(starts, sizes, offsets)
-    return SegmentedMemory(BytesSource(data, "core"), extents), overlaps
+    return SegmentedMemory(source=BytesSource(data, "core"), segments=extents), overlaps
 
 
 def model(segments: list[Segment]) -> dict[int, int]:

@@ -20,7 +20,10 @@ NOT_READ = Unavailable(SafeText("not read"))
 def state_with(*names: str) -> State:
     empty = Loaded.__dataclass_fields__["state"].default
     assert isinstance(empty, State)
-    sides = {name: Side(name, NOT_READ, NOT_READ, NOT_READ, (), False, None) for name in names}
+    sides = {
+        name: Side(name=name, root=NOT_READ, finalized=NOT_READ, preserved=NOT_READ, subtrees=(), subtrees_told=False, writer=None)
+        for name in names
+    }
     return replace(empty, sides=MappingProxyType(sides))
 
 

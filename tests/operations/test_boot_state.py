@@ -44,7 +44,7 @@ def capture(release: str, step: str = "1-pre") -> Path:
 
 def boot(path: Path, release: str, append: str = "", initrd: bool = False) -> BootReport:
     """The limit is generous: the machine may be busy."""
-    request = BootRequest(KERNELS / f"bzImage-{release}", KERNELS / "initrd" if initrd else None, append, limit=240)
+    request = BootRequest(kernel=KERNELS / f"bzImage-{release}", initrd=KERNELS / "initrd" if initrd else None, append=append, limit=240)
     return boot_state(path, request, Context())
 
 
@@ -75,7 +75,7 @@ def foretold(path: Path, release: str, report: BootReport) -> Compatibility:
 
 def zeros(session: str, token: int, size: int, seals: int) -> RetrievedFile:
     """A file as the guest of the captures made it, but for its content, which the captures do not hold."""
-    return RetrievedFile(SafeText(session), token, size, size // 2, seals, crc32(bytes(size)))
+    return RetrievedFile(session=SafeText(session), token=token, size=size, pos=size // 2, seals=seals, crc32=crc32(bytes(size)))
 
 
 def files(first: int, second: int) -> tuple[RetrievedFile, ...]:
@@ -236,7 +236,9 @@ def test_contents_written_by_hand_come_back_from_the_kernel(tmp_path: Path) -> N
     path, content = hand_made(tmp_path)
     report = boot(path, "7.3", "khostage=9 luo=vm-hand:abcd", initrd=True)
     assert report.outcome is BootOutcome.TAKEN
-    assert report.files == (RetrievedFile(SafeText("vm-hand"), 0xABCD, len(content), 77, 6, crc32(content)),)
+    assert report.files == (
+        RetrievedFile(session=SafeText("vm-hand"), token=0xABCD, size=len(content), pos=77, seals=6, crc32=crc32(content)),
+    )
     said = "\n".join(report.lines)
     assert "Revived memory reservation 'oops_trace' from KHO" in said
     assert "KHO: exec from: 7.3.4 (count 4)" in said
@@ -303,7 +305,7 @@ def test_memory_is_added_where_the_firmware_needs_the_top_of_the_machine(tmp_pat
 
     path = machine_that_ends_at(tmp_path, "3f3fffff")
     with pytest.raises(Cancelled):
-        boot_state(path, BootRequest(KERNELS / "bzImage-6.18"), Context(), begin=begin)
+        boot_state(path, BootRequest(kernel=KERNELS / "bzImage-6.18"), Context(), begin=begin)
     assert any("32 MiB more than the machine" in note for note in said)
 
 
@@ -311,7 +313,7 @@ def test_memory_is_added_where_the_firmware_needs_the_top_of_the_machine(tmp_pat
 def test_a_state_that_the_guest_has_no_memory_for_is_refused(tmp_path: Path) -> None:
     path = machine_that_ends_at(tmp_path, "1fffffff")
     with pytest.raises(InputError, match=r"0x[0-9a-f]+ .*lies where a guest of 512 MiB has no memory"):
-        boot_state(path, BootRequest(KERNELS / "bzImage-6.18"), Context())
+        boot_state(path, BootRequest(kernel=KERNELS / "bzImage-6.18"), Context())
 
 
 @needs_qemu

@@ -128,7 +128,9 @@ def test_a_block_that_begins_in_ram_and_runs_on_behind_it_is_no_such_case() -> N
         assert isinstance(side.preserved, PreservedMap)
         runs = make_runs(np.array([0], np.uint64), np.array([1]), np.array([19]), 12)
         large = replace(side, preserved=replace(side.preserved, runs=runs))
-        report = check(Evidence(opened.state, large, memory_map(opened.state, large), None, Context()), only=("KHO020",))
+        report = check(
+            Evidence(state=opened.state, side=large, memory=memory_map(opened.state, large), held=None, context=Context()), only=("KHO020",)
+        )
     (found,) = report.results
     assert any("0x40000000-0x80000000" in case.message and "runs on behind the end" in case.message for case in found.cases)
     assert found.consequence.startswith("none at boot")

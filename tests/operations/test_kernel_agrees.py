@@ -42,7 +42,7 @@ def booted(release: str, stage: str, files: Rows, tmp_path: Path) -> BootReport:
     asked = ",".join(f"{name}:{token:x}" for name, token, *_ in files)
     append = f"khostage=9 luo={asked}" if asked else "khostage=9"
     # The limit is generous: the machine may be busy.
-    request = BootRequest(KERNELS / f"bzImage-{release}", KERNELS / "initrd", append, limit=240)
+    request = BootRequest(kernel=KERNELS / f"bzImage-{release}", initrd=KERNELS / "initrd", append=append, limit=240)
     return boot_state(tmp_path / "run" / stage, request, Context())
 
 
@@ -52,7 +52,7 @@ def given(files: Rows, *, seals: bool) -> set[RetrievedFile]:
     for name, token, size, position, sealed, tag in files:
         words = array("Q", (at ^ tag << 40 for at in range(0, size, 8)))
         content = zlib.crc32(words.tobytes()[:size])
-        found.add(RetrievedFile(SafeText(name), token, size, position, sealed if seals else 1, content))
+        found.add(RetrievedFile(session=SafeText(name), token=token, size=size, pos=position, seals=sealed if seals else 1, crc32=content))
     return found
 
 
@@ -94,6 +94,8 @@ def test_a_simulated_upgrade_says_what_the_real_kernel_says(writer: str, target:
     pre, post = tmp_path / "run" / "1-pre", tmp_path / "post"
     simulated = kexec_capture(pre, post, Context(), release=target)
     assert simulated.reception.outcome is outcome
-    real = boot_state(pre, BootRequest(KERNELS / f"bzImage-{target}", KERNELS / "initrd", "khostage=9", limit=240), Context())
+    real = boot_state(
+        pre, BootRequest(kernel=KERNELS / f"bzImage-{target}", initrd=KERNELS / "initrd", append="khostage=9", limit=240), Context()
+    )
     assert (real.outcome is BootOutcome.IGNORED) == (outcome is Outcome.IGNORED)
     assert told((post / "dmesg").read_text().splitlines()) == told(real.lines)

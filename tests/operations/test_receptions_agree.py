@@ -51,7 +51,9 @@ class Original:
         case = broken(self.opened, fault, files)
         machine = self.opened.state.machine
         write_elf_core(core, case.image, machine.elf_machine, machine.platform.byte_order)
-        return HeldState(fault.name, files, core.getvalue(), {}, machine.platform, "x86_64").open(Context())
+        return HeldState(
+            path=fault.name, files=files, memory=core.getvalue(), manifest={}, platform=machine.platform, machine="x86_64"
+        ).open(Context())
 
 
 def read_original(directory: Path, opened: Opened) -> Original:

@@ -28,10 +28,10 @@ def story(release: str, line: str = LINE) -> Userspace:
     if kernel.luo is not None:
         steps: tuple[Action, ...] = (
             CreateSession(b"vm"),
-            PreserveMemfd(b"vm", 1, 2 << 20, pos=7),
-            PreserveMemfd(b"vm", 2, 5000, seals=3),
+            PreserveMemfd(session=b"vm", token=1, size=2 << 20, pos=7),
+            PreserveMemfd(session=b"vm", token=2, size=5000, seals=3),
             CreateSession(b"other"),
-            PreserveMemfd(b"other", 1, 9000, order=1),
+            PreserveMemfd(session=b"other", token=1, size=9000, order=1),
         )
         user.perform([Step(step) for step in steps])
     return user

@@ -45,7 +45,7 @@ def first_stage(user: Userspace, one: Scenario) -> Handover | None:
 def machine(page_size: int = 4096, arch: ElfMachine = "x86_64", **more: object) -> Machine:
     """Two nodes of 2 GiB, the second one from 4 GiB on."""
     nodes = (MemoryNode(0, ((MIB, 2047 * MIB),)), MemoryNode(1, ((4 * GIB, 2 * GIB),)))
-    return Machine(arch, Platform("little", page_size), nodes, **more)  # type: ignore[arg-type]
+    return Machine(arch=arch, platform=Platform("little", page_size), nodes=nodes, **more)  # type: ignore[arg-type]
 
 
 def bare_kho(release: str, page_size: int = 4096) -> Kho:
@@ -69,6 +69,6 @@ def opened(image: SparseImage, platform: Platform) -> Handover:
     stream = BytesIO()
     write_elf_core(stream, image, byte_order=platform.byte_order)
     memory = open_elf(BytesSource(stream.getvalue(), "memory.elf"))
-    sources = Sources("memory.elf", "core", "file", memory=memory)
+    sources = Sources(path="memory.elf", kind="core", container="file", memory=memory)
     state = decode_state(sources, Context(), Overrides(platform.page_size, platform.byte_order))
     return handover_of(state, "unsided")

@@ -304,4 +304,4 @@ def test_regions_of_memblock_are_what_the_next_kernel_hands_on(tmp_path: Path) -
 def test_files_are_preserved_again_only_once_retrieved(tmp_path: Path) -> None:
     user = Userspace(successor(kexeced(story("7.3"), tmp_path / "pre")))
     again = Step(PreserveAgain(b"new", 1, b"vm", 1), expect=errno.EBADF)
-    user.perform([Step(CreateSession(b"new")), again, Step(PreserveMemfd(b"new", 2, 4096))])
+    user.perform([Step(CreateSession(b"new")), again, Step(PreserveMemfd(session=b"new", token=2, size=4096))])

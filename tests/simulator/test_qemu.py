@@ -186,7 +186,9 @@ def test_a_line_that_the_kernel_breaks_into_is_put_together_again(step: int) -> 
     )
     console = Console()
     said = [line for at in range(0, len(text), step) for line in console.feed(text[at : at + step])] + console.finish(True)
-    assert console.files == [RetrievedFile(SafeText("vm-beta"), 0xDEADBEEF, 3000000, 1500000, 6, 0x4D01A265)]
+    assert console.files == [
+        RetrievedFile(session=SafeText("vm-beta"), token=0xDEADBEEF, size=3000000, pos=1500000, seals=6, crc32=0x4D01A265)
+    ]
     assert [line[:16] for line in said] == ["[    2.870000] l", "[    2.870117] l", "RIG file vm-beta", "RIG done"]
 
 

@@ -34,8 +34,10 @@ def reserved(release: str, *blocks: tuple[int, int, int]) -> Reserved:
     start, count, order = (np.array(column) for column in zip(*blocks, strict=True))
     runs = make_runs(start.astype(np.uint64), count, order, 12)
     host = replace(SOUND.host, ram=(MemoryRange(0, 64 * GIB, SafeText("System RAM")),), nodes=())
-    side = replace(SOUND.sides["out"], preserved=PreservedMap(0, NO_TREE, runs, Status.DECODED, NO_TEXT))
-    return reserve(Handed(replace(SOUND, host=host), side), Target(named_release(release), version=Version.parse(release)))
+    side = replace(
+        SOUND.sides["out"], preserved=PreservedMap(address=0, structure=NO_TREE, runs=runs, status=Status.DECODED, reason=NO_TEXT)
+    )
+    return reserve(Handed(replace(SOUND, host=host), side), Target(release=named_release(release), version=Version.parse(release)))
 
 
 def stretches(one: Reserved) -> list[tuple[int, int]]:

@@ -68,7 +68,7 @@ def test_a_file_that_came_is_preserved_again_on_the_same_pages() -> None:
     first = kernel("7.3")
     file = first.memfd_create("file", FileContents(Counting(1), 3 * MIB), order=4)
     blocks = tuple((int(at), 4096 << int(order)) for at, order in zip(file.addresses, file.orders, strict=True))
-    session = IncomingSession(b"vm", (IncomingFile(1, file), IncomingFile(2, None)))
+    session = IncomingSession(b"vm", (IncomingFile(token=1, memfd=file), IncomingFile(token=2, memfd=None)))
     one = second(reserved=blocks, sessions=(session,))
     user = Userspace(one)
     assert one.luo is not None

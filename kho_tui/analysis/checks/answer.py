@@ -51,7 +51,7 @@ class Lack:
     reason: SafeText
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Found:
     """What a rule has met so far. Messages are ours; captured text in them has gone through ``visible``."""
 

@@ -13,7 +13,7 @@ from kho_tui.model.tracker import ChunkList
 from kho_tui.text import NO_TEXT, SafeText
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreCost:
     """Counts. ``keys`` are blocks that the tracker walk meets one by one, ``pages`` those whose struct page is set up; ``tracker_pages``
     are chunks and bitmaps, or radix nodes. ``bound`` says why these are lower bounds, empty where they are not."""
@@ -32,14 +32,22 @@ def restore_cost(evidence: Evidence) -> RestoreCost:
     kept = evidence.preserved
     sessions, files, folios, bound = _luo(evidence.side)
     if isinstance(kept, Missing):
-        return RestoreCost(kept, kept, kept, sessions, files, folios, bound)
+        return RestoreCost(keys=kept, pages=kept, tracker_pages=kept, sessions=sessions, files=files, folios=folios, bound=bound)
     structure = kept.structure
     if isinstance(structure, ChunkList):
         pages = len(structure.chunks) + sum(len(chunk.elements) for chunk in structure.chunks)
     else:
         pages = sum(len(level) for level in structure.addresses)
     bound = bound if kept.status is Status.DECODED else SafeText(f"{TRACKER}: {kept.reason}")
-    return RestoreCost(kept.runs.blocks, kept.runs.bytes // evidence.page_size, pages, sessions, files, folios, bound)
+    return RestoreCost(
+        keys=kept.runs.blocks,
+        pages=kept.runs.bytes // evidence.page_size,
+        tracker_pages=pages,
+        sessions=sessions,
+        files=files,
+        folios=folios,
+        bound=bound,
+    )
 
 
 def _luo(side: Side) -> tuple[Fact[int], Fact[int], Fact[int], SafeText]:

@@ -17,7 +17,7 @@ from kho_tui.model.state import KhoTest
 from kho_tui.text import SafeText, visible
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
     """A vmalloc area as its descriptor says it, with what was found of it."""
 
@@ -158,7 +158,14 @@ class Evidence(TrackerEvidence):
                     found.lack("test module's list", content.area.reason)
                 elif isinstance(content.area, VmallocArea):
                     area = content.area
-                    yield Area(subtree.path.child("folios"), area.first, area.total_pages, area.flags, area.order, area)
+                    yield Area(
+                        path=subtree.path.child("folios"),
+                        first=area.first,
+                        total_pages=area.total_pages,
+                        flags=area.flags,
+                        order=area.order,
+                        found=area,
+                    )
         if self.named(LUO_NAME) is None:
             self.subtrees(found)
             return
@@ -166,7 +173,14 @@ class Evidence(TrackerEvidence):
             first, total, flags, order = (memfd.record.integer(f"folios.{name}") for name in ("first", "total_pages", "flags", "order"))
             if first or total or memfd.nr_folios:
                 folios = memfd.folios
-                yield Area(file.path.child("folios"), first, total, flags, order, folios if isinstance(folios, Missing) else folios.area)
+                yield Area(
+                    path=file.path.child("folios"),
+                    first=first,
+                    total_pages=total,
+                    flags=flags,
+                    order=order,
+                    found=folios if isinstance(folios, Missing) else folios.area,
+                )
 
     def owners(self, found: Found) -> None:
         """Note what is not known of who owns which memory."""

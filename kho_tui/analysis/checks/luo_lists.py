@@ -94,7 +94,7 @@ def _array(evidence: Evidence, found: Found, array: PageArray, at: int, where: E
         found.broken(f"no preserved block of order {order} begins at the {what} at {at:#x}", where, at)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Chain:
     """A chain of blocks as far as it was read."""
 
@@ -112,16 +112,36 @@ def _chains(evidence: Evidence, luo: Luo, found: Found) -> Iterator[_Chain]:
     listed = luo.sessions
     if isinstance(listed, Missing):
         if at and not isinstance(listed, NotWritten):
-            yield _Chain("sessions", where, at, (), luo.format.sessions, listed.status, listed.reason)
+            yield _Chain(
+                what="sessions", path=where, first=at, headers=(), form=luo.format.sessions, status=listed.status, reason=listed.reason
+            )
         else:
             found.lack(SESSIONS, listed.reason)
         return
-    yield _Chain("sessions", where, at, listed.headers, luo.format.sessions, listed.status, listed.reason)
+    yield _Chain(
+        what="sessions", path=where, first=at, headers=listed.headers, form=luo.format.sessions, status=listed.status, reason=listed.reason
+    )
     for session in listed.sessions if luo.format.files.chained else ():
         if isinstance(session.files, Missing) and session.files_at:
-            yield _Chain("files", session.path, session.files_at, (), luo.format.files, session.files.status, session.files.reason)
+            yield _Chain(
+                what="files",
+                path=session.path,
+                first=session.files_at,
+                headers=(),
+                form=luo.format.files,
+                status=session.files.status,
+                reason=session.files.reason,
+            )
         elif session.files_at:
-            yield _Chain("files", session.path, session.files_at, session.blocks, luo.format.files, session.status, session.reason)
+            yield _Chain(
+                what="files",
+                path=session.path,
+                first=session.files_at,
+                headers=session.blocks,
+                form=luo.format.files,
+                status=session.status,
+                reason=session.reason,
+            )
 
 
 @rule(

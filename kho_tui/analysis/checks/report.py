@@ -20,7 +20,7 @@ from kho_tui.text import NO_TEXT, SafeText, plural
 _NO_AFTER = SafeText("asked only with the state after the kexec (--after)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One code's answer. ``count`` cases, of which ``cases`` are named; ``reason`` says why a rule was not asked.
 
@@ -164,7 +164,18 @@ def _result(one: Rule, evidence: Evidence) -> Result:
     # All cases have to be of the same lesser kind for the rule's own consequence not to come into question.
     (consequence,) = found.consequences if len(found.consequences) == 1 else (None,)
     cases, lacks = tuple(found.cases), tuple(found.lacks)
-    return Result(one.code, one.title, worst, answer, found.count, cases, lacks, reason, consequence or one.consequence, at_worst)
+    return Result(
+        code=one.code,
+        title=one.title,
+        severity=worst,
+        answer=answer,
+        count=found.count,
+        cases=cases,
+        lacks=lacks,
+        reason=reason,
+        consequence=consequence or one.consequence,
+        at_worst=at_worst,
+    )
 
 
 def _unmet(code: str, evidence: Evidence) -> Result:
@@ -172,7 +183,18 @@ def _unmet(code: str, evidence: Evidence) -> Result:
     root = evidence.side.root
     lacks = (Lack(SUBTREES, root.reason),) if isinstance(root, Missing) and not evidence.side.subtrees_told else ()
     answer = Answer.CANNOT_TELL if lacks else Answer.HOLDS
-    return Result(code, f"not met: {CODES[code].meaning}", CODES[code].severity, answer, 0, (), lacks, NO_TEXT, "", CODES[code].severity)
+    return Result(
+        code=code,
+        title=f"not met: {CODES[code].meaning}",
+        severity=CODES[code].severity,
+        answer=answer,
+        count=0,
+        cases=(),
+        lacks=lacks,
+        reason=NO_TEXT,
+        consequence="",
+        at_worst=CODES[code].severity,
+    )
 
 
 def _met(findings: tuple[Finding, ...]) -> Iterator[Result]:
@@ -184,4 +206,15 @@ def _met(findings: tuple[Finding, ...]) -> Iterator[Result]:
         severity = min((one.severity for one in some), key=WORST_FIRST.index)
         title = CODES[code].meaning if code in CODES else "met while decoding"
         cases = tuple(Case(one.message, one.where, one.address) for one in some[:NAMED])
-        yield Result(code, title, severity, Answer.BROKEN, len(some), cases, (), NO_TEXT, "", severity)
+        yield Result(
+            code=code,
+            title=title,
+            severity=severity,
+            answer=Answer.BROKEN,
+            count=len(some),
+            cases=cases,
+            lacks=(),
+            reason=NO_TEXT,
+            consequence="",
+            at_worst=severity,
+        )

@@ -32,7 +32,7 @@ class Span:
 Check = Callable[[Evidence, Found], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One invariant.
 
@@ -59,7 +59,9 @@ def rule(
     code: str, title: str, *spans: Span, explanation: str, consequence: str, source: str, across: bool = False
 ) -> Callable[[Check], Rule]:
     """Makes a rule of the function that looks."""
-    return lambda check: Rule(code, title, spans, explanation, consequence, source, check, across)
+    return lambda check: Rule(
+        code=code, title=title, spans=spans, explanation=explanation, consequence=consequence, source=source, check=check, across=across
+    )
 
 
 def error(since: str = _OLDEST, until: str | None = None) -> Span:

@@ -24,7 +24,7 @@ from kho_tui.releases.table import RELEASES, Release
 from kho_tui.text import NO_TEXT, SafeText, visible
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SideEvidence:
     """``held`` is the captured memory; ``after`` the state of the kernel that took over; ``not_after``: why
     that is of another kexec."""

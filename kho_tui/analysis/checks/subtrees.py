@@ -91,7 +91,13 @@ def _luo_words(evidence: Evidence, subtree: Subtree) -> str:
     """How many sessions and files LUO's state has that stands under another name; empty where it has none, or they cannot be read."""
     if isinstance(subtree.blob, Missing) or _own_name(subtree) != LUO_NAME:
         return ""
-    reader = Reader(evidence.held, evidence.state.machine.platform, evidence.context, Findings(), host=evidence.state.host)
+    reader = Reader(
+        memory=evidence.held,
+        platform=evidence.state.machine.platform,
+        context=evidence.context,
+        findings=Findings(),
+        host=evidence.state.host,
+    )
     if subtree.fdt is None:
         luo = decode_luo_struct(reader, subtree.blob, subtree.path, None)
     else:

@@ -74,7 +74,7 @@ def _joined(one: _Alone, other: _Alone) -> Node:
     fields, _ = compare_values(before.detail().values, after.detail().values)
     count = one.contents[0] if before.kind == "file" else None
     note = SafeText(f"the same {plural(count, 'folio')}" if isinstance(count, int) else "the same memory")
-    return Node(ChangeKind.CARRIED, before, after, fields, note)
+    return Node(kind=ChangeKind.CARRIED, old=before, new=after, fields=fields, note=note)
 
 
 def _alone(nodes: list[Node], kind: ChangeKind, half: Half) -> list[_Alone]:
@@ -125,5 +125,5 @@ def _join_sessions(nodes: list[Node], carried: list[Node]) -> list[Node]:
         joined |= {id(node) for node in (one, other, *(file for file, _, _ in files))}
         note = SafeText(f"the same {plural(len(files), 'file')}")
         below = [file for file, _, _ in files if file.fields]
-        sessions.append(Node(ChangeKind.CARRIED, one.entity, other.entity, fields, note, below))
+        sessions.append(Node(kind=ChangeKind.CARRIED, old=one.entity, new=other.entity, fields=fields, note=note, below=below))
     return [node for node in (*nodes, *carried, *sessions) if id(node) not in joined]

@@ -47,7 +47,7 @@ def settle(nodes: list[Node]) -> list[Node]:
             tops.append(node)
             continue
         own = [field for field in node.fields if field not in following]
-        cause.below.append(Node(kind_of(following), node.old, node.new, following))
+        cause.below.append(Node(kind=kind_of(following), old=node.old, new=node.new, fields=following))
         if own:
             node.fields, node.kind = own, kind_of(own)
             tops.append(node)

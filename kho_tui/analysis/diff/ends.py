@@ -19,7 +19,7 @@ from kho_tui.releases.table import Release
 from kho_tui.text import SafeText, c_string
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Ends:
     """Both ends of a handover. ``again`` are the files that the next kernel preserves itself, by what they hold.
 
@@ -53,7 +53,9 @@ class Ends:
 
 def made(fate: Fate, entity: Entity, reason: str, other: EntityPath | None = None, fields: Sequence[FieldChange] = ()) -> EntityFate:
     """The fate of an entity of A; ``other`` is where B shows it."""
-    return EntityFate(fate, entity.kind, entity.path, other, entity.title, SafeText(reason), tuple(fields))
+    return EntityFate(
+        fate=fate, entity=entity.kind, path=entity.path, other=other, title=entity.title, reason=SafeText(reason), fields=tuple(fields)
+    )
 
 
 def kept(entity: Entity, reason: str, other: EntityPath | None = None) -> EntityFate:

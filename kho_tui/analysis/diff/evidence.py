@@ -25,7 +25,7 @@ _SIDE = SafeText("side of the root FDT")
 _ORDER = SafeText("order of the states")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OneHandover:
     """The evidence, and whether it shows one handover (``shown``; None: it cannot be told); ``why`` not.
 
@@ -58,7 +58,14 @@ def _reversed(old: State, new: State) -> OneHandover | None:
     was, now = (handover_counts(outgoing_or_none(state)) for state in (old, new))
     counts = [f"{name} {was[name]} -> {now[name]}" for name in sorted(was.keys() & now)]
     why = SafeText(f"B is the state before A: {', '.join(counts) or 'A was handed what B was to hand over'}")
-    return OneHandover(outgoing_or_none(old), new.sides.get("in"), (Evidence(_ORDER, False, why),), False, False, why)
+    return OneHandover(
+        before=outgoing_or_none(old),
+        after=new.sides.get("in"),
+        evidence=(Evidence(_ORDER, False, why),),
+        shown=False,
+        refused=False,
+        why=why,
+    )
 
 
 def _evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
@@ -66,7 +73,9 @@ def _evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     if before is None:
         hidden = side_untold(old, "out")
         why = SafeText(f"A does not tell its outgoing side: {hidden}" if hidden else "A has no outgoing side")
-        return _one_boot(old, new) or OneHandover(None, after, (), None if hidden else False, False, why)
+        return _one_boot(old, new) or OneHandover(
+            before=None, after=after, evidence=(), shown=None if hidden else False, refused=False, why=why
+        )
     root = before.root
     told_at = fdt_address(new.machine)
     if isinstance(root, Missing):
@@ -83,7 +92,7 @@ def _evidence(old: State, new: State, log: HandoverLog) -> OneHandover:
     unread = same_bytes.holds is None and (sure or (same_address.holds and log.found is not None))
     related = same_bytes.holds or unread or ((same_address.holds or scratch.evidence.holds) and _related(before, after, sure=sure))
     if related and not _speaks_against(same_address, scratch):
-        return OneHandover(before, after, evidence, True, False, NO_TEXT)
+        return OneHandover(before=before, after=after, evidence=evidence, shown=True, refused=False, why=NO_TEXT)
     return _one_boot(old, new) or _not_shown(before, after, evidence)
 
 
@@ -98,7 +107,9 @@ def _not_shown(before: Side, after: Side | None, evidence: tuple[Evidence, ...])
     """Whether one handover is ruled out, or only not shown: nothing speaks against it."""
     against = [one.text for one in evidence if one.holds is False]
     reasons = against or [one.text for one in evidence if one.holds is None]
-    return OneHandover(before, after, evidence, False if against else None, False, SafeText("; ".join(reasons)))
+    return OneHandover(
+        before=before, after=after, evidence=evidence, shown=False if against else None, refused=False, why=SafeText("; ".join(reasons))
+    )
 
 
 def _one_boot(old: State, new: State) -> OneHandover | None:
@@ -110,7 +121,14 @@ def _one_boot(old: State, new: State) -> OneHandover | None:
         return None
     told = Evidence(_ROOT, False, SafeText("A and B were handed the same root FDT, byte for byte"))
     simulated = ", one of them simulated" if bool(old.unpredictable) != bool(new.unpredictable) else ""
-    return OneHandover(outgoing_or_none(old), other, (told,), False, False, SafeText(f"two states of one boot{simulated}"))
+    return OneHandover(
+        before=outgoing_or_none(old),
+        after=other,
+        evidence=(told,),
+        shown=False,
+        refused=False,
+        why=SafeText(f"two states of one boot{simulated}"),
+    )
 
 
 def _without_root(old: State, new: State, before: Side, root: Missing, told_at: int | None) -> OneHandover:
@@ -121,7 +139,9 @@ def _without_root(old: State, new: State, before: Side, root: Missing, told_at: 
         hidden = side_untold(new, "in")
         no_side = SafeText("B shows no incoming side, so it was not booted with a handover")
         why = SafeText(f"{unknown.text}; B does not tell its incoming side: {hidden}") if hidden else no_side
-        return OneHandover(before, None, (unknown,) if hidden else (), None if hidden else False, False, why)
+        return OneHandover(
+            before=before, after=None, evidence=(unknown,) if hidden else (), shown=None if hidden else False, refused=False, why=why
+        )
     where = f"; B was given one at {told_at:#x}" if told_at is not None else ""
     address = Evidence(_ADDRESS, None, SafeText(f"where A's root FDT lay is not known{where}"))
     scratch = _same_scratch(old, new)
@@ -143,11 +163,13 @@ def _unsided(before: Side, root: Root, new: State) -> OneHandover | None:
             else "its tracker is not known"
         )
         why = SafeText(f"B does not tell whether its root FDT was handed in or is to be handed out: {keeps}")
-        return OneHandover(before, None, (same_bytes, same_address), None, False, why)
+        return OneHandover(before=before, after=None, evidence=(same_bytes, same_address), shown=None, refused=False, why=why)
     told = SafeText(
         "B does not tell which side its root FDT is of: taken as handed in, for it lies where A's did and its tracker is given back"
     )
-    return OneHandover(before, side, (same_bytes, same_address, Evidence(_SIDE, None, told)), True, False, NO_TEXT)
+    return OneHandover(
+        before=before, after=side, evidence=(same_bytes, same_address, Evidence(_SIDE, None, told)), shown=True, refused=False, why=NO_TEXT
+    )
 
 
 def fdt_address(machine: Machine) -> int | None:
@@ -167,11 +189,11 @@ def _without_incoming(before: Side, root: Root, new: State, told_at: int | None,
         why = f"B does not tell its incoming side: {hidden}" if hidden else "B shows no incoming side, so it was not booted with a handover"
         evidence = (_same_address(root, told_at),) if hidden and told_at is not None else ()
         against = not hidden or any(one.holds is False for one in evidence)
-        return OneHandover(before, None, evidence, False if against else None, False, SafeText(why))
+        return OneHandover(before=before, after=None, evidence=evidence, shown=False if against else None, refused=False, why=SafeText(why))
     address = _same_address(root, told_at)
     said = Evidence(SafeText("kernel log"), True, log.refusals[0])
     why = "" if address.holds else f"B refused a handover, but {address.text}"
-    return OneHandover(before, None, (address, said), address.holds, True, SafeText(why))
+    return OneHandover(before=before, after=None, evidence=(address, said), shown=address.holds, refused=True, why=SafeText(why))
 
 
 def _given_at(new: State, after: Side) -> int | None:

@@ -88,7 +88,14 @@ def failed_restores(fates: Sequence[EntityFate], ends: Ends) -> Iterator[EntityF
     failure = next(ends.log.failures_of("restore"), None)
     if failure is None or any(one.what in _RESTORES for one in ends.log.failures) or any(failure.said in one.reason for one in fates):
         return
-    yield EntityFate(Fate.LOST, RESTORE, ends.before.entity.path, None, SafeText("of memory that the log does not name"), failure.said)
+    yield EntityFate(
+        fate=Fate.LOST,
+        entity=RESTORE,
+        path=ends.before.entity.path,
+        other=None,
+        title=SafeText("of memory that the log does not name"),
+        reason=failure.said,
+    )
 
 
 def folio_holders(log: HandoverLog, before: Half, platform: Platform) -> dict[Failure, tuple[EntityPath, ...]]:

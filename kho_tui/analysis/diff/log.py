@@ -28,7 +28,7 @@ class Failure:
     said: SafeText
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandoverLog:
     """Lines that speak of the incoming side. ``revived`` and ``flbs`` by name, ``number`` the liveupdate number that LUO found.
 

@@ -90,9 +90,11 @@ def _compare(one: Entity, other: Entity, old: Half, new: Half, found: Found) -> 
     if one.kind == "folios":
         rows, pages = _rows(one, other, old, new), _page_list(one, other, old, new)
         if rows is not None:
-            found.nodes.append(Node(rows.kind, one, other, [*rows.fields, *pages], rows.note, resizes=rows.resizes))
+            found.nodes.append(
+                Node(kind=rows.kind, old=one, new=other, fields=[*rows.fields, *pages], note=rows.note, resizes=rows.resizes)
+            )
         elif pages:
-            found.nodes.append(Node(kind_of(pages), one, other, pages))
+            found.nodes.append(Node(kind=kind_of(pages), old=one, new=other, fields=pages))
         return
     fields, untold = compare_values(_values(one, old), _values(other, new))
     found.untold += [Untold(one.kind, one.path, SafeText(f"{one.title}: {name}"), reason) for name, reason in untold]
@@ -112,7 +114,7 @@ def _compare(one: Entity, other: Entity, old: Half, new: Half, found: Found) -> 
         note = broken.reason
         fields = fields or [state_change(one.status, other.status)]
     if fields:
-        found.nodes.append(Node(kind_of(fields), one, other, fields, note))
+        found.nodes.append(Node(kind=kind_of(fields), old=one, new=other, fields=fields, note=note))
 
 
 def _values(entity: Entity, half: Half) -> Iterable[Value]:
@@ -260,14 +262,18 @@ def alone(entity: Entity, kind: ChangeKind, half: Half) -> Node:
 
 
 def _one_state(entity: Entity, kind: ChangeKind) -> Node:
-    return Node(kind, entity, None, note=entity.summary) if kind is ChangeKind.REMOVED else Node(kind, None, entity, note=entity.summary)
+    return (
+        Node(kind=kind, old=entity, new=None, note=entity.summary)
+        if kind is ChangeKind.REMOVED
+        else Node(kind=kind, old=None, new=entity, note=entity.summary)
+    )
 
 
 def _order(one: Entity, other: Entity, before: Sequence[tuple[str, Key]], after: Sequence[tuple[str, Key]], found: Found) -> None:
     if list(before) == list(after):
         return
     names = [b", ".join("/".join(key).encode() for _, key in keys[:_MOST_NAMES]) for keys in (before, after)]
-    found.nodes.append(Node(ChangeKind.REORDERED, one, other, [FieldChange("order", Unit.TEXT, *names)]))
+    found.nodes.append(Node(kind=ChangeKind.REORDERED, old=one, new=other, fields=[FieldChange("order", Unit.TEXT, *names)]))
 
 
 def key_text(entity: Entity) -> str:

@@ -111,4 +111,4 @@ def owners_of(part: Part, memory: Intervals, side: Side, state: State, context: 
 
 def _change(part: Part, kind: str, path: EntityPath | None, mine: Intervals, reason: SafeText) -> MemoryChange:
     ranges = tuple(zip(mine.start[:MOST_RANGES].tolist(), mine.end[:MOST_RANGES].tolist(), strict=True))
-    return MemoryChange(part, kind, path, mine.bytes, len(mine), ranges, reason)
+    return MemoryChange(part=part, kind=kind, owner=path, size=mine.bytes, count=len(mine), ranges=ranges, reason=reason)

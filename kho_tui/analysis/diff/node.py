@@ -20,7 +20,7 @@ _OF_AN_FDT = frozenset(field.name for field in FDT_HEADER.fields if field.unit i
 MEMBERSHIP = frozenset({ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CARRIED})
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Node:
     """``old`` and ``new`` are the entity in A and in B; at least one of them is there."""
 
@@ -54,9 +54,17 @@ class Node:
     def change(self) -> Change:
         """The change as it stands, with all that follows from it."""
         one = self.entity
-        paths = (None if self.old is None else self.old.path, None if self.new is None else self.new.path)
-        below = tuple(node.change() for node in self.below)
-        return Change(self.kind, one.kind, *paths, one.title, tuple(self.fields), self.note, below, tuple(self.memory))
+        return Change(
+            kind=self.kind,
+            entity=one.kind,
+            path=None if self.old is None else self.old.path,
+            other=None if self.new is None else self.new.path,
+            title=one.title,
+            fields=tuple(self.fields),
+            note=self.note,
+            consequences=tuple(node.change() for node in self.below),
+            memory=tuple(self.memory),
+        )
 
 
 def key_of(entity: Entity) -> Key:

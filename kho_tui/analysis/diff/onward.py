@@ -75,7 +75,14 @@ def _followed(one: Subtree, other: Subtree, log: HandoverLog, *, must: bool) -> 
 
 
 def _onward(fate: Fate, one: Subtree, other: Subtree | None, reason: str) -> EntityFate:
-    return EntityFate(fate, "subtree", one.path, None if other is None else other.path, visible(one.name), SafeText(reason))
+    return EntityFate(
+        fate=fate,
+        entity="subtree",
+        path=one.path,
+        other=None if other is None else other.path,
+        title=visible(one.name),
+        reason=SafeText(reason),
+    )
 
 
 def _counted(one: Subtree, other: Subtree, name: str, was: int, now: int) -> EntityFate:
@@ -83,7 +90,15 @@ def _counted(one: Subtree, other: Subtree, name: str, was: int, now: int) -> Ent
     follows = now == was + 1
     reason = f"{name} {was}, then {now}" if follows else f"{name} {now} does not follow {was}"
     fields = () if follows else (FieldChange(name, Unit.COUNT, was, now),)
-    return EntityFate(Fate.MUST if follows else Fate.LOST, "subtree", one.path, other.path, visible(one.name), SafeText(reason), fields)
+    return EntityFate(
+        fate=Fate.MUST if follows else Fate.LOST,
+        entity="subtree",
+        path=one.path,
+        other=other.path,
+        title=visible(one.name),
+        reason=SafeText(reason),
+        fields=fields,
+    )
 
 
 def _regions(memblock: Memblock, onward: Mapping[bytes, MemblockRegion], revived: Container[bytes]) -> Iterator[EntityFate]:
@@ -91,11 +106,13 @@ def _regions(memblock: Memblock, onward: Mapping[bytes, MemblockRegion], revived
         again = onward.get(region.name)
         if again is None and region.name in revived:
             reason = SafeText("not handed on, though the next kernel revived it")
-            yield EntityFate(Fate.LOST, "reserve_mem", region.path, None, visible(region.name), reason)
+            yield EntityFate(fate=Fate.LOST, entity="reserve_mem", path=region.path, other=None, title=visible(region.name), reason=reason)
         if again is None:
             continue
         pairs = (("start", Unit.PHYS, region.start, again.start), ("size", Unit.BYTES, region.size, again.size))
         fields = tuple(FieldChange(name, unit, was, now) for name, unit, was, now in pairs if was != now)
         fate = Fate.LOST if fields else Fate.MUST
         reason = SafeText("handed on elsewhere" if fields else "handed on where it lies")
-        yield EntityFate(fate, "reserve_mem", region.path, again.path, visible(region.name), reason, fields)
+        yield EntityFate(
+            fate=fate, entity="reserve_mem", path=region.path, other=again.path, title=visible(region.name), reason=reason, fields=fields
+        )

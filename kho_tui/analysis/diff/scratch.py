@@ -60,9 +60,11 @@ def compare_scratch(old: Scratch | Missing, new: Scratch | Missing, entities: tu
     for one, other in comparable_areas(old, new):
         if one is None or other is None:
             kind = ChangeKind.REMOVED if other is None else ChangeKind.ADDED
-            nodes.append(Node(kind, None if one is None else before[one], None if other is None else after[other], note=NO_TEXT))
+            nodes.append(
+                Node(kind=kind, old=None if one is None else before[one], new=None if other is None else after[other], note=NO_TEXT)
+            )
             continue
         fields = area_fields(old.areas[one], new.areas[other])
         if fields:
-            nodes.append(Node(kind_of(fields), before[one], after[other], fields))
+            nodes.append(Node(kind=kind_of(fields), old=before[one], new=after[other], fields=fields))
     return nodes

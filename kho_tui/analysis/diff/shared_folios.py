@@ -53,7 +53,7 @@ def _one_of(pair: _Pair, why: str) -> EntityFate:
     depth = next(at for at, (one, other) in enumerate(zip(*parts, strict=True)) if one != other)
     above = EntityPath(parts[0][:depth])
     title = SafeText(" or ".join(path.text.removeprefix(f"{above.text}/") for path in pair.files))
-    return EntityFate(Fate.LOST, "file", above, None, title, SafeText(why))
+    return EntityFate(fate=Fate.LOST, entity="file", path=above, other=None, title=title, reason=SafeText(why))
 
 
 def _pairs(arrays: Mapping[EntityPath, FolioArray]) -> list[_Pair]:

@@ -115,7 +115,7 @@ def _left_over(old: State, new: State, pairs: tuple[tuple[str, str], ...], tops:
                 told = SafeText(f"the other state does not tell this side: {reason}")
                 found.untold.append(Untold(entity.kind, entity.path, entity.title, told))
             elif number == 0:
-                found.nodes.append(Node(ChangeKind.REMOVED, entity, None, note=entity.summary))
+                found.nodes.append(Node(kind=ChangeKind.REMOVED, old=entity, new=None, note=entity.summary))
             else:
-                found.nodes.append(Node(ChangeKind.ADDED, None, entity, note=entity.summary))
+                found.nodes.append(Node(kind=ChangeKind.ADDED, old=None, new=entity, note=entity.summary))
     return found

@@ -157,7 +157,9 @@ def unexpected(ends: Ends) -> Iterator[EntityFate]:
     for child in ends.after.entity.children():
         subtree = ends.after.subtrees.get(child.path) if child.kind == "subtree" else None
         if subtree is not None and subtree.in_root is not False and subtree.name not in names:
-            yield EntityFate(fate, child.kind, child.path, child.path, child.title, SafeText(f"not in A: {reason}"))
+            yield EntityFate(
+                fate=fate, entity=child.kind, path=child.path, other=child.path, title=child.title, reason=SafeText(f"not in A: {reason}")
+            )
 
 
 def settled(fates: list[EntityFate], came: Sequence[EntityFate]) -> Iterator[EntityFate]:

@@ -39,7 +39,7 @@ def compare_trackers(old: Side, new: Side, entities: tuple[Entity, Entity], diff
         fields, note = fields or [state_change(*_states(broken))], worse.reason
     elif not fields:
         return _elsewhere(before, after, *entities)
-    node = Node(_kind_of(fields), *entities, fields, note, memory=left.copy())
+    node = Node(kind=_kind_of(fields), old=entities[0], new=entities[1], fields=fields, note=note, memory=left.copy())
     left.clear()
     return node
 
@@ -74,7 +74,7 @@ def _elsewhere(before: PreservedMap | Missing, after: PreservedMap | Missing, on
     if len(pages[0]) != len(pages[1]):
         note = SafeText("the same blocks, listed in more or fewer pages")
         fields.insert(0, FieldChange("pages of the tracker", Unit.COUNT, len(pages[0]), len(pages[1])))
-    return Node(_kind_of(fields), one, other, fields, note)
+    return Node(kind=_kind_of(fields), old=one, new=other, fields=fields, note=note)
 
 
 def _broken(preserved: PreservedMap | Missing) -> bool:

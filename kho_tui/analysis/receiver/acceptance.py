@@ -74,7 +74,7 @@ def _scratch(boot: Boot) -> Verdict:
 
 
 def _decides(name: str, stage: Stage, question: str, ask: Ask, releases: Range = EVERY) -> Check:
-    return Check(name, stage, question, Outcome.IGNORED, _LOST, releases, ask)
+    return Check(name=name, stage=stage, question=question, fails=Outcome.IGNORED, consequence=_LOST, releases=releases, ask=ask)
 
 
 ATTACHED = _decides("attached", Stage.FIND, "is the handover given to the next kernel at all", _is_attached)
@@ -84,13 +84,13 @@ ACCEPTANCE: tuple[Check, ...] = (
     _decides("built", Stage.FIND, "is KHO built into the kernel", _is_built),
     ATTACHED,
     Check(
-        "page-size",
-        Stage.FIND,
-        "have both kernels the same page size",
-        Outcome.WILD,
-        "the tracker is walked as one of other pages: the kernel dies of it, or misreads every structure",
-        EVERY,
-        _same_page_size,
+        name="page-size",
+        stage=Stage.FIND,
+        question="have both kernels the same page size",
+        fails=Outcome.WILD,
+        consequence="the tracker is walked as one of other pages: the kernel dies of it, or misreads every structure",
+        releases=EVERY,
+        ask=_same_page_size,
     ),
     _decides("fdt-header", Stage.ACCEPT, "is the root an FDT", _header),
     _decides("root-version", Stage.ACCEPT, "does the kernel know this version of the root", _root_version),

@@ -20,7 +20,7 @@ EVERY = Range(RELEASES.oldest.name)
 Ask = Callable[[Boot], Verdict]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One thing that a kernel looks at, or trips over. ``fails`` is what a failure leads to unless the answer says otherwise.
 

@@ -127,7 +127,17 @@ def said(fact: Callable[[Target], bool | None], yes: str, no: str, untold: str) 
 
 def own_choice(name: str, question: str, consequence: str, ask: Ask, consumer: bytes, source: str, stage: Stage = Stage.CONSUMERS) -> Check:
     """A check of the kernel's build or command line, without which a consumer's part is lost."""
-    return Check(name, stage, question, Outcome.IGNORED, consequence, EVERY, ask, consumer, source)
+    return Check(
+        name=name,
+        stage=stage,
+        question=question,
+        fails=Outcome.IGNORED,
+        consequence=consequence,
+        releases=EVERY,
+        ask=ask,
+        consumer=consumer,
+        source=source,
+    )
 
 
 def needs_kho(consumer: bytes, consequence: str, source: str) -> Check:
@@ -144,7 +154,17 @@ def node_checks(name: bytes, releases: Range, consequence: str, source: str, *, 
     shown, stage = name.decode(), Stage.MEMORY if early else Stage.CONSUMERS
 
     def one(what: str, question: str, ask: Ask) -> Check:
-        return Check(f"{shown}-{what}", stage, question, Outcome.IGNORED, consequence, releases, ask, name, source)
+        return Check(
+            name=f"{shown}-{what}",
+            stage=stage,
+            question=question,
+            fails=Outcome.IGNORED,
+            consequence=consequence,
+            releases=releases,
+            ask=ask,
+            consumer=name,
+            source=source,
+        )
 
     return (
         one("found", f"is the root still there to find {shown} in", found(name, early=early)),

@@ -127,7 +127,7 @@ def _read_as(chunks: ChunkList, size: int, handed: Handed) -> tuple[Runs, bool]:
     platform = handed.state.machine.platform
     if handed.memory is None:
         return no_runs(platform.page_shift), False
-    reader = Reader(handed.memory, platform, handed.context, Findings())
+    reader = Reader(memory=handed.memory, platform=platform, context=handed.context, findings=Findings())
     shift = np.uint64(platform.page_shift)
     pieces, whole = RunBuilder(), True
     try:

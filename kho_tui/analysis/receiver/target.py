@@ -16,7 +16,7 @@ from kho_tui.releases.table import RELEASES, Release
 from kho_tui.releases.version import Version
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """The kernel that would take the state. ``version`` None: any of the series. ``cmdline`` None: not known.
 
@@ -46,7 +46,7 @@ class Target:
     @staticmethod
     def in_tree(release: Release, *, cmdline: CommandLine | None = None, version: Version | None = None) -> Target:
         """A kernel of ``release`` with all that kernel.org's tree has for it built in."""
-        return Target(release, version=version, cmdline=cmdline, handlers=memfd_handlers(release))
+        return Target(release=release, version=version, cmdline=cmdline, handlers=memfd_handlers(release))
 
     @property
     def precise_version(self) -> Version:

@@ -51,9 +51,9 @@ def _copy(copy: Blob, siblings: Siblings, values: Callable[[Blob], tuple[Value, 
     shown = values(copy)
     told = ", ".join(f"{v.name} {v.value:#x}" for v in shown if isinstance(v.value, int))
     return Entity(
-        siblings.child(copy.place.origin.value),
-        "copy",
-        SafeText(f"also in {visible(copy.place.source)}"),
+        path=siblings.child(copy.place.origin.value),
+        kind="copy",
+        title=SafeText(f"also in {visible(copy.place.source)}"),
         summary=SafeText(f"other bytes: {told}" if told else "other bytes"),
         address=None,
         detail=detail,

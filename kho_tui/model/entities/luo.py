@@ -93,7 +93,7 @@ def luo_blobs(luo: Luo) -> tuple[Blob, ...]:
 
 
 def _missing(path: EntityPath, kind: str, title: str, why: Missing) -> Entity:
-    return Entity(path, kind, SafeText(title), why.status, reason=why.reason)
+    return Entity(path=path, kind=kind, title=SafeText(title), status=why.status, reason=why.reason)
 
 
 def _session(session: Session, page_shift: int) -> Entity:
@@ -110,15 +110,15 @@ def _session(session: Session, page_shift: int) -> Entity:
         return Detail(values, (bytes_of(session.record), *header_blobs(session.blocks)))
 
     entity = Entity(
-        session.path,
-        "session",
-        visible(session.name) or SafeText("(no name)"),
-        status,
-        SafeText(summary),
-        reason,
-        session.record.place.phys,
-        len(session.record.data),
-        detail,
+        path=session.path,
+        kind="session",
+        title=visible(session.name) or SafeText("(no name)"),
+        status=status,
+        summary=SafeText(summary),
+        reason=reason,
+        address=session.record.place.phys,
+        size=len(session.record.data),
+        detail=detail,
     )
     return replace(entity, children=children) if files and not isinstance(files, Missing) else entity
 
@@ -144,7 +144,17 @@ def _file(file: File, page_shift: int) -> Entity:
 
     record = file.record
     title = SafeText(f"{file.token:#x}")
-    entity = Entity(file.path, "file", title, status, SafeText(summary), reason, record.place.phys, len(record.data), detail)
+    entity = Entity(
+        path=file.path,
+        kind="file",
+        title=title,
+        status=status,
+        summary=SafeText(summary),
+        reason=reason,
+        address=record.place.phys,
+        size=len(record.data),
+        detail=detail,
+    )
     return replace(entity, children=children) if isinstance(content, Memfd) else entity
 
 
@@ -163,7 +173,17 @@ def _folios(memfd: Memfd, path: EntityPath, page_shift: int) -> Entity:
     first = int(folios.table.addresses[0]) if count else None
     # The pages of the array need not be neighbours; then no size speaks of all of them.
     size = count * folios.table.layout.size if len(stretches(folios.table)) == 1 else 0
-    return Entity(path, "folios", SafeText("folios"), folios.status, summary, folios.reason, first, size, detail)
+    return Entity(
+        path=path,
+        kind="folios",
+        title=SafeText("folios"),
+        status=folios.status,
+        summary=summary,
+        reason=folios.reason,
+        address=first,
+        size=size,
+        detail=detail,
+    )
 
 
 def area_values(area: VmallocArea) -> tuple[Value, ...]:
@@ -209,7 +229,17 @@ def _flbs(flbs: FlbList | Missing, path: EntityPath) -> Entity:
     header = flbs.header
     summary = flbs.count.words("FLB") if header is not None else flbs.reason
     address, size = (None, 0) if header is None else (header.place.phys, len(header.data))
-    entity = Entity(path, "FLBs", SafeText("FLBs"), flbs.status, summary, flbs.reason, address, size, detail)
+    entity = Entity(
+        path=path,
+        kind="FLBs",
+        title=SafeText("FLBs"),
+        status=flbs.status,
+        summary=summary,
+        reason=flbs.reason,
+        address=address,
+        size=size,
+        detail=detail,
+    )
     return replace(entity, children=children) if flbs.flbs else entity
 
 
@@ -220,5 +250,11 @@ def _flb(record: Record, siblings: Siblings) -> Entity:
     name = record.text("name")
     summary = SafeText(f"data {record.integer('data'):#x}, {plural(record.integer('count'), 'file')}")
     return Entity(
-        siblings.named(name), "FLB", visible(name), summary=summary, address=record.place.phys, size=len(record.data), detail=detail
+        path=siblings.named(name),
+        kind="FLB",
+        title=visible(name),
+        summary=summary,
+        address=record.place.phys,
+        size=len(record.data),
+        detail=detail,
     )

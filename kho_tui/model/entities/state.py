@@ -35,7 +35,7 @@ def state_entity(state: State) -> Entity:
         return found
 
     said = verdict(state)
-    return Entity(EntityPath(), "state", state.machine.path, summary=said, children=children)
+    return Entity(path=EntityPath(), kind="state", title=state.machine.path, summary=said, children=children)
 
 
 def _machine(machine: Machine, said: SafeText) -> Entity:
@@ -48,7 +48,9 @@ def _machine(machine: Machine, said: SafeText) -> Entity:
         words("architecture", machine.arch or "not told by this capture", "of that machine"),
         words("byte order", order, "KHO values are in the CPU's own byte order; --byte-order overrides"),
         derived("page size", Unit.BYTES, machine.platform.page_size, f"{page}; --page-size overrides"),
-        Value("command line", Unit.TEXT, machine.cmdline or b"", "of the running kernel") if machine.cmdline else None,
+        Value(name="command line", unit=Unit.TEXT, value=machine.cmdline or b"", meaning="of the running kernel")
+        if machine.cmdline
+        else None,
     )
     columns = (Column("file", Unit.TEXT, 34), Column("bytes", Unit.BYTES, 10), Column("gave", Unit.TEXT, 60))
     rows = tuple((f.path.encode(), f.size if f.size is not None else b"-", f"{f.gave} {f.note}".strip().encode()) for f in machine.files)
@@ -60,11 +62,13 @@ def _machine(machine: Machine, said: SafeText) -> Entity:
         boot = [_boot(machine.boot)] if machine.boot else []
         path = EntityPath(("machine", "files"))
         summary = SafeText(plural(len(rows), "file"))
-        return [*boot, Entity(path, "files", SafeText("files"), summary=summary, detail=lambda: Detail(table=files))]
+        return [*boot, Entity(path=path, kind="files", title=SafeText("files"), summary=summary, detail=lambda: Detail(table=files))]
 
     files = PlainRows(columns, rows)
     summary = SafeText(f"{visible(release)}, {machine.arch or 'architecture unknown'}, {human_size(machine.platform.page_size)} pages")
-    return Entity(EntityPath(("machine",)), "machine", SafeText("machine"), summary=summary, detail=detail, children=children)
+    return Entity(
+        path=EntityPath(("machine",)), kind="machine", title=SafeText("machine"), summary=summary, detail=detail, children=children
+    )
 
 
 def _boot(records: tuple[Record, ...]) -> Entity:
@@ -80,14 +84,14 @@ def _boot(records: tuple[Record, ...]) -> Entity:
         if f.unit is Unit.PHYS
     ]
     summary = SafeText(f"{', '.join(told)} ({visible(records[0].place.source)})")
-    return Entity(EntityPath(("machine", "boot")), "boot record", SafeText("boot record"), summary=summary, detail=detail)
+    return Entity(path=EntityPath(("machine", "boot")), kind="boot record", title=SafeText("boot record"), summary=summary, detail=detail)
 
 
 def _scratch(scratch: Scratch | Missing) -> Entity:
     path = EntityPath(("scratch",))
     title = SafeText("scratch")
     if isinstance(scratch, Missing):
-        return Entity(path, "scratch", title, scratch.status, reason=scratch.reason)
+        return Entity(path=path, kind="scratch", title=title, status=scratch.status, reason=scratch.reason)
 
     def children() -> list[Entity]:
         assert not isinstance(scratch, Missing)
@@ -106,7 +110,16 @@ def _scratch(scratch: Scratch | Missing) -> Entity:
     total = human_size(sum(a.size for a in scratch.areas))
     bound = "at least " if not scratch.whole else ""
     summary = SafeText(f"{bound}{plural(len(scratch.areas), 'area')}, {total}")
-    return Entity(path, "scratch", title, scratch.status, summary, scratch.reason, detail=detail, children=children)
+    return Entity(
+        path=path,
+        kind="scratch",
+        title=title,
+        status=scratch.status,
+        summary=summary,
+        reason=scratch.reason,
+        detail=detail,
+        children=children,
+    )
 
 
 def _area(scratch: Scratch, index: int, path: EntityPath) -> Entity:
@@ -126,7 +139,13 @@ def _area(scratch: Scratch, index: int, path: EntityPath) -> Entity:
 
     summary = SafeText(f"{human_size(area.size)} at {area.start:#x}" if area.size else f"empty entry at {area.start:#x}")
     return Entity(
-        path.child(str(index)), "scratch area", SafeText(name), summary=summary, address=area.start, size=area.size, detail=detail
+        path=path.child(str(index)),
+        kind="scratch area",
+        title=SafeText(name),
+        summary=summary,
+        address=area.start,
+        size=area.size,
+        detail=detail,
     )
 
 
@@ -147,7 +166,18 @@ def _side(side: Side, state: State) -> Entity:
         return parts if side.cut_subtree is None else [*parts, cut_entity("subtree", side.cut_subtree, path)]
 
     address, size = (None, 0) if isinstance(root, Missing) else (known(root.phys), len(root.view.blob.data))
-    return Entity(path, "side", SafeText(SIDE_TITLES[side.name]), status, _side_summary(side), reason, address, size, detail, children)
+    return Entity(
+        path=path,
+        kind="side",
+        title=SafeText(SIDE_TITLES[side.name]),
+        status=status,
+        summary=_side_summary(side),
+        reason=reason,
+        address=address,
+        size=size,
+        detail=detail,
+        children=children,
+    )
 
 
 def _root_copies(root: Root, path: EntityPath, platform: Platform) -> list[Entity]:
@@ -198,7 +228,7 @@ def _preserved(side: Side, path: EntityPath, state: State) -> Entity:
     title = SafeText("preserved memory")
     address = None if isinstance(side.root, Missing) else known(side.root.map_address) or None
     if isinstance(fact, Missing):
-        return Entity(path, "tracker", title, fact.status, reason=fact.reason, address=address)
+        return Entity(path=path, kind="tracker", title=title, status=fact.status, reason=fact.reason, address=address)
     status, reason = fact.standing
 
     def detail() -> Detail:
@@ -215,7 +245,18 @@ def _preserved(side: Side, path: EntityPath, state: State) -> Entity:
         )
         return Detail(values, table=BlockRows(fact.runs))
 
-    return Entity(path, "tracker", title, status, fact.words, reason, address, 0, detail, lambda: _tracker_parts(fact, path, state))
+    return Entity(
+        path=path,
+        kind="tracker",
+        title=title,
+        status=status,
+        summary=fact.words,
+        reason=reason,
+        address=address,
+        size=0,
+        detail=detail,
+        children=lambda: _tracker_parts(fact, path, state),
+    )
 
 
 def _tracker_parts(fact: PreservedMap, path: EntityPath, state: State) -> list[Entity]:
@@ -231,21 +272,25 @@ def _tracker_parts(fact: PreservedMap, path: EntityPath, state: State) -> list[E
             blobs = tuple(Blob(c.header.data + c.elements.rows.tobytes(), c.header.place) for c in shown)
             return Detail(header_values("chunk", [c.header for c in shown]), blobs, bitmaps)
 
-        parts = [Entity(path.child("chunks"), "chunks", SafeText("chunk list"), summary=summary, detail=detail)]
+        parts = [Entity(path=path.child("chunks"), kind="chunks", title=SafeText("chunk list"), summary=summary, detail=detail)]
     else:
         nodes = NodeRows(structure, state.machine.platform.page_size)
         summary = SafeText(f"{plural(len(nodes), 'node')}, depth {len(structure.addresses)}")
-        parts = [Entity(path.child("nodes"), "nodes", SafeText("radix tree"), summary=summary, detail=lambda: Detail(table=nodes))]
+        parts = [
+            Entity(
+                path=path.child("nodes"), kind="nodes", title=SafeText("radix tree"), summary=summary, detail=lambda: Detail(table=nodes)
+            )
+        ]
     for other in fact.others:
         table = BlockRows(other.runs)
         parts.append(
             Entity(
-                path.child(f"as-{other.bitmap_bytes}-byte-bitmaps"),
-                "reading",
-                SafeText(f"read with {other.bitmap_bytes}-byte bitmaps"),
-                Status.UNKNOWN,
-                SafeText(plural(other.runs.blocks, "block")),
-                other.why,
+                path=path.child(f"as-{other.bitmap_bytes}-byte-bitmaps"),
+                kind="reading",
+                title=SafeText(f"read with {other.bitmap_bytes}-byte bitmaps"),
+                status=Status.UNKNOWN,
+                summary=SafeText(plural(other.runs.blocks, "block")),
+                reason=other.why,
                 detail=lambda table=table: Detail(table=table),  # type: ignore[misc]
             )
         )
@@ -257,7 +302,11 @@ def _log(lines: tuple[LogLine, ...]) -> Entity:
     rows = tuple(((line.time or "").encode(), (line.side or "").encode(), line.text) for line in lines)
     summary = SafeText(plural(len(lines), "line") + " speak of KHO" if lines else "nothing of KHO in it, or no log")
     return Entity(
-        EntityPath(("log",)), "log", SafeText("kernel log"), summary=summary, detail=lambda: Detail(table=PlainRows(columns, rows))
+        path=EntityPath(("log",)),
+        kind="log",
+        title=SafeText("kernel log"),
+        summary=summary,
+        detail=lambda: Detail(table=PlainRows(columns, rows)),
     )
 
 
@@ -270,7 +319,10 @@ def _findings(findings: tuple[Finding, ...]) -> Entity:
     counts = {severity: sum(f.count for f in findings if f.severity == severity) for severity in ("error", "warning", "info")}
     told = ", ".join(plural(count, word) if word != "info" else f"{count} for information" for word, count in counts.items() if count)
     entity = Entity(
-        path, "findings", SafeText("findings"), summary=SafeText(told or "none while reading; the invariants are not checked here")
+        path=path,
+        kind="findings",
+        title=SafeText("findings"),
+        summary=SafeText(told or "none while reading; the invariants are not checked here"),
     )
     return replace(entity, children=children) if findings else entity
 
@@ -293,4 +345,4 @@ def _finding(finding: Finding, path: EntityPath) -> Entity:
 
     title = SafeText(f"{finding.code} {finding.severity}")
     where = f"{finding.where}: " if finding.where.parts else ""
-    return Entity(path, "finding", title, summary=SafeText(f"{where}{finding.message}"), detail=detail)
+    return Entity(path=path, kind="finding", title=title, summary=SafeText(f"{where}{finding.message}"), detail=detail)

@@ -42,15 +42,15 @@ def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform) 
     if one.status is Status.DECODED and isinstance(one.content, Luo):
         standing = luo_standing(one.content)
     entity = Entity(
-        one.path,
-        "subtree",
-        visible(one.name),
-        standing[0],
-        _summary(one),
-        standing[1],
-        known(one.phys),
-        size,
-        detail,
+        path=one.path,
+        kind="subtree",
+        title=visible(one.name),
+        status=standing[0],
+        summary=_summary(one),
+        reason=standing[1],
+        address=known(one.phys),
+        size=size,
+        detail=detail,
     )
     return replace(entity, children=children) if _has_content_below(one) or _copies(one, platform) else entity
 
@@ -159,22 +159,22 @@ def _region(region: MemblockRegion, view: FdtView | None) -> Entity:
         return Detail(property_values(region.values), () if view is None else (view.blob,))
 
     return Entity(
-        region.path,
-        "reserve_mem",
-        visible(region.name),
-        Status.DECODED if broken is None else broken.status,
-        summary,
-        SafeText("") if broken is None else broken.reason,
-        known(start),
-        known(size) or 0,
-        detail,
+        path=region.path,
+        kind="reserve_mem",
+        title=visible(region.name),
+        status=Status.DECODED if broken is None else broken.status,
+        summary=summary,
+        reason=SafeText("") if broken is None else broken.reason,
+        address=known(start),
+        size=known(size) or 0,
+        detail=detail,
     )
 
 
 def _test_folios(content: KhoTest, path: EntityPath, platform: Platform) -> Entity:
     blocks, count = content.read_blocks, content.folio_count
     if isinstance(blocks, Missing):
-        return Entity(path, "folios", SafeText("folios"), blocks.status, reason=blocks.reason)
+        return Entity(path=path, kind="folios", title=SafeText("folios"), status=blocks.status, reason=blocks.reason)
     cells = tuple((address, order, platform.page_size << min(order, 40)) for address, order in blocks)
     columns = (Column("address", Unit.PHYS, 18), Column("order", Unit.ORDER, 5), Column("size", Unit.BYTES, 12))
     table = PlainRows(columns, cells, tuple(c[0] for c in cells), tuple(c[2] for c in cells))
@@ -187,7 +187,9 @@ def _test_folios(content: KhoTest, path: EntityPath, platform: Platform) -> Enti
 
     status = Status.DECODED if count.whole or count.read > (count.of or 0) else Status.PARTIAL
     reason = NO_TEXT if status is Status.DECODED else SafeText(f"{count.words('folio')} could be read")
-    return Entity(path, "folios", SafeText("folios"), status, count.words("folio"), reason, detail=detail)
+    return Entity(
+        path=path, kind="folios", title=SafeText("folios"), status=status, summary=count.words("folio"), reason=reason, detail=detail
+    )
 
 
 def _nodes(root: Node, path: EntityPath, byte_order: ByteOrder, blob: Blob) -> list[Entity]:
@@ -201,12 +203,12 @@ def _node(node: Node, path: EntityPath, byte_order: ByteOrder, blob: Blob) -> En
         return Detail(property_values(PLAIN_NODE.values(node, byte_order, blob.place)), (blob,))
 
     return Entity(
-        path,
-        "node",
-        visible(node.name),
-        Status.UNKNOWN,
-        SafeText(f"properties: {len(node.properties)}"),
-        SafeText("shown as it is"),
+        path=path,
+        kind="node",
+        title=visible(node.name),
+        status=Status.UNKNOWN,
+        summary=SafeText(f"properties: {len(node.properties)}"),
+        reason=SafeText("shown as it is"),
         detail=detail,
         children=lambda: _nodes(node, path, byte_order, blob),
     )

@@ -39,7 +39,15 @@ def _part_values(one: FieldValue) -> list[Value]:
     if not isinstance(one.value, int):
         return []
     return [
-        Value(f"{one.field.name}.{part.name}", part.unit, part.of(one.value), part.meaning, one.source, one.place, len(one.raw))
+        Value(
+            name=f"{one.field.name}.{part.name}",
+            unit=part.unit,
+            value=part.of(one.value),
+            meaning=part.meaning,
+            source=one.source,
+            place=one.place,
+            size=len(one.raw),
+        )
         for part in one.field.parts
     ]
 
@@ -61,19 +69,26 @@ def header_blobs(headers: Sequence[Record]) -> tuple[Blob, ...]:
 def derived(name: str, unit: Unit, value: Fact[int] | Fact[bytes], meaning: str) -> Value:
     """A value that lies nowhere as such."""
     status = value.status if isinstance(value, Missing) else Status.DERIVED
-    return Value(name, unit, value, meaning, status=status)
+    return Value(name=name, unit=unit, value=value, meaning=meaning, status=status)
 
 
 def words(name: str, text: str, meaning: str) -> Value:
     """A derived value in words of ours."""
-    return Value(name, Unit.TEXT, text.encode(), meaning, status=Status.DERIVED)
+    return Value(name=name, unit=Unit.TEXT, value=text.encode(), meaning=meaning, status=Status.DERIVED)
 
 
 def cut_entity(kind: str, prefix: bytes, parent: EntityPath) -> Entity:
     """What stands for one more thing of a list, inside whose name the input ends: it is there, and nothing more is known of it."""
     title = SafeText(f"one more {kind}")
     path = parent.child(f"one-more-{kind}")
-    return Entity(path, "cut", title, Status.UNAVAILABLE, name_start(prefix), SafeText("the FDT ends inside its name"))
+    return Entity(
+        path=path,
+        kind="cut",
+        title=title,
+        status=Status.UNAVAILABLE,
+        summary=name_start(prefix),
+        reason=SafeText("the FDT ends inside its name"),
+    )
 
 
 def bytes_of(record: Record) -> Blob:

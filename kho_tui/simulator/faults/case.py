@@ -42,7 +42,7 @@ class Written:
     after: bytes
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Case:
     """A state under the knife. ``image`` and ``files`` (by name inside the capture) are copies; faults change nothing else.
 

@@ -39,7 +39,7 @@ def written_in(releases: Range) -> Needs:
     return lambda form: any(releases.covers(release.version) and ROOT_FORMATS.written_by(release) is form for release in RELEASES)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing broken on purpose.
 
@@ -66,12 +66,12 @@ class Fault:
 
 def fault(name: str, primary: str, meaning: str, apply: Apply, also: str = "", needs: Needs | None = None) -> Fault:
     """A fault of the outgoing side. ``also`` names codes by their numbers."""
-    return Fault(name, primary, meaning, apply, _codes(also), needs)
+    return Fault(name=name, primary=primary, meaning=meaning, apply=apply, also=_codes(also), needs=needs)
 
 
 def later_fault(name: str, primary: str, meaning: str, apply: Apply, also: str = "", *, before: bool = False) -> Fault:
     """A fault of a state that was taken over. ``before``: only against the state before it."""
-    return Fault(name, primary, meaning, apply, _codes(also), side="in", needs_before=before)
+    return Fault(name=name, primary=primary, meaning=meaning, apply=apply, also=_codes(also), side="in", needs_before=before)
 
 
 def break_state(one: Fault, case: Case) -> None:

@@ -31,7 +31,7 @@ _KERNEL_64 = 1
 """XLF_KERNEL_64: what is loaded is an x86_64 kernel."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BzImage:
     """A kernel file. Addresses are physical, sizes in bytes.
 
@@ -87,4 +87,14 @@ def parse_bzimage(data: bytes, name: str) -> BzImage:
     setup_data, preferred = (struct.unpack_from("<Q", data, at)[0] for at in (_SETUP_DATA, _PREFERRED))
     if setup_size >= len(data) or not alignment or alignment & (alignment - 1) or not init_size:
         raise InputError(f"{name}: the bzImage is cut or damaged")
-    return BzImage(data, setup_size, alignment, bool(data[_RELOCATABLE]), preferred, init_size, initrd_max, cmdline_size, setup_data)
+    return BzImage(
+        data=data,
+        setup_size=setup_size,
+        alignment=alignment,
+        relocatable=bool(data[_RELOCATABLE]),
+        preferred=preferred,
+        init_size=init_size,
+        initrd_max=initrd_max,
+        cmdline_size=cmdline_size,
+        setup_data=setup_data,
+    )

@@ -36,7 +36,7 @@ class BootOutcome(Enum):
     NONE = "no verdict"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievedFile:
     """A file that user space got back (``khostage=9 luo=NAME:TOKEN``). ``size`` and ``pos`` in bytes, ``crc32`` over the whole content."""
 
@@ -48,7 +48,7 @@ class RetrievedFile:
     crc32: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Console:
     """Takes the console's bytes as they come; gives lines and the verdict so far.
 
@@ -113,7 +113,9 @@ class Console:
         match = _FILE.search(message)
         if match is not None:
             size, pos, seals = (int(match[n]) for n in (3, 4, 5))
-            self.files.append(RetrievedFile(visible(match[1]), int(match[2], 16), size, pos, seals, int(match[6], 16)))
+            self.files.append(
+                RetrievedFile(session=visible(match[1]), token=int(match[2], 16), size=size, pos=pos, seals=seals, crc32=int(match[6], 16))
+            )
         if self.outcome is BootOutcome.PANIC:
             return
         if _PANIC.search(message):

@@ -40,7 +40,7 @@ class GuestOrder:
     limit: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
     """What a guest did. ``booted``: up to user space. ``ended``: by itself, before the limit. ``message``: what QEMU itself said."""
 
@@ -103,7 +103,15 @@ def run_guest(qemu: str, order: GuestOrder, prepare: Callable[[GuestRam], None],
         message = visible(os.pread(messages, 2000, 0).strip().replace(b"\n", b"; "))
         if status and not console.lines:
             raise InputError(f"{BINARY} did not start: {message or f'exit code {status}'}")
-        return Ran(console.outcome, console.deciding, tuple(console.files), tuple(console.lines), console.booted, ended, message)
+        return Ran(
+            outcome=console.outcome,
+            deciding=console.deciding,
+            files=tuple(console.files),
+            lines=tuple(console.lines),
+            booted=console.booted,
+            ended=ended,
+            message=message,
+        )
 
 
 @contextmanager

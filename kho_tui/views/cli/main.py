@@ -292,7 +292,14 @@ def _request(
     where, chosen = split_side(path, side)
     if page_size is not None and page_size not in PAGE_SIZES:
         raise InputError(f"--page-size takes one of {', '.join(map(str, PAGE_SIZES))}")
-    return Request(where, chosen, page_size, _byte_order(byte_order), () if base is None else parse_pieces(base), _address(root))
+    return Request(
+        path=where,
+        side=chosen,
+        page_size=page_size,
+        byte_order=_byte_order(byte_order),
+        base=() if base is None else parse_pieces(base),
+        root=_address(root),
+    )
 
 
 def _byte_order(text: str | None) -> ByteOrder | None:

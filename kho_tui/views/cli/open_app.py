@@ -51,7 +51,7 @@ def loaded_of(opened: Opened, path: str, options: tuple[str, ...], like: Request
 
     state = opened.state
     maps = Maps(lambda side, context: memory_map(state, state.sides[side], context))
-    others = like or Request("", None, None, None)
+    others = like or Request(path="", side=None, page_size=None, byte_order=None)
     checking = Checking(lambda context: _judge(opened, maps, context))
 
     def close() -> None:
@@ -59,16 +59,16 @@ def loaded_of(opened: Opened, path: str, options: tuple[str, ...], like: Request
         opened.close()
 
     return Loaded(
-        state.machine.path,
-        verdict(state),
-        state_entity(state),
-        state.machine.platform.page_size,
-        maps,
-        state,
-        opened.memory,
-        lambda address, context: _whois(opened, maps, address, context),
-        path,
-        options,
+        title=state.machine.path,
+        verdict=verdict(state),
+        root=state_entity(state),
+        page_size=state.machine.platform.page_size,
+        maps=maps,
+        state=state,
+        memory=opened.memory,
+        whois=lambda address, context: _whois(opened, maps, address, context),
+        path=path,
+        options=options,
         note=opened.changed,
         checking=checking,
         close=close,

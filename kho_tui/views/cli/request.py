@@ -17,7 +17,7 @@ _MOST_PIECES = 64
 _PIECES_HOW = "--base takes ADDR, or pieces ADDR:FROM-TO of the file as in 0:0-2G,4G:2G- (the last one may be open)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What the user asked to open. None: not said.
 

@@ -123,4 +123,4 @@ def boot_command(
     from kho_tui.operations.boot_state import BootRequest
     from kho_tui.views.cli.boot_text import boot
 
-    raise typer.Exit(boot(path, BootRequest(kernel, initrd, append, limit), as_json=as_json))
+    raise typer.Exit(boot(path, BootRequest(kernel=kernel, initrd=initrd, append=append, limit=limit), as_json=as_json))

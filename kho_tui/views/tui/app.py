@@ -152,7 +152,7 @@ class KhoApp(App[None], inherit_bindings=False):
             from kho_tui.views.tui.travel import Journey
 
             first = self._start or (ListSpot(Where.DIFF) if self._other else None)
-            journey = journey or Journey(first, base=self.config.numbers, other=self._other)
+            journey = journey or Journey(spot=first, base=self.config.numbers, other=self._other)
             if journey.other:
                 loaded = loaded.beside(journey.other, context)
             body_class(journey.spot.where if journey.spot is not None else Where.OVERVIEW)
@@ -222,7 +222,7 @@ class KhoApp(App[None], inherit_bindings=False):
             return
         chain = self._begin_chain()
         chain.at = chain.grow(chain.at, told, self._shown.loaded.simulator)
-        self.load(Journey(ListSpot(Where.DIFF), base=self._shown.base, other=other))
+        self.load(Journey(spot=ListSpot(Where.DIFF), base=self._shown.base, other=other))
 
     def _begin_chain(self) -> Chain:
         """The chain that what is shown is a state of."""

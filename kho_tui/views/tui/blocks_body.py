@@ -131,13 +131,13 @@ class BlocksBody(SidedBody):
     def selection(self) -> Value | None:
         """The address of the block."""
         block = self.block
-        return None if block is None else Value("address", Unit.PHYS, block.address)
+        return None if block is None else Value(name="address", unit=Unit.PHYS, value=block.address)
 
     @property
     def place(self) -> MapPlace | None:
         """The block in the map."""
         block = self.block
-        return None if block is None else MapPlace(self.side, block.address, block.size)
+        return None if block is None else MapPlace(side=self.side, address=block.address, size=block.size)
 
     @property
     def command(self) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ _ROOM_FOR_KINDS = 60
 _KIND_WIDTH = 11
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """One block. ``number`` in the tracker, ``size`` in bytes, ``claim`` the owner's number in the map (NOBODY: none), ``others`` how many
     more owners."""
@@ -110,7 +110,7 @@ class OwnedBy:
         window = view.expand(start, count)
         columns = (window.number, window.address, window.order, window.claim, window.others)
         for number, address, order, claim, others in zip(*(column.tolist() for column in columns), strict=True):
-            yield Block(number, address, order, 1 << (order + view.page_shift), claim, others)
+            yield Block(number=number, address=address, order=order, size=1 << (order + view.page_shift), claim=claim, others=others)
 
     def owner_row(self, block: Block) -> int | None:
         """The row of the owner's table that claims the block; None for an owner without rows."""

@@ -28,7 +28,7 @@ CANNOT_TELL = "cannot tell"
 _WHOLE = EntityPath()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
     """A row. ``code`` is that of a finding, or the name of a release; ``more`` is said below the list, what matters most first.
 
@@ -64,7 +64,7 @@ def check_rows(loaded: Loaded, *, unfolded: bool) -> list[CheckRow]:
     judged = loaded.checking.judged
     rows = faults(loaded)
     if judged is None:
-        return [*rows, CheckRow(CHECK, NO_TEXT, loaded.checking.said, Role.DIM)]
+        return [*rows, CheckRow(kind=CHECK, code=NO_TEXT, message=loaded.checking.said, role=Role.DIM)]
     return [*rows, _verdict(judged.report), *_targets(judged), *_untold(judged.report, unfolded=unfolded)]
 
 
@@ -76,7 +76,15 @@ def verdict_line(loaded: Loaded) -> SafeText:
 
 def _finding(one: Finding) -> CheckRow:
     more = (SafeText(f"{one.code}: {CODES[one.code].meaning}"),) if one.code in CODES else ()
-    return CheckRow(one.severity, SafeText(one.code), one.message, SEVERITY_ROLE[one.severity], one.where, one.address, more)
+    return CheckRow(
+        kind=one.severity,
+        code=SafeText(one.code),
+        message=one.message,
+        role=SEVERITY_ROLE[one.severity],
+        where=one.where,
+        address=one.address,
+        more=more,
+    )
 
 
 def _broken(result: Result) -> Iterator[CheckRow]:
@@ -91,10 +99,10 @@ def _broken(result: Result) -> Iterator[CheckRow]:
         *_lacking(result),
     )
     for case in result.cases:
-        yield CheckRow(result.severity, code, case.message, role, case.where, case.address, more)
+        yield CheckRow(kind=result.severity, code=code, message=case.message, role=role, where=case.where, address=case.address, more=more)
     left = result.count - len(result.cases)
     if left:
-        yield CheckRow(result.severity, code, SafeText(f"and {left} more of this kind"), role, more=more)
+        yield CheckRow(kind=result.severity, code=code, message=SafeText(f"and {left} more of this kind"), role=role, more=more)
 
 
 def _lacking(result: Result) -> Iterator[SafeText]:
@@ -110,7 +118,13 @@ def _verdict(report: Report) -> CheckRow:
     counts = ", ".join(f"{len(some)} {answer.value}" for answer, some in codes if some)
     role = Role.BAD if report.broken["error"] else Role.WARN if report.broken["warning"] or not report.told else Role.TITLE
     listed = [SafeText(f"{answer.value}: {', '.join(sorted(some))}") for answer, some in codes if some and answer is not Answer.HOLDS]
-    return CheckRow(CHECK, NO_TEXT, SafeText(f"{report.side}: {report.verdict}"), role, more=(SafeText(f"rules: {counts}"), *listed))
+    return CheckRow(
+        kind=CHECK,
+        code=NO_TEXT,
+        message=SafeText(f"{report.side}: {report.verdict}"),
+        role=role,
+        more=(SafeText(f"rules: {counts}"), *listed),
+    )
 
 
 def outcome_word(found: Compatibility) -> str:
@@ -136,11 +150,17 @@ def outcome_role(outcome: Outcome | None, sound: Role) -> Role:
 
 def _targets(judged: Judged) -> Iterator[CheckRow]:
     if judged.not_asked:
-        yield CheckRow(TARGET, NO_TEXT, judged.not_asked, Role.DIM)
+        yield CheckRow(kind=TARGET, code=NO_TEXT, message=judged.not_asked, role=Role.DIM)
     for found in judged.releases:
         open_ = SafeText(f"{plural(len(found.open), 'thing')} cannot be told") if found.open else NO_TEXT
         said = ": ".join(part for part in (outcome_word(found), outcome_reason(found) or open_) if part)
-        yield CheckRow(TARGET, found.target.name, SafeText(said), outcome_role(found.outcome, Role.TEXT), more=tuple(_answer(found)))
+        yield CheckRow(
+            kind=TARGET,
+            code=found.target.name,
+            message=SafeText(said),
+            role=outcome_role(found.outcome, Role.TEXT),
+            more=tuple(_answer(found)),
+        )
 
 
 def _answer(found: Compatibility) -> Iterator[SafeText]:
@@ -163,10 +183,16 @@ def _untold(report: Report, *, unfolded: bool) -> Iterator[CheckRow]:
         return
     why = tuple(SafeText(f"{reason}: {', '.join(codes)}") for reason, codes in report.lacking.items())
     said = SafeText(f"{plural(len(report.untold), 'rule')} cannot be told (Enter {'hides' if unfolded else 'shows'} them)")
-    yield CheckRow(UNTOLD, NO_TEXT, said, Role.WARN, more=why, folds=True)
+    yield CheckRow(kind=UNTOLD, code=NO_TEXT, message=said, role=Role.WARN, more=why, folds=True)
     for one in report.untold if unfolded else ():
         lacks = tuple(SafeText(f"{lack.name}: {lack.reason}") for lack in one.lacks)
-        yield CheckRow(UNTOLD, SafeText(one.code), SafeText(one.title), Role.TEXT, more=(*lacks, SafeText(f"severity: {one.severity}")))
+        yield CheckRow(
+            kind=UNTOLD,
+            code=SafeText(one.code),
+            message=SafeText(one.title),
+            role=Role.TEXT,
+            more=(*lacks, SafeText(f"severity: {one.severity}")),
+        )
 
 
 @dataclass(frozen=True, slots=True)

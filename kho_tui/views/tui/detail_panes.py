@@ -139,7 +139,9 @@ class RowsPane(TableView):
         except Exception:
             return ()
         columns = self.source.columns
-        return tuple(Value(column.name, column.unit, cell, place=place) for column, cell in zip(columns, cells, strict=False))
+        return tuple(
+            Value(name=column.name, unit=column.unit, value=cell, place=place) for column, cell in zip(columns, cells, strict=False)
+        )
 
     def row_target(self) -> int | None:
         """The physical address that the row at the cursor speaks of."""

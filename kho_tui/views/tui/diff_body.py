@@ -363,10 +363,10 @@ class DiffBody(Body):
         pair = self.below.pair
         if pair is not None:
             value = pair.old if pair.new is None else pair.new
-            return None if value is None else Value(pair.name, pair.unit, value)
+            return None if value is None else Value(name=pair.name, unit=pair.unit, value=value)
         node = self.node
         words = f"{node.mark} {node.old or node.new or node.label}: {'; '.join(reason_of(node))}" if node is not None else ""
-        return Value("difference", Unit.TEXT, words.encode(), status=Status.DERIVED) if words else None
+        return Value(name="difference", unit=Unit.TEXT, value=words.encode(), status=Status.DERIVED) if words else None
 
     @property
     def command(self) -> tuple[str, ...]:

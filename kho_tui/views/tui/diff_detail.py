@@ -39,7 +39,7 @@ class Pair:
         return value_mark(self.old, self.new) if self.told or (self.old is not None and self.new is not None) else " "
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HexRow:
     """Bytes of A beside bytes of B. ``old`` and ``new`` are offsets, None where that state has no such bytes."""
 
@@ -162,7 +162,7 @@ class HexRows:
             self._part(data, span, first) for data, span in ((self._both.old, one.old), (self._both.new, one.new))
         )
         mark = " " if one.same or old_data == new_data or not self._both.told else "+" if not old_data else "-" if not new_data else "~"
-        return HexRow("" if first else one.name, old, new, old_data, new_data, mark)
+        return HexRow(name="" if first else one.name, old=old, new=new, old_data=old_data, new_data=new_data, mark=mark)
 
     def _part(self, data: bytes, span: tuple[int, int], row: int) -> tuple[int | None, bytes]:
         start = span[0] + row * self._width

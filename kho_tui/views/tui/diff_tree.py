@@ -23,7 +23,7 @@ _OPEN_AT_FIRST = 400
 Subject = Change | EntityFate | Untold | MemoryChange
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Node:
     """A row. ``old`` and ``new`` are where it is in A and in B, as far as it is there; ``counts``: marks of all below, by mark.
 
@@ -72,7 +72,7 @@ class _Section:
         above = self._by_path.get(path)
         for one in reversed(missing):
             side = one.parts[0]
-            node = Node(SafeText(one.parts[-1]), one, EntityPath((self._renamed.get(side, side), *one.parts[1:])))
+            node = Node(label=SafeText(one.parts[-1]), old=one, new=EntityPath((self._renamed.get(side, side), *one.parts[1:])))
             (self.tops if above is None else above.children).append(node)
             self._by_path[one] = above = node
         assert above is not None
@@ -164,11 +164,11 @@ def diff_tree(compared: Compared, root: Entity) -> DiffTree:
     fates, diff = compared.fates, compared.diff
     if fates is None:
         return DiffTree([] if diff is None else _plain(diff, root))
-    sections = [Node(SafeText("what was handed over"), children=_fates(fates.fates))]
+    sections = [Node(label=SafeText("what was handed over"), children=_fates(fates.fates))]
     if fates.onward:
-        sections.append(Node(SafeText("what B hands on of it"), children=_fates(fates.onward)))
+        sections.append(Node(label=SafeText("what B hands on of it"), children=_fates(fates.onward)))
     if diff is not None:
-        sections.append(Node(SafeText("what B hands on, against what it was handed"), children=_plain(diff, root)))
+        sections.append(Node(label=SafeText("what B hands on, against what it was handed"), children=_plain(diff, root)))
     return DiffTree(sections)
 
 
@@ -176,7 +176,9 @@ def _fates(fates: Sequence[EntityFate]) -> list[Node]:
     section = _Section({})
     for one in fates:
         word = SafeText(f"{one.fate.value} {one.entity}")
-        section.put(one.path, Node(one.title, one.path, one.other, one.fate.mark, word, one.reason, one))
+        section.put(
+            one.path, Node(label=one.title, old=one.path, new=one.other, mark=one.fate.mark, word=word, note=one.reason, subject=one)
+        )
     return section.tops
 
 
@@ -188,9 +190,31 @@ def _plain(diff: Diff, root: Entity) -> list[Node]:
         section.put(change.where, _with_consequences(change))
     for memory in diff.memory:
         path = memory.owner or EntityPath((diff.sides[0][0],) if diff.sides else ("memory",))
-        section.put(path, Node(memory_words(memory), path, path, PART_MARKS[memory.part], SafeText("memory"), NO_TEXT, memory))
+        section.put(
+            path,
+            Node(
+                label=memory_words(memory),
+                old=path,
+                new=path,
+                mark=PART_MARKS[memory.part],
+                word=SafeText("memory"),
+                note=NO_TEXT,
+                subject=memory,
+            ),
+        )
     for one in diff.untold:
-        section.put(one.where, Node(one.title, one.where, one.where, "?", SafeText(f"cannot tell {one.entity}"), one.reason, one))
+        section.put(
+            one.where,
+            Node(
+                label=one.title,
+                old=one.where,
+                new=one.where,
+                mark="?",
+                word=SafeText(f"cannot tell {one.entity}"),
+                note=one.reason,
+                subject=one,
+            ),
+        )
     return section.tops
 
 
@@ -234,4 +258,4 @@ def _node(change: Change, above: EntityPath) -> Node:
     note = SafeText(f"to {there}: {change.note}" if there and change.path is not None else change.note)
     if change.declared:
         note = SafeText("; ".join(text for text in (note, f"declared unpredictable: {change.declared}") if text))
-    return Node(label, change.path, change.other, change.kind.mark, word, note, change)
+    return Node(label=label, old=change.path, new=change.other, mark=change.kind.mark, word=word, note=note, subject=change)

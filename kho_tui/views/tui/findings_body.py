@@ -165,11 +165,11 @@ class FindingsBody(ListBody):
         if not sides or (one.address is None and not one.where.parts):
             return None
         own = one.where.parts[0] if one.where.parts and one.where.parts[0] in sides else sides[0]
-        return MapPlace(own, one.address, subject=one.where if one.where.parts else None)
+        return MapPlace(side=own, address=one.address, subject=one.where if one.where.parts else None)
 
     def value_of(self, row: int) -> Value | None:
         """The message."""
-        return Value("message", Unit.TEXT, self._rows[row].message.encode(), status=Status.DERIVED)
+        return Value(name="message", unit=Unit.TEXT, value=self._rows[row].message.encode(), status=Status.DERIVED)
 
     def name_of(self, row: int) -> SafeText:
         """Its code."""

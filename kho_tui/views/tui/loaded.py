@@ -66,17 +66,19 @@ def _nothing() -> None:
 
 _UNTOLD = Unavailable(SafeText("not told"))
 _NO_STATE = State(
-    Machine(NO_TEXT, "state", None, None, Platform(), (), None, (), ()),
-    Host(_UNTOLD, _UNTOLD, (), _UNTOLD, _UNTOLD),
-    _UNTOLD,
-    MappingProxyType({}),
-    (),
-    (),
-    _UNTOLD.reason,
+    machine=Machine(
+        path=NO_TEXT, kind="state", release=None, arch=None, platform=Platform(), platform_reasons=(), cmdline=None, files=(), boot=()
+    ),
+    host=Host(ram=_UNTOLD, kernel=_UNTOLD, nodes=(), meminfo=_UNTOLD, free_cma=_UNTOLD),
+    scratch=_UNTOLD,
+    sides=MappingProxyType({}),
+    log=(),
+    findings=(),
+    absent=_UNTOLD.reason,
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Loaded:
     """A state ready to be looked at.
 

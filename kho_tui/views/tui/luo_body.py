@@ -148,12 +148,12 @@ class LuoBody(SidedBody):
     def selection(self) -> Value | None:
         """The session's name, the file's token, the folio's address."""
         if self._current is self.sessions and self._session is not None:
-            return Value("name", Unit.TEXT, self._session.name)
+            return Value(name="name", unit=Unit.TEXT, value=self._session.name)
         if self._current is self.files and self._file is not None:
-            return Value("token", Unit.ID, self._file.token)
+            return Value(name="token", unit=Unit.ID, value=self._file.token)
         row = self.folios.row
         if self._current is self.folios and self._folios is not None and row is not None:
-            return Value("address", Unit.PHYS, self._address(row))
+            return Value(name="address", unit=Unit.PHYS, value=self._address(row))
         return None
 
     @property
@@ -162,11 +162,13 @@ class LuoBody(SidedBody):
         row = self.folios.row
         if self._current is self.folios and self._folios is not None and row is not None:
             order = self._folios.order(row)
-            return MapPlace(self.side, self._address(row), self.stage.loaded.page_size << (order if isinstance(order, int) else 0))
+            return MapPlace(
+                side=self.side, address=self._address(row), size=self.stage.loaded.page_size << (order if isinstance(order, int) else 0)
+            )
         one = self._file if self._current is self.files else self._session
         if one is None:
             return None
-        return MapPlace(self.side, one.record.place.phys, len(one.record.data), one.path)
+        return MapPlace(side=self.side, address=one.record.place.phys, size=len(one.record.data), subject=one.path)
 
     @property
     def command(self) -> tuple[str, ...]:

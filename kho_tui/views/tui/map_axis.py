@@ -14,7 +14,7 @@ _SHARE = 2
 """What is zoomed to fills at most one part of this many."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
     """``width`` cells of ``cell`` bytes from ``low``, moving over memory from ``start`` to below ``end``; ``page`` is the smallest cell."""
 
@@ -108,7 +108,7 @@ def whole_axis(start: int, end: int, page: int, width: int) -> Axis:
     """All memory from ``start`` to below ``end`` in one window."""
     width = max(width, 1)
     cell = _fitting(start, end, page, width)
-    return Axis(start, end, page, width, cell, start // cell * cell)
+    return Axis(start=start, end=end, page=page, width=width, cell=cell, low=start // cell * cell)
 
 
 def _fitting(start: int, end: int, page: int, width: int) -> int:

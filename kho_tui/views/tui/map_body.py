@@ -98,7 +98,7 @@ class MapBody(Body):
             if spot != self.view.place:
                 self._draw_map(spot)
         elif self._place is None and self._sides:
-            self._draw_map(MapPlace(next(iter(self._sides))))
+            self._draw_map(MapPlace(side=next(iter(self._sides))))
         elif not self._sides:
             self.words.show([spans((" no side in this state, so no map of one", Role.DIM))])
 
@@ -232,7 +232,7 @@ class MapBody(Body):
     @property
     def selection(self) -> Value | None:
         """The address at the cursor."""
-        return None if self.view.place is None else Value("address", Unit.PHYS, self.view.address)
+        return None if self.view.place is None else Value(name="address", unit=Unit.PHYS, value=self.view.address)
 
     @property
     def command(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ _INDENT = 3
 _PIECES_WIDTH = 13
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """What one entity has in a cell.
 
@@ -74,7 +74,9 @@ def _of_kind(chart: Chart, kind: Kind, low: int, high: int, address: int) -> Ite
     for one in there[np.argsort(-sizes[there], kind="stable")][:_MOST_OWNERS].tolist():
         at, claim = int(first[one]), memory.claims[one]
         row = int(regions.row[rows[at]]) if claim.rows else None
-        yield Part(kind, claim.path, row, int(start[at]), int(sizes[one]), int(counts[one]), bool(holding[at]))
+        yield Part(
+            kind=kind, path=claim.path, row=row, start=int(start[at]), size=int(sizes[one]), count=int(counts[one]), holds=bool(holding[at])
+        )
 
 
 def _block(memory: MemoryMap, low: int, high: int, address: int, chosen: Stop) -> Part | None:
@@ -92,7 +94,9 @@ def _block(memory: MemoryMap, low: int, high: int, address: int, chosen: Stop) -
     if block is None:
         return None
     start = int(runs.expand(block, 1)[0][0])
-    return Part(Kind.PRESERVED, EntityPath((memory.side, "preserved")), block, start, size, 1, start <= address)
+    return Part(
+        kind=Kind.PRESERVED, path=EntityPath((memory.side, "preserved")), row=block, start=start, size=size, count=1, holds=start <= address
+    )
 
 
 def cell_lines(

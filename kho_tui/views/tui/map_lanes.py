@@ -56,7 +56,7 @@ class Drawing(Enum):
     LETTERS = auto()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Stop:
     """A lane, or a kind in one: what ``]`` goes to the next of.
 
@@ -142,7 +142,7 @@ def make_chart(memory: MemoryMap, names: Mapping[EntityPath, SafeText]) -> Chart
 
     def lane(name: str, kinds: tuple[Kind, ...], drawing: Drawing, role: Role, within: str = "") -> list[Stop]:
         present = tuple(kind for kind in kinds if kind in there)
-        return [Stop(name, present, memory, drawing, role, within)] if present else []
+        return [Stop(name=name, kinds=present, memory=memory, drawing=drawing, role=role, within=within)] if present else []
 
     owners = tuple(kind for kind in LETTERS if kind in there)
     place = lane(_NODES, (Kind.NODE,), Drawing.NAMES, Role.DIM) or lane("ram", (Kind.RAM,), Drawing.NAMES, Role.DIM)
@@ -194,5 +194,5 @@ def _alone(name: str, some: Intervals, memory: MemoryMap, role: Role) -> list[St
     nobody = np.zeros(len(some), np.uint32)
     only = {Kind.PRESERVED: Regions(some.start, some.end, nobody, nobody.astype(np.int64))}
     nothing = Unavailable(NO_TEXT)
-    alone = MemoryMap(memory.side, memory.page_size, (), only, nothing, nothing)
-    return [Stop(name, (Kind.PRESERVED,), alone, Drawing.SHADES, role)]
+    alone = MemoryMap(side=memory.side, page_size=memory.page_size, claims=(), layers=only, preserved=nothing, sums=nothing)
+    return [Stop(name=name, kinds=(Kind.PRESERVED,), memory=alone, drawing=Drawing.SHADES, role=role)]

@@ -98,7 +98,7 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
         """Where one is; None before there is anything to be in."""
         if self.chart is None or self._awaited is not None:
             return None
-        return MapPlace(self.chart.memory.side, self.address, cell=self._axis.cell, low=self._axis.low, stop=self.chosen.name)
+        return MapPlace(side=self.chart.memory.side, address=self.address, cell=self._axis.cell, low=self._axis.low, stop=self.chosen.name)
 
     @property
     def window(self) -> tuple[int, int]:

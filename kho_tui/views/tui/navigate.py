@@ -58,7 +58,7 @@ class Location:
         return self.path == here.path and same
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MapPlace:
     """A place in the memory map of a side.
 

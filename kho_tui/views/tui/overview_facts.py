@@ -34,7 +34,7 @@ _SEVERITY_STATUS = {"error": Status.DAMAGED, "warning": Status.PARTIAL, "info": 
 _ROLE_STATUS = {Role.BAD: Status.DAMAGED, Role.WARN: Status.PARTIAL}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One thing told. ``share`` (0..1) is drawn as a bar. Where several share a line, ``short`` and ``count`` stand for the entry.
 
@@ -54,7 +54,7 @@ class Entry:
     alarm: Status = Status.DECODED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Entries of one kind, at most MOST of ``total``. ``title`` stands before them where they share a line, and leads to all of them.
 
@@ -87,7 +87,7 @@ def overview(loaded: Loaded) -> tuple[Section, ...]:
     kids = {one.path.parts: one for one in read_children(loaded.root)}
 
     def kid(name: str) -> Entity:
-        return kids.get((name,)) or Entity(EntityPath((name,)), name, SafeText(name))
+        return kids.get((name,)) or Entity(path=EntityPath((name,)), kind=name, title=SafeText(name))
 
     sections = [_machine(state, kid("machine"))]
     sections += [_side(state, state.sides[name], kid(name)) for name in sides_shown(state)]
@@ -100,27 +100,27 @@ def overview(loaded: Loaded) -> tuple[Section, ...]:
         sections.insert(1, findings)
     else:
         sections.append(findings)
-    verdict = Entry(NO_TEXT, loaded.verdict, spot=Location(EntityPath(("machine",)), value=0, pane="fields"))
+    verdict = Entry(label=NO_TEXT, text=loaded.verdict, spot=Location(EntityPath(("machine",)), value=0, pane="fields"))
     return (Section(verdict, is_verdict=True), *sections)
 
 
 def _words(name: str, text: SafeText) -> Value:
-    return Value(name, Unit.TEXT, text.encode(), status=Status.DERIVED)
+    return Value(name=name, unit=Unit.TEXT, value=text.encode(), status=Status.DERIVED)
 
 
 def _machine(state: State, entity: Entity) -> Section:
     machine = state.machine
     text = SafeText(f"{entity.summary}, {machine.platform.byte_order}-endian")
-    head = Entry(SafeText("machine"), text, spot=Location(entity.path), value=_words("kernel", visible(machine.release or "")))
+    head = Entry(label=SafeText("machine"), text=text, spot=Location(entity.path), value=_words("kernel", visible(machine.release or "")))
     files = plural(len(machine.files), "file")
     origin = SafeText(f"{machine.kind} of {files}")
-    source = Entry(SafeText("source"), origin, spot=ListSpot(Where.SOURCES), value=_words("path", machine.path), short=origin)
+    source = Entry(label=SafeText("source"), text=origin, spot=ListSpot(Where.SOURCES), value=_words("path", machine.path), short=origin)
     reasons = tuple(
-        Entry(SafeText("because"), reason, spot=Location(entity.path), short=reason, value=_words("reason", reason))
+        Entry(label=SafeText("because"), text=reason, spot=Location(entity.path), short=reason, value=_words("reason", reason))
         for reason in machine.platform_reasons
     )
-    because = Group(Entry(SafeText("because"), spot=head.spot), reasons, len(reasons), packs=2)
-    return Section(head, (Group(source, (source,), 1, packs=2, inline=True), because), aside=True)
+    because = Group(title=Entry(label=SafeText("because"), spot=head.spot), entries=reasons, total=len(reasons), packs=2)
+    return Section(head, (Group(title=source, entries=(source,), total=1, packs=2, inline=True), because), aside=True)
 
 
 def _side(state: State, side: Side, entity: Entity) -> Section:
@@ -128,10 +128,19 @@ def _side(state: State, side: Side, entity: Entity) -> Section:
     release = RELEASES.of(side.writer or state.machine.release)
     step = release is not None and release.finalize is not Finalize.NONE
     untold = f"; finalized: {side.finalized.status.value}" if isinstance(side.finalized, Missing) and step and side.name == "out" else ""
-    address = None if entity.address is None else Value("address", Unit.PHYS, entity.address)
-    place = MapPlace(side.name, entity.address, max(entity.size, 1), path)
+    address = None if entity.address is None else Value(name="address", unit=Unit.PHYS, value=entity.address)
+    place = MapPlace(side=side.name, address=entity.address, size=max(entity.size, 1), subject=path)
     text = SafeText(f"{entity.summary}{untold}")
-    head = Entry(entity.title, text, entity.status, entity.reason, Location(path), place, address, SafeText(side.name))
+    head = Entry(
+        label=entity.title,
+        text=text,
+        status=entity.status,
+        reason=entity.reason,
+        spot=Location(path),
+        place=place,
+        value=address,
+        short=SafeText(side.name),
+    )
     parts: list[Entry | Group] = []
     subtrees: list[Entry] = []
     for child in read_children(entity):
@@ -140,23 +149,37 @@ def _side(state: State, side: Side, entity: Entity) -> Section:
         elif child.kind == "subtree":
             subtrees.append(_subtree(child, side.name))
         elif child.kind == "copy":
-            parts.append(Entry(child.title, child.summary, child.status, child.reason, Location(child.path)))
+            parts.append(Entry(label=child.title, text=child.summary, status=child.status, reason=child.reason, spot=Location(child.path)))
     if subtrees:
-        parts.append(Group(Entry(SafeText("subtrees"), spot=Location(path)), tuple(subtrees[:MOST]), len(subtrees), packs=2))
+        parts.append(
+            Group(
+                title=Entry(label=SafeText("subtrees"), spot=Location(path)), entries=tuple(subtrees[:MOST]), total=len(subtrees), packs=2
+            )
+        )
     elif not side.subtrees_told:
-        parts.append(Entry(SafeText("subtrees"), SafeText("not known"), spot=Location(path)))
+        parts.append(Entry(label=SafeText("subtrees"), text=SafeText("not known"), spot=Location(path)))
     parts += _sessions(side)
     return Section(head, tuple(parts))
 
 
 def _preserved(side: Side, entity: Entity) -> Iterator[Entry | Group]:
     fact = side.preserved
-    place = MapPlace(side.name, subject=entity.path)
+    place = MapPlace(side=side.name, subject=entity.path)
     if isinstance(fact, Missing):
-        yield Entry(SafeText("preserved"), NO_TEXT, fact.status, fact.reason, Location(entity.path), place)
+        yield Entry(
+            label=SafeText("preserved"), text=NO_TEXT, status=fact.status, reason=fact.reason, spot=Location(entity.path), place=place
+        )
         return
-    size = Value("bytes", Unit.BYTES, fact.runs.bytes)
-    yield Entry(SafeText("preserved"), entity.summary, entity.status, entity.reason, Location(entity.path), place, size)
+    size = Value(name="bytes", unit=Unit.BYTES, value=fact.runs.bytes)
+    yield Entry(
+        label=SafeText("preserved"),
+        text=entity.summary,
+        status=entity.status,
+        reason=entity.reason,
+        spot=Location(entity.path),
+        place=place,
+        value=size,
+    )
     shift, total = fact.runs.page_shift, fact.runs.bytes
     orders = []
     for number, (order, count) in enumerate(fact.runs.by_order.items()):
@@ -165,22 +188,40 @@ def _preserved(side: Side, entity: Entity) -> Iterator[Entry | Group]:
         # Rows of the tracker's own detail: blocks, bytes, runs, then the orders.
         spot = Location(entity.path, value=3 + number, pane="fields")
         share = each / total if total else 0.0
-        value = Value("blocks", Unit.COUNT, count)
+        value = Value(name="blocks", unit=Unit.COUNT, value=count)
         orders.append(
             Entry(
-                SafeText(f"order {order}"), text, spot=spot, place=place, value=value, short=SafeText(str(order)), share=share, count=count
+                label=SafeText(f"order {order}"),
+                text=text,
+                spot=spot,
+                place=place,
+                value=value,
+                short=SafeText(str(order)),
+                share=share,
+                count=count,
             )
         )
     if orders:
-        yield Group(Entry(SafeText("by order"), spot=Location(entity.path)), tuple(orders[:MOST]), len(orders), packs=1)
+        yield Group(
+            title=Entry(label=SafeText("by order"), spot=Location(entity.path)), entries=tuple(orders[:MOST]), total=len(orders), packs=1
+        )
 
 
 def _subtree(entity: Entity, side: str) -> Entry:
     plain = entity.status in (Status.DECODED, Status.DERIVED)
     short = entity.title if plain else SafeText(f"{entity.title} ({entity.status.value})")
-    value = _words("name", entity.title) if entity.address is None else Value("address", Unit.PHYS, entity.address)
-    place = MapPlace(side, entity.address, max(entity.size, 1), entity.path)
-    return Entry(entity.title, entity.summary, entity.status, entity.reason, Location(entity.path), place, value, short)
+    value = _words("name", entity.title) if entity.address is None else Value(name="address", unit=Unit.PHYS, value=entity.address)
+    place = MapPlace(side=side, address=entity.address, size=max(entity.size, 1), subject=entity.path)
+    return Entry(
+        label=entity.title,
+        text=entity.summary,
+        status=entity.status,
+        reason=entity.reason,
+        spot=Location(entity.path),
+        place=place,
+        value=value,
+        short=short,
+    )
 
 
 def _sessions(side: Side) -> Iterator[Entry | Group]:
@@ -190,23 +231,27 @@ def _sessions(side: Side) -> Iterator[Entry | Group]:
         sessions = one.content.sessions
         if isinstance(sessions, Missing):
             spot = Location(one.path.child("sessions"))
-            yield Entry(SafeText("sessions"), NO_TEXT, sessions.status, sessions.reason, spot)
+            yield Entry(label=SafeText("sessions"), text=NO_TEXT, status=sessions.status, reason=sessions.reason, spot=spot)
             continue
         entries = tuple(_session(session, side.name) for session in sessions.sessions[:MOST])
-        title = Entry(SafeText("sessions"), NO_TEXT, sessions.status, sessions.reason, Location(one.path))
+        title = Entry(label=SafeText("sessions"), text=NO_TEXT, status=sessions.status, reason=sessions.reason, spot=Location(one.path))
         if sessions.status is not Status.DECODED or not entries:
-            yield Entry(title.label, sessions.count.words("session"), sessions.status, sessions.reason, title.spot)
+            yield Entry(
+                label=title.label, text=sessions.count.words("session"), status=sessions.status, reason=sessions.reason, spot=title.spot
+            )
         if entries:
-            yield Group(title, entries, len(sessions.sessions))
+            yield Group(title=title, entries=entries, total=len(sessions.sessions))
 
 
 def _session(session: Session, side: str) -> Entry:
     label = SafeText(f"session {visible(session.name) or '(no name)'}")
     spot = Location(session.path)
-    place = MapPlace(side, session.record.place.phys, max(len(session.record.data), 1), session.path)
-    value = Value("name", Unit.TEXT, session.name)
+    place = MapPlace(side=side, address=session.record.place.phys, size=max(len(session.record.data), 1), subject=session.path)
+    value = Value(name="name", unit=Unit.TEXT, value=session.name)
     if isinstance(session.files, Missing):
-        return Entry(label, NO_TEXT, session.files.status, session.files.reason, spot, place, value)
+        return Entry(
+            label=label, text=NO_TEXT, status=session.files.status, reason=session.files.reason, spot=spot, place=place, value=value
+        )
     sizes = [file.content.record.integer("size") for file in session.files if isinstance(file.content, Memfd)]
     lacking = len(session.files) - len(sizes)
     count = session.file_count
@@ -214,40 +259,44 @@ def _session(session: Session, side: str) -> Entry:
     if sizes:
         told += f", {'' if count.whole and not lacking else 'at least '}{human_size(sum(sizes))}"
     status, reason = session_standing(session)
-    return Entry(label, SafeText(told), status, reason, spot, place, value)
+    return Entry(label=label, text=SafeText(told), status=status, reason=reason, spot=spot, place=place, value=value)
 
 
 def _scratch(scratch: Scratch | Missing, entity: Entity, side: str | None) -> Section:
     spot = ListSpot(Where.SCRATCH)
     if isinstance(scratch, Missing):
-        return Section(Entry(SafeText("scratch"), NO_TEXT, scratch.status, scratch.reason, spot), aside=True)
+        return Section(Entry(label=SafeText("scratch"), text=NO_TEXT, status=scratch.status, reason=scratch.reason, spot=spot), aside=True)
     entries = []
     for number, area in enumerate(scratch.areas[:MOST]):
         name = SafeText(area.kind if area.node is None else f"node {area.node}")
         at = ListSpot(Where.SCRATCH, number)
-        place = None if side is None else MapPlace(side, area.start, max(area.size, 1), EntityPath(("scratch", str(number))))
+        place = (
+            None
+            if side is None
+            else MapPlace(side=side, address=area.start, size=max(area.size, 1), subject=EntityPath(("scratch", str(number))))
+        )
         size = human_size(area.size) if area.size else "empty"
-        start = Value("start", Unit.PHYS, area.start)
+        start = Value(name="start", unit=Unit.PHYS, value=area.start)
         text = SafeText(f"{size} at {area.start:#x}")
-        entries.append(Entry(name, text, spot=at, place=place, value=start, short=SafeText(f"{name} {size}")))
-    head = Entry(SafeText("scratch"), entity.summary, entity.status, entity.reason, spot)
-    return Section(head, (Group(head, tuple(entries), len(scratch.areas), packs=2, inline=True),), aside=True)
+        entries.append(Entry(label=name, text=text, spot=at, place=place, value=start, short=SafeText(f"{name} {size}")))
+    head = Entry(label=SafeText("scratch"), text=entity.summary, status=entity.status, reason=entity.reason, spot=spot)
+    return Section(head, (Group(title=head, entries=tuple(entries), total=len(scratch.areas), packs=2, inline=True),), aside=True)
 
 
 def _log(lines: Sequence[LogLine], entity: Entity) -> Section:
     spot = Location(entity.path)
     counts = Counter(line.kind for line in lines)
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-    head = Entry(entity.title, SafeText(f"{entity.summary}: {kinds}" if kinds else entity.summary), spot=spot)
+    head = Entry(label=entity.title, text=SafeText(f"{entity.summary}: {kinds}" if kinds else entity.summary), spot=spot)
     first = max(0, len(lines) - MOST)
     entries = []
     for number, line in enumerate(lines[first:], first):
         said = SafeText(f"({line.side}) {visible(line.text)}" if line.side else visible(line.text))
         alarm = Status.DAMAGED if line.kind in ALARMS else Status.DECODED
         row = Location(entity.path, row=number, pane="rows")
-        value = Value("line", Unit.TEXT, line.text)
-        entries.append(Entry(visible(line.time or "-"), said, spot=row, value=value, alarm=alarm))
-    parts = (Group(head, tuple(entries), len(lines), newest=True, counted=True),) if lines else ()
+        value = Value(name="line", unit=Unit.TEXT, value=line.text)
+        entries.append(Entry(label=visible(line.time or "-"), text=said, spot=row, value=value, alarm=alarm))
+    parts = (Group(title=head, entries=tuple(entries), total=len(lines), newest=True, counted=True),) if lines else ()
     return Section(head, parts, aside=True)
 
 
@@ -255,24 +304,24 @@ def _findings(rows: Sequence[CheckRow], entity: Entity) -> Section:
     faults = [row for row in rows if row.is_fault]
     counts = Counter(row.kind for row in faults)
     said = ", ".join(plural(counts[one], one) if one != "info" else f"{counts[one]} info" for one in WORST_FIRST if counts[one])
-    head = Entry(entity.title, SafeText(said or "none"), spot=ListSpot(Where.FINDINGS))
+    head = Entry(label=entity.title, text=SafeText(said or "none"), spot=ListSpot(Where.FINDINGS))
     entries = tuple(
         Entry(
-            SafeText(f"{row.kind} {row.code}"),
-            row.message,
+            label=SafeText(f"{row.kind} {row.code}"),
+            text=row.message,
             spot=ListSpot(Where.FINDINGS, number),
             value=_words("message", row.message),
             alarm=_SEVERITY_STATUS[row.kind],
         )
         for number, row in enumerate(faults[:MOST])
     )
-    return Section(head, (Group(head, entries, len(faults), counted=True),) if entries else (), aside=True)
+    return Section(head, (Group(title=head, entries=entries, total=len(faults), counted=True),) if entries else (), aside=True)
 
 
 def _check(loaded: Loaded, rows: Sequence[CheckRow]) -> Section:
     at = next((number for number, row in enumerate(rows) if row.kind == CHECK), 0)
     text = verdict_line(loaded)
-    return Section(Entry(SafeText("check"), text, spot=ListSpot(Where.FINDINGS, at), value=_words("verdict", text)))
+    return Section(Entry(label=SafeText("check"), text=text, spot=ListSpot(Where.FINDINGS, at), value=_words("verdict", text)))
 
 
 def _targets(loaded: Loaded, rows: Sequence[CheckRow]) -> Iterator[Section]:
@@ -285,18 +334,20 @@ def _targets(loaded: Loaded, rows: Sequence[CheckRow]) -> Iterator[Section]:
     for found in judged.releases:
         by_word.setdefault(outcome_word(found), []).append(found.target.name)
     said = "; ".join(f"{word}: {_ranges(names, judged)}" for word, names in sorted(by_word.items(), key=lambda one: one[0] != "taken"))
-    head = Entry(SafeText("releases"), SafeText(said), spot=ListSpot(Where.FINDINGS, first), value=_words("releases", SafeText(said)))
+    head = Entry(
+        label=SafeText("releases"), text=SafeText(said), spot=ListSpot(Where.FINDINGS, first), value=_words("releases", SafeText(said))
+    )
     entries = tuple(
         Entry(
-            found.target.name,
-            row.message,
+            label=found.target.name,
+            text=row.message,
             spot=ListSpot(Where.FINDINGS, first + number),
             value=_words("outcome", row.message),
             alarm=_ROLE_STATUS.get(row.role, Status.DECODED),
         )
         for number, (found, row) in enumerate(zip(judged.releases, rows[first:], strict=False))
     )
-    yield Section(head, (Group(head, entries, len(entries), packs=1, inline=True),), aside=True)
+    yield Section(head, (Group(title=head, entries=entries, total=len(entries), packs=1, inline=True),), aside=True)
 
 
 def _ranges(names: Sequence[str], judged: Judged) -> str:

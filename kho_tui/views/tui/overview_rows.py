@@ -105,7 +105,7 @@ class _Page:
         labels = max(min(labels, _LABEL_MOST, self.width // 3), _LABEL)
         left = 0 if bare else group.total - len(entries)
         words = SafeText(f"{left} {'earlier' if group.newest else 'more'}")
-        more = tuple(self._entry(Entry(SafeText(self.glyphs.ellipsis), words, spot=group.title.spot), labels)) if left else ()
+        more = tuple(self._entry(Entry(label=SafeText(self.glyphs.ellipsis), text=words, spot=group.title.spot), labels)) if left else ()
         if group.newest:
             yield from more
         for entry in entries:

@@ -17,7 +17,9 @@ def read_children(entity: Entity) -> Sequence[Entity]:
         return entity.children()
     except Exception as error:  # an untrusted state must never take the app down
         reason = explain(error)
-        return (Entity(entity.path.child("?"), "error", SafeText("cannot be listed"), Status.DAMAGED, reason=reason),)
+        return (
+            Entity(path=entity.path.child("?"), kind="error", title=SafeText("cannot be listed"), status=Status.DAMAGED, reason=reason),
+        )
 
 
 def read_detail(entity: Entity) -> Detail:
@@ -26,5 +28,13 @@ def read_detail(entity: Entity) -> Detail:
         return entity.detail()
     except Exception as error:
         return Detail(
-            (Value("detail", Unit.TEXT, Damaged(explain(error)), "this part of the state could not be read", status=Status.DAMAGED),)
+            (
+                Value(
+                    name="detail",
+                    unit=Unit.TEXT,
+                    value=Damaged(explain(error)),
+                    meaning="this part of the state could not be read",
+                    status=Status.DAMAGED,
+                ),
+            )
         )

@@ -250,7 +250,7 @@ class RightSide(Vertical):
         here = self.hex.byte
         if self._subject == "byte" and here is not None:
             place = here[0].place.at(here[1])
-            return None if place.phys is None else Value("address", Unit.PHYS, place.phys)
+            return None if place.phys is None else Value(name="address", unit=Unit.PHYS, value=place.phys)
         if self._subject == "row":
             values = self.table.row_values(self.table.cursor)
             return next((value for unit in (Unit.PHYS, Unit.PFN) for value in values if value.unit is unit), values[0] if values else None)

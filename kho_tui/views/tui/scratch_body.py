@@ -217,11 +217,11 @@ class ScratchBody(ListBody):
         """The whole area."""
         side = next(iter(sides_meant(self.stage.loaded.state)), None)
         area = self._areas[row]
-        return None if side is None else MapPlace(side, area.start, max(area.size, 1), _path(row))
+        return None if side is None else MapPlace(side=side, address=area.start, size=max(area.size, 1), subject=_path(row))
 
     def value_of(self, row: int) -> Value | None:
         """The start."""
-        return Value("start", Unit.PHYS, self._areas[row].start)
+        return Value(name="start", unit=Unit.PHYS, value=self._areas[row].start)
 
     def name_of(self, row: int) -> SafeText:
         """As in the tree."""

@@ -104,7 +104,7 @@ class SourcesBody(ListBody):
 
     def value_of(self, row: int) -> Value | None:
         """The name."""
-        return Value("name", Unit.TEXT, self._sources[row].name.encode(), status=Status.DERIVED)
+        return Value(name="name", unit=Unit.TEXT, value=self._sources[row].name.encode(), status=Status.DERIVED)
 
     def name_of(self, row: int) -> SafeText:
         """The name."""

@@ -20,7 +20,7 @@ from kho_tui.views.tui.reading import read_children, read_detail
 _FILES = EntityPath(("machine", "files"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One row. ``notes`` are what has to be known before it is believed; ``what`` groups rows."""
 
@@ -43,7 +43,7 @@ def sources(state: State, root: Entity) -> tuple[Source, ...]:
 def _file(number: int, one: FileUse, remarks: tuple[SafeText, ...] | list[SafeText]) -> Source:
     size = SafeText(human_size(one.size) if one.size is not None else "-")
     notes = tuple(dict.fromkeys(note for note in (one.note, *remarks) if note))
-    return Source("file", one.path, size, one.gave, notes, spot=Location(_FILES, row=number, pane="rows"))
+    return Source(what="file", name=one.path, size=size, gave=one.gave, notes=notes, spot=Location(_FILES, row=number, pane="rows"))
 
 
 def _remarks(state: State) -> dict[SafeText, list[SafeText]]:
@@ -69,16 +69,31 @@ def _platform(state: State) -> Iterator[Source]:
     machine = state.machine
     spot = Location(EntityPath(("machine",)))
     for name, reason in zip(("byte order", "page size"), machine.platform_reasons, strict=False):
-        yield Source("platform", SafeText(name), NO_TEXT, reason, spot=spot)
+        yield Source(what="platform", name=SafeText(name), size=NO_TEXT, gave=reason, spot=spot)
     release = machine.release
     told = visible(release) if release is not None else SafeText("not told by this capture")
-    yield Source("platform", SafeText("kernel"), NO_TEXT, told, status=Status.DECODED if release else Status.UNAVAILABLE, spot=spot)
+    yield Source(
+        what="platform",
+        name=SafeText("kernel"),
+        size=NO_TEXT,
+        gave=told,
+        status=Status.DECODED if release else Status.UNAVAILABLE,
+        spot=spot,
+    )
 
 
 def _side(side: Side, root: Entity) -> Iterator[Source]:
     path = EntityPath((side.name,))
     if isinstance(side.root, Missing):
-        yield Source("root", side_name(side), NO_TEXT, NO_TEXT, (side.root.reason,), side.root.status, Location(path))
+        yield Source(
+            what="root",
+            name=side_name(side),
+            size=NO_TEXT,
+            gave=NO_TEXT,
+            notes=(side.root.reason,),
+            status=side.root.status,
+            spot=Location(path),
+        )
     else:
         blob = side.root.view.blob
         phys = known(side.root.phys)
@@ -87,7 +102,9 @@ def _side(side: Side, root: Entity) -> Iterator[Source]:
         gave = SafeText(f"from {_place(blob.place, phys)}{also}")
         cut = side.root.view.tree.truncated
         notes = (SafeText(f"cut: {side.root.view.tree.extent}"),) if cut else ()
-        yield Source("root", side_name(side), SafeText(human_size(len(blob.data))), gave, notes, spot=Location(path))
+        yield Source(
+            what="root", name=side_name(side), size=SafeText(human_size(len(blob.data))), gave=gave, notes=notes, spot=Location(path)
+        )
     entity = find(root, path)
     for holder in () if entity is None else (entity, *read_children(entity)):
         if holder is entity or holder.kind == "subtree":
@@ -98,7 +115,7 @@ def _copy(copy: Entity, holder: Entity) -> Source:
     blobs = read_detail(copy).blobs
     length = SafeText(human_size(len(blobs[0].data))) if blobs else NO_TEXT
     note = SafeText(f"disagrees with what counts for {holder.path}")
-    return Source("copy", copy.title, length, copy.summary, (note,), copy.status, Location(copy.path))
+    return Source(what="copy", name=copy.title, size=length, gave=copy.summary, notes=(note,), status=copy.status, spot=Location(copy.path))
 
 
 def side_name(side: Side) -> SafeText:

@@ -13,7 +13,7 @@ from kho_tui.views.tui.config import Config
 from kho_tui.views.tui.lines import Role
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Glyphs:
     """Characters that not every terminal font has."""
 
@@ -31,13 +31,39 @@ class Glyphs:
     """Of a share of a cell, from a little to all of it."""
 
 
-UNICODE = Glyphs("▾", "▸", "→", "─", "│", "…", "·", "━", "┴", "├", "▁▂▃▄▅▆▇█")
-CONSOLE = Glyphs("▼", "►", "→", "─", "│", "...", "·", "═", "┴", "├", "123456789")
+UNICODE = Glyphs(
+    expanded="▾", collapsed="▸", follow="→", rule="─", divider="│", ellipsis="…", dot="·", bar="━", tick="┴", begin="├", shades="▁▂▃▄▅▆▇█"
+)
+CONSOLE = Glyphs(
+    expanded="▼",
+    collapsed="►",
+    follow="→",
+    rule="─",
+    divider="│",
+    ellipsis="...",
+    dot="·",
+    bar="═",
+    tick="┴",
+    begin="├",
+    shades="123456789",
+)
 """What the fonts of the Linux console hold (code page 437)."""
-ASCII = Glyphs("v", ">", ">", "-", "|", "...", "-", "=", "+", "|", "123456789")
+ASCII = Glyphs(
+    expanded="v",
+    collapsed=">",
+    follow=">",
+    rule="-",
+    divider="|",
+    ellipsis="...",
+    dot="-",
+    bar="=",
+    tick="+",
+    begin="|",
+    shades="123456789",
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
     """Styles by role. ``base`` fills what has no text. A cursor style that reverses replaces the roles of its row."""
 
@@ -65,7 +91,7 @@ class Look:
         return self.glyphs is ASCII
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Colours:
     """The colours of a look with a background of its own, as ``#rrggbb``."""
 

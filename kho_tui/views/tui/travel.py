@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kho_tui.views.tui.app import KhoApp
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Journey:
     """What outlives another read of the state: where one is (None: at the start), was, and left each place; the search; the base."""
 
@@ -111,7 +111,15 @@ class TravelScreen(CalmScreen, inherit_bindings=False):
         """What another read of the state goes on from."""
         spots = dict(self._journey.spots)
         spots.update({where: spot for where, body in self._bodies.items() if (spot := body.here) is not None})
-        return Journey(self.here, self._history, spots, self._hits, self.base, self.prepared.tree.opened, self._other)
+        return Journey(
+            spot=self.here,
+            history=self._history,
+            spots=spots,
+            hits=self._hits,
+            base=self.base,
+            opened=self.prepared.tree.opened,
+            other=self._other,
+        )
 
     @property
     def _other(self) -> str:
@@ -150,7 +158,7 @@ class TravelScreen(CalmScreen, inherit_bindings=False):
     @property
     def journey_elsewhere(self) -> Journey:
         """What to begin from in another state: the same place, where nothing is selected yet."""
-        return Journey(ListSpot(self.body.WHERE) if self.body is not None else None, base=self.base, other=self._other)
+        return Journey(spot=ListSpot(self.body.WHERE) if self.body is not None else None, base=self.base, other=self._other)
 
     @on(Finished)
     def _finished(self, message: Finished) -> None:

@@ -199,7 +199,7 @@ class TreeBody(Body):
         """Of the tree the address, of a row its address, else the value."""
         entity = self.right.entity
         if self.screen.focused is self.entities and entity is not None and entity.address is not None:
-            return Value("address", Unit.PHYS, entity.address)
+            return Value(name="address", unit=Unit.PHYS, value=entity.address)
         return self.right.selected
 
     @property
@@ -238,8 +238,8 @@ class TreeBody(Body):
         elif self.screen.focused is right.fields and right.fields.value is not None:
             target = address_of(right.fields.value, page_size)
         if target is not None:
-            return MapPlace(side, target, page_size)
-        return MapPlace(side, entity.address, max(entity.size, 1), subject)
+            return MapPlace(side=side, address=target, size=page_size)
+        return MapPlace(side=side, address=entity.address, size=max(entity.size, 1), subject=subject)
 
     def base_changed(self) -> None:
         """Write the values anew."""

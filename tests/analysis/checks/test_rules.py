@@ -111,8 +111,8 @@ def test_a_side_of_which_nothing_is_known_holds_nothing() -> None:
     """Fail closed: with every input gone, only rules on the machine may still be told."""
     with open_state(sample("x86_64-7.3/1-pre"), Context()) as opened:
         gone = Unavailable(SafeText("taken away"))
-        side = Side("out", gone, gone, gone, (), False, None)
-        report = check(Evidence(opened.state, side, memory_map(opened.state, side), None, Context()))
+        side = Side(name="out", root=gone, finalized=gone, preserved=gone, subtrees=(), subtrees_told=False, writer=None)
+        report = check(Evidence(state=opened.state, side=side, memory=memory_map(opened.state, side), held=None, context=Context()))
     machine = {"KHO027", "KHO028", "KHO029", "KHO150"}
     assert {one.code for one in report.of(Answer.HOLDS)} <= machine
     assert all(one.lacks for one in report.untold) and len(report.untold) > 35
@@ -158,9 +158,11 @@ def test_blocks_are_found_by_start_and_order_also_where_they_overlap() -> None:
     with open_state(sample("x86_64-7.3/1-pre"), Context()) as opened:
         side = opened.state.sides["out"]
         assert isinstance(side.preserved, PreservedMap)
-        preserved = PreservedMap(0, side.preserved.structure, runs, side.preserved.status, SafeText(""))
-        torn = Side("out", side.root, side.finalized, preserved, (), True, None)
-        evidence = Evidence(opened.state, torn, memory_map(opened.state, torn), None, Context())
+        preserved = PreservedMap(
+            address=0, structure=side.preserved.structure, runs=runs, status=side.preserved.status, reason=SafeText("")
+        )
+        torn = Side(name="out", root=side.root, finalized=side.finalized, preserved=preserved, subtrees=(), subtrees_told=True, writer=None)
+        evidence = Evidence(state=opened.state, side=torn, memory=memory_map(opened.state, torn), held=None, context=Context())
     low, high = evidence.index.orders(np.array([0x1000, 0x2000, 0x3000, 0x8000, 0x9000, 0xC000, 0x20000], np.uint64))
     assert low.tolist() == [0, 0, 0, 2, -1, 2, -1]
     assert high.tolist() == [0, 1, 0, 2, -1, 2, -1]
@@ -171,7 +173,7 @@ def test_a_single_block_is_found_where_none_overlap() -> None:
     with open_state(sample("x86_64-7.3/1-pre"), Context()) as opened:
         side = opened.state.sides["out"]
         assert isinstance(side.preserved, PreservedMap)
-        evidence = Evidence(opened.state, side, memory_map(opened.state, side), None, Context())
+        evidence = Evidence(state=opened.state, side=side, memory=memory_map(opened.state, side), held=None, context=Context())
         addresses, orders = side.preserved.runs.expand(0, side.preserved.runs.blocks)
     low, high = evidence.index.orders(np.concatenate([addresses, addresses + np.uint64(64)]))
     assert low.tolist() == high.tolist() == [*orders.tolist(), *[-1] * len(orders)]
@@ -202,7 +204,7 @@ def with_blocks(opened: Opened, blocks: list[tuple[int, int]], nodes: list[tuple
     ranges = tuple(MemoryRange(at, size, SafeText("node"), node) for node, (at, size) in enumerate(nodes))
     state = replace(opened.state, host=replace(opened.state.host, nodes=ranges))
     kept = replace(side, preserved=replace(side.preserved, runs=runs))
-    return check(Evidence(state, kept, memory_map(state, kept), None, Context()), only=("KHO133",))
+    return check(Evidence(state=state, side=kept, memory=memory_map(state, kept), held=None, context=Context()), only=("KHO133",))
 
 
 NODES = [(0, 0x3000_0000), (0x3000_0000, 0x1000_0000)]

@@ -43,7 +43,14 @@ def load(path: Path | str) -> Loaded:
 def loaded_of(state: State) -> Loaded:
     """A state as the app shows it."""
     maps = Maps(lambda side, context: memory_map(state, state.sides[side], context))
-    return Loaded(state.machine.path, verdict(state), state_entity(state), state.machine.platform.page_size, maps, state=state)
+    return Loaded(
+        title=state.machine.path,
+        verdict=verdict(state),
+        root=state_entity(state),
+        page_size=state.machine.platform.page_size,
+        maps=maps,
+        state=state,
+    )
 
 
 def load_built(built: BuiltState, directory: Path) -> Loaded:

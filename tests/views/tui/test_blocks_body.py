@@ -74,7 +74,7 @@ async def test_which_file_owns_a_page_and_the_way_to_it() -> None:
         await stage.settle()
         assert "LUO/vm-alpha/0x1/folios[1084]" in stage.text
         assert "LUO / vm-alpha / token 0x1 / folios[1084], page 1 of 1 of the" in stage.text
-        assert stage.body.place == MapPlace("out", 0x1931000, 4096)
+        assert stage.body.place == MapPlace(side="out", address=0x1931000, size=4096)
         selected = stage.body.selection
         assert selected is not None and selected.value == 0x1931000
         assert stage.body.trail[-1] == "LUO/vm-alpha/0x1/folios[1084]"
@@ -231,7 +231,7 @@ async def test_hostile_names_and_any_size(tmp_path: Path, size: tuple[int, int])
 
 
 async def test_a_state_without_a_side() -> None:
-    nothing = Loaded(SafeText("x"), SafeText("x"), load(ONE_PRE).root)
+    nothing = Loaded(title=SafeText("x"), verdict=SafeText("x"), root=load(ONE_PRE).root)
     async with on_stage(nothing, BlocksBody) as stage:
         assert "not told" in stage.text
         await stage.press("o", "S", "enter", "j")

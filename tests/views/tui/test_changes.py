@@ -22,9 +22,9 @@ def state(values: dict[str, int]) -> Entity:
     def at(path: EntityPath) -> Entity:
         below = sorted({key.parts[: len(path.parts) + 1] for key in keys if key.parts[: len(path.parts)] == path.parts and key != path})
         number = values.get(str(path))
-        detail: Callable[[], Detail] = lambda: Detail(() if number is None else (Value("value", Unit.COUNT, number),))  # noqa: E731
+        detail: Callable[[], Detail] = lambda: Detail(() if number is None else (Value(name="value", unit=Unit.COUNT, value=number),))  # noqa: E731
         children: Callable[[], Sequence[Entity]] = lambda: [at(EntityPath(parts)) for parts in below]  # noqa: E731
-        return Entity(path, "thing", SafeText(path.parts[-1] if path.parts else "state"), detail=detail, children=children)
+        return Entity(path=path, kind="thing", title=SafeText(path.parts[-1] if path.parts else "state"), detail=detail, children=children)
 
     keys = [parse_path(text) for text in values]
     return at(EntityPath())

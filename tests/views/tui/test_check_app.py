@@ -188,7 +188,7 @@ async def test_what_is_wrong_is_marked_in_the_tree_also_above_a_closed_row(broke
 
 
 async def test_the_map_marks_what_is_wrong_in_a_cell(broken: Path) -> None:
-    async with using_state(opening(str(broken)), start=MapPlace("out", 0x588000)) as user:
+    async with using_state(opening(str(broken)), start=MapPlace(side="out", address=0x588000)) as user:
         await user.until(lambda: not user.state.loaded.checking.is_running)
         await user.settle()
         assert "! out/LUO" in user.cell

@@ -21,10 +21,10 @@ LONG = "a pointer leads to 0x1000, which is in no segment of the capture: " + "a
 
 def some() -> Loaded:
     findings = (
-        Finding("KHO103", "warning", SafeText(LONG), EntityPath(("out", "LUO")), 0x1000),
-        Finding("KHO101", "error", SafeText("the root FDT is damaged"), EntityPath(("in",))),
-        Finding("KHO112", "error", SafeText("out of budget"), EntityPath(), 0x2000),
-        Finding("KHO120", "info", SafeText("an error of nobody"), EntityPath()),
+        Finding(code="KHO103", severity="warning", message=SafeText(LONG), where=EntityPath(("out", "LUO")), address=0x1000),
+        Finding(code="KHO101", severity="error", message=SafeText("the root FDT is damaged"), where=EntityPath(("in",))),
+        Finding(code="KHO112", severity="error", message=SafeText("out of budget"), where=EntityPath(), address=0x2000),
+        Finding(code="KHO120", severity="info", message=SafeText("an error of nobody"), where=EntityPath()),
     )
     return loaded_of(replace(load(sample("x86_64-7.3/2-pre")).state, findings=findings))
 
@@ -70,9 +70,9 @@ async def test_enter_goes_to_what_it_speaks_of_or_to_its_address_in_the_map() ->
     async with on_stage(some(), FindingsBody, spot=ListSpot(Where.FINDINGS, 2)) as app:
         await app.press("enter")
         assert app.trips == [Location(EntityPath(("out", "LUO")))]
-        assert app.body.place == MapPlace("out", 0x1000, subject=EntityPath(("out", "LUO")))
+        assert app.body.place == MapPlace(side="out", address=0x1000, subject=EntityPath(("out", "LUO")))
         await app.press("k", "enter")
-        assert app.trips[1:] == [MapPlace("out", 0x2000)]
+        assert app.trips[1:] == [MapPlace(side="out", address=0x2000)]
         await app.press("j", "j", "enter")
         assert "leads nowhere" in app.text and app.body.place is None
         app.body.step(1)

@@ -29,14 +29,16 @@ SOURCE = "include/linux/kho/abi/luo.h 7.0-7.3"
 # 16 bytes name, u64 count, u32 flags, 4 bytes of padding, u64 pointer
 DATA = b"vm-alpha".ljust(16, b"\0") + struct.pack("<QIIQ", 0x1234, 7, 0, 0x4000_0000)
 VALUES = (
-    Value("name", Unit.TEXT, DATA[:16], "name the agent gave", SOURCE, PLACE, 16),
-    Value("count", Unit.COUNT, 0x1234, "files in the session", SOURCE, PLACE.at(16), 8),
-    Value("flags", Unit.FLAGS, 7, "what the file is allowed to do", SOURCE, PLACE.at(24), 4),
-    Value("flags.low", Unit.FLAGS, 3, "the two lowest bits", SOURCE, PLACE.at(24), 4),
-    Value("files", Unit.PHYS, 0x4000_0000, "first block of the file list", SOURCE, PLACE.at(32), 8),
-    Value("total", Unit.BYTES, 5, "sum of what was decoded"),
+    Value(name="name", unit=Unit.TEXT, value=DATA[:16], meaning="name the agent gave", source=SOURCE, place=PLACE, size=16),
+    Value(name="count", unit=Unit.COUNT, value=0x1234, meaning="files in the session", source=SOURCE, place=PLACE.at(16), size=8),
+    Value(name="flags", unit=Unit.FLAGS, value=7, meaning="what the file is allowed to do", source=SOURCE, place=PLACE.at(24), size=4),
+    Value(name="flags.low", unit=Unit.FLAGS, value=3, meaning="the two lowest bits", source=SOURCE, place=PLACE.at(24), size=4),
+    Value(
+        name="files", unit=Unit.PHYS, value=0x4000_0000, meaning="first block of the file list", source=SOURCE, place=PLACE.at(32), size=8
+    ),
+    Value(name="total", unit=Unit.BYTES, value=5, meaning="sum of what was decoded"),
 )
-ENTITY = Entity(EntityPath(("out", "session")), "session", SafeText("vm-alpha"))
+ENTITY = Entity(path=EntityPath(("out", "session")), kind="session", title=SafeText("vm-alpha"))
 DETAIL = Detail(VALUES, (Blob(DATA, PLACE),))
 
 

@@ -102,7 +102,7 @@ async def test_one_comes_back_to_the_same_folio() -> None:
         assert stage.body.here == there
         assert stage.body.trail == ("out", "vm-beta", "0xdeadbeef", "folio 5")
         place = stage.body.place
-        assert place == MapPlace("out", 0x19FC000, 4096)
+        assert place == MapPlace(side="out", address=0x19FC000, size=4096)
 
 
 async def test_a_bare_row_is_a_session() -> None:

@@ -28,8 +28,21 @@ def chart_of(layers: dict[Kind, Pieces], unowned: Pieces | None = None, lost: Pi
     empty: Pieces = [(0, 0)]
     some, gone = (intervals([start for start, _ in pieces or empty], [end for _, end in pieces or empty]) for pieces in (unowned, lost))
     kept, none = intervals([0], [PAGE]), intervals([], [])
-    sums = Sums(PAGE, kept, 0, some, gone, 0, SafeText("possibly a leak"), none, tracker_whole=False, owners_whole=True)
-    return make_chart(MemoryMap("out", PAGE, (), made, NOTHING, sums if unowned or lost else NOTHING), {})
+    sums = Sums(
+        preserved=PAGE,
+        kept=kept,
+        owned=0,
+        unowned=some,
+        lost=gone,
+        overlap=0,
+        reason=SafeText("possibly a leak"),
+        shared=none,
+        tracker_whole=False,
+        owners_whole=True,
+    )
+    return make_chart(
+        MemoryMap(side="out", page_size=PAGE, claims=(), layers=made, preserved=NOTHING, sums=sums if unowned or lost else NOTHING), {}
+    )
 
 
 def drawn(chart: Chart, name: str, axis: Axis, chosen: str = "", *, ascii_only: bool = False) -> str:

@@ -142,7 +142,9 @@ async def test_another_root_of_the_same_memory_is_offered_and_shown() -> None:
     case = CHECKOUT.parent / "shared" / "cases" / "roots-inlow"
     if not case.exists():
         pytest.skip("../shared/cases is not there")
-    async with using_state(lambda context: load_request(Request(str(case), None, None, None), context)) as user:
+    async with using_state(
+        lambda context: load_request(Request(path=str(case), side=None, page_size=None, byte_order=None), context)
+    ) as user:
         assert "another root FDT that its own tracker keeps is at 0x2800d000" in user.state.loaded.verdict
         await user.command("root 7.3.3")
         (offer,) = user.offers

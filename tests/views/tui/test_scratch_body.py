@@ -52,7 +52,7 @@ async def test_enter_and_y_and_step() -> None:
         app.body.step(1)
         app.body.step(1)
         await app.press("enter")
-        assert app.trips == [MapPlace("out", 0x1D000000, 36 << 20, EntityPath(("scratch", "2")))]
+        assert app.trips == [MapPlace(side="out", address=0x1D000000, size=36 << 20, subject=EntityPath(("scratch", "2")))]
         assert app.body.selection is not None and app.body.selection.value == 0x1D000000
         assert app.body.trail == ("scratch", "node 0")
         assert app.body.here == ListSpot(Where.SCRATCH, 2)
