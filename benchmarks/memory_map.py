@@ -25,6 +25,8 @@ from large_states import LEAF_BITS, LOW, ORDER_0_BIT, PAGE, SHIFT, TRACKER, Host
 from states.image import X86_64, elf_header
 from states.producers import kexec_metadata, root_fdt
 
+from kho_tui.model.kinds import KINDS
+
 Pattern = Literal["edge-free", "clustered", "random", "isolated"]
 PATTERNS: dict[Pattern, int] = {"edge-free": 1, "clustered": 2, "random": 2, "isolated": 64}
 """By name: one page in so many is preserved."""
@@ -79,7 +81,6 @@ def write_state(path: Path, pattern: Pattern, pages: int, *, chunks: bool) -> in
 
 def measure(path: Path) -> None:
     """Print one line of JSON about the state at ``path``; run in a process of its own."""
-    from kho_tui.analysis.kinds import Kind
     from kho_tui.analysis.memory_map import memory_map
     from kho_tui.context import Context
     from kho_tui.model.tracker import PreservedMap
@@ -95,12 +96,12 @@ def measure(path: Path) -> None:
         start = time.perf_counter()
         found = memory_map(opened.state, side)
         low, high = found.extent
-        for kind in Kind:
+        for kind in KINDS:
             found.density(kind, low, high, 160)
         times["first map"] = time.perf_counter() - start
         start = time.perf_counter()
         middle = (low + high) // 2
-        for kind in Kind:
+        for kind in KINDS:
             found.density(kind, middle, middle + (high - low) // 1000, 160)
         times["zoom"] = time.perf_counter() - start
         start = time.perf_counter()

@@ -11,9 +11,9 @@ from pathlib import Path
 from verdicts import SHARED, Verdict, scenario_stage
 
 from campaign.sites import Site, sites
-from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Missing
+from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.model.luo import Luo, Session, SessionList
 from kho_tui.model.state import Memblock, State
 from kho_tui.operations.open_state import Opened

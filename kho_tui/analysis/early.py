@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.analysis.loading import Loading
 from kho_tui.model.facts import Missing
+from kho_tui.model.intervals import Intervals, intervals, spans
 from kho_tui.model.state import State
 from kho_tui.releases.cmdline import CommandLine
 from kho_tui.releases.table import Release

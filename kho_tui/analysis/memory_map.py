@@ -10,13 +10,14 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.analysis.claims import Claim, machine_claims, side_claims
-from kho_tui.analysis.intervals import Intervals, Step, ascending, intervals, overlay
-from kho_tui.analysis.kinds import Duty, Kind
+from kho_tui.analysis.claims import machine_claims, side_claims
 from kho_tui.analysis.unowned import owner_gap, unowned_reason
 from kho_tui.context import Context
 from kho_tui.layout.arrays import U32s, U64s
+from kho_tui.model.claims import Claim
 from kho_tui.model.facts import Missing, Status, Unavailable
+from kho_tui.model.intervals import Intervals, Step, ascending, intervals, overlay
+from kho_tui.model.kinds import KIND_PRESERVED, KINDS, Duty, Kind
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, State
 from kho_tui.model.tracker import PreservedMap
@@ -155,7 +156,7 @@ class MemoryMap:
 
     def why_untold(self, low: int, high: int) -> Missing | None:
         """Why [low, high), where no owner is known, may have one all the same; None: nobody owns it."""
-        kept, union = self.preserved, self.unions.get(Kind.PRESERVED)
+        kept, union = self.preserved, self.unions.get(KIND_PRESERVED)
         if isinstance(kept, Missing) or kept.doubt is not None:
             return kept if isinstance(kept, Missing) else kept.doubt
         if self.owner_gap is not None:
@@ -169,8 +170,8 @@ class MemoryMap:
     def at(self, address: int) -> list[Hit]:
         """Every layer that holds an address, outermost kind first."""
         found = []
-        for kind in Kind:
-            if kind is Kind.PRESERVED:
+        for kind in KINDS:
+            if kind is KIND_PRESERVED:
                 found += self._block(address)
                 continue
             regions = self.layers.get(kind)
@@ -194,14 +195,14 @@ class MemoryMap:
         start, order = runs.expand(block, 1)
         first = int(start[0])
         path = EntityPath((self.side, "preserved", str(block)))
-        return [Hit(Kind.PRESERVED, path, first, first + (self.page_size << int(order[0])))]
+        return [Hit(KIND_PRESERVED, path, first, first + (self.page_size << int(order[0])))]
 
     @cached_property
     def unions(self) -> Mapping[Kind, Intervals]:
         """The addresses of each kind."""
         found = {kind: regions.union for kind, regions in self.layers.items()}
         if not isinstance(self.sums, Missing):
-            found[Kind.PRESERVED] = self.sums.kept
+            found[KIND_PRESERVED] = self.sums.kept
         return found
 
     @property
@@ -262,7 +263,7 @@ def _owned(layers: Mapping[Kind, Regions]) -> Intervals:
 
 def layers_of(claims: Iterable[Claim], context: Context) -> Mapping[Kind, Regions]:
     """The claims by kind, each kind sorted. Raises Cancelled."""
-    by_kind: dict[Kind, list[tuple[int, Claim]]] = {kind: [] for kind in Kind}
+    by_kind: dict[Kind, list[tuple[int, Claim]]] = {kind: [] for kind in KINDS}
     for index, claim in enumerate(claims):
         by_kind[claim.kind].append((index, claim))
     return {kind: _regions(kind, mine, context) for kind, mine in by_kind.items() if mine}
@@ -278,14 +279,14 @@ def _regions(kind: Kind, mine: list[tuple[int, Claim]], context: Context) -> Reg
     keep = end > start
     if not keep.all():
         start, end, owner, row = start[keep], end[keep], owner[keep], row[keep]
-    order = ascending(start, _telling(context, f"sorting {kind.label}"))
-    context.step(f"arranging {kind.label}")
+    order = ascending(start, _telling(context, f"sorting {kind.name}"))
+    context.step(f"arranging {kind.name}")
     if order is not None:
         start, end, owner, row = start[order], end[order], owner[order], row[order]
     for array in (start, end, owner, row):
         array.flags.writeable = False
     regions = Regions(start, end, owner, row)
-    context.step(f"joining {kind.label}")
+    context.step(f"joining {kind.name}")
     _ = regions.union  # made here, where it can be stopped, and not where it is first asked for
     return regions
 
@@ -300,7 +301,7 @@ def _sums(side: Side, preserved: PreservedMap, gap: Missing | None, layers: Mapp
     owners = {kind: regions for kind, regions in layers.items() if kind.is_owner}
     context.step("adding up owners")
     owned = _owned(layers)
-    needed = _union_of(regions for kind, regions in owners.items() if kind.value.duty is Duty.MUST)
+    needed = _union_of(regions for kind, regions in owners.items() if kind.duty is Duty.MUST)
     overlap = sum(int((regions.end - regions.start).sum(dtype=np.uint64)) for regions in owners.values()) - owned.bytes
     step = _telling(context, "comparing owners with what is preserved")
     both = overlay(owned, kept, 1, 2, step)

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.analysis.intervals import intervals
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.errors import ReadError
 from kho_tui.layout.arrays import I64s, U64s
+from kho_tui.model.intervals import intervals
 from kho_tui.model.runs import Runs
 
 NOBODY = -1

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from kho_tui.analysis.claims import side_claims
-from kho_tui.analysis.intervals import Intervals, intervals, spans
-from kho_tui.analysis.kinds import Kind
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
@@ -19,6 +17,8 @@ from kho_tui.layout.platform import Platform
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.intervals import Intervals, intervals, spans
+from kho_tui.model.kinds import KIND_TRACKER
 from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.runs import no_runs
 from kho_tui.model.sides import nothing_preserved, outgoing_side
@@ -165,7 +165,7 @@ def _handed(opened: Opened, side: Side, memory: SegmentedMemory, context: Contex
     scratch = _scratch(opened.state)
     structure = intervals([fdt], [fdt + PAGE])
     for claim in side_claims(side, opened.state, context):
-        if claim.kind is Kind.TRACKER:
+        if claim.kind is KIND_TRACKER:
             structure |= intervals(claim.start, claim.end)
     runs = no_runs(opened.state.machine.platform.page_shift) if isinstance(side.preserved, Missing) else side.preserved.runs
     return Handed(fdt, tuple((area.start, area.size) for area in scratch.areas), runs, structure)

@@ -9,13 +9,28 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.analysis.kinds import Duty, Kind, Lane
 from kho_tui.analysis.memory_map import Hit, MemoryMap, memory_map
 from kho_tui.analysis.unowned import unowned_reason, unseen_owner
 from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
+from kho_tui.model.kinds import (
+    KIND_ARRAY,
+    KIND_FOLIO,
+    KIND_KERNEL,
+    KIND_MEMFD,
+    KIND_PRESERVED,
+    KIND_RAM,
+    KIND_SCRATCH,
+    KIND_TEST_FOLIO,
+    KIND_TRACKER,
+    KIND_VMALLOC,
+    KINDS,
+    Duty,
+    Kind,
+    Lane,
+)
 from kho_tui.model.luo import Luo, Memfd
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import side_meant
@@ -29,8 +44,8 @@ _Joined: TypeAlias = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.N
 """Starts, ends and claims of stretches, all of shape (n,)."""
 
 _NO_STRETCHES: _Joined = (np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
-_KINDS = tuple(Kind)
-_OF_A_FILE = frozenset({Kind.MEMFD, Kind.VMALLOC, Kind.ARRAY, Kind.FOLIO})
+_KINDS = KINDS
+_OF_A_FILE = frozenset({KIND_MEMFD, KIND_VMALLOC, KIND_ARRAY, KIND_FOLIO})
 _TOKEN_AT = 3
 """Where the token stands in the path of what belongs to a file: side, LUO, session, token."""
 
@@ -47,14 +62,14 @@ class Mapped:
     def unknown(self) -> Mapping[Kind, Missing]:
         """Kinds that the map does not have, or not all of, because nothing told them: that they are absent from it means nothing."""
         host = self.state.host
-        facts = {Kind.RAM: host.ram, Kind.KERNEL: host.kernel, Kind.SCRATCH: self.state.scratch, Kind.PRESERVED: self.memory.preserved}
+        facts = {KIND_RAM: host.ram, KIND_KERNEL: host.kernel, KIND_SCRATCH: self.state.scratch, KIND_PRESERVED: self.memory.preserved}
         found = {kind: fact for kind, fact in facts.items() if isinstance(fact, Missing)}
         scratch = self.state.scratch
         if not isinstance(scratch, Missing) and not scratch.whole:
-            found[Kind.SCRATCH] = Unavailable(SafeText(f"not all of it: {scratch.reason}"))
+            found[KIND_SCRATCH] = Unavailable(SafeText(f"not all of it: {scratch.reason}"))
         some = host.bounded
         if some is not None:
-            found = {Kind.RAM: some, Kind.KERNEL: some} | found
+            found = {KIND_RAM: some, KIND_KERNEL: some} | found
         return found
 
 
@@ -111,7 +126,7 @@ def stretches(memory: MemoryMap, low: int, high: int, kinds: Collection[Kind]) -
 
 def _joined(memory: MemoryMap, kind: Kind, low: int, high: int, owners: npt.NDArray[np.int64]) -> _Joined:
     """``owners``: the first claim of the same path, for each claim; a tracker claims level by level."""
-    if kind is Kind.PRESERVED:
+    if kind is KIND_PRESERVED:
         union = memory.unions.get(kind)
         if union is None:
             return _NO_STRETCHES
@@ -167,7 +182,7 @@ class Whois:
         owner = next((layer.way for layer in self.layers if layer.hit.kind.is_owner), None)
         if owner is not None:
             return owner
-        if any(layer.hit.kind is Kind.TRACKER for layer in self.layers):
+        if any(layer.hit.kind is KIND_TRACKER for layer in self.layers):
             return SafeText("a page of the tracker itself; not preserved by design")
         return SafeText(f"owner cannot be told: {self.owned.reason}" if isinstance(self.owned, Missing) else "nobody owns it")
 
@@ -178,7 +193,7 @@ def whois(mapped: Mapped, held: PhysicalMemory | None, address: int) -> Whois:
     hits = memory.at(address)
     preserved = _preserved(memory, hits, address)
     reason = unowned_reason(mapped.side, memory.owner_gap)
-    owned: Fact[bool] = any(hit.kind.is_owner or hit.kind is Kind.TRACKER for hit in hits)
+    owned: Fact[bool] = any(hit.kind.is_owner or hit.kind is KIND_TRACKER for hit in hits)
     if owned is False:
         unseen = unseen_owner(mapped.side) if preserved is True else NO_TEXT
         owned = memory.why_untold(address, address + 1) or (Unknown(unseen) if unseen else False)
@@ -204,7 +219,7 @@ def _preserved(memory: MemoryMap, hits: list[Hit], address: int) -> Fact[bool]:
         readings = [memory.preserved.runs, *(other.runs for other in memory.preserved.others)]
         if len({runs.covers(address) for runs in readings}) > 1:
             return memory.preserved.doubt
-    if any(hit.kind is Kind.PRESERVED for hit in hits):
+    if any(hit.kind is KIND_PRESERVED for hit in hits):
         return True
     if memory.preserved.status is not Status.DECODED:
         return Unavailable(SafeText(f"not in the part of the tracker that could be read ({memory.preserved.reason})"))
@@ -212,26 +227,26 @@ def _preserved(memory: MemoryMap, hits: list[Hit], address: int) -> Fact[bool]:
 
 
 def _standing(hits: list[Hit], preserved: Fact[bool], reason: SafeText, mapped: Mapped) -> str:
-    duties = {hit.kind.value.duty: hit.kind for hit in hits}
+    duties = {hit.kind.duty: hit.kind for hit in hits}
     owners = sum(hit.kind.is_owner for hit in hits)
     claimed = f"; {owners} owners claim it" if owners > 1 else ""
     forbidden, must = duties.get(Duty.MUST_NOT), duties.get(Duty.MUST)
     if isinstance(preserved, Missing):
-        due = f"; {must.label} {Duty.MUST.value}" if must else ""
+        due = f"; {must.name} {Duty.MUST.value}" if must else ""
         return f"whether it is preserved cannot be told: {preserved.reason}{due}{claimed}"
     if preserved and forbidden:
-        return f"preserved, and {forbidden.label} {Duty.MUST_NOT.value}{claimed}"
+        return f"preserved, and {forbidden.name} {Duty.MUST_NOT.value}{claimed}"
     if preserved:
         no_owner = "preserved, but no owner" if mapped.memory.owner_gap is None else "preserved"
-        return f"preserved, as {must.label} must be{claimed}" if must else f"{no_owner}: {reason}"
+        return f"preserved, as {must.name} must be{claimed}" if must else f"{no_owner}: {reason}"
     if must:
-        return f"NOT preserved, and {must.label} {Duty.MUST.value}: it will be lost{claimed}"
+        return f"NOT preserved, and {must.name} {Duty.MUST.value}: it will be lost{claimed}"
     if forbidden:
-        return f"not preserved, as {forbidden.label} must not be"
-    in_ram = any(hit.kind is Kind.RAM for hit in hits)
-    if not in_ram and Kind.RAM not in mapped.unknown:
+        return f"not preserved, as {forbidden.name} must not be"
+    in_ram = any(hit.kind is KIND_RAM for hit in hits)
+    if not in_ram and KIND_RAM not in mapped.unknown:
         return "not preserved, and no System RAM by /proc/iomem"
-    doubt = " (unless it is scratch, which this capture does not tell)" if Kind.SCRATCH in mapped.unknown else ""
+    doubt = " (unless it is scratch, which this capture does not tell)" if KIND_SCRATCH in mapped.unknown else ""
     known_ram = "" if in_ram else ", if it is memory at all"
     return f"not preserved: its contents end with this kernel{known_ram}{doubt}"
 
@@ -240,8 +255,8 @@ def _way(hit: Hit, address: int, mapped: Mapped) -> SafeText:
     page_size = mapped.memory.page_size
     words = _path_words(hit, mapped)
     pages = -(-(hit.end - hit.start) // page_size)
-    within = f", page {(address - hit.start) // page_size + 1} of {pages}" if pages > 1 and hit.kind.value.lane is not Lane.MACHINE else ""
-    if hit.kind not in (Kind.FOLIO, Kind.TEST_FOLIO):
+    within = f", page {(address - hit.start) // page_size + 1} of {pages}" if pages > 1 and hit.kind.lane is not Lane.MACHINE else ""
+    if hit.kind not in (KIND_FOLIO, KIND_TEST_FOLIO):
         return SafeText(f"{words}{within}")
     return SafeText(f"{words}{within or ', page 1 of 1'} of the folio{_file_offset(hit, address, mapped.side, page_size)}")
 
@@ -252,19 +267,19 @@ def _path_words(hit: Hit, mapped: Mapped) -> str:
         del parts[0]
     if hit.kind in _OF_A_FILE and len(hit.path.parts) > _TOKEN_AT:
         parts[_TOKEN_AT - 1] = f"token {parts[_TOKEN_AT - 1]}"
-    if hit.kind in (Kind.FOLIO, Kind.TEST_FOLIO):
+    if hit.kind in (KIND_FOLIO, KIND_TEST_FOLIO):
         parts[-2:] = [f"{parts[-2]}[{parts[-1]}]"]
-    elif hit.kind is Kind.PRESERVED:
+    elif hit.kind is KIND_PRESERVED:
         order = ((hit.end - hit.start) // mapped.memory.page_size).bit_length() - 1
         parts[-1] = f"block {parts[-1]} of order {order}"
-    elif hit.kind is Kind.SCRATCH and not isinstance(mapped.state.scratch, Missing):
+    elif hit.kind is KIND_SCRATCH and not isinstance(mapped.state.scratch, Missing):
         area = mapped.state.scratch.areas[int(parts[-1])]
         parts[-1] = area.kind if area.node is None else f"node {area.node}"
     return " / ".join(parts) or "root FDT"
 
 
 def _file_offset(hit: Hit, address: int, side: Side, page_size: int) -> str:
-    memfd = _memfd(side, hit.path.parent.parent) if hit.kind is Kind.FOLIO else None
+    memfd = _memfd(side, hit.path.parent.parent) if hit.kind is KIND_FOLIO else None
     if memfd is None or isinstance(memfd.folios, Missing):
         return ""
     row = memfd.folios.table.row_of(int(hit.path.parts[-1]))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kho_tui.analysis.kinds import Kind, Lane
 from kho_tui.analysis.memory_map import Bound
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.host import MemoryRange
+from kho_tui.model.kinds import KIND_FOLIO, KIND_RESERVE_MEM, KIND_TEST_FOLIO, KIND_TRACKER, KINDS, Kind, Lane
 from kho_tui.model.state import ScratchArea
 from kho_tui.operations.map_state import Mapped
 from kho_tui.text import NO_TEXT, SafeText
 
 COUNTERS = ("MemTotal", "MemFree", "MemAvailable", "CmaFree", "CmaTotal")
-CONTENT = (Kind.RESERVE_MEM, Kind.FOLIO, Kind.TEST_FOLIO)
+CONTENT = (KIND_RESERVE_MEM, KIND_FOLIO, KIND_TEST_FOLIO)
 """Kinds that are kept for somebody else's sake; the other owners are what KHO and LUO need to describe them."""
 
-METADATA = tuple(kind for kind in Kind if kind.is_owner and kind not in CONTENT)
+METADATA = tuple(kind for kind in KINDS if kind.is_owner and not kind.contents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
     """What is known of one side's cost."""
     state, memory = mapped.state, mapped.memory
     host, kept, scratch = state.host, memory.preserved, state.scratch
-    sizes = {kind: union.bytes for kind, union in memory.unions.items() if kind.value.lane in (Lane.OWNER, Lane.TRACKER)}
+    sizes = {kind: union.bytes for kind, union in memory.unions.items() if kind.lane in (Lane.OWNER, Lane.TRACKER)}
     counters = {name: _counter(host.meminfo, name) for name in COUNTERS}
     whole = not isinstance(kept, Missing) and kept.status is Status.DECODED
     sums = memory.sums
@@ -90,7 +90,7 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
         free_is_scratch_only=counters["CmaTotal"] == 0,
         blocks=kept if isinstance(kept, Missing) else kept.runs.blocks,
         preserved=kept if isinstance(kept, Missing) else kept.runs.bytes,
-        tracker=kept if isinstance(kept, Missing) else sizes.get(Kind.TRACKER, 0),
+        tracker=kept if isinstance(kept, Missing) else sizes.get(KIND_TRACKER, 0),
         metadata={kind: sizes[kind] for kind in METADATA if kind in sizes},
         content={kind: sizes[kind] for kind in CONTENT if kind in sizes},
         unowned=sums if isinstance(sums, Missing) else sums.unowned.bytes,

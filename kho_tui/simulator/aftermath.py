@@ -7,12 +7,12 @@ from hashlib import shake_128
 
 import numpy as np
 
-from kho_tui.analysis.intervals import Intervals, intervals, spans, whole_pages
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.extents import Extents
 from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask, read_pages_singly, require_held
 from kho_tui.memory.sparse import SparseImage
+from kho_tui.model.intervals import Intervals, intervals, spans, whole_pages
 
 
 class Aftermath:

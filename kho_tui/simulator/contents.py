@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.analysis.intervals import Intervals
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
+from kho_tui.model.intervals import Intervals
 
 _STEP = 1 << 20
 _TAG_SHIFT = 40

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from kho_tui.abi.luo import HAS_FLBS, LUO_FORMATS, LuoFormat
 from kho_tui.abi.metadata import METADATA_WRITTEN
-from kho_tui.analysis.intervals import intervals, spans
 from kho_tui.encode.handover import encode_handover
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.handover import Handover, Region
+from kho_tui.model.intervals import intervals, spans
 from kho_tui.model.state import ScratchArea
 from kho_tui.releases.cmdline import ReserveMem, read_cmdline
 from kho_tui.releases.table import Attach, Finalize, Release

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from kho_tui.abi.scratch import KHO_SCRATCH
-from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.receiver.acceptance import ATTACHED
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import Answer
@@ -21,6 +20,7 @@ from kho_tui.errors import InputError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
 from kho_tui.model.facts import Missing, Unavailable, known
 from kho_tui.model.host import MemoryRange
+from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import ChunkList
 from kho_tui.model.unpredictable import Unpredictable

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kho_tui.abi.scratch import KHO_SCRATCH
-from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.host import MemoryRange
+from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.model.state import ScratchArea
 from kho_tui.simulator.aftermath import Aftermath
 from kho_tui.simulator.consumers import Received

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.model.host import MemoryRange
+from kho_tui.model.intervals import Intervals, intervals, spans
 from kho_tui.text import SafeText
 
 PIECES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12)
@@ -64,8 +64,8 @@ def test_below(a: list[tuple[int, int]], at: list[int]) -> None:
 def test_work_in_pieces_gives_the_same(a: list[tuple[int, int]], b: list[tuple[int, int]], piece: int) -> None:
     whole = made(a), made(b), made(a) & made(b), made(a) - made(b)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kho_tui.analysis.intervals._PIECE", piece)
-        patch.setattr("kho_tui.analysis.intervals._WINDOW", piece)
+        patch.setattr("kho_tui.model.intervals._PIECE", piece)
+        patch.setattr("kho_tui.model.intervals._WINDOW", piece)
         pieces = made(a), made(b), made(a) & made(b), made(a) - made(b)
     for one, other in zip(whole, pieces, strict=True):
         assert one.start.tolist() == other.start.tolist() and one.end.tolist() == other.end.tolist()

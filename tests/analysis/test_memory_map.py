@@ -11,12 +11,12 @@ from captures import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kho_tui.analysis.claims import Claim
-from kho_tui.analysis.intervals import intervals
-from kho_tui.analysis.kinds import BY_NAME, Kind
 from kho_tui.analysis.memory_map import MemoryMap, Sums, layers_of
 from kho_tui.context import Context
+from kho_tui.model.claims import Claim
 from kho_tui.model.facts import Missing, Status, Unavailable
+from kho_tui.model.intervals import intervals
+from kho_tui.model.kinds import KIND_FOLIO, KIND_PRESERVED, KIND_TRACKER, KINDS, Kind
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import make_runs
 from kho_tui.model.tracker import ChunkList, PreservedMap
@@ -30,7 +30,7 @@ PIECES = st.lists(st.tuples(st.integers(0, 80), st.integers(1, 30)).map(lambda p
 WINDOW = st.tuples(st.integers(0, 120), st.integers(1, 60)).map(lambda p: (p[0], p[0] + p[1]))
 
 
-def claim(pieces: Pieces, kind: Kind = Kind.FOLIO, name: str = "a", *, rows: bool = True) -> Claim:
+def claim(pieces: Pieces, kind: Kind = KIND_FOLIO, name: str = "a", *, rows: bool = True) -> Claim:
     start, end = np.array([a for a, _ in pieces], np.uint64), np.array([b for _, b in pieces], np.uint64)
     return Claim(kind=kind, path=EntityPath(("out", name)), start=start, end=end, rows=rows)
 
@@ -68,7 +68,7 @@ def test_at_names_every_row_that_holds_the_address(pieces: Pieces, address: int)
 
 @given(PIECES, WINDOW)
 def test_within_is_every_region_that_reaches_into_the_window(pieces: Pieces, window: tuple[int, int]) -> None:
-    regions = made([claim(pieces)]).layers[Kind.FOLIO]
+    regions = made([claim(pieces)]).layers[KIND_FOLIO]
     rows = regions.within(*window).tolist()
     assert rows == sorted(rows)
     assert sorted(int(regions.row[r]) for r in rows) == [i for i, (a, b) in enumerate(pieces) if a < window[1] and window[0] < b]
@@ -80,7 +80,7 @@ def test_density_is_the_share_of_each_bin(pieces: Pieces, window: tuple[int, int
     held = {n for a, b in pieces for n in range(a, b)}
     edges = [low + (high - low) * i // bins for i in range(bins + 1)]
     wanted = [len(held & set(range(a, b))) / max(b - a, 1) for a, b in pairwise(edges)]
-    assert made([claim(pieces)]).density(Kind.FOLIO, low, high, bins).tolist() == pytest.approx(wanted)
+    assert made([claim(pieces)]).density(KIND_FOLIO, low, high, bins).tolist() == pytest.approx(wanted)
 
 
 @given(PIECES, st.integers(0, 130))
@@ -88,14 +88,14 @@ def test_following_steps_over_joined_stretches(pieces: Pieces, address: int) -> 
     held = {n for a, b in pieces for n in range(a, b)}
     starts = sorted(n for n in held if n - 1 not in held)
     memory = made([claim(pieces)])
-    assert memory.following(Kind.FOLIO, address, 1) == next((s for s in starts if s > address), None)
-    assert memory.following(Kind.FOLIO, address, -1) == next((s for s in reversed(starts) if s < address), None)
+    assert memory.following(KIND_FOLIO, address, 1) == next((s for s in starts if s > address), None)
+    assert memory.following(KIND_FOLIO, address, -1) == next((s for s in reversed(starts) if s < address), None)
 
 
 @given(PIECES, PIECES, WINDOW)
 def test_stretches_cover_what_their_owners_claim(one: Pieces, other: Pieces, window: tuple[int, int]) -> None:
     memory = made([claim(one), claim(other, name="b")])
-    found = stretches(memory, *window, (Kind.FOLIO,))
+    found = stretches(memory, *window, (KIND_FOLIO,))
     rows = found.rows(0, len(found))
     assert [row.start for row in rows] == sorted(row.start for row in rows)
     for name, pieces in (("a", one), ("b", other)):
@@ -106,8 +106,8 @@ def test_stretches_cover_what_their_owners_claim(one: Pieces, other: Pieces, win
 
 
 def test_neighbours_of_one_owner_are_one_stretch_across_claims() -> None:
-    levels = [claim([(at, at + 1)], Kind.TRACKER, "nodes", rows=False) for at in (1, 2, 4)]
-    assert [(hit.start, hit.end) for hit in stretches(made(levels), 0, 9, tuple(Kind)).rows(0, 9)] == [(1, 3), (4, 5)]
+    levels = [claim([(at, at + 1)], KIND_TRACKER, "nodes", rows=False) for at in (1, 2, 4)]
+    assert [(hit.start, hit.end) for hit in stretches(made(levels), 0, 9, KINDS).rows(0, 9)] == [(1, 3), (4, 5)]
 
 
 def test_blocks_are_found_from_their_first_to_their_last_byte() -> None:
@@ -128,8 +128,8 @@ def test_a_hostile_number_of_layers_at_one_address_is_bounded() -> None:
 def test_nothing_known_answers_nothing() -> None:
     memory = made([])
     assert memory.extent == (0, 0) and memory.at(0) == []
-    assert memory.density(Kind.FOLIO, 0, 100, 4).tolist() == [0, 0, 0, 0]
-    assert memory.following(Kind.FOLIO, 0, 1) is None
+    assert memory.density(KIND_FOLIO, 0, 100, 4).tolist() == [0, 0, 0, 0]
+    assert memory.following(KIND_FOLIO, 0, 1) is None
     assert len(stretches(memory, 0, 2**64 - 1, ())) == 0
 
 
@@ -137,8 +137,8 @@ def test_a_capture_without_its_tracker_says_why_there_is_no_sum() -> None:
     with open_state(sample("x86_64-7.3/1-post"), Context()) as opened:
         memory = map_state(opened.state).memory
     assert memory.side == "out" and isinstance(memory.sums, Missing) and memory.sums.reason
-    assert Kind.PRESERVED not in memory.unions
+    assert KIND_PRESERVED not in memory.unions
 
 
 def test_every_kind_has_a_name_of_its_own() -> None:
-    assert len(BY_NAME) == len(Kind)
+    assert len({kind.name for kind in KINDS}) == len(KINDS)

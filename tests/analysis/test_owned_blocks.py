@@ -10,13 +10,13 @@ from captures import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kho_tui.analysis.claims import Claim
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import MemoryMap, Regions
 from kho_tui.analysis.owned_blocks import NOBODY, OwnedRuns, blocks_of, owned_blocks
 from kho_tui.context import Context
 from kho_tui.errors import ReadError
+from kho_tui.model.claims import Claim
 from kho_tui.model.facts import Missing, Unavailable
+from kho_tui.model.kinds import KIND_BLOB, KIND_FOLIO, KIND_RAM, KIND_RESERVE_MEM, KIND_SESSIONS, Kind
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs, make_runs
 from kho_tui.operations.map_state import map_state
@@ -26,13 +26,13 @@ from kho_tui.text import SafeText
 NONE = Unavailable(SafeText("not looked at"))
 SHIFT = 2
 PAGE = 1 << SHIFT
-OWNERS = (Kind.FOLIO, Kind.BLOB, Kind.RESERVE_MEM)
+OWNERS = (KIND_FOLIO, KIND_BLOB, KIND_RESERVE_MEM)
 
 RUN = st.tuples(st.integers(0, 40), st.integers(1, 6), st.integers(0, 3))
 """Page, blocks, order."""
 PIECES = st.lists(st.tuples(st.integers(0, 280), st.integers(1, 60)), min_size=1, max_size=5)
 """Byte, bytes: also less than a page, or more than a run."""
-CLAIMS = st.lists(st.tuples(st.sampled_from((*OWNERS, Kind.RAM)), PIECES), max_size=6)
+CLAIMS = st.lists(st.tuples(st.sampled_from((*OWNERS, KIND_RAM)), PIECES), max_size=6)
 
 
 def runs_of(pieces: list[tuple[int, int, int]]) -> Runs:
@@ -140,7 +140,7 @@ def listed_window(owned: OwnedRuns, first: int, count: int) -> list[tuple[int, i
 
 
 def test_a_block_larger_than_its_owner_and_an_owner_over_many_blocks() -> None:
-    memory = map_of([(Kind.SESSIONS, [(0, PAGE)]), (Kind.RESERVE_MEM, [(16 * PAGE, 8 * PAGE)])])
+    memory = map_of([(KIND_SESSIONS, [(0, PAGE)]), (KIND_RESERVE_MEM, [(16 * PAGE, 8 * PAGE)])])
     owned = owned_blocks(memory, runs_of([(0, 1, 4), (16, 8, 0), (24, 2, 0)]))
     assert list(zip(owned.start.tolist(), owned.count.tolist(), owned.order.tolist(), owned.claim.tolist(), strict=True)) == [
         (0, 1, 4, 0),
@@ -152,7 +152,7 @@ def test_a_block_larger_than_its_owner_and_an_owner_over_many_blocks() -> None:
 def test_a_run_that_ends_with_the_address_space() -> None:
     top = (1 << 64) - 4 * PAGE
     runs = make_runs(np.array([top], np.uint64), np.array([4]), np.array([0]), SHIFT)
-    owned = owned_blocks(map_of([(Kind.BLOB, [(top + PAGE, PAGE)])]), runs)
+    owned = owned_blocks(map_of([(KIND_BLOB, [(top + PAGE, PAGE)])]), runs)
     assert owned.claim.tolist() == [NOBODY, 0, NOBODY] and owned.count.tolist() == [1, 1, 2]
     assert listed(owned.split_at([top + PAGE])) == listed(owned)
 
@@ -165,7 +165,7 @@ def test_memory_that_is_listed_again_and_again_is_refused() -> None:
 
 def test_many_claims_on_the_same_blocks_cost_no_more_than_their_number() -> None:
     whole = [(0, 4096 * PAGE)]
-    owned = owned_blocks(map_of([(Kind.FOLIO, whole)] * 3000), runs_of([(2 * i, 1, 0) for i in range(2000)]))
+    owned = owned_blocks(map_of([(KIND_FOLIO, whole)] * 3000), runs_of([(2 * i, 1, 0) for i in range(2000)]))
     assert set(owned.claim.tolist()) == {0} and set(owned.others.tolist()) == {2999}
 
 

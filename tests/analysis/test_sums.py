@@ -12,12 +12,12 @@ from expected import Document
 from operations.test_sources_that_disagree import LUO_73, copy_of, edit_memory, nothing, patch
 from states.catalogue import STATES
 
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import MemoryMap, Sums
 from kho_tui.analysis.unowned import AMBIGUOUS, LEAK, NOT_WRITTEN
 from kho_tui.context import Context
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.facts import Missing
+from kho_tui.model.kinds import KIND_FOLIO, KIND_VMALLOC
 from kho_tui.model.tracker import RadixTree
 from kho_tui.operations.map_state import map_state, whois
 from kho_tui.operations.open_state import open_state
@@ -50,8 +50,8 @@ def test_every_folio_belongs_to_its_session_token_and_index(path: Path) -> None:
     expected = json.loads((path / "expected.json").read_text())
     memory = mapped(path)
     seen = {}
-    for number in range(len(memory.layers.get(Kind.FOLIO, ()))):
-        hit = memory.hit(Kind.FOLIO, number)
+    for number in range(len(memory.layers.get(KIND_FOLIO, ()))):
+        hit = memory.hit(KIND_FOLIO, number)
         seen[hit.start] = hit.path.parts
     wanted = {
         pfn * memory.page_size: ("out", "LUO", session["name"], f"{file['token']:#x}", "folios", str(row))
@@ -136,7 +136,7 @@ def test_an_unknown_tracker_gives_no_sum_and_a_misread_one_does_not_hold(made: C
 
 def test_what_a_list_out_of_reach_would_own_is_no_leak(tmp_path: Path) -> None:
     capture = copy_of("x86_64-6.18/1-pre", tmp_path)
-    lists = mapped(capture).unions[Kind.VMALLOC].start.tolist()
+    lists = mapped(capture).unions[KIND_VMALLOC].start.tolist()
     edit_memory(capture, nothing, without=tuple(lists))
     sums = sums_of(mapped(capture))
     assert sums.unowned.bytes >= 8 << 20

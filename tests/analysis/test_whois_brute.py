@@ -99,7 +99,7 @@ def probes(truth: Truth, seed: str) -> Iterator[int]:
 
 
 def said(found: Whois) -> set[Found]:
-    return {(layer.hit.kind.label, layer.hit.start, layer.hit.end, str(layer.hit.path)) for layer in found.layers}
+    return {(layer.hit.kind.name, layer.hit.start, layer.hit.end, str(layer.hit.path)) for layer in found.layers}
 
 
 NOT_IN_THE_TEXT = {"ram", "node", "kernel", "preserved", "tracker", "sessions", "flbs", "vmalloc", "array", "scratch-table"}
@@ -135,7 +135,7 @@ def test_the_way_to_a_folio_names_session_token_row_and_offset(path: Path) -> No
             row = dice.randrange(len(file["memfd"]["folios"]))
             pfn, _, index = file["memfd"]["folios"][row]
             address = pfn * truth.page + dice.randrange(truth.page)
-            (way,) = [layer.way for layer in whois(mapped, None, address).layers if layer.hit.kind.label == "folio"]
+            (way,) = [layer.way for layer in whois(mapped, None, address).layers if layer.hit.kind.name == "folio"]
             assert way.startswith(f"LUO / {session['name']} / token {file['token']:#x} / folios[{row}], page 1 of ")
             offset = index * truth.page + address % truth.page
             inside = offset < file["memfd"]["size"]

@@ -12,9 +12,9 @@ import pytest
 from captures import capture, sample
 from states.catalogue import STATES, State
 
-from kho_tui.analysis.kinds import Kind
 from kho_tui.context import Context
 from kho_tui.model.facts import Missing, Unknown, known
+from kho_tui.model.kinds import KIND_RAM, KIND_TRACKER
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.map_state import Mapped, map_state, whois
 from kho_tui.operations.memory_cost import MemoryCost, memory_cost
@@ -140,7 +140,7 @@ def test_a_cut_iomem_does_not_bound_ram(tmp_path: Path, capsys: pytest.CaptureFi
     at = text.index(b"00100000-")
     path.write_bytes(text[: at + 12])
     found = mapped(tmp_path / "cut")
-    assert "1 line could not be read" in found.unknown[Kind.RAM].reason
+    assert "1 line could not be read" in found.unknown[KIND_RAM].reason
     free = whois(found, None, 0x0800_0000)
     assert "no System RAM" not in free.standing and "if it is memory at all" in free.standing
     assert run(["show", str(tmp_path / "cut"), "--memory"]) == 0
@@ -152,7 +152,7 @@ def test_a_cut_iomem_does_not_bound_ram(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_a_page_of_the_tracker_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     found = mapped(sample("x86_64-7.3/1-pre"))
-    address = int(found.memory.unions[Kind.TRACKER].start[0])
+    address = int(found.memory.unions[KIND_TRACKER].start[0])
     assert run(["whois", str(sample("x86_64-7.3/1-pre")), hex(address)]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert "a page of the tracker itself; not preserved by design" in first and "nobody" not in first

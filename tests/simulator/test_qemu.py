@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kho_tui.analysis.intervals import intervals
 from kho_tui.context import Context
 from kho_tui.errors import InputError
+from kho_tui.model.intervals import intervals
 from kho_tui.model.runs import make_runs
 from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage
 from kho_tui.simulator.qemu.console import BootOutcome, Console, RetrievedFile

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from captures import read, sample
 
-from kho_tui.analysis.intervals import intervals
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.reserved import Reserved, reserve
 from kho_tui.analysis.receiver.target import Target
@@ -16,6 +15,7 @@ from kho_tui.errors import GapError
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.facts import Status
 from kho_tui.model.host import MemoryRange
+from kho_tui.model.intervals import intervals
 from kho_tui.model.runs import make_runs
 from kho_tui.model.tracker import NO_TREE, PreservedMap
 from kho_tui.operations.kexec_capture import named_release

@@ -12,7 +12,7 @@ import pytest
 from captures import SAMPLES, sample
 from states.catalogue import STATES
 
-from kho_tui.analysis.kinds import Kind
+from kho_tui.model.kinds import KINDS
 from kho_tui.views.cli.main import run
 from kho_tui.views.cli.map_text import LETTERS, MOST_ROWS
 
@@ -297,7 +297,7 @@ def test_accounts_without_memory_or_table_say_so_and_print_no_zero(say: Say) -> 
 
 
 def test_every_owner_has_a_letter_of_its_own() -> None:
-    assert set(LETTERS) == {kind for kind in Kind if kind.is_owner}
+    assert set(LETTERS) == {kind for kind in KINDS if kind.is_owner}
     assert len(set(LETTERS.values())) == len(LETTERS)
 
 

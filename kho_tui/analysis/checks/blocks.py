@@ -12,9 +12,9 @@ from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
 from kho_tui.analysis.checks.chunks import misaligned
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
-from kho_tui.analysis.intervals import Intervals, spans
 from kho_tui.analysis.receiver.sections import firmware_sections, section_bits
 from kho_tui.model.facts import Missing
+from kho_tui.model.intervals import Intervals, spans
 from kho_tui.model.runs import Runs
 from kho_tui.text import SafeText, human_size
 

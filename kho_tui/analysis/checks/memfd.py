@@ -9,8 +9,8 @@ from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
-from kho_tui.analysis.kinds import Kind
 from kho_tui.model.facts import Damaged, Missing, Status
+from kho_tui.model.kinds import KIND_FOLIO
 from kho_tui.model.luo import File, FolioArray, Memfd
 from kho_tui.text import SafeText, plural
 
@@ -115,15 +115,15 @@ def shared_folios(evidence: Evidence, found: Found) -> None:
     """A page is restored once."""
     for _ in evidence.folios(found):
         pass
-    regions = evidence.memory.layers.get(Kind.FOLIO)
+    regions = evidence.memory.layers.get(KIND_FOLIO)
     if regions is None or len(regions) < 2:
         return
     reach = np.maximum.accumulate(regions.end)
     again = np.flatnonzero(regions.start[1:] < reach[:-1]) + 1
 
     def case(row: int) -> Case:
-        hit = evidence.memory.hit(Kind.FOLIO, row)
-        others = [evidence.memory.hit(Kind.FOLIO, one).path for one in regions.holding(hit.start) if one != row]
+        hit = evidence.memory.hit(KIND_FOLIO, row)
+        others = [evidence.memory.hit(KIND_FOLIO, one).path for one in regions.holding(hit.start) if one != row]
         return Case(SafeText(f"{hit.start:#x} is also {others[0] if others else 'in another folio'}"), hit.path, hit.start)
 
     found.broken_rows(again[:_SHOWN].tolist(), len(again), case)

@@ -8,10 +8,10 @@ from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.blocks import stretch
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule, warning
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import Hit
 from kho_tui.analysis.unowned import LEAK
 from kho_tui.model.facts import Missing
+from kho_tui.model.kinds import KIND_FOLIO, KIND_RESERVE_MEM, KIND_TEST_FOLIO
 from kho_tui.text import SafeText, human_size
 
 _SHOWN = 100
@@ -37,7 +37,7 @@ def folio_orders(evidence: Evidence, found: Found) -> None:
         return
     evidence.owners(found)
     limit = np.uint64(evidence.page_size << evidence.max_order)
-    for kind in (Kind.FOLIO, Kind.TEST_FOLIO):
+    for kind in (KIND_FOLIO, KIND_TEST_FOLIO):
         folios = evidence.memory.layers.get(kind)
         if folios is None:
             continue
@@ -100,7 +100,7 @@ def two_owners(evidence: Evidence, found: Found) -> None:
     start, end, which, row = start[order], end[order], which[order], row[order]
     reach = np.maximum.accumulate(end)
     again = np.flatnonzero(start[1:] < reach[:-1]) + 1
-    folio = kinds.index(Kind.FOLIO) if Kind.FOLIO in layers else -1
+    folio = kinds.index(KIND_FOLIO) if KIND_FOLIO in layers else -1
     # Which earlier region reaches so far: the one that gave the accumulated maximum.
     holder = np.maximum.accumulate(np.where(end == reach, np.arange(len(end)), 0))
     shared_folio = (which[again] == folio) & (which[holder[again - 1]] == folio)
@@ -114,7 +114,7 @@ def two_owners(evidence: Evidence, found: Found) -> None:
 
 
 def _words(hit: Hit) -> str:
-    return f"{hit.kind.label} {hit.path} at {hit.start:#x}"
+    return f"{hit.kind.name} {hit.path} at {hit.start:#x}"
 
 
 @rule(
@@ -150,7 +150,7 @@ def numa_split(evidence: Evidence, found: Found) -> None:
 
 
 def _region(evidence: Evidence, border: int) -> bool:
-    regions = evidence.memory.layers.get(Kind.RESERVE_MEM)
+    regions = evidence.memory.layers.get(KIND_RESERVE_MEM)
     return regions is not None and any(int(regions.start[row]) < border for row in regions.holding(border))
 
 

@@ -14,9 +14,9 @@ from kho_tui.analysis.checks.counted import booted_cold
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule, warning
 from kho_tui.analysis.early import without_room
-from kho_tui.analysis.intervals import spans
 from kho_tui.decode.scratch import fewer_than_nodes
 from kho_tui.model.facts import Missing
+from kho_tui.model.intervals import spans
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Memblock, Scratch
 from kho_tui.releases.cmdline import read_cmdline

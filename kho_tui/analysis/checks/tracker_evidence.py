@@ -11,10 +11,10 @@ import numpy.typing as npt
 from kho_tui.analysis.checks.answer import TRACKER, Found
 from kho_tui.analysis.checks.block_index import BlockIndex
 from kho_tui.analysis.checks.side_evidence import SideEvidence
-from kho_tui.analysis.intervals import Intervals
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.codes import AMBIGUOUS
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
+from kho_tui.model.intervals import Intervals
 from kho_tui.model.runs import Runs, no_runs
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import SafeText

@@ -10,10 +10,10 @@ from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
 from kho_tui.analysis.checks.blocks import partial_scratch
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
-from kho_tui.analysis.intervals import spans
-from kho_tui.analysis.kinds import Kind
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing
+from kho_tui.model.intervals import spans
+from kho_tui.model.kinds import KIND_TRACKER
 from kho_tui.text import SafeText
 
 _SHOWN = 100
@@ -33,7 +33,7 @@ def tracker_kept(evidence: Evidence, found: Found) -> None:
     """Invariant 23."""
     kept = evidence.kept(found)
     blocks = evidence.blocks(found)
-    own = evidence.memory.layers.get(Kind.TRACKER)
+    own = evidence.memory.layers.get(KIND_TRACKER)
     if kept is None or own is None or blocks is None:
         return
     both = np.flatnonzero(kept.below(own.end) != kept.below(own.start))
@@ -53,7 +53,7 @@ def tracker_in_scratch(evidence: Evidence, found: Found) -> None:
     """Invariant 24."""
     kept = found.need(evidence.preserved, TRACKER)
     scratch = found.need(evidence.state.scratch, SCRATCH)
-    own = evidence.memory.layers.get(Kind.TRACKER)
+    own = evidence.memory.layers.get(KIND_TRACKER)
     if kept is None or scratch is None or own is None:
         return
     areas = spans(scratch.areas)

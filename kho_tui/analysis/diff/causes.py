@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from kho_tui.analysis.diff.match import key_text
 from kho_tui.analysis.diff.node import MEMBERSHIP, Key, Node, kind_of
 from kho_tui.analysis.diff.values import STATE
-from kho_tui.analysis.kinds import Kind
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import ChangeKind, FieldChange, MemoryChange, Part
+from kho_tui.model.kinds import KIND_ROOT, Kind
 
 _FDT_SIZES = r"totalsize|off_dt_struct|off_dt_strings|off_mem_rsvmap|size_dt_strings|size_dt_struct"
 _LIST_HEAD = r"(\[\d+\])?\.(next|count)"
@@ -135,7 +135,7 @@ class Owners:
 
 def _cause(index: Mapping[Key, Node], kind: Kind | None, key: Key) -> Node | None:
     near = [index.get(key)]
-    if len(key) > 1 or kind is Kind.ROOT:
+    if len(key) > 1 or kind is KIND_ROOT:
         near.append(index.get(key[:-1]))
     for node in near:
         if node is not None and _moves_memory(node):

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.analysis.claims import side_claims
-from kho_tui.analysis.intervals import Intervals, intervals
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import layers_of
 from kho_tui.analysis.unowned import owner_gap, unowned_reason
 from kho_tui.context import Context
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.change import MemoryChange, Part
+from kho_tui.model.intervals import Intervals, intervals
+from kho_tui.model.kinds import Kind
 from kho_tui.model.path import EntityPath
 from kho_tui.model.runs import Runs
 from kho_tui.model.state import Side, State
@@ -103,7 +103,7 @@ def owners_of(part: Part, memory: Intervals, side: Side, state: State, context: 
         for rows in np.split(order, heads[1:]):
             context.step("finding whose memory differs")
             mine = memory & intervals(start[rows], end[rows])
-            yield kind, _change(part, kind.label, claims[int(owner[rows[0]])].path, mine, NO_TEXT)
+            yield kind, _change(part, kind.name, claims[int(owner[rows[0]])].path, mine, NO_TEXT)
     rest = memory - owned
     if len(rest):
         yield None, _change(part, UNOWNED, None, rest, unowned_reason(side, owner_gap(side)))

@@ -13,10 +13,10 @@ from kho_tui.abi.chunks import KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR
 from kho_tui.abi.radix import RadixShape
 from kho_tui.analysis.diff.folios import MOST_ROWS
 from kho_tui.analysis.diff.memory import Differing
-from kho_tui.analysis.intervals import Intervals
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import FieldChange
+from kho_tui.model.intervals import Intervals
 from kho_tui.model.runs import Runs
 from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap, RadixTree
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.root import ROOT_FORMATS, Tracker
-from kho_tui.analysis.intervals import Intervals, spans
 from kho_tui.analysis.memory_map import owned_memory
 from kho_tui.analysis.receiver.acceptance import names_map
 from kho_tui.analysis.receiver.boot import Boot
@@ -15,6 +14,7 @@ from kho_tui.analysis.receiver.sections import Sections, known_outside
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.analysis.unowned import owner_gap
 from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.intervals import Intervals, spans
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.ranges import Range

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.receiver.target import Target
+from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.releases.cmdline import MapEdit, MapEffect
 
 _RAM_TYPE = 1

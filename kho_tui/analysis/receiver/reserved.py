@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.analysis.checks.block_index import BlockIndex
-from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.decode.bitmaps import read_bitmaps
@@ -20,6 +19,7 @@ from kho_tui.decode.reader import Findings, Reader
 from kho_tui.errors import BudgetError
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.model.runs import RunBuilder, Runs, no_runs
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES

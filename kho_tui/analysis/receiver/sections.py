@@ -10,13 +10,13 @@ from functools import cached_property
 
 import numpy as np
 
-from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.analysis.receiver.memory_words import edited_ram
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing
+from kho_tui.model.intervals import Intervals, intervals, spans
 from kho_tui.model.runs import Runs
 from kho_tui.model.state import State
 

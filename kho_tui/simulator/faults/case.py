@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from kho_tui.analysis.intervals import Intervals, intervals, spans
 from kho_tui.encode.handover import pieces
 from kho_tui.errors import InputError
 from kho_tui.layout.place import Blob, Origin
@@ -17,6 +16,7 @@ from kho_tui.memory.overlay import Overlay
 from kho_tui.memory.physical import ADDRESS_END
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.handover import Handover
+from kho_tui.model.intervals import Intervals, intervals, spans
 from kho_tui.model.state import Root, Scratch, Side, State, Subtree
 from kho_tui.simulator.faults import tracker_edit
 from kho_tui.text import visible

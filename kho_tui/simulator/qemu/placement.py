@@ -9,10 +9,10 @@ import numpy as np
 
 from kho_tui.abi.boot import KHO_DATA, SETUP_KEXEC_KHO
 from kho_tui.abi.scratch import KHO_SCRATCH, TABLE_ALIGNMENT
-from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.errors import InputError
 from kho_tui.layout.struct import Layout, Unit, u32, u64
 from kho_tui.memory.physical import ADDRESS_END
+from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.model.runs import Runs
 from kho_tui.simulator.qemu.bzimage import BzImage
 from kho_tui.simulator.qemu.ram import FOUR_GIB, RamLayout, Zone

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Self
 
-from kho_tui.analysis.intervals import Intervals, intervals
 from kho_tui.errors import InputError
+from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.text import human_size
 
 _GIB = 1 << 30

@@ -9,11 +9,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kho_tui.analysis.intervals import Intervals
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import Bound, MemoryMap, Sums
 from kho_tui.layout.struct import Unit
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.intervals import Intervals
+from kho_tui.model.kinds import (
+    KIND_ARRAY,
+    KIND_BLOB,
+    KIND_FILES,
+    KIND_FLBS,
+    KIND_FOLIO,
+    KIND_MEMFD,
+    KIND_NODE,
+    KIND_PRESERVED,
+    KIND_RAM,
+    KIND_RESERVE_MEM,
+    KIND_ROOT,
+    KIND_SCRATCH,
+    KIND_SESSIONS,
+    KIND_TEST_FOLIO,
+    KIND_TRACKER,
+    KIND_VMALLOC,
+    KINDS,
+    Kind,
+)
 from kho_tui.operations.map_state import Mapped, stretches
 from kho_tui.text import human_size
 from kho_tui.views.format import format_value
@@ -24,21 +43,21 @@ _MOST_BARS = 16
 _LABEL = 11
 _INDENT = 13
 
-LISTED = tuple(kind for kind in Kind if kind not in (Kind.RAM, Kind.NODE, Kind.PRESERVED))
+LISTED = tuple(kind for kind in KINDS if kind not in (KIND_RAM, KIND_NODE, KIND_PRESERVED))
 """Kinds in the table where the user names none: what the bars and the owners do not show already."""
 
 LETTERS = {
-    Kind.ROOT: "r",
-    Kind.BLOB: "b",
-    Kind.SESSIONS: "s",
-    Kind.FILES: "l",
-    Kind.FLBS: "x",
-    Kind.MEMFD: "m",
-    Kind.VMALLOC: "v",
-    Kind.ARRAY: "a",
-    Kind.FOLIO: "F",
-    Kind.RESERVE_MEM: "R",
-    Kind.TEST_FOLIO: "T",
+    KIND_ROOT: "r",
+    KIND_BLOB: "b",
+    KIND_SESSIONS: "s",
+    KIND_FILES: "l",
+    KIND_FLBS: "x",
+    KIND_MEMFD: "m",
+    KIND_VMALLOC: "v",
+    KIND_ARRAY: "a",
+    KIND_FOLIO: "F",
+    KIND_RESERVE_MEM: "R",
+    KIND_TEST_FOLIO: "T",
 }
 """One for each owner: capitals hold contents, small letters describe them."""
 
@@ -72,7 +91,7 @@ def map_lines(mapped: Mapped, window: tuple[int, int] | None, width: int, kinds:
     yield from _bars(mapped, window, width)
     low, high = window or memory.extent
     yield from _table(mapped, low, high, kinds)
-    unknown = [f"{kind.label} ({fact.status.value}: {fact.reason})" for kind, fact in mapped.unknown.items() if kind is not Kind.PRESERVED]
+    unknown = [f"{kind.name} ({fact.status.value}: {fact.reason})" for kind, fact in mapped.unknown.items() if kind is not KIND_PRESERVED]
     if unknown:
         yield from textwrap.wrap(f"not known here: {', '.join(unknown)}", width)
 
@@ -134,14 +153,14 @@ def _bars(mapped: Mapped, window: tuple[int, int] | None, width: int) -> Iterato
         yield f"{bar.name}  {bar.low:#x}-{bar.high:#x}  {size}, {each} a column"
         owners = _owner_lane(memory, bar, columns)
         letters.update(owners)
-        untold = Kind.SCRATCH in unknown and Kind.SCRATCH not in memory.layers
-        yield f"  scratch  {_NOT_TOLD if untold else _lane(memory, Kind.SCRATCH, 'S', bar, columns)}"
-        yield f"  kept     {_NOT_TOLD if Kind.PRESERVED in unknown else _heat(memory, bar, columns)}"
-        if Kind.TRACKER in memory.layers:
-            yield f"  tracker  {_lane(memory, Kind.TRACKER, 't', bar, columns)}"
+        untold = KIND_SCRATCH in unknown and KIND_SCRATCH not in memory.layers
+        yield f"  scratch  {_NOT_TOLD if untold else _lane(memory, KIND_SCRATCH, 'S', bar, columns)}"
+        yield f"  kept     {_NOT_TOLD if KIND_PRESERVED in unknown else _heat(memory, bar, columns)}"
+        if KIND_TRACKER in memory.layers:
+            yield f"  tracker  {_lane(memory, KIND_TRACKER, 't', bar, columns)}"
         yield f"  owners   {owners}"
     yield f"kept: share of a column that is preserved, {_NOTHING} none, 1 to 8 some, 9 all"
-    legend = [f"{letter} {kind.label}" for kind, letter in LETTERS.items() if letter in letters]
+    legend = [f"{letter} {kind.name}" for kind, letter in LETTERS.items() if letter in letters]
     if _UNOWNED in letters:
         legend.append(f"{_UNOWNED} preserved, {'no owner' if memory.owner_gap is None else 'owner not told'}")
     if legend:
@@ -151,14 +170,14 @@ def _bars(mapped: Mapped, window: tuple[int, int] | None, width: int) -> Iterato
 def _windows(memory: MemoryMap) -> list[_Window]:
     """The nodes; where they are not known the RAM ranges, the largest; else all that the map speaks of."""
     low, high = memory.extent
-    for kind in (Kind.NODE, Kind.RAM):
+    for kind in (KIND_NODE, KIND_RAM):
         regions = memory.layers.get(kind)
         if regions is None:
             continue
         found: dict[str, _Window] = {}
         for number in range(len(regions)):
             hit = memory.hit(kind, number)
-            name = hit.path.parts[-1] if kind is Kind.NODE else f"RAM {number}"
+            name = hit.path.parts[-1] if kind is KIND_NODE else f"RAM {number}"
             before = found.get(name, _Window(name, hit.start, hit.end))
             found[name] = _Window(name, min(before.low, hit.start), max(before.high, hit.end))
         largest = sorted(found.values(), key=lambda w: w.low - w.high)[:_MOST_BARS]
@@ -176,14 +195,14 @@ def _lane(memory: MemoryMap, kind: Kind, letter: str, bar: _Window, columns: int
 
 
 def _heat(memory: MemoryMap, bar: _Window, columns: int) -> str:
-    shares = memory.density(Kind.PRESERVED, bar.low, bar.high, columns).tolist()
+    shares = memory.density(KIND_PRESERVED, bar.low, bar.high, columns).tolist()
     return "".join(_NOTHING if share <= 0 else "9" if share >= 1 else str(1 + int(share * 8)) for share in shares)
 
 
 def _owner_lane(memory: MemoryMap, bar: _Window, columns: int) -> str:
     kinds = [kind for kind in LETTERS if kind in memory.layers]
     shares = np.array([memory.density(kind, bar.low, bar.high, columns) for kind in kinds]).reshape(len(kinds), columns)
-    kept = memory.density(Kind.PRESERVED, bar.low, bar.high, columns)
+    kept = memory.density(KIND_PRESERVED, bar.low, bar.high, columns)
     return "".join(
         LETTERS[kinds[int(column.argmax())]] if len(kinds) and column.any() else _UNOWNED if share > 0 else _NOTHING
         for column, share in zip(shares.T, kept, strict=True)
@@ -203,7 +222,7 @@ def _table(mapped: Mapped, low: int, high: int, kinds: Collection[Kind]) -> Iter
     yield f"{'start':<{width}}  {'end':<{width}}  {'size':>9}  {'kind':<13}  owner"
     for hit in shown:
         size = human_size(hit.end - hit.start)
-        yield f"{hex(hit.start):<{width}}  {hex(hit.end):<{width}}  {size:>9}  {hit.kind.label:<13}  {hit.path}"
+        yield f"{hex(hit.start):<{width}}  {hex(hit.end):<{width}}  {size:>9}  {hit.kind.name:<13}  {hit.path}"
     if len(found) > MOST_ROWS:
         yield f"… {at_least}{len(found) - MOST_ROWS} more (--range narrows, --json prints all)"
 
@@ -214,4 +233,4 @@ def _may_lack_some(mapped: Mapped, kinds: Collection[Kind]) -> bool:
     if any(kind in mapped.unknown for kind in kinds):
         return True
     part = isinstance(memory.preserved, Missing) or memory.preserved.status is not Status.DECODED
-    return (part and Kind.PRESERVED in kinds) or (memory.owner_gap is not None and any(kind.is_owner for kind in kinds))
+    return (part and KIND_PRESERVED in kinds) or (memory.owner_gap is not None and any(kind.is_owner for kind in kinds))

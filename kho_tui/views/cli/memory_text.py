@@ -31,9 +31,7 @@ def memory_lines(cost: MemoryCost) -> Iterator[str]:
     bound = f"at least (tracker {cost.bound})" if cost.bound else f"side {cost.side}"
     told = plural(cost.blocks, "block") + ", " + bound if isinstance(cost.blocks, int) else ""
     yield _line("preserved", cost.preserved, told)
-    yield from (
-        f"  {kind.label:<{_NAME - 2}} {format_value(size, Unit.BYTES)}: {kind.value.meaning}" for kind, size in cost.content.items()
-    )
+    yield from (f"  {kind.name:<{_NAME - 2}} {format_value(size, Unit.BYTES)}: {kind.meaning}" for kind, size in cost.content.items())
     yield from _rest(cost)
     # Blocks lengthen what an owner claims, so that a tracker cut short makes metadata a lower bound too.
     lower = "at least " if cost.bound or cost.owners_bound else ""
@@ -41,9 +39,7 @@ def memory_lines(cost: MemoryCost) -> Iterator[str]:
     yield _line("KHO's own", _own(cost), own)
     yield _line("  tracker", cost.tracker, f"{'at least; ' if cost.bound else ''}not preserved: read at boot, then given back")
     yield f"{'  metadata':<{_NAME}} {lower}{format_value(cost.metadata_bytes, Unit.BYTES)}, part of preserved:"
-    yield from (
-        f"    {kind.label:<{_NAME - 4}} {format_value(size, Unit.BYTES)}: {kind.value.meaning}" for kind, size in cost.metadata.items()
-    )
+    yield from (f"    {kind.name:<{_NAME - 4}} {format_value(size, Unit.BYTES)}: {kind.meaning}" for kind, size in cost.metadata.items())
     yield "kernel's counters (/proc/meminfo)"
     yield from (_line(f"  {name}", value, "") for name, value in cost.counters.items())
     yield ""

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from kho_tui.analysis.kinds import BY_NAME, Kind
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.model.facts import Missing
+from kho_tui.model.kinds import KINDS, Kind
 from kho_tui.model.verdict import nothing_read
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.text import visible
@@ -162,10 +162,11 @@ def write_json(document: Json) -> None:
 
 
 def _kinds(names: tuple[str, ...]) -> tuple[Kind, ...]:
-    unknown = next((name for name in names if name not in BY_NAME), None)
+    by_name = {kind.name: kind for kind in KINDS}
+    unknown = next((name for name in names if name not in by_name), None)
     if unknown is not None:
-        raise InputError(f"--kind {visible(unknown[:40])}: there is no such kind; there are {', '.join(BY_NAME)}")
-    return tuple(BY_NAME[name] for name in names)
+        raise InputError(f"--kind {visible(unknown[:40])}: there is no such kind; there are {', '.join(by_name)}")
+    return tuple(by_name[name] for name in names)
 
 
 def _width(wanted: int | None) -> int:

@@ -26,13 +26,13 @@ def whois_lines(found: Whois) -> Iterator[str]:
     for layer in found.layers:
         yield from _layer(layer)
     if found.unknown:
-        yield f"not known here: {', '.join(f'{kind.label} ({fact.reason})' for kind, fact in found.unknown.items())}"
+        yield f"not known here: {', '.join(f'{kind.name} ({fact.reason})' for kind, fact in found.unknown.items())}"
     yield "bytes around it"
     yield from _bytes(found.around, found.address)
 
 
 def _layer(layer: Layer) -> Iterator[str]:
-    hit, kind = layer.hit, layer.hit.kind.value
+    hit, kind = layer.hit, layer.hit.kind
     yield f"{kind.name}  {hit.start:#x}-{hit.end:#x}  {human_size(hit.end - hit.start)}  {layer.way}"
     yield f"  {kind.meaning}; {kind.duty.value}; {hit.path}"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from kho_tui.analysis.intervals import Intervals
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import Bound, Sums
 from kho_tui.model.facts import Fact, Missing, known
+from kho_tui.model.intervals import Intervals
+from kho_tui.model.kinds import KINDS, Kind
 from kho_tui.model.tracker import Reading
 from kho_tui.operations.map_state import Layer, Mapped, Stretches, Whois, stretches
 from kho_tui.operations.memory_cost import MemoryCost
@@ -23,7 +23,7 @@ def map_json(mapped: Mapped, window: tuple[int, int] | None, kinds: Collection[K
     """The whole map, or the stretches of a range and of some kinds; sums are always of the whole side."""
     memory = mapped.memory
     low, high = window or memory.extent
-    found = stretches(memory, low, high, kinds or tuple(Kind))
+    found = stretches(memory, low, high, kinds or KINDS)
     kept = memory.preserved
     status, reason = (kept.status, kept.reason) if isinstance(kept, Missing) else kept.standing
     return {
@@ -38,7 +38,7 @@ def map_json(mapped: Mapped, window: tuple[int, int] | None, kinds: Collection[K
         "owners_missing": None if memory.owner_gap is None else _reason(memory.owner_gap),
         "sums": None if isinstance(memory.sums, Missing) else _sums(memory.sums),
         "kinds": {
-            kind.label: {"lane": kind.value.lane.value, "duty": kind.value.duty.value, "meaning": kind.value.meaning, "bytes": union.bytes}
+            kind.name: {"lane": kind.lane.value, "duty": kind.duty.value, "meaning": kind.meaning, "bytes": union.bytes}
             for kind, union in memory.unions.items()
         },
         "unknown": _unknown(mapped.unknown),
@@ -52,7 +52,7 @@ def _reading(other: Reading) -> Json:
 
 
 def _unknown(missing: Mapping[Kind, Missing]) -> Json:
-    return {kind.label: _reason(fact) for kind, fact in missing.items()}
+    return {kind.name: _reason(fact) for kind, fact in missing.items()}
 
 
 def _sums(sums: Sums) -> Json:
@@ -89,7 +89,7 @@ def _range_batches(some: Intervals) -> Callable[[], Iterator[list[list[str | int
 def _stretch_batches(found: Stretches) -> Callable[[], Iterator[list[list[str | int]]]]:
     def batches() -> Iterator[list[list[str | int]]]:
         for first in range(0, len(found), _BATCH):
-            yield [[_hex(hit.start), hit.end - hit.start, hit.kind.label, str(hit.path)] for hit in found.rows(first, _BATCH)]
+            yield [[_hex(hit.start), hit.end - hit.start, hit.kind.name, str(hit.path)] for hit in found.rows(first, _BATCH)]
 
     return batches
 
@@ -122,9 +122,9 @@ def whois_json(found: Whois) -> Json:
 def _layer(layer: Layer) -> Json:
     hit = layer.hit
     return {
-        "kind": hit.kind.label,
-        "lane": hit.kind.value.lane.value,
-        "duty": hit.kind.value.duty.value,
+        "kind": hit.kind.name,
+        "lane": hit.kind.lane.value,
+        "duty": hit.kind.duty.value,
         "owner": str(hit.path),
         "way": layer.way,
         "start": _hex(hit.start),
@@ -156,8 +156,8 @@ def memory_json(cost: MemoryCost, said: Collection[str]) -> Json:
             "reason": _reason(cost.preserved) or cost.bound or None,
         },
         "tracker": known(cost.tracker),
-        "metadata": {kind.label: size for kind, size in cost.metadata.items()},
-        "content": {kind.label: size for kind, size in cost.content.items()},
+        "metadata": {kind.name: size for kind, size in cost.metadata.items()},
+        "content": {kind.name: size for kind, size in cost.content.items()},
         "unowned": known(cost.unowned),
         "unowned_reason": cost.unowned_reason if cost.unowned else None,
         "overlap": known(cost.overlap),

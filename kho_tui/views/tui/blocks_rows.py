@@ -68,7 +68,7 @@ class OwnedBy:
     def kinds(self) -> tuple[str, ...]:
         """Each claim's kind, and at the end that of none."""
         claims = () if self.memory is None else self.memory.claims
-        return (*(claim.kind.label for claim in claims), "-")
+        return (*(claim.kind.name for claim in claims), "-")
 
     def _words(self, path: EntityPath) -> SafeText:
         parts = path.parts[1:] if self.memory is not None and path.parts[:1] == (self.memory.side,) else path.parts

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kho_tui.analysis.kinds import Lane
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.analysis.owned_blocks import NOBODY
 from kho_tui.model.facts import Status
+from kho_tui.model.kinds import Lane
 from kho_tui.model.state import Side, State
 from kho_tui.operations.map_state import Mapped, whois
 from kho_tui.text import SafeText, human_size, plural
@@ -25,12 +25,10 @@ def about_block(block: Block, state: State, side: Side, memory: MemoryMap | None
     if memory is not None:
         found = whois(Mapped(state, side, memory), None, _telling_address(block, memory))
         lines += wrap(found.standing, width, 2, Role.DIM if block.claim != NOBODY else Role.WARN, glyphs.ellipsis)
-        layers = sorted(
-            (one for one in found.layers if one.hit.kind.value.lane in _LANES), key=lambda one: _LANES.index(one.hit.kind.value.lane)
-        )
+        layers = sorted((one for one in found.layers if one.hit.kind.lane in _LANES), key=lambda one: _LANES.index(one.hit.kind.lane))
         for layer in layers:
             way = wrap(layer.way, width - _KIND_WIDTH, 2, Role.TEXT, glyphs.ellipsis)
-            names = (layer.hit.kind.label, *[""] * len(way))
+            names = (layer.hit.kind.name, *[""] * len(way))
             lines += [(*spans((pad(name, _KIND_WIDTH), Role.NAME)), *line) for name, line in zip(names, way, strict=False)]
     if side.preserved.status is not Status.DECODED:
         lines[1:1] = wrap(SafeText(f"{side.preserved.status.value}: {side.preserved.reason}"), width, 2, Role.WARN, glyphs.ellipsis)

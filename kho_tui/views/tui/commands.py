@@ -131,7 +131,7 @@ def _diff(desk: Desk, palette: Palette, path: str) -> None:
 def _layer(desk: Desk, layer: Layer, place: Location) -> Entry:
     hit = layer.hit
     words = SafeText(f"{layer.way}  {hit.start:#x}-{hit.end:#x} {human_size(hit.end - hit.start)}")
-    return Entry(words, SafeText(hit.kind.label), lambda palette: palette.leave(lambda: desk.travel(place)))
+    return Entry(words, SafeText(hit.kind.name), lambda palette: palette.leave(lambda: desk.travel(place)))
 
 
 def _roots(desk: Desk) -> Sequence[Entry]:

@@ -10,10 +10,10 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from kho_tui.analysis.intervals import Intervals
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.memory.physical import ADDRESS_END
+from kho_tui.model.intervals import Intervals
+from kho_tui.model.kinds import KIND_PRESERVED
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText, human_size
 from kho_tui.views.tui.keys import key
@@ -47,7 +47,7 @@ class Charts:
 
 def make_charts(old: MemoryMap, new: MemoryMap, names: tuple[Names, Names]) -> Charts:
     """Slow on large maps, so that drawing is quick. ``names``: what scratch areas are called in each."""
-    kept = [memory.unions.get(Kind.PRESERVED) for memory in (old, new)]
+    kept = [memory.unions.get(KIND_PRESERVED) for memory in (old, new)]
     one, other = kept
     charts = make_chart(old, names[0]), make_chart(new, names[1])
     if one is None or other is None:

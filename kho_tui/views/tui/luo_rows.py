@@ -10,12 +10,12 @@ import numpy as np
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
-from kho_tui.analysis.intervals import intervals
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
 from kho_tui.model.entities.luo import file_standing, seal_names, session_standing
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
+from kho_tui.model.intervals import intervals
 from kho_tui.model.luo import File, Luo, Memfd, Session
 from kho_tui.model.runs import Runs, no_runs
 from kho_tui.model.state import Side

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kho_tui.analysis.kinds import Kind, Lane
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.kinds import KIND_PRESERVED, KIND_SCRATCH, Kind, Lane
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText, human_size, join_safe, plural
 from kho_tui.views.tui.check_rows import NO_MARKS, Marks, mark_line
@@ -51,8 +51,8 @@ def cell_parts(chart: Chart, low: int, high: int, address: int, chosen: Stop) ->
     block = _block(memory, low, high, address, chosen)
     found += [block] if block is not None else []
     lanes = (Lane.OWNER, Lane.TRACKER, Lane.SCRATCH, Lane.PRESERVED, Lane.MACHINE)
-    meant = () if chosen.name == "lost" else [kind for kind in chosen.kinds if kind.value.lane is not Lane.MACHINE]
-    return sorted(found, key=lambda one: (one.kind not in meant, lanes.index(one.kind.value.lane), not one.holds, -one.size))
+    meant = () if chosen.name == "lost" else [kind for kind in chosen.kinds if kind.lane is not Lane.MACHINE]
+    return sorted(found, key=lambda one: (one.kind not in meant, lanes.index(one.kind.lane), not one.holds, -one.size))
 
 
 def _of_kind(chart: Chart, kind: Kind, low: int, high: int, address: int) -> Iterator[Part]:
@@ -83,19 +83,19 @@ def _block(memory: MemoryMap, low: int, high: int, address: int, chosen: Stop) -
     """The preserved block at the address, else the first one in the cell (of what is unowned where that is chosen)."""
     if isinstance(memory.preserved, Missing):
         return None
-    size = _bytes(memory, Kind.PRESERVED, low, high)
+    size = _bytes(memory, KIND_PRESERVED, low, high)
     runs = memory.preserved.runs
     unowned = chosen if chosen.name == "unowned" else None
     at = unowned.first_in(low, high) if unowned is not None else address if low <= address < high else None
     block = runs.block_at(at) if at is not None else None
     if block is None and size:
-        following = memory.following(Kind.PRESERVED, low, 1)
+        following = memory.following(KIND_PRESERVED, low, 1)
         block = runs.block_at(low if following is None or following >= high else following)
     if block is None:
         return None
     start = int(runs.expand(block, 1)[0][0])
     return Part(
-        kind=Kind.PRESERVED, path=EntityPath((memory.side, "preserved")), row=block, start=start, size=size, count=1, holds=start <= address
+        kind=KIND_PRESERVED, path=EntityPath((memory.side, "preserved")), row=block, start=start, size=size, count=1, holds=start <= address
     )
 
 
@@ -104,9 +104,9 @@ def cell_lines(
 ) -> list[Line]:
     """The cell in words: where it lies, what is preserved, whose it is and what is wrong there; Enter follows the line with the arrow."""
     target = target_of(parts)
-    is_block = target is not None and target.kind is Kind.PRESERVED
+    is_block = target is not None and target.kind is KIND_PRESERVED
     lines = [_where(parts, width, glyphs), *_kept(chart, low, high, width, glyphs, is_target=is_block)]
-    listed = [part for part in parts if part.kind.value.lane in (Lane.OWNER, Lane.TRACKER, Lane.SCRATCH)]
+    listed = [part for part in parts if part.kind.lane in (Lane.OWNER, Lane.TRACKER, Lane.SCRATCH)]
     room = max(height - len(lines), 1)
     more = len(listed) - room + 1 if len(listed) > room else 0
     lines += [_part_line(chart, part, width, glyphs, marks, is_target=part is target) for part in listed[: len(listed) - more]]
@@ -124,11 +124,11 @@ def cell_lines(
 
 def target_of(parts: list[Part]) -> Part | None:
     """The part whose owner Enter goes to; RAM and nodes have none."""
-    return next((part for part in parts if part.kind.value.lane is not Lane.MACHINE), None)
+    return next((part for part in parts if part.kind.lane is not Lane.MACHINE), None)
 
 
 def _where(parts: list[Part], width: int, glyphs: Glyphs) -> Line:
-    names = [SafeText(part.path.parts[-1]) for part in parts if part.kind.value.lane is Lane.MACHINE]
+    names = [SafeText(part.path.parts[-1]) for part in parts if part.kind.lane is Lane.MACHINE]
     names.sort(key=lambda name: not name.startswith("node "))
     told = join_safe(f" {glyphs.dot} ", list(dict.fromkeys(names))) or SafeText("no RAM is known here")
     return (*spans((" " * _INDENT, Role.TEXT)), *next(iter(wrap(told, width - _INDENT - 1, 1, Role.TEXT, glyphs.ellipsis)), ()))
@@ -144,7 +144,7 @@ def _kept(chart: Chart, low: int, high: int, width: int, glyphs: Glyphs, *, is_t
     if isinstance(memory.preserved, Missing):
         status = memory.preserved.status
         return [(*name, *spans((status.value, STATUS_ROLE[status])))]
-    size = _bytes(memory, Kind.PRESERVED, low, high)
+    size = _bytes(memory, KIND_PRESERVED, low, high)
     partial = memory.preserved.status is not Status.DECODED
     bound = "at least " if partial else ""
     if size == high - low:
@@ -169,13 +169,13 @@ def _bytes(memory: MemoryMap, kind: Kind, low: int, high: int) -> int:
 
 def _part_line(chart: Chart, part: Part, width: int, glyphs: Glyphs, marks: Marks, *, is_target: bool) -> Line:
     letter = LETTERS.get(part.kind, " ")
-    own = spans((f"{letter} ", kind_role(part.kind)), (pad(part.kind.label, _NAMES_WIDTH - 2), Role.NAME))
+    own = spans((f"{letter} ", kind_role(part.kind)), (pad(part.kind.name, _NAMES_WIDTH - 2), Role.NAME))
     name = (*_arrow(glyphs, is_target=is_target), *own)
     pieces = f"in {plural(part.count, 'piece')}" if part.count > 1 else ""
     told_size = f" {human_size(part.size):>{_SIZE_WIDTH}} {pieces:{_PIECES_WIDTH}}"
     size = spans((told_size, Role.NUMBER))
     told = SafeText(f"{part.path}[{part.row}]") if part.row is not None and part.count == 1 else part.path.text
-    if part.kind is Kind.SCRATCH:
+    if part.kind is KIND_SCRATCH:
         told = chart.name(part.path)
     name += mark_line(marks, part.path, with_below=True)
     room = min(width, _WIDEST) - width_of(name) - width_of(size)

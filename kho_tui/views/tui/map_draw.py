@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kho_tui.analysis.kinds import Kind
+from kho_tui.model.kinds import KIND_KERNEL, KIND_NODE, KIND_RAM, KIND_SCRATCH
 from kho_tui.text import SafeText
 from kho_tui.views.tui.lines import Line, Role, Span, pad, spans, width_of
 from kho_tui.views.tui.map_axis import Axis
@@ -58,7 +58,7 @@ def legend(chart: Chart, chosen: Stop, width: int, glyphs: Glyphs) -> list[Line]
         entries.append(_entry(_KERNEL, "kernel", Role.NAME, chosen=chosen.name == "kernel"))
     present = [stop for stop in chart.stops if stop.drawing is Drawing.LETTERS]
     kinds = present[0].kinds if present else ()
-    entries += [_entry(LETTERS[kind], kind.label, kind_role(kind), chosen=chosen.kinds == (kind,)) for kind in kinds]
+    entries += [_entry(LETTERS[kind], kind.name, kind_role(kind), chosen=chosen.kinds == (kind,)) for kind in kinds]
     lines: list[Line] = []
     line: Line = ()
     for entry in entries:
@@ -77,9 +77,9 @@ def _names(chart: Chart, stop: Stop, axis: Axis, chosen: Stop, glyphs: Glyphs) -
     """Regions from edge to edge with their names in them; where there is no RAM, none of a node."""
     memory = stop.memory
     shares = stop.shares(axis)
-    machine = stop.kinds[0] is not Kind.SCRATCH
-    if stop.kinds[0] is Kind.NODE and Kind.RAM in memory.unions:
-        shares = np.minimum(shares, cell_shares(memory, Kind.RAM, axis))
+    machine = stop.kinds[0] is not KIND_SCRATCH
+    if stop.kinds[0] is KIND_NODE and KIND_RAM in memory.unions:
+        shares = np.minimum(shares, cell_shares(memory, KIND_RAM, axis))
     fill = glyphs.rule if machine else glyphs.bar
     cells: list[Cell] = [(fill, stop.role) if share > 0 else _BLANK for share in shares.tolist()]
     regions = memory.layers[stop.kinds[0]]
@@ -92,9 +92,9 @@ def _names(chart: Chart, stop: Stop, axis: Axis, chosen: Stop, glyphs: Glyphs) -
         begin = first + (last - first + 1 - len(name)) // 2 if machine else first
         for at, char in enumerate(name):
             cells[begin + at] = (char, Role.TEXT if machine else Role.TITLE)
-    if machine and Kind.KERNEL in memory.unions:
+    if machine and KIND_KERNEL in memory.unions:
         role = Role.MARK if chosen.name == "kernel" else Role.NAME
-        for column in np.flatnonzero(cell_shares(memory, Kind.KERNEL, axis) > 0).tolist():
+        for column in np.flatnonzero(cell_shares(memory, KIND_KERNEL, axis) > 0).tolist():
             cells[column] = (_KERNEL, role)
     return cells
 

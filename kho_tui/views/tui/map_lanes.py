@@ -10,11 +10,31 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.analysis.intervals import Intervals
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import MemoryMap, Regions
 from kho_tui.memory.physical import ADDRESS_END
 from kho_tui.model.facts import Missing, Unavailable
+from kho_tui.model.intervals import Intervals
+from kho_tui.model.kinds import (
+    KIND_ARRAY,
+    KIND_BLOB,
+    KIND_FILES,
+    KIND_FLBS,
+    KIND_FOLIO,
+    KIND_KERNEL,
+    KIND_MEMFD,
+    KIND_NODE,
+    KIND_PRESERVED,
+    KIND_RAM,
+    KIND_RESERVE_MEM,
+    KIND_ROOT,
+    KIND_SCRATCH,
+    KIND_SESSIONS,
+    KIND_TEST_FOLIO,
+    KIND_TRACKER,
+    KIND_VMALLOC,
+    KINDS,
+    Kind,
+)
 from kho_tui.model.path import EntityPath
 from kho_tui.text import NO_TEXT, SafeText
 from kho_tui.views.tui.lines import Role
@@ -23,22 +43,21 @@ from kho_tui.views.tui.map_axis import Axis
 Shares = npt.NDArray[np.float64]
 
 LETTERS: Mapping[Kind, str] = {
-    Kind.FOLIO: "F",
-    Kind.RESERVE_MEM: "R",
-    Kind.TEST_FOLIO: "T",
-    Kind.ROOT: "r",
-    Kind.BLOB: "b",
-    Kind.SESSIONS: "s",
-    Kind.FILES: "f",
-    Kind.FLBS: "l",
-    Kind.MEMFD: "m",
-    Kind.VMALLOC: "v",
-    Kind.ARRAY: "a",
+    KIND_FOLIO: "F",
+    KIND_RESERVE_MEM: "R",
+    KIND_TEST_FOLIO: "T",
+    KIND_ROOT: "r",
+    KIND_BLOB: "b",
+    KIND_SESSIONS: "s",
+    KIND_FILES: "f",
+    KIND_FLBS: "l",
+    KIND_MEMFD: "m",
+    KIND_VMALLOC: "v",
+    KIND_ARRAY: "a",
 }
 """The owner kinds, in the order of the legend: capitals hold contents, small letters say where contents are."""
 
-CONTENTS = (Kind.FOLIO, Kind.RESERVE_MEM, Kind.TEST_FOLIO)
-_KIND_ROLE = {Kind.FOLIO: Role.STRING, Kind.RESERVE_MEM: Role.ADDRESS, Kind.TEST_FOLIO: Role.UNKNOWN}
+_KIND_ROLE = {KIND_FOLIO: Role.STRING, KIND_RESERVE_MEM: Role.ADDRESS, KIND_TEST_FOLIO: Role.UNKNOWN}
 OWNERS = "owners"
 _NODES = "node"
 
@@ -138,22 +157,22 @@ class Chart:
 
 def make_chart(memory: MemoryMap, names: Mapping[EntityPath, SafeText]) -> Chart:
     """Lanes of what there is. Slow on a large map, so that drawing is quick."""
-    there = [kind for kind in Kind if len(memory.unions.get(kind, ()))]
+    there = [kind for kind in KINDS if len(memory.unions.get(kind, ()))]
 
     def lane(name: str, kinds: tuple[Kind, ...], drawing: Drawing, role: Role, within: str = "") -> list[Stop]:
         present = tuple(kind for kind in kinds if kind in there)
         return [Stop(name=name, kinds=present, memory=memory, drawing=drawing, role=role, within=within)] if present else []
 
     owners = tuple(kind for kind in LETTERS if kind in there)
-    place = lane(_NODES, (Kind.NODE,), Drawing.NAMES, Role.DIM) or lane("ram", (Kind.RAM,), Drawing.NAMES, Role.DIM)
+    place = lane(_NODES, (KIND_NODE,), Drawing.NAMES, Role.DIM) or lane("ram", (KIND_RAM,), Drawing.NAMES, Role.DIM)
     stops = [
         *place,
-        *(lane("kernel", (Kind.KERNEL,), Drawing.SHADES, Role.NAME, place[0].name) if place else ()),
-        *lane("scratch", (Kind.SCRATCH,), Drawing.NAMES, Role.NAME),
-        *lane("preserved", (Kind.PRESERVED,), Drawing.SHADES, Role.KEY),
-        *lane("tracker", (Kind.TRACKER,), Drawing.SHADES, Role.NAME),
+        *(lane("kernel", (KIND_KERNEL,), Drawing.SHADES, Role.NAME, place[0].name) if place else ()),
+        *lane("scratch", (KIND_SCRATCH,), Drawing.NAMES, Role.NAME),
+        *lane("preserved", (KIND_PRESERVED,), Drawing.SHADES, Role.KEY),
+        *lane("tracker", (KIND_TRACKER,), Drawing.SHADES, Role.NAME),
         *lane(OWNERS, owners, Drawing.LETTERS, Role.TEXT),
-        *(one for kind in owners for one in lane(kind.label, (kind,), Drawing.SHADES, kind_role(kind), OWNERS)),
+        *(one for kind in owners for one in lane(kind.name, (kind,), Drawing.SHADES, kind_role(kind), OWNERS)),
     ]
     if not isinstance(memory.sums, Missing):
         stops += _alone("unowned", memory.sums.unowned, memory, Role.WARN)
@@ -173,18 +192,18 @@ def subject_range(chart: Chart, path: EntityPath) -> tuple[int, int, str] | None
     Of what has contents these count, not the structs that lead to them. None where it has no memory of its own.
     """
     if path.parts[1:] == ("preserved",):
-        kept = chart.memory.unions.get(Kind.PRESERVED)
+        kept = chart.memory.unions.get(KIND_PRESERVED)
         return (int(kept.start[0]), int(kept.end[-1]), "preserved") if kept is not None and len(kept) else None
     below = [
         claim for claim in chart.memory.claims if claim.path.parts[: len(path.parts)] == path.parts and (claim.end > claim.start).any()
     ]
-    meant = [claim for claim in below if claim.kind in CONTENTS] or below
+    meant = [claim for claim in below if claim.kind.contents] or below
     if not meant:
         return None
     kinds = {claim.kind for claim in meant}
     low = min(int(claim.start[claim.end > claim.start].min()) for claim in meant)
     high = max(int(claim.end.max()) for claim in meant)
-    return low, high, next(iter(kinds)).label if len(kinds) == 1 else OWNERS
+    return low, high, next(iter(kinds)).name if len(kinds) == 1 else OWNERS
 
 
 def _alone(name: str, some: Intervals, memory: MemoryMap, role: Role) -> list[Stop]:
@@ -192,7 +211,7 @@ def _alone(name: str, some: Intervals, memory: MemoryMap, role: Role) -> list[St
     if not len(some):
         return []
     nobody = np.zeros(len(some), np.uint32)
-    only = {Kind.PRESERVED: Regions(some.start, some.end, nobody, nobody.astype(np.int64))}
+    only = {KIND_PRESERVED: Regions(some.start, some.end, nobody, nobody.astype(np.int64))}
     nothing = Unavailable(NO_TEXT)
     alone = MemoryMap(side=memory.side, page_size=memory.page_size, claims=(), layers=only, preserved=nothing, sums=nothing)
-    return [Stop(name=name, kinds=(Kind.PRESERVED,), memory=alone, drawing=Drawing.SHADES, role=role)]
+    return [Stop(name=name, kinds=(KIND_PRESERVED,), memory=alone, drawing=Drawing.SHADES, role=role)]

@@ -160,7 +160,7 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
         elif place.address is not None and start <= place.address < end:
             axis = axis.around(address, address + max(place.size, 1))
             first = target_of(cell_parts(chart, address, address + 1, address, self.chosen))
-            self._stop = chart.index(first.kind.label if first is not None else OWNERS)
+            self._stop = chart.index(first.kind.name if first is not None else OWNERS)
         self._set(axis, axis.clamped(address), by_key=False)
 
     @property

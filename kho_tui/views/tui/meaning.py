@@ -53,7 +53,7 @@ def owner_text(memory: MemoryMap, address: int) -> SafeText | None:
     if not hits:
         return None
     owner = next((hit for hit in hits if hit.kind.is_owner), hits[-1])
-    return SafeText(f"{owner.kind.label}: {owner.path.text}")
+    return SafeText(f"{owner.kind.name}: {owner.path.text}")
 
 
 def other_readings(value: Value, raw: bytes | None, owner: SafeText | None, glyphs: Glyphs) -> Line:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from textual import on
 
-from kho_tui.analysis.kinds import Kind
 from kho_tui.layout.struct import Unit
 from kho_tui.model.entity import Value
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
+from kho_tui.model.kinds import KIND_PRESERVED
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import sides_meant
 from kho_tui.model.state import ScratchArea
@@ -56,7 +56,7 @@ def _look_up(loaded: Loaded) -> _Mapped:
     cost = memory_cost(mapped)
     if isinstance(kept, Missing):
         return _Mapped(kept, False, cost)
-    union = mapped.memory.unions[Kind.PRESERVED]
+    union = mapped.memory.unions[KIND_PRESERVED]
     areas = state.scratch.areas
     shares = tuple(union.clip(area.start, min(area.start + area.size, 2**64 - 1)).bytes for area in areas)
     return _Mapped(shares, kept.status is not Status.DECODED, cost)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kho_tui.analysis.intervals import intervals
-from kho_tui.analysis.kinds import Kind
 from kho_tui.analysis.memory_map import MemoryMap, Regions, Sums
 from kho_tui.model.facts import Unavailable
+from kho_tui.model.intervals import intervals
+from kho_tui.model.kinds import KIND_ARRAY, KIND_FOLIO, KIND_PRESERVED, Kind
 from kho_tui.text import SafeText
 from kho_tui.views.tui.map_axis import Axis, whole_axis
 from kho_tui.views.tui.map_cell import sums_text
@@ -60,14 +60,14 @@ def test_shades_tell_empty_little_and_all_apart() -> None:
 
 
 def test_density_of_each_cell() -> None:
-    chart = chart_of({Kind.PRESERVED: [(0, 4 * PAGE), (8 * PAGE, 9 * PAGE), (15 * PAGE, 16 * PAGE)]})
+    chart = chart_of({KIND_PRESERVED: [(0, 4 * PAGE), (8 * PAGE, 9 * PAGE), (15 * PAGE, 16 * PAGE)]})
     axis = whole_axis(0, 16 * PAGE, PAGE, 4)
     assert drawn(chart, "preserved", axis) == "█ ▂▂"
     assert drawn(chart, "preserved", axis, ascii_only=True) == "9 33"
 
 
 def test_the_densest_owner_has_the_cell_unless_one_is_chosen() -> None:
-    chart = chart_of({Kind.FOLIO: [(0, 3 * PAGE), (4 * PAGE, 5 * PAGE)], Kind.ARRAY: [(3 * PAGE, 4 * PAGE), (5 * PAGE, 7 * PAGE)]})
+    chart = chart_of({KIND_FOLIO: [(0, 3 * PAGE), (4 * PAGE, 5 * PAGE)], KIND_ARRAY: [(3 * PAGE, 4 * PAGE), (5 * PAGE, 7 * PAGE)]})
     axis = whole_axis(0, 8 * PAGE, PAGE, 2)
     assert drawn(chart, "owners", axis) == "Fa"
     assert drawn(chart, "owners", axis, "array") == "aa"
@@ -75,7 +75,7 @@ def test_the_densest_owner_has_the_cell_unless_one_is_chosen() -> None:
 
 
 def test_what_nobody_owns_and_what_will_be_lost_have_lanes_of_their_own() -> None:
-    chart = chart_of({Kind.FOLIO: [(0, PAGE)]}, unowned=[(PAGE, 2 * PAGE)], lost=[(0, PAGE)])
+    chart = chart_of({KIND_FOLIO: [(0, PAGE)]}, unowned=[(PAGE, 2 * PAGE)], lost=[(0, PAGE)])
     axis = whole_axis(0, 2 * PAGE, PAGE, 2)
     assert (drawn(chart, "unowned", axis), drawn(chart, "lost", axis)) == (" █", "█ ")
     lost = chart.stops[chart.index("lost")]
@@ -88,7 +88,7 @@ def test_what_nobody_owns_and_what_will_be_lost_have_lanes_of_their_own() -> Non
 
 def test_at_the_end_of_all_addresses_cells_stay_where_the_axis_has_them() -> None:
     last = 2**64 - 2 * PAGE
-    chart = chart_of({Kind.PRESERVED: [(0, PAGE), (last, last + PAGE)]})
+    chart = chart_of({KIND_PRESERVED: [(0, PAGE), (last, last + PAGE)]})
     axis = whole_axis(*chart.memory.extent, PAGE, 66)
     assert axis.low + axis.cell * axis.width > 2**64
     line = drawn(chart, "preserved", axis)
