@@ -24,6 +24,7 @@ from kho_tui.memory.sparse import SparseImage
 from kho_tui.operations.held_state import HeldState
 from kho_tui.operations.open_state import Opened
 from kho_tui.operations.simulate import run_scenario
+from kho_tui.subsystems.registry import builtin
 
 SHARED = CHECKOUT.parent / "shared"
 FILE = SHARED / "verdicts" / "verdicts.jsonl"
@@ -141,7 +142,13 @@ class Verdict:
             if phys is not None:
                 copies[name] = image.read(phys, len(data))
         return HeldState(
-            path=self.base, files=copies, memory=out.getvalue(), manifest={}, platform=Platform("little", _PAGE), machine="x86_64"
+            registry=builtin(),
+            path=self.base,
+            files=copies,
+            memory=out.getvalue(),
+            manifest={},
+            platform=Platform("little", _PAGE),
+            machine="x86_64",
         ).open(Context())
 
 

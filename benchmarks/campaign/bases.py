@@ -17,7 +17,6 @@ from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.model.luo import Luo, Session, SessionList
 from kho_tui.model.state import Memblock, State
 from kho_tui.operations.open_state import Opened
-from kho_tui.releases.table import RELEASES
 
 _PAGE = 4096
 _MIB = 1 << 20
@@ -75,9 +74,12 @@ class Base:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """``reserve_mem=`` of each region that it has."""
-        cmdline, release = self.opened.sources.cmdline, RELEASES.of(self.opened.state.machine.release)
+        known = self.opened.state.registry.releases
+        cmdline, release = self.opened.sources.cmdline, known.of(self.opened.state.machine.release)
         aligns = (
-            {} if isinstance(cmdline, Missing) or release is None else {own.name: own.align for own in cmdline.options(release).regions}
+            {}
+            if isinstance(cmdline, Missing) or release is None
+            else {own.name: own.align for own in cmdline.options(release, known).regions}
         )
         return tuple(
             f"reserve_mem={region.size}:{aligns.get(region.name) or _PAGE}:{region.name.decode()}"

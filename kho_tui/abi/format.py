@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Release
@@ -57,8 +57,27 @@ class Formats(Generic[F]):
             return None
         return next((form for form in reversed(self.versions) if form.written.covers(release.version)), None)
 
+    def with_more(self, *more: F) -> Self:
+        """The same with newer versions behind them."""
+        return replace(self, versions=(*self.versions, *more))
+
     def __getitem__(self, compatible: bytes) -> F:
         form = self.get(compatible)
         if form is None:
             raise KeyError(compatible)
         return form
+
+
+FS = TypeVar("FS", bound=Formats[Any], covariant=True)
+
+
+@dataclass(frozen=True)
+class Family(Generic[FS]):
+    """What a registry finds the versions of one format by: of a subtree, of a file handler, of file-lifecycle-bound data.
+
+    ``none``: what it finds where nobody declares any.
+    """
+
+    place: Literal["subtree", "file", "flb"]
+    name: bytes
+    none: FS

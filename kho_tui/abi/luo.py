@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from kho_tui.abi.block import block_of
 from kho_tui.abi.flb import FLB_PAGE
-from kho_tui.abi.format import Format, Formats
+from kho_tui.abi.format import Family, Format, Formats
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.layout.struct import Field, Layout, Unit, chars, u64
 from kho_tui.layout.table import PageArray
@@ -212,14 +212,19 @@ _V3 = replace(_V2, compatible=b"luo-v3", node=None, struct=LUO_SER)
 _V4 = replace(_V3, compatible=b"luo-v4", sessions=block_of(LUO_SESSION_SER))
 _V5 = replace(_V4, compatible=b"luo-v5", written=Range("7.2"), files=block_of(LUO_FILE_SER), roots=frozenset({b"kho-v4"}))
 
-LUO_FORMATS = Formats((_V1, _V2, _V3, _V4, _V5))
+
+@dataclass(frozen=True)
+class LuoFormats(Formats[LuoFormat]):
+    """All versions of LUO."""
+
+    def struct_of(self, compatible: bytes) -> Layout:
+        """The struct of this version; of one that is not known that of the newest, to go by what is said of it."""
+        forms = (self.get(compatible), *reversed(self.versions))
+        return next((form.struct for form in forms if form is not None and form.is_struct and form.struct is not None), LUO_SER)
 
 
-def luo_struct(compatible: bytes) -> Layout:
-    """The struct of this version; of one that is not known that of the newest, to go by what is said of it."""
-    forms = (LUO_FORMATS.get(compatible), *reversed(LUO_FORMATS.versions))
-    return next(form.struct for form in forms if form is not None and form.is_struct and form.struct is not None)
-
+LUO_FORMATS = LuoFormats((_V1, _V2, _V3, _V4, _V5))
+LUO = Family("subtree", LUO_NAME, LuoFormats(()))
 
 VERSION_BYTES = LUO_SER.span("compatible")[1]
 """Of the version that every struct of LUO begins with."""

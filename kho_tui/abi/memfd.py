@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kho_tui.abi.format import Format, Formats
+from kho_tui.abi.format import Family, Format, Formats
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.layout.struct import Layout, Part, Unit, embed, u32, u64
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import Release
 
 SOURCE = "include/linux/kho/abi/memfd.h"
 
@@ -92,11 +91,7 @@ MEMFD_FORMATS = Formats(
 )
 
 
-def memfd_handlers(release: Release) -> frozenset[bytes]:
-    """Compatible strings of the handlers of kernel.org's tree: one, or none before LUO."""
-    form = MEMFD_FORMATS.of(release)
-    return frozenset() if form is None else frozenset({form.compatible})
-
+MEMFD: Family[Formats[MemfdFormat]] = Family("file", b"memfd", Formats(()))
 
 SEALS: tuple[tuple[int, str], ...] = ((1, "SEAL"), (2, "SHRINK"), (4, "GROW"), (8, "WRITE"), (0x10, "FUTURE_WRITE"), (0x20, "EXEC"))
 """F_SEAL_* bits (include/uapi/linux/fcntl.h)."""

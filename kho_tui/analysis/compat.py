@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
+from kho_tui.abi.luo import LUO, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.memfd import memfd_handlers
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.early import NoRoom, without_room
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
@@ -24,7 +23,7 @@ from kho_tui.fdt.tree import lookup_name
 from kho_tui.model.facts import Missing
 from kho_tui.model.state import Scratch, State
 from kho_tui.releases.cmdline import CommandLine, read_cmdline
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Release
 from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, plural, visible
 
@@ -155,7 +154,8 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
     if assume:
         target = _with_assumptions(target, handed)
     boots = Target(
-        release=target.release or RELEASES.newest,
+        registry=handed.state.registry,
+        release=target.release or handed.state.registry.releases.newest,
         version=Version.parse(target.name),
         cmdline=target.cmdline,
         built=target.built,
@@ -197,10 +197,10 @@ def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
     has_luo, has_test = (handed.subtree(name) is not None for name in (LUO_NAME, KHO_TEST_NAME))
     guessed = replace(
         target,
-        support=target.support or (KhoSupport.BUILT_OFF if LUO_FORMATS.of(release) is None else KhoSupport.BUILT),
+        support=target.support or (KhoSupport.BUILT_OFF if handed.state.registry.of(release, LUO) is None else KhoSupport.BUILT),
         luo=target.luo is not False if has_luo else target.luo,
-        handlers=memfd_handlers(release)
-        if has_luo and LUO_FORMATS.of(release) is not None and target.handlers is None
+        handlers=handed.state.registry.handlers(release)
+        if has_luo and handed.state.registry.of(release, LUO) is not None and target.handlers is None
         else target.handlers,
         test=target.test is not False if has_test else target.test,
     )
@@ -210,7 +210,7 @@ def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
 
 def _candidate(handed: Handed, target: Target, reception: Reception) -> Reception:
     """The same, left open where a release candidate may still be what the series before was, and that one does something else."""
-    before = RELEASES.before(target.release.version)
+    before = handed.state.registry.releases.before(target.release.version)
     if before is None or target.precise_version.rc is None:
         return reception
     other = receive(handed, replace(target, release=before, version=before.version))

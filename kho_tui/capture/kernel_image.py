@@ -16,8 +16,8 @@ from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_VERSION
-from kho_tui.abi.root import ROOT_FORMATS, ROOT_PREFIX
+from kho_tui.abi.luo import LUO, LUO_VERSION
+from kho_tui.abi.root import ROOT_PREFIX
 from kho_tui.capture.archives import archive_kind
 from kho_tui.capture.kernel_payload import Stream, payload_kind, unpacked
 from kho_tui.capture.unpack import temporary_file, write_out
@@ -25,8 +25,9 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.source import FileSource, open_file
+from kho_tui.model.registry import Registry
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Release, Releases
 from kho_tui.releases.version import Version
 from kho_tui.text import SafeText, visible
 
@@ -114,37 +115,35 @@ class KernelImage:
             write_out(out, chunk)
         return out
 
-    @property
-    def support(self) -> KhoSupport:
+    def support(self, known: Releases) -> KhoSupport:
         """KHO in this image. That a string is absent means not built, never switched off."""
-        return kho_support(self.release, bool(self.roots), self.config)
+        return kho_support(self.release, bool(self.roots), self.config, known)
 
     @property
     def roots(self) -> frozenset[bytes]:
         """The versions of the root FDT that it knows."""
         return frozenset(one for one in self.versions if one.startswith(ROOT_PREFIX))
 
-    @property
-    def series(self) -> Release | None:
+    def series(self, registry: Registry) -> Release | None:
         """The release whose formats it reads: the one of its banner, or, where its strings say otherwise, the newest one that fits them."""
-        named = RELEASES.of(self.release)
-        if named is not None and (not self.roots or ROOT_FORMATS.version_of(named) in self.versions):
+        named = registry.releases.of(self.release)
+        if named is not None and (not self.roots or registry.roots.version_of(named) in self.versions):
             return named
         luo = {one for one in self.versions if LUO_VERSION.fullmatch(one)}
-        fitting = [one for one in reversed(RELEASES.rows) if ROOT_FORMATS.version_of(one) in self.versions]
+        fitting = [one for one in reversed(registry.releases.rows) if registry.roots.version_of(one) in self.versions]
         return next(
-            (one for one in fitting if luo == {form.compatible for form in (LUO_FORMATS.of(one),) if form is not None}),
+            (one for one in fitting if luo == {form.compatible for form in (registry.of(one, LUO),) if form is not None}),
             fitting[0] if fitting else None,
         )
 
 
-def kho_support(release: str | None, built: bool, config: Mapping[str, str] | None) -> KhoSupport:
+def kho_support(release: str | None, built: bool, config: Mapping[str, str] | None, known: Releases) -> KhoSupport:
     """The answer for a kernel of ``release`` (``uname -r``) that has KHO in it or not."""
     version = Version.parse(release)
     if not built:
-        is_older = version is not None and version.series < RELEASES.oldest.version.series
+        is_older = version is not None and version.series < known.oldest.version.series
         return KhoSupport.NOT_IN_RELEASE if is_older else KhoSupport.NOT_BUILT
-    if RELEASES.covers(_NEVER_ON_BY_DEFAULT, version):
+    if known.covers(_NEVER_ON_BY_DEFAULT, version):
         return KhoSupport.BUILT_OFF
     if config is None:
         return KhoSupport.BUILT

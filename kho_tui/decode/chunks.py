@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, SMALL_BITMAP_BYTES, bitmap_spans
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import Tracker
 from kho_tui.decode.bitmaps import read_bitmaps
 from kho_tui.decode.reader import Reader
 from kho_tui.errors import BudgetError
@@ -68,7 +68,7 @@ def decode_chunks(reader: Reader, address: int, where: EntityPath, clues: ChunkC
     if not chunks and first_problem is not None:
         return first_problem
     elements = _elements(chunks)
-    small, why = _bitmap_size(elements, reader.platform.page_size, clues)
+    small, why = _bitmap_size(reader, elements, clues)
     chosen_bytes = SMALL_BITMAP_BYTES if small else reader.platform.page_size
     runs, complete = _runs(reader, elements, chosen_bytes, where)
     others: tuple[Reading, ...] = ()
@@ -184,10 +184,10 @@ def _elements(chunks: list[Chunk]) -> _Elements:
     return _Elements(rows["phys_start"].astype(np.uint64), rows["bitmap"].astype(np.uint64), order)
 
 
-def _bitmap_size(elements: _Elements, page_size: int, clues: ChunkClues) -> tuple[bool, _Ground | None]:
+def _bitmap_size(reader: Reader, elements: _Elements, clues: ChunkClues) -> tuple[bool, _Ground | None]:
     """Whether bitmaps are the small ones of 6.16/6.17, and, where structure does not settle it, on what ground that is said."""
-    page = np.uint64(page_size)
-    page_span = bitmap_spans(page_size, elements.order, page_size.bit_length() - 1)
+    page = np.uint64(reader.platform.page_size)
+    page_span = bitmap_spans(reader.platform.page_size, elements.order, reader.platform.page_shift)
     neighbours = (elements.order[1:] == elements.order[:-1]) & (elements.phys_start[1:] > elements.phys_start[:-1])
     close = neighbours & ((elements.phys_start[1:] - elements.phys_start[:-1]) < page_span[1:])
     if bool((elements.bitmap % page != 0).any()) or bool((elements.phys_start % page_span != 0).any()) or bool(close.any()):
@@ -197,7 +197,7 @@ def _bitmap_size(elements: _Elements, page_size: int, clues: ChunkClues) -> tupl
     if clues.packed:
         return False, None
     release = clues.release
-    if release is not None and ROOT_FORMATS.written_by(release).tracker is Tracker.CHUNKS:
+    if release is not None and reader.registry.roots.written_by(release).tracker is Tracker.CHUNKS:
         return release.bitmap_bytes is not None, _Ground(f"as {release.name} writes them", settled=True)
     if len(elements) >= _SURE_BY_ALIGNMENT:
         return False, _Ground(f"all {len(elements)} are page aligned", settled=True)

@@ -10,7 +10,6 @@ from collections.abc import Container, Iterator
 import numpy as np
 
 from kho_tui.abi.properties import compatible_of
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.decode.fdts import view_root
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import tracker_keeps
@@ -27,10 +26,10 @@ def damaged_root(reader: Reader, copy: Blob, sound: Container[int]) -> Blob | No
 
     None where no page does, or more than one. ``sound``: where root FDTs lie that a search finds, which are others.
     """
-    root = view_root(copy).tree.root
-    version = None if root is None else compatible_of(root, ROOT_FORMATS)
+    root = view_root(reader.registry.roots, copy).tree.root
+    version = None if root is None else compatible_of(root, reader.registry.roots)
     pointer = None if root is None else root.property(b"preserved-memory-map")
-    if version is None or version not in ROOT_FORMATS or pointer is None or reader.memory is None:
+    if version is None or version not in reader.registry.roots or pointer is None or reader.memory is None:
         return None
     pages = sorted({page for page in _pages_like(reader, copy.data) if page not in sound})
     found = [page for page in pages if len(pages) <= _MOST_PAGES and _is_root(reader, version, pointer, page)]

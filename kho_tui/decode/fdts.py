@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.abi.root import RootFormats
 from kho_tui.decode.reader import Findings
 from kho_tui.fdt.libfdt import verdict
 from kho_tui.fdt.tree import NO_NAMES, AnomalyCode, FdtTree, looks_like_fdt, parse_fdt
@@ -27,10 +27,10 @@ def view_fdt(blob: Blob, names: Mapping[int, bytes] = NO_NAMES) -> FdtView:
     return FdtView(blob, parse_fdt(blob.data, fallback_names=names, place=blob.place), verdict(blob.data))
 
 
-def view_root(blob: Blob) -> FdtView:
+def view_root(formats: RootFormats, blob: Blob) -> FdtView:
     """A root FDT; a cut one gets the names that its version is known to have at those offsets."""
     first = parse_fdt(blob.data)
-    return view_fdt(blob, ROOT_FORMATS.names_of_cut(first.root) if first.root is not None and first.truncated else NO_NAMES)
+    return view_fdt(blob, formats.names_of_cut(first.root) if first.root is not None and first.truncated else NO_NAMES)
 
 
 def report_fdt(findings: Findings, view: FdtView, where: EntityPath) -> None:

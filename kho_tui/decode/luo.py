@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kho_tui.abi.luo import (
-    LUO_FORMATS,
+    LUO,
     LUO_STRUCT_PROPERTY,
     STRUCT_PREFIX,
     VERSION_BYTES,
     ListNode,
     LuoFormat,
-    luo_struct,
 )
 from kho_tui.abi.properties import integer_property
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.decode.blocks import decode_list
 from kho_tui.decode.memfd import decode_file
 from kho_tui.decode.nodes import child_of, version_of
@@ -27,7 +25,6 @@ from kho_tui.model.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UN
 from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
 from kho_tui.model.luo import NOT_WRITTEN, File, FlbList, Luo, NotWritten, Session, SessionList
 from kho_tui.model.path import EntityPath, Siblings
-from kho_tui.releases.table import RELEASES
 from kho_tui.text import NO_TEXT, SafeText, c_string, visible
 
 _FLBS = "FLBs"
@@ -41,7 +38,7 @@ def is_luo_struct(data: bytes) -> bool:
 
 def luo_number(reader: Reader, data: bytes) -> int | None:
     """The live update number of LUO's blob in either form; it does not change within a boot."""
-    struct = luo_struct(c_string(data[:VERSION_BYTES]))
+    struct = reader.registry.formats(LUO).struct_of(c_string(data[:VERSION_BYTES]))
     if is_luo_struct(data) and len(data) >= struct.size:
         offset, size = struct.span("liveupdate_num")
         return int.from_bytes(data[offset : offset + size], reader.platform.byte_order)
@@ -59,10 +56,10 @@ def luo_number_at(reader: Reader, address: int) -> int | None:
 def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None, root_version: bytes | None) -> Luo | Missing:
     """LUO in its FDT form. ``stale``: why nothing that it points at may be read as fact; ``root_version``: of its handover."""
     root = tree.root
-    version = None if root is None else version_of(root, LUO_FORMATS)
+    version = None if root is None else version_of(root, reader.registry.formats(LUO))
     if isinstance(version, Missing):
         return version
-    form = LUO_FORMATS.get(version or b"")
+    form = reader.registry.formats(LUO).get(version or b"")
     if root is None or form is None or form.is_struct:
         return _unknown(reader, version, where)
     if form.struct is not None:
@@ -84,12 +81,12 @@ def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stal
 def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stale | None, outdated: SafeText = NO_TEXT) -> Luo | Missing:
     """LUO in its struct form. ``stale``: why nothing that it points at may be read as fact; ``outdated``: why it is an earlier copy."""
     version = c_string(blob.data[:VERSION_BYTES])
-    struct = luo_struct(version)
+    struct = reader.registry.formats(LUO).struct_of(version)
     if len(blob.data) < struct.size:
         missing = Damaged(SafeText(f"{len(blob.data)} bytes where LUO's struct has {struct.size}"))
         reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
         return missing
-    form = LUO_FORMATS.get(version)
+    form = reader.registry.formats(LUO).get(version)
     if form is None or not form.is_struct:
         return _unknown(reader, version, where)
     luo = _behind_struct(reader, form, struct.record(blob.data, reader.platform.byte_order, blob.place), where, stale)
@@ -168,7 +165,7 @@ def _flb_node(reader: Reader, form: LuoFormat, root: Node, where: EntityPath, ro
     if flb_node is None:
         return 0
     node = child_of(root, flb_node.name)
-    if node is None and root_version in form.roots and _always_written(flb_node, root_version):
+    if node is None and root_version in form.roots and _always_written(reader, flb_node, root_version):
         missing = Damaged(SafeText("no luo-flb node: 7.1 panics without it"))
         reader.findings.add(PROPERTY_BAD, where, str(missing.reason))
         return missing
@@ -184,9 +181,9 @@ def _flb_node(reader: Reader, form: LuoFormat, root: Node, where: EntityPath, ro
     return reader.property(node, flb_node.pointer, where)
 
 
-def _always_written(node: ListNode, root_version: bytes | None) -> bool:
+def _always_written(reader: Reader, node: ListNode, root_version: bytes | None) -> bool:
     """Whether every release that writes this version of the root writes the node too; kho-v1 may also be of 6.19, which has no FLBs."""
-    writers = [release for release in RELEASES if ROOT_FORMATS.version_of(release) == root_version]
+    writers = [release for release in reader.registry.releases if reader.registry.roots.version_of(release) == root_version]
     return bool(writers) and all(node.since is None or node.since.covers(release.version) for release in writers)
 
 

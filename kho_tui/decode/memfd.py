@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.memfd import MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER
+from kho_tui.abi.memfd import MEMFD, MEMFD_LUO_FOLIO_SER
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
 from kho_tui.layout.struct import Record
@@ -16,7 +16,7 @@ from kho_tui.text import SafeText, visible
 def decode_file(reader: Reader, record: Record, where: EntityPath) -> File:
     """A file entry with what its handler keeps."""
     handler = record.text("compatible")
-    known = MEMFD_FORMATS.get(handler)
+    known = reader.registry.formats(MEMFD).get(handler)
     if known is None:
         said = SafeText(f"file handler {visible(handler)!s} is not known: its data is shown as it is")
         reader.findings.add(NAME_UNKNOWN, where, said, record.place.phys)

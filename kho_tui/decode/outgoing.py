@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.capture.sources import DebugfsSide
 from kho_tui.decode.damaged_root import damaged_root
 from kho_tui.decode.fdts import view_root
@@ -46,7 +45,7 @@ def choose_outgoing(
         certain = next((c for c in ranked if keeps[c.phys] is True), None)
         only = ranked[0] if len(ranked) == 1 and keeps[ranked[0].phys] is None else None
         return Choice(certain or only)
-    window = None if debugfs.fdt is None else view_root(debugfs.fdt).tree.root
+    window = None if debugfs.fdt is None else view_root(reader.registry.roots, debugfs.fdt).tree.root
     foreign: str | None = None
     for one in ranked:
         if debugfs.fdt is not None and agree(one.data, debugfs.fdt.data):
@@ -69,4 +68,4 @@ def choose_outgoing(
 def _kept_by(reader: Reader, window: Node, page: int) -> bool:
     """Whether the tracker that out/fdt names keeps a page: then the page is that of the same side, whatever it holds by now."""
     tracker = integer_property(window, "preserved-memory-map", 8, reader.platform.byte_order)
-    return bool(tracker) and tracker_keeps(reader, compatible_of(window, ROOT_FORMATS) or b"", tracker or 0, page) is True
+    return bool(tracker) and tracker_keeps(reader, compatible_of(window, reader.registry.roots) or b"", tracker or 0, page) is True

@@ -29,6 +29,7 @@ from kho_tui.memory.pieces import pieces_text
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.model.facts import Missing
 from kho_tui.model.gaps import gaps
+from kho_tui.model.registry import Registry
 from kho_tui.text import SafeText, plural, visible
 
 _PAGE = PAGE_SIZES[0]
@@ -102,7 +103,7 @@ class _Fit:
         return self.rank > other.rank
 
 
-def search_sources(sources: Sources, context: Context, overrides: Overrides) -> tuple[Sources, FoundInMemory]:
+def search_sources(sources: Sources, context: Context, overrides: Overrides, registry: Registry) -> tuple[Sources, FoundInMemory]:
     """What the sources' memory holds; and the sources, with a memory that lies where its root FDTs show, if nothing else says where.
 
     Raises Cancelled, and ReadError where the file fails.
@@ -110,10 +111,10 @@ def search_sources(sources: Sources, context: Context, overrides: Overrides) -> 
     memory = sources.memory
     if memory is None:
         return sources, FoundInMemory()
-    searched = search_memory(memory, context)
+    searched = search_memory(memory, registry.roots, context)
     if memory.placed_by == "file":
         return sources, searched
-    trial = _Trial(context, overrides)
+    trial = _Trial(context, overrides, registry)
     fit = trial.fit(sources, searched)
     better = [] if fit.is_perfect or not searched.roots else _better(sources, searched, fit, trial)
     if not better:
@@ -183,6 +184,7 @@ class _Trial:
 
     context: Context
     overrides: Overrides
+    registry: Registry
 
     def fit(self, sources: Sources, searched: FoundInMemory) -> _Fit:
         """The fit of the root FDT that fits best."""
@@ -192,8 +194,8 @@ class _Trial:
         if memory is None or not roots:
             return _Fit(root=None, keeps_itself=False, agreeing=0, lost=0)
         context = Context(progress=self.context.progress, cancelled=self.context.cancelled)
-        platform, _ = decide_platform(sources, searched.roots, (), self.overrides, context, Findings())
-        reader = Reader(memory=memory, platform=platform, context=context, findings=Findings())
+        platform, _ = decide_platform(sources, searched.roots, (), self.overrides, self.registry, context, Findings())
+        reader = Reader(memory=memory, platform=platform, context=context, findings=Findings(), registry=self.registry)
         best = contenders(reader, roots)[0]
         side = trial_side(reader, best.root, None)
         lost = len(gaps(side))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kho_tui.abi.properties import integer_property
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.capture.sources import Hint, Sources
 from kho_tui.context import Context
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import RootCandidate, preserves_itself
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder, Platform
-from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.codes import NOT_ONE_BOOT, PLATFORM
 from kho_tui.model.path import EntityPath
+from kho_tui.model.registry import Registry
 from kho_tui.text import SafeText
 
 _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64"}
@@ -41,25 +40,34 @@ class Overrides:
 
 
 def decide_platform(
-    sources: Sources, candidates: Sequence[RootCandidate], roots: Sequence[Node], overrides: Overrides, context: Context, findings: Findings
+    sources: Sources,
+    candidates: Sequence[RootCandidate],
+    roots: Sequence[Node],
+    overrides: Overrides,
+    registry: Registry,
+    context: Context,
+    findings: Findings,
 ) -> tuple[Platform, tuple[SafeText, ...]]:
     """The platform and one reason for each half of it. ``roots`` are the root nodes of all root FDTs at hand."""
     nodes = [*roots, *(c.root for c in candidates)]
-    byte_order, why_order = _byte_order(sources, nodes, overrides, findings)
-    page_size, why_size = _page_size(sources, candidates, nodes, overrides, byte_order, context, findings)
+    trial = Reader(memory=sources.memory, platform=Platform(), context=context, findings=Findings(), registry=registry)
+    byte_order, why_order = _byte_order(sources, nodes, overrides, trial, findings)
+    trial = replace(trial, platform=Platform(byte_order))
+    page_size, why_size = _page_size(sources, candidates, nodes, overrides, trial, findings)
     _check_machine(sources, findings)
     reasons = (SafeText(f"{byte_order}-endian: {why_order}"), SafeText(f"page size {page_size}: {why_size}"))
     return Platform(byte_order, page_size), reasons
 
 
-def _byte_order(sources: Sources, nodes: Sequence[Node], overrides: Overrides, findings: Findings) -> tuple[ByteOrder, str]:
+def _byte_order(sources: Sources, nodes: Sequence[Node], overrides: Overrides, trial: Reader, findings: Findings) -> tuple[ByteOrder, str]:
     hint = _strongest(sources, "byte_order", findings)
     if overrides.byte_order is not None:
         _check_told(hint, overrides.byte_order, findings)
         return overrides.byte_order, "as told"
     if hint is not None:
         return ("big" if hint.value == "big" else "little"), hint.reason
-    votes = {order: sum(1 for value in _addresses(nodes, order) if value < _HIGHEST_ADDRESS) for order in _orders()}
+    readers = {order: replace(trial, platform=Platform(order)) for order in _orders()}
+    votes = {order: sum(1 for value in _addresses(nodes, reader) if value < _HIGHEST_ADDRESS) for order, reader in readers.items()}
     if votes["big"] > votes["little"]:
         return "big", "addresses in the root FDT make sense only so"
     if votes["little"] > votes["big"]:
@@ -73,22 +81,22 @@ def _page_size(
     candidates: Sequence[RootCandidate],
     nodes: Sequence[Node],
     overrides: Overrides,
-    byte_order: ByteOrder,
-    context: Context,
+    trial: Reader,
     findings: Findings,
 ) -> tuple[int, str]:
+    """``trial`` reads in the byte order that was found; its own page size means nothing."""
     hint = _strongest(sources, "page_size", findings)
     if overrides.page_size is not None:
-        by_walk = None if hint is not None else _by_walk(sources.memory, candidates, byte_order, context)
+        by_walk = None if hint is not None else _by_walk(candidates, trial)
         seen = hint if by_walk is None else Hint("page_size", by_walk, _KEEPS_ITSELF, 0)
         _check_told(seen, overrides.page_size, findings)
         return overrides.page_size, "as told"
     if hint is not None and hint.value in PAGE_SIZES:
         return int(hint.value), hint.reason
-    by_walk = _by_walk(sources.memory, candidates, byte_order, context)
+    by_walk = _by_walk(candidates, trial)
     if by_walk is not None:
         return by_walk, f"with it {_KEEPS_ITSELF}"
-    addresses = sorted(set(_addresses(nodes, byte_order)))
+    addresses = sorted(set(_addresses(nodes, trial)))
     for size in reversed(PAGE_SIZES[1:]):
         if len(addresses) >= _SURE_BY_ALIGNMENT and all(value % size == 0 for value in addresses):
             findings.add(
@@ -118,18 +126,15 @@ def _check_machine(sources: Sources, findings: Findings) -> None:
         findings.add(NOT_ONE_BOOT, EntityPath(), f"memory is of {arch}, the rest of the capture of {sources.arch}")
 
 
-def _by_walk(memory: PhysicalMemory | None, candidates: Sequence[RootCandidate], byte_order: ByteOrder, context: Context) -> int | None:
+def _by_walk(candidates: Sequence[RootCandidate], trial: Reader) -> int | None:
     """The one page size with which a root's own tracker keeps its page."""
-    if memory is None:
+    if trial.memory is None:
         return None
     paged = [one for one in candidates if one.phys % PAGE_SIZES[0] == 0][:_MOST_WALKED]
     fits = [
         size
         for size in PAGE_SIZES
-        if any(
-            preserves_itself(Reader(memory=memory, platform=Platform(byte_order, size), context=context, findings=Findings()), one)
-            for one in paged
-        )
+        if any(preserves_itself(replace(trial.on_trial(), platform=replace(trial.platform, page_size=size)), one) for one in paged)
     ]
     return fits[0] if len(fits) == 1 else None
 
@@ -151,10 +156,10 @@ def _orders() -> tuple[ByteOrder, ByteOrder]:
     return "little", "big"
 
 
-def _addresses(nodes: Sequence[Node], byte_order: ByteOrder) -> list[int]:
+def _addresses(nodes: Sequence[Node], reader: Reader) -> list[int]:
     """Addresses that root FDTs hold, zeros left out."""
-    found = []
+    found, byte_order, pointers = [], reader.platform.byte_order, reader.registry.roots.pointers
     for node in nodes:
         found.append(integer_property(node, "preserved-memory-map", 8, byte_order))
-        found += [integer_property(child, name, 8, byte_order) for child in node.children for name in ROOT_FORMATS.pointers]
+        found += [integer_property(child, name, 8, byte_order) for child in node.children for name in pointers]
     return [value for value in found if value]

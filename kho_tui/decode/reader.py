@@ -23,6 +23,7 @@ from kho_tui.model.facts import Damaged, Fact, Missing, Unavailable
 from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
 from kho_tui.model.path import EntityPath
+from kho_tui.model.registry import Registry
 from kho_tui.text import SafeText, plural, visible
 
 _SAME_CODE_LIMIT = 50
@@ -95,6 +96,7 @@ class Reader:
     context: Context
     findings: Findings
     no_memory: SafeText = NO_MEMORY
+    registry: Registry
     host: Host | None = None
     """What tells that an address is no RAM."""
     _reached: set[int] = field(default_factory=set)

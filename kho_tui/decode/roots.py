@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from kho_tui.abi.boot import KHO_DATA, SETUP_KEXEC_KHO
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.abi.root import ROOT_FORMATS, ROOT_PREFIX, Tracker
+from kho_tui.abi.root import ROOT_PREFIX, RootFormats, Tracker
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
@@ -47,6 +47,8 @@ class RootCandidate:
     version: bytes
     half_built: bool
     lists_all: bool
+    formats: RootFormats = field(repr=False, compare=False)
+    """The versions of the root that are known."""
 
     @property
     def names(self) -> frozenset[bytes]:
@@ -56,7 +58,7 @@ class RootCandidate:
     def pointer(self, name: bytes, byte_order: ByteOrder) -> int | None:
         """Where the root says that a subtree's blob lies."""
         node = self.root.child(name)
-        found = [] if node is None else [integer_property(node, one, 8, byte_order) for one in ROOT_FORMATS.pointers]
+        found = [] if node is None else [integer_property(node, one, 8, byte_order) for one in self.formats.pointers]
         return next((value for value in found if value), None)
 
     def map_address(self, byte_order: ByteOrder) -> int:
@@ -84,7 +86,7 @@ class FoundInMemory:
         return named[0] if len(named) == 1 else None
 
 
-def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
+def search_memory(memory: PhysicalMemory, formats: RootFormats, context: Context) -> FoundInMemory:
     """Every root FDT in memory, by address, and boot records. Unaligned copies (page cache) come too: ranking is the caller's.
 
     The search is not charged to the budget: it is bounded by the memory held, not by what a state claims.
@@ -96,7 +98,7 @@ def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
         words = np.frombuffer(data, "<u4", len(data) // 4)
         hits = sorted(4 * at for magic in _MAGICS for at in np.flatnonzero(words == magic).tolist())
         for at in hits[: max(0, _MOST_MAGICS - magics)]:
-            candidate = _candidate(memory, address + at) if len(roots) <= _MOST_CANDIDATES else None
+            candidate = _candidate(memory, address + at, formats) if len(roots) <= _MOST_CANDIDATES else None
             if candidate is not None:
                 roots.append(candidate)
         magics += len(hits)
@@ -107,14 +109,14 @@ def search_memory(memory: PhysicalMemory, context: Context) -> FoundInMemory:
 
 def preserves_itself(reader: Reader, candidate: RootCandidate) -> bool | None:
     """Whether the candidate's own tracker keeps its page as an order-0 block, as a kernel sees to; None where that cannot be told."""
-    if candidate.version not in ROOT_FORMATS:
+    if candidate.version not in reader.registry.roots:
         return None
     return tracker_keeps(reader, candidate.version, candidate.map_address(reader.platform.byte_order), candidate.phys)
 
 
 def tracker_keeps(reader: Reader, version: bytes, tracker: int, page: int) -> bool | None:
     """Whether the tracker of a root of this version keeps the order-0 block at ``page``; None where that cannot be told."""
-    form = ROOT_FORMATS.get(version)
+    form = reader.registry.roots.get(version)
     if form is None or not tracker or page % reader.platform.page_size or tracker % reader.platform.page_size:
         return False
     if form.tracker is Tracker.CHUNKS:
@@ -139,7 +141,7 @@ def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[int]:
             yield record.integer("fdt_addr")
 
 
-def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
+def _candidate(memory: PhysicalMemory, address: int, formats: RootFormats) -> RootCandidate | None:
     try:
         head = memory.read(address, FDT_HEADER.size)
         half_built = int.from_bytes(head[:4], "big") == FDT_SW_MAGIC
@@ -152,10 +154,18 @@ def _candidate(memory: PhysicalMemory, address: int) -> RootCandidate | None:
     if ROOT_PREFIX not in data:
         return None
     tree = parse_fdt(data)
-    version = None if tree.root is None else compatible_of(tree.root, ROOT_FORMATS)
+    version = None if tree.root is None else compatible_of(tree.root, formats)
     if tree.root is None or version is None or not version.startswith(ROOT_PREFIX):
         return None
-    return RootCandidate(phys=address, data=data, root=tree.root, version=version, half_built=half_built, lists_all=tree.lists_all)
+    return RootCandidate(
+        phys=address,
+        data=data,
+        root=tree.root,
+        version=version,
+        half_built=half_built,
+        lists_all=tree.lists_all,
+        formats=formats,
+    )
 
 
 def _extent(head: bytes) -> int | None:

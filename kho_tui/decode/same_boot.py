@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.abi.root import ROOT_FORMATS, RootFormat, Tracker
+from kho_tui.abi.root import RootFormat, Tracker
 from kho_tui.capture.sources import DebugfsSide
 from kho_tui.decode.luo import luo_number, luo_number_at
 from kho_tui.decode.reader import Reader
@@ -50,19 +50,19 @@ def same_boot(
     ``window``: the root node of out/fdt, as far as debugfs has it; ``keeps``: whether the candidate's own tracker keeps it.
     """
     votes = _Votes()
-    version = (None if window is None else compatible_of(window, ROOT_FORMATS)) or (
-        None if release is None else ROOT_FORMATS.version_of(release)
+    version = (None if window is None else compatible_of(window, reader.registry.roots)) or (
+        None if release is None else reader.registry.roots.version_of(release)
     )
     if version is not None and version != candidate.version:
         votes.differing.append(f"its root FDT is {visible(candidate.version)}, the running kernel writes {visible(version)}")
-        kinds = {form.tracker for form in map(ROOT_FORMATS.get, (version, candidate.version)) if form is not None}
+        kinds = {form.tracker for form in map(reader.registry.roots.get, (version, candidate.version)) if form is not None}
         # Nothing that is damaged leads through a tracker of another kind back to itself.
         votes.decided = bool(keeps) and len(kinds) > 1
     named = candidate.names if window is None else candidate.names | {child.name for child in window.children}
     # Behind damage names are unread, not absent.
     if candidate.lists_all and (lacking := sorted(frozenset(debugfs.subtrees) - named)):
         votes.differing.append(f"its root FDT does not name {', '.join(map(visible, lacking))}, which debugfs showed")
-    form = ROOT_FORMATS.get(version or candidate.version)
+    form = reader.registry.roots.get(version or candidate.version)
     if window is not None and form is not None and form.tracker is Tracker.RADIX:
         _vote_on_tracker(reader, window, candidate, votes)
     for name, blob in debugfs.subtrees.items():

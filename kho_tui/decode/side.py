@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kho_tui.abi.properties import compatible_of, integer_property
-from kho_tui.abi.root import PACKED_STRUCT_OFFSET, ROOT_FORMATS, RootFormat, Tracker
+from kho_tui.abi.root import PACKED_STRUCT_OFFSET, RootFormat, Tracker
 from kho_tui.decode.chunks import ChunkClues, decode_chunks
 from kho_tui.decode.fdts import report_fdt, view_root
 from kho_tui.decode.incoming import REACHED_THROUGH_FREED, TRACKER_GIVEN_BACK, subtree_is_kept
@@ -82,7 +82,7 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
     handed = _handed(reader, source)
     if isinstance(handed, Missing):
         reader.findings.add(POINTER_GAP, where, f"{handed.reason}: the copy in debugfs is shown, which was made earlier")
-    view = view_root(source.roots[0])
+    view = view_root(reader.registry.roots, source.roots[0])
     report_fdt(reader.findings, view, where)
     for copy in source.roots[1:]:
         if not agree(view.blob.data, copy.data):
@@ -99,13 +99,13 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
         return Root(
             view=view, copies=source.roots[1:], phys=source.phys, compatible=None, format=None, map_address=why, values=(), handed=handed
         )
-    version = compatible_of(node, ROOT_FORMATS)
-    form = ROOT_FORMATS.get(version or b"")
+    version = compatible_of(node, reader.registry.roots)
+    form = reader.registry.roots.get(version or b"")
     if form is None and (version is not None or node.has_all):
         said = "the root has no compatible string" if version is None else f"root version {visible(version)} is not known: shown as it is"
         reader.findings.add(VERSION_UNKNOWN, where, said, known(source.phys))
     address = reader.property(node, "preserved-memory-map", where) if form is not None else _lenient_map(reader, node)
-    values = ROOT_FORMATS.node.values(node, reader.platform.byte_order, view.blob.place)
+    values = reader.registry.roots.node.values(node, reader.platform.byte_order, view.blob.place)
     return Root(
         view=view,
         copies=source.roots[1:],
@@ -120,10 +120,10 @@ def _root(reader: Reader, source: SideSource, where: EntityPath) -> Root | Missi
 
 def _contradicts(reader: Reader, view: FdtView, copy: Blob, where: EntityPath) -> None:
     """Say where the address of the tracker is another one than in an earlier copy, though its format is one whose tracker stays."""
-    node, before = view.tree.root, view_root(copy).tree.root
+    node, before = view.tree.root, view_root(reader.registry.roots, copy).tree.root
     if node is None or before is None:
         return
-    form, order = ROOT_FORMATS.get(compatible_of(node, ROOT_FORMATS) or b""), reader.platform.byte_order
+    form, order = reader.registry.roots.get(compatible_of(node, reader.registry.roots) or b""), reader.platform.byte_order
     here, there = (integer_property(one, "preserved-memory-map", 8, order) for one in (node, before))
     if form is not None and form.tracker is Tracker.RADIX and here is not None and there is not None and here != there:
         said = f"its tracker is at {here:#x}, debugfs showed {there:#x}: it does not change within a boot"
@@ -172,7 +172,7 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
 
 def _no_map(reader: Reader, root: Root, form: RootFormat, source: SideSource, where: EntityPath) -> Missing:
     """Why a root names no tracker: in 6.19 and 7.0 it may not be finalized yet, else that cannot be."""
-    if form.tracker is Tracker.CHUNKS and source.finalized is not True and not _made_at_finalize(root, source.release):
+    if form.tracker is Tracker.CHUNKS and source.finalized is not True and not _made_at_finalize(reader, root, source.release):
         return Unavailable(SafeText("not finalized: the root FDT names no tracker yet"))
     refused = "6.19 and 7.0 refuse it, earlier kernels keep nothing" if form.tracker is Tracker.CHUNKS else "the next kernel refuses it"
     missing = Damaged(SafeText(f"the root FDT names no tracker: {refused}"))
@@ -180,12 +180,12 @@ def _no_map(reader: Reader, root: Root, form: RootFormat, source: SideSource, wh
     return missing
 
 
-def _made_at_finalize(root: Root, release: Release | None) -> bool:
+def _made_at_finalize(reader: Reader, root: Root, release: Release | None) -> bool:
     """Whether the root was made whole at finalize, tracker and all, as 6.16 to 6.18 do: by release, else by structure.
 
     6.19 and 7.0 begin without a tracker, and pack the root as soon as it gets a subtree (kernel/liveupdate/kexec_handover.c).
     """
-    if release is not None and ROOT_FORMATS.written_by(release).tracker is Tracker.CHUNKS:
+    if release is not None and reader.registry.roots.written_by(release).tracker is Tracker.CHUNKS:
         return release.finalize is Finalize.STATEFUL
     header, node = root.view.tree.header, root.view.tree.root
     if header is None or node is None or not node.children:
@@ -216,7 +216,7 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
         assert place is not None and isinstance(root, Root)
         path = siblings.named(node.name)
         phys, size = _pointers(reader, node, root.format, path)
-        values = ROOT_FORMATS.subtree.values(node, reader.platform.byte_order, place)
+        values = reader.registry.roots.subtree.values(node, reader.platform.byte_order, place)
         found.append(
             (
                 path,
@@ -251,7 +251,7 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
 
 def _pointers(reader: Reader, node: Node, form: RootFormat | None, where: EntityPath) -> tuple[Fact[int], Fact[int]]:
     order = reader.platform.byte_order
-    names = (form.pointer,) if form is not None else ROOT_FORMATS.pointers
+    names = (form.pointer,) if form is not None else reader.registry.roots.pointers
     values = (integer_property(node, name, 8, order) for name in names)
     there = next((value for value in values if value is not None), None)
     phys = reader.property(node, names[0], where) if there is None else there

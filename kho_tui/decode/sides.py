@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.properties import compatible_of
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import Tracker
 from kho_tui.capture.sources import Sources
 from kho_tui.decode.consistency import EITHER_WAY
 from kho_tui.decode.contenders import (
@@ -176,9 +176,9 @@ def _incoming(
 
 def _check_version(reader: Reader, copies: Sequence[Blob], release: Release | None) -> None:
     """An incoming root of a version that the running kernel does not take is not what it booted from."""
-    node = view_root(copies[0]).tree.root if copies else None
-    version = None if node is None else compatible_of(node, ROOT_FORMATS)
-    if release is not None and version in ROOT_FORMATS and version != ROOT_FORMATS.version_of(release):
+    node = view_root(reader.registry.roots, copies[0]).tree.root if copies else None
+    version = None if node is None else compatible_of(node, reader.registry.roots)
+    if release is not None and version in reader.registry.roots and version != reader.registry.roots.version_of(release):
         message = f"{visible(version or b'')} is not a version that {release.name} takes: not of one boot"
         reader.findings.add(NOT_ONE_BOOT, EntityPath(("in",)), message)
 
@@ -224,7 +224,7 @@ def _outgoing(
     if memory is not None and memory.place.phys is not None:
         phys = memory.place.phys
     address = None if chosen is None else chosen.map_address(reader.platform.byte_order)
-    finalized = file if aborted else finalized_fact(release, chosen, file, address)
+    finalized = file if aborted else finalized_fact(reader, release, chosen, file, address)
     subtrees = debugfs.subtrees if debugfs is not None else {}
     use_memory = choice.foreign is None or chosen is not None
     no_root = _no_outgoing_root(sources, release, boot, aborted=aborted, has_memory=use_memory)
@@ -241,9 +241,11 @@ def _outgoing(
     )
 
 
-def finalized_fact(release: Release | None, root: RootCandidate | None, file: Fact[bool], map_address: int | None) -> Fact[bool]:
+def finalized_fact(
+    reader: Reader, release: Release | None, root: RootCandidate | None, file: Fact[bool], map_address: int | None
+) -> Fact[bool]:
     """Whether the outgoing side is complete, by the rule of its release, or of its root's version where no release is known."""
-    form = ROOT_FORMATS.get(root.version) if root is not None else None
+    form = reader.registry.roots.get(root.version) if root is not None else None
     if (release is not None and release.finalize is Finalize.NONE) or (form is not None and form.tracker is Tracker.RADIX):
         return Unavailable(SafeText("there is no such step from 7.1 on: always complete"))
     if release is not None and release.finalize is Finalize.STATEFUL:
@@ -298,7 +300,7 @@ def _unsided(
         return None
     best = next((one for one in candidates if one.phys == wanted), candidates[0])
     address = best.map_address(reader.platform.byte_order)
-    finalized = finalized_fact(None, best, address != 0, address)
+    finalized = finalized_fact(reader, None, best, address != 0, address)
     stale = Stale(_UNTRUSTED) if address and keeps[best.phys] is False else None
     return SideSource(
         name="unsided",

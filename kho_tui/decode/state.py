@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kho_tui.abi.root import RootFormats
 from kho_tui.capture.log_texts import ALARMS
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
@@ -22,14 +23,16 @@ from kho_tui.layout.platform import Platform
 from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, NEWER, NOT_ONE_BOOT, SOURCE_NOTE, SOURCE_PROBLEM
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
+from kho_tui.model.registry import Registry
 from kho_tui.model.sides import log_of_another_boot
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
 from kho_tui.model.unpredictable import from_manifest
-from kho_tui.releases.table import RELEASES
 from kho_tui.text import SafeText, visible
 
 
-def decode_state(sources: Sources, context: Context, overrides: Overrides, searched: FoundInMemory | None = None) -> State:
+def decode_state(
+    sources: Sources, context: Context, overrides: Overrides, registry: Registry, searched: FoundInMemory | None = None
+) -> State:
     """Everything that the sources hold. ``searched``: what their memory holds, where it was searched before.
 
     Raises Cancelled, and InputError where the root FDT that is to be shown is none; what the state says never raises.
@@ -37,29 +40,30 @@ def decode_state(sources: Sources, context: Context, overrides: Overrides, searc
     findings = Findings()
     found = searched
     if found is None:
-        found = FoundInMemory() if sources.memory is None else search_memory(sources.memory, context)
-    platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources), overrides, context, findings)
+        found = FoundInMemory() if sources.memory is None else search_memory(sources.memory, registry.roots, context)
+    platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources, registry.roots), overrides, registry, context, findings)
     host = decode_host(sources, platform)
-    reader = Reader(memory=sources.memory, platform=platform, context=context, findings=findings, host=host)
+    reader = Reader(memory=sources.memory, platform=platform, context=context, findings=findings, registry=registry, host=host)
     scratch = decode_scratch(reader, sources)
-    release = RELEASES.of(sources.release)
+    release = registry.releases.of(sources.release)
     tree = device_tree_words(sources.bare)
     spoken = [] if tree else side_sources(reader, sources, found, release, overrides.root)
     sides = {source.name: _side(reader, source) for source in spoken}
     log = tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence)
     if why := log_of_another_boot(sides, log):
         unread = replace(sources, evidence=(), log_from_boot=False, foreign_log=f"dmesg is the log of another boot: {why}")
-        return decode_state(unread, context, overrides, found)
+        return decode_state(unread, context, overrides, registry, found)
     _report_sources(sources, findings)
     if release is not None and release.caveat:
         findings.add(INFERRED, EntityPath(), release.caveat)
-    if RELEASES.is_newer(sources.release):
-        newer = f"{visible(sources.release or '')} is newer than what is known here ({RELEASES.words})"
+    if registry.releases.is_newer(sources.release):
+        newer = f"{visible(sources.release or '')} is newer than what is known here ({registry.releases.words})"
         what = "formats are read by their version strings, what this kernel does is unknown"
         findings.add(NEWER, EntityPath(("machine",)), f"{newer}: {what}")
     if context.budget.read_bytes < 0:
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(
+        registry=registry,
         machine=_machine(sources, platform, reasons),
         host=host,
         scratch=scratch,
@@ -84,12 +88,12 @@ def _side(reader: Reader, source: SideSource) -> Side:
     return side
 
 
-def _root_nodes(sources: Sources) -> list[Node]:
+def _root_nodes(sources: Sources, formats: RootFormats) -> list[Node]:
     sides = (sources.incoming, sources.outgoing)
     blobs = [side.fdt for side in sides if side is not None and side.fdt is not None]
     if sources.bare is not None and is_fdt(sources.bare):
         blobs.append(sources.bare)
-    roots = (view_root(blob).tree.root for blob in blobs)
+    roots = (view_root(formats, blob).tree.root for blob in blobs)
     return [root for root in roots if root is not None]
 
 

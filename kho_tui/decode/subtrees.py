@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME, VERSION_BYTES, luo_struct
+from kho_tui.abi.luo import LUO, LUO_NAME, VERSION_BYTES
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
@@ -105,7 +105,7 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
         blob=primary,
         copies=copies,
         fdt=fdt,
-        compatible=None if trust.blob is not None else _version(primary, fdt),
+        compatible=None if trust.blob is not None else _version(reader, primary, fdt),
         content=content,
         status=status,
         reason=reason,
@@ -171,15 +171,15 @@ def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missin
         claimed = int.from_bytes(head.data[4:8], "big")
         return claimed if FDT_HEADER.size <= claimed <= MOST_BLOB_BYTES else reader.platform.page_size
     return (
-        luo_struct(c_string(head.data[:VERSION_BYTES])).size
+        reader.registry.formats(LUO).struct_of(c_string(head.data[:VERSION_BYTES])).size
         if is_luo_struct(head.data)
         else min(_UNKNOWN_SHOWN, max(1, reader.available(phys, _UNKNOWN_SHOWN)))
     )
 
 
-def _version(blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
+def _version(reader: Reader, blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
     if fdt is not None:
-        return None if fdt.tree.root is None else compatible_of(fdt.tree.root, LUO_FORMATS)
+        return None if fdt.tree.root is None else compatible_of(fdt.tree.root, reader.registry.formats(LUO))
     if not isinstance(blob, Blob) or not is_luo_struct(blob.data):
         return None
     head = blob.data[:VERSION_BYTES]
@@ -211,14 +211,14 @@ def _known_content(
     reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
 ) -> Content | Missing:
     name, claimed = lookup_name(source.name), known(source.size)
-    cut = _cut(source, blob, fdt)
+    cut = _cut(reader, source, blob, fdt)
     if cut is not None:
         reader.findings.add(SOURCE_PROBLEM, where, f"{visible(blob.place.source)}: {cut.reason}")
         return cut
     if name == KEXEC_METADATA_NAME:
         return decode_metadata(reader, blob, where)
     if name == LUO_NAME and is_luo_struct(blob.data):
-        size = luo_struct(c_string(blob.data[:VERSION_BYTES])).size
+        size = reader.registry.formats(LUO).struct_of(c_string(blob.data[:VERSION_BYTES])).size
         if claimed is not None and claimed < size:
             missing = Damaged(SafeText(f"blob-size is {claimed}, LUO's struct has {size}: the next kernel panics"))
             reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
@@ -236,7 +236,7 @@ def _known_content(
     return decode_test(reader, fdt.tree, blob.place, where, trust.behind)
 
 
-def _cut(source: SubtreeSource, blob: Blob, fdt: FdtView | None) -> Missing | None:
+def _cut(reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None) -> Missing | None:
     """Why a blob is too short where it is the file of debugfs that ends early: nothing says that the kernel's own is so short."""
     told = known(source.size) if source.in_root else None
     if told == len(blob.data):
@@ -248,5 +248,7 @@ def _cut(source: SubtreeSource, blob: Blob, fdt: FdtView | None) -> Missing | No
         return None
     needed = KHO_KEXEC_METADATA.size if lookup_name(source.name) == KEXEC_METADATA_NAME else 0
     if lookup_name(source.name) in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
-        needed = luo_struct(c_string(blob.data[:VERSION_BYTES])).size if is_luo_struct(blob.data) else _MAGIC_BYTES
+        needed = (
+            reader.registry.formats(LUO).struct_of(c_string(blob.data[:VERSION_BYTES])).size if is_luo_struct(blob.data) else _MAGIC_BYTES
+        )
     return Unavailable(SafeText(f"only {len(blob.data)} of its bytes are in this capture")) if len(blob.data) < needed else None

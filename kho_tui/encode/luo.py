@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kho_tui.abi.luo import (
-    LUO_FORMATS,
     LUO_STRUCT_PROPERTY,
     LuoFormat,
 )
@@ -16,24 +15,23 @@ from kho_tui.layout.struct import Layout
 from kho_tui.layout.table import PageArray, encode_array
 from kho_tui.model.handover import FlbPage, LuoContent, SessionContent
 from kho_tui.model.path import EntityPath
-from kho_tui.text import visible
 
 
 def luo_blob(luo: LuoContent, platform: Platform) -> tuple[bytes, int]:
     """The page of LUO's root, and how many bytes of it are the blob where that is a struct (0: an FDT, which says so itself)."""
-    form = _format(luo)
+    form = luo.form
     sessions, flbs = luo.pages[0] if luo.pages else 0, luo.flb_page.phys if luo.flb_page else 0
     if form.node is None:
         struct = _struct(form, luo, platform)
         return struct.ljust(platform.page_size, b"\0"), len(struct)
     if luo.header:
-        root = NodeSpec(b"", form.node, {"compatible": luo.compatible, LUO_STRUCT_PROPERTY: luo.header})
+        root = NodeSpec(b"", form.node, {"compatible": form.compatible, LUO_STRUCT_PROPERTY: luo.header})
         return sequential(platform.page_size, root, platform).data, 0
     children = []
     for list_node, compatible, at in ((form.session_node, luo.session_compatible, sessions), (form.flb_node, luo.flb_compatible, flbs)):
         if list_node is not None and compatible:
             children.append(NodeSpec(list_node.name, list_node.layout, {"compatible": compatible, list_node.pointer: at}))
-    root = NodeSpec(b"", form.node, {"compatible": luo.compatible, "liveupdate-number": luo.number}, tuple(children))
+    root = NodeSpec(b"", form.node, {"compatible": form.compatible, "liveupdate-number": luo.number}, tuple(children))
     return sequential(platform.page_size, root, platform).data, 0
 
 
@@ -42,13 +40,13 @@ def _struct(form: LuoFormat, luo: LuoContent, platform: Platform) -> bytes:
     assert form.struct is not None
     sessions, flbs = luo.pages[0] if luo.pages else 0, luo.flb_page.phys if luo.flb_page else 0
     values: Values = {"liveupdate_num": luo.number, "sessions_pa": sessions, "flbs_pa": flbs}
-    own: Values = {"compatible": luo.compatible} if "compatible" in form.struct else {}
+    own: Values = {"compatible": form.compatible} if "compatible" in form.struct else {}
     return form.struct.encode({**own, **values}, platform.byte_order)
 
 
 def luo_pieces(luo: LuoContent, platform: Platform, what: EntityPath) -> Pieces:
     """All that LUO's root points at, and what lies behind that."""
-    form = _format(luo)
+    form = luo.form
     if luo.header:
         yield page_of(luo.header, _struct(form, luo, platform), platform, what.child("header"))
     listed = form.sessions if form.session_node is None else form.session_node.lists.get(luo.session_compatible, form.sessions)
@@ -58,13 +56,6 @@ def luo_pieces(luo: LuoContent, platform: Platform, what: EntityPath) -> Pieces:
         yield from _files(form, session, platform, what.child(f"sessions/{number}"))
     if luo.flb_page is not None:
         yield _flbs(form, luo.flb_page, platform, what.child("FLBs"))
-
-
-def _format(luo: LuoContent) -> LuoFormat:
-    form = LUO_FORMATS.get(luo.compatible)
-    if form is None:
-        raise EncodeError(f"LUO version {visible(luo.compatible)} is not known")
-    return form
 
 
 def _session_values(element: Layout, session: SessionContent) -> Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER
+from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
 from kho_tui.encode.piece import Pieces, page_of
 from kho_tui.encode.vmalloc import chunk_pieces, content_pieces, descriptor_values
 from kho_tui.errors import EncodeError
@@ -17,9 +17,9 @@ from kho_tui.text import visible
 
 def memfd_pieces(file: FileContent, memfd: MemfdContent, platform: Platform, what: EntityPath) -> Pieces:
     """The struct at ``data``, the chunks, and the pages of the array, zeros behind its end included."""
-    form = MEMFD_FORMATS.get(file.compatible)
-    if form is None:
-        raise EncodeError(f"{what}: handler {visible(file.compatible)} keeps no memfd")
+    form = memfd.form
+    if file.compatible != form.compatible:
+        raise EncodeError(f"{what}: handler {visible(file.compatible)} keeps no memfd of {visible(form.compatible)}")
     values: dict[str, int | bytes] = {"pos": memfd.pos, "size": memfd.size, "nr_folios": len(memfd.folios)}
     if form.has_seals:
         values |= {"seals": memfd.seals or 0, "flags": memfd.flags}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.root import ROOT_FORMATS, RootFormat
+from kho_tui.abi.root import RootFormat
 from kho_tui.encode.fdts import NodeSpec, fdt_of, properties, sequential
 from kho_tui.encode.piece import Values
 from kho_tui.errors import EncodeError
@@ -11,20 +11,12 @@ from kho_tui.model.handover import Handover, Registered, RootStyle
 from kho_tui.text import visible
 
 
-def root_format(handover: Handover) -> RootFormat:
-    """The format that the root's ``compatible`` names. Raises EncodeError for one that nobody knows."""
-    known = ROOT_FORMATS.get(handover.compatible)
-    if known is None:
-        raise EncodeError(f"root version {visible(handover.compatible)} is not known")
-    return known
-
-
 def root_page(handover: Handover) -> bytes:
     """The whole page of the root FDT, with what libfdt leaves behind its end.
 
     Where subtrees were removed while others stay, a kernel's page holds other remains there than this one.
     """
-    form = root_format(handover)
+    form = handover.form
     size = handover.platform.page_size
     if handover.style is RootStyle.FINALIZED:
         children = tuple(NodeSpec(one.name, form.subtree, _pointers(form, one)) for one in handover.subtrees)
@@ -50,8 +42,8 @@ def root_file(handover: Handover) -> bytes:
 
 
 def _root(handover: Handover, children: tuple[NodeSpec, ...] = ()) -> NodeSpec:
-    values: Values = {"compatible": handover.compatible, "preserved-memory-map": handover.map_address}
-    return NodeSpec(b"", root_format(handover).node, values, children)
+    values: Values = {"compatible": handover.form.compatible, "preserved-memory-map": handover.map_address}
+    return NodeSpec(b"", handover.form.node, values, children)
 
 
 def _pointers(form: RootFormat, one: Registered) -> Values:

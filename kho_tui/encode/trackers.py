@@ -10,7 +10,6 @@ from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, bitmap_span
 from kho_tui.abi.radix import RadixShape
 from kho_tui.encode.bitmaps import filled
 from kho_tui.encode.piece import Piece, Pieces, Values, rows
-from kho_tui.encode.roots import root_format
 from kho_tui.errors import EncodeError
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
@@ -70,7 +69,7 @@ def _bitmaps(handover: Handover, chunks: list[ChunkPage], order: int, size: int,
 
 
 def _radix(handover: Handover, tracker: RadixTracker, what: EntityPath) -> Pieces:
-    shape = RadixShape(handover.platform.page_shift, root_format(handover).marker_counted)
+    shape = RadixShape(handover.platform.page_shift, handover.form.marker_counted)
     if len(tracker.addresses) != shape.depth or len(tracker.prefixes) != shape.depth:
         raise EncodeError(f"a radix tree of {len(tracker.addresses)} levels where this page size has {shape.depth}")
     if tracker.addresses[0].tolist() != [handover.map_address]:

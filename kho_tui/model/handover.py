@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from kho_tui.abi.luo import LuoFormat
+from kho_tui.abi.memfd import MemfdFormat
+from kho_tui.abi.root import RootFormat
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
 from kho_tui.model.runs import Runs
@@ -102,6 +105,7 @@ class MemfdContent:
     ``area`` is None for a file of size 0: a descriptor of zeros.
     """
 
+    form: MemfdFormat
     pos: int
     size: int
     seals: int | None
@@ -155,7 +159,7 @@ class LuoContent:
     behind the FDT lies, 0 in every form but luo-v2.
     """
 
-    compatible: bytes
+    form: LuoFormat
     number: int
     session_compatible: bytes
     pages: tuple[int, ...]
@@ -193,7 +197,7 @@ class Handover:
     """
 
     platform: Platform
-    compatible: bytes
+    form: RootFormat
     style: RootStyle
     fdt_phys: int
     map_address: int

@@ -32,7 +32,7 @@ from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, MemblockRegion
 from kho_tui.model.state import RawContent as RawContentFound
 from kho_tui.model.told import place_of, require_whole, told, vmalloc_content
 from kho_tui.model.tracker import ChunkList, PreservedMap
-from kho_tui.releases.table import RELEASES, Finalize
+from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, c_string, visible
 
 
@@ -68,11 +68,11 @@ def distil(state: State, side: str) -> Distilled:
     where = EntityPath((side,))
     root = told(one.root, where)
     address = told(root.map_address, where)
-    if root.format is None or root.compatible is None:
+    if root.format is None:
         raise InputError(f"{where}: the version of the root FDT is not known, so neither is its format")
     if root.view.tree.root is None or root.view.tree.salvaged:
         raise InputError(f"{where}: the root FDT is cut or damaged")
-    style = _style(root, one, state.machine.release)
+    style = _style(root, one, state.registry.releases.of(state.machine.release))
     tracker, runs = _tracker(one, root, where, state.machine.platform.page_shift)
     registered, not_known = [], []
     for subtree in one.handed_over:
@@ -90,7 +90,7 @@ def distil(state: State, side: str) -> Distilled:
     return Distilled(
         Handover(
             platform=platform,
-            compatible=root.compatible,
+            form=root.format,
             style=style,
             fdt_phys=phys,
             map_address=address,
@@ -102,14 +102,13 @@ def distil(state: State, side: str) -> Distilled:
     )
 
 
-def _style(root: Root, side: Side, release: str | None) -> RootStyle:
+def _style(root: Root, side: Side, known: Release | None) -> RootStyle:
     """By the place of the structure block. Where a root that never had a subtree leaves it open, both ways give the same bytes."""
     assert root.view.tree.header is not None and root.format is not None
     if root.view.tree.header.integer("off_dt_struct") == PACKED_STRUCT_OFFSET:
         return RootStyle.GROWN if side.handed_over else RootStyle.EMPTIED
     if side.handed_over:
         return RootStyle.FINALIZED
-    known = RELEASES.of(release)
     stateful = known is None or known.finalize is Finalize.STATEFUL
     return RootStyle.FINALIZED if root.format.tracker is Tracker.CHUNKS and stateful else RootStyle.GROWN
 

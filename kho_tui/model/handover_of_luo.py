@@ -28,7 +28,7 @@ def luo_content(luo: Luo, subtree: Subtree, where: EntityPath) -> LuoContent:
     number = told(luo.number, where)
     header = 0 if luo.header is None or tree is None else place_of(luo.header)
     return LuoContent(
-        compatible=luo.format.compatible,
+        form=luo.format,
         number=number,
         session_compatible=session_compatible,
         pages=pages,
@@ -82,7 +82,13 @@ def _memfd(memfd: Memfd, where: EntityPath) -> MemfdContent:
     seals = record.integer("seals") if memfd.format.has_seals else None
     flags = record.integer("flags") if memfd.format.has_seals else 0
     return MemfdContent(
-        pos=record.integer("pos"), size=record.integer("size"), seals=seals, flags=flags, folios=_folios(listed.table), area=area
+        form=memfd.format,
+        pos=record.integer("pos"),
+        size=record.integer("size"),
+        seals=seals,
+        flags=flags,
+        folios=_folios(listed.table),
+        area=area,
     )
 
 

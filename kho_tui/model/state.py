@@ -18,6 +18,7 @@ from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
 from kho_tui.model.luo import Luo, VmallocArea
 from kho_tui.model.path import EntityPath
+from kho_tui.model.registry import Registry
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.text import NO_TEXT, SafeText, visible
@@ -324,8 +325,9 @@ class Machine:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State:
-    """Everything that was opened, decoded."""
+    """Everything that was opened, decoded by what ``registry`` knows."""
 
+    registry: Registry
     machine: Machine
     host: Host
     scratch: Scratch | Missing

@@ -9,7 +9,7 @@ from kho_tui.model.codes import SEVERAL_ROOTS
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.luo import Luo
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import RELEASES, Finalize, Release
+from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, plural, visible
 
 
@@ -26,7 +26,7 @@ def verdict(state: State) -> SafeText:
         another = "" if several is None else f"; another root FDT that its own tracker keeps is at {several:#x}"
         parts.append(f"side unknown: {_handover(unsided)}{another}")
     if outgoing is not None:
-        parts.append(_outgoing(outgoing, state.machine.release))
+        parts.append(_outgoing(outgoing, state))
     if incoming is not None:
         parts.append(_incoming(incoming, alone=outgoing is None))
     return SafeText("; ".join(parts))
@@ -53,11 +53,12 @@ def nothing_read(state: State) -> bool:
     return not (has_root or has_subtree or has_log) and isinstance(state.scratch, Missing)
 
 
-def _outgoing(side: Side, running: str | None) -> str:
-    """``running``: the release of the running kernel. When and what a newer one than is known here hands over is not said."""
-    release = RELEASES.of(running)
+def _outgoing(side: Side, state: State) -> str:
+    """When and what a running kernel that is newer than what is known here hands over is not said."""
+    known, running = state.registry.releases, state.machine.release
+    release = known.of(running)
     stateful = release is not None and release.finalize is Finalize.STATEFUL
-    if side.finalized is False and not RELEASES.is_newer(running):
+    if side.finalized is False and not known.is_newer(running):
         return f"out: not finalized: {_before_finalize(side, release)}"
     if isinstance(side.root, Missing):
         return f"out: {_named(side)}what is preserved cannot be told: {side.root.reason}"
@@ -68,7 +69,7 @@ def _outgoing(side: Side, running: str | None) -> str:
         return f"out: {_handover(side)}"
     if side.root.format is None:
         return f"out: a root FDT of a version that is not known; whether the next kernel accepts it is unknown; {_handover(side)}"
-    if isinstance(side.preserved, Damaged) or RELEASES.is_newer(running):
+    if isinstance(side.preserved, Damaged) or known.is_newer(running):
         return f"out: {_handover(side)}"
     now = "a kexec image loaded now, while finalized, would hand over" if stateful else "a kexec now would hand over"
     return f"{now} {_handover(side)}"

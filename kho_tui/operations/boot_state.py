@@ -25,7 +25,6 @@ from kho_tui.model.sides import nothing_preserved, outgoing_side
 from kho_tui.model.state import Memblock, Scratch, Side, State
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.releases.cmdline import CommandLine
-from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.simulator.qemu.guest import GuestOrder, Report, fill, find_qemu, run_guest
@@ -208,8 +207,9 @@ def _layout(state: State, handed: Handed) -> tuple[RamLayout, bool]:
 
 def _cmdline(opened: Opened, side: Side, request: BootRequest, kernel: BzImage) -> str:
     """The guest's command line: ours, the state's reserve_mem=, then what the user adds; or the user's own."""
-    release = RELEASES.of(opened.state.machine.release) or RELEASES.newest
-    asked = () if isinstance(opened.sources.cmdline, Missing) else opened.sources.cmdline.options(release).regions
+    known = opened.state.registry.releases
+    release = known.of(opened.state.machine.release) or known.newest
+    asked = () if isinstance(opened.sources.cmdline, Missing) else opened.sources.cmdline.options(release, known).regions
     regions = {region.name: (region.size, region.align) for region in asked}
     for subtree in side.handed_over:
         for region in subtree.content.regions if isinstance(subtree.content, Memblock) else ():

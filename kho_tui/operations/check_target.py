@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME, LUO_VERSION, STRUCT_PREFIX
-from kho_tui.abi.memfd import memfd_handlers
-from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.abi.luo import LUO, LUO_NAME, LUO_VERSION, STRUCT_PREFIX
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.compat import Compatibility, TargetKernel, compatibility
 from kho_tui.analysis.loading import Image
@@ -21,12 +19,14 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import known
+from kho_tui.model.registry import Registry
 from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.check_state import ERRORS, NOT_CHECKED, NOTHING_WRONG, Checked
 from kho_tui.operations.open_state import Opened
 from kho_tui.releases.cmdline import read_cmdline
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Releases
 from kho_tui.releases.version import Version
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import SafeText, visible
 
 _RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,3})([.-][\w.+~-]{0,64})?", re.ASCII)
@@ -61,7 +61,7 @@ def check_target(
 def check_releases(opened: Opened, context: Context) -> tuple[Compatibility, ...]:
     """What each release that is known here would do with the state, oldest first. Raises InputError as ``check_target`` does."""
     handed = handed_over(opened, context)
-    return tuple(compatibility(handed, _from_name(release.name)) for release in RELEASES)
+    return tuple(compatibility(handed, _from_name(release.name, opened.state.registry)) for release in opened.state.registry.releases)
 
 
 def handed_over(opened: Opened, context: Context) -> Handed:
@@ -69,9 +69,9 @@ def handed_over(opened: Opened, context: Context) -> Handed:
     return Handed(opened.state, outgoing_side(opened.state), opened.memory, context)
 
 
-def read_target(request: TargetRequest, context: Context) -> TargetKernel:
+def read_target(request: TargetRequest, context: Context, registry: Registry | None = None) -> TargetKernel:
     """The kernel that is meant. Raises InputError where it is none of the three."""
-    initrd = 0
+    registry, initrd = registry or builtin(), 0
     if request.initrd is not None:
         with open_file(request.initrd) as source:
             initrd = source.size
@@ -82,40 +82,41 @@ def read_target(request: TargetRequest, context: Context) -> TargetKernel:
         exists = where.exists()
     except (OSError, ValueError):
         exists = False
-    target = _from_path(where, initrd, context) if exists else _from_name(request.text)
+    target = _from_path(where, initrd, registry, context) if exists else _from_name(request.text, registry)
     if request.initrd is not None and target.image is None:
         raise InputError("--target-initrd goes with a kernel image as --target")
     return target if request.cmdline is None else replace(target, cmdline=read_cmdline(request.cmdline))
 
 
-def _from_path(where: Path, initrd: int, context: Context) -> TargetKernel:
+def _from_path(where: Path, initrd: int, registry: Registry, context: Context) -> TargetKernel:
     if not where.is_dir():
         try:
-            return _from_image(read_kernel_image(where, context), initrd)
+            return _from_image(read_kernel_image(where, context), initrd, registry)
         except NotAKernelError as error:
             refusal = error
         try:
-            return _from_capture(where, context)
+            return _from_capture(where, registry, context)
         except InputError as error:
             raise InputError(f"{refusal}; and no capture either ({error})") from None
-    return _from_capture(where, context)
+    return _from_capture(where, registry, context)
 
 
-def _from_name(text: str) -> TargetKernel:
+def _from_name(text: str, registry: Registry) -> TargetKernel:
+    releases = registry.releases
     found = _RELEASE.fullmatch(text)
     shown = visible(text[:80])
     if found is None:
-        raise InputError(f"--target {shown}: no such file, and no release (such as {RELEASES.newest.name})")
+        raise InputError(f"--target {shown}: no such file, and no release (such as {releases.newest.name})")
     series = f"{int(found[1])}.{int(found[2])}"
-    release = RELEASES.of(series)
+    release = releases.of(series)
     name = SafeText(shown.removeprefix("v"))
     source = SafeText("a release")
     if release is None:
-        if (int(found[1]), int(found[2])) > _numbers(RELEASES.oldest.name):
-            raise InputError(f"--target {shown}: not a release that is known here; known are {RELEASES.words}")
+        if (int(found[1]), int(found[2])) > _numbers(releases.oldest.name):
+            raise InputError(f"--target {shown}: not a release that is known here; known are {releases.words}")
         version = Version.parse(text.removeprefix("v"))
         if version is not None and version.rest and not version.is_mainline:
-            raise InputError(f"--target {shown}: a vendor's kernel older than {RELEASES.oldest.name} may have KHO as a backport: unknown")
+            raise InputError(f"--target {shown}: a vendor's kernel older than {releases.oldest.name} may have KHO as a backport: unknown")
         return TargetKernel(
             name=name,
             kind="release",
@@ -135,15 +136,15 @@ def _from_name(text: str) -> TargetKernel:
         arch=None,
         page_size=None,
         cmdline=None,
-        luo=None if LUO_FORMATS.of(release) is not None else False,
+        luo=None if registry.of(release, LUO) is not None else False,
     )
 
 
-def _from_image(image: KernelImage, initrd: int) -> TargetKernel:
-    support, release = image.support, image.series
-    if support.built and (release is None or ROOT_FORMATS.version_of(release) not in image.versions):
+def _from_image(image: KernelImage, initrd: int, registry: Registry) -> TargetKernel:
+    support, release = image.support(registry.releases), image.series(registry)
+    if support.built and (release is None or registry.roots.version_of(release) not in image.versions):
         raise _unknown(image.path, image.release, image.roots)
-    luo = LUO_FORMATS.of(release)
+    luo = registry.of(release, LUO)
     if luo is not None and support.built:
         strange = {one for one in image.versions if LUO_VERSION.fullmatch(one)} - {luo.compatible}
         if strange:
@@ -175,15 +176,15 @@ def _unknown(path: SafeText, release: str | None, versions: frozenset[bytes] | s
     )
 
 
-def _from_capture(where: Path, context: Context) -> TargetKernel:
+def _from_capture(where: Path, registry: Registry, context: Context) -> TargetKernel:
     with open_sources(where, context) as sources:
         if sources.release is None:
             raise InputError(f"{visible(str(where))}: this capture does not say which kernel it is of (version)")
         config = known(sources.config)
-        built = _capture_built(sources, config)
-        release = RELEASES.of(sources.release)
+        built = _capture_built(sources, config, registry.releases)
+        release = registry.releases.of(sources.release)
         name = visible(sources.release)
-        support = None if built is None else kho_support(sources.release, built, config)
+        support = None if built is None else kho_support(sources.release, built, config, registry.releases)
         if release is None and support not in (KhoSupport.NOT_IN_RELEASE, KhoSupport.NOT_BUILT):
             raise InputError(f"{visible(str(where))}: {name} is of no release that is known here: cannot tell what it would do")
         handler = _option(config, "CONFIG_LIVEUPDATE_MEMFD")
@@ -197,28 +198,24 @@ def _from_capture(where: Path, context: Context) -> TargetKernel:
             page_size=_page_size(sources),
             cmdline=known(sources.cmdline),
             luo=_seen(sources, LUO_NAME, _option(config, "CONFIG_LIVEUPDATE")),
-            handlers=None if handler is None else _handlers(release, handler),
+            handlers=None if handler is None else registry.handlers(release) if handler else frozenset(),
             test=_seen(sources, KHO_TEST_NAME, _option(config, "CONFIG_TEST_KEXEC_HANDOVER")),
             debug_vm=_option(config, "CONFIG_DEBUG_VM"),
             flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
         )
 
 
-def _capture_built(sources: Sources, config: Mapping[str, str] | None) -> bool | None:
+def _capture_built(sources: Sources, config: Mapping[str, str] | None, known: Releases) -> bool | None:
     if config is not None:
         return _option(config, "CONFIG_KEXEC_HANDOVER")
     if sources.incoming is not None or sources.outgoing is not None:
         return True
-    return False if _numbers(sources.release or "") < _numbers(RELEASES.oldest.name) else None
+    return False if _numbers(sources.release or "") < _numbers(known.oldest.name) else None
 
 
 def _seen(sources: Sources, subtree: bytes, configured: bool | None) -> bool | None:
     """Whether somebody there writes the subtree, and so reads it too: it is on the outgoing side, or the configuration says it."""
     return True if sources.outgoing is not None and subtree in sources.outgoing.subtrees else configured
-
-
-def _handlers(release: Release | None, built: bool) -> frozenset[bytes]:
-    return memfd_handlers(release) if built and release is not None else frozenset()
 
 
 def _option(config: Mapping[str, str] | None, name: str) -> bool | None:

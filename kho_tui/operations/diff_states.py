@@ -58,7 +58,7 @@ class Compared:
     def verdict(self) -> SafeText:
         """The first line."""
         if self.fates is not None:
-            return fates_verdict(self.fates, self.new.machine.release)
+            return fates_verdict(self.fates, self.new.registry.releases.of(self.new.machine.release))
         assert self.diff is not None
         said = diff_verdict(self.diff)
         return said if self.not_one is None else SafeText(f"{said}; {self.not_one.text}")

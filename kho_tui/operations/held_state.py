@@ -23,12 +23,12 @@ from kho_tui.layout.platform import Platform
 from kho_tui.memory.elf import open_elf
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.source import BytesSource
+from kho_tui.model.registry import Registry
 from kho_tui.model.sides import outgoing_side
 from kho_tui.model.state import State
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import jump_of, next_kernel
 from kho_tui.operations.open_state import Opened
-from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.captured import files_of, manifest_of, memory_of
 from kho_tui.simulator.kexec import kexec
 from kho_tui.simulator.running import Running
@@ -42,6 +42,7 @@ _MEMORY, _MANIFEST = "memory.elf", "capture.json"
 class HeldState:
     """A capture that is no file yet. ``memory`` is the ELF core; ``path`` is what the state is called, untrusted."""
 
+    registry: Registry
     path: str
     files: Mapping[str, bytes]
     memory: bytes
@@ -55,7 +56,7 @@ class HeldState:
         contents = {**self.files, _MANIFEST: manifest} | ({_MEMORY: self.memory} if self.memory else {})
         tree, closer = MappedTree(self.path, {}, Notes(), contents), ExitStack()
         sources = open_capture(tree, context, closer, path=self.path, kind="capture")
-        return Opened(decode_state(sources, context, Overrides()), sources)
+        return Opened(decode_state(sources, context, Overrides(), self.registry), sources)
 
     def write(self, directory: str | Path, context: Context) -> None:
         """As a capture directory. Raises InputError where it holds anything or cannot be written."""
@@ -88,9 +89,10 @@ class Prospect:
 def prospects(opened: Opened, cmdline: str) -> tuple[Prospect, ...]:
     """Every release, oldest first; of the running kernel's own its full name. Raises InputError where nothing can be handed on."""
     handed = Handed(opened.state, outgoing_side(opened.state), opened.memory)
-    own = RELEASES.of(opened.state.machine.release)
+    known = opened.state.registry.releases
+    own = known.of(opened.state.machine.release)
     found = []
-    for release in RELEASES:
+    for release in known:
         name = opened.state.machine.release if release is own and opened.state.machine.release is not None else release.name
         following = next_kernel(opened, name, cmdline, 0)
         found.append(Prospect(name, release is own, receive(handed, following.target)))
@@ -132,5 +134,11 @@ def _held(name: str, running: Running, unpredictable: tuple[Unpredictable, ...],
     platform = {"machine": machine.arch, "page_size": machine.page_size, "byte_order": machine.platform.byte_order}
     manifest = platform | manifest_of(running, shown) | {"kexec_of": name.rpartition(" > ")[0]} | to_manifest(unpredictable)
     return HeldState(
-        path=name, files=shown.files, memory=core.getvalue(), manifest=manifest, platform=machine.platform, machine=machine.arch
+        registry=running.kernel.registry,
+        path=name,
+        files=shown.files,
+        memory=core.getvalue(),
+        manifest=manifest,
+        platform=machine.platform,
+        machine=machine.arch,
     )

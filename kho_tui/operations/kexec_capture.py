@@ -17,7 +17,7 @@ from kho_tui.model.facts import known
 from kho_tui.model.sides import nothing_preserved, outgoing_side
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.open_state import Opened, open_state
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Release, Releases
 from kho_tui.simulator.captured import files_of, manifest_of, memory_of
 from kho_tui.simulator.contents import FilledMemory
 from kho_tui.simulator.kexec import Jump, NextKernel, kexec
@@ -106,23 +106,24 @@ def next_kernel(opened: Opened, release: str | None, cmdline: str | None, seed: 
     name = release or state.machine.release
     if name is None:
         raise InputError(f"{state.machine.path}: it does not tell which kernel wrote it: say which one to kexec into")
-    found = named_release(name)
-    same = release is None or RELEASES.of(state.machine.release) is found
+    releases = state.registry.releases
+    found = named_release(name, releases)
+    same = release is None or releases.of(state.machine.release) is found
     uname = name if name != found.name else state.machine.release if same else None
     config = config_of(state, known(opened.sources.config), uname)
     machine = machine_of(state)
     if cmdline is None and (state.machine.cmdline is None or not state.machine.cmdline_whole):
         raise InputError(f"{state.machine.path}: it does not tell the kernel's command line to its end: say what to boot the next one with")
     line = cmdline if cmdline is not None else (state.machine.cmdline or b"").decode("utf-8", "replace")
-    return NextKernel(machine, found, line, config, seed)
+    return NextKernel(state.registry, machine, found, line, config, seed)
 
 
-def named_release(name: str) -> Release:
-    """The row of the release table. Raises InputError that names the nearest one."""
-    found = RELEASES.of(name)
+def named_release(name: str, known: Releases) -> Release:
+    """The row of a release. Raises InputError that names the nearest one."""
+    found = known.of(name)
     if found is None:
-        near = get_close_matches(name, [one.name for one in RELEASES], 1)
-        names = ", ".join(one.name for one in RELEASES)
+        near = get_close_matches(name, [one.name for one in known], 1)
+        names = ", ".join(one.name for one in known)
         raise InputError(f"no kernel release {visible(name)} is known: {f'did you mean {near[0]}?' if near else f'there are {names}'}")
     return found
 

@@ -19,8 +19,10 @@ from kho_tui.memory.pieces import Piece
 from kho_tui.model.codes import CHANGED_WHILE_READ
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import State
 from kho_tui.operations.fingerprint import changed_names, fingerprint
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import NO_TEXT, SafeText, visible
 
 _NAMED = 5
@@ -54,17 +56,26 @@ class Opened:
         self.close()
 
 
-def open_state(path: str | Path, context: Context, overrides: Overrides | None = None, *, base: Sequence[Piece] = ()) -> Opened:
+def open_state(
+    path: str | Path,
+    context: Context,
+    overrides: Overrides | None = None,
+    *,
+    base: Sequence[Piece] = (),
+    registry: Registry | None = None,
+) -> Opened:
     """The decoded state at ``path``; ``base`` says where the pieces of a raw image lie. Raises InputError, ReadError or Cancelled.
+
+    ``registry``: what is known of kernels, None: what is built in.
 
     The files are looked at before and after: a state that another one was written over meanwhile is made of two.
     """
     before = fingerprint(path)
     sources = open_sources(path, context, base=base)
     try:
-        overrides = overrides or Overrides()
-        sources, searched = search_sources(sources, context, overrides)
-        state = decode_state(sources, context, overrides, searched)
+        overrides, registry = overrides or Overrides(), registry or builtin()
+        sources, searched = search_sources(sources, context, overrides, registry)
+        state = decode_state(sources, context, overrides, registry, searched)
         changed = _in_words(_read_names(state, changed_names(before, fingerprint(path))))
     except BaseException:
         sources.close()

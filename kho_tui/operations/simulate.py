@@ -13,11 +13,11 @@ from kho_tui.errors import InputError
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing
 from kho_tui.model.handover_of import NotKnown
+from kho_tui.model.registry import Registry
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.kexec_capture import is_loss, jump_of, named_release, write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.replay import replay
-from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.captured import Shown, files_of, manifest_of, memory_of
 from kho_tui.simulator.debugfs import outgoing_files
 from kho_tui.simulator.kernel import Config
@@ -27,6 +27,7 @@ from kho_tui.simulator.running import Running
 from kho_tui.simulator.scenario import Scenario, Stage, boot, parse_scenario
 from kho_tui.simulator.steps import Kexec as KexecStep
 from kho_tui.simulator.steps import Userspace
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import SafeText, human_size, visible
 
 _MOST_SCENARIO = 16 << 20
@@ -69,14 +70,17 @@ class Run:
         return True if self.panic or True in losses else None if None in losses else False
 
 
-def run_scenario(path: str | Path, out_dir: str | Path, context: Context, *, seed: int | None = None) -> Run:
-    """Run the scenario file and write one capture a stage below ``out_dir``. ``seed`` instead of the file's.
+def run_scenario(
+    path: str | Path, out_dir: str | Path, context: Context, *, seed: int | None = None, registry: Registry | None = None
+) -> Run:
+    """Run the scenario file and write one capture a stage below ``out_dir``. ``seed`` instead of the file's;
+    ``registry``: what is known of kernels, None: what is built in.
 
     A step that fails behind a kexec that lost something ends the run; what was written until then stays. Raises InputError for a mistake
     in the file or another step that fails (with file and line), or where ``out_dir`` is not empty; Cancelled.
     """
     require_unused(out_dir)
-    scenario = parse_scenario(_text(path), str(path))
+    scenario = parse_scenario(_text(path), str(path), registry or builtin())
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     # What a kernel keeps of the one before is read from that one's capture for as long as it runs.
@@ -104,7 +108,7 @@ def replay_capture(path: str | Path, out_dir: str | Path, context: Context, side
     with open_state(path, context) as opened:
         done = replay(opened, context, side)
         state = opened.state
-        release = RELEASES.of(state.machine.release)
+        release = state.registry.releases.of(state.machine.release)
         files: dict[str, bytes] = {}
         if release is not None:
             scratch = () if isinstance(state.scratch, Missing) else state.scratch.areas
@@ -194,11 +198,11 @@ class _Run:
 
     def _following(self, user: Userspace, step: KexecStep) -> NextKernel:
         kernel = user.kernel
-        release = kernel.release if step.release is None else named_release(step.release)
+        release = kernel.release if step.release is None else named_release(step.release, kernel.registry.releases)
         uname = step.uname or (kernel.config.uname if release is kernel.release else None)
         config: Config = replace(kernel.config, uname=uname)
         cmdline = kernel.cmdline if step.cmdline is None else step.cmdline
-        return NextKernel(kernel.machine, release, cmdline, config, kernel.seed + 1)
+        return NextKernel(kernel.registry, kernel.machine, release, cmdline, config, kernel.seed + 1)
 
     def _told(self, name: str, unpredictable: tuple[Unpredictable, ...]) -> dict[str, object]:
         return {"scenario": self._name, "scenario_seed": self._scenario.seed, "stage": name} | to_manifest(unpredictable)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from kho_tui.releases.version import Version
 
+FIRST_WITH_KHO = "6.16"
+"""The first series with KHO."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:

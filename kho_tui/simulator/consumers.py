@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
+from kho_tui.abi.luo import LUO, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_WRITTEN
 from kho_tui.abi.test_kho import KHO_TEST_NAME, checksum_chunks, is_sum_of
@@ -175,7 +175,7 @@ def _luo(handed: Handed) -> Luo | None:
 def _sessions(handed: Handed, freed: list[Stretch], unsure: list[Unpredictable]) -> _Sessions:
     luo, boot, size = _luo(handed), handed.reception.boot, handed.page_size
     number = None if luo is None else known(luo.number)
-    if luo is None or number is None or LUO_FORMATS.of(boot.target.release) is None:
+    if luo is None or number is None or boot.target.own(LUO) is None:
         return 0, (), (), ""
     subtree = boot.handed.content(LUO_NAME)
     if luo.header is not None and subtree is not None and (phys := known(subtree.phys)) is not None:

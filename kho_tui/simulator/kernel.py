@@ -9,12 +9,13 @@ import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import HAS_FLBS, LUO_FORMATS, LuoFormat
+from kho_tui.abi.luo import HAS_FLBS, LUO, LuoFormat
 from kho_tui.abi.metadata import METADATA_WRITTEN
 from kho_tui.encode.handover import encode_handover
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.handover import Handover, Region
 from kho_tui.model.intervals import intervals, spans
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import ScratchArea
 from kho_tui.releases.cmdline import ReserveMem, read_cmdline
 from kho_tui.releases.table import Attach, Finalize, Release
@@ -57,6 +58,7 @@ class Kernel:
 
     def __init__(
         self,
+        registry: Registry,
         machine: Machine,
         release: Release,
         cmdline: str,
@@ -67,8 +69,11 @@ class Kernel:
         incoming: Incoming | None = None,
         memory: FilledMemory | None = None,
     ) -> None:
+        self.registry = registry
         self.machine, self.release, self.cmdline, self.config, self.incoming = machine, release, cmdline, config, incoming
-        self.options = read_cmdline(cmdline).options(release, version=Version.parse(config.uname), on_by_default=config.on_by_default)
+        self.options = read_cmdline(cmdline).options(
+            release, registry.releases, version=Version.parse(config.uname), on_by_default=config.on_by_default
+        )
         self.memory = memory or FilledMemory(machine.page_size)
         self.log = list(self.options.refused)
         if release.caveat:
@@ -160,7 +165,7 @@ class Kernel:
         return self.luo
 
     def _why_no_luo(self) -> str:
-        if LUO_FORMATS.of(self.release) is None:
+        if self.registry.of(self.release, LUO) is None:
             return f"{self.release.name} has no LUO"
         if self.kho is None:
             return self.why_no_kho
@@ -243,7 +248,7 @@ class Kernel:
 
     def _start_kho(self) -> None:
         try:
-            self.kho = kho = Kho(self.machine, self.release, self.allocator, self.scratch, debug=self.config.debug)
+            self.kho = kho = Kho(self.registry, self.machine, self.release, self.allocator, self.scratch, debug=self.config.debug)
             kho.warnings = self.log
             if METADATA_WRITTEN.covers(self.release.version):
                 add_metadata(kho, self.uname, (self.incoming.kexec_count if self.incoming else 0) + 1)
@@ -252,7 +257,7 @@ class Kernel:
             return
         if self.config.test is not None and not (self.incoming and self.incoming.has_test):
             self._start("test_kho", lambda: add_test(kho, self.config.test or KhoTest(), self.memory, self.seed))
-        luo = LUO_FORMATS.of(self.release)
+        luo = self.registry.of(self.release, LUO)
         if luo is not None and self.options.liveupdate:
             self._luo_fault = self._start("luo", lambda: self._start_luo(kho, luo))
         if self.regions:

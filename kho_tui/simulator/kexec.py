@@ -21,6 +21,7 @@ from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
 from kho_tui.model.facts import Missing, Unavailable, known
 from kho_tui.model.host import MemoryRange
 from kho_tui.model.intervals import Intervals, intervals
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import ChunkList
 from kho_tui.model.unpredictable import Unpredictable
@@ -55,6 +56,7 @@ class Jump:
 class NextKernel:
     """The kernel that is booted. ``seed`` makes its allocations and the noise repeatable."""
 
+    registry: Registry
     machine: Machine
     release: Release
     cmdline: str
@@ -64,7 +66,7 @@ class NextKernel:
     @property
     def target(self) -> Target:
         """As its receiving side sees it."""
-        target = Target.in_tree(self.release, cmdline=read_cmdline(self.cmdline), version=Version.parse(self.config.uname))
+        target = Target.in_tree(self.registry, self.release, cmdline=read_cmdline(self.cmdline), version=Version.parse(self.config.uname))
         built = replace(target, on_by_default=self.config.on_by_default, test=self.config.test is not None)
         return replace(built, page_size=self.machine.page_size)
 
@@ -105,6 +107,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     handed = Handed(reception, scratch, early, contents)
     received = receive_all(handed, has_test_module=bool(target.kho) and following.config.test is not None)
     kernel = Kernel(
+        following.registry,
         following.machine,
         following.release,
         following.cmdline,
@@ -160,7 +163,9 @@ def panic_line(reception: Reception) -> str:
 
 def _cold(jump: Jump, following: NextKernel, reception: Reception) -> Kexec:
     """The handover is not taken: a boot like from firmware, but in the old kernel's scratch, and everything handed over is written over."""
-    kernel = Kernel(following.machine, following.release, following.cmdline, seed=following.seed, config=following.config)
+    kernel = Kernel(
+        following.registry, following.machine, following.release, following.cmdline, seed=following.seed, config=following.config
+    )
     assert reception.deciding is not None
     attached = reception.deciding.check is not ATTACHED
     scratch = () if isinstance(jump.state.scratch, Missing) else jump.state.scratch.areas

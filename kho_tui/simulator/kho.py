@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.model.handover import ChunkTracker, Handover, RadixTracker, Registered, RootStyle
+from kho_tui.model.registry import Registry
 from kho_tui.model.runs import no_runs
 from kho_tui.model.state import ScratchArea
 from kho_tui.releases.table import Finalize, Release
@@ -28,14 +28,21 @@ class Kho(Preserving):
     """KHO of one kernel that has it switched on."""
 
     def __init__(
-        self, machine: Machine, release: Release, allocator: PageAllocator, scratch: tuple[ScratchArea, ...], *, debug: bool
+        self,
+        registry: Registry,
+        machine: Machine,
+        release: Release,
+        allocator: PageAllocator,
+        scratch: tuple[ScratchArea, ...],
+        *,
+        debug: bool,
     ) -> None:
-        super().__init__(machine, release, allocator, scratch, debug=debug)
+        super().__init__(registry, machine, release, allocator, scratch, debug=debug)
         self._notifiers: list[Notifier] = []
         self._map = 0
         self._in_notifier = False
         style = RootStyle.FINALIZED if release.finalize is Finalize.STATEFUL else RootStyle.GROWN
-        self.root = Root(form=ROOT_FORMATS.written_by(release), style=style, phys=self._page("root FDT"), page_size=machine.page_size)
+        self.root = Root(form=registry.roots.written_by(release), style=style, phys=self._page("root FDT"), page_size=machine.page_size)
         if style is RootStyle.GROWN:
             self._mark("kho_preserve_folio", self.root.phys, 0)
 
@@ -123,7 +130,7 @@ class Kho(Preserving):
             address, tracker, runs = 0, None, no_runs(self.machine.page_shift)
         return Handover(
             platform=self.machine.platform,
-            compatible=self.root.form.compatible,
+            form=self.root.form,
             style=self.root.style_now,
             fdt_phys=self.root.phys,
             map_address=address,

@@ -189,7 +189,7 @@ class Luo:
         flbs = tuple(FlbContent(flb.name, flb.data, files) for flb in self._flbs if files) if self.frozen else ()
         written = self.frozen or not self._form.sessions.chained
         return LuoContent(
-            compatible=self._form.compatible,
+            form=self._form,
             number=self._number,
             session_compatible=_written(self._form.session_node, self._kho.release),
             pages=tuple(self._session_pages) if written else (),

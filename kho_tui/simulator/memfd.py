@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS_WRITTEN, LIMITED, MEMFD_FORMATS, MEMFD_LUO_FOLIO_SER, MemfdFormat
+from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS_WRITTEN, LIMITED, MEMFD, MEMFD_LUO_FOLIO_SER, MemfdFormat
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.handover import MemfdContent, Vmalloc
 from kho_tui.simulator.allocator import PageAllocator
@@ -87,6 +87,7 @@ class PreservedMemfd:
         folios = np.column_stack([self.file.addresses >> np.uint64(page_shift), flags, self.file.indexes])
         folios.flags.writeable = False
         return MemfdContent(
+            form=self.form,
             pos=self.file.pos,
             size=self.file.size,
             seals=self.file.seals if self.form.has_seals else None,
@@ -99,7 +100,7 @@ class PreservedMemfd:
 def preserve_memfd(kho: Kho, file: Memfd, what: str) -> PreservedMemfd:
     """memfd_luo_preserve. -EOPNOTSUPP for unknown seals, -EFBIG (7.1 on), -ENOMEM, or what preserving a folio gives."""
     call = "memfd_luo_preserve"
-    form = MEMFD_FORMATS.of(kho.release)
+    form = kho.registry.of(kho.release, MEMFD)
     assert form is not None  # every release with LUO has a handler
     if form.has_seals and file.seals & ~ALL_SEALS:
         raise KernelError(errno.EOPNOTSUPP, call, f"seals {file.seals:#x} hold a bit that the format does not know")

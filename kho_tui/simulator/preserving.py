@@ -6,9 +6,11 @@ import errno
 
 import numpy as np
 
+from kho_tui.abi.root import Tracker
 from kho_tui.abi.vmalloc import VMALLOC_CHUNK
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.handover import Vmalloc
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import ScratchArea
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import Finalize, Release
@@ -26,16 +28,25 @@ class Preserving:
     """The tracker of one kernel and the calls that fill it. ``warnings`` collects what the kernel only warns of."""
 
     def __init__(
-        self, machine: Machine, release: Release, allocator: PageAllocator, scratch: tuple[ScratchArea, ...], *, debug: bool
+        self,
+        registry: Registry,
+        machine: Machine,
+        release: Release,
+        allocator: PageAllocator,
+        scratch: tuple[ScratchArea, ...],
+        *,
+        debug: bool,
     ) -> None:
-        self.machine, self.release, self.allocator, self.scratch = machine, release, allocator, scratch
+        self.registry, self.machine, self.release, self.allocator, self.scratch = registry, machine, release, allocator, scratch
         self.warnings: list[str] = []
         self.finalized = False
         self._debug = debug and release.checks_scratch
         self._scratch = Ranges((area.start, area.start + area.size) for area in scratch)
         size = machine.page_size
-        if release.finalize is Finalize.NONE:
-            self.tracker: KernelChunks | KernelRadix = KernelRadix(size, self._page)
+        if registry.roots.written_by(release).tracker is Tracker.RADIX:
+            self.tracker: KernelChunks | KernelRadix = KernelRadix(
+                size, self._page, marker_counted=registry.roots.written_by(release).marker_counted
+            )
         else:
             self.tracker = KernelChunks(size, release.bitmap_bytes or size, self._page, lambda at: allocator.free(at, size))
 

@@ -10,6 +10,7 @@ from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
+from kho_tui.model.registry import Registry
 from kho_tui.releases.table import Release
 from kho_tui.simulator.allocator import PinError, Pins
 from kho_tui.simulator.kernel import Config, Kernel
@@ -59,6 +60,7 @@ class Stage:
 class Scenario:
     """All that a run needs. ``pins`` are for the first kernel; ``pinned_at``: where the file says each of them."""
 
+    registry: Registry
     machine: Machine
     release: Release
     cmdline: str
@@ -69,15 +71,16 @@ class Scenario:
     pinned_at: Mapping[str, SafeText] = field(default_factory=dict)
 
 
-def parse_scenario(text: str, name: str) -> Scenario:
-    """The scenario that ``text`` says. ``name`` of the file is for messages. Raises InputError."""
+def parse_scenario(text: str, name: str, registry: Registry) -> Scenario:
+    """The scenario that ``text`` says, of kernels that ``registry`` knows. ``name`` of the file is for messages. Raises InputError."""
     try:
         document = read_toml(text)
     except TomlError as error:
         raise InputError(f"{visible(name)}: {visible(str(error))}") from error
     lines = TomlLines(text, visible(name))
     top = Table("", document, {"machine": a_table, "kernel": a_table, "pins": a_table, "step": some_tables}, lines)
-    kernel = Table("kernel", top.need("kernel"), _KERNEL, lines)
+    releases = {"release": a_release(registry.releases), "uname": a_uname(registry.releases)}
+    kernel = Table("kernel", top.need("kernel"), {**releases, **_KERNEL}, lines)
     release = kernel.need("release")
     steps = top.get("step", [])
     if len(steps) > _MOST_STEPS:
@@ -87,13 +90,14 @@ def parse_scenario(text: str, name: str) -> Scenario:
     pinned_at = {key: SafeText(f"{lines.where('pins', 0, key)}: pins: {visible(key)}") for key in pins}
     flbs = tuple(Flb(b"liveupdate-test-flb-v%d" % number, _FLB_DATA + number) for number in range(kernel.get("flbs", 0)))
     return Scenario(
+        registry=registry,
         machine=_machine(Table("machine", top.need("machine"), _MACHINE, lines)),
         release=release,
         cmdline=kernel.get("cmdline", ""),
         seed=kernel.get("seed", 0),
         config=Config(uname, kernel.get("debug", True), kernel.get("on_by_default", False), _test(kernel), flbs),
         pins={key: _pins(pinned_at[key], value) for key, value in pins.items()},
-        stages=_stages([parse_step(values, number, lines) for number, values in enumerate(steps)]),
+        stages=_stages([parse_step(values, number, lines, registry.releases) for number, values in enumerate(steps)]),
         pinned_at=pinned_at,
     )
 
@@ -102,7 +106,7 @@ def boot(scenario: Scenario, context: Context | None = None) -> Userspace:
     """The first kernel of a scenario, booted cold, and its user space. Raises InputError for a pin that the machine cannot give."""
     one = scenario
     try:
-        kernel = Kernel(one.machine, one.release, one.cmdline, seed=one.seed, config=one.config, pins=one.pins)
+        kernel = Kernel(one.registry, one.machine, one.release, one.cmdline, seed=one.seed, config=one.config, pins=one.pins)
     except PinError as error:
         raise InputError(f"{one.pinned_at.get(error.what, visible(error.what))}: {error.why}") from error
     return Userspace(kernel, scenario.seed, context=context or Context())
@@ -168,8 +172,6 @@ def _pins(where: SafeText, value: Any) -> list[tuple[int, int]]:
 
 
 _KERNEL: Mapping[str, Convert] = {
-    "release": a_release,
-    "uname": a_uname,
     "cmdline": a_string,
     "seed": a_size,
     "debug": a_boolean,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+from kho_tui.releases.table import Releases
 from kho_tui.simulator.scenario_table import Table
 from kho_tui.simulator.scenario_values import (
     Convert,
@@ -105,21 +106,23 @@ _STEPS: Mapping[str, tuple[Mapping[str, Convert], Build]] = {
     "abort": ({}, lambda t: WriteFinalize(0)),
     "retrieve": ({"session": a_byte_string}, lambda t: Retrieve(t.need("session"))),
     "finish": ({"session": a_byte_string}, lambda t: Finish(t.need("session"))),
-    "kexec": (
-        {"release": lambda value: a_release(value).name, "uname": a_uname, "cmdline": a_string},
-        lambda t: Kexec(t.get("release"), t.get("uname"), t.get("cmdline")),
-    ),
 }
 
 
-def parse_step(values: Mapping[str, Any], number: int, lines: TomlLines) -> Step | Kexec:
-    """The step that the table ``number`` of ``[[step]]`` says. Raises InputError."""
+def _kexec(known: Releases) -> tuple[Mapping[str, Convert], Build]:
+    keys = {"release": lambda value: a_release(known)(value).name, "uname": a_uname(known), "cmdline": a_string}
+    return keys, lambda t: Kexec(t.get("release"), t.get("uname"), t.get("cmdline"))
+
+
+def parse_step(values: Mapping[str, Any], number: int, lines: TomlLines, known: Releases) -> Step | Kexec:
+    """The step that the table ``number`` of ``[[step]]`` says. ``known``: the releases that are known. Raises InputError."""
+    steps = {**_STEPS, "kexec": _kexec(known)}
     do = values.get("do")
-    if not isinstance(do, str) or do not in _STEPS:
-        near = get_close_matches(do, _STEPS, 1) if isinstance(do, str) else []
-        hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(sorted(_STEPS))}"
+    if not isinstance(do, str) or do not in steps:
+        near = get_close_matches(do, steps, 1) if isinstance(do, str) else []
+        hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(sorted(steps))}"
         raise Table("step", {}, {}, lines, number).error("do" if "do" in values else None, f"no such step: {hint}")
-    keys, build = _STEPS[do]
+    keys, build = steps[do]
     table = Table("step", values, {"do": a_string, "expect": an_errno, **keys}, lines, number)
     action = build(table)
     where = f"{lines.where('step', number, None)}: step {number + 1} ({do})"

@@ -9,7 +9,7 @@ from typing import Any
 from kho_tui.abi.memfd import SEALS
 from kho_tui.layout.platform import PAGE_SIZES
 from kho_tui.releases.cmdline import memparse
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Release, Releases
 from kho_tui.text import human_size
 
 Convert = Callable[[Any], Any]
@@ -93,19 +93,27 @@ def one_of(*words: str) -> Convert:
     return convert
 
 
-def a_release(value: Any) -> Release:
-    """A release that the table knows."""
-    found = next((release for release in RELEASES if release.name == value), None)
-    if found is None:
-        raise ValueError(f"it is one of {', '.join(release.name for release in RELEASES)}")
-    return found
+def a_release(known: Releases) -> Convert:
+    """The name of a release that is known."""
+
+    def convert(value: Any) -> Release:
+        found = next((release for release in known if release.name == value), None)
+        if found is None:
+            raise ValueError(f"it is one of {', '.join(release.name for release in known)}")
+        return found
+
+    return convert
 
 
-def a_uname(value: Any) -> str:
-    """What ``uname -r`` says."""
-    if RELEASES.of(a_string(value)) is None:
-        raise ValueError("begins with no known release")
-    return str(value)
+def a_uname(known: Releases) -> Convert:
+    """What ``uname -r`` of a known release says."""
+
+    def convert(value: Any) -> str:
+        if known.of(a_string(value)) is None:
+            raise ValueError("begins with no known release")
+        return str(value)
+
+    return convert
 
 
 def some_orders(value: Any) -> tuple[int, ...]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY, SETUP_KEXEC_KHO
-from kho_tui.abi.memfd import memfd_handlers
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.layout.struct import Layout
 from kho_tui.model.host import MemoryRange
@@ -182,7 +180,7 @@ def _arrival_lines(running: Running) -> Iterator[str]:
     if reception.deciding.check.name == "fdt-header":
         yield _line(4, f"{what} invalid: -9")
     elif reception.deciding.check.name == "root-version":
-        yield _line(4, f"{what} incompatible with '{ROOT_FORMATS.version_of(release).decode()}': 1")
+        yield _line(4, f"{what} incompatible with '{running.kernel.registry.roots.version_of(release).decode()}': 1")
     code = ": -22" if release.finalize is Finalize.STATEFUL else ""
     yield _line(4, f"KHO: disabling KHO revival{code}")
 
@@ -192,7 +190,7 @@ def _flb_lines(kernel: Kernel, *, found: bool) -> Iterator[str]:
         return
     for flb in kernel.config.flbs if found else ():
         yield _line(6, f"liveupdate test: {flb.name.decode('utf-8', 'backslashreplace')}: found flb data from the previous boot")
-    handlers = ", ".join(sorted(name.decode() for name in memfd_handlers(kernel.release)))
+    handlers = ", ".join(sorted(name.decode() for name in kernel.registry.handlers(kernel.release)))
     yield _line(6, f"liveupdate test: Registered {len(kernel.config.flbs)} FLBs with file handler: [{handlers}]")
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kho_tui.abi.luo import FLB_NODE_NAME, LUO_FORMATS, LUO_NAME, SESSION_NODE_NAME
+from kho_tui.abi.luo import FLB_NODE_NAME, LUO, LUO_NAME, SESSION_NODE_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME, list_is_inline
 from kho_tui.model.facts import Status
 from kho_tui.model.handover import Region
@@ -15,7 +14,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Spot, Unpredictable
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Release
 from kho_tui.simulator.consumers import Received
 from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.scratch import alignment
@@ -33,7 +32,7 @@ def after_handover(kernel: Kernel, received: Received) -> Iterator[Unpredictable
     yield from _always(kernel, fresh)
     if not received.incoming.has_test:
         yield from _new_test(kernel)
-    luo = LUO_FORMATS.of(kernel.release)
+    luo = kernel.registry.of(kernel.release, LUO)
     if received.incoming.liveupdate_number and luo is not None and luo.is_struct:
         yield Unpredictable(SafeText("in/LUO: the struct's memory was given back at boot, what stands there now is anybody's"))
     if fresh and kernel.release.extends_scratch:
@@ -61,7 +60,7 @@ def of_tracker(state: State, side: Side) -> Iterator[Unpredictable]:
     preserved = side.preserved
     if isinstance(preserved, PreservedMap) and preserved.status is not Status.DECODED:
         yield Unpredictable(SafeText(f"the tracker was read in part ({preserved.reason}): blocks that it hides are shown as lost"))
-    if isinstance(preserved, PreservedMap) and preserved.others and RELEASES.of(state.machine.release) is None:
+    if isinstance(preserved, PreservedMap) and preserved.others and state.registry.releases.of(state.machine.release) is None:
         yield Unpredictable(SafeText("the tracker can be read in two ways, and the release that wrote it is not known"))
 
 
@@ -73,17 +72,18 @@ def inferred(release: Release) -> tuple[Unpredictable, ...]:
 def _always(kernel: Kernel, fresh: Iterable[Region]) -> Iterator[Unpredictable]:
     """``fresh``: regions that were not handed over, so that the kernel finds a place for them."""
     addresses = SafeText("addresses of what the next kernel allocates for itself")
-    yield Unpredictable(addresses, (*_pointers(kernel.machine.page_size), *_starts(kernel, fresh)))
+    yield Unpredictable(addresses, (*_pointers(kernel), *_starts(kernel, fresh)))
     yield Unpredictable(SafeText("contents of memory that was not kept: seeded noise stands for it"))
     yield Unpredictable(SafeText("where in scratch the next kernel lies: its image may need more room than its ranges show"))
     yield from inferred(kernel.release)
 
 
-def _pointers(page: int) -> Iterator[Spot]:
+def _pointers(kernel: Kernel) -> Iterator[Spot]:
     """Each leads to whole pages."""
+    page = kernel.machine.page_size
     yield Spot(_OUT.text, "preserved-memory-map", page)
     for name in (MEMBLOCK_NAME, KEXEC_METADATA_NAME, KHO_TEST_NAME, LUO_NAME):
-        for pointer in ROOT_FORMATS.pointers:
+        for pointer in kernel.registry.roots.pointers:
             yield Spot(_OUT.named(name).text, pointer, page)
     for pointer in _LUO_POINTERS:
         yield Spot(_OUT.named(LUO_NAME).text, pointer, page)

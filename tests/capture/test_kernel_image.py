@@ -22,6 +22,8 @@ from peak import MIB, peak_of
 from kho_tui.capture.kernel_image import KernelImage, KhoSupport, NotAKernelError, read_kernel_image
 from kho_tui.context import Context
 from kho_tui.errors import InputError
+from kho_tui.releases.table import RELEASES
+from kho_tui.subsystems.registry import builtin
 
 KERNELS = SHARED.parent / "kernels"
 BANNER = b"Linux version 7.3.4 (gcc) #1 SMP\n"
@@ -67,7 +69,8 @@ def test_a_bzimage_of_any_compression_is_read_and_the_appended_size_ignored(tmp_
     image = read(tmp_path, bzimage(pack(BODY) + len(BODY).to_bytes(4, "little")))
     assert (image.form, image.arch, image.release, image.page_size, image.init_size) == ("bzImage", "x86_64", "7.3.4", 4096, 0x1234000)
     assert image.versions == {b"kho-v4", b"luo-v5"}
-    assert image.series is not None and image.series.name == "7.3"
+    series = image.series(builtin())
+    assert series is not None and series.name == "7.3"
 
 
 @pytest.mark.parametrize(("flags", "page_size"), [(0b010, 4096), (0b100, 16384), (0b110, 65536), (0, None)])
@@ -83,7 +86,7 @@ def test_an_efi_zboot_of_a_compressed_image_is_read(tmp_path: Path) -> None:
 
 def test_four_answers_on_kho(tmp_path: Path) -> None:
     def support(body: bytes) -> KhoSupport:
-        return read(tmp_path, bzimage(gzip.compress(body))).support
+        return read(tmp_path, bzimage(gzip.compress(body))).support(RELEASES)
 
     assert support(BODY.replace(b"7.3.4", b"6.1.0").replace(b"kho-v4", b"xxxxxx")) is KhoSupport.NOT_IN_RELEASE
     assert support(BODY.replace(b"kho-v4", b"xxxxxx")) is KhoSupport.NOT_BUILT
@@ -93,7 +96,7 @@ def test_four_answers_on_kho(tmp_path: Path) -> None:
 
 
 def test_a_longer_word_is_no_version(tmp_path: Path) -> None:
-    assert read(tmp_path, bzimage(gzip.compress(BODY.replace(b"\0kho-v4", b"xkho-v4")))).support is KhoSupport.NOT_BUILT
+    assert read(tmp_path, bzimage(gzip.compress(BODY.replace(b"\0kho-v4", b"xkho-v4")))).support(RELEASES) is KhoSupport.NOT_BUILT
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
 def test_the_real_kernels(name: str, root: bytes, luo: bytes | None) -> None:
     image = read_kernel_image(KERNELS / f"bzImage-{name}", Context())
     assert image.release is not None and image.release.startswith(f"{name}.")
-    assert root in image.versions and image.support is KhoSupport.BUILT_OFF
+    assert root in image.versions and image.support(RELEASES) is KhoSupport.BUILT_OFF
     assert next((one for one in image.versions if one.startswith(b"luo-v")), None) == luo
     assert image.config is not None and image.config["CONFIG_KEXEC_HANDOVER"] == "y"
 
@@ -167,7 +170,7 @@ def test_an_archive_is_told_by_its_head(tmp_path: Path) -> None:
     ],
 )
 def test_its_strings_say_more_than_its_banner(tmp_path: Path, banner: bytes, versions: bytes, series: str | None) -> None:
-    found = read(tmp_path, bzimage(gzip.compress(b"\0" * 64 + versions + BANNER.replace(b"7.3.4", banner)))).series
+    found = read(tmp_path, bzimage(gzip.compress(b"\0" * 64 + versions + BANNER.replace(b"7.3.4", banner)))).series(builtin())
     assert (None if found is None else found.name) == series
 
 
@@ -218,7 +221,7 @@ def test_what_lies_across_two_pieces_is_seen_once(at: int, tmp_path: Path) -> No
     body = bytes(at - 5) + b"xkho-v3\0kho-v4\0luo-session-v12\0" + BANNER + CONFIG + b"vendor-file-v7\0" + bytes(MIB)
     image = read(tmp_path, bzimage(gzip.compress(body)))
     assert image.release == "7.3.4" and image.versions == {b"kho-v4", b"luo-session-v12"}
-    assert image.support is KhoSupport.BUILT_ON
+    assert image.support(RELEASES) is KhoSupport.BUILT_ON
     assert image.may_hold(b"vendor-file-v7") and not image.may_hold(b"vendor-file-v")
 
 
@@ -272,7 +275,7 @@ def test_a_vmlinux_that_ends_before_its_sections_is_cut(tmp_path: Path) -> None:
 
 def test_an_arm64_image_that_ends_before_its_sections_is_cut(tmp_path: Path) -> None:
     whole = arm64_efi_image(BODY, 0b010)
-    assert read(tmp_path, whole).support is KhoSupport.BUILT
+    assert read(tmp_path, whole).support(RELEASES) is KhoSupport.BUILT
     assert read(tmp_path, gzip.compress(whole)).roots == {b"kho-v4"}
     for cut in (1, len(BODY) // 2):
         with pytest.raises(InputError, match="arm64 Image that is cut short: its sections end at"):
@@ -283,7 +286,7 @@ def test_half_a_configuration_is_none(tmp_path: Path) -> None:
     options = b"".join(b"CONFIG_OPTION_%d=y\n" % number for number in range(5000))
     config = b"IKCFG_ST" + gzip.compress(b"CONFIG_KEXEC_HANDOVER=y\n" + options)[:4000]
     image = read(tmp_path, bzimage(gzip.compress(BODY + config)))
-    assert image.config is None and image.support is KhoSupport.BUILT
+    assert image.config is None and image.support(RELEASES) is KhoSupport.BUILT
 
 
 def test_more_strings_than_a_state_has_are_not_looked_for(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
+from kho_tui.abi.luo import LUO_FORMATS
+from kho_tui.abi.memfd import MEMFD_FORMATS
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder, Platform
@@ -127,7 +130,15 @@ def memfds(draw: st.DrawFn, memory: Memory, handler: bytes) -> MemfdContent:
     rows = draw(st.lists(row, max_size=5)) * draw(st.sampled_from([1, 1, 1, 300]))
     area = draw(areas(memory, 16 * len(rows))) if rows else None
     seals, flags = (None, 0) if handler == b"memfd-v1" else (draw(U32), draw(U32))
-    return MemfdContent(pos=draw(U64), size=draw(U64), seals=seals, flags=flags, folios=np.array(rows, np.uint64).reshape(-1, 3), area=area)
+    return MemfdContent(
+        form=MEMFD_FORMATS[handler],
+        pos=draw(U64),
+        size=draw(U64),
+        seals=seals,
+        flags=flags,
+        folios=np.array(rows, np.uint64).reshape(-1, 3),
+        area=area,
+    )
 
 
 @st.composite
@@ -173,7 +184,7 @@ def luos(draw: st.DrawFn, memory: Memory, formats: Formats) -> LuoContent:
         flb_page = FlbPage(memory.preserved(), draw(U64) if listed else 1, tuple(listed))
     flb_compatible = b"luo-flb-v1" if formats.has_flbs and not struct else b""
     return LuoContent(
-        compatible=formats.luo,
+        form=LUO_FORMATS[formats.luo],
         number=draw(U64),
         session_compatible=b"" if struct else b"luo-session-v2",
         pages=pages,
@@ -269,7 +280,7 @@ def handovers(draw: st.DrawFn) -> Handover:
         chunks = chunk_tracker(memory, blocks, formats.small_bitmaps, cleared)
         return Handover(
             platform=platform,
-            compatible=formats.root,
+            form=ROOT_FORMATS[formats.root],
             style=formats.style,
             fdt_phys=root,
             map_address=chunks.chunks[0].phys,
@@ -280,7 +291,7 @@ def handovers(draw: st.DrawFn) -> Handover:
     tree = radix_tracker(memory, blocks, [block for block in cleared if block not in blocks])
     return Handover(
         platform=platform,
-        compatible=formats.root,
+        form=ROOT_FORMATS[formats.root],
         style=formats.style,
         fdt_phys=root,
         map_address=int(tree.addresses[0][0]),

@@ -8,6 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kho_tui.abi.luo import LUO_FORMATS
+from kho_tui.abi.memfd import MEMFD_FORMATS
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.encode.handover import encode_handover
 from kho_tui.encode.roots import root_file
 from kho_tui.encode.subtrees import subtree_blob
@@ -56,7 +59,7 @@ def test_6_17_small_bitmaps_and_a_list_inside_the_fdt() -> None:
     test = m.Registered(b"kho_test", 0x1000, 240, m.TestContent(0x4B484F21, FOLIOS, 0xF00AB7C, None))
     one = m.Handover(
         platform=Platform(),
-        compatible=b"kho-v1",
+        form=ROOT_FORMATS[b"kho-v1"],
         style=m.RootStyle.FINALIZED,
         fdt_phys=0x9000,
         map_address=MAP_V1,
@@ -86,7 +89,7 @@ def release_6_18() -> m.Handover:
     test = m.Registered(b"kho_test", 0x1000, 240, m.TestContent(0x4B484F21, FOLIOS, 0xF00AB7C, area))
     return m.Handover(
         platform=Platform(),
-        compatible=b"kho-v1",
+        form=ROOT_FORMATS[b"kho-v1"],
         style=m.RootStyle.FINALIZED,
         fdt_phys=0x9000,
         map_address=MAP_V1,
@@ -115,7 +118,13 @@ def test_6_18_page_size_bitmaps_and_a_vmalloc_list() -> None:
 def memfd_v1(area: int) -> m.MemfdContent:
     folios = np.array([[0x50000, 3, 0], [0x50001, 3, 7]], np.uint64)
     return m.MemfdContent(
-        pos=0x11, size=0x8000, seals=None, flags=0, folios=folios, area=m.Vmalloc((area,), numbers(area + 0x1000), 1, 1, 0)
+        form=MEMFD_FORMATS[b"memfd-v1"],
+        pos=0x11,
+        size=0x8000,
+        seals=None,
+        flags=0,
+        folios=folios,
+        area=m.Vmalloc((area,), numbers(area + 0x1000), 1, 1, 0),
     )
 
 
@@ -126,7 +135,7 @@ def test_6_19_luo_as_fdt_without_flbs() -> None:
     files = (m.FileContent(b"memfd-v1", 0x1_0000, 7, memfd_v1(0x1_1000)),)
     sessions = (m.SessionContent(b"vm", (0xE000,), files), m.SessionContent(b"empty", (), ()))
     luo = m.LuoContent(
-        compatible=b"luo-v1",
+        form=LUO_FORMATS[b"luo-v1"],
         number=2,
         session_compatible=b"luo-session-v2",
         pages=(0x20_0000,),
@@ -136,7 +145,7 @@ def test_6_19_luo_as_fdt_without_flbs() -> None:
     )
     one = m.Handover(
         platform=Platform(),
-        compatible=b"kho-v1",
+        form=ROOT_FORMATS[b"kho-v1"],
         style=m.RootStyle.GROWN,
         fdt_phys=0x9000,
         map_address=0,
@@ -160,7 +169,7 @@ def test_6_19_luo_as_fdt_without_flbs() -> None:
 
 def test_6_19_root_pages_keep_what_the_first_pack_left_behind() -> None:
     luo = m.LuoContent(
-        compatible=b"luo-v1",
+        form=LUO_FORMATS[b"luo-v1"],
         number=1,
         session_compatible=b"luo-session-v2",
         pages=(0x20_0000,),
@@ -170,7 +179,7 @@ def test_6_19_root_pages_keep_what_the_first_pack_left_behind() -> None:
     )
     one = m.Handover(
         platform=Platform(),
-        compatible=b"kho-v1",
+        form=ROOT_FORMATS[b"kho-v1"],
         style=m.RootStyle.GROWN,
         fdt_phys=0x9000,
         map_address=0,
@@ -210,7 +219,7 @@ def test_7_1_radix_tree_and_luo_as_fdt_with_flbs() -> None:
     files = (m.FileContent(b"memfd-v2", 0x1_0000, 7, memfd_v2(0x1_1000)),)
     flbs = m.FlbPage(0x30_0000, 1, (m.FlbContent(b"liveupdate-test-flb-v0", 0xFEEDF00DCAFEBEE0, 1),))
     luo = m.LuoContent(
-        compatible=b"luo-v1",
+        form=LUO_FORMATS[b"luo-v1"],
         number=1,
         session_compatible=b"luo-session-v2",
         pages=(0x40_0000,),
@@ -220,7 +229,7 @@ def test_7_1_radix_tree_and_luo_as_fdt_with_flbs() -> None:
     )
     one = m.Handover(
         platform=Platform(),
-        compatible=b"kho-v3",
+        form=ROOT_FORMATS[b"kho-v3"],
         style=m.RootStyle.GROWN,
         fdt_phys=0x9000,
         map_address=0x123_4000,
@@ -249,7 +258,7 @@ def test_7_3_luo_as_struct_with_block_chains() -> None:
     other = m.FileContent(b"vfio-v1", 0xABCD, 8, None)
     sessions = tuple(m.SessionContent(f"vm-{i}".encode(), (0xE000,) if i == 0 else (), (file, other) if i == 0 else ()) for i in range(52))
     luo = m.LuoContent(
-        compatible=b"luo-v5",
+        form=LUO_FORMATS[b"luo-v5"],
         number=3,
         session_compatible=b"",
         pages=(0x50_0000, 0x51_0000),
@@ -260,7 +269,7 @@ def test_7_3_luo_as_struct_with_block_chains() -> None:
     assert subtree_blob(luo, Platform()) == b"luo-v5\0\0" + b.q(3, 0x50_0000, 0x30_0000)
     one = m.Handover(
         platform=Platform(),
-        compatible=b"kho-v4",
+        form=ROOT_FORMATS[b"kho-v4"],
         style=m.RootStyle.GROWN,
         fdt_phys=0x9000,
         map_address=0x123_4000,
@@ -308,7 +317,7 @@ def test_the_worked_examples_of_the_radix_tree(
     preserved = runs((address, order), page_shift=shift)
     one = m.Handover(
         platform=Platform("little", page_size),
-        compatible=b"kho-v4",
+        form=ROOT_FORMATS[b"kho-v4"],
         style=m.RootStyle.GROWN,
         fdt_phys=0,
         map_address=nodes[0],

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kho_tui.abi.luo import LUO_FORMATS
+from kho_tui.abi.memfd import MEMFD_FORMATS
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.encode.handover import encode_handover
 from kho_tui.encode.roots import root_file, root_page
 from kho_tui.errors import EncodeError
@@ -32,10 +35,10 @@ from kho_tui.model.handover import (
 )
 from kho_tui.model.runs import make_runs, no_runs
 
-LUO = LuoContent(compatible=b"luo-v5", number=1, session_compatible=b"", pages=(), sessions=(), flb_compatible=b"", flb_page=None)
+LUO = LuoContent(form=LUO_FORMATS[b"luo-v5"], number=1, session_compatible=b"", pages=(), sessions=(), flb_compatible=b"", flb_page=None)
 EMPTY = Handover(
     platform=Platform(),
-    compatible=b"kho-v1",
+    form=ROOT_FORMATS[b"kho-v1"],
     style=RootStyle.GROWN,
     fdt_phys=0x9000,
     map_address=0,
@@ -72,26 +75,25 @@ WRONG = {
         replace(EMPTY, subtrees=tuple(Registered(b"x%03d" % i, 0, 0, None) for i in range(200))),
         "does not fit its page",
     ),
-    "an unknown root": (replace(EMPTY, compatible=b"kho-v9"), "kho-v9"),
     "blocks and no tracker": (replace(EMPTY, runs=one_block(0)), "no tracker"),
     "a block without a bitmap": (replace(EMPTY, map_address=0x8000, tracker=CHUNKS, runs=one_block(1 << 40)), "no bitmap"),
     "a block of an order without chunk": (replace(EMPTY, map_address=0x8000, tracker=CHUNKS, runs=one_block(0, 3)), "order 3"),
     "a block that is not aligned": (replace(EMPTY, map_address=0x8000, tracker=CHUNKS, runs=one_block(0x1000, 1)), "not aligned"),
     "a root that names another tracker": (replace(EMPTY, map_address=0x4000, tracker=CHUNKS), "0x4000"),
     "too few levels of radix nodes": (
-        replace(EMPTY, compatible=b"kho-v4", map_address=0x1000, tracker=RadixTracker((u64(0x1000),), (u64(0),))),
+        replace(EMPTY, form=ROOT_FORMATS[b"kho-v4"], map_address=0x1000, tracker=RadixTracker((u64(0x1000),), (u64(0),))),
         "1 levels",
     ),
     "sessions and no block": (with_content(replace(LUO, sessions=(SessionContent(b"s", (), ()),))), "need 1 blocks"),
     "a session array too many": (
-        with_content(replace(LUO, compatible=b"luo-v1", session_compatible=b"luo-session-v2", pages=(0x1000, 0x2000))),
+        with_content(replace(LUO, form=LUO_FORMATS[b"luo-v1"], session_compatible=b"luo-session-v2", pages=(0x1000, 0x2000))),
         "not in 2",
     ),
     "more sessions than an array holds": (
         with_content(
             replace(
                 LUO,
-                compatible=b"luo-v1",
+                form=LUO_FORMATS[b"luo-v1"],
                 session_compatible=b"luo-session-v2",
                 pages=(0x20_0000,),
                 sessions=(SessionContent(b"s", (), ()),) * 820,
@@ -102,21 +104,32 @@ WRONG = {
     "a name that is too long": (with_content(replace(LUO, pages=(0x2000,), sessions=(SessionContent(b"n" * 65, (), ()),))), "name"),
     "a number that does not fit": (with_content(MetadataContent(1, b"", 1 << 32)), "kexec_count"),
     "a negative number": (with_content(replace(LUO, number=-1)), "liveupdate_num"),
-    "folios without an area": (with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=None)), "1 folios and no area"),
+    "folios without an area": (
+        with_memfd(MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=None)),
+        "1 folios and no area",
+    ),
     "an area that is too small": (
-        with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=np.repeat(FOLIOS, 300, axis=0), area=AREA)),
+        with_memfd(
+            MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=np.repeat(FOLIOS, 300, axis=0), area=AREA)
+        ),
         "do not fit",
     ),
     "chunks that do not follow the rule": (
-        with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, chunks=(1, 2)))),
+        with_memfd(
+            MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, chunks=(1, 2)))
+        ),
         "1 chunks",
     ),
     "pages that are not the entries": (
-        with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, total_pages=2))),
+        with_memfd(
+            MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, total_pages=2))
+        ),
         "not 2 pages",
     ),
     "a page frame number beyond 52 bits": (
-        with_memfd(MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS << np.uint64(52), area=AREA)),
+        with_memfd(
+            MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS << np.uint64(52), area=AREA)
+        ),
         "do not fit their bits",
     ),
     "a memfd of a handler that keeps none": (
@@ -128,7 +141,14 @@ WRONG = {
                     SessionContent(
                         b"s",
                         (0x3000,),
-                        (FileContent(b"vfio", 0x5000, 1, MemfdContent(pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=AREA)),),
+                        (
+                            FileContent(
+                                b"vfio",
+                                0x5000,
+                                1,
+                                MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=AREA),
+                            ),
+                        ),
                     ),
                 ),
             )

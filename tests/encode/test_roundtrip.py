@@ -8,6 +8,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from kho_tui.abi.luo import LUO_FORMATS
+from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
@@ -23,6 +25,7 @@ from kho_tui.model.handover import Handover, LuoContent, MetadataContent, Regist
 from kho_tui.model.handover_of import distil, handover_of
 from kho_tui.model.runs import no_runs
 from kho_tui.model.state import State
+from kho_tui.subsystems.registry import builtin
 
 from .equal import plain
 from .strategies import Memory, handovers, radix_tracker, runs_of
@@ -36,7 +39,7 @@ def decoded(image: SparseImage, platform: Platform) -> State:
     write_elf_core(stream, image, byte_order=platform.byte_order)
     memory = open_elf(BytesSource(stream.getvalue(), "memory.elf"))
     sources = Sources(path="memory.elf", kind="core", container="file", memory=memory)
-    return decode_state(sources, Context(), Overrides(platform.page_size, platform.byte_order))
+    return decode_state(sources, Context(), Overrides(platform.page_size, platform.byte_order), builtin())
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -57,7 +60,7 @@ def test_no_two_structures_share_a_byte(one: Handover) -> None:
 
 def test_a_root_that_is_not_finalized_yet_comes_back_without_a_tracker() -> None:
     luo = LuoContent(
-        compatible=b"luo-v1",
+        form=LUO_FORMATS[b"luo-v1"],
         number=1,
         session_compatible=b"luo-session-v2",
         pages=(0x20_0000,),
@@ -68,7 +71,7 @@ def test_a_root_that_is_not_finalized_yet_comes_back_without_a_tracker() -> None
     subtrees = (Registered(b"LUO", 0x1000, 236, luo),)
     one = Handover(
         platform=Platform(),
-        compatible=b"kho-v1",
+        form=ROOT_FORMATS[b"kho-v1"],
         style=RootStyle.GROWN,
         fdt_phys=0x9000,
         map_address=0,
@@ -89,7 +92,7 @@ def test_a_subtree_cut_off_by_a_gap_is_named_and_the_rest_goes_on() -> None:
     lost = Registered(b"LUO", 0x2000, 32, None)
     one = Handover(
         platform=Platform(),
-        compatible=b"kho-v4",
+        form=ROOT_FORMATS[b"kho-v4"],
         style=RootStyle.GROWN,
         fdt_phys=0x9000,
         map_address=int(tree.addresses[0][0]),

@@ -52,7 +52,13 @@ class Original:
         machine = self.opened.state.machine
         write_elf_core(core, case.image, machine.elf_machine, machine.platform.byte_order)
         return HeldState(
-            path=fault.name, files=files, memory=core.getvalue(), manifest={}, platform=machine.platform, machine="x86_64"
+            registry=self.opened.state.registry,
+            path=fault.name,
+            files=files,
+            memory=core.getvalue(),
+            manifest={},
+            platform=machine.platform,
+            machine="x86_64",
         ).open(Context())
 
 

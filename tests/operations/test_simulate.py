@@ -276,7 +276,7 @@ def test_a_replayed_capture_holds_the_same_state(tmp_path: Path, name: str) -> N
     assert not done.not_known and done.written
     with open_state(real, Context()) as one, open_state(tmp_path / "replay", Context()) as other:
         there, here = (handover_of(opened.state, "out") for opened in (one, other))
-        assert (there.fdt_phys, there.map_address, there.compatible) == (here.fdt_phys, here.map_address, here.compatible)
+        assert (there.fdt_phys, there.map_address, there.form) == (here.fdt_phys, here.map_address, here.form)
         assert there.runs.blocks == here.runs.blocks and there.by_name().keys() == here.by_name().keys()
         assert not isinstance(other.state.scratch, Missing) and not isinstance(one.state.scratch, Missing)
         assert other.state.scratch.areas == one.state.scratch.areas

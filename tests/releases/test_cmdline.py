@@ -61,11 +61,11 @@ def test_quotes_blanks_and_dashes_as_booted(release: str) -> None:
         b'"x y" kho__scratch=17M,17M,17M "a b kho_scratch=19M,19M,19M"z kho_scratch=20M,20M,20M "--" kho_scratch=21M,21M,21M'
     )
     line = read_cmdline(text)
-    taken = [read_cmdline(f"kho_scratch={value}").options(RELEASE[release]).scratch for value in line.values("kho_scratch")]
+    taken = [read_cmdline(f"kho_scratch={value}").options(RELEASE[release], RELEASES).scratch for value in line.values("kho_scratch")]
     refused = Scaled()
     printed = [mib(size, size, size) for size in (1, 2)], [mib(size, size, size) for size in (6, 8, 9, 10, 11)]
     assert taken == [*printed[0], refused, *printed[1], refused, refused, mib(13, 13, 13), refused, mib(20, 20, 20)]
-    assert line.options(RELEASE[release]).scratch == mib(20, 20, 20)
+    assert line.options(RELEASE[release], RELEASES).scratch == mib(20, 20, 20)
 
 
 @pytest.mark.parametrize(
@@ -81,23 +81,23 @@ def test_switches(value: str, switch: bool | None, release: str) -> None:
     """``e``, ``enable`` and ``disabled`` were booted on all of these."""
     line = read_cmdline(f'kho="{value}"')
     assert (line.kho, line.says_kho) == (switch, switch is not None)
-    assert line.options(RELEASE[release]).kho is (switch is True)
-    assert bool(line.options(RELEASE[release]).refused) is (switch is None)
+    assert line.options(RELEASE[release], RELEASES).kho is (switch is True)
+    assert bool(line.options(RELEASE[release], RELEASES).refused) is (switch is None)
 
 
 def test_the_last_switch_decides_and_a_refused_one_changes_nothing() -> None:
     line = read_cmdline("kho=on kho=off kho=enable kho=perhaps kho liveupdate=enabled liveupdate=disabled -- kho=off")
     assert (line.kho, line.liveupdate) == (True, False)
-    assert [entry.partition(":")[0] for entry in line.options(NEWEST).refused] == ["kho=perhaps", "kho"]
+    assert [entry.partition(":")[0] for entry in line.options(NEWEST, RELEASES).refused] == ["kho=perhaps", "kho"]
 
 
 def test_only_releases_with_luo_know_liveupdate_and_the_default() -> None:
     line = read_cmdline("liveupdate=on")
-    assert not line.options(RELEASE["6.18"]).liveupdate
-    assert line.options(RELEASE["6.19"]).liveupdate
-    assert line.options(RELEASE["6.19"], on_by_default=True).kho
-    assert not line.options(RELEASE["6.18"], on_by_default=True).kho
-    assert not read_cmdline("kho=disabled").options(NEWEST, on_by_default=True).kho
+    assert not line.options(RELEASE["6.18"], RELEASES).liveupdate
+    assert line.options(RELEASE["6.19"], RELEASES).liveupdate
+    assert line.options(RELEASE["6.19"], RELEASES, on_by_default=True).kho
+    assert not line.options(RELEASE["6.18"], RELEASES, on_by_default=True).kho
+    assert not read_cmdline("kho=disabled").options(NEWEST, RELEASES, on_by_default=True).kho
 
 
 OLD, NEW = ("6.18", "6.19", "7.1"), ("7.3",)
@@ -142,7 +142,7 @@ OLD, NEW = ("6.18", "6.19", "7.1"), ("7.3",)
 )
 def test_kho_scratch_as_booted(value: str, scratch: Scaled | Explicit | None, releases: tuple[str, ...]) -> None:
     for release in releases:
-        options = read_cmdline(f"kho_scratch=7% kho_scratch={value}").options(RELEASE[release])
+        options = read_cmdline(f"kho_scratch=7% kho_scratch={value}").options(RELEASE[release], RELEASES)
         assert (options.scratch, len(options.refused)) == ((scratch, 0) if scratch is not None else (Scaled(7), 1)), release
 
 
@@ -156,11 +156,11 @@ def test_kho_scratch_as_booted(value: str, scratch: Scaled | Explicit | None, re
 )
 def test_kho_scratch_is_stricter_from_6_18_on(value: str, old: Scaled | Explicit, new: Scaled | Explicit) -> None:
     line = read_cmdline(f"kho_scratch={value}")
-    assert (line.options(RELEASE["6.17"]).scratch, line.options(RELEASE["6.18"]).scratch) == (old, new)
+    assert (line.options(RELEASE["6.17"], RELEASES).scratch, line.options(RELEASE["6.18"], RELEASES).scratch) == (old, new)
 
 
 def test_kho_bootmem_is_no_word_of_these_releases() -> None:
-    assert read_cmdline("kho_bootmem=1M,2M,3M").options(NEWEST).scratch == Scaled()
+    assert read_cmdline("kho_bootmem=1M,2M,3M").options(NEWEST, RELEASES).scratch == Scaled()
 
 
 def test_regions_as_booted() -> None:
@@ -168,19 +168,19 @@ def test_regions_as_booted() -> None:
         "reserve_mem=4M:3:aa reserve_mem=1M::aa reserve_mem=1M:1M:thisis16charslon reserve-mem=64K:12288:bb reserve_mem=1M:K:cc "
         'reserve_mem=0:1:dd "reserve_mem=64K:64:e e" reserve_mem reserve_mem=1M:4096:  reserve_mem=4M:4096:f,reserve_mem=1M:2M:g'
     )
-    assert options.options(NEWEST).regions == (
+    assert options.options(NEWEST, RELEASES).regions == (
         ReserveMem(b"aa", 4 * MIB, 64),
         ReserveMem(b"bb", 64 * KIB, 12288),
         ReserveMem(b"e e", 64 * KIB, 64),
     )
-    assert len(options.options(NEWEST).refused) == 6
+    assert len(options.options(NEWEST, RELEASES).refused) == 6
     # 7.1 takes an alignment of "K" for none.
-    assert options.options(RELEASE["7.1"]).regions[2] == ReserveMem(b"cc", MIB, 64)
+    assert options.options(RELEASE["7.1"], RELEASES).regions[2] == ReserveMem(b"cc", MIB, 64)
 
 
 def test_at_most_eight_regions_count() -> None:
     line = read_cmdline(" ".join(f"reserve_mem=64K:4096:region{number}" for number in range(9)))
-    options = line.options(NEWEST)
+    options = line.options(NEWEST, RELEASES)
     assert [region.name for region in options.regions] == [f"region{number}".encode() for number in range(8)]
     assert len(options.refused) == 1
 
@@ -190,7 +190,7 @@ def test_at_most_eight_regions_count() -> None:
 )
 def test_an_alignment_is_a_mask(align: int, start: int, revives: bool) -> None:
     """12288 - 1 is 0x2fff: 0x31001000 is no multiple of 12288 and revives all the same."""
-    (region,) = read_cmdline(f"reserve_mem=4M:{align}:a").options(NEWEST).regions
+    (region,) = read_cmdline(f"reserve_mem=4M:{align}:a").options(NEWEST, RELEASES).regions
     assert region.is_aligned(start) is revives
 
 
@@ -298,7 +298,7 @@ def test_what_else_a_receiver_asks() -> None:
 )
 def test_a_kdump_kernel_has_kho_off_since_its_fix(release: str, uname: str, on: bool) -> None:
     """7.3.4 booted: "KHO: disabled in the kdump kernel"."""
-    options = read_cmdline("kho=on elfcorehdr=0x1000000").options(RELEASE[release], version=Version.parse(uname))
+    options = read_cmdline("kho=on elfcorehdr=0x1000000").options(RELEASE[release], RELEASES, version=Version.parse(uname))
     assert options.kho is on
 
 
@@ -318,7 +318,7 @@ def test_words_whose_effect_is_not_known_are_named() -> None:
 def ask_everything(text: bytes | str) -> None:
     line = read_cmdline(text)
     for release in (RELEASE["6.16"], NEWEST):
-        line.options(release)
+        line.options(release, RELEASES)
         line.x86_map_edits(release)
         line.arm64_memory(release)
         line.crashkernel(release, GIB)

@@ -14,6 +14,7 @@ from kho_tui.simulator.kexec import Kexec, NextKernel, kexec
 from kho_tui.simulator.producers import KhoTest
 from kho_tui.simulator.running import Running
 from kho_tui.simulator.steps import Action, CreateSession, PreserveMemfd, Step, Userspace
+from kho_tui.subsystems.registry import builtin
 
 from .playing import RELEASE, machine
 
@@ -23,7 +24,7 @@ CONFIG = Config(test=KhoTest(orders=(0, 3, 1)))
 
 def story(release: str, line: str = LINE) -> Userspace:
     """Regions, test data, and where there is LUO two sessions: vm with two files, other with one."""
-    kernel = Kernel(machine(), RELEASE[release], line, seed=3, config=CONFIG)
+    kernel = Kernel(builtin(), machine(), RELEASE[release], line, seed=3, config=CONFIG)
     user = Userspace(kernel, 3)
     if kernel.luo is not None:
         steps: tuple[Action, ...] = (
@@ -64,7 +65,12 @@ def kexeced(
     captured(user, path)
     kernel = user.kernel
     following = NextKernel(
-        kernel.machine, RELEASE[release or kernel.release.name], kernel.cmdline if line is None else line, kernel.config, kernel.seed + 1
+        kernel.registry,
+        kernel.machine,
+        RELEASE[release or kernel.release.name],
+        kernel.cmdline if line is None else line,
+        kernel.config,
+        kernel.seed + 1,
     )
     with open_state(path, Context()) as opened:
         done = kexec(jump_of(opened, kernel.memory), following, Context())

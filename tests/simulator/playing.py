@@ -25,6 +25,7 @@ from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.machine import Machine, MemoryNode
 from kho_tui.simulator.scenario import Scenario, parse_scenario
 from kho_tui.simulator.steps import Userspace
+from kho_tui.subsystems.registry import builtin
 
 SCENARIOS = CHECKOUT / "samples" / "scenarios"
 MIB, GIB = 1 << 20, 1 << 30
@@ -32,7 +33,7 @@ RELEASE = {release.name: release for release in RELEASES}
 
 
 def scenario(name: str) -> Scenario:
-    return parse_scenario((SCENARIOS / f"{name}.toml").read_text(), f"{name}.toml")
+    return parse_scenario((SCENARIOS / f"{name}.toml").read_text(), f"{name}.toml", builtin())
 
 
 def first_stage(user: Userspace, one: Scenario) -> Handover | None:
@@ -51,12 +52,12 @@ def machine(page_size: int = 4096, arch: ElfMachine = "x86_64", **more: object) 
 def bare_kho(release: str, page_size: int = 4096) -> Kho:
     """KHO without producers and without scratch."""
     one = machine(page_size)
-    return Kho(one, RELEASE[release], PageAllocator(one), (), debug=True)
+    return Kho(builtin(), one, RELEASE[release], PageAllocator(one), (), debug=True)
 
 
 def kernel(release: str | Release, cmdline: str = "kho=on liveupdate=on kho_scratch=64M,64M,64M", **more: object) -> Kernel:
     known = RELEASE[release] if isinstance(release, str) else release
-    return Kernel(machine(), known, cmdline, **more)  # type: ignore[arg-type]
+    return Kernel(builtin(), machine(), known, cmdline, **more)  # type: ignore[arg-type]
 
 
 def free_bytes(one: Kernel) -> int:
@@ -70,5 +71,5 @@ def opened(image: SparseImage, platform: Platform) -> Handover:
     write_elf_core(stream, image, byte_order=platform.byte_order)
     memory = open_elf(BytesSource(stream.getvalue(), "memory.elf"))
     sources = Sources(path="memory.elf", kind="core", container="file", memory=memory)
-    state = decode_state(sources, Context(), Overrides(platform.page_size, platform.byte_order))
+    state = decode_state(sources, Context(), Overrides(platform.page_size, platform.byte_order), builtin())
     return handover_of(state, "unsided")

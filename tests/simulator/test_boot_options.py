@@ -9,6 +9,7 @@ import pytest
 from kho_tui.releases.cmdline import Explicit, Scaled
 from kho_tui.simulator.machine import BootMemory, MemoryNode
 from kho_tui.simulator.scratch import RegionBytes, alignment, plan_scratch
+from kho_tui.subsystems.registry import builtin
 
 from .playing import GIB, MIB, RELEASE, kernel, machine
 
@@ -62,7 +63,7 @@ def test_a_node_without_memory_switches_kho_off_until_6_18() -> None:
     one = machine()
     empty = replace(one, nodes=(*one.nodes, MemoryNode(2, ())))
     line = "kho=on kho_scratch=64M,64M,64M"
-    old, new = (type(kernel("6.18"))(empty, RELEASE[release], line) for release in ("6.18", "6.19"))
+    old, new = (type(kernel("6.18"))(builtin(), empty, RELEASE[release], line) for release in ("6.18", "6.19"))
     assert old.kho is None
     assert any("node" in entry for entry in old.log)
     assert len(new.scratch) == 4

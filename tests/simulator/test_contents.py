@@ -14,6 +14,7 @@ from kho_tui.model.handover import TestContent
 from kho_tui.simulator.contents import Counting, FileContents, FilledMemory, Literal, crc32, tag_of
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.producers import KhoTest
+from kho_tui.subsystems.registry import builtin
 
 from .playing import RELEASE, machine
 
@@ -57,7 +58,8 @@ def test_tags_follow_from_what_they_are_for() -> None:
 
 @pytest.mark.parametrize(("arch", "page_size", "release"), [("x86_64", 4096, "6.17"), ("x86_64", 4096, "7.3"), ("aarch64", 16384, "7.3")])
 def test_the_test_module_sums_what_its_folios_hold(arch: str, page_size: int, release: str) -> None:
-    one = Kernel(machine(page_size, arch), RELEASE[release], "kho=on kho_scratch=64M,64M,64M", config=Config(test=KhoTest(1 << 20)))  # type: ignore[arg-type]
+    box = machine(page_size, arch)  # type: ignore[arg-type]
+    one = Kernel(builtin(), box, RELEASE[release], "kho=on kho_scratch=64M,64M,64M", config=Config(test=KhoTest(1 << 20)))
     if release == "6.17":
         one.write_finalize(1)
     done = one.handover()

@@ -25,6 +25,7 @@ from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.faults.case import DoesNotApply
 from kho_tui.simulator.faults.catalogue import FAULTS, UNBREAKABLE
 from kho_tui.simulator.faults.fault import Fault
+from kho_tui.subsystems.registry import builtin
 
 FITTING = ["x86_64-7.3/1-pre", "x86_64-6.19/1-pre", "x86_64-7.1/1-pre", "x86_64-6.18/1-pre", "x86_64-7.3/1-post"]
 """Tried in this order: nearly every fault has its first fitting state among the first two."""
@@ -64,7 +65,7 @@ def fitting(fault: Fault, out: Path) -> tuple[str, FaultReport]:
     refused = []
     for name in FITTING:
         side = original(name).state.sides.get(fault.side)
-        if side is None or (fault.roots and compatible(side) not in fault.roots):
+        if side is None or (fault.needs and compatible(side) not in fault.roots(builtin())):
             continue
         try:
             return name, fault_capture(sample(name), fault.name, out, Context())

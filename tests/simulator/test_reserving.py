@@ -19,8 +19,10 @@ from kho_tui.model.intervals import intervals
 from kho_tui.model.runs import make_runs
 from kho_tui.model.tracker import NO_TREE, PreservedMap
 from kho_tui.operations.kexec_capture import named_release
+from kho_tui.releases.table import RELEASES
 from kho_tui.releases.version import Version
 from kho_tui.simulator.aftermath import Aftermath
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import NO_TEXT, SafeText
 
 from .playing import GIB
@@ -37,7 +39,10 @@ def reserved(release: str, *blocks: tuple[int, int, int]) -> Reserved:
     side = replace(
         SOUND.sides["out"], preserved=PreservedMap(address=0, structure=NO_TREE, runs=runs, status=Status.DECODED, reason=NO_TEXT)
     )
-    return reserve(Handed(replace(SOUND, host=host), side), Target(release=named_release(release), version=Version.parse(release)))
+    return reserve(
+        Handed(replace(SOUND, host=host), side),
+        Target(registry=builtin(), release=named_release(release, RELEASES), version=Version.parse(release)),
+    )
 
 
 def stretches(one: Reserved) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from kho_tui.simulator.contents import Counting, FileContents, crc32
 from kho_tui.simulator.new_scenario import new_scenario
 from kho_tui.simulator.scenario import boot, parse_scenario
 from kho_tui.simulator.steps import Kexec, Retrieve
+from kho_tui.subsystems.registry import builtin
 
 from .playing import SCENARIOS, first_stage, opened, scenario
 
@@ -80,7 +81,7 @@ def test_contents_are_those_of_the_scenario() -> None:
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     one, again = (played("story-7.3")[0] for _ in range(2))
     assert plain(one) == plain(again)
-    other = parse_scenario((SCENARIOS / "story-7.3.toml").read_text().replace("seed = 1", "seed = 2"), "other")
+    other = parse_scenario((SCENARIOS / "story-7.3.toml").read_text().replace("seed = 1", "seed = 2"), "other", builtin())
     user = boot(other)
     moved = first_stage(user, other)
     assert moved is not None and plain(moved) != plain(one)
@@ -94,7 +95,7 @@ def test_stages_end_with_a_kexec() -> None:
 
 
 def test_the_new_scenario_plays() -> None:
-    one = parse_scenario(new_scenario(), "new.toml")
+    one = parse_scenario(new_scenario(), "new.toml", builtin())
     assert first_stage(boot(one), one) is not None
 
 
@@ -119,22 +120,22 @@ def test_a_mistake_is_named_by_file_line_and_key(find: str, put: str, at: str, m
     wrong = text.replace(find, put, 1)
     line = wrong[: wrong.index(at)].count("\n") + 1
     with pytest.raises(InputError) as caught:
-        parse_scenario(wrong, "new.toml")
+        parse_scenario(wrong, "new.toml", builtin())
     assert str(caught.value).startswith(f"new.toml:{line}: {message}")
 
 
 def test_what_is_no_toml_is_named_by_file_and_line() -> None:
     with pytest.raises(InputError, match=r"new.toml: .* \(at line 3"):
-        parse_scenario("[machine]\n\na = = 1\n", "new.toml")
+        parse_scenario("[machine]\n\na = = 1\n", "new.toml", builtin())
 
 
 def test_a_step_that_fails_or_does_not_fail_as_said_names_its_line() -> None:
     head = new_scenario().split("[[step]]")[0]
     twice = head + '[[step]]\ndo = "session"\nname = "a"\n[[step]]\ndo = "session"\nname = "a"\n'
-    one = parse_scenario(twice, "x.toml")
+    one = parse_scenario(twice, "x.toml", builtin())
     with pytest.raises(InputError, match=r"x.toml:\d+: step 2 \(session\): luo_session_create: -EEXIST: a session a is there"):
         boot(one).perform(one.stages[0].steps)
-    wrong = parse_scenario(head + '[[step]]\ndo = "session"\nname = "a"\nexpect = "ENOMEM"\n', "x.toml")
+    wrong = parse_scenario(head + '[[step]]\ndo = "session"\nname = "a"\nexpect = "ENOMEM"\n', "x.toml", builtin())
     with pytest.raises(InputError, match="expected -ENOMEM, but the call succeeded"):
         boot(wrong).perform(wrong.stages[0].steps)
 
@@ -143,10 +144,10 @@ def test_a_subtree_that_was_never_added_is_named_by_file_line_and_step() -> None
     head = new_scenario().split("[[step]]")[0]
     line = head.count("\n") + 1
     text = head + '[[step]]\ndo = "remove"\nname = "gone"\n'
-    one = parse_scenario(text, "x.toml")
+    one = parse_scenario(text, "x.toml", builtin())
     with pytest.raises(InputError, match=rf"^x.toml:{line}: step 1 \(remove\): kho_remove_subtree: -ENOENT: no subtree gone was added"):
         boot(one).perform(one.stages[0].steps)
-    expected = parse_scenario(text + 'expect = "ENOENT"\n', "x.toml")
+    expected = parse_scenario(text + 'expect = "ENOENT"\n', "x.toml", builtin())
     boot(expected).perform(expected.stages[0].steps)
 
 
@@ -162,5 +163,5 @@ def test_a_pin_that_cannot_be_had_is_named_by_file_line_and_key(pin: str, messag
     text = new_scenario() + f'[pins]\n"LUO" = []\n"root FDT" = [{pin}]\n'
     line = text.count("\n")
     with pytest.raises(InputError) as caught:
-        boot(parse_scenario(text, "x.toml"))
+        boot(parse_scenario(text, "x.toml", builtin()))
     assert str(caught.value).startswith(f"x.toml:{line}: {message}")

@@ -14,6 +14,7 @@ from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.producers import KhoTest
 from kho_tui.simulator.steps import Finish, PreserveAgain, Retrieve, Step, Userspace
+from kho_tui.subsystems.registry import builtin
 
 from .playing import GIB, MIB, RELEASE, kernel, machine
 
@@ -23,7 +24,7 @@ TABLE = (ScratchArea("lowmem", None, GIB, 64 * MIB), ScratchArea("global", None,
 
 def second(line: str = LINE, **more: object) -> Kernel:
     facts = {"scratch": TABLE, "reserved": ((4 * GIB, MIB),), "kexec_count": 2, "liveupdate_number": 4, **more}
-    return Kernel(machine(), RELEASE["7.3"], line, config=Config(test=KhoTest()), incoming=Incoming(**facts))  # type: ignore[arg-type]
+    return Kernel(builtin(), machine(), RELEASE["7.3"], line, config=Config(test=KhoTest()), incoming=Incoming(**facts))  # type: ignore[arg-type]
 
 
 def test_the_table_is_taken_over_whatever_kho_scratch_says() -> None:

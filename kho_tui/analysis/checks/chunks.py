@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES, bitmap_spans
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import Tracker
 from kho_tui.abi.test_kho import KHO_TEST_NAME, list_is_inline
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
@@ -133,7 +133,7 @@ def _elements(listed: ChunkList) -> _Elements:
 def _written_bytes(evidence: Evidence, listed: ChunkList) -> int:
     """The size of bitmaps that the writer's release writes; that of the reading taken where the release is not known."""
     release = evidence.release
-    if release is None or ROOT_FORMATS.written_by(release).tracker is not Tracker.CHUNKS:
+    if release is None or evidence.state.registry.roots.written_by(release).tracker is not Tracker.CHUNKS:
         return listed.bitmap_bytes
     return release.bitmap_bytes or evidence.page_size
 
@@ -237,7 +237,7 @@ def one_format(evidence: Evidence, found: Found) -> None:
     """Gotcha 8."""
     listed = _chain(evidence, found)
     release = evidence.release
-    if release is None or ROOT_FORMATS.written_by(release).tracker is not Tracker.CHUNKS:
+    if release is None or evidence.state.registry.roots.written_by(release).tracker is not Tracker.CHUNKS:
         if not found.nothing:
             found.lack("release of the writer", "the version string is the same for both formats")
         return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kho_tui.abi.luo import (
     FLB_NODE_NAME,
+    LUO,
     LUO_FORMATS,
     LUO_NAME,
     ListNode,
-    luo_struct,
 )
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import ROOT_FORMATS
@@ -21,7 +21,6 @@ from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, Subtree
-from kho_tui.releases.table import RELEASES
 from kho_tui.text import visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
@@ -64,7 +63,7 @@ def version(evidence: Evidence, found: Found) -> None:
         else:
             found.lack("version of LUO", subtree.reason)
         return
-    form = LUO_FORMATS.get(subtree.compatible)
+    form = evidence.state.registry.formats(LUO).get(subtree.compatible)
     if form is None or not form.released:
         _unknown(evidence, subtree.path, subtree.compatible, found)
         return
@@ -90,10 +89,10 @@ def version(evidence: Evidence, found: Found) -> None:
 
 def _unknown(evidence: Evidence, path: EntityPath, version: bytes, found: Found) -> None:
     """A version that is in no release: wrong where the writer's release is known, or it was never released; else perhaps newer."""
-    own = LUO_FORMATS.of(evidence.release)
-    if version in LUO_FORMATS:
+    own = evidence.state.registry.formats(LUO).of(evidence.release)
+    if version in evidence.state.registry.formats(LUO):
         found.broken(f"no release writes {visible(version)}", path)
-    elif evidence.newer is None and own is not None and RELEASES.of(evidence.writer) is not None:
+    elif evidence.newer is None and own is not None and evidence.state.registry.releases.of(evidence.writer) is not None:
         found.broken(f"{visible(version)}, yet {visible(evidence.writer or '')} writes and takes {visible(own.compatible)}", path)
     else:
         found.lack("version of LUO", evidence.newer or f"{visible(version)} is not known here, and neither is the writer's release")
@@ -114,7 +113,7 @@ _NUMBER = Counted("liveupdate number", LUO_NAME, _number_of, "liveupdate")
     "LUO's root is whole: what the next kernel looks up is there",
     error("6.19"),
     explanation="FDT form: liveupdate-number, the node luo-session with its version and header, from 7.0 on luo-flb likewise. Struct form: "
-    f"at least {luo_struct(_STRUCT.compatible).size} bytes.",
+    f"at least {LUO_FORMATS.struct_of(_STRUCT.compatible).size} bytes.",
     consequence=_PANIC,
     source="kernel/liveupdate/luo_core.c, luo_early_startup; luo_session.c and luo_flb.c, their setup_incoming (6.19 to 7.3)",
 )
@@ -126,14 +125,14 @@ def whole_root(evidence: Evidence, found: Found) -> None:
     if subtree.status is Status.STALE or isinstance(subtree.blob, Missing):
         found.lack("blob of LUO", subtree.reason)
         return
-    form = LUO_FORMATS.get(subtree.compatible)
+    form = evidence.state.registry.formats(LUO).get(subtree.compatible)
     if form is None:
         found.lack("version of LUO", "it is not known (KHO039)")
         return
     root = None if subtree.fdt is None else subtree.fdt.tree.root
     if root is None:
         size = subtree.size if isinstance(subtree.size, int) else len(subtree.blob.data)
-        needed = luo_struct(form.compatible).size
+        needed = evidence.state.registry.formats(LUO).struct_of(form.compatible).size
         if size < needed and not subtree.in_root:
             found.lack("blob of LUO", subtree.reason)
         elif size < needed:
@@ -174,7 +173,7 @@ def _list_node(evidence: Evidence, subtree: Subtree, form: ListNode, node: Node 
     "KHO141",
     "blob-size of LUO's struct is the size of the struct",
     warning("7.2"),
-    explanation=f"{_STRUCT.compatible.decode()}: {luo_struct(_STRUCT.compatible).size} bytes. Fewer are KHO136.",
+    explanation=f"{_STRUCT.compatible.decode()}: {LUO_FORMATS.struct_of(_STRUCT.compatible).size} bytes. Fewer are KHO136.",
     consequence="none by itself: the next kernel takes any size that is not too small; somebody other than the kernel wrote it",
     source="kernel/liveupdate/luo_core.c, luo_early_startup (7.2, 7.3)",
 )
@@ -183,14 +182,14 @@ def struct_size(evidence: Evidence, found: Found) -> None:
     subtree = evidence.subtree(LUO_NAME, found)
     if subtree is None:
         return
-    form = LUO_FORMATS.get(subtree.compatible or b"")
+    form = evidence.state.registry.formats(LUO).get(subtree.compatible or b"")
     if form is None:
         found.lack("version of LUO", subtree.reason or "it is not known")
     elif not form.is_struct:
         found.not_here(f"{form.compatible.decode()} is an FDT")
     elif subtree.in_root:
         size = found.need(subtree.size, f"blob-size of {subtree.path}")
-        wanted = luo_struct(form.compatible).size
+        wanted = evidence.state.registry.formats(LUO).struct_of(form.compatible).size
         if size is not None and size != wanted:
             found.broken(f"blob-size is {size}, the struct has {wanted} bytes", subtree.path, known(subtree.phys))
     else:

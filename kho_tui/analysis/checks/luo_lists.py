@@ -19,7 +19,6 @@ from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo, NotWritten, SessionList
 from kho_tui.model.path import EntityPath
 from kho_tui.releases.fixes import EMPTY_BLOCK
-from kho_tui.releases.table import RELEASES
 from kho_tui.releases.version import Version
 from kho_tui.text import plural, visible
 
@@ -194,7 +193,7 @@ def _empty(evidence: Evidence, chain: _Chain, number: int, found: Found) -> None
     """An empty block, which no reader takes; the known bug is its cause only where all blocks before it are full."""
     header, capacity = chain.headers[number], chain.form.capacity(evidence.page_size)
     at, before = header.place.phys or 0, [one.integer("count") for one in chain.headers[:number]]
-    known = EMPTY_BLOCK.affects(Version.parse(evidence.writer), RELEASES)
+    known = EMPTY_BLOCK.affects(Version.parse(evidence.writer), evidence.state.registry.releases)
     left_behind = (
         chain.what == "sessions" and number > 0 and header.integer("next") == 0 and set(before) == {capacity} and known is not False
     )
@@ -232,7 +231,7 @@ def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
 )
 def full_blocks(evidence: Evidence, found: Found) -> None:
     """The known bug of KHO041, before it happens."""
-    if EMPTY_BLOCK.affects(Version.parse(evidence.writer), RELEASES) is False:
+    if EMPTY_BLOCK.affects(Version.parse(evidence.writer), evidence.state.registry.releases) is False:
         found.not_here(f"{visible(evidence.writer or '')} leaves no empty block behind")
         return
     luo = _of_form(evidence, found, in_blocks=True)

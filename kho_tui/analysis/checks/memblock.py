@@ -11,7 +11,7 @@ from kho_tui.analysis.receiver.memblock import asked_as
 from kho_tui.model.facts import Missing, Status, Unknown, known
 from kho_tui.model.state import Memblock, Side, Subtree
 from kho_tui.releases.cmdline import read_cmdline
-from kho_tui.releases.table import MAX_REGIONS, RELEASES
+from kho_tui.releases.table import MAX_REGIONS
 from kho_tui.text import visible
 
 _LONGEST_NAME = 15
@@ -67,7 +67,12 @@ def regions(evidence: Evidence, found: Found) -> None:
 def _unread(evidence: Evidence, subtree: Subtree, found: Found) -> None:
     """No regions: another version is wrong where the writer's release is known, and unknown elsewhere."""
     whole = subtree.fdt is not None and not subtree.fdt.tree.salvaged
-    if whole and isinstance(subtree.content, Unknown) and evidence.newer is None and RELEASES.of(evidence.writer) is not None:
+    if (
+        whole
+        and isinstance(subtree.content, Unknown)
+        and evidence.newer is None
+        and evidence.state.registry.releases.of(evidence.writer) is not None
+    ):
         said = f"{subtree.reason}: {visible(evidence.writer or '')} writes and takes {visible(MEMBLOCK_COMPATIBLE)}"
         found.broken(said, subtree.path, known(subtree.phys))
     else:
@@ -113,11 +118,11 @@ def asked_again(evidence: Evidence, found: Found) -> None:
         found.not_here("a question for what is handed out")
         return
     state = evidence.after or evidence.state
-    release = RELEASES.of(state.machine.release) or evidence.release
+    release = evidence.state.registry.releases.of(state.machine.release) or evidence.release
     if state.machine.cmdline is None or release is None:
         found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
         return
-    asked = read_cmdline(state.machine.cmdline).options(release).regions
+    asked = read_cmdline(state.machine.cmdline).options(release, state.registry.releases).regions
     for region in subtree.content.regions:
         if region.name not in handed:
             found.lack(f"start and size of {region.path}", "they cannot be read")

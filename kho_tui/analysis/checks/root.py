@@ -6,7 +6,6 @@ from collections import Counter
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
@@ -156,12 +155,14 @@ def version(evidence: Evidence, found: Found) -> None:
         else:
             found.broken("the root has no compatible string", evidence.path)
         return
-    known = ROOT_FORMATS.get(root.compatible)
+    known = evidence.state.registry.roots.get(root.compatible)
     if evidence.newer:
         found.lack("version of the root", evidence.newer)
     elif known is not None and not known.released:
         found.broken(f"no release writes {visible(root.compatible)}", evidence.path)
-    elif evidence.release is not None and (wanted := ROOT_FORMATS.version_of(evidence.release).decode()) != visible(root.compatible):
+    elif evidence.release is not None and (wanted := evidence.state.registry.roots.version_of(evidence.release).decode()) != visible(
+        root.compatible
+    ):
         found.broken(f"{visible(root.compatible)}, yet {evidence.release.name} writes and takes {wanted}", evidence.path)
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.model.finding import WORST_FIRST, Severity
-from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.ranges import FIRST_WITH_KHO, Range
+from kho_tui.releases.table import Release
 
-_OLDEST = RELEASES.oldest.name
+_OLDEST = FIRST_WITH_KHO
 
 
 @dataclass(frozen=True, slots=True)

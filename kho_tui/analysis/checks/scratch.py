@@ -20,7 +20,6 @@ from kho_tui.model.intervals import spans
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Memblock, Scratch
 from kho_tui.releases.cmdline import read_cmdline
-from kho_tui.releases.table import RELEASES
 from kho_tui.text import human_size, plural
 
 _WHERE = EntityPath(("scratch",))
@@ -282,7 +281,7 @@ def early_reservations(evidence: Evidence, found: Found) -> None:
     if _table(evidence, found) is None or found.need(evidence.state.host.whole_ram, "/proc/iomem") is None:
         return
     following = (evidence.after or evidence.state).machine
-    release = RELEASES.of(following.release) or evidence.release
+    release = evidence.state.registry.releases.of(following.release) or evidence.release
     if following.cmdline is None or release is None:
         found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
         return

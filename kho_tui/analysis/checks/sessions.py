@@ -10,7 +10,7 @@ from kho_tui.abi.luo import (
     CHECKS_NAMES,
     LUO_NAME,
 )
-from kho_tui.abi.memfd import MEMFD_FORMATS
+from kho_tui.abi.memfd import MEMFD
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.luo import has_flb_node
@@ -88,7 +88,7 @@ def _repeated(named: Iterable[tuple[bytes, EntityPath]]) -> dict[bytes, tuple[En
 def files(evidence: Evidence, found: Found) -> None:
     """Invariant 43."""
     tokens: Counter[tuple[EntityPath, int]] = Counter()
-    own = {form.compatible for form in map(MEMFD_FORMATS.of, evidence.releases) if form is not None}
+    own = {form.compatible for form in map(evidence.state.registry.formats(MEMFD).of, evidence.releases) if form is not None}
     for session, file in evidence.files(found):
         at = file.record.place.phys
         tokens[session.path, file.token] += 1
@@ -99,7 +99,7 @@ def files(evidence: Evidence, found: Found) -> None:
         elif file.compatible not in own and evidence.newer:
             found.lack(f"handler of {file.path}", evidence.newer)
         elif file.compatible not in own:
-            known = file.compatible in MEMFD_FORMATS or not file.compatible
+            known = file.compatible in evidence.state.registry.formats(MEMFD) or not file.compatible
             wanted = ", ".join(visible(one) for one in sorted(own))
             said = f"its handler is {visible(file.compatible) or 'nobody'}, the kernel's own is {wanted}"
             found.broken(said, file.path, at, severity=None if known else "warning")

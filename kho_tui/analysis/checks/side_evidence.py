@@ -7,8 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
-from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.abi.luo import LUO, LUO_NAME
 from kho_tui.analysis.checks.answer import SUBTREES, Found
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.context import Context
@@ -20,7 +19,7 @@ from kho_tui.model.facts import Missing
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Release
 from kho_tui.text import NO_TEXT, SafeText, visible
 
 
@@ -84,11 +83,13 @@ class SideEvidence:
     @cached_property
     def newer(self) -> SafeText | None:
         """Why the side may follow rules that are not known here; None where its writer's release, or else its root's version, is known."""
-        if self.writer is not None and RELEASES.is_newer(self.writer):
-            return SafeText(f"written by {visible(self.writer)}, which is newer than what is known here ({RELEASES.words})")
+        if self.writer is not None and self.state.registry.releases.is_newer(self.writer):
+            return SafeText(
+                f"written by {visible(self.writer)}, which is newer than what is known here ({self.state.registry.releases.words})"
+            )
         version = None if isinstance(self.side.root, Missing) else self.side.root.compatible
-        if RELEASES.of(self.writer) is None and version is not None and version not in ROOT_FORMATS:
-            return SafeText(f"{visible(version)} is a version that is not known here ({RELEASES.words})")
+        if self.state.registry.releases.of(self.writer) is None and version is not None and version not in self.state.registry.roots:
+            return SafeText(f"{visible(version)} is a version that is not known here ({self.state.registry.releases.words})")
         return None
 
     @cached_property
@@ -96,12 +97,14 @@ class SideEvidence:
         """The releases that may have written the side: one where the state says which, else those of its formats."""
         root = self.side.root
         version = None if isinstance(root, Missing) else root.compatible
-        named = RELEASES.of(self.writer)
-        fitting = tuple(r for r in RELEASES if ROOT_FORMATS.version_of(r) == version)
+        named = self.state.registry.releases.of(self.writer)
+        fitting = tuple(r for r in self.state.registry.releases if self.state.registry.roots.version_of(r) == version)
         if named is not None and (named in fitting or not fitting or self.side.name == "out"):
             return (named,)
-        with_luo = tuple(r for r in fitting if LUO_FORMATS.of(r) is not None)
-        return (with_luo if any(s.lookup_name == LUO_NAME for s in self.side.subtrees) and with_luo else fitting) or RELEASES.rows
+        with_luo = tuple(r for r in fitting if self.state.registry.formats(LUO).of(r) is not None)
+        return (
+            with_luo if any(s.lookup_name == LUO_NAME for s in self.side.subtrees) and with_luo else fitting
+        ) or self.state.registry.releases.rows
 
     @property
     def release(self) -> Release | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
+from kho_tui.abi.luo import LUO, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_WRITTEN
 from kho_tui.abi.properties import compatible_of
@@ -17,8 +17,8 @@ from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.text import plural, visible
 
-_OWNERS = {MEMBLOCK_COMPATIBLE: MEMBLOCK_NAME, KHO_TEST_COMPATIBLE: KHO_TEST_NAME, **{form.compatible: LUO_NAME for form in LUO_FORMATS}}
-"""Whose subtree it is, by its compatible string."""
+_OWNERS = {MEMBLOCK_COMPATIBLE: MEMBLOCK_NAME, KHO_TEST_COMPATIBLE: KHO_TEST_NAME}
+"""Whose subtree it is, by its compatible string; LUO's has a version."""
 
 
 @rule(
@@ -36,7 +36,10 @@ def of_the_release(evidence: Evidence, found: Found) -> None:
         found.lack("release of the writer", evidence.newer or "more than one release may have written this side")
         return
     for subtree in evidence.subtrees(found):
-        written = {LUO_NAME: LUO_FORMATS.of(release) is not None, KEXEC_METADATA_NAME: METADATA_WRITTEN.covers(release.version)}
+        written = {
+            LUO_NAME: evidence.state.registry.formats(LUO).of(release) is not None,
+            KEXEC_METADATA_NAME: METADATA_WRITTEN.covers(release.version),
+        }
         if not written.get(subtree.lookup_name, True):
             found.broken(f"mainline {release.name} has no {visible(subtree.name)} (a backport, or files of two machines?)", subtree.path)
 
@@ -62,7 +65,7 @@ def names(evidence: Evidence, found: Found) -> None:
         if subtree.in_root is None:
             found.lack(f"name of {subtree.path} in the root FDT", "only debugfs shows it, and not all of the root FDT is at hand")
             continue
-        own = _own_name(subtree)
+        own = _own_name(subtree, evidence)
         if own is not None and own != subtree.lookup_name and (own != LUO_NAME or _has_luo(evidence)):
             said = f"this is {visible(own)}'s state, which a kernel looks for under the name {visible(own)}{_luo_words(evidence, subtree)}"
             found.broken(said, subtree.path, subtree.blob.place.phys)
@@ -75,21 +78,25 @@ def names(evidence: Evidence, found: Found) -> None:
 
 
 def _has_luo(evidence: Evidence) -> bool:
-    return any(LUO_FORMATS.of(release) is not None for release in evidence.releases)
+    return any(evidence.state.registry.formats(LUO).of(release) is not None for release in evidence.releases)
 
 
-def _own_name(subtree: Subtree) -> bytes | None:
+def _own_name(subtree: Subtree, evidence: Evidence) -> bytes | None:
     if isinstance(subtree.blob, Missing):
         return None
     if is_luo_struct(subtree.blob.data):
         return LUO_NAME
     root = None if subtree.fdt is None else subtree.fdt.tree.root
-    return None if root is None else _OWNERS.get(compatible_of(root, _OWNERS) or b"")
+    if root is None:
+        return None
+    luo = evidence.state.registry.formats(LUO)
+    compatible = compatible_of(root, (*_OWNERS, *(form.compatible for form in luo))) or b""
+    return LUO_NAME if compatible in luo else _OWNERS.get(compatible)
 
 
 def _luo_words(evidence: Evidence, subtree: Subtree) -> str:
     """How many sessions and files LUO's state has that stands under another name; empty where it has none, or they cannot be read."""
-    if isinstance(subtree.blob, Missing) or _own_name(subtree) != LUO_NAME:
+    if isinstance(subtree.blob, Missing) or _own_name(subtree, evidence) != LUO_NAME:
         return ""
     reader = Reader(
         memory=evidence.held,
@@ -97,6 +104,7 @@ def _luo_words(evidence: Evidence, subtree: Subtree) -> str:
         context=evidence.context,
         findings=Findings(),
         host=evidence.state.host,
+        registry=evidence.state.registry,
     )
     if subtree.fdt is None:
         luo = decode_luo_struct(reader, subtree.blob, subtree.path, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.diff.log import HandoverLog, read_log
 from kho_tui.analysis.diff.scratch import area_fields, comparable_areas
 from kho_tui.analysis.diff.subtrees import same_subtrees
@@ -225,7 +224,7 @@ def _tells_it_apart(root: Root, length: int) -> bool:
     pointer = None if node is None else node.property(b"preserved-memory-map")
     if node is None or pointer is None or not _within(pointer, length):
         return False
-    names = frozenset(name.encode() for name in ROOT_FORMATS.pointers)
+    names = frozenset() if root.format is None else frozenset({root.format.pointer.encode()})
     addresses = [one for child in node.children for one in child.properties if one.name in names]
     return any(_within(one, length) for one in addresses) or (not addresses and length == root.view.tree.total_size)
 

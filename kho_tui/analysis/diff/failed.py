@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO_FORMATS, LUO_NAME
+from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.diff.ends import Ends, text_of
@@ -17,7 +17,6 @@ from kho_tui.model.change import EntityFate, Fate
 from kho_tui.model.entities.tables import FolioRows
 from kho_tui.model.entity import Entity
 from kho_tui.model.path import EntityPath
-from kho_tui.releases.table import Release
 from kho_tui.text import SafeText
 
 _SESSION = ("session", "session-list")
@@ -59,12 +58,13 @@ def failures_of(entity: Entity, ends: Ends) -> Iterator[Failure]:
             yield from (failure for failure, paths in ends.holders.items() if paths == (entity.path,))
 
 
-def sessions_failed(log: HandoverLog, release: Release | None) -> Failure | None:
+def sessions_failed(ends: Ends) -> Failure | None:
     """Why no session at all can be retrieved: every open of /dev/liveupdate fails then (luo_session.c). None: not said, or not known."""
     fatal = ["session-list"]
-    if release is not None and LUO_FORMATS.of(release) is not None and not IGNORES_FILE_ERRORS.covers(release.version):
+    release, has_luo = ends.release, ends.new.registry.of(ends.release, LUO) is not None
+    if release is not None and has_luo and not IGNORES_FILE_ERRORS.covers(release.version):
         fatal += ["session", "handler"]
-    return next((one for one in log.failures if one.what in fatal), None)
+    return next((one for one in ends.log.failures if one.what in fatal), None)
 
 
 def with_nameless(fates: Iterable[EntityFate], told: set[Failure], ends: Ends) -> Iterator[EntityFate]:

@@ -26,7 +26,6 @@ from kho_tui.model.entity import Entity, find, walk
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Memblock, Side, State
-from kho_tui.releases.table import RELEASES
 from kho_tui.text import SafeText
 
 _PARTS = frozenset({"chunks", "nodes", "reading", "copy"})
@@ -58,7 +57,7 @@ def handover_fates(old: State, new: State, one: OneHandover, log: HandoverLog, c
         after=half_of(one.after, after_entity),
         log=log,
         holders=folio_holders(log, before, old.machine.platform),
-        release=RELEASES.of(new.machine.release),
+        release=new.registry.releases.of(new.machine.release),
         off=switched_off(new, log),
         again=_preserved_again(onward, new),
         counterparts={subtree.name: subtree for subtree in reversed(one.after.handed_over)},

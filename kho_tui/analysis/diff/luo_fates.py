@@ -47,7 +47,7 @@ def unread_list_fate(entity: Entity, ends: Ends) -> EntityFate:
 
 
 def _unless_no_session(entity: Entity, ends: Ends) -> EntityFate:
-    failure = sessions_failed(ends.log, ends.release)
+    failure = sessions_failed(ends)
     if failure is not None:
         return made(Fate.LOST, entity, f"no session can be retrieved: {failure.said}")
     return _unless_off(entity, ends)

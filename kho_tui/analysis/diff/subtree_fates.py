@@ -20,7 +20,7 @@ from kho_tui.model.facts import Damaged, Missing, Status, Unknown
 from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import KexecMetadata, Root, State, Subtree
-from kho_tui.releases.table import RELEASES, Finalize
+from kho_tui.releases.table import Finalize
 from kho_tui.text import SafeText, plural
 
 NOT_IN_ROOT = SafeText("not in the root FDT that the next kernel was given")
@@ -62,7 +62,7 @@ def _serializes_late(root: Root, state: State) -> bool:
 
     Source: kernel/liveupdate/kexec_handover.c.
     """
-    writer = RELEASES.of(state.machine.release)
+    writer = state.registry.releases.of(state.machine.release)
     return root.format is not None and root.format.tracker is Tracker.CHUNKS and (writer is None or writer.finalize is Finalize.SERIALIZE)
 
 

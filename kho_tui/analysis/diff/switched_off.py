@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
+from kho_tui.abi.luo import LUO, LUO_NAME
 from kho_tui.analysis.diff.log import HandoverLog
 from kho_tui.model.state import State
 from kho_tui.releases.cmdline import read_cmdline
-from kho_tui.releases.table import RELEASES
 from kho_tui.text import SafeText
 
 
@@ -26,14 +25,14 @@ def switched_off(new: State, log: HandoverLog) -> SwitchedOff:
     LUO runs where ``liveupdate=`` switches it on and KHO is on (kernel/liveupdate/luo_core.c, 6.19 on). Whether KHO is on by default
     (CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT) a state does not tell: a command line without ``kho=`` leaves that open, and the log decides.
     """
-    release = RELEASES.of(new.machine.release)
+    release = new.registry.releases.of(new.machine.release)
     if log.kho_off is not None:
         return SwitchedOff(log.kho_off, log.kho_off)
     if log.luo_off is not None:
         return SwitchedOff(None, log.luo_off)
     if release is None:
         return SwitchedOff(None, None)
-    if LUO_FORMATS.of(release) is None:
+    if new.registry.formats(LUO).of(release) is None:
         return SwitchedOff(None, None if _has_luo(new, log) else SafeText(f"{release.name} has no LUO"))
     if new.machine.cmdline is None or not new.machine.cmdline_whole:
         return SwitchedOff(None, None)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from kho_tui.analysis.diff.expected import RESTORE, SESSION_LOST, SUBTREE_LOST
 from kho_tui.model.change import Change, ChangeKind, Diff, EntityFate, Fate, HandoverFates, Untold
-from kho_tui.releases.table import RELEASES
+from kho_tui.releases.table import Release
 from kho_tui.text import SafeText, plural
 
 _ORDER = ("side", "scratch area", "tracker", "subtree", "reserve_mem", "folios", "session", "file", "FLB")
@@ -34,12 +34,11 @@ def diff_verdict(diff: Diff) -> SafeText:
     return SafeText(said + _untold(Counter(entity for entity, _ in {(one.entity, one.where) for one in diff.untold})))
 
 
-def fates_verdict(fates: HandoverFates, after: str | None) -> SafeText:
-    """One line on a handover; ``after``: ``uname -r`` of the kernel that was handed the state."""
+def fates_verdict(fates: HandoverFates, release: Release | None) -> SafeText:
+    """One line on a handover; ``release``: the series of the kernel that was handed the state."""
     lost, untold, may = fates.of(Fate.LOST), fates.of(Fate.UNTOLD), fates.of(Fate.MAY)
     if fates.refused:
         return SafeText(f"refused, everything is lost ({_counts(lost)}): {fates.refused}")
-    release = RELEASES.of(after)
     running = f" ({_reasons(untold)} on a running {release.name})" if release is not None and _reasons(untold) else ""
     rest = f"; cannot tell: {_counts(untold)}{running}" if untold else ""
     rest += f"; as it may be: {_counts(may)}" if may else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
@@ -44,7 +43,7 @@ def _header(boot: Boot) -> Verdict:
 
 
 def _root_version(boot: Boot) -> Verdict:
-    handed_over, wanted = boot.handed.compatibles, ROOT_FORMATS.version_of(boot.target.release)
+    handed_over, wanted = boot.handed.compatibles, boot.target.root.compatible
     if isinstance(handed_over, Missing):
         return handed_over
     if not handed_over and boot.handed.node is None:

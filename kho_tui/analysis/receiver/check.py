@@ -11,10 +11,9 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
 from kho_tui.model.facts import Missing
 from kho_tui.model.luo import NotWritten
-from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES
+from kho_tui.releases.ranges import FIRST_WITH_KHO, Range
 
-EVERY = Range(RELEASES.oldest.name)
+EVERY = Range(FIRST_WITH_KHO)
 """The releases of a check that every one makes."""
 
 Ask = Callable[[Boot], Verdict]
@@ -39,7 +38,9 @@ class Check:
 
     def applies(self, target: Target) -> bool | None:
         """Whether this kernel makes the check; None where its version does not tell."""
-        return RELEASES.covers(self.releases, target.precise_version if self.releases.inside_a_series else target.release.version)
+        return target.registry.releases.covers(
+            self.releases, target.precise_version if self.releases.inside_a_series else target.release.version
+        )
 
     def answer(self, boot: Boot) -> Answer:
         """What comes of the check in one boot. A failure of one that this kernel may not make is unknown."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import Tracker
 from kho_tui.analysis.finalizing import is_map_pending
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.context import Context
@@ -14,7 +14,7 @@ from kho_tui.fdt.tree import FdtTree, Node, parse_fdt
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Fact, Missing, Status, known
 from kho_tui.model.state import Root, Side, State, Subtree
-from kho_tui.releases.table import RELEASES, Attach, Finalize
+from kho_tui.releases.table import Attach, Finalize
 
 _NO_SUBTREES = "the subtrees are not at hand"
 
@@ -95,7 +95,7 @@ class Handed:
     @cached_property
     def _finalized_at_reboot(self) -> bool:
         """With LUO on, 6.19 and 7.0 finalize in the reboot call: until then a map of 0 says nothing of what will be handed over."""
-        release = RELEASES.of(self.state.machine.release)
+        release = self.state.registry.releases.of(self.state.machine.release)
         has_luo = any(subtree.lookup_name == LUO_NAME for subtree in self.side.handed_over)
         return release is not None and self.side.name == "out" and has_luo and is_map_pending(self.side, (release,))
 
@@ -119,7 +119,7 @@ class Handed:
 
         6.16 to 6.18 hand over what was finalized before the load; LUO finalizes 6.19 and 7.0 in the reboot call; later ones always do.
         """
-        side, release = self.side, RELEASES.of(self.state.machine.release)
+        side, release = self.side, self.state.registry.releases.of(self.state.machine.release)
         stateful = release is not None and release.finalize is Finalize.STATEFUL
         if stateful and side.finalized is False:
             only = release is not None and release.attach is Attach.FINALIZED
@@ -141,9 +141,9 @@ class Handed:
         node = None if root is None else root.child(subtree.name)
         lengths = {} if node is None else {one.name.decode("latin-1"): len(one.data) for one in node.properties if one.name is not None}
         if root is not None and self._cut and (node is None or not node.has_all):
-            form = ROOT_FORMATS.get((_compatibles(root)[:1] or (b"",))[0])
+            form = self.state.registry.roots.get((_compatibles(root)[:1] or (b"",))[0])
             # What lies beyond the end of a cut file was not seen, which is no reason to call it missing.
-            unseen = (ROOT_FORMATS if form is None else form).subtree.properties
+            unseen = (self.state.registry.roots if form is None else form).subtree.properties
             lengths |= {field.name: field.size or 0 for field in unseen if field.name not in lengths}
         return lengths
 

@@ -9,12 +9,11 @@ from kho_tui.abi.block import MAX_BLOCKS
 from kho_tui.abi.flb import TEST_FLB_NAMES
 from kho_tui.abi.luo import (
     CHECKS_NAMES,
-    LUO_FORMATS,
+    LUO,
     LUO_NAME,
     VERSION_BYTES,
     ListNode,
     LuoFormat,
-    luo_struct,
 )
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.receiver.boot import Boot
@@ -59,14 +58,12 @@ def _root(subtree: Subtree) -> Node | None:
 def _luo_exists(boot: Boot) -> Verdict:
     if isinstance(boot.handed.subtrees, Missing):
         return boot.handed.subtrees
-    return (
-        Holds("this release has LUO") if LUO_FORMATS.of(boot.target.release) is not None else Fails(f"this release has no LUO: {_UNREAD}")
-    )
+    return Holds("this release has LUO") if boot.target.own(LUO) is not None else Fails(f"this release has no LUO: {_UNREAD}")
 
 
 def _own(target: Target) -> LuoFormat:
     """What a kernel with LUO accepts: the checks of what LUO reads begin with the first release that has it."""
-    form = LUO_FORMATS.of(target.release)
+    form = target.own(LUO)
     assert form is not None
     return form
 
@@ -94,7 +91,7 @@ def _luo_size(subtree: Subtree, boot: Boot) -> Verdict:
     size = told.value if told is not None and isinstance(told.value, int) else known(subtree.size)
     if size is None:
         return unknown("the size of LUO's struct is not at hand")
-    needed = luo_struct(_own(boot.target).compatible).size
+    needed = boot.target.registry.formats(LUO).struct_of(_own(boot.target).compatible).size
     words = f"{size} bytes of {needed}"
     return Holds(words) if size >= needed else Fails(words)
 
@@ -316,7 +313,7 @@ LUO_OPEN = Check(
 )
 """The first open of /dev/liveupdate."""
 
-LUO: tuple[Check, ...] = (
+LUO_CHECKS: tuple[Check, ...] = (
     Check(
         name="luo",
         stage=Stage.CONSUMERS,

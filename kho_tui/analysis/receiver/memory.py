@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kho_tui.abi.root import ROOT_FORMATS, Tracker
+from kho_tui.abi.root import Tracker
 from kho_tui.analysis.memory_map import owned_memory
 from kho_tui.analysis.receiver.acceptance import names_map
 from kho_tui.analysis.receiver.boot import Boot
@@ -18,7 +18,6 @@ from kho_tui.model.intervals import Intervals, spans
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES
 from kho_tui.text import human_size, plural
 
 _SOURCE = "kernel/liveupdate/kexec_handover.c, kho_mem_init"
@@ -154,7 +153,7 @@ def _in_scratch(inside: Intervals, boot: Boot) -> Verdict:
 def _bitmaps(boot: Boot) -> Verdict:
     """The same string stands for bitmaps of 512 bytes until 6.17 and of a page from 6.18 on."""
     preserved, target = boot.handed.side.preserved, boot.target
-    if ROOT_FORMATS.written_by(target.release).tracker is not Tracker.CHUNKS:
+    if target.root.tracker is not Tracker.CHUNKS:
         return Holds("a radix tree")
     if not isinstance(preserved, PreservedMap) or not isinstance(preserved.structure, ChunkList):
         return unknown("the size of the bitmaps is not at hand")
@@ -183,7 +182,7 @@ def _shift(boot: Boot) -> Verdict:
         return _NO_BLOCKS
     limit = 31 - (boot.handed.page_size.bit_length() - 1)
     high = max(boot.handed.side.preserved.runs.by_order, default=0)
-    affected = NARROW_BLOCK_SIZES.affects(boot.target.precise_version, RELEASES)
+    affected = NARROW_BLOCK_SIZES.affects(boot.target.precise_version, boot.target.registry.releases)
     if high < limit or affected is False:
         return Holds(f"highest order {high}")
     words = f"highest order {high}; from order {limit} on the 32-bit shift of {boot.target.release.name} overflows"

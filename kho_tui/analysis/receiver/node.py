@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
@@ -39,7 +38,7 @@ def properties(name: bytes) -> Ask:
     """Whether the subnode has the properties that kho_retrieve_subtree reads."""
 
     def ask(subtree: Subtree, boot: Boot) -> Verdict:
-        wanted = ROOT_FORMATS.written_by(boot.target.release).subtree.properties
+        wanted = boot.target.root.subtree.properties
         lengths = boot.handed.property_lengths(subtree)
         wrong = [field.name for field in wanted if lengths.get(field.name) != field.size]
         return Fails(f"{', '.join(wrong)} missing or not 8 bytes") if wrong else Holds("its properties are there")

@@ -16,7 +16,7 @@ from kho_tui.analysis.receiver.acceptance import ACCEPTANCE
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Answer, Check
 from kho_tui.analysis.receiver.handed import Handed
-from kho_tui.analysis.receiver.luo import LUO
+from kho_tui.analysis.receiver.luo import LUO_CHECKS
 from kho_tui.analysis.receiver.memblock import MEMBLOCK
 from kho_tui.analysis.receiver.memory import MEMORY
 from kho_tui.analysis.receiver.metadata import METADATA
@@ -88,7 +88,7 @@ CHECKS: tuple[Check, ...] = (
         source="kernel/kexec_handover.c, kho_restore_page",
     ),
     *MEMBLOCK,
-    *LUO,
+    *LUO_CHECKS,
     *METADATA,
     *TEST_MODULE,
     Check(
@@ -108,7 +108,8 @@ CHECKS: tuple[Check, ...] = (
 def receive(handed: Handed, target: Target) -> Reception:
     """Run the stages in the kernel's order; a check that ends the boot, or decides on the whole handover, ends them where it fails.
 
-    Example: ``receive(Handed(state, side, memory), Target(RELEASES.of("7.3"))).outcome``. Raises BudgetError and Cancelled.
+    Example: ``receive(Handed(state, side, memory), Target.in_tree(state.registry, state.registry.releases.newest)).outcome``.
+    Raises BudgetError and Cancelled.
     """
     boot = Boot(handed, target)
     answers: list[Answer] = []

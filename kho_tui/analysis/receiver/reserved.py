@@ -23,7 +23,6 @@ from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.model.runs import RunBuilder, Runs, no_runs
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.fixes import NARROW_BLOCK_SIZES
-from kho_tui.releases.table import RELEASES
 
 _INT_BITS = 32
 _LAST = 2**64 - 1
@@ -106,7 +105,7 @@ def reserve(handed: Handed, target: Target) -> Reserved:
         elif structure.bitmap_bytes != size:
             runs, all_read = _read_as(structure, size, handed)
             whole, misread = whole and all_read, True
-    narrow, end = NARROW_BLOCK_SIZES.affects(target.precise_version, RELEASES), _end_of_memory(handed)
+    narrow, end = NARROW_BLOCK_SIZES.affects(target.precise_version, target.registry.releases), _end_of_memory(handed)
     fits = runs.order < _INT_BITS - 1 - shift
     if fits.all() or narrow is False:
         return Reserved(runs, intervals(runs.start, _ends(runs)), whole, misread)
@@ -119,7 +118,7 @@ def reserve(handed: Handed, target: Target) -> Reserved:
 
 def _may_be_others(handed: Handed, preserved: PreservedMap) -> bool:
     """Whether the bitmaps may be of another size, and with it all blocks."""
-    return bool(preserved.others) and RELEASES.of(handed.state.machine.release) is None
+    return bool(preserved.others) and handed.state.registry.releases.of(handed.state.machine.release) is None
 
 
 def _read_as(chunks: ChunkList, size: int, handed: Handed) -> tuple[Runs, bool]:
@@ -127,7 +126,7 @@ def _read_as(chunks: ChunkList, size: int, handed: Handed) -> tuple[Runs, bool]:
     platform = handed.state.machine.platform
     if handed.memory is None:
         return no_runs(platform.page_shift), False
-    reader = Reader(memory=handed.memory, platform=platform, context=handed.context, findings=Findings())
+    reader = Reader(memory=handed.memory, platform=platform, context=handed.context, findings=Findings(), registry=handed.state.registry)
     shift = np.uint64(platform.page_shift)
     pieces, whole = RunBuilder(), True
     try:

@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO_FORMATS, LUO_NAME, LUO_SESSION_SER
+from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO, LUO_NAME, LUO_SESSION_SER
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.areas import area_chunks
 from kho_tui.analysis.receiver.handed import Handed
@@ -132,7 +132,7 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     sessions = tuple(
         RestoredSession(session, made_as(session.name), restored_files(session)) for session in (listed.sessions if listed else ())
     )
-    fault = None if luo is None or LUO_FORMATS.of(target.release) is None else _open_fault(luo, sessions, reserved, sections, target)
+    fault = None if luo is None or target.own(LUO) is None else _open_fault(luo, sessions, reserved, sections, target)
     test = next((number for number, owner in enumerate(early) if owner.name == _TEST), None)
     return Restored(sessions, fault, None if test is None else ledger.lost[test])
 
@@ -165,7 +165,7 @@ def _struct(file: File) -> U64s:
 
 def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Owner]:
     """Who restores blocks before any file is asked for, in the order of a boot."""
-    has_luo = LUO_FORMATS.of(target.release) is not None
+    has_luo = target.own(LUO) is not None
     if has_luo and luo is not None:
         subtree = handed.content(LUO_NAME)
         phys = None if subtree is None else known(subtree.phys)

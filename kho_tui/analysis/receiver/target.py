@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from kho_tui.abi.memfd import MEMFD_FORMATS, memfd_handlers
+from kho_tui.abi.format import F, Family, Formats
+from kho_tui.abi.root import RootFormat
 from kho_tui.analysis.receiver.outcome import Stage
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.model.facts import Missing
+from kho_tui.model.registry import Registry
 from kho_tui.releases.cmdline import BootOptions, CommandLine, PanicOptions, ReserveMem
 from kho_tui.releases.fixes import BITMAPS_IN_SCRATCH, KDUMP_KEEPS_KHO, Fix
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Release
 from kho_tui.releases.version import Version
 
 
@@ -26,6 +28,7 @@ class Target:
     ``page_size`` None: that of its architecture, where there is one only.
     """
 
+    registry: Registry
     release: Release
     version: Version | None = None
     cmdline: CommandLine | None = None
@@ -44,9 +47,18 @@ class Target:
     """Bytes of its image, as it lies in memory, and initrd; None: not known."""
 
     @staticmethod
-    def in_tree(release: Release, *, cmdline: CommandLine | None = None, version: Version | None = None) -> Target:
+    def in_tree(registry: Registry, release: Release, *, cmdline: CommandLine | None = None, version: Version | None = None) -> Target:
         """A kernel of ``release`` with all that kernel.org's tree has for it built in."""
-        return Target(release=release, version=version, cmdline=cmdline, handlers=memfd_handlers(release))
+        return Target(registry=registry, release=release, version=version, cmdline=cmdline, handlers=registry.handlers(release))
+
+    @property
+    def root(self) -> RootFormat:
+        """The version of the root FDT that it accepts."""
+        return self.registry.roots.written_by(self.release)
+
+    def own(self, family: Family[Formats[F]]) -> F | None:
+        """The version of a format that it accepts; None: it has none."""
+        return self.registry.of(self.release, family)
 
     @property
     def precise_version(self) -> Version:
@@ -64,14 +76,15 @@ class Target:
         """What it takes from its command line; None where that is not known to its end."""
         if self.cmdline is None or not self.cmdline.whole:
             return None
-        return self.cmdline.options(self.release, version=self.version, on_by_default=bool(self.on_by_default))
+        known = self.registry.releases
+        return self.cmdline.options(self.release, known, version=self.version, on_by_default=bool(self.on_by_default))
 
     @property
     def kho(self) -> bool | None:
         """Whether KHO is on. ``kho=off`` does not stop it from taking a handover, but switches LUO off; so does a kdump kernel."""
         if self.options is None or self.cmdline is None:
             return None
-        if self.options.kho and self.cmdline.is_kdump and KDUMP_KEEPS_KHO.affects(self.precise_version, RELEASES) is None:
+        if self.options.kho and self.cmdline.is_kdump and KDUMP_KEEPS_KHO.affects(self.precise_version, self.registry.releases) is None:
             return None
         return self.options.kho if self.cmdline.says_kho or self.on_by_default is not None else None
 
@@ -91,7 +104,7 @@ class Target:
         ``by_release``: what its row of the table says, which holds for a release that is named without a patch level.
         """
         whole = self.version is None or self.version == self.release.version
-        return by_release if whole else fault.affects(self.version, RELEASES)
+        return by_release if whole else fault.affects(self.version, self.registry.releases)
 
     @property
     def bitmap_bytes(self) -> int | Missing | None:
@@ -113,6 +126,6 @@ class Target:
         if self.may_hold is not None:
             # What only looks like a handler's name cannot be told from one.
             return None if self.may_hold(compatible) else False
-        if compatible in memfd_handlers(self.release):
+        if compatible in self.registry.handlers(self.release):
             return None if self.handlers is None else False
-        return False if compatible in MEMFD_FORMATS and not self.is_vendors else None
+        return False if self.registry.knows_handler(compatible) and not self.is_vendors else None

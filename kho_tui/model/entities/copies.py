@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kho_tui.abi.luo import LUO_FDT_NODE, LUO_NAME, STRUCT_PREFIX, VERSION_BYTES, luo_struct
+from kho_tui.abi.luo import LUO, LUO_FDT_NODE, LUO_NAME, STRUCT_PREFIX, VERSION_BYTES
 from kho_tui.abi.memblock import MEMBLOCK_NAME, MEMBLOCK_NODE
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
-from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.abi.root import RootFormats
 from kho_tui.abi.test_kho import KHO_TEST_NAME, KHO_TEST_NODE
 from kho_tui.fdt.tree import looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob
@@ -15,6 +15,7 @@ from kho_tui.layout.platform import ByteOrder
 from kho_tui.model.entities.values import PLAIN_NODE, property_values, record_values
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.model.registry import Registry
 from kho_tui.text import SafeText, c_string, visible
 
 _ROOT_NODES = {LUO_NAME: LUO_FDT_NODE, MEMBLOCK_NAME: MEMBLOCK_NODE, KHO_TEST_NAME: KHO_TEST_NODE}
@@ -26,16 +27,16 @@ def copy_entities(copies: Sequence[Blob], path: EntityPath, values: Callable[[Bl
     return [_copy(copy, siblings, values) for copy in copies]
 
 
-def copied_root_values(copy: Blob, byte_order: ByteOrder) -> tuple[Value, ...]:
+def copied_root_values(copy: Blob, byte_order: ByteOrder, formats: RootFormats) -> tuple[Value, ...]:
     """The properties of the root node of another copy of the root FDT."""
     unnamed = parse_fdt(copy.data).root
-    root = None if unnamed is None else parse_fdt(copy.data, fallback_names=ROOT_FORMATS.names_of_cut(unnamed)).root
-    return () if root is None else property_values(ROOT_FORMATS.node.values(root, byte_order, copy.place))
+    root = None if unnamed is None else parse_fdt(copy.data, fallback_names=formats.names_of_cut(unnamed)).root
+    return () if root is None else property_values(formats.node.values(root, byte_order, copy.place))
 
 
-def copied_subtree_values(name: bytes, copy: Blob, byte_order: ByteOrder) -> tuple[Value, ...]:
+def copied_subtree_values(name: bytes, copy: Blob, byte_order: ByteOrder, registry: Registry) -> tuple[Value, ...]:
     """The head of another copy of a subtree's blob: its struct, or the properties of its FDT's root node."""
-    struct = luo_struct(c_string(copy.data[:VERSION_BYTES]))
+    struct = registry.formats(LUO).struct_of(c_string(copy.data[:VERSION_BYTES]))
     if copy.data.startswith(STRUCT_PREFIX) and len(copy.data) >= struct.size:
         return record_values(struct.record(copy.data, byte_order, copy.place))
     if name == KEXEC_METADATA_NAME and len(copy.data) >= KHO_KEXEC_METADATA.size:

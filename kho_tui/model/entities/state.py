@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kho_tui.layout.place import Blob, agree
-from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record, Unit
 from kho_tui.model.codes import CODES
 from kho_tui.model.entities.copies import copied_root_values, copy_entities
@@ -161,8 +160,8 @@ def _side(side: Side, state: State) -> Entity:
 
     def children() -> list[Entity]:
         parts = [_preserved(side, path.child("preserved"), state)]
-        parts += [] if isinstance(root, Missing) else _root_copies(root, path, state.machine.platform)
-        parts += [subtree_entity(one, node_of, state.machine.platform) for one in side.subtrees]
+        parts += [] if isinstance(root, Missing) else _root_copies(root, path, state)
+        parts += [subtree_entity(one, node_of, state.machine.platform, state.registry) for one in side.subtrees]
         return parts if side.cut_subtree is None else [*parts, cut_entity("subtree", side.cut_subtree, path)]
 
     address, size = (None, 0) if isinstance(root, Missing) else (known(root.phys), len(root.view.blob.data))
@@ -180,11 +179,11 @@ def _side(side: Side, state: State) -> Entity:
     )
 
 
-def _root_copies(root: Root, path: EntityPath, platform: Platform) -> list[Entity]:
+def _root_copies(root: Root, path: EntityPath, state: State) -> list[Entity]:
     """Copies of the root FDT that hold other bytes; one that is only cut shorter says nothing new."""
     data = root.view.blob.data
     others = [copy for copy in root.copies if not agree(data, copy.data)]
-    return copy_entities(others, path, lambda copy: copied_root_values(copy, platform.byte_order))
+    return copy_entities(others, path, lambda copy: copied_root_values(copy, state.machine.platform.byte_order, state.registry.roots))
 
 
 def _root_status(root: Root) -> tuple[Status, SafeText]:

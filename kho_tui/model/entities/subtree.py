@@ -19,13 +19,14 @@ from kho_tui.model.entity import Column, Detail, Entity, Value
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import FdtView, KexecMetadata, KhoTest, Memblock, MemblockRegion, Subtree
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 
 _MOST_NODES_SHOWN = 10_000
 
 
-def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform) -> Entity:
+def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform, registry: Registry) -> Entity:
     """The subtree: its own bytes and its content, and its node in the root FDT, whose bytes are ``node_of``."""
 
     def detail() -> Detail:
@@ -35,7 +36,7 @@ def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform) 
         return Detail((*_content_values(one, platform.byte_order), *property_values(one.values), *fdt_values(one.fdt)), blobs)
 
     def children() -> list[Entity]:
-        return [*_copies(one, platform), *_children(one, platform)]
+        return [*_copies(one, platform, registry), *_children(one, platform)]
 
     size = len(one.blob.data) if isinstance(one.blob, Blob) else known(one.size) or 0
     standing = one.status, one.reason
@@ -52,13 +53,13 @@ def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform) 
         size=size,
         detail=detail,
     )
-    return replace(entity, children=children) if _has_content_below(one) or _copies(one, platform) else entity
+    return replace(entity, children=children) if _has_content_below(one) or _copies(one, platform, registry) else entity
 
 
-def _copies(one: Subtree, platform: Platform) -> list[Entity]:
+def _copies(one: Subtree, platform: Platform, registry: Registry) -> list[Entity]:
     if one.status is Status.STALE:
         return []
-    return copy_entities(one.copies, one.path, lambda copy: copied_subtree_values(one.name, copy, platform.byte_order))
+    return copy_entities(one.copies, one.path, lambda copy: copied_subtree_values(one.name, copy, platform.byte_order, registry))
 
 
 def fdt_values(view: FdtView | None) -> tuple[Value, ...]:

@@ -23,7 +23,7 @@ from kho_tui.releases.cmdline.panics import PanicOptions, panics_at_boot, panics
 from kho_tui.releases.cmdline.words import Word, split_words
 from kho_tui.releases.fixes import KDUMP_KEEPS_KHO
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES, Release
+from kho_tui.releases.table import Release, Releases
 from kho_tui.releases.version import Version
 
 __all__ = [
@@ -86,8 +86,10 @@ class CommandLine:
         switches = (kstrtobool(value) for value in reversed(self.values(parameter)))
         return next((switch for switch in switches if switch is not None), None)
 
-    def options(self, release: Release, *, version: Version | None = None, on_by_default: bool = False) -> BootOptions:
-        """What KHO and its producers take from it. ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT, 6.19 on.
+    def options(self, release: Release, known: Releases, *, version: Version | None = None, on_by_default: bool = False) -> BootOptions:
+        """What KHO and its producers take from it. ``known``: the releases that are known.
+
+        ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT, 6.19 on.
 
         ``version`` None: any of the release. A kernel that surely leaves KHO off in a kdump kernel does so, one that may does not.
         """
@@ -112,7 +114,7 @@ class CommandLine:
                 else:
                     regions.append(region)
         kho = (on_by_default and bool(_DEFAULT_KHO.covers(release.version))) if self.kho is None else self.kho
-        if self.is_kdump and KDUMP_KEEPS_KHO.affects(version or release.version, RELEASES) is False:
+        if self.is_kdump and KDUMP_KEEPS_KHO.affects(version or release.version, known) is False:
             kho = False
         return BootOptions(
             kho, scratch, tuple(regions), bool(self.liveupdate) and bool(_LIVEUPDATE.covers(release.version)), tuple(refused)

@@ -6,37 +6,41 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from kho_tui.abi.root import ROOT_FORMATS, RootFormat, Tracker
+from kho_tui.abi.root import RootFormat, Tracker
+from kho_tui.model.registry import Registry
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.text import visible
 
 Apply = Callable[[Case], None]
 """Breaks one thing. Raises DoesNotApply."""
 
-Needs = Callable[[RootFormat], bool]
+Needs = Callable[[RootFormat, Registry], bool]
 """Whether a fault can be applied under a version of the root."""
 
 
-def has_chunks(form: RootFormat) -> bool:
+def has_chunks(form: RootFormat, _known: Registry) -> bool:
     """Its tracker is a chunk list."""
     return form.tracker is Tracker.CHUNKS
 
 
-def has_radix(form: RootFormat) -> bool:
+def has_radix(form: RootFormat, _known: Registry) -> bool:
     """Its tracker is a radix tree."""
     return form.tracker is Tracker.RADIX
 
 
-def has_size(form: RootFormat) -> bool:
+def has_size(form: RootFormat, _known: Registry) -> bool:
     """It says how large a blob is."""
     return form.size is not None
 
 
 def written_in(releases: Range) -> Needs:
     """A release of the range writes it."""
-    return lambda form: any(releases.covers(release.version) and ROOT_FORMATS.written_by(release) is form for release in RELEASES)
+
+    def needs(form: RootFormat, known: Registry) -> bool:
+        return any(releases.covers(release.version) and known.roots.written_by(release) is form for release in known.releases)
+
+    return needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,9 @@ class Fault:
     needs_before: bool = False
     """Only the state before the kexec shows it: ``check BEFORE --after THIS``."""
 
-    @property
-    def roots(self) -> frozenset[bytes]:
+    def roots(self, known: Registry) -> frozenset[bytes]:
         """The versions of the root that it is bound to; empty for all."""
-        return frozenset() if self.needs is None else frozenset(form.compatible for form in ROOT_FORMATS if self.needs(form))
+        return frozenset() if self.needs is None else frozenset(form.compatible for form in known.roots if self.needs(form, known))
 
 
 def fault(name: str, primary: str, meaning: str, apply: Apply, also: str = "", needs: Needs | None = None) -> Fault:
@@ -76,9 +79,10 @@ def later_fault(name: str, primary: str, meaning: str, apply: Apply, also: str =
 
 def break_state(one: Fault, case: Case) -> None:
     """Apply a fault. Raises DoesNotApply that names what the state lacks, EncodeError."""
-    if one.roots and case.root.compatible not in one.roots:
+    roots = one.roots(case.state.registry)
+    if roots and case.root.compatible not in roots:
         said = visible(case.root.compatible or b"")
-        raise DoesNotApply(f"the root is {said}; this fault is one of {', '.join(sorted(visible(name) for name in one.roots))}")
+        raise DoesNotApply(f"the root is {said}; this fault is one of {', '.join(sorted(visible(name) for name in roots))}")
     one.apply(case)
     case.finish()
 

@@ -11,7 +11,6 @@ from kho_tui.abi.luo import (
     LUO_FILE_SER,
     LUO_NAME,
     LUO_SESSION_SER,
-    luo_struct,
 )
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray
@@ -240,14 +239,15 @@ def _flb_header_zero(case: Case) -> None:
 
 def _struct_size(case: Case) -> None:
     """A few bytes more than the struct has, all of them in its page."""
-    if not luo(case).format.is_struct:
-        raise DoesNotApply(f"{luo(case).format.compatible.decode()} is an FDT")
+    form = luo(case).format
+    if not form.is_struct or form.struct is None:
+        raise DoesNotApply(f"{form.compatible.decode()} is an FDT")
     root = case.root.view.tree.root
     node = None if root is None else root.child(LUO_NAME)
     size = None if node is None else node.property(b"blob-size")
     if size is None:
         raise DoesNotApply("the root FDT has no blob-size of LUO")
-    case.write(memory_of(case.root.view.blob)[0] + size.data_offset, case.u64(luo_struct(luo(case).format.compatible).size + 8))
+    case.write(memory_of(case.root.view.blob)[0] + size.data_offset, case.u64(form.struct.size + 8))
 
 
 def _name_residue(case: Case) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from kho_tui.abi.luo import LUO_FORMATS, LUO_NAME
+from kho_tui.abi.luo import LUO, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.fdt.header import FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, Property
 from kho_tui.model.state import Subtree
-from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
 from kho_tui.simulator.faults.fault import Fault, fault, has_chunks, has_radix, has_size
 from kho_tui.simulator.faults.fdt_edit import (
@@ -149,7 +147,12 @@ def _without(case: Case, names: tuple[bytes, ...]) -> None:
     case.write(at, without_property(fdt, _property(_node(case, case.subtree(*_SMALL)), *names)))
 
 
-_POINTERS = tuple(name.encode() for name in ROOT_FORMATS.pointers)
+def _pointers(case: Case) -> tuple[bytes, ...]:
+    return tuple(name.encode() for name in case.state.registry.roots.pointers)
+
+
+def _without_pointer(case: Case) -> None:
+    _without(case, _pointers(case))
 
 
 def _child(case: Case) -> None:
@@ -181,7 +184,7 @@ def _unaligned_blob(case: Case) -> None:
     if len(data) > case.page_size - _ASIDE or len(data) > _ASIDE:
         raise DoesNotApply("the blobs of this state are too large to be moved within their page")
     case.write(blob_at + _ASIDE, data)
-    case.write(at + _property(_node(case, subtree), *_POINTERS).data_offset, case.u64(blob_at + _ASIDE))
+    case.write(at + _property(_node(case, subtree), *_pointers(case)).data_offset, case.u64(blob_at + _ASIDE))
 
 
 def _blob_size(case: Case, size: int, *names: bytes) -> None:
@@ -222,8 +225,8 @@ def _luo_under_another_name(case: Case) -> None:
 def _luo_too_early(case: Case) -> None:
     """memblock's subtree under the name of LUO, in a kernel that has none."""
     at, fdt = memory_of(case.root.view.blob)
-    release = RELEASES.of(case.state.machine.release)
-    if release is None or LUO_FORMATS.of(release) is not None:
+    release = case.state.registry.releases.of(case.state.machine.release)
+    if release is None or case.state.registry.of(release, LUO) is not None:
         raise DoesNotApply("the kernel of this state has LUO, or is not known")
     node = _node(case, case.subtree(MEMBLOCK_NAME))
     inside = fdt[record_span(node.properties[0])[0] : record_span(node.properties[-1])[1]]
@@ -273,7 +276,7 @@ ROOT_FAULTS: tuple[Fault, ...] = (
     fault("map-zero", "KHO006", "the root names no tracker", _map_zero, "104 107"),
     fault("map-unaligned", "KHO006", "the tracker's address is not page aligned", _map_unaligned, "104"),
     fault("map-short", "KHO006", "preserved-memory-map has 4 bytes", _map_short, "111"),
-    fault("pointer-missing", "KHO007", "a subtree has no pointer to its blob", partial(_without, names=_POINTERS), "47 111"),
+    fault("pointer-missing", "KHO007", "a subtree has no pointer to its blob", _without_pointer, "47 111"),
     fault("blob-size-missing", "KHO007", "a subtree has no blob-size", partial(_without, names=(b"blob-size",)), "109 111", has_size),
     fault("subtree-child", "KHO007", "a subtree's node has a child", _child),
     fault("subtree-property", "KHO007", "a subtree's node has a property that does not belong there", _third_property),

@@ -8,7 +8,6 @@ import numpy as np
 
 from kho_tui.abi.chunks import CHUNK, KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR, bitmap_span
 from kho_tui.abi.radix import KHO_RADIX_ENTRY, RadixShape
-from kho_tui.encode.roots import root_format
 from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.fault import Fault, fault, has_chunks, has_radix
@@ -30,7 +29,7 @@ def _tree(case: Case) -> RadixTracker:
 
 
 def _shape(handover: Handover) -> RadixShape:
-    return RadixShape(handover.runs.page_shift, root_format(handover).marker_counted)
+    return RadixShape(handover.runs.page_shift, handover.form.marker_counted)
 
 
 def _chunk_cycle(case: Case) -> None:

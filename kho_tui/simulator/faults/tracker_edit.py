@@ -9,7 +9,6 @@ import numpy as np
 
 from kho_tui.abi.chunks import CHUNK, bitmap_span
 from kho_tui.abi.radix import RadixShape
-from kho_tui.encode.roots import root_format
 from kho_tui.errors import EncodeError
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker
@@ -36,7 +35,7 @@ def keep(handover: Handover, address: int, order: int, new_page: NewPage) -> Han
     if tracker is None:
         raise EncodeError("a state without a tracker preserves nothing")
     if isinstance(tracker, RadixTracker):
-        shape = RadixShape(runs.page_shift, root_format(handover).marker_counted)
+        shape = RadixShape(runs.page_shift, handover.form.marker_counted)
         return replace(handover, runs=added, tracker=with_leaf(tracker, shape, shape.key(address, order), new_page))
     grown = _with_element(tracker, address, order, runs.page_shift, new_page)
     return replace(handover, runs=added, tracker=grown, map_address=grown.chunks[0].phys)

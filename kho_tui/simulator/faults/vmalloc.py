@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.memfd import MEMFD_FORMATS
 from kho_tui.abi.vmalloc import KHO_VMALLOC, KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS
 from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Missing, Status
@@ -34,7 +33,7 @@ def _areas(case: Case) -> list[tuple[VmallocArea, int]]:
 
 
 def _embedded(memfd: Memfd) -> int:
-    layout = MEMFD_FORMATS[memfd.format.compatible].layout
+    layout = memfd.format.layout
     return layout.span(f"folios.{KHO_VMALLOC.fields[0].name}")[0]
 
 

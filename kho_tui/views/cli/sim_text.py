@@ -12,6 +12,7 @@ from kho_tui.operations.fault_capture import FaultReport, fault_capture, list_fa
 from kho_tui.operations.kexec_capture import Kexeced, kexec_capture
 from kho_tui.operations.simulate import Replayed, Run, replay_capture, run_scenario
 from kho_tui.simulator.faults.fault import Fault
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import human_size, plural, visible
 from kho_tui.views.cli.opened import telling
 from kho_tui.views.export.json_stream import Json, json_pieces
@@ -116,7 +117,8 @@ def _list_lines(known: tuple[Fault, ...], unbreakable: tuple[tuple[str, str], ..
     yield f"{plural(len(known), 'fault')}; name, finding, side of the state that it breaks, what it does"
     width = max(len(one.name) for one in known)
     for one in known:
-        roots = f" (only {', '.join(sorted(map(visible, one.roots)))})" if one.roots else ""
+        names = sorted(map(visible, one.roots(builtin())))
+        roots = f" (only {', '.join(names)})" if names else ""
         yield f"  {one.name:<{width}}  {one.primary}  {one.side:<3}  {one.meaning}{roots}"
     for code, reason in unbreakable:
         yield f"  {'-':<{width}}  {code}       cannot be broken: {reason}"

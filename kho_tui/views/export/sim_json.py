@@ -10,6 +10,7 @@ from kho_tui.operations.fault_capture import FaultReport
 from kho_tui.operations.kexec_capture import Kexeced
 from kho_tui.operations.simulate import Replayed, Run, StageResult
 from kho_tui.simulator.faults.fault import Fault
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import visible
 from kho_tui.views.export.json_stream import Json
 from kho_tui.views.export.target_json import answer_json, consumers_json
@@ -92,7 +93,7 @@ def _fault(one: Fault) -> Json:
         "also": sorted(one.also),
         "side": one.side,
         "needs_before": one.needs_before,
-        "roots": sorted(map(visible, one.roots)),
+        "roots": sorted(map(visible, one.roots(builtin()))),
         "meaning": one.meaning,
     }
 

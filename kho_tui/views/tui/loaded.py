@@ -18,6 +18,7 @@ from kho_tui.model.facts import Unavailable
 from kho_tui.model.host import Host
 from kho_tui.model.state import Machine, State
 from kho_tui.operations.map_state import Whois
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import NO_TEXT, SafeText
 from kho_tui.views.tui.check_run import Checking
 
@@ -66,6 +67,7 @@ def _nothing() -> None:
 
 _UNTOLD = Unavailable(SafeText("not told"))
 _NO_STATE = State(
+    registry=builtin(),
     machine=Machine(
         path=NO_TEXT, kind="state", release=None, arch=None, platform=Platform(), platform_reasons=(), cmdline=None, files=(), boot=()
     ),

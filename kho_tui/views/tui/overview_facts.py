@@ -17,7 +17,7 @@ from kho_tui.model.luo import Luo, Memfd, Session
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import sides_meant, sides_shown
 from kho_tui.model.state import LogLine, Scratch, Side, State
-from kho_tui.releases.table import RELEASES, Finalize
+from kho_tui.releases.table import Finalize
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 from kho_tui.views.tui.check_rows import CHECK, TARGET, CheckRow, check_rows, outcome_word, verdict_line
 from kho_tui.views.tui.lines import Role
@@ -125,7 +125,7 @@ def _machine(state: State, entity: Entity) -> Section:
 
 def _side(state: State, side: Side, entity: Entity) -> Section:
     path = entity.path
-    release = RELEASES.of(side.writer or state.machine.release)
+    release = state.registry.releases.of(side.writer or state.machine.release)
     step = release is not None and release.finalize is not Finalize.NONE
     untold = f"; finalized: {side.finalized.status.value}" if isinstance(side.finalized, Missing) and step and side.name == "out" else ""
     address = None if entity.address is None else Value(name="address", unit=Unit.PHYS, value=entity.address)

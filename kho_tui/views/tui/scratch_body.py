@@ -15,7 +15,6 @@ from kho_tui.model.sides import sides_meant
 from kho_tui.model.state import ScratchArea
 from kho_tui.operations.map_state import Mapped
 from kho_tui.operations.memory_cost import MemoryCost, memory_cost
-from kho_tui.releases.table import RELEASES
 from kho_tui.text import SafeText, human_size
 from kho_tui.views.cli.memory_text import sentences
 from kho_tui.views.format import Base, format_value, plain_value
@@ -173,7 +172,7 @@ class ScratchBody(ListBody):
             lines += wrap(SafeText(f"{_name(area)}: {purpose(area)}"), inner, 2, Role.TEXT, ellipsis)
             lines += self._about_kept(row, inner)
             lines += self._about_free(area, inner)
-            made = rounding(area.kind, RELEASES.of(state.machine.release), state.machine.platform)
+            made = rounding(area.kind, state.registry.releases.of(state.machine.release), state.machine.platform)
             older = " (this table may be of an older one)" if "in" in state.sides else ""
             lines += wrap(SafeText(made + older), inner, 3, Role.DIM, ellipsis)
             place = scratch.table.record(row).place if scratch.table is not None and row < len(scratch.table) else None

@@ -29,6 +29,7 @@ from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.releases.version import Version
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import SafeText
 
 TAKEN, PART, IGNORED, MISREAD, PANIC = Outcome.TAKEN, Outcome.PART, Outcome.IGNORED, Outcome.MISREAD, Outcome.PANIC
@@ -68,7 +69,7 @@ def offers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Hande
 
 
 def target(name: str, words: str = f"kho=on liveupdate=on {OOPS} {PSTORE}", **more: object) -> Target:
-    return replace(Target.in_tree(RELEASE[name], cmdline=read_cmdline(words)), **more)  # type: ignore[arg-type]
+    return replace(Target.in_tree(builtin(), RELEASE[name], cmdline=read_cmdline(words)), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("writer", NAMES)

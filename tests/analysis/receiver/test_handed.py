@@ -18,6 +18,7 @@ from kho_tui.operations.kexec_capture import write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.simulator.running import Running
+from kho_tui.subsystems.registry import builtin
 
 LINE = read_cmdline("kho=on liveupdate=on reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore")
 
@@ -26,7 +27,7 @@ def received(path: Path, release: str) -> Reception:
     if not path.is_dir():
         pytest.skip(f"{path.name} of {path.parent.name} is not beside the checkout")
     with open_state(path, Context()) as opened:
-        return receive(handed_over(opened, Context()), Target.in_tree(RELEASE[release], cmdline=LINE))
+        return receive(handed_over(opened, Context()), Target.in_tree(builtin(), RELEASE[release], cmdline=LINE))
 
 
 def answer(reception: Reception, name: str) -> bool | None:

@@ -1,0 +1,75 @@
+"""All that a program knows of kernels, as a value: releases, versions of the root FDT, and what is declared of each subsystem.
+
+A State, a Reader and a Kernel carry it, so that two of them may be open in one process. No engine reads a global one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, cast
+
+from kho_tui.abi.format import Family, Format, Formats
+from kho_tui.abi.root import RootFormat, RootFormats
+from kho_tui.releases.table import Release, Releases
+
+F = TypeVar("F", bound=Format)
+FS = TypeVar("FS", bound=Formats[Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration(Generic[FS]):
+    """A subsystem, a file handler or file-lifecycle-bound data: what it is called, and its versions, oldest first."""
+
+    family: Family[FS]
+    formats: FS
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Registry:
+    """What is known. Compared by identity: two may hold different versions of one name.
+
+    >>> from kho_tui.subsystems.registry import builtin
+    >>> future = builtin().plus(releases=[builtin().releases.newest.next("9.9")])
+    >>> future.releases.newest.name, builtin().releases.newest.name
+    ('9.9', '7.3')
+    """
+
+    releases: Releases
+    roots: RootFormats
+    declared: tuple[Declaration[Any], ...]
+
+    def formats(self, family: Family[FS]) -> FS:
+        """The versions of a format; none where nobody declares it."""
+        found = next((one.formats for one in self.declared if one.family == family), family.none)
+        return cast("FS", found)
+
+    def of(self, release: Release | None, family: Family[Formats[F]]) -> F | None:
+        """The version that a release writes, and the only one that it accepts; None: it has none, or is not known."""
+        return self.formats(family).of(release)
+
+    def handlers(self, release: Release | None) -> frozenset[bytes]:
+        """Compatible strings of the file handlers of kernel.org's tree in a release."""
+        forms = (one.formats.of(release) for one in self.declared if one.family.place == "file")
+        return frozenset(form.compatible for form in forms if form is not None)
+
+    def knows_handler(self, compatible: bytes) -> bool:
+        """Whether it is a version of a file handler of any release."""
+        return any(compatible in one.formats for one in self.declared if one.family.place == "file")
+
+    def plus(self, *more: Declaration[Any], releases: Iterable[Release] = (), roots: Iterable[RootFormat] = ()) -> Registry:
+        """The same with more: newer releases and roots behind those that are known, and declarations, whose versions come behind the known
+        ones of the same family."""
+        declared = {one.family: one for one in self.declared}
+        for one in more:
+            known = declared.get(one.family)
+            declared[one.family] = one if known is None else replace(known, formats=known.formats.with_more(*one.formats))
+        return Registry(
+            releases=replace(self.releases, rows=(*self.releases.rows, *releases)),
+            roots=self.roots.with_more(*roots),
+            declared=tuple(declared.values()),
+        )
+
+    def without(self, family: Family[Any]) -> Registry:
+        """The same where nobody declares this."""
+        return replace(self, declared=tuple(one for one in self.declared if one.family != family))
