@@ -32,5 +32,11 @@ LUO_FLB_SER = Layout(
 
 FLB_PAGE = PageArray(LUO_FLB_HEADER_SER, LUO_FLB_SER)
 
-TEST_FLB_NAMES: Sequence[bytes] = tuple(b"liveupdate-test-flb-v%d" % number for number in range(3))
+
+def flb_of_test_module(number: int) -> bytes:
+    """The name of one of the FLBs of lib/tests/liveupdate.c."""
+    return b"liveupdate-test-flb-v%d" % number
+
+
+TEST_FLB_NAMES: Sequence[bytes] = tuple(flb_of_test_module(number) for number in range(3))
 """The FLBs of lib/tests/liveupdate.c (CONFIG_LIVEUPDATE_TEST): the only ones of kernel.org's tree until 7.3."""

@@ -174,7 +174,7 @@ class LuoFormat(Format):
         return self.node is None
 
 
-_V1 = LuoFormat(
+LUO_V1 = LuoFormat(
     compatible=b"luo-v1",
     written=Range("6.19", "7.1"),
     node=LUO_FDT_NODE,
@@ -200,7 +200,7 @@ _V1 = LuoFormat(
 )
 _DRAFTS = Range("7.2-rc", "7.2-rc")
 _V2 = replace(
-    _V1,
+    LUO_V1,
     compatible=b"luo-v2",
     written=_DRAFTS,
     struct=LUO_ABI_HEADER,
@@ -210,12 +210,16 @@ _V2 = replace(
 )
 _V3 = replace(_V2, compatible=b"luo-v3", node=None, struct=LUO_SER)
 _V4 = replace(_V3, compatible=b"luo-v4", sessions=block_of(LUO_SESSION_SER))
-_V5 = replace(_V4, compatible=b"luo-v5", written=Range("7.2"), files=block_of(LUO_FILE_SER), roots=frozenset({b"kho-v4"}))
+LUO_V5 = replace(_V4, compatible=b"luo-v5", written=Range("7.2"), files=block_of(LUO_FILE_SER), roots=frozenset({b"kho-v4"}))
 
 
 @dataclass(frozen=True)
 class LuoFormats(Formats[LuoFormat]):
     """All versions of LUO."""
+
+    def in_root(self, root: bytes | None) -> LuoFormat | None:
+        """The released version that stands in this version of the root; None: there is none, or it is not known."""
+        return next((form for form in self.versions if form.released and root in form.roots), None)
 
     def struct_of(self, compatible: bytes) -> Layout:
         """The struct of this version; of one that is not known that of the newest, to go by what is said of it."""
@@ -223,7 +227,7 @@ class LuoFormats(Formats[LuoFormat]):
         return next((form.struct for form in forms if form is not None and form.is_struct and form.struct is not None), LUO_SER)
 
 
-LUO_FORMATS = LuoFormats((_V1, _V2, _V3, _V4, _V5))
+LUO_FORMATS = LuoFormats((LUO_V1, _V2, _V3, _V4, LUO_V5))
 LUO = Family("subtree", LUO_NAME, LuoFormats(()))
 
 VERSION_BYTES = LUO_SER.span("compatible")[1]

@@ -19,6 +19,7 @@ from kho_tui.layout.place import Blob, Origin, agree
 from kho_tui.model.codes import CONTRADICTED, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, VERSION_UNKNOWN
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
 from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import FdtView, KexecMetadata, Root, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.releases.table import Finalize, Release
@@ -197,7 +198,7 @@ def _subtrees(reader: Reader, root: Root | Missing, source: SideSource, where: E
     found: list[Subtree] = []
     version = None if isinstance(root, Missing) else root.compatible
     for path, one in _sources(reader, root, source, where):
-        trust = _trust(version, one.name, source.stale_tracker) if given_back else Trust()
+        trust = _trust(reader.registry, version, one.name, source.stale_tracker) if given_back else Trust()
         if one.in_root is False:
             message = f"{visible(one.name)} is in debugfs and not in the root FDT: it is not handed over"
             reader.findings.add(SOURCES_DIFFER, path, message)
@@ -261,10 +262,10 @@ def _pointers(reader: Reader, node: Node, form: RootFormat | None, where: Entity
     return phys, Unavailable(SafeText("this version records no size")) if size is None else size
 
 
-def _trust(version: bytes | None, name: bytes, why: Stale | None) -> Trust:
+def _trust(registry: Registry, version: bytes | None, name: bytes, why: Stale | None) -> Trust:
     """What may be believed of a subtree of a side whose memory was given back, surely or (``why``) most likely."""
     behind = why or Stale(SafeText(REACHED_THROUGH_FREED))
-    return Trust(None if subtree_is_kept(version, name) else behind, behind)
+    return Trust(None if subtree_is_kept(registry, version, name) else behind, behind)
 
 
 def _writer(subtrees: tuple[Subtree, ...]) -> str | None:

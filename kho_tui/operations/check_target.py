@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kho_tui.abi.luo import LUO, LUO_NAME, LUO_VERSION, STRUCT_PREFIX
-from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.abi.memfd import MEMFD_VERSION
+from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
 from kho_tui.analysis.compat import Compatibility, TargetKernel, compatibility
 from kho_tui.analysis.loading import Image
 from kho_tui.analysis.receiver.handed import Handed
@@ -30,7 +31,6 @@ from kho_tui.subsystems.registry import builtin
 from kho_tui.text import SafeText, visible
 
 _RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,3})([.-][\w.+~-]{0,64})?", re.ASCII)
-_MEMFD = re.compile(rb"memfd-v\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +160,9 @@ def _from_image(image: KernelImage, initrd: int, registry: Registry) -> TargetKe
         page_size=image.page_size,
         cmdline=None,
         luo=any(one.startswith(STRUCT_PREFIX) for one in image.versions),
-        handlers=frozenset(one for one in image.versions if _MEMFD.fullmatch(one)),
+        handlers=frozenset(one for one in image.versions if MEMFD_VERSION.fullmatch(one)),
         may_hold=image.may_hold if _option(config, "CONFIG_MODULES") is False else None,
-        test=True if b"kho-test-v1" in image.versions else _option(config, "CONFIG_TEST_KEXEC_HANDOVER"),
+        test=True if KHO_TEST_COMPATIBLE in image.versions else _option(config, "CONFIG_TEST_KEXEC_HANDOVER"),
         debug_vm=_option(config, "CONFIG_DEBUG_VM"),
         flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
         image=Image(image.init_size or 0, image.alignment, image.preferred, initrd, image.cmdline_size),

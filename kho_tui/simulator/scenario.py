@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kho_tui.abi.flb import flb_of_test_module
 from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.context import Context
 from kho_tui.errors import InputError
@@ -88,7 +89,7 @@ def parse_scenario(text: str, name: str, registry: Registry) -> Scenario:
     uname = kernel.get("uname")
     pins = top.get("pins", {})
     pinned_at = {key: SafeText(f"{lines.where('pins', 0, key)}: pins: {visible(key)}") for key in pins}
-    flbs = tuple(Flb(b"liveupdate-test-flb-v%d" % number, _FLB_DATA + number) for number in range(kernel.get("flbs", 0)))
+    flbs = tuple(Flb(flb_of_test_module(number), _FLB_DATA + number) for number in range(kernel.get("flbs", 0)))
     return Scenario(
         registry=registry,
         machine=_machine(Table("machine", top.need("machine"), _MACHINE, lines)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.analysis.checks.answer import AFTER, SCRATCH, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
@@ -20,7 +21,7 @@ from kho_tui.text import SafeText, visible
 _AFTER = "the state after the kexec: "
 _ELSEWHERE = frozenset({"side", "scratch area", "subtree"})
 """Kinds of entities whose losses have rules of their own."""
-_SAME = frozenset({MEMBLOCK_NAME, b"kexec-metadata"})
+_SAME = frozenset({MEMBLOCK_NAME, KEXEC_METADATA_NAME})
 
 
 def _incoming(evidence: Evidence, found: Found) -> Side | None:

@@ -7,6 +7,7 @@ from kho_tui.abi.luo import (
     LUO,
     LUO_FORMATS,
     LUO_NAME,
+    LUO_V5,
     ListNode,
 )
 from kho_tui.abi.properties import compatible_of, integer_property
@@ -25,7 +26,7 @@ from kho_tui.text import visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
 _MISCOUNTS = "live updates are only miscounted"
-_STRUCT = LUO_FORMATS[b"luo-v5"]
+_STRUCT = LUO_V5
 """The first version that is a struct."""
 
 

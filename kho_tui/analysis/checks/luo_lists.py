@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from kho_tui.abi.block import MAX_BLOCKS
 from kho_tui.abi.luo import (
-    LUO_FORMATS,
     LUO_NAME,
+    LUO_V1,
+    LUO_V5,
 )
 from kho_tui.analysis.checks.answer import SESSIONS, Found
 from kho_tui.analysis.checks.evidence import Evidence
@@ -32,7 +33,7 @@ _HALF_FULL = "none by itself: the next kernel reads the block by its count; no k
 
 
 _4K = 4096
-_ARRAYS, _BLOCKS = LUO_FORMATS[b"luo-v1"], LUO_FORMATS[b"luo-v5"]
+_ARRAYS, _BLOCKS = LUO_V1, LUO_V5
 """The first versions that keep sessions and files in arrays, and in blocks."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kho_tui.abi.luo import LUO
 from kho_tui.analysis.diff.carried import Contents
 from kho_tui.analysis.diff.expected import expected
 from kho_tui.analysis.diff.log import Failure, HandoverLog
@@ -65,7 +66,7 @@ def kept(entity: Entity, reason: str, other: EntityPath | None = None) -> Entity
 
 def as_expected(entity: Entity, ends: Ends, kind: str | None = None) -> EntityFate:
     """As the table says of its kind, where nothing speaks for or against it."""
-    row = expected(kind or entity.kind, ends.version)
+    row = expected(kind or entity.kind, ends.old.registry.formats(LUO).in_root(ends.version))
     return made(row.fate, entity, row.reason)
 
 

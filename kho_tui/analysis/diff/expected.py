@@ -4,38 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kho_tui.abi.luo import LuoFormat
 from kho_tui.model.change import Fate
 from kho_tui.text import SafeText
-
-_LUO_FDT = frozenset({b"kho-v1", b"kho-v3"})
-_LUO_STRUCT = frozenset({b"kho-v4"})
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """``fate`` of a kind of entity where nothing speaks for or against it. ``roots``: versions of the handover, None for all."""
+    """``fate`` of a kind of entity where nothing speaks for or against it. ``struct``: only where LUO's root is a struct, or is an FDT."""
 
     entity: str
-    roots: frozenset[bytes] | None
     fate: Fate
     reason: SafeText
+    struct: bool | None = None
 
 
 EXPECTED: tuple[Expectation, ...] = (
     # kernel/liveupdate/kexec_handover.c: the map is walked once, before the page allocator is up.
-    Expectation("tracker", None, Fate.MUST, SafeText("stale: read once at boot, then its pages are given back")),
+    Expectation("tracker", Fate.MUST, SafeText("stale: read once at boot, then its pages are given back")),
     # kernel/liveupdate/luo_core.c: freed at early initcall.
-    Expectation("LUO", _LUO_STRUCT, Fate.UNTOLD, SafeText("stale: the struct is freed at early initcall, and no log line speaks of it")),
-    Expectation("LUO", _LUO_FDT, Fate.UNTOLD, SafeText("not in B, and no line of its log speaks of it")),
+    Expectation("LUO", Fate.UNTOLD, SafeText("stale: the struct is freed at early initcall, and no log line speaks of it"), struct=True),
+    Expectation("LUO", Fate.UNTOLD, SafeText("not in B, and no line of its log speaks of it"), struct=False),
     # 5.4, 5.5: read when LUO starts, or when user space retrieves the session; then freed.
-    Expectation("session", None, Fate.UNTOLD, SafeText("stale: LUO frees the list of sessions once it has read it")),
-    Expectation("file", None, Fate.UNTOLD, SafeText("stale: its pages are no longer marked once user space has retrieved it")),
+    Expectation("session", Fate.UNTOLD, SafeText("stale: LUO frees the list of sessions once it has read it")),
+    Expectation("file", Fate.UNTOLD, SafeText("stale: its pages are no longer marked once user space has retrieved it")),
     # 5.6: the page goes with the last file that uses an FLB.
-    Expectation("FLB", None, Fate.UNTOLD, SafeText("stale, and no line of the log speaks of it")),
+    Expectation("FLB", Fate.UNTOLD, SafeText("stale, and no line of the log speaks of it")),
     # 6.2: restored folios are ordinary memory again.
-    Expectation("folios", None, Fate.UNTOLD, SafeText("stale: restored folios are ordinary memory again, and no log line speaks of them")),
+    Expectation("folios", Fate.UNTOLD, SafeText("stale: restored folios are ordinary memory again, and no log line speaks of them")),
     # 6.1: the receiver looks for the regions of its own command line only.
-    Expectation("reserve_mem", None, Fate.UNTOLD, SafeText("whether it was revived stands neither in the log nor in B's outgoing side")),
+    Expectation("reserve_mem", Fate.UNTOLD, SafeText("whether it was revived stands neither in the log nor in B's outgoing side")),
 )
 
 RESTORE = "restore"
@@ -51,7 +49,8 @@ NOT_ASKED_FOR = SafeText("the next kernel's command line does not ask for it: it
 """A region that no reserve_mem= names again (mm/memblock.c)."""
 
 
-def expected(entity: str, root: bytes | None) -> Expectation:
-    """The row of the table for a kind of entity under a version of the handover."""
-    found = next((row for row in EXPECTED if row.entity == entity and (row.roots is None or root in row.roots)), None)
-    return found or Expectation(entity, None, Fate.UNTOLD, SafeText("nothing in B speaks of it"))
+def expected(entity: str, luo: LuoFormat | None) -> Expectation:
+    """The row of the table for a kind of entity. ``luo``: the version of LUO that stands in a root of this version."""
+    struct = None if luo is None else luo.is_struct
+    found = next((row for row in EXPECTED if row.entity == entity and row.struct in (None, struct)), None)
+    return found or Expectation(entity, Fate.UNTOLD, SafeText("nothing in B speaks of it"))

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER
 from kho_tui.abi.luo import (
-    FLB_NODE_NAME,
     LUO_FILE_SER,
     LUO_NAME,
     LUO_SESSION_SER,
@@ -229,9 +228,9 @@ def _forget_flbs(case: Case) -> None:
 def _flb_header_zero(case: Case) -> None:
     subtree = case.subtree(LUO_NAME)
     at, _ = memory_of(subtree.blob)
-    root = None if subtree.fdt is None else subtree.fdt.tree.root
-    node = None if root is None else root.child(FLB_NODE_NAME)
-    header = None if node is None else node.property(b"luo-flb-header")
+    root, form = None if subtree.fdt is None else subtree.fdt.tree.root, luo(case).format.flb_node
+    node = None if root is None or form is None else root.child(form.name)
+    header = None if node is None or form is None else node.property(form.pointer.encode())
     if header is None:
         raise DoesNotApply("LUO's FDT of this state has no luo-flb node")
     case.write(at + header.data_offset, case.u64(0))
