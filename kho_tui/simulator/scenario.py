@@ -12,7 +12,7 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
 from kho_tui.model.registry import Registry
-from kho_tui.releases.table import Release
+from kho_tui.releases.table import Release, Releases
 from kho_tui.simulator.allocator import PinError, Pins
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.luo import Flb
@@ -80,8 +80,7 @@ def parse_scenario(text: str, name: str, registry: Registry) -> Scenario:
         raise InputError(f"{visible(name)}: {visible(str(error))}") from error
     lines = TomlLines(text, visible(name))
     top = Table("", document, {"machine": a_table, "kernel": a_table, "pins": a_table, "step": some_tables}, lines)
-    releases = {"release": a_release(registry.releases), "uname": a_uname(registry.releases)}
-    kernel = Table("kernel", top.need("kernel"), {**releases, **_KERNEL}, lines)
+    kernel = Table("kernel", top.need("kernel"), kernel_keys(registry.releases), lines)
     release = kernel.need("release")
     steps = top.get("step", [])
     if len(steps) > _MOST_STEPS:
@@ -170,6 +169,11 @@ def _pins(where: SafeText, value: Any) -> list[tuple[int, int]]:
         except ValueError as problem:
             raise InputError(f"{where}: {problem}") from problem
     return found
+
+
+def kernel_keys(known: Releases) -> Mapping[str, Convert]:
+    """The keys of ``[kernel]``."""
+    return {"release": a_release(known), "uname": a_uname(known), **_KERNEL}
 
 
 _KERNEL: Mapping[str, Convert] = {

@@ -109,14 +109,15 @@ _STEPS: Mapping[str, tuple[Mapping[str, Convert], Build]] = {
 }
 
 
-def _kexec(known: Releases) -> tuple[Mapping[str, Convert], Build]:
-    keys = {"release": lambda value: a_release(known)(value).name, "uname": a_uname(known), "cmdline": a_string}
-    return keys, lambda t: Kexec(t.get("release"), t.get("uname"), t.get("cmdline"))
+def steps_known(known: Releases) -> Mapping[str, tuple[Mapping[str, Convert], Build]]:
+    """The steps by name: which keys each may have, and what is made of them. ``known``: the releases that a kexec may go to."""
+    releases = {"release": lambda value: a_release(known)(value).name, "uname": a_uname(known), "cmdline": a_string}
+    return {**_STEPS, "kexec": (releases, lambda t: Kexec(t.get("release"), t.get("uname"), t.get("cmdline")))}
 
 
 def parse_step(values: Mapping[str, Any], number: int, lines: TomlLines, known: Releases) -> Step | Kexec:
     """The step that the table ``number`` of ``[[step]]`` says. ``known``: the releases that are known. Raises InputError."""
-    steps = {**_STEPS, "kexec": _kexec(known)}
+    steps = steps_known(known)
     do = values.get("do")
     if not isinstance(do, str) or do not in steps:
         near = get_close_matches(do, steps, 1) if isinstance(do, str) else []

@@ -211,7 +211,7 @@ META = m.Registered(b"kexec-metadata", 0x1000, 73, m.MetadataContent(1, b"7.3.4"
 
 
 def memfd_v2(area: int) -> m.MemfdContent:
-    return replace(memfd_v1(area), seals=6)
+    return replace(memfd_v1(area), form=MEMFD_FORMATS[b"memfd-v2"], seals=6)
 
 
 def test_7_1_radix_tree_and_luo_as_fdt_with_flbs() -> None:
