@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kho_tui.abi.format import Family, Format, Formats
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.layout.struct import Field, Unit
 from kho_tui.releases.ranges import Range
@@ -11,6 +12,8 @@ SOURCE = "include/linux/kho/abi/memblock.h 7.0-7.3 (mm/memblock.c 6.16-6.19)"
 MEMBLOCK_NAME = b"memblock"
 MEMBLOCK_COMPATIBLE = b"memblock-v1"
 RESERVE_MEM_COMPATIBLE = b"reserve-mem-v1"
+MEMBLOCK_FORMATS = Formats((Format(compatible=MEMBLOCK_COMPATIBLE, written=Range("6.16")),))
+MEMBLOCK: Family[Formats[Format]] = Family("subtree", MEMBLOCK_NAME, Formats(()))
 WHOLE_REGIONS = Range("6.16", "6.17")
 """Kernels that refuse a region that is not whole pages; later ones do not preserve a partial last page."""
 

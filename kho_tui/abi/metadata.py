@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kho_tui.abi.format import Family, Format, Formats
 from kho_tui.layout.struct import Layout, Unit, chars, u32
 from kho_tui.releases.ranges import Range
 
@@ -9,6 +10,9 @@ KEXEC_METADATA_NAME = b"kexec-metadata"
 METADATA_VERSION = 1
 METADATA_WRITTEN = Range("7.1")
 """Releases that write it."""
+METADATA_FORMATS = Formats((Format(compatible=b"", written=METADATA_WRITTEN),))
+"""It has a number for a version, and no string."""
+METADATA: Family[Formats[Format]] = Family("subtree", KEXEC_METADATA_NAME, Formats(()))
 
 KHO_KEXEC_METADATA = Layout(
     "KhoKexecMetadata",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.decode.consistency import contradiction
-from kho_tui.decode.luo import luo_number, luo_number_at
+from kho_tui.decode.facet import Counted, Decoding, count_at
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource, decode_side
@@ -96,27 +96,26 @@ def incoming_by_counts(reader: Reader, found: Sequence[Contender], outgoing: Map
 
 def counts_of_root(reader: Reader, root: RootCandidate) -> Mapping[bytes, int]:
     """What a kernel counts one higher at each handover, by the subtree that says it, of a root FDT in memory."""
-    record, number = _metadata(reader, root), _number(reader, root)
-    counts = {KEXEC_METADATA_NAME: None if record is None else record.integer("kexec_count"), LUO_NAME: number}
+    pointers = {name: root.pointer(name, reader.platform.byte_order) for name in _counted(reader)}
+    counts = {name: count_at(reader, counted, at) for name, counted in _counted(reader).items() if (at := pointers[name]) is not None}
     return {name: count for name, count in counts.items() if count is not None}
 
 
 def counts_of_blobs(reader: Reader, subtrees: Mapping[bytes, Blob]) -> Mapping[bytes, int]:
     """The same of subtrees that debugfs shows."""
-    metadata, luo = (subtrees.get(name) for name in (KEXEC_METADATA_NAME, LUO_NAME))
-    counts = {LUO_NAME: None if luo is None else luo_number(reader, luo.data)}
-    if metadata is not None and len(metadata.data) >= KHO_KEXEC_METADATA.size:
-        record = KHO_KEXEC_METADATA.record(metadata.data, reader.platform.byte_order, metadata.place)
-        counts[KEXEC_METADATA_NAME] = record.integer("kexec_count")
+    counts = {name: counted.read(reader, subtrees[name].data) for name, counted in _counted(reader).items() if name in subtrees}
     return {name: count for name, count in counts.items() if count is not None}
 
 
-def follows(later: Mapping[bytes, int], earlier: Mapping[bytes, int]) -> bool | None:
-    """Whether counts are of the boot after another: kexec-metadata says it, which no consumer changes, else LUO's number.
+def _counted(reader: Reader) -> Mapping[bytes, Counted]:
+    """What is counted, by the subtree: first what is fixed byte for byte, which no consumer changes."""
+    decodings = sorted(reader.registry.facets(Decoding).items(), key=lambda one: not one[1].bytes_fixed)
+    return {name: decoding.counted for name, decoding in decodings if decoding.counted is not None}
 
-    None where they have none in common.
-    """
-    name = next((name for name in (KEXEC_METADATA_NAME, LUO_NAME) if name in later and name in earlier), None)
+
+def follows(later: Mapping[bytes, int], earlier: Mapping[bytes, int]) -> bool | None:
+    """Whether counts are of the boot after another, by the first that both have; None where they have none in common."""
+    name = next((name for name in later if name in earlier), None)
     return None if name is None else later[name] == earlier[name] + 1
 
 
@@ -127,7 +126,7 @@ def _contender(reader: Reader, root: RootCandidate) -> Contender:
     record = _metadata(reader, root)
     writer = None if record is None else str(visible(record.text("previous_release")))
     count = None if record is None else record.integer("kexec_count")
-    return Contender(root, kept, writer, count, _number(reader, root))
+    return Contender(root, kept, writer, count, counts_of_root(reader, root).get(LUO_NAME))
 
 
 def _metadata(reader: Reader, root: RootCandidate) -> Record | None:
@@ -136,11 +135,6 @@ def _metadata(reader: Reader, root: RootCandidate) -> Record | None:
     if record is None or isinstance(record, Missing) or record.integer("version") != METADATA_VERSION:
         return None
     return record
-
-
-def _number(reader: Reader, root: RootCandidate) -> int | None:
-    pointer = root.pointer(LUO_NAME, reader.platform.byte_order)
-    return None if pointer is None else luo_number_at(reader, pointer)
 
 
 def guests_of(reader: Reader, found: Sequence[Contender], release: Release | None) -> Mapping[int, int]:

@@ -7,13 +7,8 @@ decodes (kernel/liveupdate/luo_core.c, kexec_handover.c, 6.19 to 7.3).
 
 from __future__ import annotations
 
-from kho_tui.abi.luo import LUO, LUO_NAME
-from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.decode.facet import Decoding
 from kho_tui.model.registry import Registry
-
-_KEPT_SINCE_6_16 = frozenset({MEMBLOCK_NAME, KHO_TEST_NAME, KEXEC_METADATA_NAME})
 
 TRACKER_GIVEN_BACK = "the running kernel has given back the memory of the incoming tracker"
 REACHED_THROUGH_FREED = "reached through memory that the running kernel has given back"
@@ -22,10 +17,7 @@ REACHED_THROUGH_FREED = "reached through memory that the running kernel has give
 def subtree_is_kept(registry: Registry, root: bytes | None, name: bytes) -> bool:
     """Whether the blob itself (not what it points at) of an incoming subtree is still a fact.
 
-    ``root`` is the compatible string of the incoming root FDT: it tells the releases that take it. LUO keeps its FDT from
-    6.19 to 7.1 and frees its struct at early initcall from 7.2 on.
+    ``root`` is the compatible string of the incoming root FDT: it tells the releases that take it.
     """
-    if name == LUO_NAME:
-        luo = registry.formats(LUO).in_root(root)
-        return luo is not None and not luo.is_struct
-    return name in _KEPT_SINCE_6_16
+    decoding = registry.facets(Decoding).get(name)
+    return decoding is not None and decoding.stays(registry, root)

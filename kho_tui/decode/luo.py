@@ -14,6 +14,7 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.abi.properties import integer_property
 from kho_tui.decode.blocks import decode_list
+from kho_tui.decode.facet import MAGIC_BYTES, Counted, Decoding, StructHead, SubtreeBlob
 from kho_tui.decode.memfd import decode_file
 from kho_tui.decode.nodes import child_of, version_of
 from kho_tui.decode.reader import Reader
@@ -25,10 +26,19 @@ from kho_tui.model.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UN
 from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
 from kho_tui.model.luo import NOT_WRITTEN, File, FlbList, Luo, NotWritten, Session, SessionList
 from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.model.registry import Registry
 from kho_tui.text import NO_TEXT, SafeText, c_string, visible
 
 _FLBS = "FLBs"
 """Beside the sessions, so no session's path."""
+
+
+def luo_struct_head(registry: Registry, data: bytes) -> StructHead | None:
+    """The version that LUO's struct says, and its size by it."""
+    if not is_luo_struct(data):
+        return None
+    version = data[:VERSION_BYTES]
+    return StructHead(c_string(version) if b"\0" in version else None, registry.formats(LUO).struct_of(c_string(version)).size)
 
 
 def is_luo_struct(data: bytes) -> bool:
@@ -46,11 +56,18 @@ def luo_number(reader: Reader, data: bytes) -> int | None:
     return None if root is None else integer_property(root, "liveupdate-number", 8, reader.platform.byte_order)
 
 
-def luo_number_at(reader: Reader, address: int) -> int | None:
-    """The same of the blob in memory, as far as its page is there."""
-    there = reader.available(address, reader.platform.page_size)
-    blob = reader.blob(address, there) if there else None
-    return None if blob is None or isinstance(blob, Missing) else luo_number(reader, blob.data)
+def decode_luo(reader: Reader, one: SubtreeBlob) -> Luo | Missing:
+    """LUO in either form."""
+    head = luo_struct_head(reader.registry, one.blob.data)
+    if head is not None and one.size is not None and one.size < head.size:
+        missing = Damaged(SafeText(f"blob-size is {one.size}, LUO's struct has {head.size}: the next kernel panics"))
+        reader.findings.add(COUNT_BAD, one.path, str(missing.reason), one.blob.place.phys)
+        return missing
+    if head is not None:
+        return decode_luo_struct(reader, one.blob, one.path, one.behind, one.outdated)
+    if one.fdt is None or one.fdt.tree.root is None:
+        return Damaged(SafeText("neither an FDT nor a struct that is known"))
+    return decode_luo_fdt(reader, one.fdt.tree, one.path, one.behind, one.root_version)
 
 
 def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None, root_version: bytes | None) -> Luo | Missing:
@@ -267,3 +284,30 @@ def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, 
     flbs = tuple(entries.table.record(row) for row in range(len(entries.table)))
     header = entries.headers[0] if entries.headers else None
     return FlbList(header, flbs, entries.status, entries.reason, Count(len(flbs), entries.of))
+
+
+def _begins_as_luo(data: bytes, compatible: bytes | None) -> bool:
+    return (data if compatible is None else compatible).startswith(STRUCT_PREFIX)
+
+
+def _least(registry: Registry, data: bytes) -> int:
+    head = luo_struct_head(registry, data)
+    return MAGIC_BYTES if head is None else head.size
+
+
+def _stays(registry: Registry, root: bytes | None) -> bool:
+    """LUO keeps its FDT, and frees its struct at early initcall (kernel/liveupdate/luo_core.c, 6.19 to 7.3)."""
+    form = registry.formats(LUO).in_root(root)
+    return form is not None and not form.is_struct
+
+
+LUO_DECODING = Decoding(
+    decode=decode_luo,
+    recognises=_begins_as_luo,
+    first_words=(STRUCT_PREFIX[:4],),
+    struct_head=luo_struct_head,
+    least=_least,
+    stays=_stays,
+    bytes_fixed=False,
+    counted=Counted("live update number", luo_number),
+)

@@ -17,7 +17,7 @@ from kho_tui.capture.files import Note
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.contenders import contenders, trial_side
-from kho_tui.decode.naming import FIRST_WORDS, name_by_format
+from kho_tui.decode.naming import first_words, name_by_format
 from kho_tui.decode.platform import Overrides, decide_platform
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import FoundInMemory, RootCandidate, search_memory
@@ -54,7 +54,6 @@ _LONGEST_BASE = 8
 """Pieces that are still offered as --base."""
 _WHOLE = 1 << 64
 _NOT_SAID = "nothing in it says at which addresses its bytes lie"
-_FIRST_WORDS = tuple(int.from_bytes(word, "little") for word in FIRST_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def _better(sources: Sources, searched: FoundInMemory, fit: _Fit, trial: _Trial)
     """The placements that fit best, the likeliest first, of those that are to be believed rather than the one that gave ``fit``."""
     assert sources.memory is not None
     best: list[_Placement] = []
-    for shifts in islice(_candidates(sources.memory, searched, trial.context), _MOST_TRIALS):
+    for shifts in islice(_candidates(sources.memory, searched, trial), _MOST_TRIALS):
         moved, roots = _moved(sources.memory, shifts), _moved_roots(searched, shifts)
         placement = _Placement(moved, roots, trial.fit(replace(sources, memory=moved), roots))
         if not placement.fit.beats(fit) or (best and placement.fit.rank < best[0].fit.rank):
@@ -201,7 +200,7 @@ class _Trial:
         lost = len(gaps(side))
         if not isinstance(side.preserved, Missing) and _is_raw(memory):
             lost += _outside(memory, side.preserved.runs.start)
-        agreeing = sum(_name_at(memory, address) == name for name, address in _pointers(best.root, platform.byte_order))
+        agreeing = sum(_name_at(memory, address, self.registry) == name for name, address in _pointers(best.root, platform.byte_order))
         offset = memory.origin(best.root.phys)[1]
         return _Fit(root=offset, keeps_itself=best.kept is True, agreeing=agreeing, lost=lost)
 
@@ -213,9 +212,9 @@ def _pointers(root: RootCandidate, byte_order: ByteOrder) -> Iterator[tuple[byte
             yield name, address
 
 
-def _name_at(memory: SegmentedMemory, address: int) -> bytes | None:
+def _name_at(memory: SegmentedMemory, address: int, registry: Registry) -> bytes | None:
     there = memory.available(address, _HEAD) if address < _WHOLE else 0
-    return name_by_format(memory.read(address, there))
+    return name_by_format(registry, memory.read(address, there))
 
 
 def _outside(memory: SegmentedMemory, starts: U64s) -> int:
@@ -225,9 +224,9 @@ def _outside(memory: SegmentedMemory, starts: U64s) -> int:
     return int(np.count_nonzero((starts < segments.starts[rows]) | (starts - segments.starts[rows] >= segments.sizes[rows])))
 
 
-def _candidates(memory: SegmentedMemory, searched: FoundInMemory, context: Context) -> Iterator[tuple[_Shift, ...]]:
+def _candidates(memory: SegmentedMemory, searched: FoundInMemory, trial: _Trial) -> Iterator[tuple[_Shift, ...]]:
     """Placements to try, the likeliest first: by pointers and what they name, then the holes that virtual machines have."""
-    by_pointers = _shifts_by_pointers(memory, searched, context)
+    by_pointers = _shifts_by_pointers(memory, searched, trial)
     # A hole is a matter of raw images that begin at 0: a core has its segments.
     whole = _is_raw(memory) and len(memory.segments) == 1 and memory.segments[0].start == 0
     end = memory.segments[0].size if whole else 0
@@ -242,19 +241,20 @@ def _candidates(memory: SegmentedMemory, searched: FoundInMemory, context: Conte
             yield _Shift(0, split, 0), _Shift(split, end, _FOUR_GIB - split)
 
 
-def _shifts_by_pointers(memory: SegmentedMemory, searched: FoundInMemory, context: Context) -> list[int]:
+def _shifts_by_pointers(memory: SegmentedMemory, searched: FoundInMemory, trial: _Trial) -> list[int]:
     """Differences between where root FDTs say that subtrees lie and where blobs of that name are, the most frequent first."""
     blobs: dict[bytes, list[int]] = {}
+    words = [int.from_bytes(word, "little") for word in first_words(trial.registry)]
     # A root FDT is a page: where one lies says how pages lie in the file.
     residues = sorted({root.phys % _PAGE for root in searched.roots[:_MOST_ROOTS] if root.phys % 4 == 0})[:_MOST_RESIDUES]
-    for start, data in chunks(memory, context, "searching memory for subtrees"):
+    for start, data in chunks(memory, trial.context, "searching memory for subtrees"):
         for residue in residues:
             first = (residue - start) % _PAGE
             count = max(len(data) - first, 0) // _PAGE
             heads = np.frombuffer(data, "<u4", count * (_PAGE // 4), first).reshape(-1, _PAGE // 4)[:, 0]
-            for page in np.flatnonzero(np.isin(heads, _FIRST_WORDS)).tolist():
+            for page in np.flatnonzero(np.isin(heads, words)).tolist():
                 at = first + page * _PAGE
-                name = name_by_format(data[at : at + _HEAD])
+                name = name_by_format(trial.registry, data[at : at + _HEAD])
                 if name is not None and len(blobs.setdefault(name, [])) < _MOST_TARGETS:
                     blobs[name].append(start + at)
     votes: Counter[int] = Counter()

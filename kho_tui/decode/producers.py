@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, RESERVE_MEM_COMPATIBLE, RESERVE_MEM_NODE
 from kho_tui.abi.metadata import KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.abi.test_kho import (
@@ -13,6 +15,7 @@ from kho_tui.abi.test_kho import (
     looks_like_descriptor,
 )
 from kho_tui.abi.vmalloc import KHO_VMALLOC
+from kho_tui.decode.facet import MAGIC_BYTES, NOT_READABLE, Counted, Decoding, SubtreeBlob, no_struct
 from kho_tui.decode.nodes import child_of, data_of, version_of
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
@@ -30,7 +33,7 @@ from kho_tui.text import SafeText, visible
 def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPath) -> Memblock | Missing:
     """The regions of ``reserve_mem=``."""
     if tree.root is None:
-        return Damaged(SafeText("not a readable FDT"))
+        return Damaged(NOT_READABLE)
     wrong = _other_version(reader, tree.root, MEMBLOCK_COMPATIBLE, where)
     if wrong is not None:
         return wrong
@@ -65,7 +68,7 @@ def decode_metadata(reader: Reader, blob: Blob, where: EntityPath) -> KexecMetad
 def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, stale: Stale | None) -> KhoTest | Missing:
     """The test module's data. ``stale``: why nothing that the FDT points at may be read as fact."""
     if tree.root is None:
-        return Damaged(SafeText("not a readable FDT"))
+        return Damaged(NOT_READABLE)
     wrong = _other_version(reader, tree.root, KHO_TEST_COMPATIBLE, where)
     if wrong is not None:
         return wrong
@@ -129,3 +132,58 @@ def _other_version(reader: Reader, node: Node, known: bytes, where: EntityPath) 
     said = SafeText("it has no compatible string" if found is None else f"version {visible(found)} is not known: shown as it is")
     reader.findings.add(VERSION_UNKNOWN, where, str(said))
     return Unknown(said)
+
+
+_RELEASE_NAME = re.compile(rb"[0-9]{1,3}\.[0-9]{1,3}[!-~]*\0")
+_METADATA_WORDS = (METADATA_VERSION.to_bytes(4, "little"), METADATA_VERSION.to_bytes(4, "big"))
+
+
+def _begins_as_metadata(data: bytes, _compatible: bytes | None) -> bool:
+    return data[:4] in _METADATA_WORDS and _RELEASE_NAME.match(data[4 : KHO_KEXEC_METADATA.span("kexec_count")[0]]) is not None
+
+
+def _kexec_count(reader: Reader, data: bytes) -> int | None:
+    if len(data) < KHO_KEXEC_METADATA.size or int.from_bytes(data[:4], reader.platform.byte_order) != METADATA_VERSION:
+        return None
+    offset, size = KHO_KEXEC_METADATA.span("kexec_count")
+    return int.from_bytes(data[offset : offset + size], reader.platform.byte_order)
+
+
+def _memblock(reader: Reader, one: SubtreeBlob) -> Memblock | Missing:
+    return Damaged(NOT_READABLE) if one.fdt is None else decode_memblock(reader, one.fdt.tree, one.blob.place, one.path)
+
+
+def _test(reader: Reader, one: SubtreeBlob) -> KhoTest | Missing:
+    return Damaged(NOT_READABLE) if one.fdt is None else decode_test(reader, one.fdt.tree, one.blob.place, one.path, one.behind)
+
+
+MEMBLOCK_DECODING = Decoding(
+    decode=_memblock,
+    recognises=lambda _data, compatible: compatible == MEMBLOCK_COMPATIBLE,
+    first_words=(),
+    struct_head=no_struct,
+    least=lambda _registry, _data: MAGIC_BYTES,
+    stays=lambda _registry, _root: True,
+    bytes_fixed=True,
+    counted=None,
+)
+KHO_TEST_DECODING = Decoding(
+    decode=_test,
+    recognises=lambda _data, compatible: compatible == KHO_TEST_COMPATIBLE,
+    first_words=(),
+    struct_head=no_struct,
+    least=lambda _registry, _data: MAGIC_BYTES,
+    stays=lambda _registry, _root: True,
+    bytes_fixed=False,
+    counted=None,
+)
+METADATA_DECODING = Decoding(
+    decode=lambda reader, one: decode_metadata(reader, one.blob, one.path),
+    recognises=_begins_as_metadata,
+    first_words=_METADATA_WORDS,
+    struct_head=no_struct,
+    least=lambda _registry, _data: KHO_KEXEC_METADATA.size,
+    stays=lambda _registry, _root: True,
+    bytes_fixed=True,
+    counted=Counted("kexec count", _kexec_count),
+)

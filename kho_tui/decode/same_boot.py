@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.properties import compatible_of, integer_property
 from kho_tui.abi.root import RootFormat, Tracker
 from kho_tui.capture.sources import DebugfsSide
-from kho_tui.decode.luo import luo_number, luo_number_at
+from kho_tui.decode.facet import Decoding, count_at
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.roots import RootCandidate
-from kho_tui.decode.subtrees import SAME_ALL_BOOT
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Missing
@@ -82,13 +80,14 @@ def _vote_on_tracker(reader: Reader, window: Node, candidate: RootCandidate, vot
 
 def _vote_on_subtree(reader: Reader, name: bytes, blob: Blob, pointer: int, shown: int | None, votes: _Votes) -> None:
     """``blob`` is the copy of debugfs; ``pointer`` is where the candidate has it, ``shown`` where out/fdt does, if it does."""
+    decoding = reader.registry.facets(Decoding).get(name)
     if shown is not None and shown != pointer:
         # What lies at another place is no further vote: equal contents are another boot's, others follow from the address.
-        if name in (*SAME_ALL_BOOT, LUO_NAME):
+        if decoding is not None and (decoding.bytes_fixed or decoding.counted is not None):
             votes.differing.append(f"its {visible(name)} is at {pointer:#x}, by out/fdt at {shown:#x}, which does not change within a boot")
         return
     votes.agreeing += shown == pointer
-    if name in SAME_ALL_BOOT:
+    if decoding is not None and decoding.bytes_fixed:
         memory = reader.blob(pointer, len(blob.data))
         if isinstance(memory, Missing):
             return
@@ -96,14 +95,14 @@ def _vote_on_subtree(reader: Reader, name: bytes, blob: Blob, pointer: int, show
             votes.alike = True
         else:
             votes.differing.append(f"its {visible(name)} differs from that of debugfs, which does not change within a boot")
-    elif name == LUO_NAME:
-        there, here = luo_number(reader, blob.data), luo_number_at(reader, pointer)
+    elif decoding is not None and decoding.counted is not None:
+        there, here = decoding.counted.read(reader, blob.data), count_at(reader, decoding.counted, pointer)
         if there is None or here is None:
             return
         if there == here:
             votes.alike = True
         else:
-            votes.differing.append(f"its live update number is {here}, that of debugfs {there}")
+            votes.differing.append(f"its {decoding.counted.name} is {here}, that of debugfs {there}")
 
 
 def _pointer(reader: Reader, window: Node | None, name: bytes, form: RootFormat | None) -> int | None:

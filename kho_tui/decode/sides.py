@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.properties import compatible_of
 from kho_tui.abi.root import Tracker
 from kho_tui.capture.sources import Sources
@@ -133,7 +132,7 @@ def _incoming(
     reader: Reader, sources: Sources, candidates: Sequence[RootCandidate], boot: int | None, release: Release | None
 ) -> SideSource | None:
     debugfs = sources.incoming
-    bare = sources.bare if sources.bare_side == "in" and sources.bare is not None and _is_root(sources.bare) else None
+    bare = sources.bare if sources.bare_side == "in" and sources.bare is not None and _is_root(reader, sources.bare) else None
     if debugfs is None and bare is None and (boot is None or kho_boot_refused(sources)):
         return None
     copies = [b for b in (debugfs.fdt if debugfs is not None else None, bare) if b is not None]
@@ -194,7 +193,7 @@ def _outgoing(
 ) -> SideSource | None:
     """The outgoing side. ``keeps``: whether the candidates' own trackers keep them; ``wanted``: the one that the user chose."""
     debugfs = sources.outgoing
-    bare = sources.bare if sources.bare_side == "out" and sources.bare is not None and _is_root(sources.bare) else None
+    bare = sources.bare if sources.bare_side == "out" and sources.bare is not None and _is_root(reader, sources.bare) else None
     if debugfs is None and bare is None:
         if not _memory_is_outgoing(sources, boot):
             return None
@@ -281,11 +280,11 @@ def _unsided(
     bare = sources.bare
     if bare is not None and sources.kind in ("fdt", "blob"):
         phys = Unavailable(SafeText("a single file does not tell where it lay"))
-        if _is_root(bare):
+        if _is_root(reader, bare):
             return SideSource(
                 name="unsided", roots=(bare,), phys=phys, subtrees={}, no_root=SafeText(""), finalized=unknown_step, release=release
             )
-        name = _subtree_name(bare)
+        name = _subtree_name(reader, bare)
         no_root = SafeText("a single blob, not a root FDT")
         return SideSource(
             name=sources.bare_side or "unsided",
@@ -320,13 +319,13 @@ def _blob(sources: Sources, candidate: RootCandidate) -> Blob:
     return Blob(candidate.data, Place(Origin.MEMORY, name, offset, candidate.phys))
 
 
-def _is_root(blob: Blob) -> bool:
+def _is_root(reader: Reader, blob: Blob) -> bool:
     if not is_fdt(blob):
         return False
-    return name_by_format(blob.data) is None
+    return name_by_format(reader.registry, blob.data) is None
 
 
-def _subtree_name(blob: Blob) -> bytes:
+def _subtree_name(reader: Reader, blob: Blob) -> bytes:
     """The subtree that a single blob is: by its format, else by its file name."""
     name = PurePosixPath(blob.place.source).name.encode("utf-8", "surrogateescape")
-    return name_by_format(blob.data) or (KEXEC_METADATA_NAME if name == KEXEC_METADATA_NAME else name or b"blob")
+    return name_by_format(reader.registry, blob.data) or name or b"blob"

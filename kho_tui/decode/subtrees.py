@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.abi.luo import LUO, LUO_NAME, VERSION_BYTES
-from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.properties import compatible_of
-from kho_tui.abi.test_kho import KHO_TEST_NAME
+from kho_tui.decode.facet import Decoding, SubtreeBlob, struct_head
 from kho_tui.decode.fdts import is_fdt, report_fdt, view_fdt
-from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct, luo_number
-from kho_tui.decode.producers import decode_memblock, decode_metadata, decode_test
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.fdt.tree import lookup_name
@@ -31,16 +26,11 @@ from kho_tui.model.codes import (
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Content, FdtView, RawContent, Subtree
-from kho_tui.text import NO_TEXT, SafeText, c_string, visible
+from kho_tui.text import NO_TEXT, SafeText, visible
 
 MOST_BLOB_BYTES = 16 << 20
 _UNKNOWN_SHOWN = 4096
 """Bytes shown of a blob whose size nothing tells."""
-SAME_ALL_BOOT = (KEXEC_METADATA_NAME, MEMBLOCK_NAME)
-"""Subtrees whose bytes do not change within a boot."""
-
-_MAGIC_BYTES = 5
-"""Bytes by which an FDT or LUO's struct is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +108,7 @@ def _outdated(reader: Reader, source: SubtreeSource, primary: Blob | Missing) ->
     """Blobs in FDT form are complete when they are registered; LUO's struct is written in the reboot call, and others nobody knows."""
     if reader.memory is None or isinstance(source.phys, Missing) or not isinstance(primary, Blob) or primary is not source.debugfs:
         return NO_TEXT
-    if is_fdt(primary) or lookup_name(source.name) in SAME_ALL_BOOT:
+    if is_fdt(primary) or _is_fixed(reader, source.name):
         return NO_TEXT
     return SafeText("its blob is not in the captured memory, and the copy in debugfs was made earlier")
 
@@ -127,13 +117,21 @@ def _contradiction(reader: Reader, name: bytes, there: Blob, copy: Blob) -> str:
     """What two copies of a subtree differ in that does not change within a boot; empty for nothing."""
     # One may be captured to a shorter length.
     size = min(len(there.data), len(copy.data))
-    if lookup_name(name) in SAME_ALL_BOOT and there.data[:size] != copy.data[:size]:
+    if _is_fixed(reader, name) and there.data[:size] != copy.data[:size]:
         return "its bytes do not change within a boot, and are not those that debugfs showed"
-    if lookup_name(name) == LUO_NAME:
-        here, before = luo_number(reader, there.data), luo_number(reader, copy.data)
+    decoding = _decoding(reader, name)
+    counted = None if decoding is None or decoding.bytes_fixed else decoding.counted
+    if counted is not None:
+        here, before = counted.read(reader, there.data), counted.read(reader, copy.data)
         if here is not None and before is not None and here != before:
-            return f"its live update number is {here}, debugfs showed {before}: it does not change within a boot"
+            return f"its {counted.name} is {here}, debugfs showed {before}: it does not change within a boot"
     return ""
+
+
+def _is_fixed(reader: Reader, name: bytes) -> bool:
+    """Whether the bytes of a subtree do not change within a boot."""
+    decoding = _decoding(reader, name)
+    return decoding is not None and decoding.bytes_fixed
 
 
 def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, quiet: bool) -> Blob | Missing:
@@ -170,27 +168,22 @@ def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missin
     if is_fdt(head):
         claimed = int.from_bytes(head.data[4:8], "big")
         return claimed if FDT_HEADER.size <= claimed <= MOST_BLOB_BYTES else reader.platform.page_size
-    return (
-        reader.registry.formats(LUO).struct_of(c_string(head.data[:VERSION_BYTES])).size
-        if is_luo_struct(head.data)
-        else min(_UNKNOWN_SHOWN, max(1, reader.available(phys, _UNKNOWN_SHOWN)))
-    )
+    struct = struct_head(reader.registry, head.data)
+    return min(_UNKNOWN_SHOWN, max(1, reader.available(phys, _UNKNOWN_SHOWN))) if struct is None else struct.size
 
 
 def _version(reader: Reader, blob: Blob | Missing, fdt: FdtView | None) -> bytes | None:
     if fdt is not None:
-        return None if fdt.tree.root is None else compatible_of(fdt.tree.root, reader.registry.formats(LUO))
-    if not isinstance(blob, Blob) or not is_luo_struct(blob.data):
-        return None
-    head = blob.data[:VERSION_BYTES]
-    return c_string(head) if b"\0" in head else None
+        return None if fdt.tree.root is None else compatible_of(fdt.tree.root, reader.registry.compatibles("subtree"))
+    head = struct_head(reader.registry, blob.data) if isinstance(blob, Blob) else None
+    return None if head is None else head.version
 
 
 def _content(
     reader: Reader, source: SubtreeSource, blob: Blob | Missing, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
 ) -> tuple[Content | Missing, Status, SafeText]:
     if trust.blob is not None:
-        if isinstance(blob, Blob) and (is_luo_struct(blob.data) or (fdt is not None and not fdt.tree.anomalies)):
+        if isinstance(blob, Blob) and (struct_head(reader.registry, blob.data) is not None or (fdt is not None and not fdt.tree.anomalies)):
             reader.findings.add(STALE_LOOKS_WHOLE, where, f"its bytes still look whole, but {trust.blob.reason}", blob.place.phys)
         return trust.blob, Status.STALE, trust.blob.reason
     if isinstance(blob, Missing):
@@ -210,30 +203,30 @@ def _content(
 def _known_content(
     reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
 ) -> Content | Missing:
-    name, claimed = lookup_name(source.name), known(source.size)
+    name = lookup_name(source.name)
     cut = _cut(reader, source, blob, fdt)
     if cut is not None:
         reader.findings.add(SOURCE_PROBLEM, where, f"{visible(blob.place.source)}: {cut.reason}")
         return cut
-    if name == KEXEC_METADATA_NAME:
-        return decode_metadata(reader, blob, where)
-    if name == LUO_NAME and is_luo_struct(blob.data):
-        size = reader.registry.formats(LUO).struct_of(c_string(blob.data[:VERSION_BYTES])).size
-        if claimed is not None and claimed < size:
-            missing = Damaged(SafeText(f"blob-size is {claimed}, LUO's struct has {size}: the next kernel panics"))
-            reader.findings.add(COUNT_BAD, where, str(missing.reason), blob.place.phys)
-            return missing
-        return decode_luo_struct(reader, blob, where, trust.behind, outdated)
-    if name not in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
+    decoding = _decoding(reader, name)
+    if decoding is None:
         reader.findings.add(NAME_UNKNOWN, where, f"subtree {visible(name)} is not known: its bytes are shown as they are", blob.place.phys)
         return RawContent()
-    if fdt is None or fdt.tree.root is None:
-        return Damaged(SafeText("neither an FDT nor a struct that is known" if name == LUO_NAME else "not a readable FDT"))
-    if name == LUO_NAME:
-        return decode_luo_fdt(reader, fdt.tree, where, trust.behind, source.root_version)
-    if name == MEMBLOCK_NAME:
-        return decode_memblock(reader, fdt.tree, blob.place, where)
-    return decode_test(reader, fdt.tree, blob.place, where, trust.behind)
+    one = SubtreeBlob(
+        blob=blob,
+        fdt=fdt,
+        path=where,
+        size=known(source.size),
+        root_version=source.root_version,
+        behind=trust.behind,
+        outdated=outdated,
+    )
+    return decoding.decode(reader, one)
+
+
+def _decoding(reader: Reader, name: bytes) -> Decoding | None:
+    """How the blob of a subtree is read; None for a name that nobody declares."""
+    return reader.registry.facets(Decoding).get(lookup_name(name))
 
 
 def _cut(reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None) -> Missing | None:
@@ -246,9 +239,6 @@ def _cut(reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None)
         return Unavailable(SafeText(f"only {len(blob.data)} bytes of its FDT are in this capture")) if cut else None
     if blob.place.origin is not Origin.DEBUGFS:
         return None
-    needed = KHO_KEXEC_METADATA.size if lookup_name(source.name) == KEXEC_METADATA_NAME else 0
-    if lookup_name(source.name) in (LUO_NAME, MEMBLOCK_NAME, KHO_TEST_NAME):
-        needed = (
-            reader.registry.formats(LUO).struct_of(c_string(blob.data[:VERSION_BYTES])).size if is_luo_struct(blob.data) else _MAGIC_BYTES
-        )
+    decoding = _decoding(reader, source.name)
+    needed = 0 if decoding is None else decoding.least(reader.registry, blob.data)
     return Unavailable(SafeText(f"only {len(blob.data)} of its bytes are in this capture")) if len(blob.data) < needed else None

@@ -5,8 +5,8 @@ A State, a Reader and a Kernel carry it, so that two of them may be open in one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
 from kho_tui.abi.format import Family, Format, Formats
@@ -15,14 +15,21 @@ from kho_tui.releases.table import Release, Releases
 
 F = TypeVar("F", bound=Format)
 FS = TypeVar("FS", bound=Formats[Any])
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration(Generic[FS]):
-    """A subsystem, a file handler or file-lifecycle-bound data: what it is called, and its versions, oldest first."""
+    """A subsystem, a file handler or file-lifecycle-bound data: what it is called, its versions, and what each engine asks of it.
+
+    ``facets``: by the type that stands beside the engine, loaded when they are first asked for. ``without``: what it has by design none of,
+    with the reason.
+    """
 
     family: Family[FS]
     formats: FS
+    facets: Mapping[type, Callable[[], object]]
+    without: Mapping[type, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,6 +45,14 @@ class Registry:
     releases: Releases
     roots: RootFormats
     declared: tuple[Declaration[Any], ...]
+    _loaded: dict[type, Mapping[bytes, Any]] = field(default_factory=dict, init=False, repr=False)
+
+    def facets(self, facet: type[T]) -> Mapping[bytes, T]:
+        """What each subtree has for an engine, by the subtree's name. Raises TypeError for one that was forgotten."""
+        if facet not in self._loaded:
+            declared = [one for one in self.declared if one.family.place == "subtree" and facet not in one.without]
+            self._loaded[facet] = {one.family.name: _facet(one, facet) for one in declared}
+        return self._loaded[facet]
 
     def formats(self, family: Family[FS]) -> FS:
         """The versions of a format; none where nobody declares it."""
@@ -47,6 +62,10 @@ class Registry:
     def of(self, release: Release | None, family: Family[Formats[F]]) -> F | None:
         """The version that a release writes, and the only one that it accepts; None: it has none, or is not known."""
         return self.formats(family).of(release)
+
+    def compatibles(self, place: str) -> frozenset[bytes]:
+        """Compatible strings of all versions that are declared for a place."""
+        return frozenset(form.compatible for one in self.declared if one.family.place == place for form in one.formats)
 
     def handlers(self, release: Release | None) -> frozenset[bytes]:
         """Compatible strings of the file handlers of kernel.org's tree in a release."""
@@ -63,7 +82,16 @@ class Registry:
         declared = {one.family: one for one in self.declared}
         for one in more:
             known = declared.get(one.family)
-            declared[one.family] = one if known is None else replace(known, formats=known.formats.with_more(*one.formats))
+            declared[one.family] = (
+                one
+                if known is None
+                else replace(
+                    known,
+                    formats=known.formats.with_more(*one.formats),
+                    facets={**known.facets, **one.facets},
+                    without={**known.without, **one.without},
+                )
+            )
         return Registry(
             releases=replace(self.releases, rows=(*self.releases.rows, *releases)),
             roots=self.roots.with_more(*roots),
@@ -73,3 +101,12 @@ class Registry:
     def without(self, family: Family[Any]) -> Registry:
         """The same where nobody declares this."""
         return replace(self, declared=tuple(one for one in self.declared if one.family != family))
+
+
+def _facet(declared: Declaration[Any], facet: type[T]) -> T:
+    load = declared.facets.get(facet)
+    if load is None:
+        raise TypeError(f"{declared.family.name.decode()} declares no {facet.__name__}, and no reason why it has none")
+    loaded = load()
+    assert isinstance(loaded, facet)
+    return loaded

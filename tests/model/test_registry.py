@@ -7,12 +7,19 @@ from dataclasses import replace
 import pytest
 from captures import read, sample
 
-from kho_tui.abi.format import Family, Formats
+from kho_tui.abi.format import Family, Format, Formats
 from kho_tui.abi.luo import LUO
+from kho_tui.abi.memblock import MEMBLOCK
 from kho_tui.abi.memfd import MEMFD
+from kho_tui.abi.metadata import METADATA
+from kho_tui.abi.test_kho import KHO_TEST
 from kho_tui.context import Context
+from kho_tui.decode.facet import Decoding
+from kho_tui.layout.place import Blob
+from kho_tui.model.facts import Missing, Status
 from kho_tui.model.luo import Luo
 from kho_tui.model.registry import Declaration
+from kho_tui.model.state import RawContent
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.ranges import Range
@@ -43,25 +50,39 @@ def test_two_registries_are_open_in_one_process() -> None:
         assert future.state.registry is FUTURE and known.state.registry is builtin()
 
 
-@pytest.mark.parametrize("family", [LUO, MEMFD], ids=lambda family: family.name.decode())
-def test_what_nobody_declares_is_unknown_and_the_rest_is_as_before(family: Family[Formats[object]]) -> None:  # type: ignore[type-var]
-    before = read(STATE)
+@pytest.mark.parametrize("family", [LUO, MEMFD, MEMBLOCK, METADATA, KHO_TEST], ids=lambda family: family.name.decode())
+def test_what_nobody_declares_is_unknown_and_the_rest_is_as_before(family: Family[Formats[Format]]) -> None:
+    before = {subtree.name: subtree for subtree in read(STATE).sides["out"].subtrees}
     with open_state(STATE, Context(), registry=builtin().without(family)) as opened:
-        out = opened.state.sides["out"]
-        luo = next(subtree for subtree in out.subtrees if subtree.name == b"LUO")
-        if family is LUO:
-            assert not isinstance(luo.content, Luo) and "not known" in luo.reason
+        after = {subtree.name: subtree for subtree in opened.state.sides["out"].subtrees}
+    assert after.keys() == before.keys()
+    for name, subtree in after.items():
+        if name == family.name:
+            assert isinstance(subtree.content, RawContent) and subtree.status is Status.UNKNOWN
+            assert isinstance(subtree.blob, Blob) and subtree.blob == before[name].blob
         else:
-            assert isinstance(luo.content, Luo)
-            assert {"memfd-v2" in file.content.reason for file in luo.content.files if not hasattr(file.content, "record")} == {True}
-        others = [(subtree.name, subtree.status) for subtree in out.subtrees if subtree.name != b"LUO"]
-        assert others == [(subtree.name, subtree.status) for subtree in before.sides["out"].subtrees if subtree.name != b"LUO"]
+            assert (type(subtree.content), subtree.status) == (type(before[name].content), before[name].status)
+    luo = after[b"LUO"].content
+    if family is MEMFD:
+        assert isinstance(luo, Luo) and {
+            "memfd-v2 is not known" in file.content.reason for file in luo.files if isinstance(file.content, Missing)
+        }
+
+
+def test_a_facet_that_was_forgotten_is_named() -> None:
+    """An engine asks for it, and neither it nor a reason why there is none was declared."""
+    forgetful = replace(builtin().declared[0], facets={})
+    registry = replace(builtin(), declared=(forgetful,))
+    with pytest.raises(TypeError, match="kexec-metadata declares no Decoding"):
+        registry.facets(Decoding)
+    reasoned = replace(forgetful, without={Decoding: "its blob is shown as it is"})
+    assert registry.facets is not None and replace(registry, declared=(reasoned,)).facets(Decoding) == {}
 
 
 def test_declaring_a_family_again_adds_versions_behind_the_known_ones() -> None:
     newest = builtin().formats(LUO).versions[-1]
     more = replace(newest, compatible=b"luo-v999", written=Range("9.9"))
-    registry = FUTURE.plus(Declaration(family=LUO, formats=replace(builtin().formats(LUO), versions=(more,))))
+    registry = FUTURE.plus(Declaration(family=LUO, formats=replace(builtin().formats(LUO), versions=(more,)), facets={}))
     assert [form.compatible for form in registry.formats(LUO)][-2:] == [newest.compatible, b"luo-v999"]
     future, known = registry.releases.of("9.9"), registry.releases.of("7.3")
     assert registry.of(future, LUO) is more and registry.of(known, LUO) is newest
