@@ -130,11 +130,12 @@ class KernelImage:
         if named is not None and (not self.roots or registry.roots.version_of(named) in self.versions):
             return named
         luo = {one for one in self.versions if LUO_VERSION.fullmatch(one)}
-        fitting = [one for one in reversed(registry.releases.rows) if registry.roots.version_of(one) in self.versions]
-        return next(
-            (one for one in fitting if luo == {form.compatible for form in (registry.of(one, LUO),) if form is not None}),
-            fitting[0] if fitting else None,
-        )
+        fitting = [row for row in reversed(registry.releases.rows) if registry.roots.version_of(row) in self.versions]
+        for row in fitting:
+            form = registry.of(row, LUO)
+            if luo == (set() if form is None else {form.compatible}):
+                return row
+        return fitting[0] if fitting else None
 
 
 def kho_support(release: str | None, built: bool, config: Mapping[str, str] | None, known: Releases) -> KhoSupport:

@@ -96,9 +96,13 @@ def incoming_by_counts(reader: Reader, found: Sequence[Contender], outgoing: Map
 
 def counts_of_root(reader: Reader, root: RootCandidate) -> Mapping[bytes, int]:
     """What a kernel counts one higher at each handover, by the subtree that says it, of a root FDT in memory."""
-    pointers = {name: root.pointer(name, reader.platform.byte_order) for name in _counted(reader)}
-    counts = {name: count_at(reader, counted, at) for name, counted in _counted(reader).items() if (at := pointers[name]) is not None}
-    return {name: count for name, count in counts.items() if count is not None}
+    counts = {}
+    for name, counted in _counted(reader).items():
+        at = root.pointer(name, reader.platform.byte_order)
+        count = None if at is None else count_at(reader, counted, at)
+        if count is not None:
+            counts[name] = count
+    return counts
 
 
 def counts_of_blobs(reader: Reader, subtrees: Mapping[bytes, Blob]) -> Mapping[bytes, int]:

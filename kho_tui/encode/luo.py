@@ -20,7 +20,6 @@ from kho_tui.model.path import EntityPath
 def luo_blob(luo: LuoContent, platform: Platform) -> tuple[bytes, int]:
     """The page of LUO's root, and how many bytes of it are the blob where that is a struct (0: an FDT, which says so itself)."""
     form = luo.form
-    sessions, flbs = luo.pages[0] if luo.pages else 0, luo.flb_page.phys if luo.flb_page else 0
     if form.node is None:
         struct = _struct(form, luo, platform)
         return struct.ljust(platform.page_size, b"\0"), len(struct)
@@ -28,7 +27,8 @@ def luo_blob(luo: LuoContent, platform: Platform) -> tuple[bytes, int]:
         root = NodeSpec(b"", form.node, {"compatible": form.compatible, LUO_STRUCT_PROPERTY: luo.header})
         return sequential(platform.page_size, root, platform).data, 0
     children = []
-    for list_node, compatible, at in ((form.session_node, luo.session_compatible, sessions), (form.flb_node, luo.flb_compatible, flbs)):
+    lists = (form.session_node, luo.session_compatible, luo.sessions_at), (form.flb_node, luo.flb_compatible, luo.flbs_at)
+    for list_node, compatible, at in lists:
         if list_node is not None and compatible:
             children.append(NodeSpec(list_node.name, list_node.layout, {"compatible": compatible, list_node.pointer: at}))
     root = NodeSpec(b"", form.node, {"compatible": form.compatible, "liveupdate-number": luo.number}, tuple(children))
@@ -38,8 +38,7 @@ def luo_blob(luo: LuoContent, platform: Platform) -> tuple[bytes, int]:
 def _struct(form: LuoFormat, luo: LuoContent, platform: Platform) -> bytes:
     """LUO's struct: the blob, or what its FDT leads to, which does not name a version."""
     assert form.struct is not None
-    sessions, flbs = luo.pages[0] if luo.pages else 0, luo.flb_page.phys if luo.flb_page else 0
-    values: Values = {"liveupdate_num": luo.number, "sessions_pa": sessions, "flbs_pa": flbs}
+    values: Values = {"liveupdate_num": luo.number, "sessions_pa": luo.sessions_at, "flbs_pa": luo.flbs_at}
     own: Values = {"compatible": form.compatible} if "compatible" in form.struct else {}
     return form.struct.encode({**own, **values}, platform.byte_order)
 

@@ -121,6 +121,11 @@ class PageArray:
         """Bytes before the first entry."""
         return self.header.size if self.header else 0
 
+    @property
+    def order(self) -> int:
+        """Order of the block that the allocation is preserved as."""
+        return self.pages.bit_length() - 1
+
     def bytes(self, page_size: int) -> int:
         """Bytes of the whole allocation."""
         return self.pages * page_size

@@ -168,6 +168,16 @@ class LuoContent:
     flb_page: FlbPage | None
     header: int = 0
 
+    @property
+    def sessions_at(self) -> int:
+        """Where the list of sessions begins, 0 where there is none."""
+        return self.pages[0] if self.pages else 0
+
+    @property
+    def flbs_at(self) -> int:
+        """Where the list of FLBs lies, 0 where there is none."""
+        return self.flb_page.phys if self.flb_page else 0
+
 
 @dataclass(frozen=True, slots=True)
 class RawContent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.root import Payload
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
@@ -80,7 +81,7 @@ def is_an_fdt(evidence: Evidence, found: Found) -> None:
             found.lack(f"blob of {subtree.path}", subtree.reason)
         elif not is_fdt(blob) and (subtree.lookup_name in _FDTS or (subtree.lookup_name == LUO_NAME and not is_luo_struct(blob.data))):
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys, severity="error")
-        elif not is_fdt(blob) and not form.size is not None and form.released:
+        elif not is_fdt(blob) and form.payload is Payload.FDT:
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys)
 
 

@@ -37,11 +37,6 @@ _ARRAYS, _BLOCKS = LUO_V1, LUO_V5
 """The first versions that keep sessions and files in arrays, and in blocks."""
 
 
-def _order(array: PageArray) -> int:
-    """Of the block that an allocation is preserved as."""
-    return array.pages.bit_length() - 1
-
-
 def _of_form(evidence: Evidence, found: Found, *, in_blocks: bool) -> Luo | None:
     luo = evidence.luo(found)
     if luo is not None and luo.format.sessions.chained != in_blocks:
@@ -55,8 +50,8 @@ def _of_form(evidence: Evidence, found: Found, *, in_blocks: bool) -> Luo | None
     "LUO's arrays hold what they claim, each preserved as one block",
     error("6.19", "7.1"),
     explanation=f"{_ARRAYS.compatible.decode()}: at most {_ARRAYS.sessions.capacity(_4K)} sessions (4K pages) in {_ARRAYS.sessions.pages} "
-    f"pages preserved as one block of order {_order(_ARRAYS.sessions)}; at most {_ARRAYS.files.capacity(_4K)} files a session in "
-    f"{_ARRAYS.files.pages} pages preserved as one block of order {_order(_ARRAYS.files)}.",
+    f"pages preserved as one block of order {_ARRAYS.sessions.order}; at most {_ARRAYS.files.capacity(_4K)} files a session in "
+    f"{_ARRAYS.files.pages} pages preserved as one block of order {_ARRAYS.files.order}.",
     consequence="the next kernel trusts the counts: it reads what follows the array as sessions or files; an array not kept is lost",
     source="kernel/liveupdate/luo_session.c, luo_session_deserialize; luo_file.c, luo_file_deserialize (6.19 to 7.1)",
 )
@@ -87,7 +82,7 @@ def arrays(evidence: Evidence, found: Found) -> None:
 
 
 def _array(evidence: Evidence, found: Found, array: PageArray, at: int, where: EntityPath, what: str) -> None:
-    order = _order(array)
+    order = array.order
     if at == 0 or at % evidence.page_size:
         found.broken(f"the {what} is at {at:#x}", where, at or None)
     elif not evidence.is_block(found, at, order):

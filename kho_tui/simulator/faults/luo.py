@@ -67,7 +67,7 @@ def _array(case: Case) -> Luo:
 
 def _forget_sessions(case: Case) -> None:
     found = _array(case)
-    case.forget(need(found.sessions_at), _order(found.format.sessions))
+    case.forget(need(found.sessions_at), found.format.sessions.order)
 
 
 def _too_many_sessions(case: Case) -> None:
@@ -84,14 +84,9 @@ def _files_split(case: Case) -> None:
     array = _array(case).format.files
     at = session_with(case, 1).files_at
     assert at is not None
-    case.forget(at, _order(array))
+    case.forget(at, array.order)
     for page in range(array.pages):
         case.keep(at + page * case.page_size)
-
-
-def _order(array: PageArray) -> int:
-    """Of the block that an allocation is preserved as."""
-    return array.pages.bit_length() - 1
 
 
 def _blocks(case: Case, *, files: bool) -> tuple[tuple[Record, ...], PageArray]:
