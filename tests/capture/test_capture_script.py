@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -90,6 +91,12 @@ def kho(machine: Path) -> Path:
     return tree
 
 
+def _heed_signals() -> None:
+    """Undo what nohup or a background job ignores: a shell cannot trap a signal that is ignored when it starts (POSIX, trap)."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Runner:
     """Runs the script in a directory of its own."""
 
@@ -108,6 +115,7 @@ class Runner:
             timeout=60,
             check=False,
             start_new_session=True,
+            preexec_fn=_heed_signals,
         )
 
     def capture(self, code: int) -> dict[str, Any]:
