@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Release
@@ -68,6 +68,8 @@ class Formats(Generic[F]):
         return form
 
 
+Place: TypeAlias = Literal["subtree", "file", "flb"]
+
 FS = TypeVar("FS", bound=Formats[Any], covariant=True)
 
 
@@ -78,6 +80,6 @@ class Family(Generic[FS]):
     ``none``: what it finds where nobody declares any.
     """
 
-    place: Literal["subtree", "file", "flb"]
+    place: Place
     name: bytes
     none: FS

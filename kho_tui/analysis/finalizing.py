@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.root import Tracker
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing
-from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.state import Side
 from kho_tui.releases.table import Finalize, Release
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.sessions import NotWritten
 from kho_tui.model.facts import Damaged, Missing, Stale, Status, Unavailable, Unknown
 from kho_tui.model.gaps import gaps
-from kho_tui.model.luo import FlbList, Luo, NotWritten
 from kho_tui.model.state import RawContent, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.text import NO_TEXT, SafeText

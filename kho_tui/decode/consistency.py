@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
+from kho_tui.model.contents.memblock import Memblock
 from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.state import Memblock, Root, Side
+from kho_tui.model.state import Root, Side
 from kho_tui.model.tracker import UNUSABLE, PreservedMap
 from kho_tui.text import visible
 

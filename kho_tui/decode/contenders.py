@@ -14,8 +14,9 @@ from kho_tui.decode.roots import RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Missing, Unavailable
-from kho_tui.model.luo import Luo, Memfd
 from kho_tui.model.state import Side
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText, plural, visible

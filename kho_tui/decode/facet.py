@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
+from kho_tui.abi.format import Format, Place
 from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
+from kho_tui.layout.struct import Record
+from kho_tui.model.content import Content
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
-from kho_tui.model.state import Content, FdtView
+from kho_tui.model.state import FdtView
 from kho_tui.text import SafeText
 
 MAGIC_BYTES = 5
@@ -60,8 +64,10 @@ class Decoding:
     is needed to know, None for anything else. ``least``: bytes of a blob that is no FDT by which its form is known. ``stays``: whether the
     blob still is what was handed over while the kernel runs that accepted it, by the version of the root. ``bytes_fixed``: whether its
     bytes do not change within a boot. ``counted``: what of it grows by one with each handover, None: nothing; it does not change within
-    a boot.
+    a boot. ``owns_memory``: whether it may name memory besides its blob.
     """
+
+    place: ClassVar[Place] = "subtree"
 
     decode: Callable[[Reader, SubtreeBlob], Content | Missing]
     recognises: Callable[[bytes, bytes | None], bool]
@@ -71,6 +77,16 @@ class Decoding:
     stays: Callable[[Registry, bytes | None], bool]
     bytes_fixed: bool
     counted: Counted | None
+    owns_memory: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDecoding:
+    """How what lies at the data of a file is read: by its entry in the list of files, whose version of the handler is ``Format``."""
+
+    place: ClassVar[Place] = "file"
+
+    decode: Callable[[Reader, Record, Format, EntityPath], Content | Missing]
 
 
 def no_struct(_registry: Registry, _data: bytes) -> None:

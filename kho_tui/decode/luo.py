@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from kho_tui.abi.luo import (
     LUO,
@@ -14,23 +15,23 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.abi.properties import integer_property
 from kho_tui.decode.blocks import decode_list
-from kho_tui.decode.facet import MAGIC_BYTES, Counted, Decoding, StructHead, SubtreeBlob
-from kho_tui.decode.memfd import decode_file
+from kho_tui.decode.facet import MAGIC_BYTES, Counted, Decoding, FileDecoding, StructHead, SubtreeBlob
 from kho_tui.decode.nodes import child_of, version_of
 from kho_tui.decode.reader import Reader
-from kho_tui.fdt.tree import FdtTree, Node, looks_like_fdt, parse_fdt
-from kho_tui.layout.place import Blob, Origin
-from kho_tui.layout.struct import Record
+from kho_tui.fdt.tree import Node, looks_like_fdt, parse_fdt
+from kho_tui.layout.place import Blob, Origin, Place
+from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import PageArray, Table
-from kho_tui.model.codes import COUNT_BAD, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
+from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
+from kho_tui.model.content import Content
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.luo import FLBS_PATH, Luo
+from kho_tui.model.contents.sessions import NOT_WRITTEN, File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
-from kho_tui.model.luo import NOT_WRITTEN, File, FlbList, Luo, NotWritten, Session, SessionList
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.registry import Registry
+from kho_tui.model.state import FdtView
 from kho_tui.text import NO_TEXT, SafeText, c_string, visible
-
-_FLBS = "FLBs"
-"""Beside the sessions, so no session's path."""
 
 
 def luo_struct_head(registry: Registry, data: bytes) -> StructHead | None:
@@ -67,32 +68,33 @@ def decode_luo(reader: Reader, one: SubtreeBlob) -> Luo | Missing:
         return decode_luo_struct(reader, one.blob, one.path, one.behind, one.outdated)
     if one.fdt is None or one.fdt.tree.root is None:
         return Damaged(SafeText("neither an FDT nor a struct that is known"))
-    return decode_luo_fdt(reader, one.fdt.tree, one.path, one.behind, one.root_version)
+    return decode_luo_fdt(reader, one.fdt, one.path, one.behind, one.root_version)
 
 
-def decode_luo_fdt(reader: Reader, tree: FdtTree, where: EntityPath, stale: Stale | None, root_version: bytes | None) -> Luo | Missing:
+def decode_luo_fdt(reader: Reader, view: FdtView, where: EntityPath, stale: Stale | None, root_version: bytes | None) -> Luo | Missing:
     """LUO in its FDT form. ``stale``: why nothing that it points at may be read as fact; ``root_version``: of its handover."""
-    root = tree.root
+    root = view.tree.root
     version = None if root is None else version_of(root, reader.registry.formats(LUO))
     if isinstance(version, Missing):
         return version
     form = reader.registry.formats(LUO).get(version or b"")
     if root is None or form is None or form.is_struct:
         return _unknown(reader, version, where)
+    lists = _Lists(path=where, form=form, properties=_properties(reader, form, root, view.blob.place), stale=stale)
     if form.struct is not None:
         at = reader.property(root, LUO_STRUCT_PROPERTY, where)
         if isinstance(at, Missing):
-            return Luo(format=form, header=None, number=at, sessions_at=at, flbs_at=at, sessions=at, flbs=at)
+            return lists.unread(at)
         header = stale or reader.record(form.struct, at)
         if isinstance(header, Missing):
             if stale is None:
                 reader.unreadable(header, where, "LUO header", at)
-            return Luo(format=form, header=None, number=header, sessions_at=header, flbs_at=header, sessions=header, flbs=header)
-        return _behind_struct(reader, form, header, where, stale)
+            return lists.unread(header)
+        return _behind_struct(reader, lists, header)
     number = reader.property(root, "liveupdate-number", where)
     array, sessions_at = _session_node(reader, form, root, where)
     flbs_at = _flb_node(reader, form, root, where, root_version)
-    return _luo(reader, form, None, number, sessions_at, flbs_at, where, stale, array)
+    return _luo(reader, lists, None, number, sessions_at, flbs_at, array)
 
 
 def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stale | None, outdated: SafeText = NO_TEXT) -> Luo | Missing:
@@ -106,33 +108,81 @@ def decode_luo_struct(reader: Reader, blob: Blob, where: EntityPath, stale: Stal
     form = reader.registry.formats(LUO).get(version)
     if form is None or not form.is_struct:
         return _unknown(reader, version, where)
-    luo = _behind_struct(reader, form, struct.record(blob.data, reader.platform.byte_order, blob.place), where, stale)
+    lists = _Lists(path=where, form=form, properties={}, stale=stale)
+    luo = _behind_struct(reader, lists, struct.record(blob.data, reader.platform.byte_order, blob.place))
     if outdated and isinstance(luo.sessions, NotWritten):
         return replace(luo, sessions=Unavailable(SafeText(f"what LUO wrote later is not known: {outdated}")))
     return luo
 
 
-def _behind_struct(reader: Reader, form: LuoFormat, header: Record, where: EntityPath, stale: Stale | None) -> Luo:
+@dataclass(frozen=True, kw_only=True)
+class _Lists:
+    """LUO less what its lists say. ``stale``: why nothing that it points at may be read as fact."""
+
+    path: EntityPath
+    form: LuoFormat
+    properties: Mapping[bytes, tuple[FieldValue, ...]]
+    stale: Stale | None
+
+    def unread(self, why: Missing) -> Luo:
+        """With nothing in it."""
+        return self.luo(header=None, number=why, sessions_at=why, flbs_at=why, sessions=why, flbs=why)
+
+    def luo(
+        self,
+        *,
+        header: Record | None,
+        number: Fact[int],
+        sessions_at: Fact[int],
+        flbs_at: Fact[int],
+        sessions: SessionList | Missing,
+        flbs: FlbList | Missing,
+    ) -> Luo:
+        """With what they say."""
+        return Luo(
+            path=self.path,
+            format=self.form,
+            properties=self.properties,
+            header=header,
+            number=number,
+            sessions_at=sessions_at,
+            flbs_at=flbs_at,
+            sessions=sessions,
+            flbs=flbs,
+        )
+
+
+def _properties(reader: Reader, form: LuoFormat, root: Node, place: Place) -> Mapping[bytes, tuple[FieldValue, ...]]:
+    """Properties of each node of the FDT, the root's under the empty name."""
+    assert form.node is not None  # it is an FDT
+    nodes = [(b"", form.node, root)]
+    for listed in (form.session_node, form.flb_node):
+        node = None if listed is None else root.child(listed.name)
+        if listed is not None and node is not None:
+            nodes.append((listed.name, listed.layout, node))
+    return {name: layout.values(node, reader.platform.byte_order, place) for name, layout, node in nodes}
+
+
+def _behind_struct(reader: Reader, lists: _Lists, header: Record) -> Luo:
     number, sessions_at, flbs_at = (header.integer(name) for name in ("liveupdate_num", "sessions_pa", "flbs_pa"))
-    return _luo(reader, form, header, number, sessions_at, flbs_at, where, stale, form.sessions)
+    return _luo(reader, lists, header, number, sessions_at, flbs_at, lists.form.sessions)
 
 
 def _luo(
     reader: Reader,
-    form: LuoFormat,
+    lists: _Lists,
     header: Record | None,
     number: Fact[int],
     sessions_at: Fact[int],
     flbs_at: Fact[int],
-    where: EntityPath,
-    stale: Stale | None,
     array: PageArray,
 ) -> Luo:
+    form, where, stale = lists.form, lists.path, lists.stale
     sessions = stale or _sessions(reader, form, sessions_at, where, array)
     if stale is None and sessions_at == 0 and form.session_node is not None:
         sessions = Damaged(SafeText(f"{form.session_node.pointer} is 0, yet the session array is there from boot on"))
         reader.findings.add(POINTER_BAD, where, str(sessions.reason))
-    flbs = stale or _flbs(reader, form, flbs_at, where.child(_FLBS), written=_written(sessions))
+    flbs = stale or _flbs(reader, form, flbs_at, where.child(FLBS_PATH), written=_written(sessions))
     # A struct copied by debugfs is older than an FLB page in memory, and LUO writes both in one call.
     older = header is not None and header.place.origin is not Origin.MEMORY
     unwritten = isinstance(sessions, NotWritten)
@@ -141,7 +191,7 @@ def _luo(
     elif unwritten and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Damaged(SafeText("FLBs are written, yet no session is: LUO writes both in the reboot call"))
         reader.findings.add(COUNT_BAD, where, str(sessions.reason))
-    return Luo(format=form, header=header, number=number, sessions_at=sessions_at, flbs_at=flbs_at, sessions=sessions, flbs=flbs)
+    return lists.luo(header=header, number=number, sessions_at=sessions_at, flbs_at=flbs_at, sessions=sessions, flbs=flbs)
 
 
 def _written(sessions: SessionList | Missing) -> bool | None:
@@ -215,7 +265,7 @@ def _sessions(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath,
     if not len(entries.table) and entries.status is Status.DECODED:
         return NotWritten(NOT_WRITTEN)
     siblings = Siblings(where)
-    siblings.child(_FLBS)
+    siblings.child(FLBS_PATH)
     sessions = []
     for row in range(len(entries.table)):
         if row % 64 == 0:
@@ -255,8 +305,21 @@ def _files(reader: Reader, table: Table, where: EntityPath) -> tuple[File, ...]:
     for row in range(len(table)):
         reader.context.step("reading files", row, len(table))
         record = table.record(row)
-        files.append(decode_file(reader, record, siblings.child(f"{record.integer('token'):#x}")))
+        path = siblings.child(f"{record.integer('token'):#x}")
+        files.append(File(path, record, _file_content(reader, record, path)))
     return tuple(files)
+
+
+def _file_content(reader: Reader, record: Record, where: EntityPath) -> Content | Missing:
+    """What the handler of a file keeps."""
+    handler = record.text("compatible")
+    declared = reader.registry.handler(handler)
+    decoding = reader.registry.handler_facet(handler, FileDecoding)
+    if declared is None or decoding is None:
+        said = SafeText(f"file handler {visible(handler)!s} is not known: its data is shown as it is")
+        reader.findings.add(NAME_UNKNOWN, where, said, record.place.phys)
+        return Unknown(said)
+    return decoding.decode(reader, record, declared.formats[handler], where)
 
 
 def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, written: bool | None) -> FlbList | Missing:
@@ -310,4 +373,5 @@ LUO_DECODING = Decoding(
     stays=_stays,
     bytes_fixed=False,
     counted=Counted("live update number", luo_number),
+    owns_memory=True,
 )

@@ -1,33 +1,31 @@
-"""memfds: the struct of a file entry and its folio array."""
+"""memfds: the struct and its folio array."""
 
 from __future__ import annotations
 
-from kho_tui.abi.memfd import MEMFD, MEMFD_LUO_FOLIO_SER
+from kho_tui.abi.format import Format
+from kho_tui.abi.memfd import MEMFD_LUO_FOLIO_SER, MemfdFormat
+from kho_tui.decode.facet import FileDecoding
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
 from kho_tui.layout.struct import Record
-from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN
-from kho_tui.model.facts import Damaged, Missing, Status, Unavailable, Unknown
-from kho_tui.model.luo import File, FolioArray, Memfd
+from kho_tui.model.codes import COUNT_BAD
+from kho_tui.model.contents.memfd import FolioArray, Memfd
+from kho_tui.model.facts import Damaged, Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText, visible
 
 
-def decode_file(reader: Reader, record: Record, where: EntityPath) -> File:
-    """A file entry with what its handler keeps."""
-    handler = record.text("compatible")
-    known = reader.registry.formats(MEMFD).get(handler)
-    if known is None:
-        said = SafeText(f"file handler {visible(handler)!s} is not known: its data is shown as it is")
-        reader.findings.add(NAME_UNKNOWN, where, said, record.place.phys)
-        return File(where, record, Unknown(said))
-    struct = reader.record(known.layout, record.integer("data"))
-    if not isinstance(struct, Missing) and not reader.reached_first(record.integer("data")):
-        struct = Damaged(SafeText(f"its struct at {record.integer('data'):#x} is that of another file"))
+def decode_memfd(reader: Reader, entry: Record, form: Format, where: EntityPath) -> Memfd | Missing:
+    """What the handler keeps."""
+    assert isinstance(form, MemfdFormat)  # as declared
+    address = entry.integer("data")
+    struct = reader.record(form.layout, address)
+    if not isinstance(struct, Missing) and not reader.reached_first(address):
+        struct = Damaged(SafeText(f"its struct at {address:#x} is that of another file"))
     if isinstance(struct, Missing):
-        reader.unreadable(struct, where, f"{visible(handler)} struct", record.integer("data"))
-        return File(where, record, struct)
-    return File(where, record, Memfd(struct, known, _folios(reader, struct, where.child("folios"))))
+        reader.unreadable(struct, where, f"{visible(form.compatible)} struct", address)
+        return struct
+    return Memfd(where, struct, form, _folios(reader, struct, where.child("folios")))
 
 
 def _folios(reader: Reader, struct: Record, where: EntityPath) -> FolioArray | Missing:
@@ -47,3 +45,6 @@ def _folios(reader: Reader, struct: Record, where: EntityPath) -> FolioArray | M
     if len(table) < count and status is Status.DECODED:
         status, reason = Status.PARTIAL, SafeText(f"{len(table)} of {count} folios could be read")
     return FolioArray(area, table, status, reason)
+
+
+MEMFD_DECODING = FileDecoding(decode=decode_memfd)

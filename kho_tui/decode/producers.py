@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, RESERVE_MEM_COMPATIBLE, RESERVE_MEM_NODE
+from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NODE, RESERVE_MEM_COMPATIBLE, RESERVE_MEM_NODE
 from kho_tui.abi.metadata import KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.abi.test_kho import (
     KHO_TEST_COMPATIBLE,
@@ -23,15 +23,19 @@ from kho_tui.fdt.tree import FdtTree, Node
 from kho_tui.layout.place import Blob, Place
 from kho_tui.layout.table import Table, table_of
 from kho_tui.model.codes import COUNT_BAD, FIELD_BAD, PROPERTY_BAD, VERSION_UNKNOWN
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.memblock import Memblock, MemblockRegion
 from kho_tui.model.facts import Damaged, Missing, Stale, Unavailable, Unknown
-from kho_tui.model.luo import VmallocArea
 from kho_tui.model.path import EntityPath, Siblings
-from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, MemblockRegion
+from kho_tui.model.state import FdtView
+from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.text import SafeText, visible
 
 
-def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPath) -> Memblock | Missing:
+def decode_memblock(reader: Reader, view: FdtView, where: EntityPath) -> Memblock | Missing:
     """The regions of ``reserve_mem=``."""
+    tree, place = view.tree, view.blob.place
     if tree.root is None:
         return Damaged(NOT_READABLE)
     wrong = _other_version(reader, tree.root, MEMBLOCK_COMPATIBLE, where)
@@ -48,7 +52,14 @@ def decode_memblock(reader: Reader, tree: FdtTree, place: Place, where: EntityPa
             message = "its compatible is not reserve-mem-v1: the next kernel allocates the region anew"
             reader.findings.add(VERSION_UNKNOWN, path, message)
         regions.append(MemblockRegion(path, node.name, start, size, RESERVE_MEM_NODE.values(node, order, place)))
-    return Memblock(tuple(regions), tree.lists_all, tree.root.cut_child)
+    return Memblock(
+        path=where,
+        blob=view.blob,
+        properties=MEMBLOCK_NODE.values(tree.root, order, place),
+        regions=tuple(regions),
+        whole=tree.lists_all,
+        cut_region=tree.root.cut_child,
+    )
 
 
 def decode_metadata(reader: Reader, blob: Blob, where: EntityPath) -> KexecMetadata | Missing:
@@ -79,7 +90,7 @@ def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, 
         node = Damaged(SafeText("no data node"))
         reader.findings.add(PROPERTY_BAD, where, str(node.reason))
     if isinstance(node, Missing):
-        return KhoTest(values=values, nr_folios=node, csum=node, folios=node, area=node, page_shift=shift)
+        return KhoTest(path=where, properties=values, nr_folios=node, csum=node, folios=node, area=node, page_shift=shift)
     magic = reader.property(tree.root, "magic", where, 4)
     if isinstance(magic, int) and magic != KHO_TEST_MAGIC:
         reader.findings.add(FIELD_BAD, where, f"magic is {magic:#x} where {KHO_TEST_MAGIC:#x} is right: the test module refuses it")
@@ -89,15 +100,16 @@ def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, 
     info = data_of(node, "folios_info")
     if isinstance(info, Missing) or isinstance(nr_folios, Missing):
         gone = info if isinstance(info, Missing) else Unavailable(SafeText("without nr_folios its form is not known"))
-        return KhoTest(values=values, nr_folios=nr_folios, csum=csum, folios=gone, area=gone, page_shift=shift)
+        return KhoTest(path=where, properties=values, nr_folios=nr_folios, csum=csum, folios=gone, area=gone, page_shift=shift)
     if looks_like_descriptor(info.data, nr_folios, order):
         area, folios = _described(reader, Blob(info.data, place.at(info.data_offset)), nr_folios, where, stale)
-        return KhoTest(values=values, nr_folios=nr_folios, csum=csum, folios=folios, area=area, page_shift=shift)
+        return KhoTest(path=where, properties=values, nr_folios=nr_folios, csum=csum, folios=folios, area=area, page_shift=shift)
     inline = table_of(KHO_TEST_FOLIO, order, info.data, (place.phys or 0) + info.data_offset, place.at(info.data_offset))
     if len(inline) != nr_folios:
         reader.findings.add(COUNT_BAD, where, f"nr_folios is {nr_folios}, folios_info holds {len(inline)}")
     return KhoTest(
-        values=values,
+        path=where,
+        properties=values,
         nr_folios=nr_folios,
         csum=csum,
         folios=inline,
@@ -150,7 +162,7 @@ def _kexec_count(reader: Reader, data: bytes) -> int | None:
 
 
 def _memblock(reader: Reader, one: SubtreeBlob) -> Memblock | Missing:
-    return Damaged(NOT_READABLE) if one.fdt is None else decode_memblock(reader, one.fdt.tree, one.blob.place, one.path)
+    return Damaged(NOT_READABLE) if one.fdt is None else decode_memblock(reader, one.fdt, one.path)
 
 
 def _test(reader: Reader, one: SubtreeBlob) -> KhoTest | Missing:
@@ -166,6 +178,7 @@ MEMBLOCK_DECODING = Decoding(
     stays=lambda _registry, _root: True,
     bytes_fixed=True,
     counted=None,
+    owns_memory=True,
 )
 KHO_TEST_DECODING = Decoding(
     decode=_test,
@@ -176,6 +189,7 @@ KHO_TEST_DECODING = Decoding(
     stays=lambda _registry, _root: True,
     bytes_fixed=False,
     counted=None,
+    owns_memory=True,
 )
 METADATA_DECODING = Decoding(
     decode=lambda reader, one: decode_metadata(reader, one.blob, one.path),
@@ -186,4 +200,5 @@ METADATA_DECODING = Decoding(
     stays=lambda _registry, _root: True,
     bytes_fixed=True,
     counted=Counted("kexec count", _kexec_count),
+    owns_memory=False,
 )

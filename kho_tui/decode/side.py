@@ -17,10 +17,11 @@ from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin, agree
 from kho_tui.model.codes import CONTRADICTED, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, VERSION_UNKNOWN
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.registry import Registry
-from kho_tui.model.state import FdtView, KexecMetadata, Root, Side, Subtree
+from kho_tui.model.state import FdtView, Root, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, visible

@@ -23,9 +23,10 @@ from kho_tui.model.codes import (
     SOURCES_DIFFER,
     STALE_LOOKS_WHOLE,
 )
+from kho_tui.model.content import Content
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import Content, FdtView, RawContent, Subtree
+from kho_tui.model.state import FdtView, RawContent, Subtree
 from kho_tui.text import NO_TEXT, SafeText, visible
 
 MOST_BLOB_BYTES = 16 << 20
@@ -86,6 +87,7 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
     fdt = view_fdt(primary) if isinstance(primary, Blob) and is_fdt(primary) else None
     outdated = _outdated(reader, source, primary) if memory_first and trust.blob is None else NO_TEXT
     content, status, reason = _content(reader, source, primary, fdt, where, trust, outdated)
+    decoding = _decoding(reader, source.name)
     return Subtree(
         name=source.name,
         path=where,
@@ -99,6 +101,7 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
         content=content,
         status=status,
         reason=reason,
+        owns_memory=decoding is None or decoding.owns_memory,
         in_root=source.in_root,
         outdated=outdated,
     )
@@ -181,7 +184,7 @@ def _version(reader: Reader, blob: Blob | Missing, fdt: FdtView | None) -> bytes
 
 def _content(
     reader: Reader, source: SubtreeSource, blob: Blob | Missing, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
-) -> tuple[Content | Missing, Status, SafeText]:
+) -> tuple[Content | RawContent | Missing, Status, SafeText]:
     if trust.blob is not None:
         if isinstance(blob, Blob) and (struct_head(reader.registry, blob.data) is not None or (fdt is not None and not fdt.tree.anomalies)):
             reader.findings.add(STALE_LOOKS_WHOLE, where, f"its bytes still look whole, but {trust.blob.reason}", blob.place.phys)
@@ -202,7 +205,7 @@ def _content(
 
 def _known_content(
     reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
-) -> Content | Missing:
+) -> Content | RawContent | Missing:
     name = lookup_name(source.name)
     cut = _cut(reader, source, blob, fdt)
     if cut is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from kho_tui.abi.vmalloc import KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS, VMALLOC_CHUNK
 from kho_tui.decode.reader import Reader
@@ -13,12 +12,9 @@ from kho_tui.layout.struct import Layout
 from kho_tui.layout.table import Table, table_of
 from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD
 from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.luo import VmallocArea, VmallocChunk
 from kho_tui.model.path import EntityPath
+from kho_tui.model.vmalloc import MAX_ORDER, VmallocArea, VmallocChunk
 from kho_tui.text import SafeText
-
-_MAX_ORDER = 20
-"""No entry of a vmalloc area is larger: huge mappings are at most 1 GiB."""
 
 
 def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, order: int, where: EntityPath) -> VmallocArea:
@@ -26,8 +22,8 @@ def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, ord
     chunks: list[VmallocChunk] = []
     status, reason = Status.DECODED, ""
     capacity = VMALLOC_CHUNK.capacity(reader.platform.page_size)
-    needed = -(-total_pages >> order) if order <= _MAX_ORDER else 0
-    if order > _MAX_ORDER:
+    needed = -(-total_pages >> order) if order <= MAX_ORDER else 0
+    if order > MAX_ORDER:
         status, reason = Status.DAMAGED, f"entries of order {order}"
         reader.findings.add(COUNT_BAD, where, f"vmalloc descriptor with entries of order {order}", first)
         return VmallocArea(
@@ -73,43 +69,13 @@ def decode_vmalloc(reader: Reader, first: int, total_pages: int, flags: int, ord
     )
 
 
-def area_stretches(area: VmallocArea, page_size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Starts and ends of the memory that the entries of the area name, in virtual order: u64 of shape (n,). An entry is 2^order pages."""
-    if area.order > _MAX_ORDER:
-        return np.empty(0, np.uint64), np.empty(0, np.uint64)
-    start = area_entries(area, page_size)[: -(-area.total_pages // (1 << area.order))]
-    pages = np.full(len(start), 1 << area.order, np.uint64)
-    if len(start):
-        pages[-1] = min(1 << area.order, area.total_pages - (len(start) - 1 << area.order))
-    size = pages * np.uint64(page_size)
-    # One that runs out of the address space ends at the last address.
-    return start, np.where(start + size < start, np.uint64(2**64 - 1), start + size)
-
-
-def area_entries(area: VmallocArea, page_size: int) -> npt.NDArray[np.uint64]:
-    """Physical addresses of its entries, each 2^order pages. The kernel takes their page numbers, whatever stands in the bits below."""
-    entries = np.concatenate([np.empty(0, np.uint64), *(chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks)])
-    return entries & ~np.uint64(page_size - 1)
-
-
-def area_pages(area: VmallocArea, page_size: int, count: int) -> npt.NDArray[np.uint64]:
-    """Physical addresses of the first ``count`` base pages of the area in virtual order, u64 of shape (n,); fewer where it lists fewer."""
-    if area.order > _MAX_ORDER:
-        return np.empty(0, np.uint64)
-    entries = area_entries(area, page_size)
-    count = min(count, area.total_pages, len(entries) << area.order)
-    number = np.arange(count, dtype=np.uint64)
-    within = number & np.uint64((1 << area.order) - 1)
-    return entries[(number >> np.uint64(area.order)).astype(np.int64)] + within * np.uint64(page_size)
-
-
 def area_rows(reader: Reader, area: VmallocArea, layout: Layout, count: int, where: EntityPath) -> Table:
     """The first ``count`` structs that the area's memory holds, as far as they are there; none where the budget does not allow them."""
     size = reader.platform.page_size
     listed = min(area.total_pages, sum(chunk.used for chunk in area.chunks) << area.order)
     try:
         reader.context.spend_entries(min(count, listed * size // layout.size), "rows of arrays")
-        pages = area_pages(area, size, -(-count * layout.size // size))
+        pages = area.pages(size, -(-count * layout.size // size))
         read = rows_of_pages(reader, layout, pages, 0, count)
     except BudgetError as error:
         reader.findings.add(BUDGET, where, str(error), area.first)

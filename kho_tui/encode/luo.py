@@ -6,36 +6,39 @@ from kho_tui.abi.luo import (
     LUO_STRUCT_PROPERTY,
     LuoFormat,
 )
+from kho_tui.encode.facet import Buffer, Encoder, Encoding, FileEncoding
 from kho_tui.encode.fdts import NodeSpec, sequential
-from kho_tui.encode.memfd import memfd_pieces
 from kho_tui.encode.piece import Piece, Pieces, Values, chain, page_of, rows
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Layout
 from kho_tui.layout.table import PageArray, encode_array
-from kho_tui.model.handover import FlbPage, LuoContent, SessionContent
+from kho_tui.model.contents.flbs import PlainFlbPage
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.sessions import PlainSession
 from kho_tui.model.path import EntityPath
+from kho_tui.text import visible
 
 
-def luo_blob(luo: LuoContent, platform: Platform) -> tuple[bytes, int]:
-    """The page of LUO's root, and how many bytes of it are the blob where that is a struct (0: an FDT, which says so itself)."""
-    form = luo.form
+def luo_buffer(luo: PlainLuo, encoder: Encoder) -> Buffer:
+    """The page of LUO's root."""
+    form, platform = luo.form, encoder.platform
     if form.node is None:
         struct = _struct(form, luo, platform)
-        return struct.ljust(platform.page_size, b"\0"), len(struct)
+        return Buffer(struct.ljust(platform.page_size, b"\0"), len(struct))
     if luo.header:
         root = NodeSpec(b"", form.node, {"compatible": form.compatible, LUO_STRUCT_PROPERTY: luo.header})
-        return sequential(platform.page_size, root, platform).data, 0
+        return Buffer(sequential(platform.page_size, root, platform).data, 0)
     children = []
     lists = (form.session_node, luo.session_compatible, luo.sessions_at), (form.flb_node, luo.flb_compatible, luo.flbs_at)
     for list_node, compatible, at in lists:
         if list_node is not None and compatible:
             children.append(NodeSpec(list_node.name, list_node.layout, {"compatible": compatible, list_node.pointer: at}))
     root = NodeSpec(b"", form.node, {"compatible": form.compatible, "liveupdate-number": luo.number}, tuple(children))
-    return sequential(platform.page_size, root, platform).data, 0
+    return Buffer(sequential(platform.page_size, root, platform).data, 0)
 
 
-def _struct(form: LuoFormat, luo: LuoContent, platform: Platform) -> bytes:
+def _struct(form: LuoFormat, luo: PlainLuo, platform: Platform) -> bytes:
     """LUO's struct: the blob, or what its FDT leads to, which does not name a version."""
     assert form.struct is not None
     values: Values = {"liveupdate_num": luo.number, "sessions_pa": luo.sessions_at, "flbs_pa": luo.flbs_at}
@@ -43,31 +46,34 @@ def _struct(form: LuoFormat, luo: LuoContent, platform: Platform) -> bytes:
     return form.struct.encode({**own, **values}, platform.byte_order)
 
 
-def luo_pieces(luo: LuoContent, platform: Platform, what: EntityPath) -> Pieces:
+def luo_pieces(luo: PlainLuo, encoder: Encoder, what: EntityPath) -> Pieces:
     """All that LUO's root points at, and what lies behind that."""
-    form = luo.form
+    form, platform = luo.form, encoder.platform
     if luo.header:
         yield page_of(luo.header, _struct(form, luo, platform), platform, what.child("header"))
     listed = form.sessions if form.session_node is None else form.session_node.lists.get(luo.session_compatible, form.sessions)
     entries = [_session_values(listed.element, one) for one in luo.sessions]
     yield from _list(luo.pages, listed, entries, platform, what)
     for number, session in enumerate(luo.sessions):
-        yield from _files(form, session, platform, what.child(f"sessions/{number}"))
+        yield from _files(form, session, encoder, what.child(f"sessions/{number}"))
     if luo.flb_page is not None:
         yield _flbs(form, luo.flb_page, platform, what.child("FLBs"))
 
 
-def _session_values(element: Layout, session: SessionContent) -> Values:
+def _session_values(element: Layout, session: PlainSession) -> Values:
     values: Values = {"name": session.name, "files": session.pages[0] if session.pages else 0, "count": len(session.files)}
     return {name: value for name, value in values.items() if name in element}
 
 
-def _files(form: LuoFormat, session: SessionContent, platform: Platform, what: EntityPath) -> Pieces:
+def _files(form: LuoFormat, session: PlainSession, encoder: Encoder, what: EntityPath) -> Pieces:
     entries: list[Values] = [{"compatible": one.compatible, "data": one.data, "token": one.token} for one in session.files]
-    yield from _list(session.pages, form.files, entries, platform, what)
+    yield from _list(session.pages, form.files, entries, encoder.platform, what)
     for one in session.files:
-        if one.memfd is not None:
-            yield from memfd_pieces(one, one.memfd, platform, what.child(f"{one.token:#x}"))
+        if one.content is not None:
+            encoding = encoder.registry.handler_facet(one.compatible, FileEncoding)
+            if encoding is None:
+                raise EncodeError(f"{what}: nobody declares what handler {visible(one.compatible)} writes")
+            yield from encoding.pieces(one, one.content, encoder, what.child(f"{one.token:#x}"))
 
 
 def _list(pages: tuple[int, ...], form: PageArray, entries: list[Values], platform: Platform, what: EntityPath) -> Pieces:
@@ -100,7 +106,10 @@ def _blocks(pages: tuple[int, ...], block: PageArray, elements: bytes, platform:
     yield from chain(pages, block, elements, lambda following, entries: {"next": following, "count": entries}, platform, what)
 
 
-def _flbs(form: LuoFormat, page: FlbPage, platform: Platform, what: EntityPath) -> Piece:
+def _flbs(form: LuoFormat, page: PlainFlbPage, platform: Platform, what: EntityPath) -> Piece:
     entries: list[Values] = [{"name": one.name, "data": one.data, "count": one.count} for one in page.flbs]
     header: Values = {"pgcnt": page.pgcnt, "count": len(entries)}
     return Piece(page.phys, encode_array(form.flbs, header, rows(form.flbs.element, entries, platform), platform), what)
+
+
+LUO_ENCODING = Encoding(plain=PlainLuo, buffer=luo_buffer, pieces=luo_pieces)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
+from kho_tui.encode.facet import Encoder, FileEncoding
 from kho_tui.encode.piece import Pieces, page_of
 from kho_tui.encode.vmalloc import chunk_pieces, content_pieces, descriptor_values
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.table import dtype_of
-from kho_tui.model.handover import FileContent, MemfdContent
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.contents.sessions import PlainFile
 from kho_tui.model.path import EntityPath
 from kho_tui.text import visible
 
 
-def memfd_pieces(file: FileContent, memfd: MemfdContent, platform: Platform, what: EntityPath) -> Pieces:
+def memfd_pieces(file: PlainFile, memfd: PlainMemfd, encoder: Encoder, what: EntityPath) -> Pieces:
     """The struct at ``data``, the chunks, and the pages of the array, zeros behind its end included."""
-    form = memfd.form
+    form, platform = memfd.form, encoder.platform
     if file.compatible != form.compatible:
         raise EncodeError(f"{what}: handler {visible(file.compatible)} keeps no memfd of {visible(form.compatible)}")
     values: dict[str, int | bytes] = {"pos": memfd.pos, "size": memfd.size, "nr_folios": len(memfd.folios)}
@@ -35,7 +37,7 @@ def memfd_pieces(file: FileContent, memfd: MemfdContent, platform: Platform, wha
     yield from content_pieces(memfd.area, _array(memfd, platform).ljust(room, b"\0"), platform, what.child("folios"))
 
 
-def _array(memfd: MemfdContent, platform: Platform) -> bytes:
+def _array(memfd: PlainMemfd, platform: Platform) -> bytes:
     table = np.zeros(len(memfd.folios), dtype_of(MEMFD_LUO_FOLIO_SER, platform.byte_order))
     pfn, flags, index = memfd.folios.T
     if (pfn >> np.uint64(FOLIO_PFN.width)).any() or (flags >> np.uint64(FOLIO_FLAGS.width)).any():
@@ -43,3 +45,6 @@ def _array(memfd: MemfdContent, platform: Platform) -> bytes:
     table["word0"] = pfn | flags << np.uint64(FOLIO_FLAGS.low)
     table["index"] = index
     return table.tobytes()
+
+
+MEMFD_ENCODING = FileEncoding(pieces=memfd_pieces)

@@ -9,11 +9,11 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC, VMALLOC_CHUNK
 from kho_tui.encode.piece import Piece, Pieces, Values, chain
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
-from kho_tui.model.handover import Vmalloc
 from kho_tui.model.path import EntityPath
+from kho_tui.model.vmalloc import PlainVmalloc
 
 
-def descriptor_values(area: Vmalloc | None) -> Values:
+def descriptor_values(area: PlainVmalloc | None) -> Values:
     """The fields of the descriptor; all 0 for no area."""
     if area is None:
         return {field.name: 0 for field in KHO_VMALLOC.fields}
@@ -21,7 +21,7 @@ def descriptor_values(area: Vmalloc | None) -> Values:
     return {"first": first, "total_pages": area.total_pages, "flags": area.flags, "order": area.order}
 
 
-def chunk_pieces(area: Vmalloc, platform: Platform, what: EntityPath) -> Pieces:
+def chunk_pieces(area: PlainVmalloc, platform: Platform, what: EntityPath) -> Pieces:
     """The chunk pages: a new one is started as soon as one is full, so an exact fit ends in an empty one."""
     capacity = VMALLOC_CHUNK.capacity(platform.page_size)
     needed = len(area.entries) // capacity + 1
@@ -33,7 +33,7 @@ def chunk_pieces(area: Vmalloc, platform: Platform, what: EntityPath) -> Pieces:
     yield from chain(area.chunks, VMALLOC_CHUNK, entries, lambda following, _: {"next": following}, platform, what.child("chunks"))
 
 
-def content_pieces(area: Vmalloc, data: bytes, platform: Platform, what: EntityPath) -> Pieces:
+def content_pieces(area: PlainVmalloc, data: bytes, platform: Platform, what: EntityPath) -> Pieces:
     """The area's own memory with ``data`` at its start."""
     size = platform.page_size << area.order
     if len(data) > size * len(area.entries):

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from kho_tui.abi.luo import LuoFormat
-from kho_tui.abi.memfd import MemfdFormat
 from kho_tui.abi.root import RootFormat
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
+from kho_tui.model.plain import Plain
 from kho_tui.model.runs import Runs
 
 
@@ -53,150 +52,13 @@ class RadixTracker:
 
 
 @dataclass(frozen=True, eq=False)
-class Vmalloc:
-    """A preserved vmalloc area: the pages of its chunk chain, and the ``entries`` (u64 of shape (n,)) of 2^order pages each."""
-
-    chunks: tuple[int, ...]
-    entries: U64s
-    total_pages: int
-    flags: int
-    order: int
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A ``reserve_mem=`` region."""
-
-    name: bytes
-    start: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class MemblockContent:
-    """The regions in the order of the FDT."""
-
-    regions: tuple[Region, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MetadataContent:
-    """struct kexec-metadata."""
-
-    version: int
-    previous_release: bytes
-    kexec_count: int
-
-
-@dataclass(frozen=True, eq=False)
-class TestContent:
-    """The test module's state: (address, order) of each folio, and the area that holds the list (None: the list stands in the FDT)."""
-
-    magic: int
-    folios: tuple[tuple[int, int], ...]
-    csum: int
-    area: Vmalloc | None
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MemfdContent:
-    """A memfd. ``folios``: u64 of shape (n, 3), the columns page frame number, flag bits, page index; ``seals`` None in memfd-v1.
-
-    ``area`` is None for a file of size 0: a descriptor of zeros.
-    """
-
-    form: MemfdFormat
-    pos: int
-    size: int
-    seals: int | None
-    flags: int
-    folios: U64s
-    area: Vmalloc | None
-
-
-@dataclass(frozen=True, eq=False)
-class FileContent:
-    """One file of a session. ``data`` is the handler's u64, ``memfd`` what lies there, None for a handler nobody knows."""
-
-    compatible: bytes
-    data: int
-    token: int
-    memfd: MemfdContent | None
-
-
-@dataclass(frozen=True, eq=False)
-class SessionContent:
-    """One session. ``pages``: where its list of files lies, one array or the blocks of a chain; none for a session without files."""
-
-    name: bytes
-    pages: tuple[int, ...]
-    files: tuple[FileContent, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FlbContent:
-    """One piece of file-lifecycle-bound data."""
-
-    name: bytes
-    data: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class FlbPage:
-    """The FLB page. ``pgcnt`` is written at boot, the entries in the reboot call."""
-
-    phys: int
-    pgcnt: int
-    flbs: tuple[FlbContent, ...]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class LuoContent:
-    """LUO's state. ``pages``: the session array (there from boot on) or the session blocks (only once LUO froze, else none).
-
-    ``session_compatible`` and ``flb_compatible`` are those of the nodes of luo-v1, empty in later forms. ``header`` is where the struct
-    behind the FDT lies, 0 in every form but luo-v2.
-    """
-
-    form: LuoFormat
-    number: int
-    session_compatible: bytes
-    pages: tuple[int, ...]
-    sessions: tuple[SessionContent, ...]
-    flb_compatible: bytes
-    flb_page: FlbPage | None
-    header: int = 0
-
-    @property
-    def sessions_at(self) -> int:
-        """Where the list of sessions begins, 0 where there is none."""
-        return self.pages[0] if self.pages else 0
-
-    @property
-    def flbs_at(self) -> int:
-        """Where the list of FLBs lies, 0 where there is none."""
-        return self.flb_page.phys if self.flb_page else 0
-
-
-@dataclass(frozen=True, slots=True)
-class RawContent:
-    """A subtree of nobody we know: its bytes are its value."""
-
-    data: bytes
-
-
-Content = MemblockContent | MetadataContent | TestContent | LuoContent | RawContent
-
-
-@dataclass(frozen=True, eq=False)
 class Registered:
     """A subtree. ``size`` is what ``blob-size`` says (from 7.1 on; else the size of its FDT). It and ``content`` are None if not known."""
 
     name: bytes
     phys: int
     size: int | None
-    content: Content | None
+    content: Plain | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

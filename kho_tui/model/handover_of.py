@@ -4,36 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kho_tui.abi.memblock import RESERVE_MEM_COMPATIBLE
 from kho_tui.abi.root import PACKED_STRUCT_OFFSET, Tracker
 from kho_tui.errors import InputError
 from kho_tui.layout.place import Blob
-from kho_tui.layout.struct import field_named
+from kho_tui.model.content import Content
 from kho_tui.model.facts import Missing, Unknown
-from kho_tui.model.handover import (
-    ChunkPage,
-    ChunkTracker,
-    Content,
-    Handover,
-    MemblockContent,
-    MetadataContent,
-    RadixTracker,
-    RawContent,
-    Region,
-    Registered,
-    RootStyle,
-    TestContent,
-)
-from kho_tui.model.handover_of_luo import luo_content
-from kho_tui.model.luo import Luo
+from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker, Registered, RootStyle
 from kho_tui.model.path import EntityPath
+from kho_tui.model.plain import Plain, RawBytes
 from kho_tui.model.runs import Runs, no_runs
-from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, MemblockRegion, Root, Side, State, Subtree
-from kho_tui.model.state import RawContent as RawContentFound
-from kho_tui.model.told import place_of, require_whole, told, vmalloc_content
+from kho_tui.model.state import RawContent, Root, Side, State, Subtree
+from kho_tui.model.told import place_of, require_whole, told
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.releases.table import Finalize, Release
-from kho_tui.text import SafeText, c_string, visible
+from kho_tui.text import SafeText
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +61,7 @@ def distil(state: State, side: str) -> Distilled:
     registered, not_known = [], []
     for subtree in one.handed_over:
         try:
-            content: Content | None = _content(subtree)
+            content: Plain | None = _plain(subtree)
         except InputError as error:
             not_known.append(NotKnown(subtree.path, SafeText(str(error))))
             content = None
@@ -129,25 +113,16 @@ def _tracker(side: Side, root: Root, where: EntityPath, page_shift: int) -> tupl
     return ChunkTracker(tuple(chunks), structure.bitmap_bytes), preserved.runs
 
 
-def _content(subtree: Subtree) -> Content:
+def _plain(subtree: Subtree) -> Plain:
     where, content = subtree.path, subtree.content
-    if isinstance(content, RawContentFound | Unknown) and isinstance(subtree.blob, Blob):
+    if isinstance(content, RawContent | Unknown) and isinstance(subtree.blob, Blob):
         return _raw(subtree, subtree.blob)
     if isinstance(content, Missing):
         raise InputError(f"{where}: {content.reason}")
-    if isinstance(content, Memblock):
-        require_whole(subtree.status, subtree.reason, where)
-        return MemblockContent(tuple(_region(one) for one in content.regions))
-    if isinstance(content, KexecMetadata):
-        record = content.record
-        return MetadataContent(record.integer("version"), record.text("previous_release"), record.integer("kexec_count"))
-    if isinstance(content, KhoTest):
-        require_whole(subtree.status, subtree.reason, where)
-        return _test(content, where)
-    if isinstance(content, Luo):
-        require_whole(subtree.status, subtree.reason, where)
-        return luo_content(content, subtree, where)
-    raise InputError(f"{where}: its blob is not in this capture")
+    if not isinstance(content, Content):
+        raise InputError(f"{where}: its blob is not in this capture")
+    require_whole(subtree.status, subtree.reason, where)
+    return content.plain()
 
 
 def _size(subtree: Subtree) -> int | None:
@@ -157,25 +132,9 @@ def _size(subtree: Subtree) -> int | None:
     return None if subtree.fdt is None or subtree.fdt.tree.truncated else len(subtree.fdt.blob.data)
 
 
-def _raw(subtree: Subtree, blob: Blob) -> RawContent:
+def _raw(subtree: Subtree, blob: Blob) -> RawBytes:
     size = _size(subtree)
     if size is None or len(blob.data) < size:
         why = "nothing tells its size" if size is None else f"{len(blob.data)} of {size} bytes of it are in this capture"
         raise InputError(f"{subtree.path}: its blob: {why}")
-    return RawContent(blob.data)
-
-
-def _region(one: MemblockRegion) -> Region:
-    versions = [c_string(value.raw) for value in one.values if value.field.name == "compatible" and value.cut_from is None]
-    if versions != [RESERVE_MEM_COMPATIBLE]:
-        raise InputError(f"{one.path}: its compatible is not {visible(RESERVE_MEM_COMPATIBLE)}")
-    return Region(one.name, told(one.start, one.path), told(one.size, one.path))
-
-
-def _test(test: KhoTest, where: EntityPath) -> TestContent:
-    magic = field_named(test.values, "magic")
-    if magic is None or not isinstance(magic.value, int):
-        raise InputError(f"{where}: it has no magic of 4 bytes")
-    folios = told(test.folio_blocks, where)
-    area = None if isinstance(test.area, Missing) else vmalloc_content(test.area, where)
-    return TestContent(magic.value, tuple(folios), told(test.csum, where), area)
+    return RawBytes(blob.data)

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
-from kho_tui.abi.format import Family, Format, Formats
+from kho_tui.abi.format import Family, Format, Formats, Place
 from kho_tui.abi.root import RootFormat, RootFormats
 from kho_tui.releases.table import Release, Releases
 
 F = TypeVar("F", bound=Format)
 FS = TypeVar("FS", bound=Formats[Any])
-T = TypeVar("T")
+
+
+class Facet(Protocol):
+    """What one engine asks of the modules of one place. A frozen dataclass that stands beside the engine."""
+
+    place: ClassVar[Place]
+
+
+T = TypeVar("T", bound=Facet)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +56,20 @@ class Registry:
     _loaded: dict[type, Mapping[bytes, Any]] = field(default_factory=dict, init=False, repr=False)
 
     def facets(self, facet: type[T]) -> Mapping[bytes, T]:
-        """What each subtree has for an engine, by the subtree's name. Raises TypeError for one that was forgotten."""
+        """What each declaration of the facet's place has for an engine, by name. Raises TypeError for one that was forgotten."""
         if facet not in self._loaded:
-            declared = [one for one in self.declared if one.family.place == "subtree" and facet not in one.without]
+            declared = [one for one in self.declared if one.family.place == facet.place and facet not in one.without]
             self._loaded[facet] = {one.family.name: _facet(one, facet) for one in declared}
         return self._loaded[facet]
+
+    def handler(self, compatible: bytes) -> Declaration[Any] | None:
+        """The file handler that has this version; None for one that nobody declares."""
+        return next((one for one in self.declared if one.family.place == "file" and compatible in one.formats), None)
+
+    def handler_facet(self, compatible: bytes, facet: type[T]) -> T | None:
+        """What the file handler that has this version has for an engine; None where nobody declares it, or it has none by design."""
+        declared = self.handler(compatible)
+        return None if declared is None else self.facets(facet).get(declared.family.name)
 
     def formats(self, family: Family[FS]) -> FS:
         """The versions of a format; none where nobody declares it."""
@@ -71,10 +88,6 @@ class Registry:
         """Compatible strings of the file handlers of kernel.org's tree in a release."""
         forms = (one.formats.of(release) for one in self.declared if one.family.place == "file")
         return frozenset(form.compatible for form in forms if form is not None)
-
-    def knows_handler(self, compatible: bytes) -> bool:
-        """Whether it is a version of a file handler of any release."""
-        return any(compatible in one.formats for one in self.declared if one.family.place == "file")
 
     def plus(self, *more: Declaration[Any], releases: Iterable[Release] = (), roots: Iterable[RootFormat] = ()) -> Registry:
         """The same with more: newer releases and roots behind those that are known, and declarations, whose versions come behind the known

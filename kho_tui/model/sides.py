@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kho_tui.errors import InputError
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing, Status, Unavailable
-from kho_tui.model.luo import Luo
-from kho_tui.model.state import COUNTING, KexecMetadata, LogLine, Side, State
+from kho_tui.model.state import COUNTING, LogLine, Side, State
 from kho_tui.text import NO_TEXT, SafeText
 
 _SHOWN = ("out", "in", "unsided")

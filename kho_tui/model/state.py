@@ -13,10 +13,10 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import Table
 from kho_tui.memory.elf_format import ElfMachine
-from kho_tui.model.facts import Count, Fact, Missing, Status, Unavailable, known
+from kho_tui.model.content import Content
+from kho_tui.model.facts import Count, Fact, Missing, Status, known
 from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
-from kho_tui.model.luo import Luo, VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
 from kho_tui.model.tracker import PreservedMap
@@ -34,82 +34,8 @@ class FdtView:
 
 
 @dataclass(frozen=True, slots=True)
-class MemblockRegion:
-    """One ``reserve_mem=`` region. ``start`` physical, ``size`` in bytes."""
-
-    path: EntityPath
-    name: bytes
-    start: Fact[int]
-    size: Fact[int]
-    values: tuple[FieldValue, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Memblock:
-    """The regions that memblock handed over, in the order of the FDT.
-
-    ``whole``: False where its FDT could be read in part only. ``cut_region``: what the name of one more begins with, inside which it ends.
-    """
-
-    regions: tuple[MemblockRegion, ...]
-    whole: bool = True
-    cut_region: bytes | None = None
-
-    @property
-    def count(self) -> Count:
-        """Regions that could be read, of how many."""
-        known_of = len(self.regions) + (self.cut_region is not None)
-        return Count(known_of, known_of if self.whole else None)
-
-
-@dataclass(frozen=True, slots=True)
-class KexecMetadata:
-    """Who wrote the handover."""
-
-    record: Record
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class KhoTest:
-    """The test module's data. ``folios``: rows of KhoTestFolio; ``csum``: native value; ``page_shift``: log2 of the page size."""
-
-    values: tuple[FieldValue, ...]
-    nr_folios: Fact[int]
-    csum: Fact[int]
-    folios: Table | Missing
-    area: VmallocArea | Missing
-    page_shift: int
-
-    @property
-    def folio_count(self) -> Count:
-        """Folios that could be read, of those that the module claims."""
-        of = known(self.nr_folios)
-        read = 0 if isinstance(self.folios, Missing) else len(self.folios)
-        inline = isinstance(self.area, Missing) and not isinstance(self.folios, Missing)
-        return Count(read, read if inline else of)
-
-    @property
-    def folio_blocks(self) -> list[tuple[int, int]] | Missing:
-        """(physical address, order) of each folio in the order of the list; Missing where not all of them could be read."""
-        if isinstance(self.folios, Missing) or self.folio_count.whole:
-            return self.read_blocks
-        return Unavailable(SafeText(f"only {self.folio_count.words('folio')} could be read"))
-
-    @property
-    def read_blocks(self) -> list[tuple[int, int]] | Missing:
-        """The same of the folios that could be read: the order stands in the low page-shift bits."""
-        if isinstance(self.folios, Missing):
-            return self.folios
-        mask = (1 << self.page_shift) - 1
-        return [(value & ~mask, value & mask) for value in self.folios.column("phys_order").tolist()]
-
-
-@dataclass(frozen=True, slots=True)
 class RawContent:
     """A subtree nobody knows: only its bytes."""
-
-
-Content = Memblock | KexecMetadata | KhoTest | Luo | RawContent
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -129,9 +55,11 @@ class Subtree:
     copies: tuple[Blob, ...]
     fdt: FdtView | None
     compatible: bytes | None
-    content: Content | Missing
+    content: Content | RawContent | Missing
     status: Status
     reason: SafeText
+    owns_memory: bool
+    """Whether it may name memory besides its blob."""
     in_root: bool | None
     """False: only debugfs has it and the root FDT does not name it, so it is not handed over. None: cannot be told."""
     outdated: SafeText = NO_TEXT

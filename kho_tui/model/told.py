@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-import numpy as np
-
 from kho_tui.errors import InputError
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Record
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.handover import Vmalloc
-from kho_tui.model.luo import VmallocArea
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 
@@ -30,14 +26,6 @@ def require_whole(status: Status, reason: SafeText, where: EntityPath) -> None:
     """Raises InputError where something is decoded only in part, or damaged."""
     if status is not Status.DECODED:
         raise InputError(f"{where}: {reason or status.value}")
-
-
-def vmalloc_content(area: VmallocArea, where: EntityPath) -> Vmalloc:
-    """A vmalloc area as values."""
-    require_whole(area.status, area.reason, where)
-    used = [chunk.entries.column("phys")[: chunk.used] for chunk in area.chunks]
-    entries = np.concatenate([np.empty(0, np.uint64), *used])
-    return Vmalloc(places(chunk.header for chunk in area.chunks), frozen(entries), area.total_pages, area.flags, area.order)
 
 
 def places(records: Iterable[Record]) -> tuple[int, ...]:

@@ -6,8 +6,8 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.fdt.libfdt import UNAVAILABLE
 from kho_tui.layout.place import Origin
 from kho_tui.model.codes import SEVERAL_ROOTS
+from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.luo import Luo
 from kho_tui.model.state import Root, Side, State, Subtree
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, plural, visible

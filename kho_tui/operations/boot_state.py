@@ -16,13 +16,15 @@ from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import open_file
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memblock import Memblock
+from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.intervals import Intervals, intervals, spans
 from kho_tui.model.kinds import KIND_TRACKER
-from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.runs import no_runs
 from kho_tui.model.sides import nothing_preserved, outgoing_side
-from kho_tui.model.state import Memblock, Scratch, Side, State
+from kho_tui.model.state import Scratch, Side, State
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.releases.cmdline import CommandLine
 from kho_tui.simulator.qemu.bzimage import BzImage, parse_bzimage

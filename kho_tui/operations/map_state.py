@@ -14,6 +14,8 @@ from kho_tui.analysis.unowned import unowned_reason, unseen_owner
 from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.kinds import (
     KIND_ARRAY,
@@ -31,7 +33,6 @@ from kho_tui.model.kinds import (
     Kind,
     Lane,
 )
-from kho_tui.model.luo import Luo, Memfd
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import side_meant
 from kho_tui.model.state import Side, State

@@ -12,6 +12,7 @@ from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.handover import Handover
 from kho_tui.model.handover_of import NotKnown, distil
+from kho_tui.model.registry import Registry
 from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.open_state import Opened
 
@@ -37,6 +38,7 @@ class Replay:
     """What was written, the memory it was written to, and the subtrees that the state does not tell whole: of those nothing is written."""
 
     handover: Handover
+    registry: Registry
     image: SparseImage
     not_known: tuple[NotKnown, ...]
 
@@ -52,15 +54,15 @@ def replay(opened: Opened, context: Context, side: str | None = None) -> Replay:
     memory = opened.memory
     machine = None if memory is None else memory.machine
     image = SparseImage(handover.platform.page_size, name="replay", byte_order=handover.platform.byte_order, machine=machine)
-    encode_handover(handover, image, context)
-    return Replay(handover, image, distilled.not_known)
+    encode_handover(handover, opened.state.registry, image, context)
+    return Replay(handover, opened.state.registry, image, distilled.not_known)
 
 
 def compare(replayed: Replay, memory: PhysicalMemory, context: Context) -> Comparison:
     """Every structure of the image against the captured bytes. Raises ReadError where the capture fails, and Cancelled."""
     claimed = absent = 0
     differing = []
-    for number, one in enumerate(written(replayed.handover)):
+    for number, one in enumerate(written(replayed.handover, replayed.registry)):
         if number % _STEP == 0:
             context.step("comparing with the capture", number)
         there = memory.available(one.start, one.size)

@@ -112,7 +112,9 @@ def replay_capture(path: str | Path, out_dir: str | Path, context: Context, side
         files: dict[str, bytes] = {}
         if release is not None:
             scratch = () if isinstance(state.scratch, Missing) else state.scratch.areas
-            files |= outgoing_files(done.handover, scratch, release, finalized=done.handover.map_address != 0, cold="in" not in state.sides)
+            files |= outgoing_files(
+                done.handover, state.registry, scratch, release, finalized=done.handover.map_address != 0, cold="in" not in state.sides
+            )
             files["version"] = f"Linux version {state.machine.release} (kho-tui) (replayed) #1 SMP\n".encode()
         if state.machine.cmdline is not None:
             files["cmdline"] = state.machine.cmdline + b"\n"

@@ -31,7 +31,9 @@ def files_of(running: Running) -> Shown:
     unreadable: Mapping[str, str] = {}
     if kernel.kho is not None:
         cold = arrival is None or arrival.received is None
-        files |= outgoing_files(kernel.handover(), kernel.scratch, kernel.release, finalized=kernel.kho.finalized, cold=cold)
+        files |= outgoing_files(
+            kernel.handover(), kernel.registry, kernel.scratch, kernel.release, finalized=kernel.kho.finalized, cold=cold
+        )
         if arrival is not None and arrival.handed_in is not None:
             more, unreadable = incoming_files(arrival.handed_in, running.memory(0))
             files |= more

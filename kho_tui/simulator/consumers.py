@@ -16,16 +16,21 @@ from kho_tui.analysis.receiver.memblock import readable_regions
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.analysis.receiver.sessions import RestoredFile, RestoredSession
 from kho_tui.analysis.receiver.verdict import Fails
-from kho_tui.decode.vmalloc import area_entries
 from kho_tui.errors import GapError, ReadError
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memblock import Region
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import NotWritten, SessionList
 from kho_tui.model.facts import Missing, known
-from kho_tui.model.handover import Region
-from kho_tui.model.luo import FlbList, Luo, Memfd, NotWritten, SessionList, VmallocArea
-from kho_tui.model.state import KexecMetadata, KhoTest, ScratchArea
+from kho_tui.model.state import ScratchArea
 from kho_tui.model.unpredictable import Unpredictable
+from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.simulator.contents import Contents, FilledMemory
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
 from kho_tui.simulator.memfd import Memfd as FileInMemory
@@ -159,7 +164,7 @@ def _folio_bytes(blocks: Sequence[tuple[int, int]], handed: Handed) -> Iterator[
 def _area_pages(area: VmallocArea, page_size: int) -> list[Stretch]:
     """Pages of an area, its chunks included."""
     chunks = [(page, page_size) for page in area_chunks(area).tolist()]
-    return chunks + [(page, page_size << area.order) for page in area_entries(area, page_size).tolist()]
+    return chunks + [(page, page_size << area.order) for page in area.entries(page_size).tolist()]
 
 
 _Sessions = tuple[int, tuple[IncomingSession, ...], tuple[Stretch, ...], str]

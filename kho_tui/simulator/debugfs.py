@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kho_tui.encode.facet import Encoder
 from kho_tui.encode.roots import root_file, root_page
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.errors import GapError
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.handover import Handover
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import ScratchArea
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.simulator.running import HandedIn
@@ -17,7 +19,9 @@ Files = dict[str, bytes]
 """Content by path below the capture."""
 
 
-def outgoing_files(handover: Handover | None, scratch: tuple[ScratchArea, ...], release: Release, *, finalized: bool, cold: bool) -> Files:
+def outgoing_files(
+    handover: Handover | None, registry: Registry, scratch: tuple[ScratchArea, ...], release: Release, *, finalized: bool, cold: bool
+) -> Files:
     """kho/out. ``cold``: this boot took no handover. Before 6.19 there is neither FDT nor blob unless ``finalized``."""
     files = {
         "kho/out/scratch_phys": "".join(f"{area.start:#x}\n" for area in scratch).encode(),
@@ -31,9 +35,10 @@ def outgoing_files(handover: Handover | None, scratch: tuple[ScratchArea, ...], 
         files["kho/out/fdt"] = root_file(handover)
     elif cold:
         files["kho/out/fdt"] = root_page(handover)[: release.cold_fdt_bytes]
+    encoder = Encoder(handover.platform, registry)
     for one in handover.subtrees:
         if one.content is not None:
-            files[f"kho/out/sub_fdts/{_name(one.name)}"] = subtree_blob(one.content, handover.platform)
+            files[f"kho/out/sub_fdts/{_name(one.name)}"] = subtree_blob(one.content, encoder)
     return files
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kho_tui.model.handover import Region
+from kho_tui.model.contents.memblock import Region
 from kho_tui.model.state import ScratchArea
 from kho_tui.simulator.memfd import Memfd
 

@@ -13,7 +13,8 @@ from kho_tui.abi.luo import HAS_FLBS, LUO, LuoFormat
 from kho_tui.abi.metadata import METADATA_WRITTEN
 from kho_tui.encode.handover import encode_handover
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.handover import Handover, Region
+from kho_tui.model.contents.memblock import Region
+from kho_tui.model.handover import Handover
 from kho_tui.model.intervals import intervals, spans
 from kho_tui.model.registry import Registry
 from kho_tui.model.state import ScratchArea
@@ -203,7 +204,7 @@ class Kernel:
         """Write every structure of the outgoing side, and the contents of preserved files that take at most ``most_contents`` bytes."""
         handover = self.handover()
         if handover is not None:
-            encode_handover(handover, image)
+            encode_handover(handover, self.registry, image)
         for address, size, offset, contents in self.memory.blocks(most_contents):
             for at in range(0, size, _PIECE):
                 image.write(address + at, contents.read(offset + at, min(_PIECE, size - at)))

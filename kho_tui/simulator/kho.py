@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
+from kho_tui.encode.facet import Encoder
 from kho_tui.model.handover import ChunkTracker, Handover, RadixTracker, Registered, RootStyle
 from kho_tui.model.registry import Registry
 from kho_tui.model.runs import no_runs
@@ -38,6 +39,7 @@ class Kho(Preserving):
         debug: bool,
     ) -> None:
         super().__init__(registry, machine, release, allocator, scratch, debug=debug)
+        self.encoder = Encoder(machine.platform, registry)
         self._notifiers: list[Notifier] = []
         self._map = 0
         self._in_notifier = False

@@ -21,7 +21,9 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.layout.table import PageArray
-from kho_tui.model.handover import FileContent, FlbContent, FlbPage, LuoContent, SessionContent
+from kho_tui.model.contents.flbs import PlainFlb, PlainFlbPage
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.sessions import PlainFile, PlainSession
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Release
@@ -72,7 +74,7 @@ class Luo:
         if not self._form.sessions.chained:
             self._session_pages.append(kho.kho_alloc_preserve(form.sessions.bytes(size), "LUO sessions"))
         self._flb_page = kho.kho_alloc_preserve(form.flbs.bytes(size), "LUO FLBs") if self._does(HAS_FLBS) else 0
-        kho.kho_add_subtree(LUO_NAME, blob, len(subtree_blob(self.content(), kho.machine.platform)), self.content)
+        kho.kho_add_subtree(LUO_NAME, blob, len(subtree_blob(self.content(), kho.encoder)), self.content)
 
     def open_device(self) -> None:
         """Open /dev/liveupdate: the first time the incoming sessions are made. -EIO, also later, where they cannot be (luo_session.c)."""
@@ -183,25 +185,25 @@ class Luo:
         """Inside the reboot call: entries and counts are written, sessions stay locked."""
         self.frozen = True
 
-    def content(self) -> LuoContent:
+    def content(self) -> PlainLuo:
         """What is in memory now: lists are written in the reboot call only."""
         files = sum(len(session.files) for session in self.sessions.values())
-        flbs = tuple(FlbContent(flb.name, flb.data, files) for flb in self._flbs if files) if self.frozen else ()
+        flbs = tuple(PlainFlb(flb.name, flb.data, files) for flb in self._flbs if files) if self.frozen else ()
         written = self.frozen or not self._form.sessions.chained
-        return LuoContent(
+        return PlainLuo(
             form=self._form,
             number=self._number,
             session_compatible=_written(self._form.session_node, self._kho.release),
             pages=tuple(self._session_pages) if written else (),
             sessions=tuple(self._session(one) for one in self.sessions.values()) if self.frozen else (),
             flb_compatible=_written(self._form.flb_node, self._kho.release),
-            flb_page=FlbPage(self._flb_page, 1, flbs) if self._flb_page else None,
+            flb_page=PlainFlbPage(self._flb_page, 1, flbs) if self._flb_page else None,
         )
 
-    def _session(self, session: Session) -> SessionContent:
+    def _session(self, session: Session) -> PlainSession:
         shift = self._kho.machine.page_shift
-        files = tuple(FileContent(one.form.compatible, one.struct, token, one.content(shift)) for token, one in session.files.items())
-        return SessionContent(session.name, tuple(session.pages) if files else (), files)
+        files = tuple(PlainFile(one.form.compatible, one.struct, token, one.content(shift)) for token, one in session.files.items())
+        return PlainSession(session.name, tuple(session.pages) if files else (), files)
 
     def _room_for_file(self, session: Session, what: str, call: str) -> None:
         form, count = self._form.files, len(session.files) + 1

@@ -8,10 +8,12 @@ from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memblock import Memblock
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.intervals import intervals, spans, whole_pages
-from kho_tui.model.luo import FlbList, Luo
-from kho_tui.model.state import Memblock, ScratchArea, State
+from kho_tui.model.state import ScratchArea, State
 from kho_tui.simulator.kernel import Config
 from kho_tui.simulator.luo import Flb
 from kho_tui.simulator.machine import BootMemory, Machine, MemoryNode

@@ -9,7 +9,8 @@ import numpy as np
 
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS_WRITTEN, LIMITED, MEMFD, MEMFD_LUO_FOLIO_SER, MemfdFormat
 from kho_tui.layout.arrays import U64s
-from kho_tui.model.handover import MemfdContent, Vmalloc
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.vmalloc import PlainVmalloc
 from kho_tui.simulator.allocator import PageAllocator
 from kho_tui.simulator.contents import Contents, FileContents, FilledMemory
 from kho_tui.simulator.kernel_error import KernelError
@@ -78,15 +79,15 @@ class PreservedMemfd:
 
     file: Memfd
     struct: int
-    area: Vmalloc | None
+    area: PlainVmalloc | None
     form: MemfdFormat
 
-    def content(self, page_shift: int) -> MemfdContent:
+    def content(self, page_shift: int) -> PlainMemfd:
         """As it is written to the struct."""
         flags = np.full(len(self.file.addresses), FOLIO_FLAGS_WRITTEN, np.uint64)
         folios = np.column_stack([self.file.addresses >> np.uint64(page_shift), flags, self.file.indexes])
         folios.flags.writeable = False
-        return MemfdContent(
+        return PlainMemfd(
             form=self.form,
             pos=self.file.pos,
             size=self.file.size,
@@ -108,7 +109,7 @@ def preserve_memfd(kho: Kho, file: Memfd, what: str) -> PreservedMemfd:
         raise KernelError(errno.EFBIG, call, f"{file.size} bytes are more than {_UINT_MAX} pages")
     struct = kho.kho_alloc_preserve(form.layout.size, what)
     done: list[int] = []
-    area: Vmalloc | None = None
+    area: PlainVmalloc | None = None
     try:
         for order in np.unique(file.orders).tolist():
             kho.kho_preserve_folios(file.addresses[file.orders == order], order)

@@ -9,9 +9,9 @@ import numpy as np
 from kho_tui.abi.root import Tracker
 from kho_tui.abi.vmalloc import VMALLOC_CHUNK
 from kho_tui.layout.arrays import U64s
-from kho_tui.model.handover import Vmalloc
 from kho_tui.model.registry import Registry
 from kho_tui.model.state import ScratchArea
+from kho_tui.model.vmalloc import PlainVmalloc
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.simulator.allocator import PageAllocator
@@ -120,7 +120,7 @@ class Preserving:
         block = self.machine.page_size << order
         return self.allocator.alloc_many(-(-size // block), order, what)
 
-    def kho_preserve_vmalloc(self, entries: U64s, what: str, order: int = 0, flags: int = VM_ALLOC) -> Vmalloc:
+    def kho_preserve_vmalloc(self, entries: U64s, what: str, order: int = 0, flags: int = VM_ALLOC) -> PlainVmalloc:
         """A vmalloc area of ``entries`` (6.18 on). -EOPNOTSUPP for other flags than plain and huge, -ENOMEM.
 
         6.18 gives no error for a failure behind the first chunk although all was undone: then the area of the answer has no chunks.
@@ -138,11 +138,11 @@ class Preserving:
         except KernelError as error:
             self._undo_vmalloc(chunks, entries, order)
             if len(chunks) > 1 and not self.release.vmalloc_reports_failure:
-                return Vmalloc((), _frozen(entries[:0]), 0, flags, order)
+                return PlainVmalloc((), _frozen(entries[:0]), 0, flags, order)
             raise KernelError(errno.ENOMEM, "kho_preserve_vmalloc", error.why) from error
-        return Vmalloc(tuple(chunks), _frozen(entries), len(entries) << order, flags, order)
+        return PlainVmalloc(tuple(chunks), _frozen(entries), len(entries) << order, flags, order)
 
-    def kho_unpreserve_vmalloc(self, area: Vmalloc) -> None:
+    def kho_unpreserve_vmalloc(self, area: PlainVmalloc) -> None:
         """Undo, chunks included; the area itself stays allocated (6.19 on)."""
         self._need("kho_unpreserve_vmalloc")
         self._undo_vmalloc(list(area.chunks), area.entries, area.order)

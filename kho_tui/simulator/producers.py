@@ -15,7 +15,10 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_VERSION
 from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, list_is_inline
 from kho_tui.encode.subtrees import subtree_blob
-from kho_tui.model.handover import MemblockContent, MetadataContent, Region, TestContent, Vmalloc
+from kho_tui.model.contents.kexec_metadata import PlainMetadata
+from kho_tui.model.contents.kho_test import PlainTest
+from kho_tui.model.contents.memblock import PlainMemblock, Region
+from kho_tui.model.vmalloc import PlainVmalloc
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import Finalize
 from kho_tui.simulator.contents import Counting, FilledMemory, tag_of
@@ -28,16 +31,16 @@ _CSUM16 = (1 << 16) - 1
 
 def add_metadata(kho: Kho, release: str, count: int) -> None:
     """kexec-metadata of 7.1 on. ``release`` is ``uname -r``, ``count`` the KHO kexecs with this one."""
-    content = MetadataContent(METADATA_VERSION, release.encode(), count)
-    size = len(subtree_blob(content, kho.machine.platform))
+    content = PlainMetadata(METADATA_VERSION, release.encode(), count)
+    size = len(subtree_blob(content, kho.encoder))
     phys = kho.kho_alloc_preserve(size, "kexec-metadata")
     kho.kho_add_subtree(KEXEC_METADATA_NAME, phys, size, lambda: content)
 
 
 def add_memblock(kho: Kho, regions: tuple[Region, ...]) -> None:
     """The regions of ``reserve_mem=``: with 6.16-6.18 told to at finalize, else at once. 6.16 and 6.17: -EINVAL unless whole pages."""
-    content = MemblockContent(regions)
-    size = len(subtree_blob(content, kho.machine.platform))
+    content = PlainMemblock(regions)
+    size = len(subtree_blob(content, kho.encoder))
     phys = kho.allocator.alloc(0, "memblock")
 
     def preserve() -> None:
@@ -90,13 +93,13 @@ def add_test(kho: Kho, module: KhoTest, memory: FilledMemory, seed: int) -> None
     buffer_size = 8 * len(folios) + machine.page_size
     fdt = kho.allocator.alloc(kho.order_of(buffer_size), "kho_test")
     kho.kho_preserve_folio(fdt, kho.order_of(buffer_size))
-    area: Vmalloc | None = None
+    area: PlainVmalloc | None = None
     if not list_is_inline(release):
         area = kho.kho_preserve_vmalloc(kho.vmalloc(8 * len(folios), "kho_test list"), "kho_test list")
     for phys, order in folios:
         kho.kho_preserve_folio(phys, order)
-    content = TestContent(KHO_TEST_MAGIC, tuple(folios), csum, area)
-    size = len(subtree_blob(content, machine.platform))
+    content = PlainTest(KHO_TEST_MAGIC, tuple(folios), csum, area)
+    size = len(subtree_blob(content, kho.encoder))
 
     def add(finalize: bool = True) -> None:
         if finalize:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kho_tui.abi.root import RootFormat
-from kho_tui.model.handover import Content, RootStyle
+from kho_tui.model.handover import RootStyle
+from kho_tui.model.plain import Plain
 
-ContentNow = Callable[[], Content | None]
+ContentNow = Callable[[], Plain | None]
 """Gives what stands in a blob at the moment it is asked."""
 
 _BEGIN, _END, _PROPERTY = 4, 4, 12

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from kho_tui.context import Context
 from kho_tui.errors import InputError
-from kho_tui.model.handover import RawContent
+from kho_tui.model.plain import RawBytes
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import Finalize
 from kho_tui.simulator.contents import Contents, Counting, FileContents, Literal, tag_of
@@ -264,7 +264,7 @@ class Userspace:
         order = kho.order_of(max(len(data), 1))
         phys = self.kernel.allocator.alloc(order, what)
         kho.kho_preserve_folio(phys, order)
-        content = RawContent(data)
+        content = RawBytes(data)
 
         def add(finalize: bool = True) -> None:
             if finalize:

@@ -8,8 +8,8 @@ from kho_tui.abi.luo import FLB_NODE_NAME, LUO, LUO_NAME, SESSION_NODE_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME, list_is_inline
+from kho_tui.model.contents.memblock import Region
 from kho_tui.model.facts import Status
-from kho_tui.model.handover import Region
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import ScratchArea, Side, State
 from kho_tui.model.tracker import PreservedMap

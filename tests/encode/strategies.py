@@ -14,31 +14,22 @@ from hypothesis import strategies as st
 from kho_tui.abi.luo import LUO_FORMATS
 from kho_tui.abi.memfd import MEMFD_FORMATS
 from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.encode.facet import Encoder
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder, Platform
-from kho_tui.model.handover import (
-    ChunkPage,
-    ChunkTracker,
-    Content,
-    FileContent,
-    FlbContent,
-    FlbPage,
-    Handover,
-    LuoContent,
-    MemblockContent,
-    MemfdContent,
-    MetadataContent,
-    RadixTracker,
-    RawContent,
-    Region,
-    Registered,
-    RootStyle,
-    SessionContent,
-    TestContent,
-    Vmalloc,
-)
+from kho_tui.model.contents.flbs import PlainFlb, PlainFlbPage
+from kho_tui.model.contents.kexec_metadata import PlainMetadata
+from kho_tui.model.contents.kho_test import PlainTest
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.memblock import PlainMemblock, Region
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.contents.sessions import PlainFile, PlainSession
+from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker, Registered, RootStyle
+from kho_tui.model.plain import Plain, RawBytes
 from kho_tui.model.runs import Runs, make_runs
+from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.subsystems.registry import builtin
 
 U64 = st.integers(0, 2**64 - 1)
 U32 = st.integers(0, 2**32 - 1)
@@ -100,37 +91,37 @@ def u64s(values: list[int]) -> U64s:
 
 
 @st.composite
-def areas(draw: st.DrawFn, memory: Memory, size: int) -> Vmalloc:
+def areas(draw: st.DrawFn, memory: Memory, size: int) -> PlainVmalloc:
     """A vmalloc area that holds ``size`` bytes."""
     order = draw(st.integers(0, 2))
     entries = [memory.preserved(memory.platform.page_size << order) for _ in range(-(-size // (memory.platform.page_size << order)))]
     capacity = (memory.platform.page_size - 8) // 8
     chunks = tuple(memory.preserved() for _ in range(len(entries) // capacity + 1))
-    return Vmalloc(chunks, u64s(entries), len(entries) << order, draw(st.integers(1, 3)), order)
+    return PlainVmalloc(chunks, u64s(entries), len(entries) << order, draw(st.integers(1, 3)), order)
 
 
 @st.composite
-def memblocks(draw: st.DrawFn, memory: Memory) -> MemblockContent:
+def memblocks(draw: st.DrawFn, memory: Memory) -> PlainMemblock:
     found = draw(st.lists(st.tuples(names(15, 1), U64), max_size=8))
-    return MemblockContent(tuple(Region(name, memory.preserved(), size) for name, size in found))
+    return PlainMemblock(tuple(Region(name, memory.preserved(), size) for name, size in found))
 
 
 @st.composite
-def tests(draw: st.DrawFn, memory: Memory, inline: bool) -> TestContent:
+def tests(draw: st.DrawFn, memory: Memory, inline: bool) -> PlainTest:
     # Two inline folios of no order at all could pass for a descriptor only with flags 1 to 3 in their addresses.
     orders = draw(st.lists(st.integers(0, 4), min_size=1, max_size=6))
     folios = tuple((memory.preserved(memory.platform.page_size << order), order) for order in orders)
     area = None if inline else draw(areas(memory, 8 * len(folios)))
-    return TestContent(0x4B484F21, folios, draw(U32), area)
+    return PlainTest(0x4B484F21, folios, draw(U32), area)
 
 
 @st.composite
-def memfds(draw: st.DrawFn, memory: Memory, handler: bytes) -> MemfdContent:
+def memfds(draw: st.DrawFn, memory: Memory, handler: bytes) -> PlainMemfd:
     row = st.tuples(st.integers(0, 2**52 - 1), st.integers(0, 2**12 - 1), U64)
     rows = draw(st.lists(row, max_size=5)) * draw(st.sampled_from([1, 1, 1, 300]))
     area = draw(areas(memory, 16 * len(rows))) if rows else None
     seals, flags = (None, 0) if handler == b"memfd-v1" else (draw(U32), draw(U32))
-    return MemfdContent(
+    return PlainMemfd(
         form=MEMFD_FORMATS[handler],
         pos=draw(U64),
         size=draw(U64),
@@ -142,12 +133,12 @@ def memfds(draw: st.DrawFn, memory: Memory, handler: bytes) -> MemfdContent:
 
 
 @st.composite
-def files(draw: st.DrawFn, memory: Memory, handler: bytes) -> FileContent:
+def files(draw: st.DrawFn, memory: Memory, handler: bytes) -> PlainFile:
     is_memfd: bool = draw(st.booleans())
     if is_memfd:
-        return FileContent(handler, memory.preserved(), draw(U64), draw(memfds(memory, handler)))
+        return PlainFile(handler, memory.preserved(), draw(U64), draw(memfds(memory, handler)))
     other = draw(names(48).filter(lambda name: not name.startswith(b"memfd-v")))
-    return FileContent(other, draw(U64), draw(U64), None)
+    return PlainFile(other, draw(U64), draw(U64), None)
 
 
 def pages_for(memory: Memory, entries: int, entry_size: int) -> tuple[int, ...]:
@@ -157,33 +148,33 @@ def pages_for(memory: Memory, entries: int, entry_size: int) -> tuple[int, ...]:
 
 
 @st.composite
-def sessions(draw: st.DrawFn, memory: Memory, formats: Formats) -> SessionContent:
+def sessions(draw: st.DrawFn, memory: Memory, formats: Formats) -> PlainSession:
     found = tuple(draw(st.lists(files(memory, formats.memfd), max_size=2)))
     has_more: bool = draw(st.booleans())
     if found and has_more:
-        found += tuple(FileContent(b"other", number, number, None) for number in range(draw(st.sampled_from([1, 62, 63, 64]))))
+        found += tuple(PlainFile(b"other", number, number, None) for number in range(draw(st.sampled_from([1, 62, 63, 64]))))
     if formats.luo == b"luo-v5":
         pages = pages_for(memory, len(found), 64)
     else:
         pages = (memory.preserved(2 * memory.platform.page_size),) if found else ()
-    return SessionContent(draw(names(64)), pages, found)
+    return PlainSession(draw(names(64)), pages, found)
 
 
 @st.composite
-def luos(draw: st.DrawFn, memory: Memory, formats: Formats) -> LuoContent:
+def luos(draw: st.DrawFn, memory: Memory, formats: Formats) -> PlainLuo:
     assert formats.luo is not None
     found = tuple(draw(st.lists(sessions(memory, formats), max_size=3)))
     if found:
-        found += tuple(SessionContent(f"s{i}".encode(), (), ()) for i in range(draw(st.sampled_from([0, 0, 49, 51]))))
+        found += tuple(PlainSession(f"s{i}".encode(), (), ()) for i in range(draw(st.sampled_from([0, 0, 49, 51]))))
     struct = formats.luo == b"luo-v5"
     pages = pages_for(memory, len(found), 80) if struct else (memory.preserved(16 * memory.platform.page_size),)
     flb_page = None
     if formats.has_flbs:
-        entries = st.builds(FlbContent, names(48), U64, U64)
+        entries = st.builds(PlainFlb, names(48), U64, U64)
         listed = draw(st.lists(entries, max_size=3)) if found else []
-        flb_page = FlbPage(memory.preserved(), draw(U64) if listed else 1, tuple(listed))
+        flb_page = PlainFlbPage(memory.preserved(), draw(U64) if listed else 1, tuple(listed))
     flb_compatible = b"luo-flb-v1" if formats.has_flbs and not struct else b""
-    return LuoContent(
+    return PlainLuo(
         form=LUO_FORMATS[formats.luo],
         number=draw(U64),
         session_compatible=b"" if struct else b"luo-session-v2",
@@ -195,18 +186,18 @@ def luos(draw: st.DrawFn, memory: Memory, formats: Formats) -> LuoContent:
 
 
 @st.composite
-def contents(draw: st.DrawFn, memory: Memory, formats: Formats) -> dict[bytes, Content]:
+def contents(draw: st.DrawFn, memory: Memory, formats: Formats) -> dict[bytes, Plain]:
     """Some of the subtrees that a release has, in any order."""
-    makers: dict[bytes, Callable[[], Content]] = {
+    makers: dict[bytes, Callable[[], Plain]] = {
         b"memblock": lambda: draw(memblocks(memory)),
         b"kho_test": lambda: draw(tests(memory, formats.inline_test)),
     }
     if formats.luo is not None:
         makers[b"LUO"] = lambda: draw(luos(memory, formats))
     if formats.metadata:
-        makers[b"kexec-metadata"] = lambda: MetadataContent(1, draw(names(65)), draw(U32))
+        makers[b"kexec-metadata"] = lambda: PlainMetadata(1, draw(names(65)), draw(U32))
         raw = draw(names(12, 1).filter(lambda name: b"@" not in name and name not in makers))
-        makers[raw] = lambda: RawContent(b"not an FDT" + draw(st.binary(max_size=40)))
+        makers[raw] = lambda: RawBytes(b"not an FDT" + draw(st.binary(max_size=40)))
     chosen = draw(st.lists(st.sampled_from(sorted(makers)), unique=True, min_size=0 if formats.metadata else 1))
     return {name: makers[name]() for name in chosen}
 
@@ -271,8 +262,8 @@ def handovers(draw: st.DrawFn) -> Handover:
     root = memory.preserved()
     subtrees = []
     for name, content in draw(contents(memory, formats)).items():
-        room = 8 * len(content.folios) + platform.page_size if isinstance(content, TestContent) else 1
-        subtrees.append(Registered(name, memory.preserved(room), len(subtree_blob(content, platform)), content))
+        room = 8 * len(content.folios) + platform.page_size if isinstance(content, PlainTest) else 1
+        subtrees.append(Registered(name, memory.preserved(room), len(subtree_blob(content, Encoder(platform, builtin()))), content))
     blocks = memory.blocks + draw(free_blocks(platform.page_shift))
     cleared = draw(free_blocks(platform.page_shift))[:3]
     runs = runs_of(blocks, platform.page_shift)

@@ -11,6 +11,7 @@ import pytest
 from kho_tui.abi.luo import LUO_FORMATS
 from kho_tui.abi.memfd import MEMFD_FORMATS
 from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.encode.facet import Encoder
 from kho_tui.encode.handover import encode_handover
 from kho_tui.encode.roots import root_file
 from kho_tui.encode.subtrees import subtree_blob
@@ -18,7 +19,16 @@ from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model import handover as m
+from kho_tui.model.contents.flbs import PlainFlb, PlainFlbPage
+from kho_tui.model.contents.kexec_metadata import PlainMetadata
+from kho_tui.model.contents.kho_test import PlainTest
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.memblock import PlainMemblock, Region
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.contents.sessions import PlainFile, PlainSession
 from kho_tui.model.runs import Runs, make_runs, no_runs
+from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.subsystems.registry import builtin
 
 from . import by_hand as b
 
@@ -37,7 +47,7 @@ def numbers(*values: int) -> U64s:
 
 def image_of(handover: m.Handover) -> SparseImage:
     image = SparseImage(handover.platform.page_size)
-    encode_handover(handover, image)
+    encode_handover(handover, builtin(), image)
     return image
 
 
@@ -50,13 +60,13 @@ def assert_holds(handover: m.Handover, expected: dict[int, bytes]) -> None:
 FOLIOS = ((0x5000_0000, 3), (0x5001_0000, 0))
 LISTED = b.q(0x5000_0003, 0x5001_0000)
 BLOCKS = ((ALPHA, 0), (GIB, 9))
-MEMBLOCK = m.Registered(b"memblock", 0x2000, 206, m.MemblockContent((m.Region(b"rm", GIB, 0x20_0000),)))
+MEMBLOCK = m.Registered(b"memblock", 0x2000, 206, PlainMemblock((Region(b"rm", GIB, 0x20_0000),)))
 MAP_V1 = 0x1_16BE_4000
 
 
 def test_6_17_small_bitmaps_and_a_list_inside_the_fdt() -> None:
     tracker = m.ChunkTracker((m.ChunkPage(MAP_V1, 0, ((0x1_2300_0000, 0x7200),)), m.ChunkPage(0x8000, 9, ((0, 0x7400),))), bitmap_bytes=512)
-    test = m.Registered(b"kho_test", 0x1000, 240, m.TestContent(0x4B484F21, FOLIOS, 0xF00AB7C, None))
+    test = m.Registered(b"kho_test", 0x1000, 240, PlainTest(0x4B484F21, FOLIOS, 0xF00AB7C, None))
     one = m.Handover(
         platform=Platform(),
         form=ROOT_FORMATS[b"kho-v1"],
@@ -85,8 +95,8 @@ def release_6_18() -> m.Handover:
     tracker = m.ChunkTracker(
         (m.ChunkPage(MAP_V1, 0, ((0x1_2000_0000, 0x7000), (0x1_2800_0000, 0x6000))), m.ChunkPage(0x8000, 9, ((0, 0xA000),))), 4096
     )
-    area = m.Vmalloc((0xB000,), numbers(0xC000), 1, 1, 0)
-    test = m.Registered(b"kho_test", 0x1000, 240, m.TestContent(0x4B484F21, FOLIOS, 0xF00AB7C, area))
+    area = PlainVmalloc((0xB000,), numbers(0xC000), 1, 1, 0)
+    test = m.Registered(b"kho_test", 0x1000, 240, PlainTest(0x4B484F21, FOLIOS, 0xF00AB7C, area))
     return m.Handover(
         platform=Platform(),
         form=ROOT_FORMATS[b"kho-v1"],
@@ -115,16 +125,16 @@ def test_6_18_page_size_bitmaps_and_a_vmalloc_list() -> None:
     )
 
 
-def memfd_v1(area: int) -> m.MemfdContent:
+def memfd_v1(area: int) -> PlainMemfd:
     folios = np.array([[0x50000, 3, 0], [0x50001, 3, 7]], np.uint64)
-    return m.MemfdContent(
+    return PlainMemfd(
         form=MEMFD_FORMATS[b"memfd-v1"],
         pos=0x11,
         size=0x8000,
         seals=None,
         flags=0,
         folios=folios,
-        area=m.Vmalloc((area,), numbers(area + 0x1000), 1, 1, 0),
+        area=PlainVmalloc((area,), numbers(area + 0x1000), 1, 1, 0),
     )
 
 
@@ -132,9 +142,9 @@ FOLIO_WORDS = b.q(0x50000 | 3 << 52, 0, 0x50001 | 3 << 52, 7)
 
 
 def test_6_19_luo_as_fdt_without_flbs() -> None:
-    files = (m.FileContent(b"memfd-v1", 0x1_0000, 7, memfd_v1(0x1_1000)),)
-    sessions = (m.SessionContent(b"vm", (0xE000,), files), m.SessionContent(b"empty", (), ()))
-    luo = m.LuoContent(
+    files = (PlainFile(b"memfd-v1", 0x1_0000, 7, memfd_v1(0x1_1000)),)
+    sessions = (PlainSession(b"vm", (0xE000,), files), PlainSession(b"empty", (), ()))
+    luo = PlainLuo(
         form=LUO_FORMATS[b"luo-v1"],
         number=2,
         session_compatible=b"luo-session-v2",
@@ -168,7 +178,7 @@ def test_6_19_luo_as_fdt_without_flbs() -> None:
 
 
 def test_6_19_root_pages_keep_what_the_first_pack_left_behind() -> None:
-    luo = m.LuoContent(
+    luo = PlainLuo(
         form=LUO_FORMATS[b"luo-v1"],
         number=1,
         session_compatible=b"luo-session-v2",
@@ -207,23 +217,23 @@ def radix(root: int, l4: tuple[int, int], leaves: tuple[int, int]) -> tuple[m.Ra
     return m.RadixTracker(tuple(numbers(*(a for a, _ in x)) for x in levels), tuple(numbers(*(p for _, p in x)) for x in levels)), pages
 
 
-META = m.Registered(b"kexec-metadata", 0x1000, 73, m.MetadataContent(1, b"7.3.4", 3))
+META = m.Registered(b"kexec-metadata", 0x1000, 73, PlainMetadata(1, b"7.3.4", 3))
 
 
-def memfd_v2(area: int) -> m.MemfdContent:
+def memfd_v2(area: int) -> PlainMemfd:
     return replace(memfd_v1(area), form=MEMFD_FORMATS[b"memfd-v2"], seals=6)
 
 
 def test_7_1_radix_tree_and_luo_as_fdt_with_flbs() -> None:
     tracker, pages = radix(0x123_4000, (0x20_0000, 0x21_0000), (0x22_0000, 0x22_1000))
-    files = (m.FileContent(b"memfd-v2", 0x1_0000, 7, memfd_v2(0x1_1000)),)
-    flbs = m.FlbPage(0x30_0000, 1, (m.FlbContent(b"liveupdate-test-flb-v0", 0xFEEDF00DCAFEBEE0, 1),))
-    luo = m.LuoContent(
+    files = (PlainFile(b"memfd-v2", 0x1_0000, 7, memfd_v2(0x1_1000)),)
+    flbs = PlainFlbPage(0x30_0000, 1, (PlainFlb(b"liveupdate-test-flb-v0", 0xFEEDF00DCAFEBEE0, 1),))
+    luo = PlainLuo(
         form=LUO_FORMATS[b"luo-v1"],
         number=1,
         session_compatible=b"luo-session-v2",
         pages=(0x40_0000,),
-        sessions=(m.SessionContent(b"vm", (0xE000,), files),),
+        sessions=(PlainSession(b"vm", (0xE000,), files),),
         flb_compatible=b"luo-flb-v1",
         flb_page=flbs,
     )
@@ -254,19 +264,19 @@ def test_7_1_radix_tree_and_luo_as_fdt_with_flbs() -> None:
 
 def test_7_3_luo_as_struct_with_block_chains() -> None:
     tracker, pages = radix(0x123_4000, (0x20_0000, 0x21_0000), (0x22_0000, 0x22_1000))
-    file = m.FileContent(b"memfd-v2", 0x1_0000, 7, memfd_v2(0x1_1000))
-    other = m.FileContent(b"vfio-v1", 0xABCD, 8, None)
-    sessions = tuple(m.SessionContent(f"vm-{i}".encode(), (0xE000,) if i == 0 else (), (file, other) if i == 0 else ()) for i in range(52))
-    luo = m.LuoContent(
+    file = PlainFile(b"memfd-v2", 0x1_0000, 7, memfd_v2(0x1_1000))
+    other = PlainFile(b"vfio-v1", 0xABCD, 8, None)
+    sessions = tuple(PlainSession(f"vm-{i}".encode(), (0xE000,) if i == 0 else (), (file, other) if i == 0 else ()) for i in range(52))
+    luo = PlainLuo(
         form=LUO_FORMATS[b"luo-v5"],
         number=3,
         session_compatible=b"",
         pages=(0x50_0000, 0x51_0000),
         sessions=sessions,
         flb_compatible=b"",
-        flb_page=m.FlbPage(0x30_0000, 1, ()),
+        flb_page=PlainFlbPage(0x30_0000, 1, ()),
     )
-    assert subtree_blob(luo, Platform()) == b"luo-v5\0\0" + b.q(3, 0x50_0000, 0x30_0000)
+    assert subtree_blob(luo, Encoder(Platform(), builtin())) == b"luo-v5\0\0" + b.q(3, 0x50_0000, 0x30_0000)
     one = m.Handover(
         platform=Platform(),
         form=ROOT_FORMATS[b"kho-v4"],
@@ -346,8 +356,8 @@ def test_a_new_chunk_is_started_as_soon_as_one_is_full(count: int) -> None:
     """
     chunks = tuple(0x10_0000 + 0x1000 * i for i in range(count // 511 + 1))
     entries = numbers(*(0x1000_0000 + 0x1000 * i for i in range(count)))
-    area = m.Vmalloc(chunks, entries, count, 1, 0)
-    test = m.Registered(b"kho_test", 0x1000, 240, m.TestContent(0x4B484F21, FOLIOS, 0, area))
+    area = PlainVmalloc(chunks, entries, count, 1, 0)
+    test = m.Registered(b"kho_test", 0x1000, 240, PlainTest(0x4B484F21, FOLIOS, 0, area))
     one = replace(release_6_18(), subtrees=(test,))
     written = [0x1000_0000 + 0x1000 * i for i in range(count)]
     pages = {

@@ -12,7 +12,7 @@ from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.encode.handover import Claimed, written
 from kho_tui.errors import InputError
-from kho_tui.model.handover import RawContent
+from kho_tui.model.plain import RawBytes
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.replay import Replay, replay
 
@@ -55,7 +55,7 @@ def test_every_structure_comes_out_as_it_was_built(name: str, folder: Path) -> N
     built, one = state(name), replayed(name, folder)
     ends = behind_fdts(built, one)
     assert one.not_known == ()
-    assert [claim.what for claim in written(one.handover) if not same(built, one, claim, ends)] == []
+    assert [claim.what for claim in written(one.handover, one.registry) if not same(built, one, claim, ends)] == []
 
 
 def same(built: State, one: Replay, claim: Claimed, ends: dict[int, int]) -> bool:
@@ -79,7 +79,7 @@ def test_what_is_not_told_whole_is_refused_with_the_reason(name: str, folder: Pa
 
 
 def test_subtrees_that_nobody_knows_keep_their_bytes_and_nothing_else_does(folder: Path) -> None:
-    raw = {one.name for one in replayed("unknown-subtrees", folder).handover.subtrees if isinstance(one.content, RawContent)}
+    raw = {one.name for one in replayed("unknown-subtrees", folder).handover.subtrees if isinstance(one.content, RawBytes)}
     assert raw == {b"telemetry", b"memblock"}
 
 

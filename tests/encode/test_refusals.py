@@ -18,24 +18,17 @@ from kho_tui.fdt.libfdt import verdict
 from kho_tui.fdt.tree import parse_fdt
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.handover import (
-    ChunkPage,
-    ChunkTracker,
-    Content,
-    FileContent,
-    Handover,
-    LuoContent,
-    MemfdContent,
-    MetadataContent,
-    RadixTracker,
-    Registered,
-    RootStyle,
-    SessionContent,
-    Vmalloc,
-)
+from kho_tui.model.contents.kexec_metadata import PlainMetadata
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.contents.sessions import PlainFile, PlainSession
+from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker, Registered, RootStyle
+from kho_tui.model.plain import Plain
 from kho_tui.model.runs import make_runs, no_runs
+from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.subsystems.registry import builtin
 
-LUO = LuoContent(form=LUO_FORMATS[b"luo-v5"], number=1, session_compatible=b"", pages=(), sessions=(), flb_compatible=b"", flb_page=None)
+LUO = PlainLuo(form=LUO_FORMATS[b"luo-v5"], number=1, session_compatible=b"", pages=(), sessions=(), flb_compatible=b"", flb_page=None)
 EMPTY = Handover(
     platform=Platform(),
     form=ROOT_FORMATS[b"kho-v1"],
@@ -57,16 +50,16 @@ def one_block(address: int, order: int = 0) -> Any:
     return make_runs(u64(address), np.ones(1, np.uint32), u64(order), 12)
 
 
-def with_content(content: Content) -> Handover:
+def with_content(content: Plain) -> Handover:
     return replace(EMPTY, subtrees=(Registered(b"LUO", 0x1000, 32, content),))
 
 
-def with_memfd(memfd: MemfdContent) -> Handover:
-    file = FileContent(b"memfd-v2", 0x5000, 1, memfd)
-    return with_content(replace(LUO, pages=(0x2000,), sessions=(SessionContent(b"s", (0x3000,), (file,)),)))
+def with_memfd(memfd: PlainMemfd) -> Handover:
+    file = PlainFile(b"memfd-v2", 0x5000, 1, memfd)
+    return with_content(replace(LUO, pages=(0x2000,), sessions=(PlainSession(b"s", (0x3000,), (file,)),)))
 
 
-AREA = Vmalloc((0x6000,), u64(0x7000), 1, 1, 0)
+AREA = PlainVmalloc((0x6000,), u64(0x7000), 1, 1, 0)
 FOLIOS = np.array([[1, 3, 0]], np.uint64)
 
 WRONG = {
@@ -84,7 +77,7 @@ WRONG = {
         replace(EMPTY, form=ROOT_FORMATS[b"kho-v4"], map_address=0x1000, tracker=RadixTracker((u64(0x1000),), (u64(0),))),
         "1 levels",
     ),
-    "sessions and no block": (with_content(replace(LUO, sessions=(SessionContent(b"s", (), ()),))), "need 1 blocks"),
+    "sessions and no block": (with_content(replace(LUO, sessions=(PlainSession(b"s", (), ()),))), "need 1 blocks"),
     "a session array too many": (
         with_content(replace(LUO, form=LUO_FORMATS[b"luo-v1"], session_compatible=b"luo-session-v2", pages=(0x1000, 0x2000))),
         "not in 2",
@@ -96,40 +89,38 @@ WRONG = {
                 form=LUO_FORMATS[b"luo-v1"],
                 session_compatible=b"luo-session-v2",
                 pages=(0x20_0000,),
-                sessions=(SessionContent(b"s", (), ()),) * 820,
+                sessions=(PlainSession(b"s", (), ()),) * 820,
             )
         ),
         "820 of LuoSessionSer",
     ),
-    "a name that is too long": (with_content(replace(LUO, pages=(0x2000,), sessions=(SessionContent(b"n" * 65, (), ()),))), "name"),
-    "a number that does not fit": (with_content(MetadataContent(1, b"", 1 << 32)), "kexec_count"),
+    "a name that is too long": (with_content(replace(LUO, pages=(0x2000,), sessions=(PlainSession(b"n" * 65, (), ()),))), "name"),
+    "a number that does not fit": (with_content(PlainMetadata(1, b"", 1 << 32)), "kexec_count"),
     "a negative number": (with_content(replace(LUO, number=-1)), "liveupdate_num"),
     "folios without an area": (
-        with_memfd(MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=None)),
+        with_memfd(PlainMemfd(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=None)),
         "1 folios and no area",
     ),
     "an area that is too small": (
         with_memfd(
-            MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=np.repeat(FOLIOS, 300, axis=0), area=AREA)
+            PlainMemfd(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=np.repeat(FOLIOS, 300, axis=0), area=AREA)
         ),
         "do not fit",
     ),
     "chunks that do not follow the rule": (
         with_memfd(
-            MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, chunks=(1, 2)))
+            PlainMemfd(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, chunks=(1, 2)))
         ),
         "1 chunks",
     ),
     "pages that are not the entries": (
         with_memfd(
-            MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, total_pages=2))
+            PlainMemfd(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=replace(AREA, total_pages=2))
         ),
         "not 2 pages",
     ),
     "a page frame number beyond 52 bits": (
-        with_memfd(
-            MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS << np.uint64(52), area=AREA)
-        ),
+        with_memfd(PlainMemfd(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS << np.uint64(52), area=AREA)),
         "do not fit their bits",
     ),
     "a memfd of a handler that keeps none": (
@@ -138,15 +129,15 @@ WRONG = {
                 LUO,
                 pages=(0x2000,),
                 sessions=(
-                    SessionContent(
+                    PlainSession(
                         b"s",
                         (0x3000,),
                         (
-                            FileContent(
+                            PlainFile(
                                 b"vfio",
                                 0x5000,
                                 1,
-                                MemfdContent(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=AREA),
+                                PlainMemfd(form=MEMFD_FORMATS[b"memfd-v2"], pos=0, size=0, seals=0, flags=0, folios=FOLIOS, area=AREA),
                             ),
                         ),
                     ),
@@ -162,7 +153,7 @@ WRONG = {
 def test_it_is_refused(what: str) -> None:
     wrong, said = WRONG[what]
     with pytest.raises(EncodeError, match=said):
-        encode_handover(wrong, SparseImage(4096))
+        encode_handover(wrong, builtin(), SparseImage(4096))
 
 
 def test_a_root_whose_subtrees_were_all_removed_keeps_their_strings() -> None:

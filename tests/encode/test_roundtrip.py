@@ -21,7 +21,10 @@ from kho_tui.memory.elf import open_elf
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.source import BytesSource
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.handover import Handover, LuoContent, MetadataContent, Registered, RootStyle, TestContent
+from kho_tui.model.contents.kexec_metadata import PlainMetadata
+from kho_tui.model.contents.kho_test import PlainTest
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.handover import Handover, Registered, RootStyle
 from kho_tui.model.handover_of import distil, handover_of
 from kho_tui.model.runs import no_runs
 from kho_tui.model.state import State
@@ -30,7 +33,7 @@ from kho_tui.subsystems.registry import builtin
 from .equal import plain
 from .strategies import Memory, handovers, radix_tracker, runs_of
 
-TestContent.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
+PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 
 
 def decoded(image: SparseImage, platform: Platform) -> State:
@@ -46,7 +49,7 @@ def decoded(image: SparseImage, platform: Platform) -> State:
 @given(handovers())
 def test_a_handover_written_and_decoded_is_the_same(one: Handover) -> None:
     image = SparseImage(one.platform.page_size)
-    encode_handover(one, image)
+    encode_handover(one, builtin(), image)
     again = handover_of(decoded(image, one.platform), "unsided")
     assert plain(again) == plain(one)
 
@@ -54,12 +57,12 @@ def test_a_handover_written_and_decoded_is_the_same(one: Handover) -> None:
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(handovers())
 def test_no_two_structures_share_a_byte(one: Handover) -> None:
-    spans = sorted((piece.address, piece.address + len(piece.data)) for piece in pieces(one))
+    spans = sorted((piece.address, piece.address + len(piece.data)) for piece in pieces(one, builtin()))
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 def test_a_root_that_is_not_finalized_yet_comes_back_without_a_tracker() -> None:
-    luo = LuoContent(
+    luo = PlainLuo(
         form=LUO_FORMATS[b"luo-v1"],
         number=1,
         session_compatible=b"luo-session-v2",
@@ -80,12 +83,12 @@ def test_a_root_that_is_not_finalized_yet_comes_back_without_a_tracker() -> None
         runs=no_runs(12),
     )
     image = SparseImage(4096)
-    encode_handover(one, image)
+    encode_handover(one, builtin(), image)
     assert plain(handover_of(decoded(image, one.platform), "unsided")) == plain(one)
 
 
 def test_a_subtree_cut_off_by_a_gap_is_named_and_the_rest_goes_on() -> None:
-    metadata = Registered(b"kexec-metadata", 0x1000, 73, MetadataContent(1, b"7.3.4", 1))
+    metadata = Registered(b"kexec-metadata", 0x1000, 73, PlainMetadata(1, b"7.3.4", 1))
     blocks = [(0x9000, 0), (0x1000, 0), (0x2000, 0)]
     memory = Memory(Platform())
     tree = radix_tracker(memory, blocks, [])
@@ -101,7 +104,7 @@ def test_a_subtree_cut_off_by_a_gap_is_named_and_the_rest_goes_on() -> None:
         runs=runs_of(blocks, 12),
     )
     image = SparseImage(4096)
-    encode_handover(one, image)
+    encode_handover(one, builtin(), image)
     state = decoded(image, one.platform)
     distilled = distil(state, "unsided")
     assert plain(distilled.handover) == plain(one)

@@ -9,8 +9,9 @@ from altered import altered
 from captures import capture, read
 
 from kho_tui.abi.memfd import FOLIO_PFN
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Missing
-from kho_tui.model.luo import Luo, Memfd
 from kho_tui.model.state import Side
 
 

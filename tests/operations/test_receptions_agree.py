@@ -18,7 +18,8 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.luo import Luo, SessionList
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.sessions import SessionList
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import broken, fault_capture
 from kho_tui.operations.held_state import HeldState, prospects

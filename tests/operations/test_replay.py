@@ -16,11 +16,11 @@ from kho_tui.context import Context
 from kho_tui.encode.handover import Claimed, written
 from kho_tui.errors import InputError
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.handover import TestContent
+from kho_tui.model.contents.kho_test import PlainTest
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.replay import Replay, compare, replay
 
-TestContent.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
+PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 
 PRE = [path for path in all_captures() if path.name.endswith("-pre")]
 
@@ -42,7 +42,7 @@ def captured(path: Path, start: int, size: int) -> bytes:
 
 
 def claims(one: Replay) -> list[Claimed]:
-    return sorted(written(one.handover), key=lambda c: c.start)
+    return sorted(written(one.handover, one.registry), key=lambda c: c.start)
 
 
 def differences(path: Path, image: SparseImage) -> Iterator[str]:
@@ -95,7 +95,7 @@ def test_the_bytes_that_nothing_claims_are_known(path: Path) -> None:
     test = one.handover.by_name().get(b"kho_test")
     expected = []
     if test is not None:
-        assert isinstance(test.content, TestContent) and test.content.area is not None
+        assert isinstance(test.content, PlainTest) and test.content.area is not None
         page, size = int(test.content.area.entries[0]), 8 * len(test.content.folios)
         expected = [(page + size, one.handover.platform.page_size - size)]
     assert unclaimed([(e.start, e.size) for e in memory.extents()], claims(one)) == expected

@@ -16,10 +16,13 @@ from kho_tui.capture.writer import new_directory, write_capture
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing
 from kho_tui.model.handover_of import handover_of
-from kho_tui.model.luo import Luo, SessionList
-from kho_tui.model.state import KexecMetadata, State
+from kho_tui.model.state import State
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.diff_states import diff_states
 from kho_tui.operations.fault_capture import fault_capture
@@ -83,7 +86,7 @@ def test_a_chain_of_five_kexecs_counts_on_through_an_upgrade(tmp_path: Path) -> 
             assert session.name == b"guest-%d" % (number - 1)
             assert not isinstance(session.files, Missing)
             content = session.files[0].content
-            assert not isinstance(content, Missing) and not isinstance(content.folios, Missing)
+            assert isinstance(content, Memfd) and not isinstance(content.folios, Missing)
             folios.append(content.folios.table.column("word0").tolist())
     # The same guest on the same pages all the way.
     assert all(one == folios[0] for one in folios) and len(folios[0]) == 1024

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.model.handover import TestContent
+from kho_tui.model.contents.kho_test import PlainTest
 from kho_tui.simulator.contents import Counting, FileContents, FilledMemory, Literal, crc32, tag_of
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.producers import KhoTest
@@ -18,7 +18,7 @@ from kho_tui.subsystems.registry import builtin
 
 from .playing import RELEASE, machine
 
-TestContent.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
+PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 
 
 @given(st.integers(0, (1 << 24) - 1), st.integers(0, 5000), st.integers(0, 300), st.sampled_from(["little", "big"]))
@@ -65,7 +65,7 @@ def test_the_test_module_sums_what_its_folios_hold(arch: str, page_size: int, re
     done = one.handover()
     assert done is not None
     content = done.by_name()[b"kho_test"].content
-    assert isinstance(content, TestContent)
+    assert isinstance(content, PlainTest)
     assert sum(page_size << order for _, order in content.folios) == 1 << 20
     assert (content.area is None) == (release == "6.17")
     total = 0

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kho_tui.model.handover import RawContent, RootStyle
+from kho_tui.model.handover import RootStyle
+from kho_tui.model.plain import RawBytes
 from kho_tui.simulator.allocator import PageAllocator
 from kho_tui.simulator.kernel import Config
 from kho_tui.simulator.kernel_error import KernelError
@@ -33,7 +34,7 @@ def with_kho(release: str, cmdline: str = "kho=on liveupdate=on kho_scratch=64M,
 
 
 def add(kho: Kho, name: bytes, phys: int = GIB) -> None:
-    kho.kho_add_subtree(name, phys, 1, lambda: RawContent(b"x"))
+    kho.kho_add_subtree(name, phys, 1, lambda: RawBytes(b"x"))
 
 
 @pytest.mark.parametrize(

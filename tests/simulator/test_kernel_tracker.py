@@ -12,6 +12,7 @@ from kho_tui.model.handover import ChunkTracker, RadixTracker
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.split import greedy_blocks
 from kho_tui.simulator.tracker import KernelChunks
+from kho_tui.subsystems.registry import builtin
 
 from .playing import GIB, bare_kho, opened
 
@@ -135,7 +136,7 @@ def test_what_is_preserved_is_what_an_opened_core_lists(blocks: set[tuple[int, i
     done = kho.handover()
     assert done is not None
     image = SparseImage(page_size)
-    encode_handover(done, image)
+    encode_handover(done, builtin(), image)
     listed = opened(image, kho.machine.platform).runs
     addresses, orders = listed.expand(0, listed.blocks)
     assert set(zip(addresses.tolist(), orders.tolist(), strict=True)) == wanted | {(kho.root.phys, 0)}

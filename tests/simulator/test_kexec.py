@@ -11,7 +11,12 @@ import pytest
 from kho_tui.abi.metadata import METADATA_WRITTEN
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
-from kho_tui.model.handover import Handover, LuoContent, MemblockContent, MetadataContent, TestContent
+from kho_tui.model.contents.kexec_metadata import PlainMetadata
+from kho_tui.model.contents.kho_test import PlainTest
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.memblock import PlainMemblock
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.handover import Handover
 from kho_tui.operations.kexec_capture import kexec_capture, write_running
 from kho_tui.simulator.contents import crc32
 from kho_tui.simulator.kernel import Kernel
@@ -23,7 +28,7 @@ from kho_tui.simulator.steps import CreateSession, Finish, PreserveAgain, Preser
 from .jumping import LINE, kexeced, story
 from .playing import free_bytes
 
-TestContent.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
+PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 MIB = 1 << 20
 
 
@@ -55,11 +60,11 @@ def test_a_guest_lives_through_three_kexecs(release: str, tmp_path: Path) -> Non
         assert (file.addresses == addresses).all()
         kernel = user.kernel
         luo = handover(kernel).by_name()[b"LUO"].content
-        assert isinstance(luo, LuoContent) and luo.number == number + 1
+        assert isinstance(luo, PlainLuo) and luo.number == number + 1
         assert kernel.scratch == story(release).kernel.scratch
         if METADATA_WRITTEN.covers(kernel.release.version):
             metadata = handover(kernel).by_name()[b"kexec-metadata"].content
-            assert isinstance(metadata, MetadataContent) and metadata.kexec_count == number + 1
+            assert isinstance(metadata, PlainMetadata) and metadata.kexec_count == number + 1
 
 
 def test_seals_and_position_come_back_as_the_format_keeps_them(tmp_path: Path) -> None:
@@ -146,7 +151,7 @@ def test_a_refused_handover_is_a_cold_boot(tmp_path: Path) -> None:
     kernel = successor(done)
     assert kernel.incoming is None and not kernel.memory.kept(done.running.arrival.kept).bytes  # type: ignore[union-attr]
     metadata = handover(kernel).by_name()[b"kexec-metadata"].content
-    assert isinstance(metadata, MetadataContent) and metadata.kexec_count == 1
+    assert isinstance(metadata, PlainMetadata) and metadata.kexec_count == 1
     with pytest.raises(KernelError) as error:
         kernel.need_luo("test").retrieve_session(b"vm")
     assert error.value.errno == errno.ENOENT
@@ -242,15 +247,15 @@ def places(one: Handover) -> dict[str, tuple[int, int]]:
     """(address, order) of one block of each kind."""
     by_name = one.by_name()
     luo, test = by_name[b"LUO"].content, by_name[b"kho_test"].content
-    assert isinstance(luo, LuoContent) and isinstance(test, TestContent) and test.area is not None
+    assert isinstance(luo, PlainLuo) and isinstance(test, PlainTest) and test.area is not None
     session = next(s for s in luo.sessions if s.name == b"vm")
     file = next(f for f in session.files if f.token == 2)
-    assert file.memfd is not None and file.memfd.area is not None
+    assert isinstance(file.content, PlainMemfd) and file.content.area is not None
     found = {
-        "folio of a file": (int(file.memfd.folios[0, 0]) << 12, 0),
+        "folio of a file": (int(file.content.folios[0, 0]) << 12, 0),
         "struct of a file": (file.data, 0),
-        "list of folios": (int(file.memfd.area.entries[0]), 0),
-        "chunk of the list": (file.memfd.area.chunks[0], 0),
+        "list of folios": (int(file.content.area.entries[0]), 0),
+        "chunk of the list": (file.content.area.chunks[0], 0),
         "files of a session": (session.pages[0], 0),
         "sessions": (luo.pages[0], 0),
         "test folio": test.folios[0],
@@ -294,7 +299,7 @@ def test_a_root_fdt_that_was_not_kept_loses_what_is_looked_for_after_memory_is_g
 
 def test_regions_of_memblock_are_what_the_next_kernel_hands_on(tmp_path: Path) -> None:
     first = story("6.18")
-    content = MemblockContent(first.kernel.regions)
+    content = PlainMemblock(first.kernel.regions)
     kernel = successor(kexeced(first, tmp_path / "pre"))
     kernel.write_finalize(1)
     again = handover(kernel).by_name()[b"memblock"].content

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from kho_tui.model.handover import Handover, LuoContent
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.handover import Handover
 from kho_tui.simulator.contents import Counting, FileContents
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.kernel_error import KernelError
@@ -34,10 +36,10 @@ def memfd(one: Kernel, size: int = 4096, **more: object) -> Memfd:
     return one.memfd_create("file", FileContents(Counting(1), size), **more)  # type: ignore[arg-type]
 
 
-def luo_content(done: Handover | None) -> LuoContent:
+def luo_content(done: Handover | None) -> PlainLuo:
     assert done is not None
     content = done.by_name()[b"LUO"].content
-    assert isinstance(content, LuoContent)
+    assert isinstance(content, PlainLuo)
     return content
 
 
@@ -106,7 +108,8 @@ def test_files_in_blocks_have_no_such_limit() -> None:
     one.kexec_file_load()
     session = luo_content(one.reboot()).sessions[0]
     assert (len(session.files), len(session.pages)) == (130, 3)
-    assert session.files[0].memfd is not None and session.files[0].memfd.area is None
+    content = session.files[0].content
+    assert isinstance(content, PlainMemfd) and content.area is None
 
 
 def test_tokens_and_files_are_taken_once() -> None:

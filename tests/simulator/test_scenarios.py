@@ -7,7 +7,10 @@ from encode.equal import plain
 
 from kho_tui.errors import InputError
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.handover import Handover, LuoContent, MemfdContent, TestContent
+from kho_tui.model.contents.kho_test import PlainTest
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.handover import Handover
 from kho_tui.simulator.contents import Counting, FileContents, crc32
 from kho_tui.simulator.new_scenario import new_scenario
 from kho_tui.simulator.scenario import boot, parse_scenario
@@ -16,7 +19,7 @@ from kho_tui.subsystems.registry import builtin
 
 from .playing import SCENARIOS, first_stage, opened, scenario
 
-TestContent.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
+PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.toml"))
 LARGE = {"host-2tib", "limits-7.3"}
 
@@ -42,24 +45,26 @@ def test_a_host_of_2_tib_and_300_guests_costs_megabytes() -> None:
     assert done.runs.bytes > 1800 << 30
     assert image.total_bytes < 64 << 20
     luo = done.by_name()[b"LUO"].content
-    assert isinstance(luo, LuoContent) and len(luo.sessions) == 300
-    nodes = {int(file.memfd.folios[0, 0]) >> 27 for session in luo.sessions for file in session.files if file.memfd is not None}
+    assert isinstance(luo, PlainLuo) and len(luo.sessions) == 300
+    nodes = {
+        int(file.content.folios[0, 0]) >> 27 for session in luo.sessions for file in session.files if isinstance(file.content, PlainMemfd)
+    }
     assert len(nodes) >= 4
 
 
 def test_every_producer_at_its_limit() -> None:
     done, _ = played("limits-7.3")
     luo = done.by_name()[b"LUO"].content
-    assert isinstance(luo, LuoContent) and luo.flb_page is not None
+    assert isinstance(luo, PlainLuo) and luo.flb_page is not None
     assert (len(luo.sessions), len(luo.pages), len(luo.sessions[0].files), len(luo.flb_page.flbs)) == (2040, 40, 1000, 63)
 
 
 def test_holes_seals_and_position_reach_the_file() -> None:
     done, _ = played("huge-folios")
     luo = done.by_name()[b"LUO"].content
-    assert isinstance(luo, LuoContent)
-    first, second, empty, text = (file.memfd for file in luo.sessions[0].files)
-    assert isinstance(first, MemfdContent) and isinstance(second, MemfdContent) and isinstance(empty, MemfdContent) and text is not None
+    assert isinstance(luo, PlainLuo)
+    first, second, empty, text = (file.content for file in luo.sessions[0].files)
+    assert isinstance(first, PlainMemfd) and isinstance(second, PlainMemfd) and isinstance(empty, PlainMemfd) and text is not None
     assert second.folios[:, 0].tolist() == [0x80000000 >> 14]
     assert empty.area is None
     assert first.folios[-1, 2] + 64 == 67 << 6

@@ -6,7 +6,9 @@ import errno
 
 import pytest
 
-from kho_tui.model.handover import LuoContent, MetadataContent, Region
+from kho_tui.model.contents.kexec_metadata import PlainMetadata
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.memblock import Region
 from kho_tui.model.state import ScratchArea
 from kho_tui.simulator.contents import Counting, FileContents
 from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession
@@ -37,8 +39,8 @@ def test_counters_go_on() -> None:
     done = second().handover()
     assert done is not None
     metadata, luo = done.by_name()[b"kexec-metadata"].content, done.by_name()[b"LUO"].content
-    assert isinstance(metadata, MetadataContent) and metadata.kexec_count == 3
-    assert isinstance(luo, LuoContent) and luo.number == 5
+    assert isinstance(metadata, PlainMetadata) and metadata.kexec_count == 3
+    assert isinstance(luo, PlainLuo) and luo.number == 5
 
 
 def test_the_test_module_makes_nothing_new_where_something_came() -> None:

@@ -10,8 +10,12 @@ from encode.equal import plain
 
 from kho_tui.abi.chunks import bitmap_span
 from kho_tui.context import Context
-from kho_tui.model.handover import ChunkTracker, Handover, LuoContent, RadixTracker, TestContent, Vmalloc
+from kho_tui.model.contents.kho_test import PlainTest
+from kho_tui.model.contents.luo import PlainLuo
+from kho_tui.model.contents.memfd import PlainMemfd
+from kho_tui.model.handover import ChunkTracker, Handover, RadixTracker
 from kho_tui.model.handover_of import handover_of
+from kho_tui.model.vmalloc import PlainVmalloc
 from kho_tui.operations.open_state import open_state
 from kho_tui.simulator.producers import KhoTest
 from kho_tui.simulator.scenario import Scenario, boot
@@ -23,7 +27,7 @@ pytestmark = pytest.mark.shared
 
 STORIES = {"story-6.18": "x86_64-6.18", "story-6.19": "x86_64-6.19", "story-7.1": "x86_64-7.1", "story-7.3": "x86_64-7.3"}
 STORIES["story-arm64-64k-7.3"] = "arm64-64k-7.3"
-TestContent.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
+PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 
 Placed = dict[str, list[tuple[int, int]]]
 
@@ -39,7 +43,7 @@ def placements(one: Handover, arrays: int) -> Placed:
     pins: Placed = {"root FDT": [(one.fdt_phys, 0)]}
     shift = one.platform.page_shift
 
-    def area(what: str, found: Vmalloc | None) -> None:
+    def area(what: str, found: PlainVmalloc | None) -> None:
         if found is not None:
             pins[what] = [(int(entry), found.order) for entry in found.entries]
             pins[f"{what} chunk"] = [(chunk, 0) for chunk in found.chunks]
@@ -59,12 +63,12 @@ def placements(one: Handover, arrays: int) -> Placed:
         name = subtree.name.decode()
         pins[name] = [(subtree.phys, 0)]
         content = subtree.content
-        if isinstance(content, TestContent):
+        if isinstance(content, PlainTest):
             buffer = 8 * len(content.folios) + one.platform.page_size
             pins[name] = [(subtree.phys, (buffer - 1).bit_length() - shift)]
             pins["kho_test folio"] = list(content.folios)
             area("kho_test list", content.area)
-        elif isinstance(content, LuoContent):
+        elif isinstance(content, PlainLuo):
             pins["LUO sessions"] = [(page, arrays) for page in content.pages]
             if content.flb_page is not None:
                 pins["LUO FLBs"] = [(content.flb_page.phys, 0)]
@@ -73,16 +77,16 @@ def placements(one: Handover, arrays: int) -> Placed:
                 for file in session.files:
                     what = f"{session.name.decode()}/{file.token:#x}"
                     pins[what] = [(file.data, 0)]
-                    assert file.memfd is not None
-                    pins[f"{what} folios"] = [(int(pfn) << shift, 0) for pfn in file.memfd.folios[:, 0]]
-                    area(f"{what} list", file.memfd.area)
+                    assert isinstance(file.content, PlainMemfd)
+                    pins[f"{what} folios"] = [(int(pfn) << shift, 0) for pfn in file.content.folios[:, 0]]
+                    area(f"{what} list", file.content.area)
     return pins
 
 
 def told_where(one: Scenario, real: Handover) -> Scenario:
     test = next(s.content for s in real.subtrees if s.name == b"kho_test")
-    assert isinstance(test, TestContent)
-    luo = next((s.content for s in real.subtrees if isinstance(s.content, LuoContent)), None)
+    assert isinstance(test, PlainTest)
+    luo = next((s.content for s in real.subtrees if isinstance(s.content, PlainLuo)), None)
     arrays = 4 if luo is not None and luo.session_compatible else 0
     # What early boot had taken on the real machine was in part given back, and folios of files lie there.
     machine = replace(one.machine, reserved=(), early=one.machine.reserved)
@@ -120,5 +124,5 @@ def test_reserved_regions_lie_where_the_real_kernel_put_them(story: str, capture
 
 def without_sum(one: Handover) -> Handover:
     """The contents of the test module's folios were random, so their sum is not ours to know."""
-    subtrees = tuple(replace(s, content=replace(s.content, csum=0)) if isinstance(s.content, TestContent) else s for s in one.subtrees)
+    subtrees = tuple(replace(s, content=replace(s.content, csum=0)) if isinstance(s.content, PlainTest) else s for s in one.subtrees)
     return replace(one, subtrees=subtrees)

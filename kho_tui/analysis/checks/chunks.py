@@ -16,8 +16,8 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import field_named
+from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.facts import Damaged, Missing, Unavailable
-from kho_tui.model.state import KhoTest
 from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap
 from kho_tui.text import SafeText
 
@@ -248,7 +248,7 @@ def one_format(evidence: Evidence, found: Found) -> None:
     test = evidence.named(KHO_TEST_NAME)
     info = None
     if test is not None and isinstance(test.content, KhoTest):
-        info = field_named(test.content.values, "folios_info")
+        info = field_named(test.content.properties, "folios_info")
         inline = isinstance(test.content.area, Unavailable) and info is not None and len(info.raw) % 8 == 0
         if info is not None and not isinstance(test.content.area, Damaged) and inline and not list_is_inline(release):
             if len(info.raw) != KHO_VMALLOC.size:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from kho_tui.analysis.checks.answer import TRACKER
 from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
-from kho_tui.model.luo import Luo, Memfd
 from kho_tui.model.state import Side
 from kho_tui.model.tracker import ChunkList
 from kho_tui.text import NO_TEXT, SafeText

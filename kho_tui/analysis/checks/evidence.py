@@ -10,10 +10,13 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memfd import MEMFD_VERSION
 from kho_tui.analysis.checks.answer import SESSIONS, Found
 from kho_tui.analysis.checks.tracker_evidence import TrackerEvidence
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import FolioArray, Memfd
+from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Missing, Stale, Status
-from kho_tui.model.luo import File, FolioArray, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import KhoTest
+from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.text import SafeText, visible
 
 
@@ -114,7 +117,7 @@ class Evidence(TrackerEvidence):
         """All files with a memfd's handler, whether their struct can be read or not."""
         some = False
         for _, file in self.files(found):
-            if isinstance(file.content, Memfd) or file.content.status is not Status.UNKNOWN:
+            if isinstance(file.content, Memfd) or (isinstance(file.content, Missing) and file.content.status is not Status.UNKNOWN):
                 some = True
                 yield file
             elif MEMFD_VERSION.fullmatch(file.compatible):
@@ -127,7 +130,7 @@ class Evidence(TrackerEvidence):
         for file in self.memfd_files(found):
             if isinstance(file.content, Memfd):
                 yield file, file.content
-            else:
+            elif isinstance(file.content, Missing):
                 found.lack(f"memfd struct of {file.path}", file.content.reason)
 
     def folios(self, found: Found) -> Iterator[tuple[File, Memfd, FolioArray]]:

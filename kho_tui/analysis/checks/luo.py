@@ -18,8 +18,8 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
+from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing, Status, known
-from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, Subtree
 from kho_tui.text import visible

@@ -16,8 +16,9 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.sessions import NotWritten, SessionList
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.luo import Luo, NotWritten, SessionList
 from kho_tui.model.path import EntityPath
 from kho_tui.releases.fixes import EMPTY_BLOCK
 from kho_tui.releases.version import Version

@@ -10,9 +10,10 @@ from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.layout.struct import Record
-from kho_tui.model.luo import FlbList, Luo
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.luo import Luo
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import KexecMetadata
 from kho_tui.text import visible
 
 

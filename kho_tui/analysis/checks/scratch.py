@@ -15,10 +15,11 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule, warning
 from kho_tui.analysis.early import without_room
 from kho_tui.decode.scratch import fewer_than_nodes
+from kho_tui.model.contents.memblock import Memblock
 from kho_tui.model.facts import Missing
 from kho_tui.model.intervals import spans
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import Memblock, Scratch
+from kho_tui.model.state import Scratch
 from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.text import human_size, plural
 

@@ -15,8 +15,9 @@ from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.luo import has_flb_node
 from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.sessions import Session
 from kho_tui.model.facts import Status
-from kho_tui.model.luo import FlbList, Session
 from kho_tui.model.path import EntityPath
 from kho_tui.text import plural, visible
 

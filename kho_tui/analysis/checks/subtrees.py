@@ -12,8 +12,9 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
 from kho_tui.decode.reader import Findings, Reader
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.luo import Luo, SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.text import plural, visible
 
@@ -109,7 +110,7 @@ def _luo_words(evidence: Evidence, subtree: Subtree) -> str:
     if subtree.fdt is None:
         luo = decode_luo_struct(reader, subtree.blob, subtree.path, None)
     else:
-        luo = decode_luo_fdt(reader, subtree.fdt.tree, subtree.path, None, None)
+        luo = decode_luo_fdt(reader, subtree.fdt, subtree.path, None, None)
     if not isinstance(luo, Luo) or not isinstance(luo.sessions, SessionList):
         return ""
     sessions, whole = luo.sessions.sessions, luo.sessions.status is Status.DECODED

@@ -10,7 +10,7 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.errors import BudgetError, GapError, ReadError
 from kho_tui.layout.struct import field_named
-from kho_tui.model.state import KhoTest
+from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.text import visible
 
 _CONTENTS = "contents of the test module's folios"
@@ -35,7 +35,7 @@ def test_state(evidence: Evidence, found: Found) -> None:
     if not isinstance(content, KhoTest):
         found.lack("content of kho_test", subtree.reason)
         return
-    told = field_named(content.values, "magic")
+    told = field_named(content.properties, "magic")
     magic = None if told is None else told.value
     if magic != KHO_TEST_MAGIC:
         found.broken("magic is missing" if not isinstance(magic, int) else f"magic is {magic:#x}", subtree.path)

@@ -10,7 +10,7 @@ from kho_tui.analysis.checks.answer import TRACKER, Found
 from kho_tui.analysis.checks.evidence import Area, Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.luo import VmallocArea
+from kho_tui.model.vmalloc import VmallocArea
 
 _LOST = "kho_restore_vmalloc gives NULL: the file, or the test's list, is lost"
 _DROPPED = "none by itself: kho_restore_vmalloc drops flags that it does not know"

@@ -11,11 +11,11 @@ from kho_tui.analysis.diff.node import Node
 from kho_tui.analysis.diff.values import compare_values
 from kho_tui.context import Context
 from kho_tui.model.change import ChangeKind
+from kho_tui.model.contents.memblock import Memblock
+from kho_tui.model.contents.memfd import FolioArray
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Status
-from kho_tui.model.luo import FolioArray
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import Memblock
 from kho_tui.text import SafeText, plural
 
 Contents = tuple[int | bytes, ...]

@@ -12,10 +12,11 @@ from kho_tui.analysis.diff.log import Failure, HandoverLog
 from kho_tui.analysis.diff.match import Half
 from kho_tui.analysis.diff.switched_off import SwitchedOff
 from kho_tui.model.change import EntityFate, Fate, FieldChange
+from kho_tui.model.contents.memblock import MemblockRegion
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import MemblockRegion, Side, State, Subtree
+from kho_tui.model.state import Side, State, Subtree
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText, c_string
 

@@ -21,11 +21,12 @@ from kho_tui.analysis.diff.subtree_fates import root_fate, settled, subtree_fate
 from kho_tui.analysis.diff.switched_off import switched_off
 from kho_tui.context import Context
 from kho_tui.model.change import EntityFate, Fate, HandoverFates
+from kho_tui.model.contents.memblock import Memblock
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.entity import Entity, find, walk
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import Memblock, Side, State
+from kho_tui.model.state import Side, State
 from kho_tui.text import SafeText
 
 _PARTS = frozenset({"chunks", "nodes", "reading", "copy"})

@@ -7,8 +7,9 @@ from kho_tui.analysis.diff.ends import Ends, as_expected, kept, made, text_of
 from kho_tui.analysis.diff.expected import NOT_WRITTEN_YET
 from kho_tui.analysis.diff.failed import sessions_failed
 from kho_tui.model.change import EntityFate, Fate
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.sessions import NotWritten
 from kho_tui.model.entity import Entity
-from kho_tui.model.luo import Luo, NotWritten
 from kho_tui.model.path import EntityPath
 from kho_tui.text import plural
 

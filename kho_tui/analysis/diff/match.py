@@ -12,12 +12,14 @@ from kho_tui.context import Context
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import ChangeKind, FieldChange, Untold
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.entities.values import header_values, property_values
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.luo import FolioArray, Luo, Memfd
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import KhoTest, RawContent, Side, Subtree
+from kho_tui.model.state import RawContent, Side, Subtree
 from kho_tui.text import NO_TEXT, SafeText
 
 LEFT_OUT = frozenset({"copy", "chunks", "nodes", "reading", "tracker", "sessions", "cut"})

@@ -11,9 +11,11 @@ from kho_tui.analysis.diff.log import HandoverLog
 from kho_tui.analysis.diff.switched_off import SwitchedOff
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memblock import Memblock, MemblockRegion
 from kho_tui.model.facts import Missing
-from kho_tui.model.luo import Luo
-from kho_tui.model.state import KexecMetadata, Memblock, MemblockRegion, Side, Subtree
+from kho_tui.model.state import Side, Subtree
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.text import SafeText, visible
 

@@ -6,11 +6,11 @@ from kho_tui.analysis.diff.ends import Ends, as_expected, kept, made
 from kho_tui.analysis.diff.expected import NOT_ASKED_FOR
 from kho_tui.analysis.diff.values import compare_values
 from kho_tui.model.change import EntityFate, Fate
+from kho_tui.model.contents.memblock import MemblockRegion
 from kho_tui.model.entities.values import property_values
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Status
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import MemblockRegion
 from kho_tui.text import SafeText
 
 ALTERED = SafeText("altered in memblock's FDT")

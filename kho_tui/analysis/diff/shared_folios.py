@@ -10,7 +10,7 @@ import numpy as np
 from kho_tui.abi.memfd import FOLIO_PFN
 from kho_tui.analysis.diff.ends import Ends
 from kho_tui.model.change import EntityFate, Fate
-from kho_tui.model.luo import FolioArray
+from kho_tui.model.contents.memfd import FolioArray
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 

@@ -14,12 +14,13 @@ from kho_tui.analysis.diff.values import compare_values
 from kho_tui.layout.place import Blob, Origin, agree
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.luo import Luo
 from kho_tui.model.entities.values import property_values
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Damaged, Missing, Status, Unknown
-from kho_tui.model.luo import Luo
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import KexecMetadata, Root, State, Subtree
+from kho_tui.model.state import Root, State, Subtree
 from kho_tui.releases.table import Finalize
 from kho_tui.text import SafeText, plural
 

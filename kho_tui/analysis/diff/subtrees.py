@@ -5,8 +5,8 @@ from __future__ import annotations
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.layout.place import Blob, agree
 from kho_tui.model.change import Evidence
+from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Status, known
-from kho_tui.model.luo import Luo
 from kho_tui.model.state import Side, Subtree
 from kho_tui.text import SafeText, visible
 

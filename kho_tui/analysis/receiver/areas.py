@@ -8,10 +8,9 @@ from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.verdict import Fails
-from kho_tui.decode.vmalloc import area_entries
 from kho_tui.layout.arrays import U64s
 from kho_tui.model.facts import Missing, Status, Unavailable
-from kho_tui.model.luo import VmallocArea
+from kho_tui.model.vmalloc import VmallocArea
 
 _INT_BITS = 32
 _MOST_PAGES = 1 << 28
@@ -28,7 +27,7 @@ def area_fault(area: VmallocArea, reserved: Reserved, sections: Sections | Missi
         return Fails(f"its vmalloc area is said to have {area.total_pages} pages: the kernel has no room to list them")
     if area.order >= _INT_BITS:
         return Fails(f"its vmalloc area has order {area.order}: what a shift by so much gives is not known", Outcome.WILD)
-    chunks, entries = area_chunks(area), area_entries(area, page)
+    chunks, entries = area_chunks(area), area.entries(page)
     missing = reserved.unmarked(entries, area.order)
     if missing is not None:
         return Fails(f"{missing:#x} of its vmalloc area is not preserved", warns=True)

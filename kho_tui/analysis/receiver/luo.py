@@ -26,8 +26,10 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.struct import field_named
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.sessions import NotWritten, SessionList
 from kho_tui.model.facts import Damaged, Missing, Status, known
-from kho_tui.model.luo import FlbList, Luo, NotWritten, SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.text import c_string, visible

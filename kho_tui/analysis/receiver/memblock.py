@@ -14,8 +14,8 @@ from kho_tui.analysis.receiver.node import fdt_fault, node_checks
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.tree import lookup_name
+from kho_tui.model.contents.memblock import Memblock, MemblockRegion
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
-from kho_tui.model.state import Memblock, MemblockRegion
 from kho_tui.releases.cmdline import ReserveMem
 from kho_tui.text import visible
 

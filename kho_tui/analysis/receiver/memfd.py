@@ -12,12 +12,13 @@ from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
-from kho_tui.decode.vmalloc import area_entries
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
+from kho_tui.model.contents.memfd import FolioArray, Memfd
+from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.luo import File, FolioArray, Memfd, VmallocArea
-from kho_tui.text import plural
+from kho_tui.model.vmalloc import VmallocArea
+from kho_tui.text import plural, visible
 
 _LARGEST_FILE = (1 << 63) - 1
 """MAX_LFS_FILESIZE: i_size is signed."""
@@ -27,13 +28,14 @@ _ANY_ORDER = 64
 def retrieve_fault(file: File, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
     """What goes wrong when the file is asked for; None: it comes back as it was. Without an outcome of its own: the file is lost."""
     memfd = file.content
-    if isinstance(memfd, Missing):
+    if not isinstance(memfd, Memfd):
+        missing = memfd if isinstance(memfd, Missing) else unknown(f"what comes of handler {visible(file.compatible)} is not known")
         trips = trips_at(sections, file.data, Outcome.OOPS)
         if trips is not None:
             return Fails(f"its struct at {file.data:#x} is where no memory is: the kernel oopses as it reads it", trips)
-        if isinstance(memfd, Damaged):
-            return Fails(str(memfd.reason))
-        return _at_chance(file) if reserved.lost(file.data) else memfd
+        if isinstance(missing, Damaged):
+            return Fails(str(missing.reason))
+        return _at_chance(file) if reserved.lost(file.data) else missing
     if memfd.format.has_seals and memfd.record.integer("seals") & ~ALL_SEALS:
         return Fails(f"seals {memfd.record.integer('seals'):#x}, known are {ALL_SEALS:#x}")
     if memfd.record.integer("size") > _LARGEST_FILE:
@@ -83,7 +85,7 @@ def restored_heads(memfd: Memfd, page_shift: int) -> U64s:
     if isinstance(memfd.folios, Missing) or not memfd.nr_folios:
         return np.empty(0, np.uint64)
     area = memfd.folios.area
-    return np.concatenate([area_entries(area, 1 << page_shift), area_chunks(area), memfd.folios.heads(page_shift)])
+    return np.concatenate([area.entries(1 << page_shift), area_chunks(area), memfd.folios.heads(page_shift)])
 
 
 def _folios_fault(memfd: Memfd, folios: FolioArray, reserved: Reserved, target: Target) -> Fails | Missing | None:

@@ -23,12 +23,14 @@ from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, known_outside
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
-from kho_tui.decode.vmalloc import area_entries
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.table import PageArray
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import FolioArray, Memfd
+from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Damaged, Missing, Status, known
-from kho_tui.model.luo import File, FolioArray, Luo, Memfd, NotWritten, Session, SessionList, VmallocArea
-from kho_tui.model.state import KhoTest
+from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.releases.fixes import FILE_ERRORS_IGNORED
 from kho_tui.text import SafeText, plural, visible
 
@@ -175,7 +177,7 @@ def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Ow
     if target.test is not False and target.kho is not False and test is not None and isinstance(test.content, KhoTest):
         area, blocks = test.content.area, test.content.folio_blocks
         listed = np.array([start for start, _ in blocks], np.uint64) if isinstance(blocks, list) else np.empty(0, np.uint64)
-        pages = [area_entries(area, handed.page_size), area_chunks(area)] if isinstance(area, VmallocArea) else []
+        pages = [area.entries(handed.page_size), area_chunks(area)] if isinstance(area, VmallocArea) else []
         yield Owner(_TEST, np.concatenate([*pages, listed]), early=True)
     if not has_luo or luo is None or not isinstance(luo.sessions, SessionList):
         return

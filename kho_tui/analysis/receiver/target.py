@@ -128,4 +128,4 @@ class Target:
             return None if self.may_hold(compatible) else False
         if compatible in self.registry.handlers(self.release):
             return None if self.handlers is None else False
-        return False if self.registry.knows_handler(compatible) and not self.is_vendors else None
+        return False if self.registry.handler(compatible) is not None and not self.is_vendors else None

@@ -17,9 +17,9 @@ from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.layout.struct import field_named
+from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
-from kho_tui.model.luo import VmallocArea
-from kho_tui.model.state import KhoTest
+from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.releases.ranges import Range
 
 _SOURCE = "lib/test_kho.c"
@@ -38,7 +38,7 @@ _BUILT = said(
 def _payload(boot: Boot) -> Verdict:
     subtree = boot.handed.content(KHO_TEST_NAME)
     content = None if subtree is None else subtree.content
-    info = field_named(content.values, "folios_info") if isinstance(content, KhoTest) else None
+    info = field_named(content.properties, "folios_info") if isinstance(content, KhoTest) else None
     if not isinstance(content, KhoTest) or info is None:
         return unknown("the test's list is not at hand")
     inline = isinstance(content.area, Missing) and len(info.raw) != KHO_VMALLOC.size
@@ -84,7 +84,7 @@ def _first_to_ask(boot: Boot) -> Verdict:
 
 def _list_fault(test: KhoTest, reserved: Reserved, sections: Sections | Missing) -> Fails | Missing | None:
     """What it does not get back of its list and folios."""
-    magic = field_named(test.values, "magic")
+    magic = field_named(test.properties, "magic")
     if magic is not None and isinstance(magic.value, int) and magic.value != KHO_TEST_MAGIC:
         return Fails(f"magic is {magic.value:#x}")
     area = area_fault(test.area, reserved, sections) if isinstance(test.area, VmallocArea) else None

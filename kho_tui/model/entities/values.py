@@ -91,6 +91,11 @@ def cut_entity(kind: str, prefix: bytes, parent: EntityPath) -> Entity:
     )
 
 
+def missing_entity(path: EntityPath, kind: str, why: Missing) -> Entity:
+    """What stands for a part that is not there."""
+    return Entity(path=path, kind=kind, title=SafeText(kind), status=why.status, reason=why.reason)
+
+
 def bytes_of(record: Record) -> Blob:
     """The record's bytes for the hex view."""
     return Blob(record.data, record.place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.model.handover import Region
+from kho_tui.model.contents.memblock import Region
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
 from kho_tui.simulator.faults.fault import Fault, fault, has_radix, written_in

@@ -132,8 +132,8 @@ class Case:
 
     def become(self, handover: Handover) -> None:
         """Write what the changed handover says otherwise. Raises DoesNotApply, EncodeError."""
-        before = {piece.address: piece.data for piece in pieces(self.handover)}
-        for piece in pieces(handover):
+        before = {piece.address: piece.data for piece in pieces(self.handover, self.state.registry)}
+        for piece in pieces(handover, self.state.registry):
             old = before.get(piece.address)
             if old is None:
                 self.write(piece.address, piece.data)

@@ -7,10 +7,14 @@ from dataclasses import replace
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.encode.facet import Encoder
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.layout.struct import FieldValue
-from kho_tui.model.handover import Content, MemblockContent, Region
-from kho_tui.model.luo import File, Luo, Memfd, Session, SessionList
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memblock import PlainMemblock, Region
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import File, Session, SessionList
+from kho_tui.model.plain import Plain
 from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, need
 
 
@@ -49,11 +53,11 @@ def memfds(case: Case) -> list[tuple[File, Memfd]]:
     return [(file, file.content) for one in sessions for file in files_of(one) if isinstance(file.content, Memfd)]
 
 
-def with_content(case: Case, name: bytes, content: Content) -> None:
+def with_content(case: Case, name: bytes, content: Plain) -> None:
     """The subtree with other content; the root FDT and debugfs tell of its new size. Raises DoesNotApply, EncodeError."""
     handover = case.handover
     one = handover.by_name()[name]
-    size = len(subtree_blob(content, handover.platform))
+    size = len(subtree_blob(content, Encoder(handover.platform, case.state.registry)))
     file = blob_file(case.side, name)
     shown = file in case.files and case.files[file] == case.read(one.phys, len(case.files[file]))
     subtrees = tuple(replace(old, content=content, size=size) if old is one else old for old in handover.subtrees)
@@ -73,7 +77,7 @@ def write_value(case: Case, values: tuple[FieldValue, ...], name: str, data: byt
 def regions(case: Case) -> tuple[Region, ...]:
     """The reserve_mem regions. Raises DoesNotApply where there is none."""
     content = next((one.content for one in case.handover.subtrees if one.name == MEMBLOCK_NAME), None)
-    if not isinstance(content, MemblockContent) or not content.regions:
+    if not isinstance(content, PlainMemblock) or not content.regions:
         raise DoesNotApply("no reserve_mem region in this state")
     return content.regions
 
@@ -81,7 +85,7 @@ def regions(case: Case) -> tuple[Region, ...]:
 def with_region(case: Case, row: int, region: Region) -> None:
     """Another region in place of the one with this number."""
     old = regions(case)
-    with_content(case, MEMBLOCK_NAME, MemblockContent((*old[:row], region, *old[row + 1 :])))
+    with_content(case, MEMBLOCK_NAME, PlainMemblock((*old[:row], region, *old[row + 1 :])))
 
 
 def scratch_pages(case: Case, order: int = 0) -> Iterator[int]:

@@ -13,9 +13,10 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.luo import Luo, PlainLuo
+from kho_tui.model.contents.sessions import Session
 from kho_tui.model.facts import Missing
-from kho_tui.model.handover import LuoContent
-from kho_tui.model.luo import FlbList, Luo, Session
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need, place_of
@@ -27,9 +28,9 @@ _NAME_BYTES = LUO_SESSION_SER.span("name")[1]
 _HANDLER_BYTES = LUO_FILE_SER.span("compatible")[1]
 
 
-def _content(case: Case) -> LuoContent:
+def _content(case: Case) -> PlainLuo:
     content = next((one.content for one in case.handover.subtrees if one.name == LUO_NAME), None)
-    if not isinstance(content, LuoContent):
+    if not isinstance(content, PlainLuo):
         raise DoesNotApply("no LUO in this state")
     return content
 

@@ -8,8 +8,8 @@ from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.layout.struct import field_named
-from kho_tui.model.handover import MemblockContent, Region
-from kho_tui.model.state import KhoTest, Memblock
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.memblock import Memblock, PlainMemblock, Region
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
 from kho_tui.simulator.faults.fault import Fault, fault, has_size
 from kho_tui.simulator.faults.find import regions, with_content, with_region, write_value
@@ -41,7 +41,7 @@ def _nine_regions(case: Case) -> None:
         page = case.free()
         case.keep(page)
         found.append(Region(b"extra%d" % len(found), page, case.page_size))
-    with_content(case, MEMBLOCK_NAME, MemblockContent(tuple(found)))
+    with_content(case, MEMBLOCK_NAME, PlainMemblock(tuple(found)))
 
 
 def _region_empty(case: Case) -> None:
@@ -83,10 +83,10 @@ def _test(case: Case) -> KhoTest:
 
 def _test_integer(case: Case, name: str, delta: int) -> None:
     test = _test(case)
-    found = field_named(test.values, name)
+    found = field_named(test.properties, name)
     if found is None or not isinstance(found.value, int):
         raise DoesNotApply(f"the test module's state has no {name}")
-    write_value(case, test.values, name, ((found.value + delta) % (1 << 32)).to_bytes(4, case.state.machine.platform.byte_order))
+    write_value(case, test.properties, name, ((found.value + delta) % (1 << 32)).to_bytes(4, case.state.machine.platform.byte_order))
 
 
 def _test_magic(case: Case) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from kho_tui.abi.vmalloc import KHO_VMALLOC, KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS
 from kho_tui.layout.struct import field_named
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.luo import Memfd, VmallocArea
-from kho_tui.model.state import KhoTest
+from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
 from kho_tui.simulator.faults.fault import Fault, fault
 from kho_tui.simulator.faults.find import memfds
@@ -23,7 +24,7 @@ def _areas(case: Case) -> list[tuple[VmallocArea, int]]:
     for subtree in case.side.handed_over:
         content = subtree.content
         if isinstance(content, KhoTest) and isinstance(content.area, VmallocArea):
-            info = field_named(content.values, "folios_info")
+            info = field_named(content.properties, "folios_info")
             if info is not None and info.place.phys is not None:
                 found.append((content.area, info.place.phys))
     whole = [one for one in found if one[0].status is Status.DECODED and one[0].chunks and one[0].chunks[0].used]

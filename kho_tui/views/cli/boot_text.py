@@ -11,12 +11,12 @@ from typing import NoReturn
 
 from kho_tui.context import Context
 from kho_tui.errors import KhoError
+from kho_tui.model.json_value import Json
 from kho_tui.operations.boot_state import BootReport, BootRequest, boot_state
 from kho_tui.simulator.qemu.console import BootOutcome, RetrievedFile
 from kho_tui.text import SafeText
 from kho_tui.views.cli.opened import write_json
 from kho_tui.views.cli.progress import StderrProgress
-from kho_tui.views.export.json_stream import Json
 
 _LAST_LINES = 10
 _SIGNALLED = 128

@@ -13,13 +13,14 @@ from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.model.facts import Missing
+from kho_tui.model.json_value import Json
 from kho_tui.model.kinds import KINDS, Kind
 from kho_tui.model.verdict import nothing_read
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.text import visible
 from kho_tui.views.cli.progress import StderrProgress
 from kho_tui.views.cli.request import Request
-from kho_tui.views.export.json_stream import Json, json_pieces
+from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.format import parse_address
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kho_tui.analysis.compat import assuming
 from kho_tui.errors import InputError
+from kho_tui.model.json_value import Json
 from kho_tui.operations.fault_capture import FaultReport, fault_capture, list_faults
 from kho_tui.operations.kexec_capture import Kexeced, kexec_capture
 from kho_tui.operations.simulate import Replayed, Run, replay_capture, run_scenario
@@ -15,7 +16,7 @@ from kho_tui.simulator.faults.fault import Fault
 from kho_tui.subsystems.registry import builtin
 from kho_tui.text import human_size, plural, visible
 from kho_tui.views.cli.opened import telling
-from kho_tui.views.export.json_stream import Json, json_pieces
+from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.sim_json import fault_json, faults_json, kexec_json, replay_json, run_json
 from kho_tui.views.reception import deciding_lines, kernel_does, labelled, simulated_lines
 

@@ -8,9 +8,9 @@ from kho_tui.analysis.checks.report import Result
 from kho_tui.analysis.compat import Compatibility
 from kho_tui.model.codes import CODES
 from kho_tui.model.facts import known
+from kho_tui.model.json_value import Json
 from kho_tui.operations.check_state import Checked
 from kho_tui.operations.check_target import exit_code
-from kho_tui.views.export.json_stream import Json
 from kho_tui.views.export.target_json import target_json
 
 

@@ -9,10 +9,10 @@ from kho_tui.analysis.diff.verdict import with_consequences
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import Change, EntityFate, Evidence, Fate, FieldChange, HandoverFates, MemoryChange, Untold
 from kho_tui.model.facts import Missing
+from kho_tui.model.json_value import Json
 from kho_tui.model.path import EntityPath
 from kho_tui.operations.diff_states import Compared
 from kho_tui.text import c_string, visible
-from kho_tui.views.export.json_stream import Json
 
 SCHEMA = "kho-tui.diff/1"
 _NUMBERS = frozenset({Unit.BYTES, Unit.PAGES, Unit.COUNT, Unit.ORDER, Unit.INDEX, Unit.VERSION})

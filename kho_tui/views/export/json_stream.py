@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
 
-Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | Rows | str | int | bool | None"
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A long list whose items are made while they are written, a few hundred at a time."""
-
-    batches: Callable[[], Iterable[list[list[str | int]]]]
+from kho_tui.model.json_value import Json, Rows
 
 
 def json_pieces(value: Json, indent: str = "") -> Iterator[str]:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from kho_tui.analysis.memory_map import Bound, Sums
 from kho_tui.model.facts import Fact, Missing, known
 from kho_tui.model.intervals import Intervals
+from kho_tui.model.json_value import Json, Rows
 from kho_tui.model.kinds import KINDS, Kind
 from kho_tui.model.tracker import Reading
 from kho_tui.operations.map_state import Layer, Mapped, Stretches, Whois, stretches
 from kho_tui.operations.memory_cost import MemoryCost
-from kho_tui.views.export.json_stream import Json, Rows
 
 MAP_SCHEMA = "kho-tui.map/1"
 WHOIS_SCHEMA = "kho-tui.whois/1"

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kho_tui.analysis.receiver.reception import Reception
+from kho_tui.model.json_value import Json
 from kho_tui.operations.fault_capture import FaultReport
 from kho_tui.operations.kexec_capture import Kexeced
 from kho_tui.operations.simulate import Replayed, Run, StageResult
 from kho_tui.simulator.faults.fault import Fault
 from kho_tui.subsystems.registry import builtin
 from kho_tui.text import visible
-from kho_tui.views.export.json_stream import Json
 from kho_tui.views.export.target_json import answer_json, consumers_json
 from kho_tui.views.reception import outcome_word
 

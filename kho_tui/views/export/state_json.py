@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.layout.place import Blob
-from kho_tui.model.facts import Fact, Missing, Status, known
-from kho_tui.model.gaps import Gap, gaps
-from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session
+from kho_tui.model.content import Content
+from kho_tui.model.facts import Missing, Status, known
+from kho_tui.model.gap import Gap
+from kho_tui.model.gaps import gaps
+from kho_tui.model.json_value import Json, Rows, address_text, hex_text
 from kho_tui.model.runs import Runs
-from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, Root, Scratch, Side, State, Subtree
+from kho_tui.model.state import Root, Scratch, Side, State, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.verdict import verdict
 from kho_tui.text import visible
-from kho_tui.views.export.json_stream import Json, Rows
 
 SCHEMA = "kho-tui.state/1"
 SIDES = ("in", "out", "unsided")
@@ -50,7 +50,7 @@ def state_json(state: State, *, blocks: bool) -> Json:
 def _scratch(scratch: Scratch | Missing) -> Json:
     if isinstance(scratch, Missing):
         return None
-    return [{"kind": a.kind, "node": a.node, "start": _hex(a.start), "size": a.size} for a in scratch.areas]
+    return [{"kind": a.kind, "node": a.node, "start": hex_text(a.start), "size": a.size} for a in scratch.areas]
 
 
 def _side(side: Side, blocks: bool) -> Json:
@@ -93,7 +93,7 @@ def _fdt(root: Root | Missing) -> Json:
         return None
     tree = root.view.tree
     return {
-        "phys": _address(root.phys),
+        "phys": address_text(root.phys),
         "total_size": tree.total_size,
         "available": tree.available,
         "origin": root.view.blob.place.origin.value,
@@ -104,7 +104,7 @@ def _fdt(root: Root | Missing) -> Json:
 
 def _preserved(side: Side, blocks: bool) -> Json:
     fact = side.preserved
-    root_map = None if isinstance(side.root, Missing) else _address(side.root.map_address)
+    root_map = None if isinstance(side.root, Missing) else address_text(side.root.map_address)
     if isinstance(fact, Missing):
         return {"state": fact.status.value, "reason": fact.reason, "map": root_map, "blocks": None, "bytes": None, "by_order": None}
     status, reason = fact.standing
@@ -122,7 +122,7 @@ def _counts(runs: Runs) -> dict[str, Json]:
 
 def _block_batches(fact: PreservedMap) -> Callable[[], Iterator[list[list[str | int]]]]:
     def batches() -> Iterator[list[list[str | int]]]:
-        rows: Iterator[list[str | int]] = ([_hex(address), order] for address, order in fact.runs.ascending())
+        rows: Iterator[list[str | int]] = ([hex_text(address), order] for address, order in fact.runs.ascending())
         while batch := list(islice(rows, _BATCH)):
             yield batch
 
@@ -132,7 +132,7 @@ def _block_batches(fact: PreservedMap) -> Callable[[], Iterator[list[list[str | 
 def _subtree(one: Subtree, blocks: bool) -> Json:
     return {
         "name": visible(one.name),
-        "phys": _address(one.phys),
+        "phys": address_text(one.phys),
         "size": known(one.size),
         "in_root": one.in_root,
         "compatible": None if one.compatible is None else visible(one.compatible),
@@ -150,109 +150,8 @@ def _copy(copy: Blob) -> Json:
 
 
 def _content(one: Subtree, blocks: bool) -> Json:
-    content = one.content
-    if isinstance(content, Memblock):
-        return {
-            "regions_count": content.count.of,
-            "regions": [{"name": visible(r.name), "start": _address(r.start), "size": known(r.size)} for r in content.regions],
-        }
-    if isinstance(content, KexecMetadata):
-        return {
-            "version": content.record.integer("version"),
-            "previous_release": visible(content.record.text("previous_release")),
-            "kexec_count": content.record.integer("kexec_count"),
-        }
-    if isinstance(content, KhoTest):
-        return _test(content, blocks)
-    if isinstance(content, Luo):
-        return _luo(content, blocks)
+    if isinstance(one.content, Content):
+        return one.content.json(rows=blocks)
     if one.status is Status.STALE or not isinstance(one.blob, Blob):
         return None
     return {"hexdump": one.blob.data[:_HEXDUMP_BYTES].hex()}
-
-
-def _test(content: KhoTest, blocks: bool) -> Json:
-    shown: dict[str, Json] = {"folios": known(content.nr_folios), "folios_read": content.folio_count.read, "csum": _address(content.csum)}
-    if blocks:
-        rows = content.read_blocks
-        shown["folio_list"] = None if isinstance(rows, Missing) else [[_hex(address), order] for address, order in rows]
-    return shown
-
-
-def _luo(luo: Luo, blocks: bool) -> Json:
-    sessions, flbs = luo.sessions, luo.flbs
-    return {
-        "liveupdate_number": known(luo.number),
-        "sessions_state": sessions.status.value,
-        "sessions_reason": sessions.reason,
-        "sessions_count": None if isinstance(sessions, Missing) else sessions.count.of,
-        "sessions": None if isinstance(sessions, Missing) else [_session(s, blocks) for s in sessions.sessions],
-        "flbs_state": "absent" if isinstance(flbs, FlbList) and flbs.header is None else flbs.status.value,
-        "flbs_reason": flbs.reason,
-        "flbs_count": None if isinstance(flbs, Missing) else flbs.count.of,
-        "flbs": None
-        if isinstance(flbs, Missing)
-        else [{"name": visible(f.text("name")), "data": _hex(f.integer("data")), "count": f.integer("count")} for f in flbs.flbs],
-    }
-
-
-def _session(session: Session, blocks: bool) -> Json:
-    files = session.files
-    return {
-        "name": visible(session.name),
-        "files_at": None if session.files_at is None else _hex(session.files_at),
-        "count": session.count,
-        "files_state": files.status.value if isinstance(files, Missing) else session.status.value,
-        "files_reason": files.reason if isinstance(files, Missing) else session.reason,
-        "files": None if isinstance(files, Missing) else [_file(f, blocks) for f in files],
-    }
-
-
-def _file(file: File, blocks: bool) -> Json:
-    shown: dict[str, Json] = {
-        "token": _hex(file.token),
-        "compatible": visible(file.compatible),
-        "data": _hex(file.data),
-        "state": file.content.status.value if isinstance(file.content, Missing) else Status.DECODED.value,
-    }
-    if isinstance(file.content, Memfd):
-        shown["memfd"] = _memfd(file.content, blocks)
-    elif isinstance(file.content, Missing):
-        shown["reason"] = file.content.reason
-    return shown
-
-
-def _memfd(memfd: Memfd, blocks: bool) -> Json:
-    record, folios = memfd.record, memfd.folios
-    shown: dict[str, Json] = {
-        "size": record.integer("size"),
-        "pos": record.integer("pos"),
-        "seals": record.integer("seals") if memfd.format.has_seals else None,
-        "flags": record.integer("flags") if memfd.format.has_seals else None,
-        "folios": memfd.nr_folios,
-        "folios_read": memfd.folio_count.read,
-        "folios_state": folios.status.value,
-    }
-    if blocks:
-        shown["folio_list"] = None if isinstance(folios, Missing) else Rows(_folio_batches(memfd))
-    return shown
-
-
-def _folio_batches(memfd: Memfd) -> Callable[[], Iterator[list[list[str | int]]]]:
-    def batches() -> Iterator[list[list[str | int]]]:
-        assert not isinstance(memfd.folios, Missing)
-        rows = memfd.folios.table.rows
-        for first in range(0, len(rows), _BATCH):
-            words = rows["word0"][first : first + _BATCH].tolist()
-            indexes = rows["index"][first : first + _BATCH].tolist()
-            yield [[FOLIO_PFN.of(w), FOLIO_FLAGS.of(w), i] for w, i in zip(words, indexes, strict=True)]
-
-    return batches
-
-
-def _hex(value: int) -> str:
-    return f"{value:#x}"
-
-
-def _address(fact: Fact[int]) -> str | None:
-    return None if isinstance(fact, Missing) else _hex(fact)

@@ -8,8 +8,8 @@ from kho_tui.analysis.receiver.arrivals import regions, sessions
 from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
+from kho_tui.model.json_value import Json
 from kho_tui.text import visible
-from kho_tui.views.export.json_stream import Json
 from kho_tui.views.reception import OUTCOMES, outcome_word
 
 _HOLDS = {True: "holds", False: "broken", None: "cannot tell"}

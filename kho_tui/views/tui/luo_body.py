@@ -10,9 +10,11 @@ from textual.widget import Widget
 
 from kho_tui.errors import InputError
 from kho_tui.layout.struct import Unit
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import File, NotWritten, Session
 from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.luo import File, Luo, NotWritten, Session
 from kho_tui.model.sides import no_side
 from kho_tui.text import NO_TEXT, SafeText, visible
 from kho_tui.views.tui.arranged_pane import ArrangedPane
@@ -225,8 +227,8 @@ class LuoBody(SidedBody):
             return
         self.folios.set_title(SafeText(f"folios of {file.token:#x}"))
         memfd = file.content
-        if isinstance(memfd, Missing):
-            self.folios.take_nothing(memfd)
+        if not isinstance(memfd, Memfd):
+            self.folios.take_nothing(memfd if isinstance(memfd, Missing) else SafeText("it is no memfd"))
             return
         folios = memfd.folios
         if isinstance(folios, Missing):

@@ -13,10 +13,11 @@ from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
-from kho_tui.model.entities.luo import file_standing, seal_names, session_standing
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd, seal_names
+from kho_tui.model.contents.sessions import File, Session
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.intervals import intervals
-from kho_tui.model.luo import File, Luo, Memfd, Session
 from kho_tui.model.runs import Runs, no_runs
 from kho_tui.model.state import Side
 from kho_tui.text import NO_TEXT, SafeText, visible
@@ -83,7 +84,9 @@ def _status(status: Status) -> Span:
 
 def memfd_fact(file: File, of: Callable[[Memfd], int]) -> Fact[int]:
     """A number of a memfd, or why the file has none."""
-    return file.content if isinstance(file.content, Missing) else of(file.content)
+    if isinstance(file.content, Memfd):
+        return of(file.content)
+    return file.content if isinstance(file.content, Missing) else Unknown(SafeText("it is no memfd"))
 
 
 def _sum(session: Session, of: Callable[[Memfd], int]) -> Fact[int]:
@@ -135,7 +138,7 @@ class SessionRows:
             case "name":
                 return _words([visible(session.name) for session in self.sessions])
             case "status":
-                return _words([session_standing(session)[0].value for session in self.sessions])
+                return _words([session.standing()[0].value for session in self.sessions])
             case "files":
                 return _facts([_files(session) for session in self.sessions])
         return _facts([_sum(session, size_of if name == "size" else folios_of) for session in self.sessions])
@@ -147,7 +150,7 @@ class SessionRows:
     @staticmethod
     def _cells(session: Session) -> tuple[Cell, ...]:
         name = Span(visible(session.name) or SafeText("(no name)"), Role.NAME)
-        return (name, _files(session), _sum(session, size_of), _sum(session, folios_of), _status(session_standing(session)[0]))
+        return (name, _files(session), _sum(session, size_of), _sum(session, folios_of), _status(session.standing()[0]))
 
 
 def _files(session: Session) -> Fact[int]:
@@ -197,7 +200,7 @@ class FileRows:
             case "seals":
                 return _words([seals_of(file) for file in self.files])
             case "status":
-                return _words([file_standing(file)[0].value for file in self.files])
+                return _words([file.standing()[0].value for file in self.files])
             case "folios":
                 return _facts([memfd_fact(file, folios_of) for file in self.files])
         return _facts([memfd_fact(file, lambda memfd: memfd.record.integer(name)) for file in self.files])
@@ -216,14 +219,14 @@ class FileRows:
             Span(seals_of(file)),
             memfd_fact(file, folios_of),
             file.data,
-            _status(file_standing(file)[0]),
+            _status(file.standing()[0]),
         )
 
 
 def seals_of(file: File) -> SafeText:
     """The seals by name; empty for none, and for a format that keeps none."""
     memfd = file.content
-    if isinstance(memfd, Missing) or not memfd.format.has_seals or not memfd.record.integer("seals"):
+    if not isinstance(memfd, Memfd) or not memfd.format.has_seals or not memfd.record.integer("seals"):
         return NO_TEXT
     return SafeText(seal_names(memfd.record.integer("seals")))
 

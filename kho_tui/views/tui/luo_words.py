@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_UPTODATE
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entities.luo import file_standing, session_standing
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import File, Session, SessionList
 from kho_tui.model.facts import Count, Missing, Status
-from kho_tui.model.luo import File, FlbList, Luo, Memfd, Session, SessionList
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 from kho_tui.views.format import Base, format_value, plain_value
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, spans, width_of, wrap
@@ -80,7 +82,7 @@ def about_session(session: Session, width: int, glyphs: Glyphs) -> list[Line]:
     """Where it and its files lie, and why its files are not plainly decoded."""
     at = "" if session.record.place.phys is None else f"struct at {session.record.place.phys:#x}"
     files = "" if not session.files_at else f", its files at {session.files_at:#x}"
-    return [spans((f"{at}{files}", Role.ADDRESS)), *_doubt(*session_standing(session), width, glyphs)]
+    return [spans((f"{at}{files}", Role.ADDRESS)), *_doubt(*session.standing(), width, glyphs)]
 
 
 def about_file(file: File, width: int, glyphs: Glyphs) -> list[Line]:
@@ -92,7 +94,7 @@ def about_file(file: File, width: int, glyphs: Glyphs) -> list[Line]:
         seals = seals_of(file) or ("none" if memfd.format.has_seals else "not kept by this version")
         told = f"  {format_value(memfd.record.integer('size'), Unit.BYTES)}, pos {memfd.record.integer('pos')}, seals {seals}"
         line += spans((told, Role.TEXT))
-    return [fit(line, width, glyphs.ellipsis), *_doubt(*file_standing(file), width, glyphs)]
+    return [fit(line, width, glyphs.ellipsis), *_doubt(*file.standing(), width, glyphs)]
 
 
 def about_folio(listing: FolioList, row: int, file: File, holes: list[tuple[int, int]] | None, width: int, glyphs: Glyphs) -> list[Line]:
@@ -111,7 +113,7 @@ def about_folio(listing: FolioList, row: int, file: File, holes: list[tuple[int,
         offset = index << listing.page_shift
         beyond = "" if offset < size else f", beyond the end of the file ({human_size(size)})"
         lines = wrap(SafeText(f"byte {offset} of the file{beyond}, {block}, {told}"), width, 2, Role.TEXT, glyphs.ellipsis)
-    status, reason = file_standing(file)
+    status, reason = file.standing()
     return [*lines, *_doubt(status, reason, width, glyphs)] if status is not Status.DECODED else [*lines, _holes_line(holes)]
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from kho_tui.capture.log_texts import ALARMS
 from kho_tui.layout.struct import Unit
-from kho_tui.model.entities.luo import session_standing
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import Session
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.finding import WORST_FIRST
-from kho_tui.model.luo import Luo, Memfd, Session
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sides import sides_meant, sides_shown
 from kho_tui.model.state import LogLine, Scratch, Side, State
@@ -258,7 +259,7 @@ def _session(session: Session, side: str) -> Entry:
     told = str(count.words("file"))
     if sizes:
         told += f", {'' if count.whole and not lacking else 'at least '}{human_size(sum(sizes))}"
-    status, reason = session_standing(session)
+    status, reason = session.standing()
     return Entry(label=label, text=SafeText(told), status=status, reason=reason, spot=spot, place=place, value=value)
 
 

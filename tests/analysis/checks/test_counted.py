@@ -12,8 +12,9 @@ from captures import sample
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Result
 from kho_tui.context import Context
-from kho_tui.model.luo import Luo
-from kho_tui.model.state import KexecMetadata, State
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.state import State
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.open_state import open_state
 

@@ -13,9 +13,11 @@ from captures import sample
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Report
 from kho_tui.context import Context
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing
 from kho_tui.model.host import Host
-from kho_tui.model.luo import Luo, Memfd, SessionList
 from kho_tui.model.state import Root, State
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
 from kho_tui.operations.check_state import check_state

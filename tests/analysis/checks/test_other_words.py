@@ -12,8 +12,12 @@ from captures import sample
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Result
 from kho_tui.context import Context
-from kho_tui.model.luo import Luo, Memfd, SessionList
-from kho_tui.model.state import KexecMetadata, KhoTest, Root, State
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import SessionList
+from kho_tui.model.state import Root, State
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.open_state import open_state
@@ -77,7 +81,7 @@ def test_a_root_without_kexec_metadata_is_not_that_of_a_kernel(tmp_path: Path) -
 def test_a_page_list_of_absurd_order_stops_nothing(tmp_path: Path) -> None:
     test = next(one for one in state_of(PRE).sides["out"].subtrees if isinstance(one.content, KhoTest))
     assert isinstance(test.content, KhoTest)
-    info = next(one for one in test.content.values if one.field.name == "folios_info")
+    info = next(one for one in test.content.properties if one.field.name == "folios_info")
     assert info.place.phys is not None
     for order in (63, 64, 0xF000, 0xFFFF):
         path = altered(sample(PRE), tmp_path / str(order), {info.place.phys + 14: order.to_bytes(2, "little")})

@@ -8,9 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kho_tui.layout.struct import Field, FieldValue, Record, Unit
-from kho_tui.model.luo import File, FlbList, FolioArray, Luo, Memfd, Session, SessionList
+from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memblock import Memblock
+from kho_tui.model.contents.memfd import FolioArray, Memfd
+from kho_tui.model.contents.sessions import File, Session, SessionList
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import KexecMetadata, KhoTest, Memblock, Root, Scratch, State, Subtree
+from kho_tui.model.state import Root, Scratch, State, Subtree
 
 _IDENTITY = frozenset({"name", "token"})
 """Fields that say which thing it is: another value is another thing."""
@@ -76,11 +82,13 @@ def _content(one: Subtree, content: object) -> Iterator[_Part]:
                 yield _Part(
                     region.path,
                     name,
-                    lambda bits, n=number, r=region, v=values: Memblock(_at(content.regions, n, replace(r, values=v(bits)))),  # type: ignore[misc]
+                    lambda bits, n=number, r=region, v=values: replace(  # type: ignore[misc]
+                        content, regions=_at(content.regions, n, replace(r, values=v(bits)))
+                    ),
                 )
     elif isinstance(content, KhoTest):
-        for name, values in _value_spots(content.values):
-            yield _Part(one.path, name, lambda bits, v=values: replace(content, values=v(bits)))  # type: ignore[misc]
+        for name, values in _value_spots(content.properties):
+            yield _Part(one.path, name, lambda bits, v=values: replace(content, properties=v(bits)))  # type: ignore[misc]
     elif isinstance(content, Luo):
         yield from _luo(content)
 

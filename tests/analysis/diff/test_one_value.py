@@ -16,9 +16,12 @@ from kho_tui.fdt.tree import parse_fdt
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
 from kho_tui.model.change import Change, ChangeKind, Diff, Part
-from kho_tui.model.luo import Luo, Memfd, Session, SessionList
+from kho_tui.model.contents.luo import Luo
+from kho_tui.model.contents.memblock import Memblock
+from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import Session, SessionList
 from kho_tui.model.runs import make_runs
-from kho_tui.model.state import Memblock, Subtree
+from kho_tui.model.state import Subtree
 from kho_tui.model.tracker import PreservedMap
 
 KERNELS = ("x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
@@ -105,7 +108,7 @@ def test_the_memory_of_a_region_follows_from_its_size(kernel: str) -> None:
     assert isinstance(region.start, int) and isinstance(region.size, int)
     half = region.size // 2
     values = tuple(replace(one, value=half, raw=struct.pack("<Q", half)) if one.field.name == "size" else one for one in region.values)
-    content = Memblock((replace(region, size=half, values=values), *memblock.content.regions[1:]))
+    content = replace(memblock.content, regions=(replace(region, size=half, values=values), *memblock.content.regions[1:]))
     start, order = preserved.runs.expand(0, preserved.runs.blocks)
     keep = (start < np.uint64(region.start)) | (start >= np.uint64(region.start + region.size))
     pages = np.arange(region.start, region.start + half, 1 << preserved.runs.page_shift, dtype=np.uint64)

@@ -1,0 +1,88 @@
+"""What the blob of a subtree says, or what lies at the data of a file: it answers for itself, so that no walk knows it by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, TypeAlias
+
+from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import Platform
+from kho_tui.model.claims import ClaimCollector
+from kho_tui.model.entity import Entity, Value
+from kho_tui.model.facts import Status
+from kho_tui.model.gap import Gap
+from kho_tui.model.json_value import Json
+from kho_tui.model.plain import Plain
+from kho_tui.text import NO_TEXT, SafeText
+
+Standing: TypeAlias = tuple[Status, SafeText]
+"""How far something can be trusted, and why not further."""
+
+WHOLE: Standing = (Status.DECODED, NO_TEXT)
+_LACKING = frozenset({Status.PARTIAL, Status.UNAVAILABLE, Status.STALE})
+
+
+class Content(ABC):
+    """Frozen, made by decode; asks no registry and no engine. It keeps its own path.
+
+    A subclass that leaves a question out cannot be made: a TypeError names what is missing.
+    """
+
+    json_key: ClassVar[str] = "content"
+    """Under which key the object that holds it shows it."""
+
+    @abstractmethod
+    def summary(self) -> str:
+        """A few words behind its version: counts, sizes."""
+
+    @abstractmethod
+    def standing(self) -> Standing:
+        """How far it can be trusted with all below it."""
+
+    @abstractmethod
+    def values(self) -> tuple[Value, ...]:
+        """Its own fields."""
+
+    @abstractmethod
+    def blobs(self) -> tuple[Blob, ...]:
+        """Bytes that hold its values, without the blob of the subtree itself."""
+
+    @property
+    @abstractmethod
+    def has_children(self) -> bool:
+        """Whether anything is below it, told without making it."""
+
+    @abstractmethod
+    def children(self, platform: Platform) -> Sequence[Entity]:
+        """What is below it."""
+
+    @abstractmethod
+    def claims(self, collector: ClaimCollector) -> None:
+        """Hands over the memory that it owns: arrays, one claim an entity, never one a page."""
+
+    @abstractmethod
+    def gaps(self) -> Iterator[Gap]:
+        """What of it was not read. What is of a version that nobody knows, or not written yet, is none."""
+
+    @abstractmethod
+    def json(self, *, rows: bool) -> Mapping[str, Json]:
+        """Its object; ``rows`` adds its long lists."""
+
+    @abstractmethod
+    def plain(self) -> Plain:
+        """Its values without records or places, all that encode may see. Raises InputError that names what is not told whole."""
+
+
+def worst(own: Standing, parts: Iterable[tuple[str, Standing]]) -> Standing:
+    """The own standing, or that of the first part that is damaged, else of the first that is not all there.
+
+    A part that nobody knows is there, and opaque: the whole is none the worse for it.
+    """
+    found = own
+    for name, (status, reason) in parts:
+        if found[0] is Status.DAMAGED:
+            break
+        if status is Status.DAMAGED or (status in _LACKING and found[0] is Status.DECODED):
+            found = (Status.DAMAGED if status is Status.DAMAGED else Status.PARTIAL), SafeText(f"{name}: {status.value}: {reason}")
+    return found

@@ -1,0 +1,1 @@
+"""What subtrees and files hold, as they answer for themselves."""

@@ -1,0 +1,88 @@
+"""kexec-metadata: who wrote the handover, and after how many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import Platform
+from kho_tui.layout.struct import Record
+from kho_tui.model.claims import ClaimCollector
+from kho_tui.model.content import WHOLE, Content, Standing
+from kho_tui.model.entities.values import record_values
+from kho_tui.model.entity import Entity, Value
+from kho_tui.model.gap import Gap
+from kho_tui.model.json_value import Json
+from kho_tui.model.plain import Plain
+from kho_tui.text import plural, visible
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMetadata(Plain):
+    """struct kexec-metadata."""
+
+    version: int
+    previous_release: bytes
+    kexec_count: int
+
+
+@dataclass(frozen=True)
+class KexecMetadata(Content):
+    """Who wrote the handover. It owns its blob and nothing else."""
+
+    record: Record
+
+    @property
+    def writer(self) -> bytes:
+        """``uname -r`` of the kernel that wrote the handover."""
+        return self.record.text("previous_release")
+
+    @property
+    def kexec_count(self) -> int:
+        """KHO kexecs in a row."""
+        return self.record.integer("kexec_count")
+
+    def summary(self) -> str:
+        """The writer and the count."""
+        return f"written by {visible(self.writer)}, {plural(self.kexec_count, 'kexec')} in a row"
+
+    def standing(self) -> Standing:
+        """There is nothing below it."""
+        return WHOLE
+
+    def values(self) -> tuple[Value, ...]:
+        """The struct."""
+        return record_values(self.record)
+
+    def blobs(self) -> tuple[Blob, ...]:
+        """None but its own."""
+        return ()
+
+    @property
+    def has_children(self) -> bool:
+        """It is a struct."""
+        return False
+
+    def children(self, platform: Platform) -> Sequence[Entity]:
+        """None."""
+        return ()
+
+    def claims(self, collector: ClaimCollector) -> None:
+        """None but its blob."""
+
+    def gaps(self) -> Iterator[Gap]:
+        """It is there whole, or not at all."""
+        return iter(())
+
+    def json(self, *, rows: bool) -> Mapping[str, Json]:
+        """The struct."""
+        return {
+            "version": self.record.integer("version"),
+            "previous_release": visible(self.writer),
+            "kexec_count": self.kexec_count,
+        }
+
+    def plain(self) -> PlainMetadata:
+        """The struct's values."""
+        return PlainMetadata(self.record.integer("version"), self.writer, self.kexec_count)

@@ -1,0 +1,36 @@
+"""One structure that is not here, or not whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kho_tui.model.facts import Count, Status
+from kho_tui.model.path import EntityPath
+from kho_tui.text import SafeText
+
+PART = SafeText("only part of it could be read")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A structure that is not here, or not whole: which ``part`` of what ``path`` names (tracker, blob, sessions, folios ...), and why.
+
+    ``count``: of how many of its entries, where that is known.
+    """
+
+    part: str
+    path: EntityPath
+    status: Status
+    reason: SafeText
+    count: Count | None = None
+
+    @property
+    def hides_owners(self) -> bool:
+        """Whether it may name owners of memory that nothing else names."""
+        return self.part != "tracker"
+
+    @property
+    def words(self) -> SafeText:
+        """In a line."""
+        name = self.path.text if self.part in ("blob", "root FDT") and len(self.path.parts) > 1 else f"{self.part} of {self.path}"
+        return SafeText(f"{name}: {self.reason}" if self.reason else f"{name}: {self.status.value}")
