@@ -64,7 +64,8 @@ class Decoding:
     is needed to know, None for anything else. ``least``: bytes of a blob that is no FDT by which its form is known. ``stays``: whether the
     blob still is what was handed over while the kernel runs that accepted it, by the version of the root. ``bytes_fixed``: whether its
     bytes do not change within a boot. ``counted``: what of it grows by one with each handover, None: nothing; it does not change within
-    a boot. ``owns_memory``: whether it may name memory besides its blob.
+    a boot. ``owns_memory``: whether it may name memory besides its blob. ``is_fdt``:
+    whether the blob is an FDT wherever ``struct_head`` does not know it.
     """
 
     place: ClassVar[Place] = "subtree"
@@ -78,6 +79,7 @@ class Decoding:
     bytes_fixed: bool
     counted: Counted | None
     owns_memory: bool
+    is_fdt: bool
 
 
 @dataclass(frozen=True, kw_only=True)

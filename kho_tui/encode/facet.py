@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from kho_tui.abi.format import Place
-from kho_tui.encode.piece import Pieces
-from kho_tui.layout.platform import Platform
-from kho_tui.model.contents.sessions import PlainFile
-from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
-from kho_tui.model.registry import Registry
+if TYPE_CHECKING:
+    from kho_tui.abi.format import Place
+    from kho_tui.encode.piece import Pieces
+    from kho_tui.layout.platform import Platform
+    from kho_tui.model.contents.sessions import PlainFile
+    from kho_tui.model.path import EntityPath
+    from kho_tui.model.plain import Plain
+    from kho_tui.model.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from kho_tui.abi.format import Family, Format, Formats, Place
@@ -62,6 +63,10 @@ class Registry:
             self._loaded[facet] = {one.family.name: _facet(one, facet) for one in declared}
         return self._loaded[facet]
 
+    def subtree(self, name: bytes) -> Declaration[Any] | None:
+        """The subtree that consumers find by this name; None for one that nobody declares."""
+        return next((one for one in self.declared if one.family.place == "subtree" and one.family.name == name), None)
+
     def handler(self, compatible: bytes) -> Declaration[Any] | None:
         """The file handler that has this version; None for one that nobody declares."""
         return next((one for one in self.declared if one.family.place == "file" and compatible in one.formats), None)
@@ -114,6 +119,11 @@ class Registry:
     def without(self, family: Family[Any]) -> Registry:
         """The same where nobody declares this."""
         return replace(self, declared=tuple(one for one in self.declared if one.family != family))
+
+
+def facet_in(module: str, name: str) -> Callable[[], object]:
+    """A facet by the module that has it, which is loaded when the facet is first asked for."""
+    return lambda: getattr(import_module(module), name)
 
 
 def _facet(declared: Declaration[Any], facet: type[T]) -> T:

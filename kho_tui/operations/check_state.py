@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.registry import EVERY_CODE
+from kho_tui.analysis.checks.registry import codes_of
 from kho_tui.analysis.checks.report import Report, check
 from kho_tui.analysis.diff.evidence import handover_evidence
 from kho_tui.analysis.diff.log import read_log
@@ -53,8 +53,9 @@ def check_state(
     skip: Collection[str] = (),
 ) -> Checked:
     """Ask the rules of one side: the one named, else out, unsided, in. Raises InputError for a side or code that is none, and Cancelled."""
+    known = codes_of(opened.state.registry)
     for code in (*only, *skip):
-        if code not in EVERY_CODE:
+        if code not in known:
             raise InputError(f"there is no code {visible(code[:40])}: see kho-tui check --list")
     state = opened.state
     chosen = _side(state, side)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.root import Payload
-from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
+from kho_tui.decode.facet import Decoding
 from kho_tui.decode.fdts import is_fdt
-from kho_tui.decode.luo import is_luo_struct
 from kho_tui.layout.place import Blob
 from kho_tui.model.facts import Missing, Status, Unavailable, known
 from kho_tui.model.state import Subtree
-
-_FDTS = frozenset({MEMBLOCK_NAME, KHO_TEST_NAME})
-_KNOWN = _FDTS | {LUO_NAME}
 
 
 def _records_size(evidence: Evidence) -> bool:
@@ -76,18 +70,25 @@ def is_an_fdt(evidence: Evidence, found: Found) -> None:
         if blob is None:
             continue
         if subtree.fdt is not None and form.size is not None and isinstance(subtree.size, int):
-            _size(subtree, subtree.size, found)
+            _size(evidence, subtree, subtree.size, found)
         elif isinstance(subtree.content, Unavailable):
             found.lack(f"blob of {subtree.path}", subtree.reason)
-        elif not is_fdt(blob) and (subtree.lookup_name in _FDTS or (subtree.lookup_name == LUO_NAME and not is_luo_struct(blob.data))):
+        elif not is_fdt(blob) and _has_to_be_fdt(evidence, subtree.lookup_name, blob):
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys, severity="error")
         elif not is_fdt(blob) and form.payload is Payload.FDT:
             found.broken("it does not begin with the magic of an FDT", subtree.path, blob.place.phys)
 
 
-def _size(subtree: Subtree, size: int, found: Found) -> None:
+def _has_to_be_fdt(evidence: Evidence, name: bytes, blob: Blob) -> bool:
+    """Whether the subtree of this name is an FDT, in a form that its first bytes do not tell."""
+    decoding = evidence.state.registry.facets(Decoding).get(name)
+    return decoding is not None and decoding.is_fdt and decoding.struct_head(evidence.state.registry, blob.data) is None
+
+
+def _size(evidence: Evidence, subtree: Subtree, size: int, found: Found) -> None:
     total = None if subtree.fdt is None else subtree.fdt.tree.total_size
-    if total is not None and (total > size or (total != size and subtree.name in _KNOWN)):
+    decoding = evidence.state.registry.facets(Decoding).get(subtree.name)
+    if total is not None and (total > size or (total != size and decoding is not None and decoding.is_fdt)):
         found.broken(f"an FDT of {total} bytes in a blob of {size}", subtree.path, known(subtree.phys))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.analysis.checks.answer import AFTER, SCRATCH, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
@@ -11,6 +9,7 @@ from kho_tui.analysis.diff.evidence import handover_evidence
 from kho_tui.analysis.diff.fates import handover_fates
 from kho_tui.analysis.diff.log import read_log
 from kho_tui.analysis.diff.switched_off import switched_off
+from kho_tui.decode.facet import Decoding
 from kho_tui.model.change import Fate
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
@@ -21,7 +20,6 @@ from kho_tui.text import SafeText, visible
 _AFTER = "the state after the kexec: "
 _ELSEWHERE = frozenset({"side", "scratch area", "subtree"})
 """Kinds of entities whose losses have rules of their own."""
-_SAME = frozenset({MEMBLOCK_NAME, KEXEC_METADATA_NAME})
 
 
 def _incoming(evidence: Evidence, found: Found) -> Side | None:
@@ -128,7 +126,9 @@ def arrived(evidence: Evidence, found: Found) -> None:
     if incoming.lists_all and not isinstance(evidence.side.root, Missing):
         for name in sorted(set(here) - set(there)):
             found.broken(f"{visible(name)} did not arrive", here[name].path)
-    for name in sorted(_SAME & set(here) & set(there)):
+    decodings = evidence.state.registry.facets(Decoding)
+    fixed = {name for name, decoding in decodings.items() if decoding.bytes_fixed}
+    for name in sorted(fixed & set(here) & set(there)):
         _bytes(here[name], there[name], found)
 
 

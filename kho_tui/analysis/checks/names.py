@@ -4,40 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.facet import Judging, NameField
 from kho_tui.analysis.checks.rule import rule, warning
-from kho_tui.layout.struct import Record
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.path import EntityPath
 from kho_tui.text import visible
 
 
-def _named(evidence: Evidence, found: Found) -> Iterator[tuple[EntityPath, Record, str]]:
+def _named(evidence: Evidence, found: Found) -> Iterator[NameField]:
     """Each record that holds a name, and the field that it stands in."""
-    metadata = evidence.subtree(KEXEC_METADATA_NAME, found)
-    if metadata is not None and isinstance(metadata.content, KexecMetadata):
-        yield metadata.path, metadata.content.record, "previous_release"
-    elif metadata is not None:
-        found.lack("content of kexec-metadata", metadata.reason)
-    subtree = evidence.subtree(LUO_NAME, found)
-    luo = None if subtree is None else evidence.luo(found)
-    if not isinstance(luo, Luo):
-        return
-    path = evidence.path.named(LUO_NAME)
-    if luo.header is not None and "compatible" in luo.header.layout:
-        yield path, luo.header, "compatible"
-    for session in evidence.sessions(found):
-        yield session.path, session.record, "name"
-    for _, file in evidence.files(found):
-        yield file.path, file.record, "compatible"
-    flbs = found.need(luo.flbs, "FLBs")
-    for flb in flbs.flbs if isinstance(flbs, FlbList) else ():
-        yield path.child("FLBs"), flb, "name"
+    for judging in evidence.state.registry.facets(Judging).values():
+        yield from judging.names(evidence, found)
 
 
 @rule(

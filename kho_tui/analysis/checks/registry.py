@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from kho_tui.analysis.checks import (
@@ -11,34 +12,34 @@ from kho_tui.analysis.checks import (
     captured,
     chunks,
     fdts,
-    luo,
-    luo_lists,
-    memblock,
-    memfd,
-    metadata,
     names,
     owners,
     radix,
     root,
     scratch,
-    sessions,
     subtrees,
-    test_module,
     tracker_pages,
     vmalloc,
 )
+from kho_tui.analysis.checks.facet import FileJudging, Judging
 from kho_tui.analysis.checks.rule import Rule
 from kho_tui.model.codes import CODES
+from kho_tui.model.registry import Registry
 
-_ALL = (
-    *(root, fdts, blobs, subtrees, chunks, radix, blocks, tracker_pages, owners, scratch, vmalloc),
-    *(memblock, metadata, test_module, luo, luo_lists, sessions, names, memfd, boots, captured),
-)
+_OF_KHO = (root, fdts, blobs, subtrees, chunks, radix, blocks, tracker_pages, owners, scratch, vmalloc, names, boots, captured)
 
-RULES: tuple[Rule, ...] = tuple(sorted((one for module in _ALL for one in module.RULES), key=lambda one: one.code))
-"""By code."""
 
-BY_CODE: Mapping[str, Rule] = {one.code: one for one in RULES}
+def rules_of(registry: Registry) -> Mapping[str, Rule]:
+    """The rules of KHO itself, and those of what is declared, by code in order. Raises TypeError for a code that two rules have."""
+    rules = [rule for module in _OF_KHO for rule in module.RULES]
+    rules += [rule for judging in registry.facets(Judging).values() for rule in judging.rules]
+    rules += [rule for judging in registry.facets(FileJudging).values() for rule in judging.rules]
+    twice = [code for code, count in Counter(rule.code for rule in rules).items() if count > 1]
+    if twice:
+        raise TypeError(f"more than one rule is called {', '.join(twice)}")
+    return {rule.code: rule for rule in sorted(rules, key=lambda rule: rule.code)}
 
-EVERY_CODE = tuple(sorted({*BY_CODE, *CODES}))
-"""Codes that a report can hold: of rules, and of what decoding meets."""
+
+def codes_of(registry: Registry) -> tuple[str, ...]:
+    """Codes that a report can hold, in order: of rules, and of what decoding meets."""
+    return tuple(sorted({*rules_of(registry), *CODES}))

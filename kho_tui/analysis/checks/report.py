@@ -10,7 +10,7 @@ from functools import cached_property
 from kho_tui.analysis.checks.answer import NAMED, SUBTREES, Answer, Case, Found, Lack
 from kho_tui.analysis.checks.cost import RestoreCost, restore_cost
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.registry import RULES
+from kho_tui.analysis.checks.registry import rules_of
 from kho_tui.analysis.checks.rule import Rule
 from kho_tui.model.codes import CODES
 from kho_tui.model.facts import Missing
@@ -38,6 +38,8 @@ class Result:
     reason: SafeText
     consequence: str
     at_worst: Severity
+    rule: Rule | None = None
+    """None: it was met while decoding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,7 @@ def check(evidence: Evidence, *, only: Collection[str] = (), skip: Collection[st
     def wanted(code: str) -> bool:
         return (not only or code in only) and code not in skip
 
-    results = [*_asked(evidence, [one for one in RULES if wanted(one.code)])]
+    results = [*_asked(evidence, [one for code, one in rules_of(evidence.state.registry).items() if wanted(code)])]
     results += [one for one in _met(evidence.findings) if wanted(one.code)]
     results += [_unmet(code, evidence) for code in only if code in CODES and wanted(code) and code not in {one.code for one in results}]
     return Report(
@@ -175,6 +177,7 @@ def _result(one: Rule, evidence: Evidence) -> Result:
         reason=reason,
         consequence=consequence or one.consequence,
         at_worst=at_worst,
+        rule=one,
     )
 
 

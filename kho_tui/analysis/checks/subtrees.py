@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.luo import LUO, LUO_NAME
-from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_WRITTEN
 from kho_tui.abi.properties import compatible_of
-from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.facet import Judging
 from kho_tui.analysis.checks.rule import error, rule, warning
-from kho_tui.decode.luo import decode_luo_fdt, decode_luo_struct, is_luo_struct
+from kho_tui.decode.facet import Decoding, SubtreeBlob
 from kho_tui.decode.reader import Findings, Reader
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.state import Subtree
-from kho_tui.text import plural, visible
-
-_OWNERS = {MEMBLOCK_COMPATIBLE: MEMBLOCK_NAME, KHO_TEST_COMPATIBLE: KHO_TEST_NAME}
-"""Whose subtree it is, by its compatible string; LUO's has a version."""
+from kho_tui.text import NO_TEXT, visible
 
 
 @rule(
@@ -37,11 +29,8 @@ def of_the_release(evidence: Evidence, found: Found) -> None:
         found.lack("release of the writer", evidence.newer or "more than one release may have written this side")
         return
     for subtree in evidence.subtrees(found):
-        written = {
-            LUO_NAME: evidence.state.registry.formats(LUO).of(release) is not None,
-            KEXEC_METADATA_NAME: METADATA_WRITTEN.covers(release.version),
-        }
-        if not written.get(subtree.lookup_name, True):
+        declared = evidence.state.registry.subtree(subtree.lookup_name)
+        if declared is not None and declared.formats.of(release) is None:
             found.broken(f"mainline {release.name} has no {visible(subtree.name)} (a backport, or files of two machines?)", subtree.path)
 
 
@@ -67,37 +56,47 @@ def names(evidence: Evidence, found: Found) -> None:
             found.lack(f"name of {subtree.path} in the root FDT", "only debugfs shows it, and not all of the root FDT is at hand")
             continue
         own = _own_name(subtree, evidence)
-        if own is not None and own != subtree.lookup_name and (own != LUO_NAME or _has_luo(evidence)):
-            said = f"this is {visible(own)}'s state, which a kernel looks for under the name {visible(own)}{_luo_words(evidence, subtree)}"
+        if own is not None and own != subtree.lookup_name and _writes(evidence, own):
+            said = (
+                f"this is {visible(own)}'s state, which a kernel looks for under the name {visible(own)}{_losses(evidence, subtree, own)}"
+            )
             found.broken(said, subtree.path, subtree.blob.place.phys)
     if found.count:
         return
-    for missing in (one for one in evidence.side.subtrees if one.in_root is False and one.lookup_name in (LUO_NAME, MEMBLOCK_NAME)):
-        if missing.lookup_name == MEMBLOCK_NAME or _has_luo(evidence):
+    judgings = evidence.state.registry.facets(Judging)
+    for missing in (one for one in evidence.side.subtrees if one.in_root is False):
+        judging = judgings.get(missing.lookup_name)
+        if judging is not None and not judging.taken_back and _writes(evidence, missing.lookup_name):
             said = f"{visible(missing.name)} is in debugfs, and the root FDT does not name it: it is not handed over"
             found.broken(said, missing.path)
 
 
-def _has_luo(evidence: Evidence) -> bool:
-    return any(evidence.state.registry.formats(LUO).of(release) is not None for release in evidence.releases)
+def _writes(evidence: Evidence, name: bytes) -> bool:
+    """Whether any release that may have written the state has this subtree."""
+    declared = evidence.state.registry.subtree(name)
+    return declared is not None and any(declared.formats.of(release) is not None for release in evidence.releases)
 
 
 def _own_name(subtree: Subtree, evidence: Evidence) -> bytes | None:
+    """Whose state it is by its version; None where it has none, or one that nobody knows."""
+    registry = evidence.state.registry
     if isinstance(subtree.blob, Missing):
         return None
-    if is_luo_struct(subtree.blob.data):
-        return LUO_NAME
     root = None if subtree.fdt is None else subtree.fdt.tree.root
     if root is None:
-        return None
-    luo = evidence.state.registry.formats(LUO)
-    compatible = compatible_of(root, (*_OWNERS, *(form.compatible for form in luo))) or b""
-    return LUO_NAME if compatible in luo else _OWNERS.get(compatible)
+        heads = ((name, decoding.struct_head(registry, subtree.blob.data)) for name, decoding in registry.facets(Decoding).items())
+        return next((name for name, head in heads if head is not None), None)
+    compatible = compatible_of(root, registry.compatibles("subtree")) or b""
+    return next(
+        (name for name in registry.facets(Decoding) if (one := registry.subtree(name)) and compatible and compatible in one.formats), None
+    )
 
 
-def _luo_words(evidence: Evidence, subtree: Subtree) -> str:
-    """How many sessions and files LUO's state has that stands under another name; empty where it has none, or they cannot be read."""
-    if isinstance(subtree.blob, Missing) or _own_name(subtree, evidence) != LUO_NAME:
+def _losses(evidence: Evidence, subtree: Subtree, own: bytes) -> str:
+    """What is lost with the state of ``own`` that stands under another name; empty where that cannot be read."""
+    registry = evidence.state.registry
+    decoding, judging = registry.facets(Decoding).get(own), registry.facets(Judging).get(own)
+    if isinstance(subtree.blob, Missing) or decoding is None or judging is None:
         return ""
     reader = Reader(
         memory=evidence.held,
@@ -105,17 +104,11 @@ def _luo_words(evidence: Evidence, subtree: Subtree) -> str:
         context=evidence.context,
         findings=Findings(),
         host=evidence.state.host,
-        registry=evidence.state.registry,
+        registry=registry,
     )
-    if subtree.fdt is None:
-        luo = decode_luo_struct(reader, subtree.blob, subtree.path, None)
-    else:
-        luo = decode_luo_fdt(reader, subtree.fdt, subtree.path, None, None)
-    if not isinstance(luo, Luo) or not isinstance(luo.sessions, SessionList):
-        return ""
-    sessions, whole = luo.sessions.sessions, luo.sessions.status is Status.DECODED
-    files = sum(one.count or 0 for one in sessions)
-    return f": {'' if whole else 'at least '}{plural(len(sessions), 'session')} and {plural(files, 'file')} are lost"
+    found = SubtreeBlob(blob=subtree.blob, fdt=subtree.fdt, path=subtree.path, size=None, root_version=None, behind=None, outdated=NO_TEXT)
+    content = decoding.decode(reader, found)
+    return "" if isinstance(content, Missing) else judging.losses(content)
 
 
 RULES = (of_the_release, names)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.cost import RestoreCost
-from kho_tui.analysis.checks.registry import BY_CODE, EVERY_CODE
+from kho_tui.analysis.checks.registry import codes_of, rules_of
 from kho_tui.analysis.checks.report import Report, Result
 from kho_tui.errors import InputError
 from kho_tui.model.codes import CODES
 from kho_tui.model.facts import Missing
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, exit_code, read_target
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import plural, visible
 from kho_tui.views.cli.opened import opening, telling, write_json
 from kho_tui.views.cli.request import Request
@@ -71,9 +72,10 @@ def check(request: Request, wanted: CheckRequest, *, as_json: bool) -> int:
 
 def list_codes() -> int:
     """Print every code with its severity and what it says."""
-    for code in EVERY_CODE:
-        if code in BY_CODE:
-            severity, title = BY_CODE[code].spans[0].severity, BY_CODE[code].title
+    rules = rules_of(builtin())
+    for code in codes_of(builtin()):
+        if code in rules:
+            severity, title = rules[code].spans[0].severity, rules[code].title
         else:
             severity, title = CODES[code].severity, f"decoding: {CODES[code].meaning}"
         sys.stdout.write(f"{code}  {severity:<7}  {title}\n")
@@ -87,11 +89,11 @@ def explain(code: str) -> int:
 
 
 def _explanation(asked: str) -> Iterator[str]:
-    code = asked.upper()
-    if code not in EVERY_CODE:
+    code, rules = asked.upper(), rules_of(builtin())
+    if code not in codes_of(builtin()):
         raise InputError(f"there is no code {visible(asked[:40])}: see kho-tui check --list")
-    if code in BY_CODE:
-        rule = BY_CODE[code]
+    if code in rules:
+        rule = rules[code]
         yield f"{code}: {rule.title}"
         yield f"severity: {'; '.join(map(str, rule.spans))}"
         yield f"how it is checked: {rule.explanation}"

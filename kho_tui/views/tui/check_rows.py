@@ -88,9 +88,8 @@ def _finding(one: Finding) -> CheckRow:
 
 
 def _broken(result: Result) -> Iterator[CheckRow]:
-    from kho_tui.analysis.checks.registry import BY_CODE
-
-    rule, code, role = BY_CODE[result.code], SafeText(result.code), SEVERITY_ROLE[result.severity]
+    rule, code, role = result.rule, SafeText(result.code), SEVERITY_ROLE[result.severity]
+    assert rule is not None  # what decoding met is a finding
     more = (
         SafeText(f"not so: {rule.title}"),
         SafeText(f"next kernel: {rule.consequence}"),

@@ -13,12 +13,12 @@ from kho_tui.abi.luo import (
 from kho_tui.abi.memfd import MEMFD
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.analysis.checks.luo import has_flb_node
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.contents.flbs import FlbList
 from kho_tui.model.contents.sessions import Session
 from kho_tui.model.facts import Status
 from kho_tui.model.path import EntityPath
+from kho_tui.subsystems.luo.root_rules import has_flb_node
 from kho_tui.text import plural, visible
 
 _CUT = "; a name without an end is cut, so that nobody finds the session by it"

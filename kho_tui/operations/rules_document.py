@@ -1,16 +1,17 @@
-"""``docs/checks.md``, made of the rules: ``python -m kho_tui.analysis.checks.document > docs/checks.md``."""
+"""``docs/checks.md``, made of the rules: ``python -m kho_tui.operations.rules_document > docs/checks.md``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 
-from kho_tui.analysis.checks.registry import RULES
+from kho_tui.analysis.checks.registry import rules_of
 from kho_tui.model.codes import CODES
+from kho_tui.subsystems.registry import builtin
 
 _HEAD = """# Checks
 
-Made from the rules by `python -m kho_tui.analysis.checks.document`; a test holds that it is up to date.
+Made from the rules by `python -m kho_tui.operations.rules_document`; a test holds that it is up to date.
 
 `kho-tui check` asks every rule of one side of a state. A rule holds, is broken, cannot be told (an input is missing, damaged or stale:
 it is named), or is not asked (the state has nothing that it speaks of). KHO001 to KHO050 are the invariants of the KHO ABI by their
@@ -26,7 +27,7 @@ def lines() -> Iterator[str]:
     yield from _HEAD.splitlines()
     yield ""
     yield "## Rules"
-    for one in RULES:
+    for one in rules_of(builtin()).values():
         yield ""
         yield f"### {one.code}: {one.title}"
         yield ""

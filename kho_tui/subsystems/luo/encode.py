@@ -112,4 +112,4 @@ def _flbs(form: LuoFormat, page: PlainFlbPage, platform: Platform, what: EntityP
     return Piece(page.phys, encode_array(form.flbs, header, rows(form.flbs.element, entries, platform), platform), what)
 
 
-LUO_ENCODING = Encoding(plain=PlainLuo, buffer=luo_buffer, pieces=luo_pieces)
+ENCODING = Encoding(plain=PlainLuo, buffer=luo_buffer, pieces=luo_pieces)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, checksum_chunks, folio_sum
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.facet import Judging, no_losses, no_names
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.errors import BudgetError, GapError, ReadError
 from kho_tui.layout.struct import field_named
@@ -89,4 +90,4 @@ def _sum(evidence: Evidence, blocks: list[tuple[int, int]], found: Found) -> int
         return None
 
 
-RULES = (test_state,)
+JUDGING = Judging(rules=(test_state,), names=no_names, losses=no_losses, taken_back=True)

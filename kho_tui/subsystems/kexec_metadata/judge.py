@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.analysis.checks.answer import AFTER, Found
 from kho_tui.analysis.checks.counted import Counted, earlier
 from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.facet import Judging, NameField, no_losses
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.layout.struct import Record
+from kho_tui.model.contents.kexec_metadata import KexecMetadata
 from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import Side
 from kho_tui.text import SafeText, visible
@@ -88,4 +92,12 @@ def _record(evidence: Evidence, side: Side) -> Record | Missing:
     return KHO_KEXEC_METADATA.record(subtree.blob.data, evidence.state.machine.platform.byte_order, subtree.blob.place)
 
 
-RULES = (metadata,)
+def _names(evidence: Evidence, found: Found) -> Iterator[NameField]:
+    subtree = evidence.subtree(KEXEC_METADATA_NAME, found)
+    if subtree is not None and isinstance(subtree.content, KexecMetadata):
+        yield subtree.path, subtree.content.record, "previous_release"
+    elif subtree is not None:
+        found.lack("content of kexec-metadata", subtree.reason)
+
+
+JUDGING = Judging(rules=(metadata,), names=_names, losses=no_losses, taken_back=True)

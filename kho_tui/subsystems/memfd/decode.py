@@ -47,4 +47,4 @@ def _folios(reader: Reader, struct: Record, where: EntityPath) -> FolioArray | M
     return FolioArray(area, table, status, reason)
 
 
-MEMFD_DECODING = FileDecoding(decode=decode_memfd)
+DECODING = FileDecoding(decode=decode_memfd)

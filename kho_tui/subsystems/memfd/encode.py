@@ -47,4 +47,4 @@ def _array(memfd: PlainMemfd, platform: Platform) -> bytes:
     return table.tobytes()
 
 
-MEMFD_ENCODING = FileEncoding(pieces=memfd_pieces)
+ENCODING = FileEncoding(pieces=memfd_pieces)

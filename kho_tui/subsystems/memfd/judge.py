@@ -8,6 +8,7 @@ import numpy.typing as npt
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.facet import FileJudging
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.contents.sessions import File
@@ -130,4 +131,4 @@ def shared_folios(evidence: Evidence, found: Found) -> None:
     found.broken_rows(again[:_SHOWN].tolist(), len(again), case)
 
 
-RULES = (memfds, shared_folios)
+JUDGING = FileJudging(rules=(memfds, shared_folios))

@@ -364,7 +364,7 @@ def _stays(registry: Registry, root: bytes | None) -> bool:
     return form is not None and not form.is_struct
 
 
-LUO_DECODING = Decoding(
+DECODING = Decoding(
     decode=decode_luo,
     recognises=_begins_as_luo,
     first_words=(STRUCT_PREFIX[:4],),
@@ -374,4 +374,5 @@ LUO_DECODING = Decoding(
     bytes_fixed=False,
     counted=Counted("live update number", luo_number),
     owns_memory=True,
+    is_fdt=True,
 )

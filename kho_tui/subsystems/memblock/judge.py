@@ -6,6 +6,7 @@ from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NAME, RESERVE_MEM
 from kho_tui.abi.properties import compatible_of
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
+from kho_tui.analysis.checks.facet import Judging, no_losses, no_names
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.receiver.memblock import asked_as
 from kho_tui.model.contents.memblock import Memblock
@@ -140,4 +141,4 @@ def asked_again(evidence: Evidence, found: Found) -> None:
             found.broken(f"it is at {start:#x}, which is not aligned to {wanted.align:#x} as is asked for", region.path, start)
 
 
-RULES = (regions, asked_again)
+JUDGING = Judging(rules=(regions, asked_again), names=no_names, losses=no_losses, taken_back=False)

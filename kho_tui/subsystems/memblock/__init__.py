@@ -1,0 +1,19 @@
+"""memblock: the regions of ``reserve_mem=`` (mm/memblock.c, all releases)."""
+
+from __future__ import annotations
+
+from kho_tui.abi.memblock import MEMBLOCK, MEMBLOCK_FORMATS
+from kho_tui.analysis.checks.facet import Judging
+from kho_tui.decode.facet import Decoding
+from kho_tui.encode.facet import Encoding
+from kho_tui.model.registry import Declaration, facet_in
+
+DECLARATION = Declaration(
+    family=MEMBLOCK,
+    formats=MEMBLOCK_FORMATS,
+    facets={
+        Decoding: facet_in("kho_tui.subsystems.memblock.decode", "DECODING"),
+        Encoding: facet_in("kho_tui.subsystems.memblock.encode", "ENCODING"),
+        Judging: facet_in("kho_tui.subsystems.memblock.judge", "JUDGING"),
+    },
+)

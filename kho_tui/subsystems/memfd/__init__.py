@@ -1,0 +1,19 @@
+"""The file handler of memfds (mm/memfd_luo.c, 6.19 on)."""
+
+from __future__ import annotations
+
+from kho_tui.abi.memfd import MEMFD, MEMFD_FORMATS
+from kho_tui.analysis.checks.facet import FileJudging
+from kho_tui.decode.facet import FileDecoding
+from kho_tui.encode.facet import FileEncoding
+from kho_tui.model.registry import Declaration, facet_in
+
+DECLARATION = Declaration(
+    family=MEMFD,
+    formats=MEMFD_FORMATS,
+    facets={
+        FileDecoding: facet_in("kho_tui.subsystems.memfd.decode", "DECODING"),
+        FileEncoding: facet_in("kho_tui.subsystems.memfd.encode", "ENCODING"),
+        FileJudging: facet_in("kho_tui.subsystems.memfd.judge", "JUDGING"),
+    },
+)
