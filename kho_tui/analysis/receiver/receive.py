@@ -6,31 +6,25 @@ One model of one boot: ``check --target``, the simulator's kexec and the app's p
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from dataclasses import replace
 
-from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME
-from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.acceptance import ACCEPTANCE
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Answer, Check
+from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.analysis.receiver.handed import Handed
-from kho_tui.analysis.receiver.luo import LUO_CHECKS
-from kho_tui.analysis.receiver.memblock import MEMBLOCK
 from kho_tui.analysis.receiver.memory import MEMORY
-from kho_tui.analysis.receiver.metadata import METADATA
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reception import Fate, Reception
 from kho_tui.analysis.receiver.target import Target
-from kho_tui.analysis.receiver.test_module import TEST_MODULE
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.model.facts import Missing
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.text import visible
 
-_IN_TREE = frozenset({LUO_NAME, MEMBLOCK_NAME, KEXEC_METADATA_NAME, KHO_TEST_NAME})
 _FATAL = (Outcome.IGNORED, Outcome.PANIC)
 _UNMET: Fate = None, ""
 _ONLY_IN_DEBUGFS = "only debugfs shows it, and whether the root FDT names it is not captured"
@@ -40,8 +34,9 @@ _UNASKED = "nobody in the kernel's own tree asks for it; its memory stays reserv
 def _asked_for(boot: Boot) -> Verdict:
     if isinstance(boot.handed.subtrees, Missing):
         return boot.handed.subtrees
-    doubtful = [visible(subtree.name) for subtree in boot.handed.subtrees if _may_not_be_handed(subtree)]
-    names = [subtree.lookup_name for subtree in boot.handed.subtrees if not _may_not_be_handed(subtree)]
+    in_tree = boot.target.registry.facets(Receiving)
+    doubtful = [visible(subtree.name) for subtree in boot.handed.subtrees if _may_not_be_handed(subtree, in_tree)]
+    names = [subtree.lookup_name for subtree in boot.handed.subtrees if not _may_not_be_handed(subtree, in_tree)]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         return Fails(f"two subtrees are named {visible(twice)}: its consumer finds the first one only")
@@ -49,7 +44,7 @@ def _asked_for(boot: Boot) -> Verdict:
     stop = root.view.tree.stops_at if root is not None and root.handed is root.view.blob else None
     if stop is not None:
         return Fails(f"the root FDT is damaged at {stop:#x}: no subtree behind that is found")
-    strange = [visible(name) for name in names if name not in _IN_TREE]
+    strange = [visible(name) for name in names if name not in in_tree]
     if strange and boot.target.is_vendors:
         return unknown(f"whether a vendor's kernel asks for {', '.join(strange)} is not known")
     if strange:
@@ -59,9 +54,9 @@ def _asked_for(boot: Boot) -> Verdict:
     return Holds("every subtree has a consumer in the kernel's own tree")
 
 
-def _may_not_be_handed(subtree: Subtree) -> bool:
+def _may_not_be_handed(subtree: Subtree, in_tree: Container[bytes]) -> bool:
     """Whether nothing but a file of debugfs speaks of a subtree that no kernel is known to write."""
-    return subtree.in_root is None and subtree.lookup_name not in _IN_TREE
+    return subtree.in_root is None and subtree.lookup_name not in in_tree
 
 
 def _root_restored(boot: Boot) -> Verdict:
@@ -74,7 +69,7 @@ def _root_restored(boot: Boot) -> Verdict:
     return Holds("the page of the root FDT is preserved") if boot.reserved.whole else unknown("not all preserved blocks are at hand")
 
 
-CHECKS: tuple[Check, ...] = (
+_BEFORE_CONSUMERS: tuple[Check, ...] = (
     *ACCEPTANCE,
     *MEMORY,
     Check(
@@ -87,10 +82,8 @@ CHECKS: tuple[Check, ...] = (
         ask=_root_restored,
         source="kernel/kexec_handover.c, kho_restore_page",
     ),
-    *MEMBLOCK,
-    *LUO_CHECKS,
-    *METADATA,
-    *TEST_MODULE,
+)
+_BEHIND_CONSUMERS: tuple[Check, ...] = (
     Check(
         name="subtrees",
         stage=Stage.CONSUMERS,
@@ -102,7 +95,12 @@ CHECKS: tuple[Check, ...] = (
         source="kernel/liveupdate/kexec_handover.c, kho_retrieve_subtree",
     ),
 )
-"""In the order in which a kernel meets them."""
+
+
+def checks_of(registry: Registry) -> tuple[Check, ...]:
+    """All checks, in the order in which a kernel meets them."""
+    consumers = sorted(registry.facets(Receiving).values(), key=lambda receiving: receiving.turn)
+    return (*_BEFORE_CONSUMERS, *(check for receiving in consumers for check in receiving.checks), *_BEHIND_CONSUMERS)
 
 
 def receive(handed: Handed, target: Target) -> Reception:
@@ -115,7 +113,7 @@ def receive(handed: Handed, target: Target) -> Reception:
     answers: list[Answer] = []
     consumers: dict[bytes, Fate] = {}
     worst: Answer | None = None
-    for check in CHECKS:
+    for check in checks_of(target.registry):
         consumer = check.consumer
         if check.applies(target) is False or (consumer is not None and handed.subtree(consumer) is None):
             continue
@@ -165,8 +163,9 @@ def _all_lost(handed: Handed, outcome: Outcome, met: str) -> dict[bytes, Fate]:
 
 
 def _untouched(subtree: Subtree, target: Target) -> Fate:
-    if subtree.lookup_name in _IN_TREE:
+    in_tree = target.registry.facets(Receiving)
+    if subtree.lookup_name in in_tree:
         return Outcome.TAKEN, ""
-    if _may_not_be_handed(subtree):
+    if _may_not_be_handed(subtree, in_tree):
         return None, _ONLY_IN_DEBUGFS
     return (None, "whether a vendor's kernel asks for it is not known") if target.is_vendors else (Outcome.PART, _UNASKED)

@@ -15,19 +15,17 @@ import numpy as np
 from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO, LUO_NAME, LUO_SESSION_SER
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.areas import area_chunks
+from kho_tui.analysis.receiver.files import content_addresses, freed_addresses, restored_addresses, retrieve_fault
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
-from kho_tui.analysis.receiver.memfd import restored_heads, retrieve_fault
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections, known_outside
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
-from kho_tui.layout.arrays import U64s
 from kho_tui.layout.table import PageArray
 from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.vmalloc import VmallocArea
@@ -96,13 +94,17 @@ def made_as(name: bytes) -> bytes:
 
 def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, target: Target) -> Restored:
     """What of the sessions comes back, each file asked for once, in the order in which they are listed."""
+    registry = handed.state.registry
     subtree = handed.content(LUO_NAME)
     luo = subtree.content if subtree is not None and isinstance(subtree.content, Luo) else None
     listed = luo.sessions if luo is not None and isinstance(luo.sessions, SessionList) else None
     files = [file for session in (listed.sessions if listed else ()) for file in _files(session)]
     early = tuple(_boot_owners(handed, luo, target))
     first, shift = len(early), reserved.runs.page_shift
-    owners = [Owner(SafeText(f"file {file.token:#x}"), _heads(file, shift), frees=_struct(file)) for file in files]
+    owners = [
+        Owner(SafeText(f"file {file.token:#x}"), restored_addresses(file, registry, shift), frees=freed_addresses(file, registry))
+        for file in files
+    ]
     ledger = settle((*early, *owners, *_finish_owners(luo)))
     structs = Counter(file.data for file in files)
     own_faults = [_own_fault(file, structs[file.data], reserved, sections, target) for file in files]
@@ -115,7 +117,7 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
         winner = contest.owner - first
         if winner >= 0 and winner != number and isinstance(own_faults[winner], Fails):
             return Outcome.CHANCE
-        heads = _folios(files[number], shift)
+        heads = content_addresses(files[number], registry, shift)
         late = len(heads) > 0 and contest.address in heads[1:].tolist() and contest.address != int(heads[0])
         return Outcome.MISREAD if late and bool(IGNORES_FILE_ERRORS.covers(target.release.version)) else None
 
@@ -143,26 +145,12 @@ def _files(session: Session) -> tuple[File, ...]:
     return () if isinstance(session.files, Missing) else session.files
 
 
-def _heads(file: File, page_shift: int) -> U64s:
-    return restored_heads(file.content, page_shift) if isinstance(file.content, Memfd) else np.empty(0, np.uint64)
-
-
 def _own_fault(file: File, same_struct: int, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
     """What is wrong with a file whoever comes first. ``same_struct``: how many files name its struct."""
     if same_struct > 1 and isinstance(file.content, Damaged):
         met = f"its struct at {file.data:#x} is that of another file, which frees it: what stands there then is luck"
         return Fails(met, Outcome.CHANCE)
     return retrieve_fault(file, reserved, sections, target)
-
-
-def _folios(file: File, page_shift: int) -> U64s:
-    folios = file.content.folios if isinstance(file.content, Memfd) else None
-    return folios.heads(page_shift) if isinstance(folios, FolioArray) else np.empty(0, np.uint64)
-
-
-def _struct(file: File) -> U64s:
-    """The page of a memfd's struct, which its retrieve frees in the end."""
-    return np.array([file.data] if isinstance(file.content, Memfd) else [], np.uint64)
 
 
 def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Owner]:

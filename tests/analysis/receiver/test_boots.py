@@ -17,7 +17,7 @@ from simulator.playing import RELEASE
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.outcome import Outcome
-from kho_tui.analysis.receiver.receive import CHECKS, receive
+from kho_tui.analysis.receiver.receive import checks_of, receive
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.context import Context
@@ -185,7 +185,7 @@ def test_a_fix_inside_a_series_decides_only_where_the_version_tells_it(version: 
     parsed = Version.parse(version)
     assert parsed is not None
     release = next(name for name in NAMES if RELEASE[name].version.series == parsed.series)
-    shift = next(check for check in CHECKS if check.name == "shift")
+    shift = next(check for check in checks_of(builtin()) if check.name == "shift")
     answer = shift.answer(Boot(with_large_block(), target(release, version=parsed)))
     assert answer.holds is holds
 

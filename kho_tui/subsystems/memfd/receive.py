@@ -7,9 +7,11 @@ import numpy as np
 from kho_tui.abi.luo import IGNORES_FILE_ERRORS
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN
 from kho_tui.analysis.receiver.areas import area_chunks, area_fault
+from kho_tui.analysis.receiver.facet import FileReceiving
+from kho_tui.analysis.receiver.files import struct_at_chance
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
-from kho_tui.analysis.receiver.sections import Sections, trips_at
+from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.layout.arrays import U64s
@@ -18,38 +20,22 @@ from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.vmalloc import VmallocArea
-from kho_tui.text import plural, visible
+from kho_tui.text import plural
 
 _LARGEST_FILE = (1 << 63) - 1
 """MAX_LFS_FILESIZE: i_size is signed."""
 _ANY_ORDER = 64
 
 
-def retrieve_fault(file: File, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
-    """What goes wrong when the file is asked for; None: it comes back as it was. Without an outcome of its own: the file is lost."""
-    memfd = file.content
-    if not isinstance(memfd, Memfd):
-        missing = memfd if isinstance(memfd, Missing) else unknown(f"what comes of handler {visible(file.compatible)} is not known")
-        trips = trips_at(sections, file.data, Outcome.OOPS)
-        if trips is not None:
-            return Fails(f"its struct at {file.data:#x} is where no memory is: the kernel oopses as it reads it", trips)
-        if isinstance(missing, Damaged):
-            return Fails(str(missing.reason))
-        return _at_chance(file) if reserved.lost(file.data) else missing
+def _retrieve_fault(file: File, memfd: Memfd, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
     if memfd.format.has_seals and memfd.record.integer("seals") & ~ALL_SEALS:
         return Fails(f"seals {memfd.record.integer('seals'):#x}, known are {ALL_SEALS:#x}")
     if memfd.record.integer("size") > _LARGEST_FILE:
         return Fails(f"its size {memfd.record.integer('size'):#x} is larger than a file can be")
-    chance = _at_chance(file) if reserved.lost(file.data, memfd.format.layout.size) else None
+    chance = struct_at_chance(file) if reserved.lost(file.data, memfd.format.layout.size) else None
     fault = _contents_fault(memfd, reserved, sections, target)
     certain = isinstance(fault, Fails) and (fault.outcome or Outcome.PART).rank < Outcome.CHANCE.rank
     return fault if chance is None or certain else chance
-
-
-def _at_chance(file: File) -> Fails:
-    """The page of the struct is given back, which warns of one that is not preserved, whatever stands there (7.3 booted)."""
-    met = f"its struct at {file.data:#x} is not preserved: whether it still stands there then is luck"
-    return Fails(met, Outcome.CHANCE, warns=True)
 
 
 def _contents_fault(memfd: Memfd, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
@@ -80,8 +66,7 @@ def _contents_fault(memfd: Memfd, reserved: Reserved, sections: Sections | Missi
     return _folios_fault(memfd, folios, reserved, target) or fault
 
 
-def restored_heads(memfd: Memfd, page_shift: int) -> U64s:
-    """Physical addresses of everything that a retrieve restores, in its order."""
+def _restores(memfd: Memfd, page_shift: int) -> U64s:
     if isinstance(memfd.folios, Missing) or not memfd.nr_folios:
         return np.empty(0, np.uint64)
     area = memfd.folios.area
@@ -156,3 +141,15 @@ def _missing_contents(index: U64s, pages: U64s, memfd: Memfd, page_bytes: int) -
     if got >= wanted:
         return None
     return Fails(f"{wanted - got} of its {wanted} pages have no folio: they come back as zeros", Outcome.MISREAD)
+
+
+def _contents(memfd: Memfd, page_shift: int) -> U64s:
+    return np.empty(0, np.uint64) if isinstance(memfd.folios, Missing) else memfd.folios.heads(page_shift)
+
+
+RECEIVING = FileReceiving(
+    retrieve_fault=_retrieve_fault,
+    restores=_restores,
+    contents=_contents,
+    frees=lambda file: np.array([file.data], np.uint64),
+)

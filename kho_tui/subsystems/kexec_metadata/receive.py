@@ -5,6 +5,7 @@ from __future__ import annotations
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import Check
+from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.analysis.receiver.node import needs_kho, node_checks, of_subtree
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
@@ -28,7 +29,7 @@ def _version(subtree: Subtree, boot: Boot) -> Verdict:
     return Holds(f"version {version}") if version == METADATA_VERSION else Fails(f"version {version}")
 
 
-METADATA: tuple[Check, ...] = (
+_CHECKS: tuple[Check, ...] = (
     needs_kho(KEXEC_METADATA_NAME, _ANEW, _SOURCE),
     *node_checks(KEXEC_METADATA_NAME, Range("7.1"), _ANEW, _SOURCE),
     Check(
@@ -43,4 +44,5 @@ METADATA: tuple[Check, ...] = (
         source=_SOURCE,
     ),
 )
-"""In the order in which a kernel meets them."""
+
+RECEIVING = Receiving(turn=2, checks=_CHECKS)

@@ -11,6 +11,7 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.receiver.areas import area_fault
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Check
+from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.analysis.receiver.node import fdt_fault, needs_kho, node_checks, own_choice, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reserved import Reserved
@@ -121,7 +122,7 @@ def _restores(fails: Outcome, consequence: str, releases: Range) -> Check:
     )
 
 
-TEST_MODULE: tuple[Check, ...] = (
+_CHECKS: tuple[Check, ...] = (
     own_choice("test-built", "is the test module there", _RESERVED, _BUILT, KHO_TEST_NAME, _SOURCE),
     needs_kho(KHO_TEST_NAME, _RESERVED, _SOURCE),
     *node_checks(KHO_TEST_NAME, EVERY, _RESERVED, _SOURCE),
@@ -139,4 +140,5 @@ TEST_MODULE: tuple[Check, ...] = (
     _restores(Outcome.MISREAD, "pages without a mark are taken all the same: memory that others use is given out", Range("6.16", "6.17")),
     _restores(Outcome.IGNORED, "the test fails, its folios are lost", Range("6.18")),
 )
-"""In the order in which it makes them."""
+
+RECEIVING = Receiving(turn=3, checks=_CHECKS)

@@ -1,0 +1,45 @@
+"""What the model of a booting kernel asks of the module of a subtree or a file handler: the facets that stand beside this engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from kho_tui.abi.format import Place
+    from kho_tui.analysis.receiver.check import Check
+    from kho_tui.analysis.receiver.reserved import Reserved
+    from kho_tui.analysis.receiver.sections import Sections
+    from kho_tui.analysis.receiver.target import Target
+    from kho_tui.analysis.receiver.verdict import Fails
+    from kho_tui.layout.arrays import U64s
+    from kho_tui.model.contents.sessions import File
+    from kho_tui.model.facts import Missing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiving:
+    """What the consumer of a subtree looks at, in the order in which it does. ``turn``: consumers go by it, the lowest first."""
+
+    place: ClassVar[Place] = "subtree"
+
+    turn: int
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileReceiving:
+    """What a file handler makes of a file that is asked for.
+
+    ``retrieve_fault``: what goes wrong, None: it comes back as it was; without an outcome of its own the file is lost. ``restores``:
+    physical addresses of all that a retrieve restores, in its order, from the content and log2 of the page size. ``contents``: those of
+    them that are the file's contents. ``frees``: pages that a retrieve frees in the end.
+    """
+
+    place: ClassVar[Place] = "file"
+
+    retrieve_fault: Callable[[File, Any, Reserved, Sections | Missing, Target], Fails | Missing | None]
+    restores: Callable[[Any, int], U64s]
+    contents: Callable[[Any, int], U64s]
+    frees: Callable[[File], U64s]
