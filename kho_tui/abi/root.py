@@ -76,11 +76,13 @@ _BLOB_SIZE = Field(
     source="include/linux/kho/abi/kexec_handover.h 7.1-7.3",
 )
 
+TRACKER_PROPERTY = "preserved-memory-map"
+
 ROOT_NODE = NodeLayout(
     "root",
     (
         compatible("version of the whole handover; the next kernel drops it all if unknown"),
-        Field("preserved-memory-map", 8, Unit.PHYS, "the tracker of preserved pages; 0: not finalized, refused from 6.19 on"),
+        Field(TRACKER_PROPERTY, 8, Unit.PHYS, "the tracker of preserved pages; 0: not finalized, refused from 6.19 on"),
     ),
     ROOT_SOURCE,
     "what one kernel hands to the next: the tracker of preserved memory and the subtrees",

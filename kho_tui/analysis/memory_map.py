@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -154,6 +154,11 @@ class MemoryMap:
     sums: Sums | Missing
     owner_gap: Missing | None = None
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """All kinds in the order in which they are listed: KHO's own, then those that only a declaration has."""
+        return tuple(dict.fromkeys((*KINDS, *self.layers)))
+
     def why_untold(self, low: int, high: int) -> Missing | None:
         """Why [low, high), where no owner is known, may have one all the same; None: nobody owns it."""
         kept, union = self.preserved, self.unions.get(KIND_PRESERVED)
@@ -170,7 +175,7 @@ class MemoryMap:
     def at(self, address: int) -> list[Hit]:
         """Every layer that holds an address, outermost kind first."""
         found = []
-        for kind in KINDS:
+        for kind in self.kinds:
             if kind is KIND_PRESERVED:
                 found += self._block(address)
                 continue
@@ -261,9 +266,9 @@ def _owned(layers: Mapping[Kind, Regions]) -> Intervals:
     return _union_of(regions for kind, regions in layers.items() if kind.is_owner)
 
 
-def layers_of(claims: Iterable[Claim], context: Context) -> Mapping[Kind, Regions]:
+def layers_of(claims: Sequence[Claim], context: Context) -> Mapping[Kind, Regions]:
     """The claims by kind, each kind sorted. Raises Cancelled."""
-    by_kind: dict[Kind, list[tuple[int, Claim]]] = {kind: [] for kind in KINDS}
+    by_kind: dict[Kind, list[tuple[int, Claim]]] = {kind: [] for kind in (*KINDS, *(claim.kind for claim in claims))}
     for index, claim in enumerate(claims):
         by_kind[claim.kind].append((index, claim))
     return {kind: _regions(kind, mine, context) for kind, mine in by_kind.items() if mine}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.content import Content
 from kho_tui.model.contents.luo import Luo
 from kho_tui.model.contents.sessions import NotWritten
 from kho_tui.model.facts import Damaged, Missing, Stale, Status, Unavailable, Unknown
@@ -33,7 +33,8 @@ def unseen_owner(side: Side) -> SafeText:
         return NOT_WRITTEN
     if isinstance(side.preserved, PreservedMap) and side.preserved.others:
         return AMBIGUOUS
-    opaque = [*_opaque_subtrees(side.handed_over), *(name for one in luo for name in _opaque_in(one))]
+    contents = [subtree.content for subtree in side.handed_over if isinstance(subtree.content, Content)]
+    opaque = [*_opaque_subtrees(side.handed_over), *(name for content in contents for name in content.opaque())]
     if opaque:
         return SafeText(OPAQUE.replace("{names}", ", ".join(opaque[:3])))
     return NO_TEXT
@@ -51,10 +52,3 @@ def owner_gap(side: Side) -> Missing | None:
 
 def _opaque_subtrees(subtrees: tuple[Subtree, ...]) -> list[str]:
     return [f"subtree {s.path.parts[-1]}" for s in subtrees if isinstance(s.content, RawContent | Unknown)]
-
-
-def _opaque_in(luo: Luo) -> list[str]:
-    names = [f"file {file.path}" for file in luo.files if isinstance(file.content, Unknown)]
-    if isinstance(luo.flbs, FlbList) and luo.flbs.flbs:
-        names.append("the FLBs' data")
-    return names

@@ -17,7 +17,7 @@ from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin, agree
 from kho_tui.model.codes import CONTRADICTED, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, VERSION_UNKNOWN
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
+from kho_tui.model.content import Content
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.registry import Registry
@@ -270,8 +270,9 @@ def _trust(registry: Registry, version: bytes | None, name: bytes, why: Stale | 
 
 
 def _writer(subtrees: tuple[Subtree, ...]) -> str | None:
-    """The release that wrote the side: as kexec-metadata says; for the outgoing side it is the running kernel's too."""
+    """The release that wrote the side: as its subtrees say (kexec-metadata does); for the outgoing side it is the running kernel's too."""
     for one in subtrees:
-        if isinstance(one.content, KexecMetadata):
-            return visible(one.content.record.text("previous_release"))
+        writer = one.content.written_by() if isinstance(one.content, Content) else None
+        if writer is not None:
+            return visible(writer)
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
-from kho_tui.layout.struct import Layout
+from kho_tui.layout.struct import Field, Layout
 from kho_tui.layout.table import PageArray, encode_array
 from kho_tui.model.path import EntityPath
 
@@ -49,6 +49,12 @@ def chain(
         following = pages[number + 1] if number + 1 < len(pages) else 0
         data = encode_array(array, head(following, len(part) // size), part, platform)
         yield Piece(page, data, what.child(str(number)))
+
+
+def filled(fields: Sequence[Field], *values: Values) -> Values:
+    """The values of a struct or node, and zeros for the fields that nobody gives a value: so a kernel writes them."""
+    given = {name: value for some in values for name, value in some.items()}
+    return {**{field.name: 0 if field.is_integer else b"" for field in fields if field.name not in given}, **given}
 
 
 def rows(layout: Layout, values: Sequence[Values], platform: Platform) -> bytes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.root import RootFormat
+from kho_tui.abi.root import TRACKER_PROPERTY, RootFormat
 from kho_tui.encode.fdts import NodeSpec, fdt_of, properties, sequential
-from kho_tui.encode.piece import Values
+from kho_tui.encode.piece import Values, filled
 from kho_tui.errors import EncodeError
 from kho_tui.fdt.libfdt import FdtBuffer
 from kho_tui.model.handover import Handover, Registered, RootStyle
@@ -42,8 +42,8 @@ def root_file(handover: Handover) -> bytes:
 
 
 def _root(handover: Handover, children: tuple[NodeSpec, ...] = ()) -> NodeSpec:
-    values: Values = {"compatible": handover.form.compatible, "preserved-memory-map": handover.map_address}
-    return NodeSpec(b"", handover.form.node, values, children)
+    own: Values = {"compatible": handover.form.compatible, TRACKER_PROPERTY: handover.map_address}
+    return NodeSpec(b"", handover.form.node, filled(handover.form.node.properties, own, handover.more), children)
 
 
 def _pointers(form: RootFormat, one: Registered) -> Values:

@@ -218,6 +218,11 @@ class Record:
         """The bytes of a char array up to its NUL."""
         return c_string(self.raw(name))
 
+    def further(self, *known: str) -> dict[str, int | bytes]:
+        """The values of all fields but those that are ``known``, text up to its NUL."""
+        fields = (f for f in self.layout.fields if f.name not in known)
+        return {f.name: self.integer(f.name) if f.is_integer else self.text(f.name) for f in fields}
+
     def values(self) -> Iterator[FieldValue]:
         """All fields in order."""
         for f in self.layout.fields:

@@ -23,6 +23,10 @@ WHOLE: Standing = (Status.DECODED, NO_TEXT)
 _LACKING = frozenset({Status.PARTIAL, Status.UNAVAILABLE, Status.STALE})
 
 
+KEXEC_COUNT, LIVE_UPDATE_NUMBER = "kexec count", "live update number"
+"""What kernels count one higher with each handover."""
+
+
 class Content(ABC):
     """Frozen, made by decode; asks no registry and no engine. It keeps its own path.
 
@@ -64,6 +68,22 @@ class Content(ABC):
     @abstractmethod
     def gaps(self) -> Iterator[Gap]:
         """What of it was not read. What is of a version that nobody knows, or not written yet, is none."""
+
+    @abstractmethod
+    def opaque(self) -> Iterator[str]:
+        """Names of parts that may keep memory which nothing here can decode."""
+
+    @abstractmethod
+    def always_kept(self) -> Iterator[tuple[int, bytes]]:
+        """(physical address, whose it is) of memory besides the blob that every kernel preserves with it."""
+
+    @abstractmethod
+    def counted(self) -> tuple[str, int] | None:
+        """What a kernel counts one higher than the one before it, 1 after a cold boot: its name and the number."""
+
+    @abstractmethod
+    def written_by(self) -> bytes | None:
+        """``uname -r`` of the kernel that wrote the handover, where it says so."""
 
     @abstractmethod
     def json(self, *, rows: bool) -> Mapping[str, Json]:

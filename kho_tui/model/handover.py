@@ -8,13 +8,13 @@ Addresses are physical, sizes in bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from kho_tui.abi.root import RootFormat
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
-from kho_tui.model.plain import Plain
+from kho_tui.model.plain import Further, Plain
 from kho_tui.model.runs import Runs
 
 
@@ -65,7 +65,8 @@ class Registered:
 class Handover:
     """One side, whole. ``subtrees`` in the order in which they were registered, oldest first, whatever the order in the FDT.
 
-    ``map_address`` 0: not finalized. ``runs`` are the preserved blocks.
+    ``map_address`` 0: not finalized. ``runs`` are the preserved blocks. ``more``: what this
+    version of the root has more.
     """
 
     platform: Platform
@@ -76,6 +77,7 @@ class Handover:
     subtrees: tuple[Registered, ...]
     tracker: ChunkTracker | RadixTracker | None
     runs: Runs
+    more: Further = field(default_factory=dict)
 
     def by_name(self) -> Mapping[bytes, Registered]:
         """Subtrees by name; of equal names the first one in the FDT, which is what a kernel finds."""

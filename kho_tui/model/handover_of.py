@@ -81,6 +81,7 @@ def distil(state: State, side: str) -> Distilled:
             subtrees=tuple(registered),
             tracker=tracker,
             runs=runs,
+            more=root.more,
         ),
         tuple(not_known),
     )

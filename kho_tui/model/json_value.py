@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from kho_tui.model.facts import Fact, Missing
+from kho_tui.text import visible
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | Rows | str | int | bool | None"
 
@@ -16,6 +17,11 @@ class Rows:
     """A long list whose items are made while they are written, a few hundred at a time."""
 
     batches: Callable[[], Iterable[list[list[str | int]]]]
+
+
+def further_fields(values: Mapping[str, int | bytes]) -> Mapping[str, Json]:
+    """``fields`` of an object: what its version has more than the keys that every version has; nothing where it has no more."""
+    return {"fields": {name: value if isinstance(value, int) else visible(value) for name, value in values.items()}} if values else {}
 
 
 def hex_text(value: int) -> str:

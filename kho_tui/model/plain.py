@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
+
+Further: TypeAlias = Mapping[str, int | bytes]
+"""Values of fields that a version has more than those that are named here."""
 
 
 @dataclass(frozen=True)

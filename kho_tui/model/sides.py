@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kho_tui.errors import InputError
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
-from kho_tui.model.contents.luo import Luo
+from kho_tui.model.content import KEXEC_COUNT, LIVE_UPDATE_NUMBER, Content
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.state import COUNTING, LogLine, Side, State
 from kho_tui.text import NO_TEXT, SafeText
@@ -75,14 +74,13 @@ def handover_counts(side: Side | None) -> Mapping[str, int]:
     """What a kernel counts one higher than the one before it, as far as a side tells it: 1 is handed out after a cold boot."""
     counts: dict[str, int] = {}
     for subtree in () if side is None else side.subtrees:
-        if isinstance(subtree.content, KexecMetadata):
-            counts.setdefault("kexec count", subtree.content.record.integer("kexec_count"))
-        elif isinstance(subtree.content, Luo) and isinstance(subtree.content.number, int):
-            counts.setdefault("live update number", subtree.content.number)
+        counted = subtree.content.counted() if isinstance(subtree.content, Content) else None
+        if counted is not None:
+            counts.setdefault(*counted)
     return counts
 
 
-_COUNTED = dict(zip(COUNTING, ("kexec count", "live update number"), strict=True))
+_COUNTED = dict(zip(COUNTING, (KEXEC_COUNT, LIVE_UPDATE_NUMBER), strict=True))
 
 
 def log_of_another_boot(sides: Mapping[str, Side], log: Sequence[LogLine]) -> SafeText:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from kho_tui.abi.root import RootFormat
+from kho_tui.abi.root import TRACKER_PROPERTY, RootFormat
 from kho_tui.fdt.tree import FdtTree, lookup_name
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
@@ -18,6 +18,7 @@ from kho_tui.model.facts import Count, Fact, Missing, Status, known
 from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
 from kho_tui.model.path import EntityPath
+from kho_tui.model.plain import Further
 from kho_tui.model.registry import Registry
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Unpredictable
@@ -95,6 +96,12 @@ class Root:
     values: tuple[FieldValue, ...]
     handed: Blob | Missing
     """The copy that the next kernel reads, also where it is too damaged to be the one shown; no older copy stands for it."""
+
+    @property
+    def more(self) -> Further:
+        """What its version has more than its name and the tracker."""
+        declared = set() if self.format is None else {one.name for one in self.format.node.properties} - {"compatible", TRACKER_PROPERTY}
+        return {one.field.name: one.value for one in self.values if one.field.name in declared and one.cut_from is None}
 
     @property
     def version_unread(self) -> bool:

@@ -28,7 +28,6 @@ from kho_tui.model.kinds import (
     KIND_TEST_FOLIO,
     KIND_TRACKER,
     KIND_VMALLOC,
-    KINDS,
     Duty,
     Kind,
     Lane,
@@ -45,7 +44,6 @@ _Joined: TypeAlias = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.N
 """Starts, ends and claims of stretches, all of shape (n,)."""
 
 _NO_STRETCHES: _Joined = (np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
-_KINDS = KINDS
 _OF_A_FILE = frozenset({KIND_MEMFD, KIND_VMALLOC, KIND_ARRAY, KIND_FOLIO})
 _TOKEN_AT = 3
 """Where the token stands in the path of what belongs to a file: side, LUO, session, token."""
@@ -105,18 +103,19 @@ class Stretches:
         window = slice(max(first, 0), max(first, 0) + count)
         columns = (self.kind[window].tolist(), self.claim[window].tolist(), self.start[window].tolist(), self.end[window].tolist())
         kept = EntityPath((self.memory.side, "preserved"))
+        kinds = self.memory.kinds
         return [
-            Hit(_KINDS[kind], kept if claim < 0 else self.memory.claims[claim].path, start, end)
+            Hit(kinds[kind], kept if claim < 0 else self.memory.claims[claim].path, start, end)
             for kind, claim, start, end in zip(*columns, strict=True)
         ]
 
 
 def stretches(memory: MemoryMap, low: int, high: int, kinds: Collection[Kind]) -> Stretches:
     """The stretches of some kinds that reach into [low, high), at their full length."""
-    chosen = [number for number, kind in enumerate(_KINDS) if kind in kinds]
+    chosen = [number for number, kind in enumerate(memory.kinds) if kind in kinds]
     firsts: dict[EntityPath, int] = {}
     owners = np.array([firsts.setdefault(claim.path, number) for number, claim in enumerate(memory.claims)], np.int64)
-    parts = [_joined(memory, _KINDS[number], low, high, owners) for number in chosen] or [_NO_STRETCHES]
+    parts = [_joined(memory, memory.kinds[number], low, high, owners) for number in chosen] or [_NO_STRETCHES]
     start = np.concatenate([part[0] for part in parts])
     end = np.concatenate([part[1] for part in parts])
     claim = np.concatenate([part[2] for part in parts])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kho_tui.analysis.memory_map import Bound
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.host import MemoryRange
-from kho_tui.model.kinds import KIND_FOLIO, KIND_RESERVE_MEM, KIND_TEST_FOLIO, KIND_TRACKER, KINDS, Kind, Lane
+from kho_tui.model.kinds import KIND_FOLIO, KIND_RESERVE_MEM, KIND_TEST_FOLIO, KIND_TRACKER, Kind, Lane
 from kho_tui.model.state import ScratchArea
 from kho_tui.operations.map_state import Mapped
 from kho_tui.text import NO_TEXT, SafeText
@@ -16,8 +16,6 @@ from kho_tui.text import NO_TEXT, SafeText
 COUNTERS = ("MemTotal", "MemFree", "MemAvailable", "CmaFree", "CmaTotal")
 CONTENT = (KIND_RESERVE_MEM, KIND_FOLIO, KIND_TEST_FOLIO)
 """Kinds that are kept for somebody else's sake; the other owners are what KHO and LUO need to describe them."""
-
-METADATA = tuple(kind for kind in KINDS if kind.is_owner and not kind.contents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +89,8 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
         blocks=kept if isinstance(kept, Missing) else kept.runs.blocks,
         preserved=kept if isinstance(kept, Missing) else kept.runs.bytes,
         tracker=kept if isinstance(kept, Missing) else sizes.get(KIND_TRACKER, 0),
-        metadata={kind: sizes[kind] for kind in METADATA if kind in sizes},
-        content={kind: sizes[kind] for kind in CONTENT if kind in sizes},
+        metadata={kind: sizes[kind] for kind in memory.kinds if kind.is_owner and not kind.contents and kind in sizes},
+        content={kind: sizes[kind] for kind in (*CONTENT, *memory.kinds) if kind.contents and kind in sizes},
         unowned=sums if isinstance(sums, Missing) else sums.unowned.bytes,
         unowned_reason=NO_TEXT if isinstance(sums, Missing) else sums.reason,
         overlap=sums if isinstance(sums, Missing) else sums.overlap,

@@ -59,8 +59,7 @@ def _always_follows(one: Subtree, log: HandoverLog, off: SwitchedOff) -> bool:
 
 def _followed(one: Subtree, other: Subtree, log: HandoverLog, *, must: bool) -> Iterator[EntityFate]:
     if isinstance(one.content, KexecMetadata) and isinstance(other.content, KexecMetadata):
-        counts = (part.record.integer("kexec_count") for part in (one.content, other.content))
-        yield _counted(one, other, "kexec_count", *counts)
+        yield _counted(one, other, "kexec_count", one.content.kexec_count, other.content.kexec_count)
     elif isinstance(one.content, Luo) and isinstance(other.content, Luo):
         numbers = one.content.number, other.content.number
         missing = next((number for number in numbers if isinstance(number, Missing)), None)

@@ -9,7 +9,7 @@ from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, Content, Standing
+from kho_tui.model.content import KEXEC_COUNT, WHOLE, Content, Standing
 from kho_tui.model.entities.values import record_values
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.gap import Gap
@@ -74,6 +74,22 @@ class KexecMetadata(Content):
     def gaps(self) -> Iterator[Gap]:
         """It is there whole, or not at all."""
         return iter(())
+
+    def opaque(self) -> Iterator[str]:
+        """Nothing of it."""
+        return iter(())
+
+    def always_kept(self) -> Iterator[tuple[int, bytes]]:
+        """None."""
+        return iter(())
+
+    def counted(self) -> tuple[str, int] | None:
+        """The KHO kexecs in a row."""
+        return KEXEC_COUNT, self.kexec_count
+
+    def written_by(self) -> bytes | None:
+        """As it says."""
+        return self.writer
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The struct."""

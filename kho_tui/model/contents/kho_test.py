@@ -152,6 +152,22 @@ class KhoTest(Content):
         elif not count.whole:
             yield Gap("folios", self.path, Status.PARTIAL, SafeText(f"{count.words('folio')} could be read"), count)
 
+    def opaque(self) -> Iterator[str]:
+        """Nothing of it."""
+        return iter(())
+
+    def always_kept(self) -> Iterator[tuple[int, bytes]]:
+        """None."""
+        return iter(())
+
+    def counted(self) -> tuple[str, int] | None:
+        """Nothing."""
+        return None
+
+    def written_by(self) -> bytes | None:
+        """It does not say."""
+        return None
+
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """Counts and checksum; with ``rows`` each folio."""
         shown: dict[str, Json] = {

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kho_tui.abi.luo import FLB_NODE_NAME, SESSION_NODE_NAME, LuoFormat
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record, Unit, field_named
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, Content, Standing, worst
+from kho_tui.model.content import LIVE_UPDATE_NUMBER, WHOLE, Content, Standing, worst
 from kho_tui.model.contents.flbs import FlbList, PlainFlbPage, flbs_entity, plain_flbs
 from kho_tui.model.contents.sessions import File, NotWritten, PlainSession, SessionList
 from kho_tui.model.entities.values import derived, header_blobs, header_values, missing_entity, property_values, record_values, words
 from kho_tui.model.entity import Entity, Value
-from kho_tui.model.facts import Fact, Missing, Status, known
+from kho_tui.model.facts import Fact, Missing, Status, Unknown, known
 from kho_tui.model.gap import Gap
-from kho_tui.model.json_value import Json
+from kho_tui.model.json_value import Json, further_fields
 from kho_tui.model.kinds import KIND_BLOB, KIND_FLBS, KIND_SESSIONS
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
+from kho_tui.model.plain import Further, Plain
 from kho_tui.model.told import place_of, places, require_whole, told
 from kho_tui.text import c_string, visible
 
@@ -44,6 +44,7 @@ class PlainLuo(Plain):
     flb_compatible: bytes
     flb_page: PlainFlbPage | None
     header: int = 0
+    more: Further = field(default_factory=dict)
 
     @property
     def sessions_at(self) -> int:
@@ -77,6 +78,16 @@ class Luo(Content):
         """The files of all sessions that could be read, in the order of the lists."""
         lists = () if isinstance(self.sessions, Missing) else (session.files for session in self.sessions.sessions)
         return tuple(file for files in lists if not isinstance(files, Missing) for file in files)
+
+    @property
+    def more(self) -> Further:
+        """What its version has more in its struct, or in the root node of its FDT."""
+        if self.header is not None:
+            return self.header.further("compatible", "liveupdate_num", "sessions_pa", "flbs_pa")
+        declared = (
+            {} if self.format.node is None else {one.name for one in self.format.node.properties} - {"compatible", "liveupdate-number"}
+        )
+        return {one.field.name: one.value for one in self.properties.get(b"", ()) if one.field.name in declared and one.cut_from is None}
 
     def summary(self) -> str:
         """How many live updates and sessions."""
@@ -155,6 +166,24 @@ class Luo(Content):
         if self.flbs_at != 0 and not isinstance(flbs, NotWritten) and flbs.status is not Status.DECODED:
             yield Gap("FLBs", self.path, flbs.status, flbs.reason, None if isinstance(flbs, Missing) else flbs.count)
 
+    def opaque(self) -> Iterator[str]:
+        """Files of handlers that nobody knows, and FLBs, whose data are the drivers'."""
+        yield from (f"file {file.path}" for file in self.files if isinstance(file.content, Unknown))
+        if isinstance(self.flbs, FlbList) and self.flbs.flbs:
+            yield "the FLBs' data"
+
+    def always_kept(self) -> Iterator[tuple[int, bytes]]:
+        """None."""
+        return iter(())
+
+    def counted(self) -> tuple[str, int] | None:
+        """The live updates in a row."""
+        return (LIVE_UPDATE_NUMBER, self.number) if isinstance(self.number, int) else None
+
+    def written_by(self) -> bytes | None:
+        """It does not say."""
+        return None
+
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The number and both lists."""
         sessions, flbs = self.sessions, self.flbs
@@ -168,6 +197,7 @@ class Luo(Content):
             "flbs_reason": flbs.reason,
             "flbs_count": None if isinstance(flbs, Missing) else flbs.count.of,
             "flbs": None if isinstance(flbs, Missing) else flbs.json(),
+            **further_fields(self.more),
         }
 
     def plain(self) -> PlainLuo:
@@ -185,6 +215,7 @@ class Luo(Content):
             flb_compatible=self._compatible_of(FLB_NODE_NAME),
             flb_page=flb_page,
             header=0 if self.header is None or self.format.is_struct else place_of(self.header),
+            more=self.more,
         )
 
     def _compatible_of(self, node: bytes) -> bytes:

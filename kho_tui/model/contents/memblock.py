@@ -136,6 +136,22 @@ class Memblock(Content):
                 if isinstance(fact, Missing):
                     yield Gap("blob", region.path, fact.status, fact.reason)
 
+    def opaque(self) -> Iterator[str]:
+        """Nothing of it."""
+        return iter(())
+
+    def always_kept(self) -> Iterator[tuple[int, bytes]]:
+        """The first page of each region: 6.16 and 6.17 refuse one that is not page aligned, later kernels keep whole pages only."""
+        return ((region.start, b"region " + region.name) for region in self.regions if not isinstance(region.start, Missing))
+
+    def counted(self) -> tuple[str, int] | None:
+        """Nothing."""
+        return None
+
+    def written_by(self) -> bytes | None:
+        """It does not say."""
+        return None
+
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The regions."""
         regions = [{"name": visible(r.name), "start": address_text(r.start), "size": known(r.size)} for r in self.regions]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_PFN, SEALS, MemfdFormat
+from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
@@ -20,10 +21,10 @@ from kho_tui.model.entities.values import bytes_of, missing_entity, record_value
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.facts import Count, Missing, Status
 from kho_tui.model.gap import Gap
-from kho_tui.model.json_value import Json, Rows
+from kho_tui.model.json_value import Json, Rows, further_fields
 from kho_tui.model.kinds import KIND_FOLIO, KIND_MEMFD
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
+from kho_tui.model.plain import Further, Plain
 from kho_tui.model.told import frozen, require_whole, told
 from kho_tui.model.vmalloc import PlainVmalloc, VmallocArea
 from kho_tui.text import SafeText, human_size, plural
@@ -47,6 +48,7 @@ class PlainMemfd(Plain):
     flags: int
     folios: U64s
     area: PlainVmalloc | None
+    more: Further = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +117,11 @@ class Memfd(Content):
     folios: FolioArray | Missing
 
     json_key = "memfd"
+
+    @property
+    def more(self) -> Further:
+        """What its version has more."""
+        return self.record.further("pos", "size", "seals", "flags", "nr_folios", *(f"folios.{one.name}" for one in KHO_VMALLOC.fields))
 
     @property
     def nr_folios(self) -> int:
@@ -189,6 +196,22 @@ class Memfd(Content):
         if self.folios.status not in (Status.DECODED, Status.UNKNOWN):
             yield Gap("folios", self.path, self.folios.status, self.folios.reason, self.folio_count)
 
+    def opaque(self) -> Iterator[str]:
+        """Nothing of it."""
+        return iter(())
+
+    def always_kept(self) -> Iterator[tuple[int, bytes]]:
+        """None."""
+        return iter(())
+
+    def counted(self) -> tuple[str, int] | None:
+        """Nothing."""
+        return None
+
+    def written_by(self) -> bytes | None:
+        """It does not say."""
+        return None
+
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The struct and counts; with ``rows`` each folio."""
         record, folios = self.record, self.folios
@@ -200,6 +223,7 @@ class Memfd(Content):
             "folios": self.nr_folios,
             "folios_read": self.folio_count.read,
             "folios_state": folios.status.value,
+            **further_fields(self.more),
         }
         if rows:
             batches: Callable[[], Iterator[list[list[str | int]]]] | None = None if isinstance(folios, Missing) else folios.batches
@@ -221,6 +245,7 @@ class Memfd(Content):
             flags=record.integer("flags") if self.format.has_seals else 0,
             folios=folios.plain(),
             area=folios.area.plain(self.path) if has_area else None,
+            more=self.more,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record
@@ -14,10 +14,10 @@ from kho_tui.model.entities.values import bytes_of, header_blobs, header_values,
 from kho_tui.model.entity import Detail, Entity
 from kho_tui.model.facts import Count, Missing, Status, Unavailable, Unknown
 from kho_tui.model.gap import Gap
-from kho_tui.model.json_value import Json, hex_text
+from kho_tui.model.json_value import Json, further_fields, hex_text
 from kho_tui.model.kinds import KIND_FILES
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
+from kho_tui.model.plain import Further, Plain
 from kho_tui.model.told import places, require_whole, told
 from kho_tui.text import NO_TEXT, SafeText, visible
 
@@ -37,6 +37,7 @@ class PlainFile(Plain):
     data: int
     token: int
     content: Plain | None
+    more: Further = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,7 @@ class PlainSession(Plain):
     name: bytes
     pages: tuple[int, ...]
     files: tuple[PlainFile, ...]
+    more: Further = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,11 @@ class File:
     def data(self) -> int:
         """The handler's u64, for memfd the address of its struct."""
         return self.record.integer("data")
+
+    @property
+    def more(self) -> Further:
+        """What its version has more."""
+        return self.record.further("compatible", "data", "token")
 
     def standing(self) -> Standing:
         """How far it can be trusted with what it holds, and why not."""
@@ -135,12 +142,12 @@ class File:
             shown["reason"] = content.reason
         else:
             shown[content.json_key] = content.json(rows=rows)
-        return shown
+        return {**shown, **further_fields(self.more)}
 
     def plain(self) -> PlainFile:
         """Its values."""
         content = None if isinstance(self.content, Unknown) else told(self.content, self.path).plain()
-        return PlainFile(self.compatible, self.data, self.token, content)
+        return PlainFile(self.compatible, self.data, self.token, content, self.more)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -176,6 +183,11 @@ class Session:
     def files_at(self) -> int | None:
         """Where the list of files lies, 0 for none; None in luo-session-v1."""
         return self.record.integer("files") if "files" in self.record.layout else None
+
+    @property
+    def more(self) -> Further:
+        """What its version has more."""
+        return self.record.further("name", "files", "count")
 
     def standing(self) -> Standing:
         """How far it can be trusted with all its files, and why not."""
@@ -243,18 +255,19 @@ class Session:
             "files_state": files.status.value if isinstance(files, Missing) else self.status.value,
             "files_reason": files.reason if isinstance(files, Missing) else self.reason,
             "files": None if isinstance(files, Missing) else [file.json(rows=rows) for file in files],
+            **further_fields(self.more),
         }
 
     def plain(self, listed: PageArray) -> PlainSession:
         """Its values; ``listed`` is the form of its list of files."""
         if self.files_at is None:
-            return PlainSession(self.name, (), ())
+            return PlainSession(self.name, (), (), self.more)
         files = told(self.files, self.path)
         require_whole(self.status, self.reason, self.path)
         pages: tuple[int, ...] = ()
         if self.files_at:
             pages = places(self.blocks) if listed.chained else (self.files_at,)
-        return PlainSession(self.name, pages, tuple(file.plain() for file in files))
+        return PlainSession(self.name, pages, tuple(file.plain() for file in files), self.more)
 
 
 @dataclass(frozen=True, eq=False)

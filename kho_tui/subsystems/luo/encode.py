@@ -8,7 +8,7 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.encode.facet import Buffer, Encoder, Encoding, FileEncoding
 from kho_tui.encode.fdts import NodeSpec, sequential
-from kho_tui.encode.piece import Piece, Pieces, Values, chain, page_of, rows
+from kho_tui.encode.piece import Piece, Pieces, Values, chain, filled, page_of, rows
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Layout
@@ -34,7 +34,7 @@ def luo_buffer(luo: PlainLuo, encoder: Encoder) -> Buffer:
     for list_node, compatible, at in lists:
         if list_node is not None and compatible:
             children.append(NodeSpec(list_node.name, list_node.layout, {"compatible": compatible, list_node.pointer: at}))
-    root = NodeSpec(b"", form.node, {"compatible": form.compatible, "liveupdate-number": luo.number}, tuple(children))
+    root = NodeSpec(b"", form.node, {"compatible": form.compatible, "liveupdate-number": luo.number, **luo.more}, tuple(children))
     return Buffer(sequential(platform.page_size, root, platform).data, 0)
 
 
@@ -43,7 +43,7 @@ def _struct(form: LuoFormat, luo: PlainLuo, platform: Platform) -> bytes:
     assert form.struct is not None
     values: Values = {"liveupdate_num": luo.number, "sessions_pa": luo.sessions_at, "flbs_pa": luo.flbs_at}
     own: Values = {"compatible": form.compatible} if "compatible" in form.struct else {}
-    return form.struct.encode({**own, **values}, platform.byte_order)
+    return form.struct.encode(filled(form.struct.fields, own, values, luo.more), platform.byte_order)
 
 
 def luo_pieces(luo: PlainLuo, encoder: Encoder, what: EntityPath) -> Pieces:
@@ -62,11 +62,12 @@ def luo_pieces(luo: PlainLuo, encoder: Encoder, what: EntityPath) -> Pieces:
 
 def _session_values(element: Layout, session: PlainSession) -> Values:
     values: Values = {"name": session.name, "files": session.pages[0] if session.pages else 0, "count": len(session.files)}
-    return {name: value for name, value in values.items() if name in element}
+    return filled(element.fields, {name: value for name, value in values.items() if name in element}, session.more)
 
 
 def _files(form: LuoFormat, session: PlainSession, encoder: Encoder, what: EntityPath) -> Pieces:
-    entries: list[Values] = [{"compatible": one.compatible, "data": one.data, "token": one.token} for one in session.files]
+    fields = form.files.element.fields
+    entries = [filled(fields, {"compatible": one.compatible, "data": one.data, "token": one.token}, one.more) for one in session.files]
     yield from _list(session.pages, form.files, entries, encoder.platform, what)
     for one in session.files:
         if one.content is not None:

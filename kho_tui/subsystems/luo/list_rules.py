@@ -176,7 +176,7 @@ def _chain(evidence: Evidence, chain: _Chain, found: Found) -> None:
         elif count < capacity and not last and chain.headers[number + 1].integer("count"):
             said = f"the block at {at:#x} holds {count} of {capacity} entries, and another follows"
             found.broken(said, chain.path, at, consequence=_HALF_FULL)
-        if not evidence.is_block(found, at, 0):
+        if not evidence.is_block(found, at, chain.form.order):
             _not_preserved(chain, at, found)
     behind = chain.headers[-1].integer("next")
     if behind and (behind % evidence.page_size or behind in {header.place.phys for header in chain.headers}):
@@ -203,7 +203,7 @@ def _empty(evidence: Evidence, chain: _Chain, number: int, found: Found) -> None
 
 
 def _not_preserved(chain: _Chain, at: int, found: Found) -> None:
-    said = f"no preserved block of order 0 begins at the block at {at:#x}"
+    said = f"no preserved block of order {chain.form.order} begins at the block at {at:#x}"
     found.broken(said, chain.path, at, consequence=_FREED_SESSIONS if chain.what == "sessions" else _FREED_FILES)
 
 
@@ -212,7 +212,7 @@ def _unread(evidence: Evidence, chain: _Chain, at: int, found: Found) -> None:
     if chain.status is Status.DAMAGED or evidence.no_ram(at):
         found.broken(f"{chain.what}: no block at {at:#x}: {chain.reason}", chain.path, at)
         return
-    if not evidence.is_block(found, at, 0):
+    if not evidence.is_block(found, at, chain.form.order):
         _not_preserved(chain, at, found)
     found.lack(f"{chain.what} of {chain.path}", chain.reason)
 

@@ -135,8 +135,10 @@ def flbs(evidence: Evidence, found: Found) -> None:
                 "luo-flb-header is 0 (KHO145)" if has_flb_node(evidence.named(LUO_NAME)) else "no luo-flb node, as 6.19 writes it"
             )
         return
-    if not evidence.is_block(found, at, 0):
-        found.broken(f"no preserved block of order 0 begins at {at:#x}", where, at, severity="error", consequence=_FREED_FLBS)
+    if not evidence.is_block(found, at, luo.format.flbs.order):
+        found.broken(
+            f"no preserved block of order {luo.format.flbs.order} begins at {at:#x}", where, at, severity="error", consequence=_FREED_FLBS
+        )
     listed = found.need(luo.flbs, "FLBs")
     if not isinstance(listed, FlbList) or listed.header is None:
         return

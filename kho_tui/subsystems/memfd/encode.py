@@ -6,7 +6,7 @@ import numpy as np
 
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
 from kho_tui.encode.facet import Encoder, FileEncoding
-from kho_tui.encode.piece import Pieces, page_of
+from kho_tui.encode.piece import Pieces, filled, page_of
 from kho_tui.encode.vmalloc import chunk_pieces, content_pieces, descriptor_values
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
@@ -26,7 +26,7 @@ def memfd_pieces(file: PlainFile, memfd: PlainMemfd, encoder: Encoder, what: Ent
     if form.has_seals:
         values |= {"seals": memfd.seals or 0, "flags": memfd.flags}
     values |= {f"folios.{name}": value for name, value in descriptor_values(memfd.area).items()}
-    yield page_of(file.data, form.layout.encode(values, platform.byte_order), platform, what)
+    yield page_of(file.data, form.layout.encode(filled(form.layout.fields, values, memfd.more), platform.byte_order), platform, what)
     if memfd.area is None:
         if len(memfd.folios):
             raise EncodeError(f"{what}: {len(memfd.folios)} folios and no area that lists them")

@@ -8,7 +8,7 @@ from kho_tui.analysis.memory_map import Bound, Sums
 from kho_tui.model.facts import Fact, Missing, known
 from kho_tui.model.intervals import Intervals
 from kho_tui.model.json_value import Json, Rows
-from kho_tui.model.kinds import KINDS, Kind
+from kho_tui.model.kinds import Kind
 from kho_tui.model.tracker import Reading
 from kho_tui.operations.map_state import Layer, Mapped, Stretches, Whois, stretches
 from kho_tui.operations.memory_cost import MemoryCost
@@ -23,7 +23,7 @@ def map_json(mapped: Mapped, window: tuple[int, int] | None, kinds: Collection[K
     """The whole map, or the stretches of a range and of some kinds; sums are always of the whole side."""
     memory = mapped.memory
     low, high = window or memory.extent
-    found = stretches(memory, low, high, kinds or KINDS)
+    found = stretches(memory, low, high, kinds or memory.kinds)
     kept = memory.preserved
     status, reason = (kept.status, kept.reason) if isinstance(kept, Missing) else kept.standing
     return {

@@ -10,7 +10,7 @@ from kho_tui.model.content import Content
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.gap import Gap
 from kho_tui.model.gaps import gaps
-from kho_tui.model.json_value import Json, Rows, address_text, hex_text
+from kho_tui.model.json_value import Json, Rows, address_text, further_fields, hex_text
 from kho_tui.model.runs import Runs
 from kho_tui.model.state import Root, Scratch, Side, State, Subtree
 from kho_tui.model.tracker import PreservedMap
@@ -99,6 +99,7 @@ def _fdt(root: Root | Missing) -> Json:
         "origin": root.view.blob.place.origin.value,
         "truncated": tree.truncated,
         "libfdt": root.view.verdict,
+        **further_fields(root.more),
     }
 
 

@@ -32,7 +32,6 @@ from kho_tui.model.kinds import (
     KIND_TEST_FOLIO,
     KIND_TRACKER,
     KIND_VMALLOC,
-    KINDS,
     Kind,
 )
 from kho_tui.model.path import EntityPath
@@ -157,7 +156,7 @@ class Chart:
 
 def make_chart(memory: MemoryMap, names: Mapping[EntityPath, SafeText]) -> Chart:
     """Lanes of what there is. Slow on a large map, so that drawing is quick."""
-    there = [kind for kind in KINDS if len(memory.unions.get(kind, ()))]
+    there = [kind for kind in memory.kinds if len(memory.unions.get(kind, ()))]
 
     def lane(name: str, kinds: tuple[Kind, ...], drawing: Drawing, role: Role, within: str = "") -> list[Stop]:
         present = tuple(kind for kind in kinds if kind in there)
