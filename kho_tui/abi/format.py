@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
 
+from kho_tui.abi.properties import NodeLayout
+from kho_tui.layout.struct import Layout
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Release
 
@@ -19,6 +21,11 @@ class Format:
 
     compatible: bytes
     written: Range
+
+    @property
+    def strings(self) -> tuple[bytes, ...]:
+        """Compatible strings that an image of a kernel holds which has this version: its own and those of the nodes below."""
+        return (self.compatible,) if self.compatible else ()
 
     @property
     def released(self) -> bool:
@@ -69,6 +76,33 @@ class Formats(Generic[F]):
 
 
 Place: TypeAlias = Literal["subtree", "file", "flb"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubtreeFormat(Format):
+    """One version of a subtree. ``node``: its blob is an FDT, whose root node this is; ``struct``: a struct."""
+
+    node: NodeLayout | None
+    struct: Layout | None
+
+
+S = TypeVar("S", bound=SubtreeFormat)
+
+
+@dataclass(frozen=True)
+class SubtreeFormats(Formats[S]):
+    """The versions of a subtree."""
+
+    def struct_in(self, data: bytes) -> Layout | None:
+        """The struct that a blob is; None for an FDT, and for what is cut before the end of the struct."""
+        struct = next((form.struct for form in reversed(self.versions) if form.struct is not None), None)
+        return struct if struct is not None and len(data) >= struct.size else None
+
+    @property
+    def node(self) -> NodeLayout | None:
+        """The root node of the newest version that is an FDT."""
+        return next((form.node for form in reversed(self.versions) if form.node is not None), None)
+
 
 FS = TypeVar("FS", bound=Formats[Any], covariant=True)
 

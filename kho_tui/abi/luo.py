@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from kho_tui.abi.block import block_of
 from kho_tui.abi.flb import FLB_PAGE
-from kho_tui.abi.format import Family, Format, Formats
+from kho_tui.abi.format import Family, SubtreeFormat, SubtreeFormats
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.layout.struct import Field, Layout, Unit, chars, u64
 from kho_tui.layout.table import PageArray
 from kho_tui.releases.ranges import Range
+from kho_tui.text import c_string
 
 SOURCE = "include/linux/kho/abi/luo.h"
 
@@ -152,21 +153,25 @@ class ListNode:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LuoFormat(Format):
+class LuoFormat(SubtreeFormat):
     """One version of LUO.
 
     ``node``: its root is an FDT, whose root node this is; ``struct``: a struct, which is the blob itself or, below an FDT, elsewhere.
     ``session_node`` and ``flb_node``: where the FDT itself says where the lists are. ``roots``: versions of the root that it belongs to.
     """
 
-    node: NodeLayout | None
-    struct: Layout | None
     session_node: ListNode | None
     flb_node: ListNode | None
     sessions: PageArray
     files: PageArray
     flbs: PageArray
     roots: frozenset[bytes]
+
+    @property
+    def strings(self) -> tuple[bytes, ...]:
+        """With those of the nodes that say where the lists are."""
+        nodes = (node for node in (self.session_node, self.flb_node) if node is not None)
+        return (self.compatible, *(version for node in nodes for version in node.lists))
 
     @property
     def is_struct(self) -> bool:
@@ -214,12 +219,17 @@ LUO_V5 = replace(_V4, compatible=b"luo-v5", written=Range("7.2"), files=block_of
 
 
 @dataclass(frozen=True)
-class LuoFormats(Formats[LuoFormat]):
+class LuoFormats(SubtreeFormats[LuoFormat]):
     """All versions of LUO."""
 
     def in_root(self, root: bytes | None) -> LuoFormat | None:
         """The released version that stands in this version of the root; None: there is none, or it is not known."""
         return next((form for form in self.versions if form.released and root in form.roots), None)
+
+    def struct_in(self, data: bytes) -> Layout | None:
+        """The struct by the version that the blob begins with; None for an FDT, and for what is cut before the end of the struct."""
+        struct = self.struct_of(c_string(data[:VERSION_BYTES]))
+        return struct if data.startswith(STRUCT_PREFIX) and len(data) >= struct.size else None
 
     def struct_of(self, compatible: bytes) -> Layout:
         """The struct of this version; of one that is not known that of the newest, to go by what is said of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.format import Family, Format, Formats
+from kho_tui.abi.format import Family, SubtreeFormat, SubtreeFormats
 from kho_tui.layout.struct import Layout, Unit, chars, u32
 from kho_tui.releases.ranges import Range
 
@@ -10,9 +10,6 @@ KEXEC_METADATA_NAME = b"kexec-metadata"
 METADATA_VERSION = 1
 METADATA_WRITTEN = Range("7.1")
 """Releases that write it."""
-METADATA_FORMATS = Formats((Format(compatible=b"", written=METADATA_WRITTEN),))
-"""It has a number for a version, and no string."""
-METADATA: Family[Formats[Format]] = Family("subtree", KEXEC_METADATA_NAME, Formats(()))
 
 KHO_KEXEC_METADATA = Layout(
     "KhoKexecMetadata",
@@ -24,3 +21,7 @@ KHO_KEXEC_METADATA = Layout(
     "include/linux/kho/abi/kexec_metadata.h 7.1-7.3",
     "which kernel wrote this handover, and after how many",
 )
+
+METADATA_FORMATS = SubtreeFormats((SubtreeFormat(compatible=b"", written=METADATA_WRITTEN, node=None, struct=KHO_KEXEC_METADATA),))
+"""It has a number for a version, and no string."""
+METADATA: Family[SubtreeFormats[SubtreeFormat]] = Family("subtree", KEXEC_METADATA_NAME, SubtreeFormats(()))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kho_tui.abi.format import Family, Format, Formats
+from kho_tui.abi.format import Family, SubtreeFormat, SubtreeFormats
 from kho_tui.abi.properties import NodeLayout, compatible
 from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.layout.platform import ByteOrder
@@ -21,8 +21,6 @@ KHO_TEST_NAME = b"kho_test"
 KHO_TEST_COMPATIBLE = b"kho-test-v1"
 KHO_TEST_MAGIC = 0x4B484F21
 _INLINE = Range("6.16", "6.17")
-KHO_TEST_FORMATS = Formats((Format(compatible=KHO_TEST_COMPATIBLE, written=Range("6.16")),))
-KHO_TEST: Family[Formats[Format]] = Family("subtree", KHO_TEST_NAME, Formats(()))
 
 KHO_TEST_NODE = NodeLayout(
     "kho_test",
@@ -51,6 +49,9 @@ KHO_TEST_FOLIO = Layout(
     SOURCE,
     "one folio of the test",
 )
+
+KHO_TEST_FORMATS = SubtreeFormats((SubtreeFormat(compatible=KHO_TEST_COMPATIBLE, written=Range("6.16"), node=KHO_TEST_NODE, struct=None),))
+KHO_TEST: Family[SubtreeFormats[SubtreeFormat]] = Family("subtree", KHO_TEST_NAME, SubtreeFormats(()))
 
 
 def list_is_inline(release: Release) -> bool:

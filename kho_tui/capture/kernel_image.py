@@ -46,7 +46,6 @@ _ELF_KINDS = (2, 3)
 """ET_EXEC and ET_DYN: a core, which is a memory dump, has a kernel's banner in it too."""
 _PAGE_SIZES = {1: 4096, 2: 16384, 3: 65536}
 _VERSION = re.compile(rb"-v\d{1,3}\0")
-_VERSIONED = frozenset({b"kho", b"luo", b"luo-session", b"luo-flb", b"memfd", b"memblock", b"reserve-mem", b"kho-test"})
 _WORD = re.compile(rb"[a-z0-9_-]*\Z")
 _LONGEST_WORD = 16
 _MOST_VERSIONS = 100_000
@@ -151,8 +150,8 @@ def kho_support(release: str | None, built: bool, config: Mapping[str, str] | No
     return KhoSupport.BUILT_ON if config.get("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT") == "y" else KhoSupport.BUILT_OFF
 
 
-def read_kernel_image(path: Path, context: Context) -> KernelImage:
-    """What the file is.
+def read_kernel_image(path: Path, context: Context, registry: Registry) -> KernelImage:
+    """What the file is; the versions in it are those of the words that ``registry`` has versions of.
 
     Raises NotAKernelError for one that is something else, InputError for a kernel that cannot be unpacked, ReadError, Cancelled.
     """
@@ -166,7 +165,7 @@ def read_kernel_image(path: Path, context: Context) -> KernelImage:
                 raise type(error)(f"{shown}: {error}") from None
 
     header = _Header(form=[])
-    strings = _search(contents(header, context))
+    strings = _search(contents(header, context), registry.version_words)
     if strings.release is None:
         raise NotAKernelError(f'{shown}: no kernel: there is no "Linux version" in it')
     return KernelImage(
@@ -214,7 +213,7 @@ class _Strings:
     config: Mapping[str, str] | None = None
 
 
-def _search(chunks: Iterator[bytes]) -> _Strings:
+def _search(chunks: Iterator[bytes], words: frozenset[bytes]) -> _Strings:
     strings = _Strings()
     config = _ConfigReader()
     looked_at = 0
@@ -226,7 +225,7 @@ def _search(chunks: Iterator[bytes]) -> _Strings:
                 continue  # seen whole with the chunk before
             looked_at += 1
             word = _WORD.search(window[max(match.start() - _LONGEST_WORD, 0) : match.start()])
-            if word is not None and word[0] in _VERSIONED:
+            if word is not None and word[0] in words:
                 strings.versions.add(word[0] + match[0][:-1])
         if looked_at > _MOST_VERSIONS:
             raise NotAKernelError(f"no kernel: it holds more than {_MOST_VERSIONS} version strings")

@@ -5,8 +5,10 @@ A State, a Reader and a Kernel carry it, so that two of them may be open in one 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import import_module
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
@@ -25,6 +27,7 @@ class Facet(Protocol):
 
 
 T = TypeVar("T", bound=Facet)
+_VERSION = re.compile(rb"-v\d+(;.*)?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,12 @@ class Registry:
     def compatibles(self, place: str) -> frozenset[bytes]:
         """Compatible strings of all versions that are declared for a place."""
         return frozenset(form.compatible for one in self.declared if one.family.place == place for form in one.formats)
+
+    @cached_property
+    def version_words(self) -> frozenset[bytes]:
+        """What stands before ``-v`` and a number in the compatible strings that an image of a kernel holds."""
+        forms = (*self.roots, *(form for one in self.declared for form in one.formats))
+        return frozenset(_VERSION.sub(b"", string) for form in forms for string in form.strings)
 
     def handlers(self, release: Release | None) -> frozenset[bytes]:
         """Compatible strings of the file handlers of kernel.org's tree in a release."""

@@ -91,7 +91,7 @@ def read_target(request: TargetRequest, context: Context, registry: Registry | N
 def _from_path(where: Path, initrd: int, registry: Registry, context: Context) -> TargetKernel:
     if not where.is_dir():
         try:
-            return _from_image(read_kernel_image(where, context), initrd, registry)
+            return _from_image(read_kernel_image(where, context, registry), initrd, registry)
         except NotAKernelError as error:
             refusal = error
         try:

@@ -50,7 +50,7 @@ def zstd(data: bytes) -> bytes:
 def read(tmp_path: Path, data: bytes) -> KernelImage:
     path = tmp_path / "vmlinuz"
     path.write_bytes(data)
-    return read_kernel_image(path, Context())
+    return read_kernel_image(path, Context(), builtin())
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
     path = tmp_path_factory.mktemp("image") / "vmlinuz"
     path.write_bytes(head + data)
     with pytest.raises(InputError):
-        read_kernel_image(path, Context())
+        read_kernel_image(path, Context(), builtin())
 
 
 @pytest.mark.shared
@@ -131,7 +131,7 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
     [("6.18", b"kho-v1", None), ("6.19", b"kho-v1", b"luo-v1"), ("7.1", b"kho-v3", b"luo-v1"), ("7.3", b"kho-v4", b"luo-v5")],
 )
 def test_the_real_kernels(name: str, root: bytes, luo: bytes | None) -> None:
-    image = read_kernel_image(KERNELS / f"bzImage-{name}", Context())
+    image = read_kernel_image(KERNELS / f"bzImage-{name}", Context(), builtin())
     assert image.release is not None and image.release.startswith(f"{name}.")
     assert root in image.versions and image.support(RELEASES) is KhoSupport.BUILT_OFF
     assert next((one for one in image.versions if one.startswith(b"luo-v")), None) == luo
@@ -179,8 +179,9 @@ from pathlib import Path
 from kho_tui.capture.kernel_image import read_kernel_image
 from kho_tui.context import Context
 from kho_tui.errors import InputError
+from kho_tui.subsystems.registry import builtin
 try:
-    code = read_kernel_image(Path(sys.argv[1]), Context()).may_hold(b"nothing of the kind")
+    code = read_kernel_image(Path(sys.argv[1]), Context(), builtin()).may_hold(b"nothing of the kind")
 except InputError as error:
     code = error
 """

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kho_tui.abi.luo import LUO, LUO_FDT_NODE, LUO_NAME, STRUCT_PREFIX, VERSION_BYTES
-from kho_tui.abi.memblock import MEMBLOCK_NAME, MEMBLOCK_NODE
-from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA
+from kho_tui.abi.format import SubtreeFormat, SubtreeFormats
 from kho_tui.abi.root import RootFormats
-from kho_tui.abi.test_kho import KHO_TEST_NAME, KHO_TEST_NODE
 from kho_tui.fdt.tree import looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
@@ -16,9 +13,7 @@ from kho_tui.model.entities.values import PLAIN_NODE, property_values, record_va
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.registry import Registry
-from kho_tui.text import SafeText, c_string, visible
-
-_ROOT_NODES = {LUO_NAME: LUO_FDT_NODE, MEMBLOCK_NAME: MEMBLOCK_NODE, KHO_TEST_NAME: KHO_TEST_NODE}
+from kho_tui.text import SafeText, visible
 
 
 def copy_entities(copies: Sequence[Blob], path: EntityPath, values: Callable[[Blob], tuple[Value, ...]]) -> list[Entity]:
@@ -36,13 +31,13 @@ def copied_root_values(copy: Blob, byte_order: ByteOrder, formats: RootFormats) 
 
 def copied_subtree_values(name: bytes, copy: Blob, byte_order: ByteOrder, registry: Registry) -> tuple[Value, ...]:
     """The head of another copy of a subtree's blob: its struct, or the properties of its FDT's root node."""
-    struct = registry.formats(LUO).struct_of(c_string(copy.data[:VERSION_BYTES]))
-    if copy.data.startswith(STRUCT_PREFIX) and len(copy.data) >= struct.size:
+    declared = registry.subtree(name)
+    formats = SubtreeFormats[SubtreeFormat](()) if declared is None else declared.formats
+    struct = formats.struct_in(copy.data)
+    if struct is not None:
         return record_values(struct.record(copy.data, byte_order, copy.place))
-    if name == KEXEC_METADATA_NAME and len(copy.data) >= KHO_KEXEC_METADATA.size:
-        return record_values(KHO_KEXEC_METADATA.record(copy.data, byte_order, copy.place))
     root = parse_fdt(copy.data).root if looks_like_fdt(copy.data) else None
-    return () if root is None else property_values(_ROOT_NODES.get(name, PLAIN_NODE).values(root, byte_order, copy.place))
+    return () if root is None else property_values((formats.node or PLAIN_NODE).values(root, byte_order, copy.place))
 
 
 def _copy(copy: Blob, siblings: Siblings, values: Callable[[Blob], tuple[Value, ...]]) -> Entity:
