@@ -45,6 +45,28 @@ def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded & HEAVY
 
 
+def test_show_loads_no_other_engine() -> None:
+    """Of the engines that it does not run it loads the facets alone, which import nothing heavy."""
+    probe = (
+        "import sys; from kho_tui.views.cli.main import run\n"
+        "code = run(['show', 'samples/x86_64-7.3/1-pre', '--json'])\n"
+        "print('\\nLOADED', *sorted(name for name in sys.modules if name.startswith('kho_tui.')), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False, timeout=60, cwd=CHECKOUT)
+    assert done.returncode == 0
+    loaded = done.stderr.rsplit("LOADED ", 1)[1].split()
+    packages = {"kho_tui.analysis.checks", "kho_tui.analysis.receiver", "kho_tui.encode"}
+    assert "kho_tui.subsystems.luo.decode" in loaded
+    assert not [name for name in loaded if name.startswith("kho_tui.simulator")]
+    assert not [
+        name for name in loaded if name.endswith((".judge", ".receive", "_rules")) or name.endswith(".encode") and name not in packages
+    ]
+    assert {name for name in loaded if name.startswith(tuple(f"{package}." for package in packages))} == {
+        f"{one}.facet" for one in packages
+    }
+
+
 def test_version() -> None:
     assert kho_tui("--version").stdout == "kho-tui 0.1.0\n"
 
