@@ -60,7 +60,7 @@ def test_show_loads_no_other_engine() -> None:
     assert "kho_tui.subsystems.luo.decode" in loaded
     assert not [name for name in loaded if name.startswith("kho_tui.simulator")]
     assert not [
-        name for name in loaded if name.endswith((".judge", ".receive", "_rules")) or name.endswith(".encode") and name not in packages
+        name for name in loaded if name.endswith((".judge", ".receive", "_rules")) or (name.endswith(".encode") and name not in packages)
     ]
     assert {name for name in loaded if name.startswith(tuple(f"{package}." for package in packages))} == {
         f"{one}.facet" for one in packages
