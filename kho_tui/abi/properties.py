@@ -36,6 +36,11 @@ class NodeLayout:
         whole = tuple(self._value(p, byte_order, place) for p in node.properties)
         return whole if node.cut_property is None else (*whole, self._value(node.cut_property, byte_order, place))
 
+    def further(self, values: Iterable[FieldValue], *known: str) -> dict[str, int | bytes]:
+        """The values of all declared properties but those that are ``known``, as far as they are there whole."""
+        wanted = {field.name for field in self.properties}.difference(known)
+        return {one.field.name: one.value for one in values if one.field.name in wanted and one.cut_from is None}
+
     def _value(self, found: Property, byte_order: ByteOrder, place: Place) -> FieldValue:
         name = "?" if found.name is None else visible(found.name)
         declared = next((f for f in self.properties if f.name == name), None)

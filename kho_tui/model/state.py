@@ -100,8 +100,7 @@ class Root:
     @property
     def more(self) -> Further:
         """What its version has more than its name and the tracker."""
-        declared = set() if self.format is None else {one.name for one in self.format.node.properties} - {"compatible", TRACKER_PROPERTY}
-        return {one.field.name: one.value for one in self.values if one.field.name in declared and one.cut_from is None}
+        return {} if self.format is None else self.format.node.further(self.values, "compatible", TRACKER_PROPERTY)
 
     @property
     def version_unread(self) -> bool:

@@ -661,6 +661,18 @@ def test_a_capture_with_an_empty_session_block(tmp_path: Path) -> None:
     assert side["preserved"] == whole["preserved"]
 
 
+def test_a_struct_that_is_not_there_makes_no_further_field_of_the_property_that_leads_to_it(tmp_path: Path) -> None:
+    built = STATES["luo-v2"]()
+    built.to_elf(tmp_path / "whole")
+    with open_state(tmp_path / "whole", Context()) as opened:
+        (luo_state,) = (one.content for one in opened.state.sides["unsided"].subtrees if isinstance(one.content, Luo))
+        assert luo_state.header is not None and luo_state.header.place.phys is not None
+        del built.image.pages[luo_state.header.place.phys // built.image.page_size * built.image.page_size]
+    built.to_elf(tmp_path / "core")
+    (content,) = (one["content"] for one in shown(tmp_path / "core")["sides"]["unsided"]["subtrees"] if one["name"] == "LUO")
+    assert content["sessions_state"] == "unavailable" and "fields" not in content
+
+
 # --- budget and cancel -----------------------------------------------------------------------------------------------------------------
 
 BUDGETS = [

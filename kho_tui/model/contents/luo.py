@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kho_tui.abi.luo import FLB_NODE_NAME, SESSION_NODE_NAME, LuoFormat
+from kho_tui.abi.luo import FLB_NODE_NAME, LUO_STRUCT_PROPERTY, SESSION_NODE_NAME, LuoFormat
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record, Unit, field_named
@@ -84,10 +84,9 @@ class Luo(Content):
         """What its version has more in its struct, or in the root node of its FDT."""
         if self.header is not None:
             return self.header.further("compatible", "liveupdate_num", "sessions_pa", "flbs_pa")
-        declared = (
-            {} if self.format.node is None else {one.name for one in self.format.node.properties} - {"compatible", "liveupdate-number"}
-        )
-        return {one.field.name: one.value for one in self.properties.get(b"", ()) if one.field.name in declared and one.cut_from is None}
+        if self.format.node is None:
+            return {}
+        return self.format.node.further(self.properties.get(b"", ()), "compatible", "liveupdate-number", LUO_STRUCT_PROPERTY)
 
     def summary(self) -> str:
         """How many live updates and sessions."""
