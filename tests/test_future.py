@@ -44,7 +44,7 @@ from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.change import Change, ChangeKind
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, Content, Standing
+from kho_tui.model.content import WHOLE, FileContent, Standing
 from kho_tui.model.contents.flbs import PlainFlbPage
 from kho_tui.model.contents.luo import Luo, PlainLuo
 from kho_tui.model.contents.sessions import File, PlainFile, PlainSession
@@ -107,11 +107,9 @@ class PlainTrio(Plain):
 
 
 @dataclass(frozen=True)
-class Trio(Content):
+class Trio(FileContent):
     path: EntityPath
     record: Record
-
-    json_key = "content"
 
     def summary(self) -> str:
         return f"with {self.record.integer('peer'):#x}"
@@ -139,18 +137,6 @@ class Trio(Content):
 
     def gaps(self) -> Iterator[Gap]:
         return iter(())
-
-    def opaque(self) -> Iterator[str]:
-        return iter(())
-
-    def always_kept(self) -> Iterator[tuple[int, bytes]]:
-        return iter(())
-
-    def counted(self) -> tuple[str, int] | None:
-        return None
-
-    def written_by(self) -> bytes | None:
-        return None
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         return {"handler": "trio-v1", **further_fields(self.record.further())}

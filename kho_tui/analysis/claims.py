@@ -9,7 +9,7 @@ from kho_tui.context import Context
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
 from kho_tui.model.claims import Claim, ClaimCollector
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.kinds import (
     KIND_BLOB,
@@ -90,5 +90,5 @@ def _subtree(found: ClaimCollector, subtree: Subtree) -> None:
     if isinstance(subtree.phys, int) and subtree.phys:
         size = len(subtree.blob.data) if isinstance(subtree.blob, Blob) else known(subtree.size) or 1
         found.pages(KIND_BLOB, subtree.path, subtree.phys, size)
-    if isinstance(subtree.content, Content):
+    if isinstance(subtree.content, SubtreeContent):
         subtree.content.claims(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -154,7 +154,7 @@ class MemoryMap:
     sums: Sums | Missing
     owner_gap: Missing | None = None
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[Kind, ...]:
         """All kinds in the order in which they are listed: KHO's own, then those that only a declaration has."""
         return tuple(dict.fromkeys((*KINDS, *self.layers)))
@@ -266,11 +266,11 @@ def _owned(layers: Mapping[Kind, Regions]) -> Intervals:
     return _union_of(regions for kind, regions in layers.items() if kind.is_owner)
 
 
-def layers_of(claims: Sequence[Claim], context: Context) -> Mapping[Kind, Regions]:
+def layers_of(claims: Iterable[Claim], context: Context) -> Mapping[Kind, Regions]:
     """The claims by kind, each kind sorted. Raises Cancelled."""
-    by_kind: dict[Kind, list[tuple[int, Claim]]] = {kind: [] for kind in (*KINDS, *(claim.kind for claim in claims))}
+    by_kind: dict[Kind, list[tuple[int, Claim]]] = {kind: [] for kind in KINDS}
     for index, claim in enumerate(claims):
-        by_kind[claim.kind].append((index, claim))
+        by_kind.setdefault(claim.kind, []).append((index, claim))
     return {kind: _regions(kind, mine, context) for kind, mine in by_kind.items() if mine}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.contents.luo import Luo
 from kho_tui.model.contents.sessions import NotWritten
 from kho_tui.model.facts import Damaged, Missing, Stale, Status, Unavailable, Unknown
@@ -33,7 +33,7 @@ def unseen_owner(side: Side) -> SafeText:
         return NOT_WRITTEN
     if isinstance(side.preserved, PreservedMap) and side.preserved.others:
         return AMBIGUOUS
-    contents = [subtree.content for subtree in side.handed_over if isinstance(subtree.content, Content)]
+    contents = [subtree.content for subtree in side.handed_over if isinstance(subtree.content, SubtreeContent)]
     opaque = [*_opaque_subtrees(side.handed_over), *(name for content in contents for name in content.opaque())]
     if opaque:
         return SafeText(OPAQUE.replace("{names}", ", ".join(opaque[:3])))

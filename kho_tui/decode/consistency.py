@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.state import Root, Side
 from kho_tui.model.tracker import UNUSABLE, PreservedMap
@@ -36,7 +36,7 @@ def contradiction(side: Side, platform: Platform) -> str | None:
             pages = range(subtree.phys, subtree.phys + len(subtree.blob.data), platform.page_size)
             if not all(preserved.runs.covers(page) for page in pages):
                 return f"its tracker does not keep the memory of {visible(subtree.name)}"
-        for address, owner in subtree.content.always_kept() if isinstance(subtree.content, Content) else ():
+        for address, owner in subtree.content.always_kept() if isinstance(subtree.content, SubtreeContent) else ():
             if not preserved.runs.covers(address):
                 return f"its tracker does not keep {visible(owner)}"
     return None

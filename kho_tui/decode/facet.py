@@ -10,7 +10,7 @@ from kho_tui.abi.format import Format, Place
 from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
-from kho_tui.model.content import Content
+from kho_tui.model.content import FileContent, SubtreeContent
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
@@ -19,7 +19,6 @@ from kho_tui.text import SafeText
 
 MAGIC_BYTES = 5
 """Bytes by which an FDT, or LUO's struct, is known."""
-NOT_READABLE = SafeText("not a readable FDT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ class Decoding:
 
     place: ClassVar[Place] = "subtree"
 
-    decode: Callable[[Reader, SubtreeBlob], Content | Missing]
+    decode: Callable[[Reader, SubtreeBlob], SubtreeContent | Missing]
     recognises: Callable[[bytes, bytes | None], bool]
     first_words: tuple[bytes, ...]
     struct_head: Callable[[Registry, bytes], StructHead | None]
@@ -88,7 +87,7 @@ class FileDecoding:
 
     place: ClassVar[Place] = "file"
 
-    decode: Callable[[Reader, Record, Format, EntityPath], Content | Missing]
+    decode: Callable[[Reader, Record, Format, EntityPath], FileContent | Missing]
 
 
 def no_struct(_registry: Registry, _data: bytes) -> None:

@@ -17,7 +17,7 @@ from kho_tui.decode.subtrees import SubtreeSource, Trust, decode_subtree
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin, agree
 from kho_tui.model.codes import CONTRADICTED, POINTER_BAD, POINTER_GAP, SOURCES_DIFFER, VERSION_UNKNOWN
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Unavailable, Unknown, known
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.registry import Registry
@@ -272,7 +272,7 @@ def _trust(registry: Registry, version: bytes | None, name: bytes, why: Stale | 
 def _writer(subtrees: tuple[Subtree, ...]) -> str | None:
     """The release that wrote the side: as its subtrees say (kexec-metadata does); for the outgoing side it is the running kernel's too."""
     for one in subtrees:
-        writer = one.content.written_by() if isinstance(one.content, Content) else None
+        writer = one.content.written_by() if isinstance(one.content, SubtreeContent) else None
         if writer is not None:
             return visible(writer)
     return None

@@ -23,7 +23,7 @@ from kho_tui.model.codes import (
     SOURCES_DIFFER,
     STALE_LOOKS_WHOLE,
 )
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FdtView, RawContent, Subtree
@@ -184,7 +184,7 @@ def _version(reader: Reader, blob: Blob | Missing, fdt: FdtView | None) -> bytes
 
 def _content(
     reader: Reader, source: SubtreeSource, blob: Blob | Missing, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
-) -> tuple[Content | RawContent | Missing, Status, SafeText]:
+) -> tuple[SubtreeContent | RawContent | Missing, Status, SafeText]:
     if trust.blob is not None:
         if isinstance(blob, Blob) and (struct_head(reader.registry, blob.data) is not None or (fdt is not None and not fdt.tree.anomalies)):
             reader.findings.add(STALE_LOOKS_WHOLE, where, f"its bytes still look whole, but {trust.blob.reason}", blob.place.phys)
@@ -205,7 +205,7 @@ def _content(
 
 def _known_content(
     reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None, where: EntityPath, trust: Trust, outdated: SafeText
-) -> Content | RawContent | Missing:
+) -> SubtreeContent | RawContent | Missing:
     name = lookup_name(source.name)
     cut = _cut(reader, source, blob, fdt)
     if cut is not None:

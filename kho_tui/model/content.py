@@ -33,9 +33,6 @@ class Content(ABC):
     A subclass that leaves a question out cannot be made: a TypeError names what is missing.
     """
 
-    json_key: ClassVar[str] = "content"
-    """Under which key the object that holds it shows it."""
-
     @abstractmethod
     def summary(self) -> str:
         """A few words behind its version: counts, sizes."""
@@ -70,6 +67,18 @@ class Content(ABC):
         """What of it was not read. What is of a version that nobody knows, or not written yet, is none."""
 
     @abstractmethod
+    def json(self, *, rows: bool) -> Mapping[str, Json]:
+        """Its object; ``rows`` adds its long lists."""
+
+    @abstractmethod
+    def plain(self) -> Plain:
+        """Its values without records or places, all that encode may see. Raises InputError that names what is not told whole."""
+
+
+class SubtreeContent(Content):
+    """What the blob of a subtree says."""
+
+    @abstractmethod
     def opaque(self) -> Iterator[str]:
         """Names of parts that may keep memory which nothing here can decode."""
 
@@ -85,13 +94,12 @@ class Content(ABC):
     def written_by(self) -> bytes | None:
         """``uname -r`` of the kernel that wrote the handover, where it says so."""
 
-    @abstractmethod
-    def json(self, *, rows: bool) -> Mapping[str, Json]:
-        """Its object; ``rows`` adds its long lists."""
 
-    @abstractmethod
-    def plain(self) -> Plain:
-        """Its values without records or places, all that encode may see. Raises InputError that names what is not told whole."""
+class FileContent(Content):
+    """What lies at the data of a file."""
+
+    json_key: ClassVar[str] = "content"
+    """Under which key the file's object shows it."""
 
 
 def worst(own: Standing, parts: Iterable[tuple[str, Standing]]) -> Standing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Missing, Status, Unknown
 from kho_tui.model.gap import PART, Gap
 from kho_tui.model.path import EntityPath
@@ -53,5 +53,5 @@ def _of_subtree(subtree: Subtree) -> Iterator[Gap]:
         return
     if subtree.status not in (Status.DECODED, Status.UNKNOWN):
         yield Gap("blob", path, subtree.status, subtree.reason)
-    if isinstance(content, Content):
+    if isinstance(content, SubtreeContent):
         yield from content.gaps()

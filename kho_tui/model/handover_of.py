@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kho_tui.abi.root import PACKED_STRUCT_OFFSET, Tracker
 from kho_tui.errors import InputError
 from kho_tui.layout.place import Blob
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Missing, Unknown
 from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker, Registered, RootStyle
 from kho_tui.model.path import EntityPath
@@ -120,7 +120,7 @@ def _plain(subtree: Subtree) -> Plain:
         return _raw(subtree, subtree.blob)
     if isinstance(content, Missing):
         raise InputError(f"{where}: {content.reason}")
-    if not isinstance(content, Content):
+    if not isinstance(content, SubtreeContent):
         raise InputError(f"{where}: its blob is not in this capture")
     require_whole(subtree.status, subtree.reason, where)
     return content.plain()

@@ -70,9 +70,13 @@ class Registry:
         """The subtree that consumers find by this name; None for one that nobody declares."""
         return next((one for one in self.declared if one.family.place == "subtree" and one.family.name == name), None)
 
+    def having(self, place: Place, compatible: bytes) -> Declaration[Any] | None:
+        """What of a place has this version; None where nobody declares it."""
+        return next((one for one in self.declared if one.family.place == place and compatible in one.formats), None)
+
     def handler(self, compatible: bytes) -> Declaration[Any] | None:
         """The file handler that has this version; None for one that nobody declares."""
-        return next((one for one in self.declared if one.family.place == "file" and compatible in one.formats), None)
+        return self.having("file", compatible)
 
     def handler_facet(self, compatible: bytes, facet: type[T]) -> T | None:
         """What the file handler that has this version has for an engine; None where nobody declares it, or it has none by design."""
@@ -88,7 +92,7 @@ class Registry:
         """The version that a release writes, and the only one that it accepts; None: it has none, or is not known."""
         return self.formats(family).of(release)
 
-    def compatibles(self, place: str) -> frozenset[bytes]:
+    def compatibles(self, place: Place) -> frozenset[bytes]:
         """Compatible strings of all versions that are declared for a place."""
         return frozenset(form.compatible for one in self.declared if one.family.place == place for form in one.formats)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kho_tui.errors import InputError
-from kho_tui.model.content import KEXEC_COUNT, LIVE_UPDATE_NUMBER, Content
+from kho_tui.model.content import KEXEC_COUNT, LIVE_UPDATE_NUMBER, SubtreeContent
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.state import COUNTING, LogLine, Side, State
 from kho_tui.text import NO_TEXT, SafeText
@@ -74,7 +74,7 @@ def handover_counts(side: Side | None) -> Mapping[str, int]:
     """What a kernel counts one higher than the one before it, as far as a side tells it: 1 is handed out after a cold boot."""
     counts: dict[str, int] = {}
     for subtree in () if side is None else side.subtrees:
-        counted = subtree.content.counted() if isinstance(subtree.content, Content) else None
+        counted = subtree.content.counted() if isinstance(subtree.content, SubtreeContent) else None
         if counted is not None:
             counts.setdefault(*counted)
     return counts

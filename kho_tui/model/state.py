@@ -13,7 +13,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import Table
 from kho_tui.memory.elf_format import ElfMachine
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Count, Fact, Missing, Status, known
 from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
@@ -56,7 +56,7 @@ class Subtree:
     copies: tuple[Blob, ...]
     fdt: FdtView | None
     compatible: bytes | None
-    content: Content | RawContent | Missing
+    content: SubtreeContent | RawContent | Missing
     status: Status
     reason: SafeText
     owns_memory: bool

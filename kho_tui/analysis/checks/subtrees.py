@@ -86,10 +86,9 @@ def _own_name(subtree: Subtree, evidence: Evidence) -> bytes | None:
     if root is None:
         heads = ((name, decoding.struct_head(registry, subtree.blob.data)) for name, decoding in registry.facets(Decoding).items())
         return next((name for name, head in heads if head is not None), None)
-    compatible = compatible_of(root, registry.compatibles("subtree")) or b""
-    return next(
-        (name for name in registry.facets(Decoding) if (one := registry.subtree(name)) and compatible and compatible in one.formats), None
-    )
+    compatible = compatible_of(root, registry.compatibles("subtree"))
+    declared = registry.having("subtree", compatible) if compatible else None
+    return None if declared is None else declared.family.name
 
 
 def _losses(evidence: Evidence, subtree: Subtree, own: bytes) -> str:

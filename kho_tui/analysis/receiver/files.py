@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kho_tui.analysis.receiver.facet import FileReceiving
@@ -16,17 +18,24 @@ from kho_tui.model.facts import Damaged, Missing
 from kho_tui.model.registry import Registry
 from kho_tui.text import visible
 
-_NONE: U64s = np.empty(0, np.uint64)
+
+def struct_at_chance(file: File) -> Fails:
+    """The page of the struct is given back, which warns of one that is not preserved, whatever stands there (7.3 booted)."""
+    met = f"its struct at {file.data:#x} is not preserved: whether it still stands there then is luck"
+    return Fails(met, Outcome.CHANCE, warns=True)
 
 
-def retrieve_fault(file: File, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
-    """What goes wrong when the file is asked for; None: it comes back as it was. Without an outcome of its own: the file is lost."""
-    content = file.content
-    if not isinstance(content, Missing):
-        receiving = target.registry.handler_facet(file.compatible, FileReceiving)
-        if receiving is None:
-            return unknown(f"what comes of a file of {visible(file.compatible)} is not known")
-        return receiving.retrieve_fault(file, content, reserved, sections, target)
+def receiving_of(file: File, registry: Registry) -> FileReceiving:
+    """What becomes of the file: its handler's to say where its content is known, else what lies at its data lets one say.
+
+    Example: ``receiving_of(file, target.registry).retrieve_fault(file, file.content, reserved, sections, target)``.
+    """
+    if isinstance(file.content, Missing):
+        return _UNREAD
+    return registry.handler_facet(file.compatible, FileReceiving) or _UNDECLARED
+
+
+def _unread_fault(file: File, content: Missing, reserved: Reserved, sections: Sections | Missing, _target: Target) -> Fails | Missing:
     trips = trips_at(sections, file.data, Outcome.OOPS)
     if trips is not None:
         return Fails(f"its struct at {file.data:#x} is where no memory is: the kernel oopses as it reads it", trips)
@@ -35,29 +44,15 @@ def retrieve_fault(file: File, reserved: Reserved, sections: Sections | Missing,
     return struct_at_chance(file) if reserved.lost(file.data) else content
 
 
-def struct_at_chance(file: File) -> Fails:
-    """The page of the struct is given back, which warns of one that is not preserved, whatever stands there (7.3 booted)."""
-    met = f"its struct at {file.data:#x} is not preserved: whether it still stands there then is luck"
-    return Fails(met, Outcome.CHANCE, warns=True)
+def _undeclared_fault(file: File, *_: object) -> Missing:
+    return unknown(f"what comes of a file of {visible(file.compatible)} is not known")
 
 
-def restored_addresses(file: File, registry: Registry, page_shift: int) -> U64s:
-    """Physical addresses of all that a retrieve restores, in its order; none of a file whose content is not known."""
-    receiving = _receiving(file, registry)
-    return _NONE if receiving is None else receiving.restores(file.content, page_shift)
+def _no_addresses(*_: object) -> U64s:
+    return np.empty(0, np.uint64)
 
 
-def content_addresses(file: File, registry: Registry, page_shift: int) -> U64s:
-    """Those of them that are the file's contents."""
-    receiving = _receiving(file, registry)
-    return _NONE if receiving is None else receiving.contents(file.content, page_shift)
-
-
-def freed_addresses(file: File, registry: Registry) -> U64s:
-    """Pages that a retrieve frees in the end."""
-    receiving = _receiving(file, registry)
-    return _NONE if receiving is None else receiving.frees(file)
-
-
-def _receiving(file: File, registry: Registry) -> FileReceiving | None:
-    return None if isinstance(file.content, Missing) else registry.handler_facet(file.compatible, FileReceiving)
+_UNREAD = FileReceiving(retrieve_fault=_unread_fault, restores=_no_addresses, contents=_no_addresses, frees=_no_addresses)
+"""Of a file whose content could not be read, or is of a handler that nobody knows."""
+_UNDECLARED = replace(_UNREAD, retrieve_fault=_undeclared_fault)
+"""Of a handler that says by design nothing of what a kernel makes of its files."""

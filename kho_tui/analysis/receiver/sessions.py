@@ -15,7 +15,7 @@ import numpy as np
 from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO, LUO_NAME, LUO_SESSION_SER
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.areas import area_chunks
-from kho_tui.analysis.receiver.files import content_addresses, freed_addresses, restored_addresses, retrieve_fault
+from kho_tui.analysis.receiver.files import receiving_of
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
 from kho_tui.analysis.receiver.outcome import Outcome
@@ -102,7 +102,11 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     early = tuple(_boot_owners(handed, luo, target))
     first, shift = len(early), reserved.runs.page_shift
     owners = [
-        Owner(SafeText(f"file {file.token:#x}"), restored_addresses(file, registry, shift), frees=freed_addresses(file, registry))
+        Owner(
+            SafeText(f"file {file.token:#x}"),
+            receiving_of(file, registry).restores(file.content, shift),
+            frees=receiving_of(file, registry).frees(file),
+        )
         for file in files
     ]
     ledger = settle((*early, *owners, *_finish_owners(luo)))
@@ -117,7 +121,7 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
         winner = contest.owner - first
         if winner >= 0 and winner != number and isinstance(own_faults[winner], Fails):
             return Outcome.CHANCE
-        heads = content_addresses(files[number], registry, shift)
+        heads = receiving_of(files[number], registry).contents(files[number].content, shift)
         late = len(heads) > 0 and contest.address in heads[1:].tolist() and contest.address != int(heads[0])
         return Outcome.MISREAD if late and bool(IGNORES_FILE_ERRORS.covers(target.release.version)) else None
 
@@ -150,7 +154,7 @@ def _own_fault(file: File, same_struct: int, reserved: Reserved, sections: Secti
     if same_struct > 1 and isinstance(file.content, Damaged):
         met = f"its struct at {file.data:#x} is that of another file, which frees it: what stands there then is luck"
         return Fails(met, Outcome.CHANCE)
-    return retrieve_fault(file, reserved, sections, target)
+    return receiving_of(file, target.registry).retrieve_fault(file, file.content, reserved, sections, target)
 
 
 def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Owner]:

@@ -12,7 +12,7 @@ from kho_tui.model.facts import Count, Missing, Status
 from kho_tui.model.json_value import Json, hex_text
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.plain import Plain
-from kho_tui.model.told import require_whole, told
+from kho_tui.model.told import require_whole
 from kho_tui.text import SafeText, plural, visible
 
 
@@ -96,8 +96,3 @@ def _flb(record: Record, siblings: Siblings) -> Entity:
         size=len(record.data),
         detail=lambda: Detail(record_values(record), (bytes_of(record),)),
     )
-
-
-def plain_flbs(flbs: FlbList | Missing, at: int, where: EntityPath, *, written: bool) -> PlainFlbPage:
-    """The page at ``at``; not ``written``: the page that was made at boot, and nothing in it yet."""
-    return told(flbs, where).plain(at, where) if written else PlainFlbPage(at, 1, ())

@@ -9,7 +9,7 @@ from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import KEXEC_COUNT, WHOLE, Content, Standing
+from kho_tui.model.content import KEXEC_COUNT, WHOLE, Standing, SubtreeContent
 from kho_tui.model.entities.values import record_values
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.gap import Gap
@@ -28,7 +28,7 @@ class PlainMetadata(Plain):
 
 
 @dataclass(frozen=True)
-class KexecMetadata(Content):
+class KexecMetadata(SubtreeContent):
     """Who wrote the handover. It owns its blob and nothing else."""
 
     record: Record

@@ -14,9 +14,9 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Unit, field_named
 from kho_tui.layout.table import Table
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, Content, Standing
+from kho_tui.model.content import WHOLE, Standing, SubtreeContent
 from kho_tui.model.entities.tables import PlainRows
-from kho_tui.model.entities.values import derived, property_values
+from kho_tui.model.entities.values import derived, missing_entity, property_values
 from kho_tui.model.entity import Column, Detail, Entity, Value
 from kho_tui.model.facts import Count, Fact, Missing, Status, Unavailable, known
 from kho_tui.model.gap import Gap
@@ -43,7 +43,7 @@ class PlainTest(Plain):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class KhoTest(Content):
+class KhoTest(SubtreeContent):
     """The test module's data. ``folios``: rows of KhoTestFolio; ``csum``: native value; ``page_shift``: log2 of the page size.
 
     ``properties`` of the root node and of its data node.
@@ -109,7 +109,7 @@ class KhoTest(Content):
     def _folios(self) -> Entity:
         path, blocks, count = self.path.child("folios"), self.read_blocks, self.folio_count
         if isinstance(blocks, Missing):
-            return Entity(path=path, kind="folios", title=SafeText("folios"), status=blocks.status, reason=blocks.reason)
+            return missing_entity(path, "folios", blocks)
         cells = tuple((address, order, 1 << self.page_shift + min(order, _MAX_ORDER_SHOWN)) for address, order in blocks)
         columns = (Column("address", Unit.PHYS, 18), Column("order", Unit.ORDER, 5), Column("size", Unit.BYTES, 12))
         table = PlainRows(columns, cells, tuple(c[0] for c in cells), tuple(c[2] for c in cells))

@@ -10,8 +10,8 @@ from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record, Unit, field_named
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import LIVE_UPDATE_NUMBER, WHOLE, Content, Standing, worst
-from kho_tui.model.contents.flbs import FlbList, PlainFlbPage, flbs_entity, plain_flbs
+from kho_tui.model.content import LIVE_UPDATE_NUMBER, WHOLE, Standing, SubtreeContent, worst
+from kho_tui.model.contents.flbs import FlbList, PlainFlbPage, flbs_entity
 from kho_tui.model.contents.sessions import File, NotWritten, PlainSession, SessionList
 from kho_tui.model.entities.values import derived, header_blobs, header_values, missing_entity, property_values, record_values, words
 from kho_tui.model.entity import Entity, Value
@@ -58,7 +58,7 @@ class PlainLuo(Plain):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Luo(Content):
+class Luo(SubtreeContent):
     """LUO's state. ``header`` is the struct of luo-v2 on; ``properties`` are those of the FDT form by node, the root's under the empty
     name.
     """
@@ -203,8 +203,6 @@ class Luo(Content):
         """Its values."""
         pages, sessions = self._plain_sessions()
         flbs_at = told(self.flbs_at, self.path)
-        written = not isinstance(self.flbs, NotWritten)
-        flb_page = plain_flbs(self.flbs, flbs_at, self.path, written=written) if flbs_at else None
         return PlainLuo(
             form=self.format,
             number=told(self.number, self.path),
@@ -212,7 +210,7 @@ class Luo(Content):
             pages=pages,
             sessions=sessions,
             flb_compatible=self._compatible_of(FLB_NODE_NAME),
-            flb_page=flb_page,
+            flb_page=self._plain_flbs(flbs_at) if flbs_at else None,
             header=0 if self.header is None or self.format.is_struct else place_of(self.header),
             more=self.more,
         )
@@ -221,6 +219,12 @@ class Luo(Content):
         """``compatible`` of the node of this name, empty where there is none."""
         found = field_named(self.properties.get(node, ()), "compatible")
         return b"" if found is None else c_string(found.raw)
+
+    def _plain_flbs(self, at: int) -> PlainFlbPage:
+        """The page at ``at``: made at boot, and empty until the reboot call."""
+        if isinstance(self.flbs, NotWritten):
+            return PlainFlbPage(at, 1, ())
+        return told(self.flbs, self.path).plain(at, self.path)
 
     def _plain_sessions(self) -> tuple[tuple[int, ...], tuple[PlainSession, ...]]:
         at = told(self.sessions_at, self.path)

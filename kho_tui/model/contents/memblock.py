@@ -11,7 +11,7 @@ from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, Content, Standing
+from kho_tui.model.content import WHOLE, Standing, SubtreeContent
 from kho_tui.model.entities.values import cut_entity, property_values
 from kho_tui.model.entity import Detail, Entity, Value
 from kho_tui.model.facts import Count, Fact, Missing, Status, known
@@ -75,7 +75,7 @@ class MemblockRegion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memblock(Content):
+class Memblock(SubtreeContent):
     """The regions that memblock handed over, in the order of the FDT.
 
     ``properties`` of the root node. ``whole``: False where its FDT could be read in part only. ``cut_region``: what the name of one more

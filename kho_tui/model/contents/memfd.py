@@ -15,7 +15,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import Table
 from kho_tui.model.claims import ClaimCollector, block_orders
-from kho_tui.model.content import Content, Standing
+from kho_tui.model.content import FileContent, Standing
 from kho_tui.model.entities.tables import FolioRows, stretches, table_blobs
 from kho_tui.model.entities.values import bytes_of, missing_entity, record_values, words
 from kho_tui.model.entity import Detail, Entity, Value
@@ -108,7 +108,7 @@ def _blocks(collector: ClaimCollector, first_words: U64s) -> tuple[U64s, U64s]:
 
 
 @dataclass(frozen=True, eq=False)
-class Memfd(Content):
+class Memfd(FileContent):
     """A preserved memfd. ``record`` holds size and pos (bytes) and, from memfd-v2 on, the seals. ``path`` is the file's."""
 
     path: EntityPath
@@ -195,22 +195,6 @@ class Memfd(Content):
         """Folios."""
         if self.folios.status not in (Status.DECODED, Status.UNKNOWN):
             yield Gap("folios", self.path, self.folios.status, self.folios.reason, self.folio_count)
-
-    def opaque(self) -> Iterator[str]:
-        """Nothing of it."""
-        return iter(())
-
-    def always_kept(self) -> Iterator[tuple[int, bytes]]:
-        """None."""
-        return iter(())
-
-    def counted(self) -> tuple[str, int] | None:
-        """Nothing."""
-        return None
-
-    def written_by(self) -> bytes | None:
-        """It does not say."""
-        return None
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The struct and counts; with ``rows`` each folio."""

@@ -9,7 +9,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray, Table
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, Content, Standing, worst
+from kho_tui.model.content import WHOLE, FileContent, Standing, worst
 from kho_tui.model.entities.values import bytes_of, header_blobs, header_values, record_values
 from kho_tui.model.entity import Detail, Entity
 from kho_tui.model.facts import Count, Missing, Status, Unavailable, Unknown
@@ -70,7 +70,7 @@ class File:
 
     path: EntityPath
     record: Record
-    content: Content | Missing
+    content: FileContent | Missing
 
     @property
     def compatible(self) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder, Platform
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.entities.copies import copied_subtree_values, copy_entities
 from kho_tui.model.entities.values import PLAIN_NODE, property_values, record_values, words
 from kho_tui.model.entity import Detail, Entity, Value
@@ -26,7 +26,7 @@ def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform, 
 
     def detail() -> Detail:
         own = (one.blob,) if isinstance(one.blob, Blob) else ()
-        further = one.content.blobs() if isinstance(one.content, Content) else ()
+        further = one.content.blobs() if isinstance(one.content, SubtreeContent) else ()
         blobs = (*own, *further, *node_of, *one.copies)
         return Detail((*_content_values(one, platform.byte_order), *property_values(one.values), *fdt_values(one.fdt)), blobs)
 
@@ -35,7 +35,7 @@ def subtree_entity(one: Subtree, node_of: tuple[Blob, ...], platform: Platform, 
 
     size = len(one.blob.data) if isinstance(one.blob, Blob) else known(one.size) or 0
     standing = one.status, one.reason
-    if one.status is Status.DECODED and isinstance(one.content, Content):
+    if one.status is Status.DECODED and isinstance(one.content, SubtreeContent):
         standing = one.content.standing()
     entity = Entity(
         path=one.path,
@@ -75,7 +75,7 @@ def _summary(one: Subtree) -> SafeText:
 
 
 def _content_summary(one: Subtree) -> SafeText:
-    if isinstance(one.content, Content):
+    if isinstance(one.content, SubtreeContent):
         version = f"{visible(one.compatible)}, " if one.compatible else ""
         return SafeText(version + one.content.summary())
     shown = one.blob
@@ -83,7 +83,7 @@ def _content_summary(one: Subtree) -> SafeText:
 
 
 def _content_values(one: Subtree, byte_order: ByteOrder) -> tuple[Value, ...]:
-    if isinstance(one.content, Content):
+    if isinstance(one.content, SubtreeContent):
         return one.content.values()
     if isinstance(one.content, Missing) or one.fdt is None or one.fdt.tree.root is None:
         return ()
@@ -91,7 +91,7 @@ def _content_values(one: Subtree, byte_order: ByteOrder) -> tuple[Value, ...]:
 
 
 def _children(one: Subtree, platform: Platform) -> Sequence[Entity]:
-    if isinstance(one.content, Content):
+    if isinstance(one.content, SubtreeContent):
         return one.content.children(platform)
     if not _has_content_below(one):
         return ()
@@ -100,7 +100,7 @@ def _children(one: Subtree, platform: Platform) -> Sequence[Entity]:
 
 
 def _has_content_below(one: Subtree) -> bool:
-    if isinstance(one.content, Content):
+    if isinstance(one.content, SubtreeContent):
         return one.content.has_children
     return one.status is not Status.STALE and one.fdt is not None and one.fdt.tree.root is not None and bool(one.fdt.tree.root.children)
 

@@ -9,6 +9,7 @@ from kho_tui.decode.facet import Counted, Decoding, no_struct
 from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
 from kho_tui.model.codes import COUNT_BAD, VERSION_UNKNOWN
+from kho_tui.model.content import KEXEC_COUNT
 from kho_tui.model.contents.kexec_metadata import KexecMetadata
 from kho_tui.model.facts import Damaged, Missing, Unknown
 from kho_tui.model.path import EntityPath
@@ -52,7 +53,7 @@ DECODING = Decoding(
     least=lambda _registry, _data: KHO_KEXEC_METADATA.size,
     stays=lambda _registry, _root: True,
     bytes_fixed=True,
-    counted=Counted("kexec count", _kexec_count),
+    counted=Counted(KEXEC_COUNT, _kexec_count),
     owns_memory=False,
     is_fdt=False,
 )

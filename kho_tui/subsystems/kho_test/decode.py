@@ -11,38 +11,34 @@ from kho_tui.abi.test_kho import (
     looks_like_descriptor,
 )
 from kho_tui.abi.vmalloc import KHO_VMALLOC
-from kho_tui.decode.facet import MAGIC_BYTES, NOT_READABLE, Decoding, SubtreeBlob, no_struct
+from kho_tui.decode.facet import SubtreeBlob
+from kho_tui.decode.fdt_subtree import fdt_decoding
 from kho_tui.decode.nodes import child_of, data_of
 from kho_tui.decode.reader import Reader
-from kho_tui.decode.versions import other_version
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
-from kho_tui.fdt.tree import FdtTree
-from kho_tui.layout.place import Blob, Place
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob
 from kho_tui.layout.table import Table, table_of
 from kho_tui.model.codes import COUNT_BAD, FIELD_BAD, PROPERTY_BAD
 from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.facts import Damaged, Missing, Stale, Unavailable
 from kho_tui.model.path import EntityPath
+from kho_tui.model.state import FdtView
 from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.text import SafeText
 
 
-def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, stale: Stale | None) -> KhoTest | Missing:
-    """The test module's data. ``stale``: why nothing that the FDT points at may be read as fact."""
-    if tree.root is None:
-        return Damaged(NOT_READABLE)
-    wrong = other_version(reader, tree.root, KHO_TEST_COMPATIBLE, where)
-    if wrong is not None:
-        return wrong
+def _decode(reader: Reader, one: SubtreeBlob, view: FdtView, root: Node) -> KhoTest:
+    where, place = one.path, view.blob.place
     order, shift = reader.platform.byte_order, reader.platform.page_shift
-    node = child_of(tree.root, b"data")
-    values = KHO_TEST_NODE.values(tree.root, order, place)
+    node = child_of(root, b"data")
+    values = KHO_TEST_NODE.values(root, order, place)
     if node is None:
         node = Damaged(SafeText("no data node"))
         reader.findings.add(PROPERTY_BAD, where, str(node.reason))
     if isinstance(node, Missing):
         return KhoTest(path=where, properties=values, nr_folios=node, csum=node, folios=node, area=node, page_shift=shift)
-    magic = reader.property(tree.root, "magic", where, 4)
+    magic = reader.property(root, "magic", where, 4)
     if isinstance(magic, int) and magic != KHO_TEST_MAGIC:
         reader.findings.add(FIELD_BAD, where, f"magic is {magic:#x} where {KHO_TEST_MAGIC:#x} is right: the test module refuses it")
     values += KHO_TEST_DATA_NODE.values(node, order, place)
@@ -53,7 +49,7 @@ def decode_test(reader: Reader, tree: FdtTree, place: Place, where: EntityPath, 
         gone = info if isinstance(info, Missing) else Unavailable(SafeText("without nr_folios its form is not known"))
         return KhoTest(path=where, properties=values, nr_folios=nr_folios, csum=csum, folios=gone, area=gone, page_shift=shift)
     if looks_like_descriptor(info.data, nr_folios, order):
-        area, folios = _described(reader, Blob(info.data, place.at(info.data_offset)), nr_folios, where, stale)
+        area, folios = _described(reader, Blob(info.data, place.at(info.data_offset)), nr_folios, where, one.behind)
         return KhoTest(path=where, properties=values, nr_folios=nr_folios, csum=csum, folios=folios, area=area, page_shift=shift)
     inline = table_of(KHO_TEST_FOLIO, order, info.data, (place.phys or 0) + info.data_offset, place.at(info.data_offset))
     if len(inline) != nr_folios:
@@ -86,19 +82,4 @@ def _described(
     return area, area_rows(reader, area, KHO_TEST_FOLIO, nr_folios, where)
 
 
-def _test(reader: Reader, one: SubtreeBlob) -> KhoTest | Missing:
-    return Damaged(NOT_READABLE) if one.fdt is None else decode_test(reader, one.fdt.tree, one.blob.place, one.path, one.behind)
-
-
-DECODING = Decoding(
-    decode=_test,
-    recognises=lambda _data, compatible: compatible == KHO_TEST_COMPATIBLE,
-    first_words=(),
-    struct_head=no_struct,
-    least=lambda _registry, _data: MAGIC_BYTES,
-    stays=lambda _registry, _root: True,
-    bytes_fixed=False,
-    counted=None,
-    owns_memory=True,
-    is_fdt=True,
-)
+DECODING = fdt_decoding(KHO_TEST_COMPATIBLE, _decode, bytes_fixed=False)

@@ -23,7 +23,7 @@ from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import PageArray, Table
 from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
-from kho_tui.model.content import Content
+from kho_tui.model.content import LIVE_UPDATE_NUMBER, FileContent
 from kho_tui.model.contents.flbs import FlbList
 from kho_tui.model.contents.luo import FLBS_PATH, Luo
 from kho_tui.model.contents.sessions import NOT_WRITTEN, File, NotWritten, Session, SessionList
@@ -126,29 +126,16 @@ class _Lists:
 
     def unread(self, why: Missing) -> Luo:
         """With nothing in it."""
-        return self.luo(header=None, number=why, sessions_at=why, flbs_at=why, sessions=why, flbs=why)
-
-    def luo(
-        self,
-        *,
-        header: Record | None,
-        number: Fact[int],
-        sessions_at: Fact[int],
-        flbs_at: Fact[int],
-        sessions: SessionList | Missing,
-        flbs: FlbList | Missing,
-    ) -> Luo:
-        """With what they say."""
         return Luo(
             path=self.path,
             format=self.form,
             properties=self.properties,
-            header=header,
-            number=number,
-            sessions_at=sessions_at,
-            flbs_at=flbs_at,
-            sessions=sessions,
-            flbs=flbs,
+            header=None,
+            number=why,
+            sessions_at=why,
+            flbs_at=why,
+            sessions=why,
+            flbs=why,
         )
 
 
@@ -191,7 +178,17 @@ def _luo(
     elif unwritten and isinstance(flbs, FlbList) and flbs.flbs:
         sessions = Damaged(SafeText("FLBs are written, yet no session is: LUO writes both in the reboot call"))
         reader.findings.add(COUNT_BAD, where, str(sessions.reason))
-    return lists.luo(header=header, number=number, sessions_at=sessions_at, flbs_at=flbs_at, sessions=sessions, flbs=flbs)
+    return Luo(
+        path=where,
+        format=form,
+        properties=lists.properties,
+        header=header,
+        number=number,
+        sessions_at=sessions_at,
+        flbs_at=flbs_at,
+        sessions=sessions,
+        flbs=flbs,
+    )
 
 
 def _written(sessions: SessionList | Missing) -> bool | None:
@@ -310,7 +307,7 @@ def _files(reader: Reader, table: Table, where: EntityPath) -> tuple[File, ...]:
     return tuple(files)
 
 
-def _file_content(reader: Reader, record: Record, where: EntityPath) -> Content | Missing:
+def _file_content(reader: Reader, record: Record, where: EntityPath) -> FileContent | Missing:
     """What the handler of a file keeps."""
     handler = record.text("compatible")
     declared = reader.registry.handler(handler)
@@ -372,7 +369,7 @@ DECODING = Decoding(
     least=_least,
     stays=_stays,
     bytes_fixed=False,
-    counted=Counted("live update number", luo_number),
+    counted=Counted(LIVE_UPDATE_NUMBER, luo_number),
     owns_memory=True,
     is_fdt=True,
 )

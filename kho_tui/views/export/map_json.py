@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from kho_tui.analysis.memory_map import Bound, Sums
 from kho_tui.model.facts import Fact, Missing, known
 from kho_tui.model.intervals import Intervals
-from kho_tui.model.json_value import Json, Rows
+from kho_tui.model.json_value import Json, Rows, hex_text
 from kho_tui.model.kinds import Kind
 from kho_tui.model.tracker import Reading
 from kho_tui.operations.map_state import Layer, Mapped, Stretches, Whois, stretches
@@ -31,7 +31,7 @@ def map_json(mapped: Mapped, window: tuple[int, int] | None, kinds: Collection[K
         "path": mapped.state.machine.path,
         "side": memory.side,
         "page_size": memory.page_size,
-        "range": [_hex(low), _hex(high)],
+        "range": [hex_text(low), hex_text(high)],
         "preserved_state": status.value,
         "preserved_reason": reason,
         "other_readings": [] if isinstance(kept, Missing) or not kept.ambiguous else [_reading(one) for one in kept.others],
@@ -81,7 +81,7 @@ def _range_batches(some: Intervals) -> Callable[[], Iterator[list[list[str | int
     def batches() -> Iterator[list[list[str | int]]]:
         for first in range(0, len(some), _BATCH):
             pairs = zip(some.start[first : first + _BATCH].tolist(), some.end[first : first + _BATCH].tolist(), strict=True)
-            yield [[_hex(start), end - start] for start, end in pairs]
+            yield [[hex_text(start), end - start] for start, end in pairs]
 
     return batches
 
@@ -89,7 +89,7 @@ def _range_batches(some: Intervals) -> Callable[[], Iterator[list[list[str | int
 def _stretch_batches(found: Stretches) -> Callable[[], Iterator[list[list[str | int]]]]:
     def batches() -> Iterator[list[list[str | int]]]:
         for first in range(0, len(found), _BATCH):
-            yield [[_hex(hit.start), hit.end - hit.start, hit.kind.name, str(hit.path)] for hit in found.rows(first, _BATCH)]
+            yield [[hex_text(hit.start), hit.end - hit.start, hit.kind.name, str(hit.path)] for hit in found.rows(first, _BATCH)]
 
     return batches
 
@@ -98,8 +98,8 @@ def whois_json(found: Whois) -> Json:
     """One address."""
     return {
         "schema": WHOIS_SCHEMA,
-        "address": _hex(found.address),
-        "pfn": _hex(found.address // found.page_size),
+        "address": hex_text(found.address),
+        "pfn": hex_text(found.address // found.page_size),
         "side": found.side,
         "owned": known(found.owned),
         "owned_reason": _reason(found.owned),
@@ -110,7 +110,7 @@ def whois_json(found: Whois) -> Json:
         "unknown": _unknown(found.unknown),
         "bytes": [
             {
-                "start": _hex(row.address),
+                "start": hex_text(row.address),
                 "hex": None if isinstance(row.data, Missing) else row.data.hex(),
                 "reason": _reason(row.data),
             }
@@ -127,7 +127,7 @@ def _layer(layer: Layer) -> Json:
         "duty": hit.kind.duty.value,
         "owner": str(hit.path),
         "way": layer.way,
-        "start": _hex(hit.start),
+        "start": hex_text(hit.start),
         "size": hit.end - hit.start,
     }
 
@@ -140,13 +140,13 @@ def memory_json(cost: MemoryCost, said: Collection[str]) -> Json:
         "side": cost.side,
         "ram": known(cost.ram),
         "ram_bound": cost.ram_bound or None,
-        "nodes": [{"node": node.node, "start": _hex(node.start), "size": node.size, "present": node.memory} for node in cost.nodes],
+        "nodes": [{"node": node.node, "start": hex_text(node.start), "size": node.size, "present": node.memory} for node in cost.nodes],
         "scratch": {
             "bytes": known(cost.scratch),
             "reason": _reason(cost.scratch) or cost.areas_bound or None,
             "areas": None
             if isinstance(areas, Missing)
-            else [{"kind": a.kind, "node": a.node, "start": _hex(a.start), "size": a.size} for a in areas],
+            else [{"kind": a.kind, "node": a.node, "start": hex_text(a.start), "size": a.size} for a in areas],
             "free_cma": known(cost.scratch_free),
             "free_cma_is_scratch_only": cost.free_is_scratch_only,
         },
@@ -174,7 +174,3 @@ def memory_json(cost: MemoryCost, said: Collection[str]) -> Json:
 
 def _reason(fact: Fact[object]) -> str | None:
     return f"{fact.status.value}: {fact.reason}" if isinstance(fact, Missing) else None
-
-
-def _hex(value: int) -> str:
-    return f"{value:#x}"

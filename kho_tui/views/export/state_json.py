@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from kho_tui.layout.place import Blob
-from kho_tui.model.content import Content
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.gap import Gap
 from kho_tui.model.gaps import gaps
@@ -151,7 +151,7 @@ def _copy(copy: Blob) -> Json:
 
 
 def _content(one: Subtree, blocks: bool) -> Json:
-    if isinstance(one.content, Content):
+    if isinstance(one.content, SubtreeContent):
         return one.content.json(rows=blocks)
     if one.status is Status.STALE or not isinstance(one.blob, Blob):
         return None
