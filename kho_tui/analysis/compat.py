@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from kho_tui.abi.luo import LUO, LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.early import NoRoom, without_room
 from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
 from kho_tui.analysis.receiver.check import EVERY, Answer, Check
+from kho_tui.analysis.receiver.facet import optional_consumers
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.memblock import readable_regions
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
@@ -47,7 +47,8 @@ class TargetKernel:
     """The kernel that would boot on a state, as far as it is known; None: not known.
 
     ``name`` is its release as it calls itself, ``kind`` and ``source`` say where that comes from. ``release`` is None for one without KHO.
-    ``luo``, ``handlers``, ``test``, ``debug_vm``, ``flb_test``: what is built into it. ``image``: what kexec would load.
+    ``consumers``: of subtrees, by name, those left out not known; ``handlers``, ``debug_vm``, ``flb_test``: what is built into it.
+    ``image``: what kexec would load.
     """
 
     name: SafeText
@@ -58,10 +59,9 @@ class TargetKernel:
     arch: str | None
     page_size: int | None
     cmdline: CommandLine | None
-    luo: bool | None = None
+    consumers: Mapping[bytes, bool | None] = field(default_factory=dict)
     handlers: frozenset[bytes] | None = None
     may_hold: Callable[[bytes], bool] | None = None
-    test: bool | None = None
     debug_vm: bool | None = None
     flb_test: bool | None = None
     image: Image | None = None
@@ -161,10 +161,9 @@ def compatibility(handed: Handed, target: TargetKernel, *, assume: bool = True) 
         built=target.built,
         on_by_default=_ON_BY_DEFAULT.get(target.support),
         page_size=target.page_size,
-        luo=target.luo,
+        consumers={name: target.consumers.get(name) for name in optional_consumers(handed.state.registry)},
         handlers=target.handlers,
         may_hold=target.may_hold,
-        test=target.test,
         debug_vm=target.debug_vm,
         flb_test=target.flb_test,
         loaded=None if target.image is None or not target.image.init_size else target.image.init_size + target.image.initrd,
@@ -194,15 +193,15 @@ def _with_assumptions(target: TargetKernel, handed: Handed) -> TargetKernel:
         assumed.append(SafeText(f"pages of {machine.platform.page_size} bytes"))
     if release is None:
         return replace(target, assumed=tuple(assumed))
-    has_luo, has_test = (handed.subtree(name) is not None for name in (LUO_NAME, KHO_TEST_NAME))
+    there = [name for name in optional_consumers(handed.state.registry) if handed.subtree(name) is not None]
+    read = {name: target.consumers.get(name) is not False for name in there}
     guessed = replace(
         target,
         support=target.support or (KhoSupport.BUILT_OFF if handed.state.registry.of(release, LUO) is None else KhoSupport.BUILT),
-        luo=target.luo is not False if has_luo else target.luo,
+        consumers={**target.consumers, **read},
         handlers=handed.state.registry.handlers(release)
-        if has_luo and handed.state.registry.of(release, LUO) is not None and target.handlers is None
+        if LUO_NAME in read and handed.state.registry.of(release, LUO) is not None and target.handlers is None
         else target.handlers,
-        test=target.test is not False if has_test else target.test,
     )
     assumed += [BUILT_IN] if guessed != target else []
     return replace(guessed, assumed=tuple(assumed))

@@ -43,6 +43,16 @@ class Declaration(Generic[FS]):
     facets: Mapping[type, Callable[[], object]]
     without: Mapping[type, str] = field(default_factory=dict)
 
+    @property
+    def version_words(self) -> frozenset[bytes]:
+        """What stands before ``-v`` and a number in its compatible strings."""
+        return frozenset(_VERSION.sub(b"", string) for form in self.formats for string in form.strings)
+
+    def has_version_like(self, compatible: bytes) -> bool:
+        """Whether a compatible string is of this, in a version that is known or not."""
+        words = _VERSION.sub(b"", compatible)
+        return words != compatible and words in self.version_words
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Registry:
@@ -99,8 +109,8 @@ class Registry:
     @cached_property
     def version_words(self) -> frozenset[bytes]:
         """What stands before ``-v`` and a number in the compatible strings that an image of a kernel holds."""
-        forms = (*self.roots, *(form for one in self.declared for form in one.formats))
-        return frozenset(_VERSION.sub(b"", string) for form in forms for string in form.strings)
+        roots = frozenset(_VERSION.sub(b"", string) for form in self.roots for string in form.strings)
+        return roots.union(*(declared.version_words for declared in self.declared))
 
     def handlers(self, release: Release | None) -> frozenset[bytes]:
         """Compatible strings of the file handlers of kernel.org's tree in a release."""

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kho_tui.abi.luo import LUO, LUO_NAME, LUO_VERSION, STRUCT_PREFIX
-from kho_tui.abi.memfd import MEMFD_VERSION
-from kho_tui.abi.test_kho import KHO_TEST_COMPATIBLE, KHO_TEST_NAME
+from kho_tui.abi.luo import LUO, LUO_VERSION
 from kho_tui.analysis.compat import Compatibility, TargetKernel, compatibility
 from kho_tui.analysis.loading import Image
+from kho_tui.analysis.receiver.facet import BuildOption, optional_consumers
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.capture.kernel_image import KernelImage, KhoSupport, NotAKernelError, kho_support, read_kernel_image
 from kho_tui.capture.probe import open_sources
@@ -25,7 +24,7 @@ from kho_tui.model.sides import outgoing_side
 from kho_tui.operations.check_state import ERRORS, NOT_CHECKED, NOTHING_WRONG, Checked
 from kho_tui.operations.open_state import Opened
 from kho_tui.releases.cmdline import read_cmdline
-from kho_tui.releases.table import Releases
+from kho_tui.releases.table import Release, Releases
 from kho_tui.releases.version import Version
 from kho_tui.subsystems.registry import builtin
 from kho_tui.text import SafeText, visible
@@ -136,7 +135,7 @@ def _from_name(text: str, registry: Registry) -> TargetKernel:
         arch=None,
         page_size=None,
         cmdline=None,
-        luo=None if registry.of(release, LUO) is not None else False,
+        consumers={name: _of_release(name, release, registry) for name in optional_consumers(registry)},
     )
 
 
@@ -159,10 +158,9 @@ def _from_image(image: KernelImage, initrd: int, registry: Registry) -> TargetKe
         arch=image.arch,
         page_size=image.page_size,
         cmdline=None,
-        luo=any(one.startswith(STRUCT_PREFIX) for one in image.versions),
-        handlers=frozenset(one for one in image.versions if MEMFD_VERSION.fullmatch(one)),
+        consumers={name: _in_image(image, name, option, registry) for name, option in optional_consumers(registry).items()},
+        handlers=frozenset(version for version in image.versions if _is_handler(version, registry)),
         may_hold=image.may_hold if _option(config, "CONFIG_MODULES") is False else None,
-        test=True if KHO_TEST_COMPATIBLE in image.versions else _option(config, "CONFIG_TEST_KEXEC_HANDOVER"),
         debug_vm=_option(config, "CONFIG_DEBUG_VM"),
         flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
         image=Image(image.init_size or 0, image.alignment, image.preferred, initrd, image.cmdline_size),
@@ -197,9 +195,8 @@ def _from_capture(where: Path, registry: Registry, context: Context) -> TargetKe
             arch=sources.arch,
             page_size=_page_size(sources),
             cmdline=known(sources.cmdline),
-            luo=_seen(sources, LUO_NAME, _option(config, "CONFIG_LIVEUPDATE")),
+            consumers={name: _seen(sources, name, _option(config, option.name)) for name, option in optional_consumers(registry).items()},
             handlers=None if handler is None else registry.handlers(release) if handler else frozenset(),
-            test=_seen(sources, KHO_TEST_NAME, _option(config, "CONFIG_TEST_KEXEC_HANDOVER")),
             debug_vm=_option(config, "CONFIG_DEBUG_VM"),
             flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
         )
@@ -216,6 +213,24 @@ def _capture_built(sources: Sources, config: Mapping[str, str] | None, known: Re
 def _seen(sources: Sources, subtree: bytes, configured: bool | None) -> bool | None:
     """Whether somebody there writes the subtree, and so reads it too: it is on the outgoing side, or the configuration says it."""
     return True if sources.outgoing is not None and subtree in sources.outgoing.subtrees else configured
+
+
+def _is_handler(version: bytes, registry: Registry) -> bool:
+    return any(declared.family.place == "file" and declared.has_version_like(version) for declared in registry.declared)
+
+
+def _of_release(name: bytes, release: Release, registry: Registry) -> bool | None:
+    """False where a release has no version of a subtree; whether its consumer is built into a kernel of the others is not known."""
+    declared = registry.subtree(name)
+    return None if declared is not None and declared.formats.of(release) is not None else False
+
+
+def _in_image(image: KernelImage, name: bytes, option: BuildOption, registry: Registry) -> bool | None:
+    """Whether the consumer of a subtree is in an image: one of its versions stands in it, or it may be a module."""
+    declared = registry.subtree(name)
+    if declared is not None and any(declared.has_version_like(version) for version in image.versions):
+        return True
+    return _option(image.config, option.name) if option.tristate else False
 
 
 def _option(config: Mapping[str, str] | None, name: str) -> bool | None:

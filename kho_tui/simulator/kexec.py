@@ -9,6 +9,7 @@ from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.analysis.receiver.acceptance import ATTACHED
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import Answer
+from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.analysis.receiver.handed import Handed as HandedOver
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.receive import receive
@@ -31,6 +32,7 @@ from kho_tui.releases.version import Version
 from kho_tui.simulator.aftermath import Aftermath
 from kho_tui.simulator.consumers import Handed, receive_all
 from kho_tui.simulator.contents import FilledMemory
+from kho_tui.simulator.facet import Simulating, idle_task_killed
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.machine import Machine
 from kho_tui.simulator.running import Arrival, HandedIn, Running
@@ -67,8 +69,9 @@ class NextKernel:
     def target(self) -> Target:
         """As its receiving side sees it."""
         target = Target.in_tree(self.registry, self.release, cmdline=read_cmdline(self.cmdline), version=Version.parse(self.config.uname))
-        built = replace(target, on_by_default=self.config.on_by_default, test=self.config.test is not None)
-        return replace(built, page_size=self.machine.page_size)
+        facets = self.registry.facets(Receiving).items()
+        modules = {name: name in self.config.built for name, facet in facets if facet.option is not None and facet.option.tristate}
+        return replace(target, on_by_default=self.config.on_by_default, consumers=modules, page_size=self.machine.page_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     early = Aftermath(memory, reserved.memory | tracker | page, platform.page_size, following.seed)
     contents = (jump.contents or FilledMemory(platform.page_size)).kept(reserved.memory)
     handed = Handed(reception, scratch, early, contents)
-    received = receive_all(handed, has_test_module=bool(target.kho) and following.config.test is not None)
+    received = receive_all(handed, following.config.built)
     kernel = Kernel(
         following.registry,
         following.machine,
@@ -124,7 +127,7 @@ def kexec(jump: Jump, following: NextKernel, context: Context) -> Kexec:
     arrival = Arrival(
         fdt=fdt, table=table, image=image, handed_in=handed_in, received=received, reception=reception, before=memory, kept=reserved.memory
     )
-    unsure = (*after_handover(kernel, received), *_of_reserved(reserved), *received.unsure, *of_tracker(jump.state, jump.side))
+    unsure = (*after_handover(kernel), *_of_reserved(reserved), *received.unsure, *of_tracker(jump.state, jump.side))
     return Kexec(reception, Running(kernel, arrival), "", unsure)
 
 
@@ -153,12 +156,11 @@ def _of_reserved(reserved: Reserved) -> Iterator[Unpredictable]:
 
 
 def panic_line(reception: Reception) -> str:
-    """The last line of the kernel's log (kernel/liveupdate/luo_core.c, 6.19-7.3)."""
-    if reception.deciding is not None and reception.deciding.check.consumer is None:
-        return "Kernel panic - not syncing: Attempted to kill the idle task!"
-    missing = reception.deciding is not None and reception.deciding.check.name == "luo-flb" and "missing" in reception.deciding.met
-    errno = "ENOENT" if missing else "EINVAL"
-    return f"Kernel panic - not syncing: The incoming tree failed to initialize properly [-{errno}], disabling live update"
+    """The last line of the kernel's log."""
+    answer = reception.deciding
+    consumer = None if answer is None or answer.check.consumer is None else answer.check.consumer
+    facet = None if consumer is None else reception.target.registry.facets(Simulating).get(consumer)
+    return idle_task_killed(answer) if facet is None or answer is None else facet.panic_line(answer)
 
 
 def _cold(jump: Jump, following: NextKernel, reception: Reception) -> Kexec:

@@ -78,6 +78,13 @@ class Kho(Preserving):
         self._need("register_kho_notifier")
         self._notifiers.append(notifier)
 
+    def when_handed_over(self, add: Callable[[], None]) -> None:
+        """Do what registers a subtree: with 6.16 to 6.18 at each finalize, later at once. Raises what it raises."""
+        if self.release.finalize is Finalize.STATEFUL:
+            self.register_kho_notifier(lambda finalize: add() if finalize else None)
+        else:
+            add()
+
     def kho_finalize(self) -> None:
         """Write 1 to out/finalize (6.16-7.0). 6.16-6.18: -EEXIST if it is finalized, and from then on nothing can be preserved."""
         self._need("kho_finalize")

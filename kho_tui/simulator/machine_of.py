@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kho_tui.abi.scratch import LOW_LIMIT
-from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memblock import Memblock
+from kho_tui.model.content import Content
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.intervals import intervals, spans, whole_pages
 from kho_tui.model.state import ScratchArea, State
+from kho_tui.simulator.facet import Simulating, modules
 from kho_tui.simulator.kernel import Config
-from kho_tui.simulator.luo import Flb
 from kho_tui.simulator.machine import BootMemory, Machine, MemoryNode
-from kho_tui.simulator.producers import KhoTest
 from kho_tui.simulator.ranges import Ranges
 
 _LEGACY = 1 << 20
@@ -56,7 +52,7 @@ def machine_of(state: State) -> Machine:
     boot = {area.node: area.size // _DEFAULT_SCALE for area in areas if area.kind == "node" and area.node is not None}
     low = sum(area.size for area in areas if area.kind == "lowmem") // _DEFAULT_SCALE
     total = low + sum(area.size for area in areas if area.kind == "global") // _DEFAULT_SCALE
-    taken = _region_bytes(state)
+    taken = _early_bytes(state)
     arm = state.machine.arch == "arm64"
     return Machine(
         arch=state.machine.elf_machine,
@@ -72,10 +68,13 @@ def machine_of(state: State) -> Machine:
     )
 
 
-def _region_bytes(state: State) -> int:
-    contents = [one.content for side in state.sides.values() for one in side.subtrees]
-    found = next((one for one in contents if isinstance(one, Memblock)), None)
-    return sum(known(one.size) or 0 for one in found.regions) if found is not None else 0
+def _early_bytes(state: State) -> int:
+    """What the producers reserved before scratch was sized, as far as the state shows it."""
+    contents: dict[bytes, Content] = {}
+    for subtree in (subtree for side in state.sides.values() for subtree in side.subtrees):
+        if isinstance(subtree.content, Content):
+            contents.setdefault(subtree.name, subtree.content)
+    return sum(facet.early_bytes(contents[name]) for name, facet in state.registry.facets(Simulating).items() if name in contents)
 
 
 def _low_limit(areas: tuple[ScratchArea, ...]) -> int:
@@ -86,15 +85,9 @@ def _low_limit(areas: tuple[ScratchArea, ...]) -> int:
 
 def config_of(state: State, options: Mapping[str, str] | None, uname: str | None) -> Config:
     """What was built into the running kernel, from its configuration (``options``) or else from what the state shows of it."""
-    subtrees = [one for side in state.sides.values() for one in side.subtrees]
-    test = any(one.name == KHO_TEST_NAME for one in subtrees) or any(line.kind == "test-restore" for line in state.log)
-    flbs: dict[bytes, Flb] = {}
-    for luo in (one.content for one in subtrees if isinstance(one.content, Luo)):
-        for record in luo.flbs.flbs if isinstance(luo.flbs, FlbList) else ():
-            flbs[record.text("name")] = Flb(record.text("name"), record.integer("data"))
     debug = on = False
     if options is not None:
-        test = test or options.get("CONFIG_TEST_KEXEC_HANDOVER") == "y"
         debug = options.get("CONFIG_KEXEC_HANDOVER_DEBUG") == "y"
         on = options.get("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT") == "y"
-    return Config(uname, debug or options is None, on, KhoTest() if test else None, tuple(flbs.values()))
+    seen = {name: module.seen(state, options) for name, module in modules(state.registry).items()}
+    return Config(uname, debug or options is None, on, {name: built for name, built in seen.items() if built is not None})

@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kho_tui.abi.flb import flb_of_test_module
 from kho_tui.abi.scratch import LOW_LIMIT
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
 from kho_tui.model.registry import Registry
-from kho_tui.releases.table import Release, Releases
+from kho_tui.releases.table import Release
 from kho_tui.simulator.allocator import PinError, Pins
+from kho_tui.simulator.facet import modules
 from kho_tui.simulator.kernel import Config, Kernel
-from kho_tui.simulator.luo import Flb
 from kho_tui.simulator.machine import BootMemory, Machine, MemoryNode
-from kho_tui.simulator.producers import KhoTest
-from kho_tui.simulator.scenario_steps import parse_step
+from kho_tui.simulator.scenario_steps import parse_step, steps_known
 from kho_tui.simulator.scenario_table import Table
 from kho_tui.simulator.scenario_values import (
     Convert,
@@ -30,9 +28,7 @@ from kho_tui.simulator.scenario_values import (
     a_table,
     a_uname,
     an_order,
-    memory_or_switch,
     one_of,
-    some_orders,
     some_pairs,
     some_tables,
     within,
@@ -46,7 +42,6 @@ from kho_tui.text import SafeText, visible
 from kho_tui.toml import TomlError, TomlLines, read_toml
 
 _MOST_STEPS = 100_000
-_FLB_DATA = 0xFEEDF00DCAFEBEE0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,7 @@ def parse_scenario(text: str, name: str, registry: Registry) -> Scenario:
         raise InputError(f"{visible(name)}: {visible(str(error))}") from error
     lines = TomlLines(text, visible(name))
     top = Table("", document, {"machine": a_table, "kernel": a_table, "pins": a_table, "step": some_tables}, lines)
-    kernel = Table("kernel", top.need("kernel"), kernel_keys(registry.releases), lines)
+    kernel = Table("kernel", top.need("kernel"), kernel_keys(registry), lines)
     release = kernel.need("release")
     steps = top.get("step", [])
     if len(steps) > _MOST_STEPS:
@@ -88,16 +83,22 @@ def parse_scenario(text: str, name: str, registry: Registry) -> Scenario:
     uname = kernel.get("uname")
     pins = top.get("pins", {})
     pinned_at = {key: SafeText(f"{lines.where('pins', 0, key)}: pins: {visible(key)}") for key in pins}
-    flbs = tuple(Flb(flb_of_test_module(number), _FLB_DATA + number) for number in range(kernel.get("flbs", 0)))
+    asked = {name: module.asked(kernel) for name, module in modules(registry).items()}
+    kinds = steps_known(registry)
     return Scenario(
         registry=registry,
         machine=_machine(Table("machine", top.need("machine"), _MACHINE, lines)),
         release=release,
         cmdline=kernel.get("cmdline", ""),
         seed=kernel.get("seed", 0),
-        config=Config(uname, kernel.get("debug", True), kernel.get("on_by_default", False), _test(kernel), flbs),
+        config=Config(
+            uname,
+            kernel.get("debug", True),
+            kernel.get("on_by_default", False),
+            {name: built for name, built in asked.items() if built is not None},
+        ),
         pins={key: _pins(pinned_at[key], value) for key, value in pins.items()},
-        stages=_stages([parse_step(values, number, lines, registry.releases) for number, values in enumerate(steps)]),
+        stages=_stages([parse_step(values, number, lines, kinds) for number, values in enumerate(steps)]),
         pinned_at=pinned_at,
     )
 
@@ -136,14 +137,6 @@ def _machine(table: Table) -> Machine:
         raise table.error(None, str(error)) from error
 
 
-def _test(kernel: Table) -> KhoTest | None:
-    orders = kernel.get("test_orders", ())
-    memory = kernel.get("test", False)
-    if memory is False and not orders:
-        return None
-    return KhoTest(None if isinstance(memory, bool) else memory, orders)
-
-
 def _stages(steps: list[Step | Kexec]) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     some: list[Step] = []
@@ -171,9 +164,10 @@ def _pins(where: SafeText, value: Any) -> list[tuple[int, int]]:
     return found
 
 
-def kernel_keys(known: Releases) -> Mapping[str, Convert]:
-    """The keys of ``[kernel]``."""
-    return {"release": a_release(known), "uname": a_uname(known), **_KERNEL}
+def kernel_keys(registry: Registry) -> Mapping[str, Convert]:
+    """The keys of ``[kernel]``: KHO's own, and those of the modules that are declared."""
+    own = {key: convert for module in modules(registry).values() for key, convert in module.keys.items()}
+    return {"release": a_release(registry.releases), "uname": a_uname(registry.releases), **_KERNEL, **own}
 
 
 _KERNEL: Mapping[str, Convert] = {
@@ -181,9 +175,6 @@ _KERNEL: Mapping[str, Convert] = {
     "seed": a_size,
     "debug": a_boolean,
     "on_by_default": a_boolean,
-    "test": memory_or_switch,
-    "test_orders": some_orders,
-    "flbs": within(0, 5000),
 }
 _MACHINE: Mapping[str, Convert] = {
     "arch": one_of("x86_64", "aarch64"),

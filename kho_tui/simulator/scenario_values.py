@@ -6,11 +6,9 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kho_tui.abi.memfd import SEALS
 from kho_tui.layout.platform import PAGE_SIZES
 from kho_tui.releases.cmdline import memparse
 from kho_tui.releases.table import Release, Releases
-from kho_tui.text import human_size
 
 Convert = Callable[[Any], Any]
 
@@ -116,25 +114,6 @@ def a_uname(known: Releases) -> Convert:
     return convert
 
 
-def some_orders(value: Any) -> tuple[int, ...]:
-    """Orders of blocks."""
-    if not isinstance(value, list):
-        raise ValueError("not a list of orders")
-    if len(value) > _MOST_ORDERS:
-        raise ValueError(f"{len(value)} orders are more than {_MOST_ORDERS}")
-    return tuple(an_order(one) for one in value)
-
-
-def some_seals(value: Any) -> int:
-    """Seals by name, or as a number."""
-    names = {name: bit for bit, name in SEALS}
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(within(0, (1 << 32) - 1)(value))
-    if not isinstance(value, list) or not all(isinstance(one, str) and one in names for one in value):
-        raise ValueError(f"a list of {', '.join(names)}")
-    return sum(names[one] for one in set(value))
-
-
 def an_errno(value: Any) -> int:
     """The name of an errno."""
     code = getattr(errno, a_string(value), None)
@@ -143,19 +122,8 @@ def an_errno(value: Any) -> int:
     return code
 
 
-def memory_or_switch(value: Any) -> int | bool:
-    """true, false or a size of which random folios are made."""
-    if isinstance(value, bool):
-        return value
-    if (size := a_size(value)) > _MOST_TEST_MEMORY:
-        raise ValueError(f"{human_size(size)} of folios are more than {human_size(_MOST_TEST_MEMORY)}")
-    return size
-
-
 an_order = within(0, 51)
-_MOST_ORDERS = 100_000
-_MOST_TEST_MEMORY = 64 << 30
-"""Bytes that the random folios of the test module may have in all: about 10^5 folios. Its own default is 8 MiB."""
+a_count = within(1, 1_000_000)
 
 
 def a_page_size(value: Any) -> int:

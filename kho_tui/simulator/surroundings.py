@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY, SETUP_KEXEC_KHO
+from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.layout.struct import Layout
 from kho_tui.model.host import MemoryRange
 from kho_tui.releases.cmdline import Explicit
-from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Finalize
 from kho_tui.simulator.debugfs import Files
 from kho_tui.simulator.kernel import Kernel
@@ -20,8 +20,6 @@ from kho_tui.simulator.running import Running
 _RNG_SEED = 9
 """A setup_data node that every kexec of the captured kernels brings, emptied by its reader."""
 _LOW = 1 << 32
-_HAS_RESERVE_MEM_PARAM = Range("7.1")
-"""Releases whose debugfs of memblock has reserve_mem_param (mm/memblock.c)."""
 
 
 def surrounding_files(running: Running) -> Files:
@@ -43,10 +41,8 @@ def surrounding_files(running: Running) -> Files:
         files[f"node/node{node.number}.meminfo"] = _meminfo(f"Node {node.number} ", total, free[node.number] + cma[node.number], None)
     if machine.arch == "aarch64":
         files["memblock/memory"] = _memblock(machine)
-    if kernel.regions and _HAS_RESERVE_MEM_PARAM.covers(kernel.release.version):
-        files["memblock/reserve_mem_param"] = "".join(
-            f"{one.name.decode('utf-8', 'surrogateescape')}\t\t({_human(one.size)})\n" for one in kernel.regions
-        ).encode("utf-8", "surrogateescape")
+    for producer in kernel.producers.values():
+        files |= producer.files()
     return files | _boot_record(running)
 
 
@@ -102,15 +98,6 @@ def _scratch_bytes(kernel: Kernel, node: int) -> int:
     return sum(area.size for area in kernel.scratch if area.size and kernel.machine.node_of(area.start) == node)
 
 
-def _human(size: int) -> str:
-    """string_get_size with binary units and three digits."""
-    unit, value = 0, float(size)
-    while value >= 1024:
-        value, unit = value / 1024, unit + 1
-    digits = 2 if value < 10 else 1 if value < 100 else 0
-    return f"{value:.{digits}f} {('B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB')[unit]}"
-
-
 def _boot_record(running: Running) -> Files:
     kernel, arrival = running.kernel, running.arrival
     machine, order = kernel.machine, kernel.machine.platform.byte_order
@@ -150,20 +137,12 @@ def _log(running: Running) -> Iterator[str]:
         yield _line(5, "KHO: scratch areas: lowmem: {} global: {} pernode: {}".format(*sizes))
     if kernel.options.kho and not kernel.scratch:
         yield _line(4, "KHO: Failed to reserve scratch area, disabling kexec handover")
-    received = running.arrival.received if running.arrival is not None else None
-    if received is None:
-        yield from _flb_lines(kernel, found=False)
-        return
-    for region in kernel.regions:
-        if region in received.incoming.regions:
-            yield _line(6, f"Revived memory reservation '{region.name.decode('utf-8', 'backslashreplace')}' from KHO")
-    if received.incoming.liveupdate_number and kernel.options.kho:
-        yield _line(6, f"luo: Retrieved live update data, liveupdate number: {received.incoming.liveupdate_number}")
-    if received.incoming.kexec_count and kernel.options.kho:
-        yield _line(6, f"KHO: exec from: {received.previous} (count {received.incoming.kexec_count})")
-    if received.restored is not None:
-        yield _line(6 if received.restored else 3, f"test_kho: KHO restore {'succeeded' if received.restored else 'failed'}")
-    yield from _flb_lines(kernel, found=received.has_flbs)
+    if running.arrival is not None and running.arrival.received is not None:
+        consumers = kernel.registry.facets(Receiving)
+        for name in sorted(kernel.producers, key=lambda name: consumers[name].turn):
+            yield from (_line(*line) for line in kernel.producers[name].taken_lines())
+    for producer in kernel.producers.values():
+        yield from (_line(*line) for line in producer.started_lines())
 
 
 def _arrival_lines(running: Running) -> Iterator[str]:
@@ -183,15 +162,6 @@ def _arrival_lines(running: Running) -> Iterator[str]:
         yield _line(4, f"{what} incompatible with '{running.kernel.registry.roots.version_of(release).decode()}': 1")
     code = ": -22" if release.finalize is Finalize.STATEFUL else ""
     yield _line(4, f"KHO: disabling KHO revival{code}")
-
-
-def _flb_lines(kernel: Kernel, *, found: bool) -> Iterator[str]:
-    if kernel.luo is None or not kernel.config.flbs:
-        return
-    for flb in kernel.config.flbs if found else ():
-        yield _line(6, f"liveupdate test: {flb.name.decode('utf-8', 'backslashreplace')}: found flb data from the previous boot")
-    handlers = ", ".join(sorted(name.decode() for name in kernel.registry.handlers(kernel.release)))
-    yield _line(6, f"liveupdate test: Registered {len(kernel.config.flbs)} FLBs with file handler: [{handlers}]")
 
 
 def _line(level: int, text: str) -> str:

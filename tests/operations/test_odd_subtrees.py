@@ -66,7 +66,8 @@ def test_a_session_name_without_an_end_is_cut_for_all_who_ask(capture: str, tmp_
     outcome, why = got.consumers[b"LUO"]
     assert outcome is Outcome.PART and "has no NUL" in why
     assert done.running is not None and done.running.arrival is not None and done.running.arrival.received is not None
-    sessions = done.running.arrival.received.incoming.sessions
+    arrived = done.running.kernel.producers[b"LUO"].arrived
+    sessions = arrived.sessions if arrived is not None else ()
     assert sessions and all(len(one.name) <= 63 for one in sessions)
 
 

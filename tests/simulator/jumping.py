@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.context import Context
 from kho_tui.operations.kexec_capture import jump_of, write_running
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.table import Finalize
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.kexec import Kexec, NextKernel, kexec
-from kho_tui.simulator.producers import KhoTest
 from kho_tui.simulator.running import Running
-from kho_tui.simulator.steps import Action, CreateSession, PreserveMemfd, Step, Userspace
+from kho_tui.simulator.steps import Action, Step, Userspace
+from kho_tui.subsystems.kho_test.simulate import KhoTestModule
+from kho_tui.subsystems.luo.steps import CreateSession
+from kho_tui.subsystems.memfd.steps import PreserveMemfd
 from kho_tui.subsystems.registry import builtin
 
-from .playing import RELEASE, machine
+from .playing import RELEASE, luo_of, machine
 
 LINE = "kho=on liveupdate=on kho_scratch=64M,64M,64M reserve_mem=4M:4096:oops_trace reserve_mem=1M:2M:pstore"
-CONFIG = Config(test=KhoTest(orders=(0, 3, 1)))
+CONFIG = Config(built={KHO_TEST_NAME: KhoTestModule(orders=(0, 3, 1))})
 
 
 def story(release: str, line: str = LINE) -> Userspace:
     """Regions, test data, and where there is LUO two sessions: vm with two files, other with one."""
     kernel = Kernel(builtin(), machine(), RELEASE[release], line, seed=3, config=CONFIG)
     user = Userspace(kernel, 3)
-    if kernel.luo is not None:
+    if luo_of(kernel).running:
         steps: tuple[Action, ...] = (
             CreateSession(b"vm"),
             PreserveMemfd(session=b"vm", token=1, size=2 << 20, pos=7),

@@ -6,6 +6,8 @@ from io import BytesIO
 
 from captures import CHECKOUT
 
+from kho_tui.abi.luo import LUO_NAME
+from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
@@ -16,6 +18,7 @@ from kho_tui.memory.elf_format import ElfMachine
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.source import BytesSource
 from kho_tui.memory.sparse import SparseImage
+from kho_tui.model.contents.memblock import Region
 from kho_tui.model.handover import Handover
 from kho_tui.model.handover_of import handover_of
 from kho_tui.releases.table import RELEASES, Release
@@ -25,6 +28,9 @@ from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.machine import Machine, MemoryNode
 from kho_tui.simulator.scenario import Scenario, parse_scenario
 from kho_tui.simulator.steps import Userspace
+from kho_tui.subsystems.luo.orchestrator import Orchestrator
+from kho_tui.subsystems.memblock.simulate import ReservedMemory
+from kho_tui.subsystems.memfd.open_memfd import OpenMemfd
 from kho_tui.subsystems.registry import builtin
 
 SCENARIOS = CHECKOUT / "samples" / "scenarios"
@@ -58,6 +64,25 @@ def bare_kho(release: str, page_size: int = 4096) -> Kho:
 def kernel(release: str | Release, cmdline: str = "kho=on liveupdate=on kho_scratch=64M,64M,64M", **more: object) -> Kernel:
     known = RELEASE[release] if isinstance(release, str) else release
     return Kernel(builtin(), machine(), known, cmdline, **more)  # type: ignore[arg-type]
+
+
+def luo_of(one: Kernel) -> Orchestrator:
+    luo = one.producers[LUO_NAME]
+    assert isinstance(luo, Orchestrator)
+    return luo
+
+
+def memfd_of(user: Userspace, session: bytes, token: int) -> OpenMemfd:
+    """The memfd that a program holds open."""
+    file = user.files[session, token]
+    assert isinstance(file, OpenMemfd)
+    return file
+
+
+def regions_of(one: Kernel) -> tuple[Region, ...]:
+    memblock = one.producers[MEMBLOCK_NAME]
+    assert isinstance(memblock, ReservedMemory)
+    return memblock.regions
 
 
 def free_bytes(one: Kernel) -> int:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.model.contents.kho_test import PlainTest
 from kho_tui.simulator.contents import Counting, FileContents, FilledMemory, Literal, crc32, tag_of
 from kho_tui.simulator.kernel import Config, Kernel
-from kho_tui.simulator.producers import KhoTest
+from kho_tui.subsystems.kho_test.simulate import KhoTestModule
 from kho_tui.subsystems.registry import builtin
 
 from .playing import RELEASE, machine
@@ -59,7 +60,9 @@ def test_tags_follow_from_what_they_are_for() -> None:
 @pytest.mark.parametrize(("arch", "page_size", "release"), [("x86_64", 4096, "6.17"), ("x86_64", 4096, "7.3"), ("aarch64", 16384, "7.3")])
 def test_the_test_module_sums_what_its_folios_hold(arch: str, page_size: int, release: str) -> None:
     box = machine(page_size, arch)  # type: ignore[arg-type]
-    one = Kernel(builtin(), box, RELEASE[release], "kho=on kho_scratch=64M,64M,64M", config=Config(test=KhoTest(1 << 20)))
+    one = Kernel(
+        builtin(), box, RELEASE[release], "kho=on kho_scratch=64M,64M,64M", config=Config(built={KHO_TEST_NAME: KhoTestModule(1 << 20)})
+    )
     if release == "6.17":
         one.write_finalize(1)
     done = one.handover()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.model.handover import RootStyle
 from kho_tui.model.plain import RawBytes
 from kho_tui.simulator.allocator import PageAllocator
@@ -16,7 +17,7 @@ from kho_tui.simulator.kernel import Config
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.preserving import VM_ALLOW_HUGE
-from kho_tui.simulator.producers import KhoTest
+from kho_tui.subsystems.kho_test.simulate import KhoTestModule
 
 from .playing import GIB, MIB, RELEASE, bare_kho, kernel, machine
 
@@ -199,7 +200,11 @@ def test_a_kernel_that_was_inferred_says_so() -> None:
 
 
 def test_subtrees_are_registered_in_the_order_in_which_a_booting_kernel_has_them() -> None:
-    one = kernel("7.3", "kho=on liveupdate=on kho_scratch=64M,64M,64M reserve_mem=4M:4096:a", config=Config(test=KhoTest(1 << 20)))
+    one = kernel(
+        "7.3",
+        "kho=on liveupdate=on kho_scratch=64M,64M,64M reserve_mem=4M:4096:a",
+        config=Config(built={KHO_TEST_NAME: KhoTestModule(1 << 20)}),
+    )
     assert one.kho is not None
     assert [entry.name for entry in one.kho.root.entries] == [b"kexec-metadata", b"kho_test", b"LUO", b"memblock"]
 
@@ -209,7 +214,7 @@ def test_kho_off_hands_over_nothing() -> None:
     off.kexec_file_load()
     assert off.reboot() is None
     assert fails(lambda: off.need_kho("kho_preserve_folio")) == errno.EINVAL
-    assert fails(lambda: off.need_luo("open")) == errno.ENODEV
+    assert fails(lambda: off.file_keeper()) == errno.ENODEV
 
 
 @pytest.mark.parametrize(

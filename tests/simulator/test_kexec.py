@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kho_tui.abi.metadata import METADATA_WRITTEN
+from kho_tui.abi.memblock import MEMBLOCK_NAME
+from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_WRITTEN
+from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
 from kho_tui.model.contents.kexec_metadata import PlainMetadata
@@ -23,10 +25,12 @@ from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kexec import Kexec
 from kho_tui.simulator.running import Running
-from kho_tui.simulator.steps import CreateSession, Finish, PreserveAgain, PreserveMemfd, Retrieve, Step, Userspace
+from kho_tui.simulator.steps import Step, Userspace
+from kho_tui.subsystems.luo.steps import CreateSession, Finish, PreserveAgain, Retrieve
+from kho_tui.subsystems.memfd.steps import PreserveMemfd
 
 from .jumping import LINE, kexeced, story
-from .playing import free_bytes
+from .playing import free_bytes, luo_of, memfd_of, regions_of
 
 PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 MIB = 1 << 20
@@ -46,7 +50,7 @@ def handover(kernel: Kernel) -> Handover:
 @pytest.mark.parametrize("release", ["6.19", "7.1", "7.3"])
 def test_a_guest_lives_through_three_kexecs(release: str, tmp_path: Path) -> None:
     user = story(release)
-    file = user.files[b"vm", 1]
+    file = memfd_of(user, b"vm", 1)
     before, addresses = crc32(file.contents, file.size), file.addresses
     for number in range(1, 4):
         done = kexeced(user, tmp_path / str(number))
@@ -55,7 +59,7 @@ def test_a_guest_lives_through_three_kexecs(release: str, tmp_path: Path) -> Non
         name = b"vm" if number == 1 else b"vm%d" % (number - 1)
         new = b"vm%d" % number
         user.perform([Step(Retrieve(name)), Step(CreateSession(new)), Step(PreserveAgain(new, 1, name, 1)), Step(Finish(name))])
-        file = user.files[new, 1]
+        file = memfd_of(user, new, 1)
         assert (file.size, file.pos, crc32(file.contents, file.size)) == (2 * MIB, 7, before)
         assert (file.addresses == addresses).all()
         kernel = user.kernel
@@ -71,12 +75,12 @@ def test_seals_and_position_come_back_as_the_format_keeps_them(tmp_path: Path) -
     for release, seals in (("6.19", 1), ("7.3", 3)):  # memfd-v1 drops them: F_SEAL_SEAL, as on a file that allows none
         user = Userspace(successor(kexeced(story(release), tmp_path / release)))
         user.perform([Step(Retrieve(b"vm"))])
-        assert user.files[b"vm", 2].seals == seals
+        assert memfd_of(user, b"vm", 2).seals == seals
 
 
 def test_what_was_not_preserved_is_written_over(tmp_path: Path) -> None:
     user = story("7.3")
-    file = user.files[b"vm", 1]
+    file = memfd_of(user, b"vm", 1)
     kho = user.kernel.need_kho("test")
     lost, kept = int(file.addresses[5]), int(file.addresses[6])
     kho.kho_unpreserve_folio(lost, 0)
@@ -103,7 +107,7 @@ def test_finishing_gives_memory_back(tmp_path: Path) -> None:
         assert retrieved > free  # what described the files
         user.perform([Step(Finish(b"vm"))])
         assert retrieved < free_bytes(kernel) < retrieved + MIB  # its list; the files are open
-        luo = kernel.need_luo("test")
+        luo = luo_of(kernel)
         luo.retrieve_session(b"other")
         before = free_bytes(kernel)
         luo.finish_session(b"other")
@@ -112,11 +116,11 @@ def test_finishing_gives_memory_back(tmp_path: Path) -> None:
 
 def test_a_region_that_is_asked_for_otherwise_is_allocated_in_scratch(tmp_path: Path) -> None:
     user = story("7.1")
-    old = {one.name: one for one in user.kernel.regions}
+    old = {one.name: one for one in regions_of(user.kernel)}
     done = kexeced(user, tmp_path / "pre", line=LINE.replace("4M:4096:oops", "8M:4096:oops"))
     assert done.reception.outcome is Outcome.PART
     kernel = successor(done)
-    new = {one.name: one for one in kernel.regions}
+    new = {one.name: one for one in regions_of(kernel)}
     assert new[b"pstore"] == old[b"pstore"]
     at = new[b"oops_trace"].start
     assert any(area.start <= at < area.start + area.size for area in kernel.scratch)
@@ -131,12 +135,12 @@ def test_a_region_that_is_asked_for_otherwise_is_allocated_in_scratch(tmp_path: 
 
 def test_an_older_kernel_without_luo_keeps_the_memory_and_loses_the_sessions(tmp_path: Path) -> None:
     user = story("6.19")
-    folio = int(user.files[b"vm", 1].addresses[0])
+    folio = int(memfd_of(user, b"vm", 1).addresses[0])
     done = kexeced(user, tmp_path / "pre", release="6.18")
     assert done.reception.outcome is Outcome.PART
     kernel = successor(done)
-    assert kernel.luo is None and kernel.memory.page(folio) is not None
-    assert [one.name for one in kernel.regions] == [b"oops_trace", b"pstore"]
+    assert not luo_of(kernel).running and kernel.memory.page(folio) is not None
+    assert [one.name for one in regions_of(kernel)] == [b"oops_trace", b"pstore"]
 
 
 def test_a_kernel_that_panics_leaves_its_last_line(tmp_path: Path) -> None:
@@ -153,7 +157,7 @@ def test_a_refused_handover_is_a_cold_boot(tmp_path: Path) -> None:
     metadata = handover(kernel).by_name()[b"kexec-metadata"].content
     assert isinstance(metadata, PlainMetadata) and metadata.kexec_count == 1
     with pytest.raises(KernelError) as error:
-        kernel.need_luo("test").retrieve_session(b"vm")
+        luo_of(kernel).retrieve_session(b"vm")
     assert error.value.errno == errno.ENOENT
 
 
@@ -183,18 +187,18 @@ def test_bitmaps_of_6_17_are_misread_by_6_18(tmp_path: Path) -> None:
 def test_kho_off_takes_the_handover_and_offers_none(tmp_path: Path) -> None:
     done = kexeced(story("7.3"), tmp_path / "pre", line=LINE.replace("kho=on", "kho=off"))
     kernel = successor(done)
-    assert kernel.kho is None and kernel.luo is None and kernel.incoming is not None
-    assert [one.start for one in kernel.regions] == [one.start for one in story("7.3").kernel.regions]
+    assert kernel.kho is None and not luo_of(kernel).running and kernel.incoming is not None
+    assert [one.start for one in regions_of(kernel)] == [one.start for one in regions_of(story("7.3").kernel)]
 
 
 @pytest.mark.parametrize("region", ["4M:12288:oops", "4M:3:oops", "4M::oops"])
 def test_a_region_is_revived_where_its_start_has_no_bit_of_the_alignment_less_one(region: str, tmp_path: Path) -> None:
     """As 7.3.4 did it: 12288 is taken for a mask."""
     user = story("7.3")
-    old = [one.start for one in user.kernel.regions]
+    old = [one.start for one in regions_of(user.kernel)]
     assert not any(start & 0x2FFF for start in old)
     kernel = successor(kexeced(user, tmp_path / "pre", line=LINE.replace("4M:4096:oops", region)))
-    assert [one.start for one in kernel.regions] == old
+    assert [one.start for one in regions_of(kernel)] == old
 
 
 # One preserve call dropped: exactly that is lost.
@@ -206,12 +210,16 @@ def outcome(done: Kexec) -> dict[str, object]:
         return {"panic": True}
     arrival = done.running.arrival
     assert arrival is not None and arrival.received is not None
-    got = arrival.received
-    found: dict[str, object] = {f"region {one.name.decode()}": one in got.incoming.regions for one in done.running.kernel.regions}
-    found |= {"count": got.incoming.kexec_count, "number": got.incoming.liveupdate_number, "test": got.restored}
-    found |= {"sessions": got.incoming.sessions_fault == ""}
-    for session in got.incoming.sessions:
-        found |= {f"{session.name.decode()}/{file.token}": file.memfd is not None for file in session.files}
+    kernel = done.running.kernel
+    memblock, luo = kernel.producers[MEMBLOCK_NAME], luo_of(kernel)
+    metadata, test = kernel.producers[KEXEC_METADATA_NAME].arrived, kernel.producers[KHO_TEST_NAME].arrived
+    found: dict[str, object] = {
+        f"region {region.name.decode()}": region in (memblock.arrived or ()) for region in regions_of(done.running.kernel)
+    }
+    found |= {"count": metadata.kexec_count if metadata else 0, "number": luo.arrived.number if luo.arrived else 0}
+    found |= {"test": test.whole if test else None, "sessions": not luo.arrived or luo.arrived.fault == ""}
+    for session in luo.arrived.sessions if luo.arrived else ():
+        found |= {f"{session.name.decode()}/{file.token}": file.file is not None for file in session.files}
     return found
 
 
@@ -274,7 +282,7 @@ def test_all_comes_through(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ONE_LOST)
 def test_one_dropped_preserve_call_loses_exactly_that(what: str, tmp_path: Path) -> None:
     user = story("7.3")
-    luo = user.kernel.need_luo("test")
+    luo = luo_of(user.kernel)
     luo.freeze()
     at, order = places(handover(user.kernel))[what]
     luo.frozen = False
@@ -293,13 +301,13 @@ def test_a_root_fdt_that_was_not_kept_loses_what_is_looked_for_after_memory_is_g
     done = kexeced(user, tmp_path / "pre")
     kernel = successor(done)
     assert done.reception.outcome is Outcome.CHANCE
-    assert kernel.incoming is not None and len(kernel.incoming.regions) == 2 and not kernel.incoming.sessions
-    assert kernel.incoming.liveupdate_number == 0 and kernel.incoming.reserved
+    assert kernel.incoming is not None and kernel.incoming.reserved
+    assert len(kernel.producers[MEMBLOCK_NAME].arrived or ()) == 2 and luo_of(kernel).arrived is None
 
 
 def test_regions_of_memblock_are_what_the_next_kernel_hands_on(tmp_path: Path) -> None:
     first = story("6.18")
-    content = PlainMemblock(first.kernel.regions)
+    content = PlainMemblock(regions_of(first.kernel))
     kernel = successor(kexeced(first, tmp_path / "pre"))
     kernel.write_finalize(1)
     again = handover(kernel).by_name()[b"memblock"].content

@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
+from kho_tui.abi.luo import LUO_NAME
 from kho_tui.model.contents.luo import PlainLuo
 from kho_tui.model.contents.memfd import PlainMemfd
 from kho_tui.model.handover import Handover
 from kho_tui.simulator.contents import Counting, FileContents
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.kernel_error import KernelError
-from kho_tui.simulator.luo import Flb, Luo
-from kho_tui.simulator.memfd import Memfd
+from kho_tui.subsystems.luo.orchestrator import Flb
+from kho_tui.subsystems.memfd.open_memfd import OpenMemfd, memfd_close, memfd_create
 
-from .playing import free_bytes, kernel
+from .playing import free_bytes, kernel, luo_of
 
 FLB = Flb(b"liveupdate-test-flb-v0", 0xFEEDF00DCAFEBEE0)
 
@@ -27,13 +28,8 @@ def fails(call: Callable[[], object]) -> int:
     return caught.value.errno
 
 
-def luo_of(one: Kernel) -> Luo:
-    assert one.luo is not None
-    return one.luo
-
-
-def memfd(one: Kernel, size: int = 4096, **more: object) -> Memfd:
-    return one.memfd_create("file", FileContents(Counting(1), size), **more)  # type: ignore[arg-type]
+def memfd(one: Kernel, size: int = 4096, **more: object) -> OpenMemfd:
+    return memfd_create(one, "file", FileContents(Counting(1), size), **more)  # type: ignore[arg-type]
 
 
 def luo_content(done: Handover | None) -> PlainLuo:
@@ -81,7 +77,7 @@ def test_a_closed_session_gives_everything_back() -> None:
     file = memfd(one, 100_000, order=2)
     luo.preserve_file(b"short", 1, file)
     luo.release_session(b"short")
-    one.memfd_close(file)
+    memfd_close(one, file)
     assert one.kho.tracker.runs().by_order == before
     # What stays are nodes of the tree: they never go.
     assert 0 <= free - free_bytes(one) <= 8 * 4096
@@ -133,12 +129,12 @@ def test_what_the_memfd_handler_refuses() -> None:
         assert fails(lambda one=one: luo_of(one).preserve_file(b"s", 1, memfd(one, hugetlb=True))) == errno.ENOENT  # type: ignore[misc]
     assert fails(lambda: luo_of(new).preserve_file(b"s", 1, memfd(new, seals=0x40))) == errno.EOPNOTSUPP
     kept = luo_of(old).preserve_file(b"s", 1, memfd(old, seals=0x40)).content(12)
-    assert kept.seals is None
+    assert isinstance(kept, PlainMemfd) and kept.seals is None
 
 
 def test_lists_are_written_in_the_reboot_call_only() -> None:
     for release in ("6.19", "7.1", "7.3"):
-        one = kernel(release, config=Config(flbs=(FLB,)))
+        one = kernel(release, config=Config(built={LUO_NAME: (FLB,)}))
         luo = luo_of(one)
         luo.create_session(b"s")
         luo.preserve_file(b"s", 1, memfd(one))
@@ -157,7 +153,7 @@ def test_lists_are_written_in_the_reboot_call_only() -> None:
 
 
 def test_flbs_that_no_file_needs_are_not_written_and_a_page_holds_63() -> None:
-    one = kernel("7.3", config=Config(flbs=tuple(Flb(f"flb{number}".encode(), number) for number in range(63))))
+    one = kernel("7.3", config=Config(built={LUO_NAME: tuple(Flb(f"flb{number}".encode(), number) for number in range(63))}))
     assert fails(lambda: luo_of(one).liveupdate_register_flb(Flb(b"more", 0))) == errno.ENOSPC
     assert fails(lambda: luo_of(kernel("6.19")).liveupdate_register_flb(FLB)) == errno.ENOSYS
     one.kexec_file_load()

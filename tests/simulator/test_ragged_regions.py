@@ -8,7 +8,7 @@ import pytest
 
 from kho_tui.simulator.kernel_error import KernelError
 
-from .playing import kernel
+from .playing import kernel, regions_of
 
 LINE = "kho=on kho_scratch=64M,64M,64M reserve_mem=6000:4096:odd"
 
@@ -28,6 +28,6 @@ def test_from_6_18_on_its_last_part_page_is_not_preserved(release: str) -> None:
         one.write_finalize(1)
     done = one.handover()
     assert done is not None
-    (region,) = one.regions
+    (region,) = regions_of(one)
     assert done.runs.covers(region.start, 0)
     assert not done.runs.covers(region.start + 4096)

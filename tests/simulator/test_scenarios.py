@@ -14,10 +14,11 @@ from kho_tui.model.handover import Handover
 from kho_tui.simulator.contents import Counting, FileContents, crc32
 from kho_tui.simulator.new_scenario import new_scenario
 from kho_tui.simulator.scenario import boot, parse_scenario
-from kho_tui.simulator.steps import Kexec, Retrieve
+from kho_tui.simulator.steps import Kexec
+from kho_tui.subsystems.luo.steps import Retrieve
 from kho_tui.subsystems.registry import builtin
 
-from .playing import SCENARIOS, first_stage, opened, scenario
+from .playing import SCENARIOS, first_stage, memfd_of, opened, scenario
 
 PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.toml"))
@@ -74,7 +75,7 @@ def test_contents_are_those_of_the_scenario() -> None:
     one = scenario("story-7.3")
     user = boot(one)
     first_stage(user, one)
-    file = user.files[b"vm-beta", 0xDEADBEEF]
+    file = memfd_of(user, b"vm-beta", 0xDEADBEEF)
     assert crc32(file.contents, file.size) == crc32(FileContents(Counting(3), 3000000), 3000000)
     image = SparseImage(4096)
     user.kernel.write(image, 1 << 23)

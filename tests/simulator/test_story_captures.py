@@ -9,6 +9,7 @@ from captures import SHARED
 from encode.equal import plain
 
 from kho_tui.abi.chunks import bitmap_span
+from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.context import Context
 from kho_tui.model.contents.kho_test import PlainTest
 from kho_tui.model.contents.luo import PlainLuo
@@ -17,11 +18,11 @@ from kho_tui.model.handover import ChunkTracker, Handover, RadixTracker
 from kho_tui.model.handover_of import handover_of
 from kho_tui.model.vmalloc import PlainVmalloc
 from kho_tui.operations.open_state import open_state
-from kho_tui.simulator.producers import KhoTest
+from kho_tui.simulator.kho_steps import WriteFinalize
 from kho_tui.simulator.scenario import Scenario, boot
-from kho_tui.simulator.steps import WriteFinalize
+from kho_tui.subsystems.kho_test.simulate import KhoTestModule
 
-from .playing import first_stage, scenario
+from .playing import first_stage, regions_of, scenario
 
 pytestmark = pytest.mark.shared
 
@@ -90,7 +91,7 @@ def told_where(one: Scenario, real: Handover) -> Scenario:
     arrays = 4 if luo is not None and luo.session_compatible else 0
     # What early boot had taken on the real machine was in part given back, and folios of files lie there.
     machine = replace(one.machine, reserved=(), early=one.machine.reserved)
-    config = replace(one.config, test=KhoTest(orders=tuple(order for _, order in test.folios)))
+    config = replace(one.config, built={**one.config.built, KHO_TEST_NAME: KhoTestModule(orders=tuple(order for _, order in test.folios))})
     # 6.19 finalizes once more in the reboot call, and it is that chunk list whose place we know.
     steps = tuple(step for step in one.stages[0].steps if luo is None or not isinstance(step.action, WriteFinalize))
     stages = (replace(one.stages[0], steps=steps),)
@@ -119,7 +120,7 @@ def test_scratch_lies_where_the_real_kernel_put_it(story: str, capture: str) -> 
 @pytest.mark.parametrize(("story", "capture"), STORIES.items())
 def test_reserved_regions_lie_where_the_real_kernel_put_them(story: str, capture: str) -> None:
     real = next(s.content for s in real_handover(capture).subtrees if s.name == b"memblock")
-    assert plain(boot(scenario(story)).kernel.regions) == plain(real)["regions"]
+    assert plain(regions_of(boot(scenario(story)).kernel)) == plain(real)["regions"]
 
 
 def without_sum(one: Handover) -> Handover:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from captures import CHECKOUT
 
 from kho_tui.operations.fault_capture import list_faults
-from kho_tui.releases.table import RELEASES
 from kho_tui.simulator.new_scenario import new_scenario
 from kho_tui.simulator.scenario import _MACHINE, _NODE, kernel_keys
 from kho_tui.simulator.scenario_steps import steps_known
+from kho_tui.subsystems.registry import builtin
 
 DOC = (CHECKOUT / "docs" / "simulator.md").read_text()
 
 
 def keys() -> str:
     """Tables and steps with the keys that they take."""
-    tables = {"[machine]": _MACHINE, "[[machine.node]]": _NODE, "[kernel]": kernel_keys(RELEASES)}
-    steps = {f'do = "{name}"': taken for name, (taken, _) in steps_known(RELEASES).items()}
+    tables = {"[machine]": _MACHINE, "[[machine.node]]": _NODE, "[kernel]": kernel_keys(builtin())}
+    steps = {f'do = "{name}"': kind.keys for name, kind in steps_known(builtin()).items()}
     rows = [f"| `{where}` | {', '.join(f'`{key}`' for key in taken)} |" for where, taken in {**tables, **steps}.items()]
     return "\n".join(["| where | keys |", "|---|---|", *rows])
 
@@ -43,4 +43,6 @@ def test_the_faults_are_listed() -> None:
 def test_the_new_scenario_names_every_table_key_and_step() -> None:
     text = new_scenario()
     rare = {"boot_low_hugetlb", "boot_total_hugetlb", "boot_hugetlb", "number", "on_by_default", "test_orders"}
-    assert [key for key in (*_MACHINE, *_NODE, *kernel_keys(RELEASES), *steps_known(RELEASES)) if key not in text and key not in rare] == []
+    assert [
+        key for key in (*_MACHINE, *_NODE, *kernel_keys(builtin()), *steps_known(builtin())) if key not in text and key not in rare
+    ] == []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from kho_tui.model.registry import Registry
 
 if TYPE_CHECKING:
     from kho_tui.abi.format import Place
@@ -18,14 +20,31 @@ if TYPE_CHECKING:
     from kho_tui.model.facts import Missing
 
 
+@dataclass(frozen=True, slots=True)
+class BuildOption:
+    """What a kernel is configured with so that a consumer is in it, and whether it may be a module."""
+
+    name: str
+    tristate: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Receiving:
-    """What the consumer of a subtree looks at, in the order in which it does. ``turn``: consumers go by it, the lowest first."""
+    """What the consumer of a subtree looks at, in the order in which it does. ``turn``: consumers go by it, the lowest first.
+
+    ``option``: None where it is there in every kernel that has KHO.
+    """
 
     place: ClassVar[Place] = "subtree"
 
     turn: int
+    option: BuildOption | None
     checks: tuple[Check, ...]
+
+
+def optional_consumers(registry: Registry) -> Mapping[bytes, BuildOption]:
+    """The consumers of subtrees that a kernel with KHO need not have, by name."""
+    return {name: facet.option for name, facet in registry.facets(Receiving).items() if facet.option is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

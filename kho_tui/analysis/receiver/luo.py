@@ -283,7 +283,7 @@ def _panics(name: str, question: str, releases: Range, ask: Ask) -> Check:
 
 
 _BUILT = said(
-    lambda target: target.luo,
+    lambda target: target.has_consumer(LUO_NAME),
     "LUO is built in",
     f"LUO is not built into this kernel: {_UNREAD}",
     "whether LUO is built in is not known",

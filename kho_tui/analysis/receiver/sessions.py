@@ -166,7 +166,12 @@ def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Ow
         if luo.header is not None and phys is not None:
             yield Owner(SafeText("LUO, whose struct it is,"), np.array([phys], np.uint64), early=True)
     test = handed.content(KHO_TEST_NAME)
-    if target.test is not False and target.kho is not False and test is not None and isinstance(test.content, KhoTest):
+    if (
+        target.has_consumer(KHO_TEST_NAME) is not False
+        and target.kho is not False
+        and test is not None
+        and isinstance(test.content, KhoTest)
+    ):
         area, blocks = test.content.area, test.content.folio_blocks
         listed = np.array([start for start, _ in blocks], np.uint64) if isinstance(blocks, list) else np.empty(0, np.uint64)
         pages = [area.entries(handed.page_size), area_chunks(area)] if isinstance(area, VmallocArea) else []

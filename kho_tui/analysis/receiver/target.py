@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from kho_tui.abi.format import F, Family, Formats
@@ -22,9 +22,9 @@ from kho_tui.releases.version import Version
 class Target:
     """The kernel that would take the state. ``version`` None: any of the series. ``cmdline`` None: not known.
 
-    ``built``: with KHO in it; ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT; ``luo``: CONFIG_LIVEUPDATE; ``test``:
-    CONFIG_TEST_KEXEC_HANDOVER, as a module too; ``debug_vm``: CONFIG_DEBUG_VM; ``flb_test``: CONFIG_LIVEUPDATE_TEST, the one user of FLBs
-    in the kernel's own tree. None: not known; then LUO is taken to be on, so that a panic that is found is one unless it is off.
+    ``built``: with KHO in it; ``on_by_default``: CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT; ``debug_vm``: CONFIG_DEBUG_VM; ``flb_test``:
+    CONFIG_LIVEUPDATE_TEST, the one user of FLBs in the kernel's own tree. None: not known; then LUO is taken to be on, so that a panic
+    that is found is one unless it is off.
     ``page_size`` None: that of its architecture, where there is one only.
     """
 
@@ -35,12 +35,12 @@ class Target:
     built: bool | None = True
     on_by_default: bool | None = False
     page_size: int | None = None
-    luo: bool | None = True
+    consumers: Mapping[bytes, bool | None] = field(default_factory=dict)
+    """Whether the consumer of a subtree is in it, as a module too, by the name of the subtree; None: not known. One left out is in it."""
     handlers: frozenset[bytes] | None = None
     """Compatible strings of the memfd handlers in it; None: not known, presumably the release's own."""
     may_hold: Callable[[bytes], bool] | None = None
     """Whether a string stands in its image, of which nothing is a module; None: no such image is at hand."""
-    test: bool | None = True
     debug_vm: bool | None = None
     flb_test: bool | None = None
     loaded: int | None = None
@@ -64,6 +64,10 @@ class Target:
     def precise_version(self) -> Version:
         """Its version, as far as it is known: fixes inside a series go by it."""
         return self.version or self.release.version
+
+    def has_consumer(self, name: bytes) -> bool | None:
+        """Whether the consumer of a subtree is in it; None: not known."""
+        return self.consumers.get(name, True)
 
     def panics(self, stage: Stage) -> PanicOptions:
         """What its command line makes a panic of at a stage: sysctl.kernel words count from init on, which opens and retrieves."""

@@ -45,4 +45,4 @@ _CHECKS: tuple[Check, ...] = (
     ),
 )
 
-RECEIVING = Receiving(turn=2, checks=_CHECKS)
+RECEIVING = Receiving(turn=2, option=None, checks=_CHECKS)

@@ -8,6 +8,7 @@ from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.decode.facet import Decoding
 from kho_tui.encode.facet import Encoding
 from kho_tui.model.registry import Declaration, facet_in
+from kho_tui.simulator.facet import Simulating
 
 DECLARATION = Declaration(
     family=KHO_TEST,
@@ -17,5 +18,6 @@ DECLARATION = Declaration(
         Encoding: facet_in("kho_tui.subsystems.kho_test.encode", "ENCODING"),
         Receiving: facet_in("kho_tui.subsystems.kho_test.receive", "RECEIVING"),
         Judging: facet_in("kho_tui.subsystems.kho_test.judge", "JUDGING"),
+        Simulating: facet_in("kho_tui.subsystems.kho_test.simulate", "SIMULATING"),
     },
 )

@@ -11,7 +11,7 @@ from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.receiver.areas import area_fault
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Check
-from kho_tui.analysis.receiver.facet import Receiving
+from kho_tui.analysis.receiver.facet import BuildOption, Receiving
 from kho_tui.analysis.receiver.node import fdt_fault, needs_kho, node_checks, own_choice, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reserved import Reserved
@@ -29,7 +29,7 @@ _MOST_CONTENTS = 64 << 20
 _NOT_AT_HAND = unknown("not all of what the test restores is at hand")
 
 _BUILT = said(
-    lambda target: target.test,
+    lambda target: target.has_consumer(KHO_TEST_NAME),
     "the test module is there",
     "the test module is not built: its folios stay reserved",
     "whether the test module is built is not known",
@@ -141,4 +141,4 @@ _CHECKS: tuple[Check, ...] = (
     _restores(Outcome.IGNORED, "the test fails, its folios are lost", Range("6.18")),
 )
 
-RECEIVING = Receiving(turn=3, checks=_CHECKS)
+RECEIVING = Receiving(turn=3, option=BuildOption("CONFIG_TEST_KEXEC_HANDOVER", tristate=True), checks=_CHECKS)

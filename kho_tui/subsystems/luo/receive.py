@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.analysis.receiver.facet import Receiving
+from kho_tui.analysis.receiver.facet import BuildOption, Receiving
 from kho_tui.analysis.receiver.luo import LUO_CHECKS
 
-RECEIVING = Receiving(turn=1, checks=LUO_CHECKS)
+RECEIVING = Receiving(turn=1, option=BuildOption("CONFIG_LIVEUPDATE", tristate=False), checks=LUO_CHECKS)

@@ -5,4 +5,4 @@ from __future__ import annotations
 from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.analysis.receiver.memblock import MEMBLOCK
 
-RECEIVING = Receiving(turn=0, checks=MEMBLOCK)
+RECEIVING = Receiving(turn=0, option=None, checks=MEMBLOCK)

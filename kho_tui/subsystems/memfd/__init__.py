@@ -8,6 +8,7 @@ from kho_tui.analysis.receiver.facet import FileReceiving
 from kho_tui.decode.facet import FileDecoding
 from kho_tui.encode.facet import FileEncoding
 from kho_tui.model.registry import Declaration, facet_in
+from kho_tui.simulator.facet import FileSimulating
 
 DECLARATION = Declaration(
     family=MEMFD,
@@ -17,5 +18,6 @@ DECLARATION = Declaration(
         FileEncoding: facet_in("kho_tui.subsystems.memfd.encode", "ENCODING"),
         FileReceiving: facet_in("kho_tui.subsystems.memfd.receive", "RECEIVING"),
         FileJudging: facet_in("kho_tui.subsystems.memfd.judge", "JUDGING"),
+        FileSimulating: facet_in("kho_tui.subsystems.memfd.simulate", "SIMULATING"),
     },
 )

@@ -6,36 +6,42 @@ Source: kernel/liveupdate/luo_core.c, luo_session.c, luo_file.c, luo_flb.c.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kho_tui.abi.block import MAX_BLOCKS
 from kho_tui.abi.luo import (
     CHECKS_NAMES,
+    FLB_NODE_NAME,
     HAS_FLBS,
+    LUO,
     LUO_NAME,
     LUO_SESSION_SER,
     ONE_SESSION_A_FILE,
+    SESSION_NODE_NAME,
     ListNode,
-    LuoFormat,
 )
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.layout.table import PageArray
 from kho_tui.model.contents.flbs import PlainFlb, PlainFlbPage
 from kho_tui.model.contents.luo import PlainLuo
 from kho_tui.model.contents.sessions import PlainFile, PlainSession
+from kho_tui.model.path import EntityPath
+from kho_tui.model.unpredictable import Spot, Unpredictable
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.ranges import Range
-from kho_tui.releases.table import Release
-from kho_tui.simulator.incoming import Incoming, IncomingFile, IncomingSession, Stretch
+from kho_tui.releases.table import Finalize, Release
+from kho_tui.simulator.facet import FileSimulating
+from kho_tui.simulator.incoming import Stretch
+from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
-from kho_tui.simulator.memfd import Memfd, PreservedMemfd, preserve_memfd, unpreserve_memfd
-from kho_tui.text import visible
+from kho_tui.simulator.producer import FileKeeper, LogLine, OpenFile, PreservedFile
+from kho_tui.text import SafeText, visible
 
 _NAME_BYTES = LUO_SESSION_SER.span("name")[1] - 1
 
-GiveBack = Callable[[Sequence[Stretch]], None]
+_POINTERS = (f"{SESSION_NODE_NAME.decode()}/luo-session-header", f"{FLB_NODE_NAME.decode()}/luo-flb-header", "sessions_pa", "flbs_pa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +52,98 @@ class Flb:
     data: int
 
 
+@dataclass(slots=True, kw_only=True)
+class IncomingFile:
+    """A file of an incoming session. ``file`` is its memory, still where it was; None where the handler could not restore it.
+
+    ``pages`` hold what describes it; they are given back when it is retrieved, or finished without that. ``lost``: why it is not restored.
+    """
+
+    token: int
+    file: OpenFile | None
+    retrieved: bool = False
+    pages: tuple[Stretch, ...] = ()
+    shared: frozenset[int] = frozenset()
+    """Addresses of blocks that another file restores too: whichever is asked for first gets them."""
+    lost: str = ""
+
+
+@dataclass(slots=True)
+class IncomingSession:
+    """A session as it was handed over. ``pages`` list its files, until it is finished."""
+
+    name: bytes
+    files: tuple[IncomingFile, ...]
+    retrieved: bool = False
+    pages: tuple[Stretch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """What LUO got of the kernel before. ``number`` is as received, 0 where nothing was; ``has_flbs``: FLB data came."""
+
+    number: int = 0
+    sessions: tuple[IncomingSession, ...] = ()
+    session_pages: tuple[Stretch, ...] = ()
+    """What lists the sessions, until /dev/liveupdate is opened first."""
+    fault: str = ""
+    """Why the list cannot be made into sessions, so that every open of /dev/liveupdate fails; empty: it can."""
+    has_flbs: bool = False
+
+
 @dataclass(slots=True)
 class Session:
     """An outgoing session; ``pages``: the array or the blocks that list its files."""
 
     name: bytes
     pages: list[int] = field(default_factory=list)
-    files: dict[int, PreservedMemfd] = field(default_factory=dict)
+    files: dict[int, PreservedFile] = field(default_factory=dict)
 
 
-class Luo:
-    """LUO of one kernel. ``give_back`` takes memory of the handover that it is done with."""
+class Orchestrator(FileKeeper[Arrived]):
+    """LUO of one kernel. ``running``: whether it is there and switched on; ``incoming``: sessions that were handed over, by name."""
 
-    def __init__(self, kho: Kho, form: LuoFormat, incoming: Incoming | None = None, give_back: GiveBack = lambda _stretches: None) -> None:
-        self._kho, self._form, self._give_back = kho, form, give_back
-        self._number = (incoming.liveupdate_number if incoming is not None else 0) + 1
+    def __init__(self, kernel: Kernel, arrived: Arrived | None) -> None:
+        super().__init__(kernel, arrived)
+        self.running, self.frozen = False, False
         self.sessions: dict[bytes, Session] = {}
-        self.incoming = {session.name: session for session in (incoming.sessions if incoming is not None else ())}
-        self._incoming_pages = incoming.session_pages if incoming is not None else ()
-        self._incoming_fault = incoming.sessions_fault if incoming is not None else ""
+        self.incoming = {session.name: session for session in (arrived.sessions if arrived is not None else ())}
+        self._incoming_pages = arrived.session_pages if arrived is not None else ()
+        self._number = (arrived.number if arrived is not None else 0) + 1
         self._restored: set[int] = set()
-        self.frozen = False
         self._flbs: list[Flb] = []
-        size = kho.machine.page_size
-        blob = kho.kho_alloc_preserve(size, "LUO")
         self._session_pages: list[int] = []
-        if not self._form.sessions.chained:
-            self._session_pages.append(kho.kho_alloc_preserve(form.sessions.bytes(size), "LUO sessions"))
-        self._flb_page = kho.kho_alloc_preserve(form.flbs.bytes(size), "LUO FLBs") if self._does(HAS_FLBS) else 0
-        kho.kho_add_subtree(LUO_NAME, blob, len(subtree_blob(self.content(), kho.encoder)), self.content)
+        self._flb_page = 0
+        self._why_not = "it needs liveupdate=on"
+
+    def start(self, kho: Kho) -> None:
+        """Register LUO's subtree and the FLBs of the test module, where LUO is switched on."""
+        form = kho.registry.of(kho.release, LUO)
+        if form is None or not self.kernel.options.liveupdate:
+            return
+        self._kho, self._form = kho, form
+        size = kho.machine.page_size
+        try:
+            blob = kho.kho_alloc_preserve(size, "LUO")
+            if not form.sessions.chained:
+                self._session_pages.append(kho.kho_alloc_preserve(form.sessions.bytes(size), "LUO sessions"))
+            self._flb_page = kho.kho_alloc_preserve(form.flbs.bytes(size), "LUO FLBs") if self._does(HAS_FLBS) else 0
+            kho.kho_add_subtree(LUO_NAME, blob, len(subtree_blob(self.content(), kho.encoder)), self.content)
+            self.running = True
+            for flb in self._built if self._does(HAS_FLBS) else ():
+                self.liveupdate_register_flb(flb)
+        except KernelError as error:
+            self._why_not = str(error)
+            raise
 
     def open_device(self) -> None:
-        """Open /dev/liveupdate: the first time the incoming sessions are made. -EIO, also later, where they cannot be (luo_session.c)."""
-        if self._incoming_fault:
-            raise KernelError(errno.EIO, "open /dev/liveupdate", self._incoming_fault)
-        self._give_back(self._incoming_pages)
+        """The first time the incoming sessions are made. -ENODEV where LUO is off, -EIO each time where they cannot be (luo_session.c)."""
+        call = "open /dev/liveupdate"
+        if not self.running:
+            raise KernelError(errno.ENODEV, call, self._why_off())
+        if self.arrived is not None and self.arrived.fault:
+            raise KernelError(errno.EIO, call, self.arrived.fault)
+        self.kernel.give_back(self._incoming_pages)
         self._incoming_pages = ()
 
     def liveupdate_register_flb(self, flb: Flb) -> None:
@@ -117,7 +180,7 @@ class Luo:
         self._need_unfrozen("luo_session_release")
         session = self._outgoing(name, "luo_session_release")
         for kept in session.files.values():
-            unpreserve_memfd(self._kho, kept)
+            kept.unpreserve(self._kho)
         whole = self._form.files.bytes(self._kho.machine.page_size)
         for page in session.pages:
             self._kho.kho_unpreserve_free(page, whole)
@@ -127,7 +190,7 @@ class Luo:
             while len(self._session_pages) > needed:
                 self._kho.kho_unpreserve_free(self._session_pages.pop(), self._form.sessions.bytes(self._kho.machine.page_size))
 
-    def preserve_file(self, session_name: bytes, token: int, file: Memfd) -> PreservedMemfd:
+    def preserve_file(self, session_name: bytes, token: int, file: OpenFile) -> PreservedFile:
         """LIVEUPDATE_SESSION_PRESERVE_FD. -EEXIST for a token twice, -ENOSPC, -ENOENT without handler, -EBUSY for a file twice (7.1 on)."""
         call = "luo_preserve_file"
         self._need_unfrozen(call)
@@ -136,11 +199,13 @@ class Luo:
             raise KernelError(errno.EEXIST, call, f"token {token:#x} is taken")
         what = f"{session.name.decode('utf-8', 'backslashreplace')}/{token:#x}"
         self._room_for_file(session, what, call)
-        if file.hugetlb:
-            raise KernelError(errno.ENOENT, call, "no handler takes a hugetlb memfd")
+        handlers = self._kho.registry.facets(FileSimulating).values()
+        handler = next((handler for handler in handlers if handler.can_preserve(self._kho, file)), None)
+        if handler is None:
+            raise KernelError(errno.ENOENT, call, f"no handler takes {file.kind}")
         if self._does(ONE_SESSION_A_FILE) and any(kept.file is file for one in self.sessions.values() for kept in one.files.values()):
             raise KernelError(errno.EBUSY, call, "the file is preserved already")
-        session.files[token] = preserve_memfd(self._kho, file, what)
+        session.files[token] = handler.preserve(self._kho, file, what)
         return session.files[token]
 
     def retrieve_session(self, name: bytes) -> IncomingSession:
@@ -159,12 +224,12 @@ class Luo:
         if found is None:
             raise KernelError(errno.ENOENT, "luo_retrieve_file", f"session {visible(session.name)} has no file {token:#x}")
         contested, self._restored = found.shared & self._restored, self._restored | found.shared
-        if found.memfd is None or contested:
-            found.memfd = None
+        if found.file is None or contested:
+            found.file = None
             why = f": {found.lost}" if found.lost else ""
             raise KernelError(errno.EIO, "luo_retrieve_file", f"file {token:#x} of {visible(session.name)} could not be restored{why}")
         found.retrieved = True
-        self._give_back(found.pages)
+        self.kernel.give_back(found.pages)
         found.pages = ()
         return found
 
@@ -176,14 +241,18 @@ class Luo:
         done = list(found.pages)
         for file in found.files:
             done += file.pages
-            if not file.retrieved and file.memfd is not None:
-                done += file.memfd.stretches(self._kho.machine.page_size)
-        self._give_back(done)
+            if not file.retrieved and file.file is not None:
+                done += file.file.stretches(self._kho.machine.page_size)
+        self.kernel.give_back(done)
         return self.incoming.pop(name)
 
     def freeze(self) -> None:
-        """Inside the reboot call: entries and counts are written, sessions stay locked."""
+        """Entries and counts are written, sessions stay locked; 6.19 and 7.0 then finalize KHO."""
+        if not self.running:
+            return
         self.frozen = True
+        if self._kho.release.finalize is Finalize.SERIALIZE:
+            self._kho.kho_finalize()
 
     def content(self) -> PlainLuo:
         """What is in memory now: lists are written in the reboot call only."""
@@ -200,9 +269,45 @@ class Luo:
             flb_page=PlainFlbPage(self._flb_page, 1, flbs) if self._flb_page else None,
         )
 
+    def taken_lines(self) -> Iterator[LogLine]:
+        """The number that was handed over."""
+        if self.arrived is not None and self.arrived.number and self.kernel.options.kho:
+            yield 6, f"luo: Retrieved live update data, liveupdate number: {self.arrived.number}"
+
+    def started_lines(self) -> Iterator[LogLine]:
+        """What the test module of FLBs says (lib/tests/liveupdate.c)."""
+        if not self.running or not self._built:
+            return
+        for flb in self._built if self.arrived is not None and self.arrived.has_flbs else ():
+            yield 6, f"liveupdate test: {flb.name.decode('utf-8', 'backslashreplace')}: found flb data from the previous boot"
+        handlers = ", ".join(sorted(name.decode() for name in self.kernel.registry.handlers(self.kernel.release)))
+        yield 6, f"liveupdate test: Registered {len(self._built)} FLBs with file handler: [{handlers}]"
+
+    def addresses(self) -> Iterator[Spot]:
+        """The pointers to the lists; each leads to whole pages."""
+        for pointer in _POINTERS:
+            yield Spot(EntityPath(("out",)).named(LUO_NAME).text, pointer, self.kernel.machine.page_size)
+
+    def unpredictable(self) -> Iterator[Unpredictable]:
+        """The struct that was handed over."""
+        form = self.kernel.registry.of(self.kernel.release, LUO)
+        if self.arrived is not None and self.arrived.number and form is not None and form.is_struct:
+            yield Unpredictable(SafeText("in/LUO: the struct's memory was given back at boot, what stands there now is anybody's"))
+
+    @property
+    def _built(self) -> tuple[Flb, ...]:
+        flbs: tuple[Flb, ...] = self.kernel.config.built.get(LUO_NAME, ())
+        return flbs
+
+    def _why_off(self) -> str:
+        kernel = self.kernel
+        if kernel.registry.of(kernel.release, LUO) is None:
+            return f"{kernel.release.name} has no LUO"
+        return kernel.why_no_kho if kernel.kho is None else f"LUO is off: {self._why_not}"
+
     def _session(self, session: Session) -> PlainSession:
         shift = self._kho.machine.page_shift
-        files = tuple(PlainFile(one.form.compatible, one.struct, token, one.content(shift)) for token, one in session.files.items())
+        files = tuple(PlainFile(kept.compatible, kept.data, token, kept.content(shift)) for token, kept in session.files.items())
         return PlainSession(session.name, tuple(session.pages) if files else (), files)
 
     def _room_for_file(self, session: Session, what: str, call: str) -> None:
