@@ -25,13 +25,15 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from kho_tui.subsystems.registry import builtin
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from captures import CHECKOUT, all_captures
 from mutations.originals import Core
 
 from kho_tui.releases.table import RELEASES
-from kho_tui.simulator.faults.catalogue import FAULTS
+from kho_tui.simulator.faults.catalogue import faults_of
 from kho_tui.views.cli.main import run
 
 Answers = dict[str, str]
@@ -96,7 +98,7 @@ def _cases(corpus: Path) -> Iterator[Case]:
         if before is None:
             continue
         for capture in (before, before.with_name("1-post")):
-            for fault in FAULTS:
+            for fault in faults_of(builtin()):
                 yield Case(f"{release}-{capture.name}-{fault.name}", capture.parent, capture.name, fault.name)
 
 

@@ -60,6 +60,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Plain
 from kho_tui.model.registry import Declaration, Registry
 from kho_tui.model.runs import make_runs
+from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.diff_states import diff_states
@@ -136,6 +137,9 @@ class Trio(FileContent):
         collector.pages(KIND_TRIO, self.path.child("page"), self.record.integer("page"), 1)
 
     def gaps(self) -> Iterator[Gap]:
+        return iter(())
+
+    def areas(self) -> Iterator[DescribedArea]:
         return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
@@ -14,7 +14,11 @@ from kho_tui.model.facts import Status
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json
 from kho_tui.model.plain import Plain
+from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import NO_TEXT, SafeText
+
+if TYPE_CHECKING:
+    from kho_tui.model.contents.sessions import File
 
 Standing: TypeAlias = tuple[Status, SafeText]
 """How far something can be trusted, and why not further."""
@@ -67,6 +71,10 @@ class Content(ABC):
         """What of it was not read. What is of a version that nobody knows, or not written yet, is none."""
 
     @abstractmethod
+    def areas(self) -> Iterator[DescribedArea]:
+        """The preserved vmalloc areas whose descriptors it holds, but for those of files."""
+
+    @abstractmethod
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """Its object; ``rows`` adds its long lists."""
 
@@ -77,6 +85,11 @@ class Content(ABC):
 
 class SubtreeContent(Content):
     """What the blob of a subtree says."""
+
+    @property
+    def files(self) -> Sequence[File]:
+        """The files of its sessions that could be read; none of a subtree that keeps no files."""
+        return ()
 
     @abstractmethod
     def opaque(self) -> Iterator[str]:

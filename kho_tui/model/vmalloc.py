@@ -13,7 +13,7 @@ from kho_tui.layout.table import Table
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.entities.values import derived
 from kho_tui.model.entity import Value
-from kho_tui.model.facts import Status
+from kho_tui.model.facts import Missing, Status
 from kho_tui.model.kinds import KIND_ARRAY, KIND_VMALLOC
 from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Plain
@@ -112,3 +112,26 @@ class VmallocArea:
 
     def _listed(self) -> U64s:
         return np.concatenate([np.empty(0, np.uint64), *(chunk.entries.column("phys")[: chunk.used] for chunk in self.chunks)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedArea:
+    """A vmalloc area as its descriptor says it (``struct kho_vmalloc``), with what was ``read`` of it.
+
+    ``at``: physical address of the descriptor; None where only a copy of it is at hand.
+    """
+
+    path: EntityPath
+    at: int | None
+    first: int
+    total_pages: int
+    flags: int
+    order: int
+    read: VmallocArea | Missing
+
+    @staticmethod
+    def of(area: VmallocArea, path: EntityPath, at: int | None) -> DescribedArea:
+        """Of an area that was read."""
+        return DescribedArea(
+            path=path, at=at, first=area.first, total_pages=area.total_pages, flags=area.flags, order=area.order, read=area
+        )

@@ -19,11 +19,13 @@ from kho_tui.memory.overlay import Overlay
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.handover import Handover
 from kho_tui.model.handover_of import distil
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import State
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.faults.case import Case, DoesNotApply
-from kho_tui.simulator.faults.catalogue import FAULTS, UNBREAKABLE, fault_named
+from kho_tui.simulator.faults.catalogue import UNBREAKABLE, fault_named, faults_of
 from kho_tui.simulator.faults.fault import Fault, break_state
+from kho_tui.subsystems.registry import builtin
 from kho_tui.text import NO_TEXT, SafeText, human_size, visible
 
 _MEMORY = "memory.elf"
@@ -48,20 +50,20 @@ class FaultReport:
     placement: SafeText = NO_TEXT
 
 
-def list_faults() -> tuple[tuple[Fault, ...], tuple[tuple[str, str], ...]]:
+def list_faults(registry: Registry | None = None) -> tuple[tuple[Fault, ...], tuple[tuple[str, str], ...]]:
     """Every fault, and (code, reason) of the invariants that none can break."""
-    return FAULTS, tuple((f"KHO{number:03d}", reason) for number, reason in UNBREAKABLE.items())
+    return faults_of(registry or builtin()), tuple((f"KHO{number:03d}", reason) for number, reason in UNBREAKABLE.items())
 
 
-def fault_capture(path: str | Path, name: str, out_dir: str | Path, context: Context) -> FaultReport:
+def fault_capture(path: str | Path, name: str, out_dir: str | Path, context: Context, registry: Registry | None = None) -> FaultReport:
     """The capture at ``path`` (a directory, or a bare core) with a fault, written to ``out_dir``, which must be new or empty.
 
     Raises InputError for an unknown fault, for one that does not apply to this state, and for a place that cannot be written;
     EncodeError, ReadError and Cancelled. Nothing is left half written.
     """
-    fault, out = fault_named(name), Path(out_dir)
+    fault, out = fault_named(name, registry or builtin()), Path(out_dir)
     require_unused(out, path)
-    with open_state(path, context) as opened:
+    with open_state(path, context, registry=registry) as opened:
         tree = _tree(Path(path), opened)
         try:
             files = {} if tree is None else _files(tree)

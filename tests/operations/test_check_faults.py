@@ -17,8 +17,9 @@ from kho_tui.operations.check_state import check_state
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.faults.case import DoesNotApply
-from kho_tui.simulator.faults.catalogue import FAULTS
+from kho_tui.simulator.faults.catalogue import faults_of
 from kho_tui.simulator.faults.fault import Fault
+from kho_tui.subsystems.registry import builtin
 
 CAPTURES = {
     "out": ("x86_64-7.3/1-pre", "x86_64-6.19/1-pre", "x86_64-7.1/1-pre", "x86_64-6.18/1-pre"),
@@ -39,7 +40,7 @@ def report_of(fault: Fault, name: str, out: Path) -> Report:
         return check_state(opened, Context(), side=fault.side if fault.side in opened.state.sides else None).report
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", faults_of(builtin()), ids=lambda fault: fault.name)
 def test_a_fault_is_found_by_its_own_rule_and_by_no_error_that_does_not_follow(fault: Fault, tmp_path: Path) -> None:
     tried = 0
     for name in CAPTURES[fault.side]:

@@ -26,9 +26,10 @@ from kho_tui.operations.held_state import HeldState, prospects
 from kho_tui.operations.kexec_capture import jump_of, kexec_capture, next_kernel
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.faults.case import DoesNotApply
-from kho_tui.simulator.faults.catalogue import FAULTS
+from kho_tui.simulator.faults.catalogue import faults_of
 from kho_tui.simulator.faults.fault import Fault
 from kho_tui.simulator.kexec import kexec
+from kho_tui.subsystems.registry import builtin
 from kho_tui.views.cli.main import run
 
 CAPTURES = ("x86_64-7.3/2-pre", "x86_64-7.1/1-pre", "x86_64-6.19/1-pre", "x86_64-6.18/1-pre")
@@ -74,7 +75,7 @@ def originals() -> Iterator[dict[str, Original]]:
         yield {name: read_original(sample(name), closer.enter_context(open_state(sample(name), Context()))) for name in CAPTURES}
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.side == "out"], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [fault for fault in faults_of(builtin()) if fault.side == "out"], ids=lambda fault: fault.name)
 @pytest.mark.parametrize("name", CAPTURES)
 def test_the_simulator_and_the_check_agree(name: str, fault: Fault, originals: dict[str, Original]) -> None:
     try:

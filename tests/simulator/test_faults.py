@@ -23,7 +23,7 @@ from kho_tui.model.state import Root, Side, State
 from kho_tui.operations.fault_capture import FaultReport, fault_capture, list_faults
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.simulator.faults.case import DoesNotApply
-from kho_tui.simulator.faults.catalogue import FAULTS, UNBREAKABLE
+from kho_tui.simulator.faults.catalogue import UNBREAKABLE, faults_of
 from kho_tui.simulator.faults.fault import Fault
 from kho_tui.subsystems.registry import builtin
 
@@ -90,7 +90,7 @@ def tree(path: Path) -> dict[str, bytes]:
     return {str(one.relative_to(path)): one.read_bytes() for one in path.rglob("*") if one.is_file()}
 
 
-@pytest.mark.parametrize("fault", [one for one in FAULTS if one.name not in NEED_MORE], ids=lambda one: one.name)
+@pytest.mark.parametrize("fault", [one for one in faults_of(builtin()) if one.name not in NEED_MORE], ids=lambda one: one.name)
 def test_a_broken_state_opens_and_differs_only_in_what_the_fault_declares(fault: Fault, tmp_path: Path) -> None:
     name, report = fitting(fault, tmp_path / "broken")
     with open_state(report.directory, Context()) as opened:
@@ -124,7 +124,7 @@ def only_what_it_says(before: Path, report: FaultReport) -> None:
 
 
 def test_every_invariant_has_a_fault_or_a_reason() -> None:
-    primaries = {int(one.primary.removeprefix("KHO")) for one in FAULTS}
+    primaries = {int(one.primary.removeprefix("KHO")) for one in faults_of(builtin())}
     assert primaries | set(UNBREAKABLE) >= set(range(1, 51))
     assert not primaries & set(UNBREAKABLE)
 

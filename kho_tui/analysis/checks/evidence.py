@@ -7,29 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.memfd import MEMFD_VERSION
 from kho_tui.analysis.checks.answer import SESSIONS, Found
 from kho_tui.analysis.checks.tracker_evidence import TrackerEvidence
-from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.model.content import Content, FileContent, SubtreeContent
 from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
-from kho_tui.model.facts import Missing, Stale, Status
-from kho_tui.model.path import EntityPath
-from kho_tui.model.vmalloc import VmallocArea
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import SafeText, visible
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Area:
-    """A vmalloc area as its descriptor says it, with what was found of it."""
-
-    path: EntityPath
-    first: int
-    total_pages: int
-    flags: int
-    order: int
-    found: VmallocArea | Missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,37 +98,23 @@ class Evidence(TrackerEvidence):
         if not some and not found.lacks:
             found.not_here("no file is preserved")
 
-    def memfd_files(self, found: Found) -> Iterator[File]:
-        """All files with a memfd's handler, whether their struct can be read or not."""
-        some = False
+    def handled_files(self, found: Found) -> Iterator[tuple[File, FileContent]]:
+        """All files whose handler is declared; one whose content cannot be read is noted as a lack."""
         for _, file in self.files(found):
-            if isinstance(file.content, Memfd) or (isinstance(file.content, Missing) and file.content.status is not Status.UNKNOWN):
-                some = True
-                yield file
-            elif MEMFD_VERSION.fullmatch(file.compatible):
-                found.lack(f"memfd struct of {file.path}", f"{visible(file.compatible)} is a version that is not known here")
-        if not some and not found.lacks:
-            found.not_here("no memfd is preserved")
-
-    def memfds(self, found: Found) -> Iterator[tuple[File, Memfd]]:
-        """All memfds; one whose struct cannot be read is noted as a lack."""
-        for file in self.memfd_files(found):
-            if isinstance(file.content, Memfd):
+            if not isinstance(file.content, Missing):
                 yield file, file.content
-            elif isinstance(file.content, Missing):
-                found.lack(f"memfd struct of {file.path}", file.content.reason)
+                continue
+            handler = next(
+                (one for one in self.state.registry.declared if one.family.place == "file" and one.has_version_like(file.compatible)), None
+            )
+            if handler is None:
+                continue
+            unknown = file.content.status is Status.UNKNOWN
+            reason = f"{visible(file.compatible)} is a version that is not known here" if unknown else file.content.reason
+            found.lack(f"{handler.family.name.decode()} struct of {file.path}", reason)
 
-    def folios(self, found: Found) -> Iterator[tuple[File, Memfd, FolioArray]]:
-        """All memfds whose folios were read; that some were not is noted as a lack."""
-        for file, memfd in self.memfds(found):
-            folios = found.need(memfd.folios, f"folios of {file.path}")
-            if folios is not None:
-                if folios.status is not Status.DECODED:
-                    found.lack(f"folios of {file.path}", folios.reason)
-                yield file, memfd, folios
-
-    def areas(self, found: Found) -> Iterator[Area]:
-        """All vmalloc areas: folio arrays of memfds, and the test module's list."""
+    def areas(self, found: Found) -> Iterator[DescribedArea]:
+        """All vmalloc areas, of subtrees and of files."""
         some = False
         for area in self._areas(found):
             some = True
@@ -153,45 +124,26 @@ class Evidence(TrackerEvidence):
         elif not found.lacks:
             found.not_here("no vmalloc area is preserved")
 
-    def _areas(self, found: Found) -> Iterator[Area]:
+    def _areas(self, found: Found) -> Iterator[DescribedArea]:
         for subtree in self.side.handed_over:
-            content = subtree.content
-            if isinstance(content, KhoTest) and subtree.status is not Status.STALE:
-                if isinstance(content.area, Stale):
-                    found.lack("test module's list", content.area.reason)
-                elif isinstance(content.area, VmallocArea):
-                    area = content.area
-                    yield Area(
-                        path=subtree.path.child("folios"),
-                        first=area.first,
-                        total_pages=area.total_pages,
-                        flags=area.flags,
-                        order=area.order,
-                        found=area,
-                    )
+            if isinstance(subtree.content, SubtreeContent) and subtree.status is not Status.STALE:
+                yield from subtree.content.areas()
         if self.named(LUO_NAME) is None:
             self.subtrees(found)
             return
-        for file, memfd in self.memfds(found):
-            first, total, flags, order = (memfd.record.integer(f"folios.{name}") for name in ("first", "total_pages", "flags", "order"))
-            if first or total or memfd.nr_folios:
-                folios = memfd.folios
-                yield Area(
-                    path=file.path.child("folios"),
-                    first=first,
-                    total_pages=total,
-                    flags=flags,
-                    order=order,
-                    found=folios if isinstance(folios, Missing) else folios.area,
-                )
+        for _, content in self.handled_files(found):
+            yield from content.areas()
 
     def owners(self, found: Found) -> None:
         """Note what is not known of who owns which memory."""
         for subtree in self.subtrees(found):
             if isinstance(subtree.content, Missing) and subtree.status is not Status.UNKNOWN:
                 found.lack(f"content of {subtree.path}", subtree.reason)
-            elif isinstance(subtree.content, KhoTest):
-                found.need(subtree.content.folios, "list of the test module's folios")
-        for _ in self.folios(found) if self.named(LUO_NAME) is not None else ():
-            pass
+        owning = [subtree.content for subtree in self.side.handed_over if isinstance(subtree.content, SubtreeContent)]
+        # What of LUO's lists is not there, files() notes.
+        contents: Iterator[Content] = (content for content in owning if not isinstance(content, Luo))
+        files = self.handled_files(found) if self.named(LUO_NAME) is not None else ()
+        for content in (*contents, *(content for _, content in files)):
+            for gap in content.gaps():
+                found.lack(f"{gap.part} of {gap.path}", gap.reason)
         found.not_here("")

@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from kho_tui.abi.vmalloc import VMALLOC_CHUNK
 from kho_tui.analysis.checks.answer import TRACKER, Found
-from kho_tui.analysis.checks.evidence import Area, Evidence
+from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Damaged, Missing, Status
-from kho_tui.model.vmalloc import VmallocArea
+from kho_tui.model.vmalloc import DescribedArea, VmallocArea
 
 _LOST = "kho_restore_vmalloc gives NULL: the file, or the test's list, is lost"
 _DROPPED = "none by itself: kho_restore_vmalloc drops flags that it does not know"
@@ -23,16 +23,16 @@ def _ended(area: VmallocArea) -> bool:
     return bool(area.chunks) and area.chunks[-1].header.integer("next") == 0
 
 
-def _unread(area: Area) -> int:
+def _unread(area: DescribedArea) -> int:
     """The chunk at which following the chain ended, 0 where it was followed to its end."""
-    if isinstance(area.found, Missing) or not area.found.chunks:
+    if isinstance(area.read, Missing) or not area.read.chunks:
         return area.first
-    return area.found.chunks[-1].header.integer("next")
+    return area.read.chunks[-1].header.integer("next")
 
 
-def _read(area: Area, found: Found) -> VmallocArea | None:
+def _read(area: DescribedArea, found: Found) -> VmallocArea | None:
     """The area where its chain was followed to its end; why not is noted as a lack."""
-    listed = found.need(area.found, f"page list of {area.path}")
+    listed = found.need(area.read, f"page list of {area.path}")
     if listed is not None and not _ended(listed):
         found.lack(f"page list of {area.path}", listed.reason or "it is not there")
         return None
@@ -56,7 +56,7 @@ def chain(evidence: Evidence, found: Found) -> None:
     """Invariant 33."""
     capacity = VMALLOC_CHUNK.capacity(evidence.page_size)
     for area in evidence.areas(found):
-        listed = area.found
+        listed = area.read
         if isinstance(listed, Missing):
             if isinstance(listed, Damaged) and area.order <= _MOST_ORDER:
                 found.broken(str(listed.reason), area.path, area.first or None)
@@ -130,7 +130,7 @@ def kept(evidence: Evidence, found: Found) -> None:
         found.lack(TRACKER, evidence.preserved.reason)
     evidence.doubted(found)
     for area in evidence.areas(found):
-        listed = found.need(area.found, f"page list of {area.path}")
+        listed = found.need(area.read, f"page list of {area.path}")
         at = _unread(area)
         if at and not evidence.is_block(found, at, 0):
             found.broken(f"no block of order 0 begins at the chunk at {at:#x}", area.path, at)

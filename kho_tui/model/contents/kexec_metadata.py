@@ -15,6 +15,7 @@ from kho_tui.model.entity import Entity, Value
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json
 from kho_tui.model.plain import Plain
+from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import plural, visible
 
 
@@ -90,6 +91,10 @@ class KexecMetadata(SubtreeContent):
     def written_by(self) -> bytes | None:
         """As it says."""
         return self.writer
+
+    def areas(self) -> Iterator[DescribedArea]:
+        """None."""
+        return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The struct."""

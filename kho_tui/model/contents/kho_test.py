@@ -25,7 +25,7 @@ from kho_tui.model.kinds import KIND_TEST_FOLIO
 from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Plain
 from kho_tui.model.told import told
-from kho_tui.model.vmalloc import PlainVmalloc, VmallocArea
+from kho_tui.model.vmalloc import DescribedArea, PlainVmalloc, VmallocArea
 from kho_tui.text import NO_TEXT, SafeText, plural
 
 _MAX_ORDER_SHOWN = 40
@@ -167,6 +167,12 @@ class KhoTest(SubtreeContent):
     def written_by(self) -> bytes | None:
         """It does not say."""
         return None
+
+    def areas(self) -> Iterator[DescribedArea]:
+        """Where its list lies."""
+        if not isinstance(self.area, Missing):
+            info = field_named(self.properties, "folios_info")
+            yield DescribedArea.of(self.area, self.path.child("folios"), None if info is None else info.place.phys)
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """Counts and checksum; with ``rows`` each folio."""

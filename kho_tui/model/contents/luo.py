@@ -22,6 +22,7 @@ from kho_tui.model.kinds import KIND_BLOB, KIND_FLBS, KIND_SESSIONS
 from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Further, Plain
 from kho_tui.model.told import place_of, places, require_whole, told
+from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import c_string, visible
 
 FLBS_PATH = "FLBs"
@@ -182,6 +183,10 @@ class Luo(SubtreeContent):
     def written_by(self) -> bytes | None:
         """It does not say."""
         return None
+
+    def areas(self) -> Iterator[DescribedArea]:
+        """None of its own: those of its files are theirs."""
+        return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The number and both lists."""

@@ -21,6 +21,7 @@ from kho_tui.model.kinds import KIND_RESERVE_MEM
 from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Plain
 from kho_tui.model.told import told
+from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import NO_TEXT, SafeText, c_string, human_size, visible
 
 
@@ -151,6 +152,10 @@ class Memblock(SubtreeContent):
     def written_by(self) -> bytes | None:
         """It does not say."""
         return None
+
+    def areas(self) -> Iterator[DescribedArea]:
+        """None."""
+        return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The regions."""

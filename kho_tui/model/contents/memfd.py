@@ -26,7 +26,7 @@ from kho_tui.model.kinds import KIND_FOLIO, KIND_MEMFD
 from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Further, Plain
 from kho_tui.model.told import frozen, require_whole, told
-from kho_tui.model.vmalloc import PlainVmalloc, VmallocArea
+from kho_tui.model.vmalloc import DescribedArea, PlainVmalloc, VmallocArea
 from kho_tui.text import SafeText, human_size, plural
 
 _PIECE = 1 << 19
@@ -195,6 +195,21 @@ class Memfd(FileContent):
         """Folios."""
         if self.folios.status not in (Status.DECODED, Status.UNKNOWN):
             yield Gap("folios", self.path, self.folios.status, self.folios.reason, self.folio_count)
+
+    def areas(self) -> Iterator[DescribedArea]:
+        """Where its folios are listed, where it has any."""
+        first, total, flags, order = (self.record.integer(f"folios.{field.name}") for field in KHO_VMALLOC.fields)
+        at = self.record.place.phys
+        if first or total or self.nr_folios:
+            yield DescribedArea(
+                path=self.path.child("folios"),
+                at=None if at is None else at + self.record.layout.span(f"folios.{KHO_VMALLOC.fields[0].name}")[0],
+                first=first,
+                total_pages=total,
+                flags=flags,
+                order=order,
+                read=self.folios if isinstance(self.folios, Missing) else self.folios.area,
+            )
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The struct and counts; with ``rows`` each folio."""

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.model.contents.memblock import Region
 from kho_tui.releases.ranges import Range
-from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
+from kho_tui.simulator.faults.case import Case, DoesNotApply, need
 from kho_tui.simulator.faults.fault import Fault, fault, has_radix, written_in
-from kho_tui.simulator.faults.find import regions, scratch_pages, with_region
-from kho_tui.simulator.faults.tracker_edit import order_at
-from kho_tui.simulator.split import greedy_blocks
+from kho_tui.simulator.faults.find import scratch_pages
 
 
 def _outside_ram(case: Case) -> None:
@@ -38,31 +32,6 @@ def _overlap(case: Case) -> None:
 
 def _in_scratch(case: Case) -> None:
     case.keep(next(scratch_pages(case)))
-
-
-def _region_in_scratch(case: Case) -> None:
-    """As a kernel does it: what cannot be revived is allocated in scratch and preserved by the next kexec."""
-    region = regions(case)[0]
-    shift = case.handover.runs.page_shift
-    order = max((region.size - 1).bit_length() - shift, 0)
-    target = next(scratch_pages(case, order))
-    old = list(greedy_blocks(region.start >> shift, region.size >> shift))
-    new = list(greedy_blocks(target >> shift, region.size >> shift))
-    if any(order_at(case.handover.runs, pfn << shift) != order for pfn, order in old):
-        raise DoesNotApply("the region is not preserved in the blocks that a kernel makes")
-    for pfn, order in old:
-        case.forget(pfn << shift, order)
-    for pfn, order in new:
-        case.keep(pfn << shift, order)
-    with_region(case, 0, replace(region, start=target))
-
-
-def _regions_share(case: Case) -> None:
-    found = regions(case)
-    if len(found) < 2:
-        raise DoesNotApply("this state has one reserve_mem region, two are needed")
-    small, large = sorted(range(len(found)), key=lambda row: found[row].size)[:2]
-    with_region(case, small, replace(found[small], start=found[large].start))
 
 
 def _split_at_node(case: Case) -> None:
@@ -93,25 +62,14 @@ def _leak(case: Case) -> None:
     case.keep(case.free())
 
 
-def _claimed_twice(case: Case) -> None:
-    """A region of one page that is the blob of its own subtree."""
-    region = regions(case)[0]
-    shift = case.handover.runs.page_shift
-    blob, _ = memory_of(case.subtree(MEMBLOCK_NAME).blob)
-    with_region(case, 0, Region(region.name, blob, 1 << shift))
-
-
 BLOCK_FAULTS: tuple[Fault, ...] = (
     fault("block-outside-ram", "KHO020", "a preserved block lies behind the end of RAM", _outside_ram, "47 120"),
     fault("blocks-overlap", "KHO021", "a block lies over another one", _overlap, "11 12 35 37 40 41 44 45 47 48 49"),
     fault("block-in-scratch", "KHO022", "a preserved block lies in scratch", _in_scratch, "47 120"),
-    fault("region-in-scratch", "KHO022", "a reserve_mem region lies in scratch", _region_in_scratch, "37 38 120 135"),
     fault(
         "block-2g", "KHO026", "a block of 2 GiB, which 6.16 to 7.1 reserve wrongly", _huge, "20 25 47 120", written_in(Range("6.16", "7.1"))
     ),
     fault("node-split", "KHO133", "a range was split at the border of two nodes", _split_at_node, "47 120", has_radix),
     fault("kernel-image-preserved", "KHO149", "a page of the running kernel's own image is preserved", _kernel_image, "47 120"),
     fault("leak", "KHO047", "a page is preserved that nothing names (unknown beside FLBs)", _leak, "120"),
-    fault("two-owners", "KHO048", "two reserve_mem regions share their memory", _regions_share, "37 38 47"),
-    fault("region-over-blob", "KHO048", "a reserve_mem region is the memory of a blob", _claimed_twice, "37 38 47"),
 )

@@ -5,52 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kho_tui.abi.luo import LUO_NAME
-from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.encode.facet import Encoder
 from kho_tui.encode.subtrees import subtree_blob
+from kho_tui.fdt.tree import Node
+from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memblock import PlainMemblock, Region
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import File, Session, SessionList
 from kho_tui.model.plain import Plain
-from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, need
-
-
-def luo(case: Case) -> Luo:
-    """LUO's state. Raises DoesNotApply."""
-    content = case.subtree(LUO_NAME).content
-    if not isinstance(content, Luo):
-        raise DoesNotApply("LUO's state could not be decoded")
-    return content
-
-
-def session_list(case: Case) -> SessionList:
-    """The sessions and what lists them. Raises DoesNotApply where LUO has written none yet."""
-    return need(luo(case).sessions)
-
-
-def files_of(session: Session) -> tuple[File, ...]:
-    """A session's files. Raises DoesNotApply where they are not known."""
-    return need(session.files)
-
-
-def session_with(case: Case, files: int) -> Session:
-    """The first session with so many files, or more. Raises DoesNotApply."""
-    for one in session_list(case).sessions:
-        if len(files_of(one)) >= files:
-            return one
-    raise DoesNotApply(f"no session of this state has {files} file{'s' if files > 1 else ''}")
-
-
-def memfds(case: Case) -> list[tuple[File, Memfd]]:
-    """Every memfd that could be decoded; none where LUO has written no session, or there is no LUO."""
-    try:
-        sessions = session_list(case).sessions
-    except DoesNotApply:
-        return []
-    return [(file, file.content) for one in sessions for file in files_of(one) if isinstance(file.content, Memfd)]
+from kho_tui.model.state import Subtree
+from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
 
 
 def with_content(case: Case, name: bytes, content: Plain) -> None:
@@ -74,20 +36,6 @@ def write_value(case: Case, values: tuple[FieldValue, ...], name: str, data: byt
     case.write(found.place.phys, data)
 
 
-def regions(case: Case) -> tuple[Region, ...]:
-    """The reserve_mem regions. Raises DoesNotApply where there is none."""
-    content = next((one.content for one in case.handover.subtrees if one.name == MEMBLOCK_NAME), None)
-    if not isinstance(content, PlainMemblock) or not content.regions:
-        raise DoesNotApply("no reserve_mem region in this state")
-    return content.regions
-
-
-def with_region(case: Case, row: int, region: Region) -> None:
-    """Another region in place of the one with this number."""
-    old = regions(case)
-    with_content(case, MEMBLOCK_NAME, PlainMemblock((*old[:row], region, *old[row + 1 :])))
-
-
 def scratch_pages(case: Case, order: int = 0) -> Iterator[int]:
     """Where each scratch area begins with a block of this order. Raises DoesNotApply behind the last."""
     size = case.page_size << order
@@ -96,3 +44,40 @@ def scratch_pages(case: Case, order: int = 0) -> Iterator[int]:
         if at + size <= area.start + area.size:
             yield at
     raise DoesNotApply("this state has no scratch area that is large enough")
+
+
+def outgoing_blob(case: Case, name: bytes) -> Subtree:
+    """What the kernel that took the state has prepared in its turn."""
+    side = case.state.sides.get("out")
+    found = None if side is None else next((one for one in side.subtrees if one.name == name and isinstance(one.blob, Blob)), None)
+    if found is None:
+        raise DoesNotApply(f"this state has no out/{name.decode()}")
+    return found
+
+
+def add_one(case: Case, subtree: Subtree, offset: int, size: int) -> None:
+    """One to an integer of a blob, wherever the capture shows it."""
+    blob, order = need(subtree.blob), case.state.machine.platform.byte_order
+    before = blob.data[offset : offset + size]
+    after = (int.from_bytes(before, order) + 1).to_bytes(size, order)
+    if blob.place.origin is Origin.MEMORY:
+        case.write(memory_of(blob)[0] + offset, after)
+    file = blob_file(case.state.sides["out"], subtree.name)
+    shown = case.files.get(file, b"")
+    if shown[offset : offset + size] == before:
+        case.files[file] = shown[:offset] + after + shown[offset + size :]
+
+
+def root_node(case: Case) -> Node:
+    """The root of the root FDT. Raises DoesNotApply where it has none."""
+    node = case.root.view.tree.root
+    if node is None:
+        raise DoesNotApply("the root FDT has no root node")
+    return node
+
+
+def node_of(case: Case, subtree: Subtree) -> Node:
+    """The node of a subtree in the root FDT."""
+    found = root_node(case).child(subtree.name)
+    assert found is not None
+    return found

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from kho_tui.abi.luo import LUO, LUO_NAME
+from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.fdt.header import FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, Property
-from kho_tui.model.state import Subtree
 from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
 from kho_tui.simulator.faults.fault import Fault, fault, has_chunks, has_radix, has_size
 from kho_tui.simulator.faults.fdt_edit import (
@@ -25,6 +24,7 @@ from kho_tui.simulator.faults.fdt_edit import (
     with_reservation,
     without_property,
 )
+from kho_tui.simulator.faults.find import node_of, root_node
 
 _FDT_FIRST = (MEMBLOCK_NAME, KHO_TEST_NAME)
 _SMALL = (KEXEC_METADATA_NAME, MEMBLOCK_NAME, KHO_TEST_NAME)
@@ -76,13 +76,6 @@ def _reservation(case: Case) -> None:
     case.write(at, with_reservation(fdt, at, case.page_size))
 
 
-def _root_node(case: Case) -> Node:
-    node = case.root.view.tree.root
-    if node is None:
-        raise DoesNotApply("the root FDT has no root node")
-    return node
-
-
 def _property(node: Node, *names: bytes) -> Property:
     for name in names:
         found = node.property(name)
@@ -92,12 +85,12 @@ def _property(node: Node, *names: bytes) -> Property:
 
 
 def _map(case: Case) -> Property:
-    return _property(_root_node(case), b"preserved-memory-map")
+    return _property(root_node(case), b"preserved-memory-map")
 
 
 def _swapped(case: Case) -> None:
     at, fdt = memory_of(case.root.view.blob)
-    properties = _root_node(case).properties
+    properties = root_node(case).properties
     if len(properties) != 2:
         raise DoesNotApply("the root FDT has other properties than the two that belong there")
     (start, middle), (_, end) = (record_span(one) for one in properties)
@@ -106,13 +99,13 @@ def _swapped(case: Case) -> None:
 
 def _two_versions(case: Case) -> None:
     at, fdt = memory_of(case.root.view.blob)
-    version = _property(_root_node(case), b"compatible")
+    version = _property(root_node(case), b"compatible")
     case.write(at, with_property(fdt, version, version.data + b"kho-v9\0"))
 
 
 def _version(case: Case) -> None:
     at, fdt = memory_of(case.root.view.blob)
-    version = _property(_root_node(case), b"compatible")
+    version = _property(root_node(case), b"compatible")
     case.write(at, with_property(fdt, version, version.data[:-2] + b"9\0"))
 
 
@@ -136,15 +129,9 @@ def _map_short(case: Case) -> None:
     case.write(at, with_property(fdt, _map(case), _map(case).data[:4]))
 
 
-def _node(case: Case, subtree: Subtree) -> Node:
-    found = _root_node(case).child(subtree.name)
-    assert found is not None
-    return found
-
-
 def _without(case: Case, names: tuple[bytes, ...]) -> None:
     at, fdt = memory_of(case.root.view.blob)
-    case.write(at, without_property(fdt, _property(_node(case, case.subtree(*_SMALL)), *names)))
+    case.write(at, without_property(fdt, _property(node_of(case, case.subtree(*_SMALL)), *names)))
 
 
 def _pointers(case: Case) -> tuple[bytes, ...]:
@@ -157,14 +144,14 @@ def _without_pointer(case: Case) -> None:
 
 def _child(case: Case) -> None:
     at, fdt = memory_of(case.root.view.blob)
-    end = _node(case, case.subtree(*_SMALL)).end - 4
+    end = node_of(case, case.subtree(*_SMALL)).end - 4
     case.write(at, spliced(fdt, end, end, node_record(b"child")))
 
 
 def _third_property(case: Case) -> None:
     at, fdt = memory_of(case.root.view.blob)
-    version = _property(_root_node(case), b"compatible")
-    properties = _node(case, case.subtree(*_SMALL)).properties
+    version = _property(root_node(case), b"compatible")
+    properties = node_of(case, case.subtree(*_SMALL)).properties
     if not properties:
         raise DoesNotApply("the subtree's node has no property as it is")
     end = record_span(properties[-1])[1]
@@ -173,7 +160,7 @@ def _third_property(case: Case) -> None:
 
 def _twice(case: Case) -> None:
     at, fdt = memory_of(case.root.view.blob)
-    node = _node(case, case.subtree(*_SMALL))
+    node = node_of(case, case.subtree(*_SMALL))
     case.write(at, spliced(fdt, node.end, node.end, fdt[node.offset : node.end]))
 
 
@@ -184,12 +171,12 @@ def _unaligned_blob(case: Case) -> None:
     if len(data) > case.page_size - _ASIDE or len(data) > _ASIDE:
         raise DoesNotApply("the blobs of this state are too large to be moved within their page")
     case.write(blob_at + _ASIDE, data)
-    case.write(at + _property(_node(case, subtree), *_pointers(case)).data_offset, case.u64(blob_at + _ASIDE))
+    case.write(at + _property(node_of(case, subtree), *_pointers(case)).data_offset, case.u64(blob_at + _ASIDE))
 
 
 def _blob_size(case: Case, size: int, *names: bytes) -> None:
     at, _ = memory_of(case.root.view.blob)
-    case.write(at + _property(_node(case, case.subtree(*names)), b"blob-size").data_offset, case.u64(size))
+    case.write(at + _property(node_of(case, case.subtree(*names)), b"blob-size").data_offset, case.u64(size))
 
 
 def _no_blob(case: Case) -> None:
@@ -214,23 +201,6 @@ def _blob_refused(case: Case) -> None:
     if root is None or not root.properties:
         raise DoesNotApply("no FDT of this state has a property")
     case.write(at + root.properties[0].offset + 8, header_value(fdt, "totalsize").to_bytes(4, "big"))
-
-
-def _luo_under_another_name(case: Case) -> None:
-    at, fdt = memory_of(case.root.view.blob)
-    node = _node(case, case.subtree(LUO_NAME))
-    case.write(at, fdt[: node.offset + 4] + b"MUO\0" + fdt[node.offset + 8 :])
-
-
-def _luo_too_early(case: Case) -> None:
-    """memblock's subtree under the name of LUO, in a kernel that has none."""
-    at, fdt = memory_of(case.root.view.blob)
-    release = case.state.registry.releases.of(case.state.machine.release)
-    if release is None or case.state.registry.of(release, LUO) is not None:
-        raise DoesNotApply("the kernel of this state has LUO, or is not known")
-    node = _node(case, case.subtree(MEMBLOCK_NAME))
-    inside = fdt[record_span(node.properties[0])[0] : record_span(node.properties[-1])[1]]
-    case.write(at, spliced(fdt, node.offset, node.end, node_record(LUO_NAME, inside)))
 
 
 def _blob_magic(case: Case) -> None:
@@ -290,8 +260,6 @@ ROOT_FAULTS: tuple[Fault, ...] = (
     fault("root-in-larger-block", "KHO012", "the root FDT's page is kept by a block of order 1", _root_in_larger, "23 47 48"),
     fault("fdt-version", "KHO142", "the root FDT is of version 18", _other_version, "120"),
     fault("blob-refused", "KHO144", "an FDT has a property without a name: libfdt refuses it", _blob_refused, "37 47 101 107 109"),
-    fault("luo-renamed", "KHO148", "LUO's subtree stands under another name", _luo_under_another_name, "47 108 109"),
-    fault("luo-too-early", "KHO147", "a kernel without LUO hands over a subtree of its name", _luo_too_early, "47 107 109 148", has_chunks),
     fault(
         "subtree-forgotten",
         "KHO047",

@@ -1,41 +1,31 @@
-"""Faults of preserved vmalloc areas: KHO033 to KHO035 and KHO146. The area is the folio array of a memfd, or the test module's list."""
+"""Faults of preserved vmalloc areas: KHO033 to KHO035 and KHO146."""
 
 from __future__ import annotations
 
 from kho_tui.abi.vmalloc import KHO_VMALLOC, KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS
-from kho_tui.layout.struct import field_named
-from kho_tui.model.contents.kho_test import KhoTest
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.content import Content, SubtreeContent
+from kho_tui.model.facts import Status
 from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
 from kho_tui.simulator.faults.fault import Fault, fault
-from kho_tui.simulator.faults.find import memfds
 
 _ROUND = 8
 
 
 def _areas(case: Case) -> list[tuple[VmallocArea, int]]:
     """Every whole area with the address of its descriptor; the longest first."""
-    found: list[tuple[VmallocArea, int]] = []
-    for _, memfd in memfds(case):
-        if not isinstance(memfd.folios, Missing):
-            found.append((memfd.folios.area, place_of(memfd.record) + _embedded(memfd)))
-    for subtree in case.side.handed_over:
-        content = subtree.content
-        if isinstance(content, KhoTest) and isinstance(content.area, VmallocArea):
-            info = field_named(content.properties, "folios_info")
-            if info is not None and info.place.phys is not None:
-                found.append((content.area, info.place.phys))
-    whole = [one for one in found if one[0].status is Status.DECODED and one[0].chunks and one[0].chunks[0].used]
+    contents: list[Content] = [subtree.content for subtree in case.side.handed_over if isinstance(subtree.content, SubtreeContent)]
+    files = [file.content for content in contents if isinstance(content, SubtreeContent) for file in content.files]
+    contents = [*(content for content in files if isinstance(content, Content)), *contents]
+    described = [(area.read, area.at) for content in contents for area in content.areas()]
+    whole = [(area, at) for area, at in described if isinstance(area, VmallocArea) and at is not None and _is_whole(area)]
     if not whole:
         raise DoesNotApply("no preserved vmalloc area in this state")
-    return sorted(whole, key=lambda one: -one[0].total_pages)
+    return sorted(whole, key=lambda described: -described[0].total_pages)
 
 
-def _embedded(memfd: Memfd) -> int:
-    layout = memfd.format.layout
-    return layout.span(f"folios.{KHO_VMALLOC.fields[0].name}")[0]
+def _is_whole(area: VmallocArea) -> bool:
+    return area.status is Status.DECODED and bool(area.chunks and area.chunks[0].used)
 
 
 def _cycle(case: Case) -> None:

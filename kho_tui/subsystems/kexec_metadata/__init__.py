@@ -9,6 +9,7 @@ from kho_tui.decode.facet import Decoding
 from kho_tui.encode.facet import Encoding
 from kho_tui.model.registry import Declaration, facet_in
 from kho_tui.simulator.facet import Simulating
+from kho_tui.simulator.faults.facet import Breaking
 
 DECLARATION = Declaration(
     family=METADATA,
@@ -19,5 +20,6 @@ DECLARATION = Declaration(
         Receiving: facet_in("kho_tui.subsystems.kexec_metadata.receive", "RECEIVING"),
         Judging: facet_in("kho_tui.subsystems.kexec_metadata.judge", "JUDGING"),
         Simulating: facet_in("kho_tui.subsystems.kexec_metadata.simulate", "SIMULATING"),
+        Breaking: facet_in("kho_tui.subsystems.kexec_metadata.faults", "BREAKING"),
     },
 )

@@ -9,6 +9,7 @@ from kho_tui.decode.facet import FileDecoding
 from kho_tui.encode.facet import FileEncoding
 from kho_tui.model.registry import Declaration, facet_in
 from kho_tui.simulator.facet import FileSimulating
+from kho_tui.simulator.faults.facet import FileBreaking
 
 DECLARATION = Declaration(
     family=MEMFD,
@@ -19,5 +20,6 @@ DECLARATION = Declaration(
         FileReceiving: facet_in("kho_tui.subsystems.memfd.receive", "RECEIVING"),
         FileJudging: facet_in("kho_tui.subsystems.memfd.judge", "JUDGING"),
         FileSimulating: facet_in("kho_tui.subsystems.memfd.simulate", "SIMULATING"),
+        FileBreaking: facet_in("kho_tui.subsystems.memfd.faults", "BREAKING"),
     },
 )

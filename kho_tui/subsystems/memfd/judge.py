@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
+from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN, MEMFD_LUO_FOLIO_SER, MEMFD_VERSION
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import FileJudging
@@ -14,10 +16,42 @@ from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.kinds import KIND_FOLIO
-from kho_tui.text import SafeText, plural
+from kho_tui.text import SafeText, plural, visible
 
 _SHOWN = 100
 _SIGN_BIT = 63
+
+
+def _memfd_files(evidence: Evidence, found: Found) -> Iterator[File]:
+    """All files with a memfd's handler, whether their struct can be read or not."""
+    some = False
+    for _, file in evidence.files(found):
+        if isinstance(file.content, Memfd) or (isinstance(file.content, Missing) and file.content.status is not Status.UNKNOWN):
+            some = True
+            yield file
+        elif MEMFD_VERSION.fullmatch(file.compatible):
+            found.lack(f"memfd struct of {file.path}", f"{visible(file.compatible)} is a version that is not known here")
+    if not some and not found.lacks:
+        found.not_here("no memfd is preserved")
+
+
+def _memfds(evidence: Evidence, found: Found) -> Iterator[tuple[File, Memfd]]:
+    """All memfds; one whose struct cannot be read is noted as a lack."""
+    for file in _memfd_files(evidence, found):
+        if isinstance(file.content, Memfd):
+            yield file, file.content
+        elif isinstance(file.content, Missing):
+            found.lack(f"memfd struct of {file.path}", file.content.reason)
+
+
+def _folio_arrays(evidence: Evidence, found: Found) -> Iterator[tuple[File, Memfd, FolioArray]]:
+    """All memfds whose folios were read; that some were not is noted as a lack."""
+    for file, memfd in _memfds(evidence, found):
+        folios = found.need(memfd.folios, f"folios of {file.path}")
+        if folios is not None:
+            if folios.status is not Status.DECODED:
+                found.lack(f"folios of {file.path}", folios.reason)
+            yield file, memfd, folios
 
 
 @rule(
@@ -32,14 +66,14 @@ _SIGN_BIT = 63
 )
 def memfds(evidence: Evidence, found: Found) -> None:
     """Invariant 45."""
-    for file in evidence.memfd_files(found):
+    for file in _memfd_files(evidence, found):
         if file.data % evidence.page_size or not evidence.is_block(found, file.data, 0):
             found.broken(f"no preserved block of order 0 begins at its struct at {file.data:#x}", file.path, file.data)
         if isinstance(file.content, Damaged):
             found.broken(file.content.reason, file.path, file.data)
-    for file, memfd in evidence.memfds(found):
+    for file, memfd in _memfds(evidence, found):
         _struct(evidence, file, memfd, found)
-    for file, memfd, folios in evidence.folios(found):
+    for file, memfd, folios in _folio_arrays(evidence, found):
         # Rows of a list that only ends early stand where they belong.
         if len(folios.table) == memfd.nr_folios or folios.status is Status.PARTIAL:
             _folios(evidence, file, memfd, folios, found)
@@ -115,7 +149,7 @@ def _folios(evidence: Evidence, file: File, memfd: Memfd, folios: FolioArray, fo
 )
 def shared_folios(evidence: Evidence, found: Found) -> None:
     """A page is restored once."""
-    for _ in evidence.folios(found):
+    for _ in _folio_arrays(evidence, found):
         pass
     regions = evidence.memory.layers.get(KIND_FOLIO)
     if regions is None or len(regions) < 2:

@@ -13,7 +13,8 @@ from kho_tui.errors import InputError
 from kho_tui.model.change import Diff
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
-from kho_tui.simulator.faults.catalogue import FAULTS
+from kho_tui.simulator.faults.catalogue import faults_of
+from kho_tui.subsystems.registry import builtin
 
 NOBODY = ""
 """Preserved memory that belongs to nothing: blocks that a fault added, or took from something else."""
@@ -69,7 +70,7 @@ def test_the_thing_that_a_fault_breaks_is_named(tmp_path: Path) -> None:
     unnamed, applied = {}, set()
     for name in ("x86_64-7.1/1-pre", "x86_64-7.3/1-pre"):
         with open_state(sample(name), Context()) as before:
-            for fault in (one for one in FAULTS if one.side == "out" and one.name not in NOT_COMPARED):
+            for fault in (one for one in faults_of(builtin()) if one.side == "out" and one.name not in NOT_COMPARED):
                 directory = tmp_path / name / fault.name
                 directory.parent.mkdir(parents=True, exist_ok=True)
                 try:
@@ -83,4 +84,4 @@ def test_the_thing_that_a_fault_breaks_is_named(tmp_path: Path) -> None:
                         unnamed[name, fault.name] = met
     assert unnamed == {}
     assert len(applied) > 80
-    assert set(BROKEN) <= {one.name for one in FAULTS}
+    assert set(BROKEN) <= {one.name for one in faults_of(builtin())}

@@ -5,21 +5,29 @@ from __future__ import annotations
 from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
 from kho_tui.layout.table import Table
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Missing, Status
 from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
+from kho_tui.simulator.faults.facet import FileBreaking
 from kho_tui.simulator.faults.fault import Fault, fault
-from kho_tui.simulator.faults.find import memfds
 from kho_tui.simulator.faults.tracker_edit import order_at
 
 _ROWS = 4096
 """Folios looked through for one that serves."""
 
 
+def _memfds(case: Case) -> list[tuple[File, Memfd]]:
+    """Every memfd that could be decoded."""
+    contents = (subtree.content for subtree in case.side.handed_over if isinstance(subtree.content, SubtreeContent))
+    return [(file, file.content) for content in contents for file in content.files if isinstance(file.content, Memfd)]
+
+
 def _all(case: Case, folios: int) -> list[tuple[Memfd, Table]]:
     """The memfds whose list is whole and has so many folios, or more. Raises DoesNotApply."""
     found = []
-    for _, memfd in memfds(case):
+    for _, memfd in _memfds(case):
         listed = memfd.folios
         if not isinstance(listed, Missing) and listed.status is Status.DECODED and len(listed.table) >= folios:
             found.append((memfd, listed.table))
@@ -125,7 +133,7 @@ def _large(case: Case) -> None:
     _folio(case, table, row, pfn=block >> shift)
 
 
-MEMFD_FAULTS: tuple[Fault, ...] = (
+_FAULTS: tuple[Fault, ...] = (
     fault("folio-too-large", "KHO025", "a folio is larger than a kernel restores", _large, "45 120"),
     fault("memfd-not-preserved", "KHO045", "the struct of a memfd is not preserved", _forget_struct),
     fault("memfd-too-many-folios", "KHO045", "a memfd claims more folios than its list can hold", _too_many, "106"),
@@ -138,3 +146,5 @@ MEMFD_FAULTS: tuple[Fault, ...] = (
     fault("folios-overlap", "KHO045", "two folios have one place in their file", _same_place),
     fault("folio-shared", "KHO046", "a folio belongs to two files", _shared, "47 48"),
 )
+
+BREAKING = FileBreaking(faults=_FAULTS)

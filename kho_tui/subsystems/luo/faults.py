@@ -7,25 +7,56 @@ from dataclasses import replace
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER
 from kho_tui.abi.luo import (
+    LUO,
     LUO_FILE_SER,
     LUO_NAME,
+    LUO_SER,
     LUO_SESSION_SER,
 )
+from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray
 from kho_tui.model.contents.flbs import FlbList
 from kho_tui.model.contents.luo import Luo, PlainLuo
-from kho_tui.model.contents.sessions import Session
+from kho_tui.model.contents.sessions import File, Session, SessionList
 from kho_tui.model.facts import Missing
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need, place_of
-from kho_tui.simulator.faults.fault import Fault, fault, written_in
-from kho_tui.simulator.faults.find import files_of, luo, session_list, session_with, with_content
+from kho_tui.simulator.faults.facet import Breaking
+from kho_tui.simulator.faults.fault import Fault, fault, has_chunks, later_fault, written_in
+from kho_tui.simulator.faults.fdt_edit import node_record, record_span, spliced
+from kho_tui.simulator.faults.find import add_one, node_of, outgoing_blob, with_content
 
 _NEEDS_FLB_NODE = written_in(Range("7.1", "7.1"))
 _NAME_BYTES = LUO_SESSION_SER.span("name")[1]
 _HANDLER_BYTES = LUO_FILE_SER.span("compatible")[1]
+
+
+def _luo(case: Case) -> Luo:
+    """LUO's state. Raises DoesNotApply."""
+    content = case.subtree(LUO_NAME).content
+    if not isinstance(content, Luo):
+        raise DoesNotApply("LUO's state could not be decoded")
+    return content
+
+
+def _session_list(case: Case) -> SessionList:
+    """The sessions and what lists them. Raises DoesNotApply where LUO has written none yet."""
+    return need(_luo(case).sessions)
+
+
+def _files_of(session: Session) -> tuple[File, ...]:
+    """A session's files. Raises DoesNotApply where they are not known."""
+    return need(session.files)
+
+
+def _session_with(case: Case, files: int) -> Session:
+    """The first session with so many files, or more. Raises DoesNotApply."""
+    for one in _session_list(case).sessions:
+        if len(_files_of(one)) >= files:
+            return one
+    raise DoesNotApply(f"no session of this state has {files} file{'s' if files > 1 else ''}")
 
 
 def _content(case: Case) -> PlainLuo:
@@ -60,7 +91,7 @@ def _no_flb_node(case: Case) -> None:
 
 
 def _array(case: Case) -> Luo:
-    found = luo(case)
+    found = _luo(case)
     if found.format.sessions.chained:
         raise DoesNotApply(f"{found.format.compatible.decode()} keeps sessions in blocks, not in one array")
     return found
@@ -73,17 +104,17 @@ def _forget_sessions(case: Case) -> None:
 
 def _too_many_sessions(case: Case) -> None:
     found = _array(case)
-    case.change(session_list(case).headers[0], count=found.format.sessions.capacity(case.page_size) + 1)
+    case.change(_session_list(case).headers[0], count=found.format.sessions.capacity(case.page_size) + 1)
 
 
 def _too_many_files(case: Case) -> None:
     found = _array(case)
-    case.change(session_with(case, 1).record, count=found.format.files.capacity(case.page_size) + 1)
+    case.change(_session_with(case, 1).record, count=found.format.files.capacity(case.page_size) + 1)
 
 
 def _files_split(case: Case) -> None:
     array = _array(case).format.files
-    at = session_with(case, 1).files_at
+    at = _session_with(case, 1).files_at
     assert at is not None
     case.forget(at, array.order)
     for page in range(array.pages):
@@ -92,10 +123,10 @@ def _files_split(case: Case) -> None:
 
 def _blocks(case: Case, *, files: bool) -> tuple[tuple[Record, ...], PageArray]:
     """The headers of the session blocks, or of the file blocks of the first session with files, and what they are made of."""
-    form = luo(case).format
+    form = _luo(case).format
     if not form.files.chained:
         raise DoesNotApply(f"{form.compatible.decode()} has no blocks")
-    return (session_with(case, 1).blocks, form.files) if files else (session_list(case).headers, form.sessions)
+    return (_session_with(case, 1).blocks, form.files) if files else (_session_list(case).headers, form.sessions)
 
 
 def _cycle(case: Case, *, files: bool) -> None:
@@ -136,7 +167,7 @@ def _forget_block(case: Case, *, files: bool) -> None:
 
 
 def _sessions(case: Case, least: int = 1) -> tuple[Session, ...]:
-    found = session_list(case).sessions
+    found = _session_list(case).sessions
     if len(found) < least:
         raise DoesNotApply(f"this state has {len(found)} sessions, {least} are needed")
     return found
@@ -156,31 +187,31 @@ def _name_endless(case: Case) -> None:
 
 
 def _list_lost(case: Case) -> None:
-    case.change(session_with(case, 1).record, files=0)
+    case.change(_session_with(case, 1).record, files=0)
 
 
 def _count_more(case: Case) -> None:
     _blocks(case, files=True)
-    session = session_with(case, 1)
+    session = _session_with(case, 1)
     assert session.count is not None
     case.change(session.record, count=session.count + 1)
 
 
 def _token_twice(case: Case) -> None:
-    first, second, *_ = files_of(session_with(case, 2))
+    first, second, *_ = _files_of(_session_with(case, 2))
     case.change(second.record, token=first.token)
 
 
 def _handler_unknown(case: Case) -> None:
-    case.change(files_of(session_with(case, 1))[-1].record, compatible=b"memfd-v9")
+    case.change(_files_of(_session_with(case, 1))[-1].record, compatible=b"memfd-v9")
 
 
 def _handler_endless(case: Case) -> None:
-    case.change(files_of(session_with(case, 1))[-1].record, compatible=b"m" * _HANDLER_BYTES)
+    case.change(_files_of(_session_with(case, 1))[-1].record, compatible=b"m" * _HANDLER_BYTES)
 
 
 def _flbs(case: Case, least: int = 0) -> FlbList:
-    found = luo(case).flbs
+    found = _luo(case).flbs
     if isinstance(found, Missing) or found.header is None:
         raise DoesNotApply("this state has no FLB page that was written")
     if len(found.flbs) < least:
@@ -197,7 +228,7 @@ def _flb_pages(case: Case) -> None:
 def _flb_too_many(case: Case) -> None:
     header = _flbs(case).header
     assert header is not None
-    case.change(header, count=luo(case).format.flbs.capacity(case.page_size) + 1)
+    case.change(header, count=_luo(case).format.flbs.capacity(case.page_size) + 1)
 
 
 def _flb_twice(case: Case) -> None:
@@ -210,12 +241,12 @@ def _flb_unused(case: Case) -> None:
 
 
 def _flb_many_files(case: Case) -> None:
-    files = sum(len(files_of(one)) for one in _sessions(case))
+    files = sum(len(_files_of(one)) for one in _sessions(case))
     case.change(_flbs(case, 1).flbs[0], count=files + 1)
 
 
 def _forget_flbs(case: Case) -> None:
-    at = need(luo(case).flbs_at)
+    at = need(_luo(case).flbs_at)
     if not at:
         raise DoesNotApply("LUO of this state has no FLB page")
     case.forget(at, 0)
@@ -224,7 +255,7 @@ def _forget_flbs(case: Case) -> None:
 def _flb_header_zero(case: Case) -> None:
     subtree = case.subtree(LUO_NAME)
     at, _ = memory_of(subtree.blob)
-    root, form = None if subtree.fdt is None else subtree.fdt.tree.root, luo(case).format.flb_node
+    root, form = None if subtree.fdt is None else subtree.fdt.tree.root, _luo(case).format.flb_node
     node = None if root is None or form is None else root.child(form.name)
     header = None if node is None or form is None else node.property(form.pointer.encode())
     if header is None:
@@ -234,7 +265,7 @@ def _flb_header_zero(case: Case) -> None:
 
 def _struct_size(case: Case) -> None:
     """A few bytes more than the struct has, all of them in its page."""
-    form = luo(case).format
+    form = _luo(case).format
     if not form.is_struct or form.struct is None:
         raise DoesNotApply(f"{form.compatible.decode()} is an FDT")
     root = case.root.view.tree.root
@@ -255,6 +286,37 @@ def _name_residue(case: Case) -> None:
     case.write(place_of(session.record) + offset, field.ljust(size, b"\0"))
 
 
+def _luo_under_another_name(case: Case) -> None:
+    at, fdt = memory_of(case.root.view.blob)
+    node = node_of(case, case.subtree(LUO_NAME))
+    case.write(at, fdt[: node.offset + 4] + b"MUO\0" + fdt[node.offset + 8 :])
+
+
+def _luo_too_early(case: Case) -> None:
+    """memblock's subtree under the name of LUO, in a kernel that has none."""
+    at, fdt = memory_of(case.root.view.blob)
+    release = case.state.registry.releases.of(case.state.machine.release)
+    if release is None or case.state.registry.of(release, LUO) is not None:
+        raise DoesNotApply("the kernel of this state has LUO, or is not known")
+    node = node_of(case, case.subtree(MEMBLOCK_NAME))
+    inside = fdt[record_span(node.properties[0])[0] : record_span(node.properties[-1])[1]]
+    case.write(at, spliced(fdt, node.offset, node.end, node_record(LUO_NAME, inside)))
+
+
+def _next_number(case: Case) -> None:
+    """The new kernel's own number, one more than it should be."""
+    subtree = outgoing_blob(case, LUO_NAME)
+    if subtree.fdt is None:
+        offset = LUO_SER.span("liveupdate_num")[0]
+    else:
+        node = subtree.fdt.tree.root
+        found = None if node is None else node.property(b"liveupdate-number")
+        if found is None:
+            raise DoesNotApply("LUO's FDT has no liveupdate-number")
+        offset = found.data_offset
+    add_one(case, subtree, offset, 8)
+
+
 def _both(name: str, code: str, meaning: str, apply: Callable[..., None], also: str) -> tuple[Fault, Fault]:
     """The same fault in the blocks of the sessions and in those of one session's files."""
     return (
@@ -263,7 +325,7 @@ def _both(name: str, code: str, meaning: str, apply: Callable[..., None], also: 
     )
 
 
-LUO_FAULTS: tuple[Fault, ...] = (
+_FAULTS: tuple[Fault, ...] = (
     fault("luo-version", "KHO039", "LUO's state is of a version that no release writes", _version, "47 107"),
     fault("luo-flb-node", "KHO136", "LUO's FDT has no luo-flb node, which 7.1 needs", _no_flb_node, "44 47 111", _NEEDS_FLB_NODE),
     fault("luo-size", "KHO141", "blob-size of LUO's struct is more than the struct", _struct_size, "120"),
@@ -292,4 +354,9 @@ LUO_FAULTS: tuple[Fault, ...] = (
     fault("flb-unused", "KHO044", "no file depends on an FLB that is handed over", _flb_unused),
     fault("flb-many-files", "KHO044", "more files depend on an FLB than there are", _flb_many_files),
     fault("flb-not-preserved", "KHO044", "the FLB page is not preserved", _forget_flbs),
+    fault("luo-renamed", "KHO148", "LUO's subtree stands under another name", _luo_under_another_name, "47 108 109"),
+    fault("luo-too-early", "KHO147", "a kernel without LUO hands over a subtree of its name", _luo_too_early, "47 107 109 148", has_chunks),
+    later_fault("luo-number", "KHO039", "the live update number grew by two", _next_number, before=True),
 )
+
+BREAKING = Breaking(faults=_FAULTS)

@@ -1,0 +1,28 @@
+"""What breaks on purpose in a subtree or a file: the facets that stand beside the faults of KHO itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from kho_tui.abi.format import Place
+    from kho_tui.simulator.faults.fault import Fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breaking:
+    """The faults of a subtree: one at least for each rule on it."""
+
+    place: ClassVar[Place] = "subtree"
+
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileBreaking:
+    """The faults of what a file handler keeps: one at least for each rule on it."""
+
+    place: ClassVar[Place] = "file"
+
+    faults: tuple[Fault, ...]
