@@ -41,7 +41,7 @@ def test_state(evidence: Evidence, found: Found) -> None:
     if magic != KHO_TEST_MAGIC:
         found.broken("magic is missing" if not isinstance(magic, int) else f"magic is {magic:#x}", subtree.path)
     number = found.need(content.nr_folios, "nr_folios of kho_test")
-    blocks = found.need(content.folio_blocks, "list of the test module's folios")
+    blocks = found.need(content.folio_blocks, f"folios of {subtree.path}")
     if number is None or blocks is None:
         return
     if len(blocks) != number:
