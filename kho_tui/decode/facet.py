@@ -10,7 +10,7 @@ from kho_tui.abi.format import Format, Place
 from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
-from kho_tui.model.content import FileContent, SubtreeContent
+from kho_tui.model.content import FileContent, FlbContent, SubtreeContent
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
@@ -88,6 +88,15 @@ class FileDecoding:
     place: ClassVar[Place] = "file"
 
     decode: Callable[[Reader, Record, Format, EntityPath], FileContent | Missing]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlbDecoding:
+    """How what lies at the data of file-lifecycle-bound data is read: by its entry in the FLB page."""
+
+    place: ClassVar[Place] = "flb"
+
+    decode: Callable[[Reader, Record, EntityPath], FlbContent | Missing]
 
 
 def no_struct(_registry: Registry, _data: bytes) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kho_tui.abi.format import Place
     from kho_tui.encode.piece import Pieces
     from kho_tui.layout.platform import Platform
+    from kho_tui.model.contents.flbs import PlainFlb
     from kho_tui.model.contents.sessions import PlainFile
     from kho_tui.model.path import EntityPath
     from kho_tui.model.plain import Plain
@@ -50,6 +51,15 @@ class FileEncoding:
     place: ClassVar[Place] = "file"
 
     pieces: Callable[[PlainFile, Any, Encoder, EntityPath], Pieces]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlbEncoding:
+    """How what lies at the data of file-lifecycle-bound data is written: ``pieces`` of its entry and of its plain values."""
+
+    place: ClassVar[Place] = "flb"
+
+    pieces: Callable[[PlainFlb, Any, Encoder, EntityPath], Pieces]
 
 
 def no_pieces(_plain: object, _encoder: Encoder, _what: EntityPath) -> Pieces:

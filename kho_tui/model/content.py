@@ -115,6 +115,10 @@ class FileContent(Content):
     """Under which key the file's object shows it."""
 
 
+class FlbContent(Content):
+    """What lies at the data of file-lifecycle-bound data."""
+
+
 def worst(own: Standing, parts: Iterable[tuple[str, Standing]]) -> Standing:
     """The own standing, or that of the first part that is damaged, else of the first that is not all there.
 

@@ -78,7 +78,11 @@ class Registry:
 
     def subtree(self, name: bytes) -> Declaration[Any] | None:
         """The subtree that consumers find by this name; None for one that nobody declares."""
-        return next((one for one in self.declared if one.family.place == "subtree" and one.family.name == name), None)
+        return self.named("subtree", name)
+
+    def named(self, place: Place, name: bytes) -> Declaration[Any] | None:
+        """What of a place has this name; None where nobody declares it."""
+        return next((one for one in self.declared if one.family.place == place and one.family.name == name), None)
 
     def having(self, place: Place, compatible: bytes) -> Declaration[Any] | None:
         """What of a place has this version; None where nobody declares it."""

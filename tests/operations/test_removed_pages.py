@@ -75,7 +75,7 @@ def _luo(luo: Luo, path: EntityPath, need: frozenset[int], page_size: int) -> Fa
         need |= frozenset(_pages(luo.header.place.phys, 1, page_size))
     if not isinstance(luo.flbs, Missing):
         for flb in luo.flbs.flbs:
-            found[f"{path}/FLB {flb.text('name').decode()}"] = (flb.data, need | frozenset(_pages(luo.flbs_at, 1, page_size)))
+            found[f"{path}/FLB {flb.name.decode()}"] = (flb.data, need | frozenset(_pages(luo.flbs_at, 1, page_size)))
     if isinstance(luo.sessions, Missing):
         return found
     chain = [header.place.phys for header in luo.sessions.headers]

@@ -29,6 +29,15 @@ class FileJudging:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FlbJudging:
+    """The rules on file-lifecycle-bound data."""
+
+    place: ClassVar[Place] = "flb"
+
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judging:
     """The rules on one subtree.
 

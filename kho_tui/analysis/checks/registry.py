@@ -21,7 +21,7 @@ from kho_tui.analysis.checks import (
     tracker_pages,
     vmalloc,
 )
-from kho_tui.analysis.checks.facet import FileJudging, Judging
+from kho_tui.analysis.checks.facet import FileJudging, FlbJudging, Judging
 from kho_tui.analysis.checks.rule import Rule
 from kho_tui.model.codes import CODES
 from kho_tui.model.registry import Registry
@@ -34,6 +34,7 @@ def rules_of(registry: Registry) -> Mapping[str, Rule]:
     rules = [rule for module in _OF_KHO for rule in module.RULES]
     rules += [rule for judging in registry.facets(Judging).values() for rule in judging.rules]
     rules += [rule for judging in registry.facets(FileJudging).values() for rule in judging.rules]
+    rules += [rule for judging in registry.facets(FlbJudging).values() for rule in judging.rules]
     twice = [code for code, count in Counter(rule.code for rule in rules).items() if count > 1]
     if twice:
         raise TypeError(f"more than one rule is called {', '.join(twice)}")

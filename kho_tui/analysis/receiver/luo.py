@@ -197,7 +197,7 @@ def _luo_flb_names(subtree: Subtree, boot: Boot) -> Verdict:
         return Holds("no FLBs are there yet") if isinstance(luo, Luo) else unknown("the FLBs are not at hand")
     if not isinstance(luo.flbs, FlbList):
         return Holds("there is no page of FLBs") if luo.flbs_at == 0 else unknown("the FLBs are not at hand")
-    asked = {name: _asks_for(name, target) for name in (flb.text("name") for flb in luo.flbs.flbs)}
+    asked = {name: _asks_for(name, target) for name in (flb.name for flb in luo.flbs.flbs)}
     lost = [visible(name) for name, asks in asked.items() if asks is False]
     if lost:
         return Fails(f"nobody in this kernel asks for the FLB {', '.join(lost)}")
@@ -221,7 +221,7 @@ def _luo_finish(subtree: Subtree, boot: Boot) -> Verdict:
         return Holds("no WARNING that could end it")
     if not isinstance(luo, Luo) or (not isinstance(luo.flbs, FlbList) and luo.flbs_at != 0):
         return unknown("the FLBs are not at hand")
-    there = {flb.text("name") for flb in luo.flbs.flbs} if isinstance(luo.flbs, FlbList) else set()
+    there = {flb.name for flb in luo.flbs.flbs} if isinstance(luo.flbs, FlbList) else set()
     missing = [visible(name) for name in TEST_FLB_NAMES if name not in there]
     if not missing:
         return Holds("the FLBs that depend on files are there")

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record
+from kho_tui.model.claims import ClaimCollector
+from kho_tui.model.content import FlbContent
 from kho_tui.model.entities.values import bytes_of, missing_entity, record_values, words
 from kho_tui.model.entity import Detail, Entity
-from kho_tui.model.facts import Count, Missing, Status
+from kho_tui.model.facts import Count, Missing, Status, Unknown
+from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, hex_text
-from kho_tui.model.path import EntityPath, Siblings
+from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Plain
-from kho_tui.model.told import require_whole
-from kho_tui.text import SafeText, plural, visible
+from kho_tui.model.told import require_whole, told
+from kho_tui.text import NO_TEXT, SafeText, plural, visible
 
 
 @dataclass(frozen=True, slots=True)
 class PlainFlb(Plain):
-    """One piece of file-lifecycle-bound data."""
+    """One piece of file-lifecycle-bound data. ``content``: what lies at its data, None where nobody declares that."""
 
     name: bytes
     data: int
     count: int
+    content: Plain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +40,113 @@ class PlainFlbPage(Plain):
 
 
 @dataclass(frozen=True, eq=False)
+class Flb:
+    """An entry of the FLB page. ``content`` of its data is Unknown where nobody declares what the driver stores there."""
+
+    path: EntityPath
+    record: Record
+    content: FlbContent | Missing
+
+    @property
+    def name(self) -> bytes:
+        """By which a driver asks for its data."""
+        return self.record.text("name")
+
+    @property
+    def data(self) -> int:
+        """What the driver stored."""
+        return self.record.integer("data")
+
+    @property
+    def count(self) -> int:
+        """Files that depend on it."""
+        return self.record.integer("count")
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether nobody knows what its data are."""
+        return isinstance(self.content, Unknown)
+
+    def claims(self, collector: ClaimCollector) -> None:
+        """What its data are known to own."""
+        if not isinstance(self.content, Missing):
+            self.content.claims(collector)
+
+    def gaps(self) -> Iterator[Gap]:
+        """What of its data was not read."""
+        if not isinstance(self.content, Missing):
+            yield from self.content.gaps()
+        elif not self.is_opaque:
+            yield Gap("data", self.path, self.content.status, self.content.reason)
+
+    def json(self) -> Mapping[str, Json]:
+        """Its object, with that of its data where they are declared."""
+        shown: dict[str, Json] = {"name": visible(self.name), "data": hex_text(self.data), "count": self.count}
+        if not isinstance(self.content, Missing):
+            shown["content"] = self.content.json(rows=False)
+        elif not self.is_opaque:
+            shown |= {"content": None, "reason": self.content.reason}
+        return shown
+
+    def plain(self) -> PlainFlb:
+        """Its values."""
+        content = None if self.is_opaque else told(self.content, self.path).plain()
+        return PlainFlb(self.name, self.data, self.count, content)
+
+    def entity(self, platform: Platform) -> Entity:
+        """The entry with what is known of its data."""
+        content = None if isinstance(self.content, Missing) else self.content
+        status, reason = (
+            (Status.DECODED, NO_TEXT)
+            if self.is_opaque
+            else (self.content.status, self.content.reason)
+            if isinstance(self.content, Missing)
+            else self.content.standing()
+        )
+        said = f"data {self.data:#x}, {plural(self.count, 'file')}"
+        entity = Entity(
+            path=self.path,
+            kind="FLB",
+            title=visible(self.name),
+            status=status,
+            summary=SafeText(said if content is None else f"{said}: {content.summary()}"),
+            reason=reason,
+            address=self.record.place.phys,
+            size=len(self.record.data),
+            detail=lambda: Detail(
+                (*record_values(self.record), *(() if content is None else content.values())),
+                (bytes_of(self.record), *(() if content is None else content.blobs())),
+            ),
+        )
+        return entity if content is None or not content.has_children else replace(entity, children=lambda: content.children(platform))
+
+
+@dataclass(frozen=True, eq=False)
 class FlbList:
     """The FLB page: its header (None in 6.19, which has no FLBs) and the entries in use."""
 
     header: Record | None
-    flbs: tuple[Record, ...]
+    flbs: tuple[Flb, ...]
     status: Status
     reason: SafeText
     count: Count
 
     def json(self) -> Sequence[Json]:
         """Each of them."""
-        return [{"name": visible(f.text("name")), "data": hex_text(f.integer("data")), "count": f.integer("count")} for f in self.flbs]
+        return [flb.json() for flb in self.flbs]
 
     def plain(self, at: int, where: EntityPath) -> PlainFlbPage:
         """Their values; ``at`` is where the page lies."""
         require_whole(self.status, self.reason, where)
         assert self.header is not None  # there is a page
-        flbs = tuple(PlainFlb(one.text("name"), one.integer("data"), one.integer("count")) for one in self.flbs)
-        return PlainFlbPage(at, self.header.integer("pgcnt"), flbs)
+        return PlainFlbPage(at, self.header.integer("pgcnt"), tuple(flb.plain() for flb in self.flbs))
 
 
-def flbs_entity(flbs: FlbList | Missing, path: EntityPath) -> Entity:
+def flbs_entity(flbs: FlbList | Missing, path: EntityPath, platform: Platform) -> Entity:
     """The page with its entries."""
     if isinstance(flbs, Missing):
         return missing_entity(path, "FLBs", flbs)
     header = flbs.header
-
-    def children() -> list[Entity]:
-        siblings = Siblings(path)
-        return [_flb(one, siblings) for one in flbs.flbs]
 
     def detail() -> Detail:
         if header is None:
@@ -82,17 +164,4 @@ def flbs_entity(flbs: FlbList | Missing, path: EntityPath) -> Entity:
         size=0 if header is None else len(header.data),
         detail=detail,
     )
-    return replace(entity, children=children) if flbs.flbs else entity
-
-
-def _flb(record: Record, siblings: Siblings) -> Entity:
-    name = record.text("name")
-    return Entity(
-        path=siblings.named(name),
-        kind="FLB",
-        title=visible(name),
-        summary=SafeText(f"data {record.integer('data'):#x}, {plural(record.integer('count'), 'file')}"),
-        address=record.place.phys,
-        size=len(record.data),
-        detail=lambda: Detail(record_values(record), (bytes_of(record),)),
-    )
+    return replace(entity, children=lambda: [flb.entity(platform) for flb in flbs.flbs]) if flbs.flbs else entity

@@ -11,7 +11,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record, Unit, field_named
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import LIVE_UPDATE_NUMBER, WHOLE, Standing, SubtreeContent, worst
-from kho_tui.model.contents.flbs import FlbList, PlainFlbPage, flbs_entity
+from kho_tui.model.contents.flbs import Flb, FlbList, PlainFlbPage, flbs_entity
 from kho_tui.model.contents.sessions import File, NotWritten, PlainSession, SessionList
 from kho_tui.model.entities.values import derived, header_blobs, header_values, missing_entity, property_values, record_values, words
 from kho_tui.model.entity import Entity, Value
@@ -132,7 +132,7 @@ class Luo(SubtreeContent):
 
     def children(self, platform: Platform) -> Sequence[Entity]:
         """Sessions, then FLBs."""
-        flbs = flbs_entity(self.flbs, self.path.child(FLBS_PATH))
+        flbs = flbs_entity(self.flbs, self.path.child(FLBS_PATH), platform)
         if isinstance(self.sessions, Missing):
             return [missing_entity(self.path.child("sessions"), "sessions", self.sessions), flbs]
         return [*(session.entity(platform) for session in self.sessions.sessions), flbs]
@@ -154,6 +154,8 @@ class Luo(SubtreeContent):
             collector.pages(KIND_SESSIONS, self.path, self.sessions_at, size)
         if isinstance(self.flbs_at, int) and self.flbs_at:
             collector.pages(KIND_FLBS, self.path.child(FLBS_PATH), self.flbs_at, form.flbs.bytes(page_size))
+        for flb in self._flbs:
+            flb.claims(collector)
 
     def gaps(self) -> Iterator[Gap]:
         """What of the lists was not read."""
@@ -165,11 +167,13 @@ class Luo(SubtreeContent):
             yield from session.gaps()
         if self.flbs_at != 0 and not isinstance(flbs, NotWritten) and flbs.status is not Status.DECODED:
             yield Gap("FLBs", self.path, flbs.status, flbs.reason, None if isinstance(flbs, Missing) else flbs.count)
+        for flb in self._flbs:
+            yield from flb.gaps()
 
     def opaque(self) -> Iterator[str]:
-        """Files of handlers that nobody knows, and FLBs, whose data are the drivers'."""
+        """Files of handlers, and data of FLBs, that nobody declares."""
         yield from (f"file {file.path}" for file in self.files if isinstance(file.content, Unknown))
-        if isinstance(self.flbs, FlbList) and self.flbs.flbs:
+        if any(flb.is_opaque for flb in self._flbs):
             yield "the FLBs' data"
 
     def always_kept(self) -> Iterator[tuple[int, bytes]]:
@@ -185,8 +189,10 @@ class Luo(SubtreeContent):
         return None
 
     def areas(self) -> Iterator[DescribedArea]:
-        """None of its own: those of its files are theirs."""
-        return iter(())
+        """Those of its FLBs; those of its files are theirs."""
+        for flb in self._flbs:
+            if not isinstance(flb.content, Missing):
+                yield from flb.content.areas()
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The number and both lists."""
@@ -219,6 +225,10 @@ class Luo(SubtreeContent):
             header=0 if self.header is None or self.format.is_struct else place_of(self.header),
             more=self.more,
         )
+
+    @property
+    def _flbs(self) -> Sequence[Flb]:
+        return self.flbs.flbs if isinstance(self.flbs, FlbList) else ()
 
     def _compatible_of(self, node: bytes) -> bytes:
         """``compatible`` of the node of this name, empty where there is none."""

@@ -9,7 +9,7 @@ from kho_tui.errors import InputError
 from kho_tui.model.registry import Registry
 from kho_tui.simulator.faults.blocks import BLOCK_FAULTS
 from kho_tui.simulator.faults.boots import BOOT_FAULTS
-from kho_tui.simulator.faults.facet import Breaking, FileBreaking
+from kho_tui.simulator.faults.facet import Breaking, FileBreaking, FlbBreaking
 from kho_tui.simulator.faults.fault import Fault
 from kho_tui.simulator.faults.root import ROOT_FAULTS
 from kho_tui.simulator.faults.scratch import SCRATCH_FAULTS
@@ -36,6 +36,7 @@ def faults_of(registry: Registry) -> tuple[Fault, ...]:
     """KHO's own, and those of what is declared."""
     declared = [facet.faults for facet in registry.facets(Breaking).values()]
     declared += [facet.faults for facet in registry.facets(FileBreaking).values()]
+    declared += [facet.faults for facet in registry.facets(FlbBreaking).values()]
     return (*_OF_KHO, *(fault for faults in declared for fault in faults))
 
 

@@ -1,4 +1,4 @@
-"""What breaks on purpose in a subtree or a file: the facets that stand beside the faults of KHO itself."""
+"""What breaks on purpose in a subtree, a file or an FLB: the facets that stand beside the faults of KHO itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ class Breaking:
     """The faults of a subtree: one at least for each rule on it."""
 
     place: ClassVar[Place] = "subtree"
+
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlbBreaking:
+    """The faults of file-lifecycle-bound data: one at least for each rule on it."""
+
+    place: ClassVar[Place] = "flb"
 
     faults: tuple[Fault, ...]
 

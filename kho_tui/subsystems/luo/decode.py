@@ -15,7 +15,7 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.abi.properties import integer_property
 from kho_tui.decode.blocks import decode_list
-from kho_tui.decode.facet import MAGIC_BYTES, Counted, Decoding, FileDecoding, StructHead, SubtreeBlob
+from kho_tui.decode.facet import MAGIC_BYTES, Counted, Decoding, FileDecoding, FlbDecoding, StructHead, SubtreeBlob
 from kho_tui.decode.nodes import child_of, version_of
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.tree import Node, looks_like_fdt, parse_fdt
@@ -24,7 +24,7 @@ from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import PageArray, Table
 from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
 from kho_tui.model.content import LIVE_UPDATE_NUMBER, FileContent
-from kho_tui.model.contents.flbs import FlbList
+from kho_tui.model.contents.flbs import Flb, FlbList
 from kho_tui.model.contents.luo import FLBS_PATH, Luo
 from kho_tui.model.contents.sessions import NOT_WRITTEN, File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
@@ -341,9 +341,17 @@ def _flbs(reader: Reader, form: LuoFormat, at: Fact[int], where: EntityPath, *, 
         missing = Damaged(SafeText(f"the FLB page at {at:#x} is zero: no FLB is found, whatever was in it"))
         reader.findings.add(COUNT_BAD, where, str(missing.reason), at)
         return missing
-    flbs = tuple(entries.table.record(row) for row in range(len(entries.table)))
+    siblings = Siblings(where)
+    flbs = tuple(_flb(reader, entries.table.record(row), siblings) for row in range(len(entries.table)))
     header = entries.headers[0] if entries.headers else None
     return FlbList(header, flbs, entries.status, entries.reason, Count(len(flbs), entries.of))
+
+
+def _flb(reader: Reader, record: Record, siblings: Siblings) -> Flb:
+    name = record.text("name")
+    path, decoding = siblings.named(name), reader.registry.facets(FlbDecoding).get(name)
+    unknown = Unknown(SafeText("its data are the driver's, and of a layout that nobody declares"))
+    return Flb(path, record, unknown if decoding is None else decoding.decode(reader, record, path))
 
 
 def _begins_as_luo(data: bytes, compatible: bytes | None) -> bool:

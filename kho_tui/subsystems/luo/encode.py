@@ -6,7 +6,7 @@ from kho_tui.abi.luo import (
     LUO_STRUCT_PROPERTY,
     LuoFormat,
 )
-from kho_tui.encode.facet import Buffer, Encoder, Encoding, FileEncoding
+from kho_tui.encode.facet import Buffer, Encoder, Encoding, FileEncoding, FlbEncoding
 from kho_tui.encode.fdts import NodeSpec, sequential
 from kho_tui.encode.piece import Piece, Pieces, Values, chain, filled, page_of, rows
 from kho_tui.errors import EncodeError
@@ -57,7 +57,7 @@ def luo_pieces(luo: PlainLuo, encoder: Encoder, what: EntityPath) -> Pieces:
     for number, session in enumerate(luo.sessions):
         yield from _files(form, session, encoder, what.child(f"sessions/{number}"))
     if luo.flb_page is not None:
-        yield _flbs(form, luo.flb_page, platform, what.child("FLBs"))
+        yield from _flbs(form, luo.flb_page, encoder, what.child("FLBs"))
 
 
 def _session_values(element: Layout, session: PlainSession) -> Values:
@@ -107,10 +107,17 @@ def _blocks(pages: tuple[int, ...], block: PageArray, elements: bytes, platform:
     yield from chain(pages, block, elements, lambda following, entries: {"next": following, "count": entries}, platform, what)
 
 
-def _flbs(form: LuoFormat, page: PlainFlbPage, platform: Platform, what: EntityPath) -> Piece:
+def _flbs(form: LuoFormat, page: PlainFlbPage, encoder: Encoder, what: EntityPath) -> Pieces:
     entries: list[Values] = [{"name": one.name, "data": one.data, "count": one.count} for one in page.flbs]
     header: Values = {"pgcnt": page.pgcnt, "count": len(entries)}
-    return Piece(page.phys, encode_array(form.flbs, header, rows(form.flbs.element, entries, platform), platform), what)
+    elements = rows(form.flbs.element, entries, encoder.platform)
+    yield Piece(page.phys, encode_array(form.flbs, header, elements, encoder.platform), what)
+    for flb in page.flbs:
+        if flb.content is not None:
+            encoding = encoder.registry.facets(FlbEncoding).get(flb.name)
+            if encoding is None:
+                raise EncodeError(f"{what}: nobody declares what FLB {visible(flb.name)} writes")
+            yield from encoding.pieces(flb, flb.content, encoder, what.named(flb.name))
 
 
 ENCODING = Encoding(plain=PlainLuo, buffer=luo_buffer, pieces=luo_pieces)

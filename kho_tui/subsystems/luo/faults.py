@@ -233,16 +233,16 @@ def _flb_too_many(case: Case) -> None:
 
 def _flb_twice(case: Case) -> None:
     first, second, *_ = _flbs(case, 2).flbs
-    case.change(second, name=first.text("name"))
+    case.change(second.record, name=first.name)
 
 
 def _flb_unused(case: Case) -> None:
-    case.change(_flbs(case, 1).flbs[0], count=0)
+    case.change(_flbs(case, 1).flbs[0].record, count=0)
 
 
 def _flb_many_files(case: Case) -> None:
     files = sum(len(_files_of(one)) for one in _sessions(case))
-    case.change(_flbs(case, 1).flbs[0], count=files + 1)
+    case.change(_flbs(case, 1).flbs[0].record, count=files + 1)
 
 
 def _forget_flbs(case: Case) -> None:

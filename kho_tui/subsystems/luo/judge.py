@@ -29,7 +29,7 @@ def _names(evidence: Evidence, found: Found) -> Iterator[NameField]:
         yield file.path, file.record, "compatible"
     flbs = found.need(luo.flbs, "FLBs")
     for flb in flbs.flbs if isinstance(flbs, FlbList) else ():
-        yield luo.path.child(FLBS_PATH), flb, "name"
+        yield luo.path.child(FLBS_PATH), flb.record, "name"
 
 
 def _losses(luo: Luo) -> str:

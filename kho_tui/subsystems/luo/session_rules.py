@@ -151,15 +151,15 @@ def flbs(evidence: Evidence, found: Found) -> None:
         found.lack("FLBs", listed.reason)
     counted = Found()
     number = sum(1 for _ in evidence.files(counted))
-    for one in listed.flbs:
-        if b"\0" not in one.raw("name"):
-            found.broken("a name without NUL within 48 bytes", where, one.place.phys)
-        if not one.integer("count"):
-            found.broken(f"no file depends on {visible(one.text('name'))}", where, one.place.phys)
-        elif not counted.lacks and one.integer("count") > number:
-            said = f"{one.integer('count')} files depend on {visible(one.text('name'))}, {plural(number, 'file')} are preserved"
-            found.broken(said, where, one.place.phys)
-    for name, (path, count) in _repeated((one.text("name"), where) for one in listed.flbs).items():
+    for flb in listed.flbs:
+        at = flb.record.place.phys
+        if b"\0" not in flb.record.raw("name"):
+            found.broken("a name without NUL within 48 bytes", where, at)
+        if not flb.count:
+            found.broken(f"no file depends on {visible(flb.name)}", where, at)
+        elif not counted.lacks and flb.count > number:
+            found.broken(f"{flb.count} files depend on {visible(flb.name)}, {plural(number, 'file')} are preserved", where, at)
+    for name, (path, count) in _repeated((flb.name, where) for flb in listed.flbs).items():
         found.broken(f"{count} FLBs are named {visible(name)}", path)
 
 

@@ -95,8 +95,8 @@ def _seen(state: State, _options: Mapping[str, str] | None) -> tuple[Flb, ...] |
     flbs: dict[bytes, Flb] = {}
     for side in state.sides.values():
         for luo in (subtree.content for subtree in side.subtrees if isinstance(subtree.content, Luo)):
-            for record in luo.flbs.flbs if isinstance(luo.flbs, FlbList) else ():
-                flbs[record.text("name")] = Flb(record.text("name"), record.integer("data"))
+            for flb in luo.flbs.flbs if isinstance(luo.flbs, FlbList) else ():
+                flbs[flb.name] = Flb(flb.name, flb.data)
     return tuple(flbs.values()) or None
 
 

@@ -43,9 +43,9 @@ def _flb_line(flbs: FlbList, base: Base, glyphs: Glyphs, *, in_full: bool) -> Li
     none_by_right = not flbs.flbs and flbs.status is Status.DECODED and flbs.reason
     line = spans((f" {flbs.reason if none_by_right else flbs.count.words('FLB')} ", Role.DIM))
     for number, flb in enumerate(flbs.flbs[:_MOST_FLBS]):
-        data = plain_value(flb.integer("data"), Unit.OPAQUE, base)
-        told = f" data {data}, {plural(flb.integer('count'), 'file')}" if in_full else ""
-        line += spans((f" {glyphs.dot} " if number else " ", Role.DIM), (visible(flb.text("name")), Role.NAME), (told, Role.TEXT))
+        data = plain_value(flb.data, Unit.OPAQUE, base)
+        told = f" data {data}, {plural(flb.count, 'file')}" if in_full else ""
+        line += spans((f" {glyphs.dot} " if number else " ", Role.DIM), (visible(flb.name), Role.NAME), (told, Role.TEXT))
     more = len(flbs.flbs) - _MOST_FLBS
     if more > 0:
         line += spans((f" and {more} more", Role.DIM))

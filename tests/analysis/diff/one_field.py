@@ -99,8 +99,8 @@ def _luo(luo: Luo) -> Iterator[_Part]:
         for part in _session(session):
             yield _Part(part.path, part.name, lambda bits, n=number, p=part: replace(luo, sessions=_listed(luo, n, p.flipped(bits))))  # type: ignore[misc]
     for number, flb in enumerate(luo.flbs.flbs):
-        path = EntityPath(("out", "LUO", "FLBs", flb.text("name").decode()))
-        for name, record in _record_spots(flb):
+        path = EntityPath(("out", "LUO", "FLBs", flb.name.decode()))
+        for name, record in _record_spots(flb.record):
             yield _Part(path, name, lambda bits, n=number, r=record: replace(luo, flbs=_flbs(luo, n, r(bits))))  # type: ignore[misc]
 
 
@@ -181,7 +181,7 @@ def _listed(luo: Luo, number: int, session: object) -> SessionList:
 
 def _flbs(luo: Luo, number: int, record: Record) -> FlbList:
     assert isinstance(luo.flbs, FlbList)
-    return replace(luo.flbs, flbs=_at(luo.flbs.flbs, number, record))
+    return replace(luo.flbs, flbs=_at(luo.flbs.flbs, number, replace(luo.flbs.flbs[number], record=record)))
 
 
 def _at(items: tuple, number: int, item: object) -> tuple:  # type: ignore[type-arg]
