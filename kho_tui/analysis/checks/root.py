@@ -127,9 +127,12 @@ def properties(evidence: Evidence, found: Found) -> None:
     if node is None:
         return
     names = tuple("?" if one.name is None else visible(one.name) for one in node.properties)
-    if names != _PROPERTIES and evidence.root_damaged and (None in (one.name for one in node.properties) or not node.complete):
+    root = evidence.side.root
+    form = None if isinstance(root, Missing) else root.format
+    wanted = _PROPERTIES if form is None else tuple(field.name for field in form.node.properties)
+    if names != wanted and evidence.root_damaged and (None in (one.name for one in node.properties) or not node.complete):
         found.lack("properties of the root", evidence.root_damaged)
-    elif names != _PROPERTIES:
+    elif names != wanted:
         found.broken(f"its properties are {', '.join(names) or 'none'}", evidence.path)
     compatible = node.property(b"compatible")
     if compatible is not None and (compatible.data.count(b"\0") != 1 or not compatible.data.endswith(b"\0")):

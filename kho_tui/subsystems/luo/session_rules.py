@@ -10,7 +10,6 @@ from kho_tui.abi.luo import (
     CHECKS_NAMES,
     LUO_NAME,
 )
-from kho_tui.abi.memfd import MEMFD
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
@@ -89,7 +88,8 @@ def _repeated(named: Iterable[tuple[bytes, EntityPath]]) -> dict[bytes, tuple[En
 def files(evidence: Evidence, found: Found) -> None:
     """Invariant 43."""
     tokens: Counter[tuple[EntityPath, int]] = Counter()
-    own = {form.compatible for form in map(evidence.state.registry.formats(MEMFD).of, evidence.releases) if form is not None}
+    registry = evidence.state.registry
+    own: frozenset[bytes] = frozenset().union(*map(registry.handlers, evidence.releases))
     for session, file in evidence.files(found):
         at = file.record.place.phys
         tokens[session.path, file.token] += 1
@@ -100,7 +100,7 @@ def files(evidence: Evidence, found: Found) -> None:
         elif file.compatible not in own and evidence.newer:
             found.lack(f"handler of {file.path}", evidence.newer)
         elif file.compatible not in own:
-            known = file.compatible in evidence.state.registry.formats(MEMFD) or not file.compatible
+            known = registry.handler(file.compatible) is not None or not file.compatible
             wanted = ", ".join(visible(one) for one in sorted(own))
             said = f"its handler is {visible(file.compatible) or 'nobody'}, the kernel's own is {wanted}"
             found.broken(said, file.path, at, severity=None if known else "warning")
