@@ -10,8 +10,8 @@ from typing import Literal, Self
 
 from kho_tui.capture.boot_record import BootHandover
 from kho_tui.capture.dmesg import Evidence
+from kho_tui.capture.facet import Side
 from kho_tui.capture.files import Note, TreeKind
-from kho_tui.capture.log_texts import Side
 from kho_tui.capture.proc import IomemEntry, MemblockRange, NodeRange, Zone, node_ranges
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 
 from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_from_setup_data
 from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
+from kho_tui.capture.opening import Opening
 from kho_tui.capture.proc import (
     IomemEntry,
     parse_addresses,
@@ -28,7 +28,6 @@ from kho_tui.capture.proc import (
 from kho_tui.capture.reader import LOG_LIMIT, CaptureReader
 from kho_tui.capture.sources import NOT_HERE, DebugfsSide, ScratchText, SourceKind, Sources
 from kho_tui.capture.unpack import compression_of, unpack
-from kho_tui.context import Context
 from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
@@ -52,23 +51,21 @@ _NODE = re.compile(r"node/node(\d{1,9})[./]meminfo")
 
 def open_capture(
     tree: FileTree,
-    context: Context,
-    closer: ExitStack,
+    opening: Opening,
     *,
     path: str,
     kind: SourceKind,
-    base: Sequence[Piece] = (),
     live: tuple[int, ByteOrder] | None = None,
 ) -> Sources:
     """The sources in a tree. Raises InputError where nothing of it can be read, Cancelled, BudgetError."""
-    reader = CaptureReader(tree, context)
+    reader = CaptureReader(tree, opening.context)
     incoming = _side(reader, "in")
     outgoing = _side(reader, "out")
     scratch = _scratch(reader)
     # Before the manifest, which may complain of the tree in words of its own.
     tree_problem = _tree_problem(reader)
     manifest = _manifest(reader)
-    memory = _memory(reader, context, closer, base)
+    memory = _memory(reader, opening)
     boot = _boot(reader)
     config_name = next((name for name in ("config.gz", "config") if reader.has(name)), "config.gz")
     config = reader.parsed(config_name, "kernel configuration", parse_config)
@@ -109,7 +106,7 @@ def open_capture(
         memblock_reserved=reader.rows("memblock/reserved", "reservations at boot", parse_memblock),
         meminfo=reader.parsed("meminfo", "memory counters", parse_meminfo),
         node_meminfo=_node_meminfo(reader),
-        evidence=parse_dmesg(log),
+        evidence=parse_dmesg(log, opening.registry),
         log_from_boot=starts_at_boot(log),
         foreign_log=foreign_log,
         hints=platform_hints(live=live, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch),
@@ -117,7 +114,7 @@ def open_capture(
         notes=tuple(reader.notes),
         manifest=manifest,
         absent=absent,
-        closer=closer,
+        closer=opening.closer,
     )
 
 
@@ -203,14 +200,14 @@ def _version(data: bytes) -> str | Missing:
     return parse_version(data) or Unavailable(SafeText("no kernel release in it"))
 
 
-def _memory(reader: CaptureReader, context: Context, closer: ExitStack, base: Sequence[Piece]) -> SegmentedMemory | None:
+def _memory(reader: CaptureReader, opening: Opening) -> SegmentedMemory | None:
     """The capture's memory: memory.elf, else the first ELF core or raw image at its top. Only one is used."""
     top = [path for path in reader.paths if "/" not in path]
     named = [name for name in _MEMORY_NAMES if reader.has(name)]
     candidates = dict.fromkeys([*named, *_cores(reader, top), *(name for name in top if _RAW_NAME.fullmatch(name))])
     found: SegmentedMemory | None = None
     for name in candidates:
-        context.step("looking for the memory of the capture")
+        opening.context.step("looking for the memory of the capture")
         if found is not None:
             reader.record(name, None, "not used", f"{visible(found.name)} is the memory that is read")
             continue
@@ -218,8 +215,8 @@ def _memory(reader: CaptureReader, context: Context, closer: ExitStack, base: Se
             source = reader.tree.open(name)
             how = compression_of(source.read_at(0, 16))
             if how is not None:
-                source = unpack(source, how, context, reader.notes, closer)
-            found = _open_memory(reader, source, base)
+                source = unpack(source, how, opening.context, reader.notes, opening.closer)
+            found = _open_memory(reader, source, opening.base)
         except (InputError, ReadError) as error:
             reader.failed(name, error)
             continue
