@@ -63,9 +63,11 @@ def texts_of(registry: Registry) -> LogTexts:
     """What is declared of the log, and KHO's own: the first text that matches names the line.
 
     What is exact comes first: a warning in a function, then the texts of subsystems, of file handlers, of KHO and of crashes, each in its
-    own order. Last comes what the lines of each begin with.
+    own order. Then comes what the lines of each begin with, of what is declared last first: LUO's takes the lines of every ``NAME_luo``
+    that nobody else does.
     """
-    namings = (*registry.facets(Naming).values(), *registry.facets(FileNaming).values(), KHO, CRASHES)
+    declared = (*registry.facets(Naming).values(), *registry.facets(FileNaming).values())
+    namings = (*declared, KHO, CRASHES)
     functions = _any_of(name for naming in namings for name in naming.functions)
     restoring = _any_of(name for naming in namings for name in naming.restoring) + rb"[\w.]*\+0x"
     texts = (
@@ -73,7 +75,7 @@ def texts_of(registry: Registry) -> LogTexts:
         LogText(RESTORE_FAILED, "in", rb"(?:RIP: [0-9a-f]{4}:|pc : )" + restoring),
         LogText("warning", None, _WARNING + functions + rb"[\w.]+\+0x"),
         *(text for naming in namings for text in naming.texts),
-        *(text for naming in namings for text in naming.rest),
+        *(text for naming in (*reversed(declared), KHO) for text in naming.rest),
     )
     words = (word for naming in namings for word in (*naming.words, *naming.functions, *naming.restoring))
     return LogTexts(words=re.compile(_any_of(words)), texts=tuple((text, re.compile(text.pattern)) for text in texts))
