@@ -31,6 +31,7 @@ from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource, BytesSource, FileSource, open_file
 from kho_tui.model.registry import Registry
+from kho_tui.releases.names import Names
 from kho_tui.text import SafeText, visible
 
 LIVE_ROOT = Path("/")
@@ -41,7 +42,6 @@ _SMALLEST_RAW = 4096
 _SCRATCH_ENTRIES = 4096
 _LISTED = 12
 _MOST_BESIDE = 1000
-_SCRATCH_TEXTS = ("scratch_phys", "scratch_len")
 _WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; kho-tui capture-script prints a script that makes one"
 
 
@@ -98,7 +98,7 @@ def _open_tree(tree: FileTree, path: str, opening: Opening) -> Sources | None:
     """The one capture in a tree, or its only file; None where it holds neither."""
     paths = tree.paths()
     name = Path(os.path.abspath(path)).name  # noqa: PTH100 - resolve() would follow links
-    roots = find_roots(paths, name)
+    roots = find_roots(paths, name, opening.registry.releases.names)
     if not roots:
         top = [one for one in paths if "/" not in one]
         if len(paths) == 1:
@@ -139,9 +139,9 @@ def _is_core(tree: FileTree, path: str) -> bool:
         return False
 
 
-def _open_scratch_text(where: Path, shown: SafeText, opening: Opening) -> Sources:
-    """The scratch areas of out/scratch_phys and out/scratch_len: one tells where they begin, the other how long they are."""
-    files = {f"kho/out/{name}": str(where.with_name(name)) for name in _SCRATCH_TEXTS}
+def _open_scratch_text(where: Path, names: tuple[str, str], shown: SafeText, opening: Opening) -> Sources:
+    """The scratch areas of the two files ``names``: one tells where they begin, the other how long they are."""
+    files = {f"kho/out/{name}": str(where.with_name(name)) for name in names}
     absent = [path for path in files.values() if not os.path.isfile(path)]  # noqa: PTH113 - never raises
     if absent:
         raise InputError(f"{shown}: an area is known by its start and its size, and {visible(absent[0])} is not there")
@@ -151,8 +151,9 @@ def _open_scratch_text(where: Path, shown: SafeText, opening: Opening) -> Source
 
 
 def _open_path(where: Path, shown: SafeText, opening: Opening) -> Sources:
-    if where.name in _SCRATCH_TEXTS and not opening.base:
-        return _open_scratch_text(where, shown, opening)
+    texts = next((one.scratch_texts for one in opening.registry.releases.names if where.name in one.scratch_texts), None)
+    if texts is not None and not opening.base:
+        return _open_scratch_text(where, texts, shown, opening)
     source: ByteSource = opening.closer.enter_context(open_file(where))
     notes = Notes()
     if not source.size:
@@ -173,7 +174,7 @@ def _open_bytes(source: ByteSource, path: str, opening: Opening, notes: Notes, u
     head = source.read_at(0, _HEAD)
     if not head:
         raise InputError(f"{shown}: is empty")
-    if opening.base or _side_of(Path(path)) is not None:
+    if opening.base or _side_of(Path(path), opening.registry.releases.names) is not None:
         # A blob of debugfs may be recycled memory: whatever it looks like, it is no archive and no core.
         return _open_single(source, head, path, opening, notes)
     how = compression_of(head)
@@ -199,7 +200,7 @@ def _open_single(source: ByteSource, head: bytes, path: str, opening: Opening, n
     bare: Blob | None = None
     table_order: ByteOrder | None = None
     kind: SourceKind
-    side = _side_of(Path(path))
+    side = _side_of(Path(path), opening.registry.releases.names)
     advice = describe_unsupported(head)
     if opening.base:
         kind, memory = "raw", open_raw(source, opening.base)
@@ -286,12 +287,12 @@ def _is_text(head: bytes) -> bool:
     return all(char.isprintable() or char in "\n\t\r" for char in text)
 
 
-def _side_of(path: Path) -> Side | None:
+def _side_of(path: Path, names: Sequence[Names]) -> Side | None:
     """The side of a file of a kho tree by where it lies."""
     parts = Path(os.path.abspath(path)).parts  # noqa: PTH100 - resolve() would follow links
-    if len(parts) >= 4 and parts[-2] == "sub_fdts":
+    if len(parts) >= 4 and parts[-2] in {one.sub_fdts for one in names}:
         parts = parts[:-1]
-    elif len(parts) < 2 or parts[-1] not in ("fdt", "finalize", "scratch_phys", "scratch_len"):
+    elif len(parts) < 2 or parts[-1] not in {file for one in names for file in one.side_files}:
         return None
     folder = parts[-2]
     return "in" if folder == "in" else "out" if folder == "out" else None

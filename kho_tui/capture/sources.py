@@ -42,12 +42,13 @@ class DebugfsSide:
 class ScratchText:
     """out/scratch_phys (physical addresses) and out/scratch_len (bytes), in the order of the scratch table. They may differ in length.
 
-    ``cut``: those of the two files that end within a line.
+    ``cut``: those of the two files that end within a line; ``names``: what the two are called here.
     """
 
     phys: tuple[int, ...]
     lengths: tuple[int, ...]
-    cut: tuple[str, ...] = ()
+    cut: tuple[str, ...]
+    names: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

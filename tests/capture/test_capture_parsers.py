@@ -169,7 +169,11 @@ def test_setup_data_in_either_byte_order(order: str) -> None:
 
 def test_one_property_of_chosen_alone() -> None:
     notes = Notes()
-    found = boot.boot_from_chosen(None, ("dt-chosen/linux,kho-scratch", (0x21FFF0000).to_bytes(8, "big") + (64).to_bytes(8, "big")), notes)
+    found = boot.boot_from_chosen(
+        ("dt-chosen/linux,kho-fdt", None),
+        ("dt-chosen/linux,kho-scratch", (0x21FFF0000).to_bytes(8, "big") + (64).to_bytes(8, "big")),
+        notes,
+    )
     assert found is not None
     assert (found.fdt_phys, found.scratch_phys, found.scratch_size) == (None, 0x21FFF0000, 64)
     assert len(list(notes)) == 1
