@@ -24,12 +24,13 @@ KHO = Naming(
     words=(b"KHO", b"kho"),
     texts=(
         LogText("found", "in", rb"KHO: (?:setup: )?[Ff]ound kexec handover data"),
+        # Before those that match any word: here stand names of users.
+        LogText("subtree-failed", "in", rb"KHO: broken KHO subnode '(.{1,64}?)'"),
+        LogText("subtree-failed", "in", rb"KHO: " + _NO_NODE),
         LogText("disabled", "in", rb"KHO: .*(?:isabling KHO revival|handover FDT .* is (?:incompatible with|invalid))"),
         LogText("disabled", "in", rb"KHO: .*failed to (?:memremap|mark the scratch)|setup: failed to memremap kho data"),
         LogText("disabled", "out", rb"KHO: .*disabl"),
         LogText("tracker-failed", "in", rb"KHO: failed to get preserved (?:KHO )?memory"),
-        LogText("subtree-failed", "in", rb"KHO: broken KHO subnode '(.{1,64}?)'"),
-        LogText("subtree-failed", "in", rb"KHO: " + _NO_NODE),
         LogText("scratch", "out", rb"KHO: .*scratch"),
     ),
     rest=(LogText("kho", None, rb"(?:\w+_)?(?:KHO|kho): "),),

@@ -51,3 +51,16 @@ def test_no_line_is_named_by_two_declarations() -> None:
 def test_a_text_whose_lines_nobody_would_look_at_is_refused() -> None:
     with pytest.raises(TypeError, match="none of the words"):
         Naming(words=(b"pci",), texts=(LogText("found", "in", b"vfio: found"),))
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "subject"),
+    [
+        (b"luo: Failed to deserialize files for session [to disable] -EINVAL", "session-failed", b"to disable"),
+        (b"luo: No registered handler for compatible 'x disabled'", "handler-failed", b"x disabled"),
+        (b"KHO: broken KHO subnode 'disabled scratch'", "subtree-failed", b"disabled scratch"),
+        (b"luo: disabled by the command line", "disabled", None),
+    ],
+)
+def test_a_name_in_a_line_is_no_word_of_the_kernel(line: bytes, kind: str, subject: bytes | None) -> None:
+    assert [(evidence.kind, evidence.subject) for evidence in parse_dmesg(line, builtin())] == [(kind, subject)]

@@ -12,7 +12,6 @@ _STATE = (
 NAMING = Naming(
     words=(b"luo", b"liveupdate"),
     texts=(
-        LogText("disabled", None, rb"luo: (?:.*\bd|D)isabl"),
         LogText("liveupdate", "in", rb"luo: Retrieved live update data, liveupdate number: (-?\d{1,20})"),
         LogText("flb-failed", "in", rb"liveupdate test: liveupdate_flb_get_incoming for (\S+) failed"),
         LogText("flb-failed", "in", rb"liveupdate test: (\S+): ERROR"),
@@ -22,6 +21,8 @@ NAMING = Naming(
         LogText("session-failed", "in", rb"luo: Failed to deserialize files for session \[(.{0,64})\](?: |$)"),
         LogText("session-list-failed", "in", rb"luo: Failed to (?:insert|allocate) session \[(.{0,64})\](?: |$)"),
         LogText("handler-failed", "in", rb"luo: No registered handler for compatible '?(.{0,48}?)'?$"),
+        # Behind the texts with names of users, in which any word may stand.
+        LogText("disabled", None, rb"luo: (?:.*\bd|D)isabl"),
         LogText("luo-failed", "in", rb"luo: (?:" + _STATE + rb")"),
         LogText("file-failed", "in", rb"luo: (?:File count mismatch|Block set is corrupted|Block contains invalid)"),
     ),
