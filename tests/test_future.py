@@ -29,6 +29,7 @@ from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails
+from kho_tui.capture.facet import FileNaming
 from kho_tui.context import Context
 from kho_tui.decode.facet import FileDecoding
 from kho_tui.decode.reader import Reader
@@ -180,6 +181,7 @@ DECLARATION: Declaration[Formats[Format]] = Declaration(
     family=Family("file", b"trio", Formats(())),
     formats=TRIO_FORMATS,
     facets={
+        FileNaming: lambda: FileNaming(words=(), texts=()),
         FileDecoding: lambda: FileDecoding(decode=_decode),
         FileEncoding: lambda: FileEncoding(pieces=_pieces),
         FileJudging: lambda: FileJudging(rules=(_mode,)),

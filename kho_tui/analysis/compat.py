@@ -260,8 +260,8 @@ def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterat
         yield SafeText(f"{target.release.name} was not read from its own sources: what it does is inferred from the releases around it")
     if reception.worst in (Outcome.IGNORED, Outcome.PANIC):
         return
-    options = reception.target.options
-    if options is None or target.cmdline is None:
+    options, release = reception.target.options, reception.target.release
+    if options is None or release is None or target.cmdline is None:
         yield SafeText("its command line is not known: --target-cmdline tells it")
         return
     yield from (visible(f"{target.name} would refuse {line}") for line in options.refused)
@@ -274,5 +274,5 @@ def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterat
             f"reserve_mem {', '.join(fresh)} is not handed over: it is allocated anew, inside scratch, "
             "so that a later kexec would preserve memory in scratch"
         )
-    if target.cmdline.values("kho_scratch"):
-        yield SafeText("kho_scratch= has no effect on a boot that takes a handover: the scratch areas stay as they are")
+    if target.cmdline.values(parameter := release.names.kho_scratch):
+        yield SafeText(f"{parameter}= has no effect on a boot that takes a handover: the scratch areas stay as they are")

@@ -88,15 +88,16 @@ def _plausible(record: Record) -> bool:
     return size in PAGE_SIZES and record.integer("fdt_addr") % size == 0
 
 
-def boot_from_chosen(fdt: tuple[str, bytes] | None, scratch: tuple[str, bytes] | None, notes: Notes) -> BootHandover | None:
-    """/chosen of the device tree: (path, content) of ``linux,kho-fdt`` and of ``linux,kho-scratch``."""
-    fdt_cells = _cells(KHO_FDT_PROPERTY, *fdt, notes) if fdt else None
-    scratch_cells = _cells(KHO_SCRATCH_PROPERTY, *scratch, notes) if scratch else None
+def boot_from_chosen(fdt: tuple[str, bytes | None], scratch: tuple[str, bytes | None], notes: Notes) -> BootHandover | None:
+    """/chosen of the device tree: path and content of the property of the root FDT and of that of the scratch table."""
+    fdt_cells = _cells(KHO_FDT_PROPERTY, *fdt, notes)
+    scratch_cells = _cells(KHO_SCRATCH_PROPERTY, *scratch, notes)
     given = tuple(record for record in (fdt_cells, scratch_cells) if record is not None)
     if not given:
         return None
     if len(given) == 1:
-        notes.add(given[0].place.source, "only one of linux,kho-fdt and linux,kho-scratch is there: the kernel ignores it")
+        names = " and ".join(path.rpartition("/")[2] for path, _ in (fdt, scratch))
+        notes.add(given[0].place.source, f"only one of {names} is there: the kernel ignores it")
     return BootHandover(
         fdt_phys=fdt_cells.integer("address") if fdt_cells else None,
         fdt_size=fdt_cells.integer("size") if fdt_cells else None,
@@ -108,7 +109,9 @@ def boot_from_chosen(fdt: tuple[str, bytes] | None, scratch: tuple[str, bytes] |
     )
 
 
-def _cells(layout: Layout, path: str, data: bytes, notes: Notes) -> Record | None:
+def _cells(layout: Layout, path: str, data: bytes | None, notes: Notes) -> Record | None:
+    if data is None:
+        return None
     if len(data) != layout.size:
         notes.add(path, f"{len(data)} bytes where an address and a size of {layout.size} bytes are needed: the kernel ignores it")
         return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kho_tui.capture.log_texts import TEXTS, Side
+from kho_tui.capture.facet import Side
+from kho_tui.capture.log_texts import texts_of
+from kho_tui.model.registry import Registry
 
 MAX_EVIDENCE = 2000
 _BOOT_LINES = 4096
@@ -18,7 +20,7 @@ _LONGEST = 512
 class Evidence:
     """A line of the log that speaks of a state.
 
-    ``kind`` is that of ``log_texts.TEXTS``, ``side`` what it speaks of: "in" what this boot received, "out" what is being handed over,
+    ``kind`` is that of its ``LogText``, ``side`` what it speaks of: "in" what this boot received, "out" what is being handed over,
     None where it does not say. ``time`` is the time stamp as written,
     ``text`` the message without its prefix, ``subject`` the name, release or number in it, ``line`` counts from 1.
     """
@@ -47,7 +49,6 @@ _LINE = re.compile(
 log of a serial console may have the time of the one who wrote it down in front."""
 
 _BANNER = re.compile(rb"Linux version ([!-~]{1,128}) \(")
-_INTERESTING = re.compile(rb"KHO|kho|luo|liveupdate|reserve-mem|memblock|panic|Oops|BUG|Unable to handle|general protection")
 
 
 def releases_of(data: bytes) -> frozenset[str]:
@@ -60,14 +61,15 @@ def starts_at_boot(data: bytes) -> bool:
     return b"Linux version " in data[:_BOOT_LINES]
 
 
-def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
+def parse_dmesg(data: bytes, registry: Registry) -> tuple[Evidence, ...]:
     """Evidence in the log's order, at most MAX_EVIDENCE of it, behind prefixes of dmesg, /dev/kmsg, journalctl, syslog and serial consoles.
 
     Only what the kernel said: a message has to begin with a text of it, and must not be of another facility, where the prefix names one.
     """
+    known = texts_of(registry)
     found: list[Evidence] = []
     for number, line in enumerate(data.split(b"\n"), 1):
-        if _INTERESTING.search(line) is None:
+        if known.words.search(line) is None:
             continue
         if b"\x1b" in line:
             line = _COLOUR.sub(b"", line)
@@ -76,8 +78,8 @@ def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
         if not _is_the_kernels(prefix):
             continue
         text = line[prefix.end() :].rstrip()[:_LONGEST]
-        for one in TEXTS:
-            match = one.pattern.match(text)
+        for log_text, pattern in known.texts:
+            match = pattern.match(text)
             if match is None:
                 continue
             stamp = prefix["stamp"] or prefix["date"]
@@ -86,7 +88,12 @@ def parse_dmesg(data: bytes) -> tuple[Evidence, ...]:
             subject = match[1] if match.re.groups else None
             found.append(
                 Evidence(
-                    kind=one.kind, side=one.side, time=stamp.decode("latin-1") if stamp else None, text=text, line=number, subject=subject
+                    kind=log_text.kind,
+                    side=log_text.side,
+                    time=stamp.decode("latin-1") if stamp else None,
+                    text=text,
+                    line=number,
+                    subject=subject,
                 )
             )
             break

@@ -10,10 +10,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from kho_tui.capture.facet import Side
 from kho_tui.capture.files import FileTree, MappedTree, Notes, PartOfTree, directory_tree, read_until_eof, why
 from kho_tui.capture.hints import architecture, platform_hints
 from kho_tui.capture.live import is_live, live_tree, why_no_tree
-from kho_tui.capture.log_texts import Side
+from kho_tui.capture.opening import Opening
 from kho_tui.capture.reader import BLOB_LIMIT
 from kho_tui.capture.roots import Root, find_roots
 from kho_tui.capture.sources import Hint, SourceFile, SourceKind, Sources
@@ -29,6 +30,8 @@ from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource, BytesSource, FileSource, open_file
+from kho_tui.model.registry import Registry
+from kho_tui.releases.names import Names
 from kho_tui.text import SafeText, visible
 
 LIVE_ROOT = Path("/")
@@ -39,11 +42,10 @@ _SMALLEST_RAW = 4096
 _SCRATCH_ENTRIES = 4096
 _LISTED = 12
 _MOST_BESIDE = 1000
-_SCRATCH_TEXTS = ("scratch_phys", "scratch_len")
 _WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; kho-tui capture-script prints a script that makes one"
 
 
-def open_sources(path: str | Path, context: Context, *, base: Sequence[Piece] = ()) -> Sources:
+def open_sources(path: str | Path, context: Context, registry: Registry, *, base: Sequence[Piece] = ()) -> Sources:
     """What is at ``path``: a capture (directory or archive), a kho tree, an ELF core, a raw image, an FDT or a scratch table.
 
     ``base``: take a single file for a raw image of memory whose pieces lie there, whatever it looks like. The caller closes
@@ -51,11 +53,11 @@ def open_sources(path: str | Path, context: Context, *, base: Sequence[Piece] = 
     """
     where = Path(path)
     shown = visible(str(path))
-    closer = ExitStack()
+    opening = Opening(context, registry, ExitStack(), base)
     try:
-        return _open(where, shown, context, closer, base)
+        return _open(where, shown, opening)
     except BaseException as error:
-        closer.close()
+        opening.closer.close()
         if isinstance(error, OSError):
             raise InputError(f"{shown}: {why(error)}") from None
         if isinstance(error, ValueError):
@@ -63,44 +65,44 @@ def open_sources(path: str | Path, context: Context, *, base: Sequence[Piece] = 
         raise
 
 
-def _open(where: Path, shown: SafeText, context: Context, closer: ExitStack, base: Sequence[Piece]) -> Sources:
+def _open(where: Path, shown: SafeText, opening: Opening) -> Sources:
     if is_live(where, LIVE_ROOT):
-        return _open_live(shown, context, closer)
+        return _open_live(shown, opening)
     try:
         is_directory = where.is_dir()
     except PermissionError:
         raise InputError(f"{shown}: permission denied; run as root, or copy it to where you may read it") from None
     if not is_directory:
-        return _open_path(where, shown, context, closer, base)
+        return _open_path(where, shown, opening)
     next(where.iterdir(), None)
     tree = directory_tree(where)
-    closer.callback(tree.close)
-    sources = _open_tree(tree, str(where), context, closer, base)
+    opening.closer.callback(tree.close)
+    sources = _open_tree(tree, str(where), opening)
     if sources is None:
         raise InputError(f"{shown}: no KHO state in this directory; {_WANTED}")
     return sources
 
 
-def _open_live(shown: SafeText, context: Context, closer: ExitStack) -> Sources:
+def _open_live(shown: SafeText, opening: Opening) -> Sources:
     tree = live_tree(LIVE_ROOT)
-    closer.callback(tree.close)
+    opening.closer.callback(tree.close)
     order: ByteOrder = "little" if sys.byteorder == "little" else "big"
     here = (os.sysconf("SC_PAGE_SIZE"), order)
-    sources = open_capture(tree, context, closer, path=str(LIVE_ROOT / "sys/kernel/debug/kho"), kind="live", live=here)
+    sources = open_capture(tree, opening, path=str(LIVE_ROOT / "sys/kernel/debug/kho"), kind="live", live=here)
     if sources.absent:
         raise InputError(f"{shown}: {why_no_tree(LIVE_ROOT) or sources.absent}")
     return sources
 
 
-def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, base: Sequence[Piece]) -> Sources | None:
+def _open_tree(tree: FileTree, path: str, opening: Opening) -> Sources | None:
     """The one capture in a tree, or its only file; None where it holds neither."""
     paths = tree.paths()
     name = Path(os.path.abspath(path)).name  # noqa: PTH100 - resolve() would follow links
-    roots = find_roots(paths, name)
+    roots = find_roots(paths, name, opening.registry.releases.names)
     if not roots:
         top = [one for one in paths if "/" not in one]
         if len(paths) == 1:
-            return _open_bytes(tree.open(paths[0]), path, context, closer, tree.notes, base)
+            return _open_bytes(tree.open(paths[0]), path, opening, tree.notes)
         if any(_is_core(tree, one) for one in top[:_LISTED]):
             roots = (Root("", "capture"),)
         else:
@@ -117,7 +119,7 @@ def _open_tree(tree: FileTree, path: str, context: Context, closer: ExitStack, b
     if root.kind != "capture" and tree.kind == "directory":
         _note_more(Path(path) / root.prefix, tree.notes)
     kind: SourceKind = "capture" if root.kind == "capture" else "debugfs"
-    sources = open_capture(part, context, closer, path=path, kind=kind, base=base)
+    sources = open_capture(part, opening, path=path, kind=kind)
     return replace(sources, files=(*sources.files, *_outside(paths, root)))
 
 
@@ -137,21 +139,22 @@ def _is_core(tree: FileTree, path: str) -> bool:
         return False
 
 
-def _open_scratch_text(where: Path, shown: SafeText, context: Context, closer: ExitStack) -> Sources:
-    """The scratch areas of out/scratch_phys and out/scratch_len: one tells where they begin, the other how long they are."""
-    files = {f"kho/out/{name}": str(where.with_name(name)) for name in _SCRATCH_TEXTS}
+def _open_scratch_text(where: Path, names: tuple[str, str], shown: SafeText, opening: Opening) -> Sources:
+    """The scratch areas of the two files ``names``: one tells where they begin, the other how long they are."""
+    files = {f"kho/out/{name}": str(where.with_name(name)) for name in names}
     absent = [path for path in files.values() if not os.path.isfile(path)]  # noqa: PTH113 - never raises
     if absent:
         raise InputError(f"{shown}: an area is known by its start and its size, and {visible(absent[0])} is not there")
     notes = Notes()
     _note_more(where, notes)
-    return open_capture(MappedTree(str(where), files, notes, {}), context, closer, path=str(where), kind="scratch")
+    return open_capture(MappedTree(str(where), files, notes, {}), opening, path=str(where), kind="scratch")
 
 
-def _open_path(where: Path, shown: SafeText, context: Context, closer: ExitStack, base: Sequence[Piece]) -> Sources:
-    if where.name in _SCRATCH_TEXTS and not base:
-        return _open_scratch_text(where, shown, context, closer)
-    source: ByteSource = closer.enter_context(open_file(where))
+def _open_path(where: Path, shown: SafeText, opening: Opening) -> Sources:
+    texts = next((one.scratch_texts for one in opening.registry.releases.names if where.name in one.scratch_texts), None)
+    if texts is not None and not opening.base:
+        return _open_scratch_text(where, texts, shown, opening)
+    source: ByteSource = opening.closer.enter_context(open_file(where))
     notes = Notes()
     if not source.size:
         # Files of debugfs say size 0 and still hold bytes.
@@ -162,47 +165,45 @@ def _open_path(where: Path, shown: SafeText, context: Context, closer: ExitStack
             notes.add(source.name, f"longer than {BLOB_LIMIT} bytes, cut")
         source = BytesSource(data, source.name)
     _note_more(where, notes)
-    return _open_bytes(source, str(where), context, closer, notes, base)
+    return _open_bytes(source, str(where), opening, notes)
 
 
-def _open_bytes(
-    source: ByteSource, path: str, context: Context, closer: ExitStack, notes: Notes, base: Sequence[Piece], unpacked: bool = False
-) -> Sources:
+def _open_bytes(source: ByteSource, path: str, opening: Opening, notes: Notes, unpacked: bool = False) -> Sources:
     """A single file by its first bytes."""
     shown = visible(path)
     head = source.read_at(0, _HEAD)
     if not head:
         raise InputError(f"{shown}: is empty")
-    if base or _side_of(Path(path)) is not None:
+    if opening.base or _side_of(Path(path), opening.registry.releases.names) is not None:
         # A blob of debugfs may be recycled memory: whatever it looks like, it is no archive and no core.
-        return _open_single(source, head, path, notes, base, closer)
+        return _open_single(source, head, path, opening, notes)
     how = compression_of(head)
     if how is not None:
         if unpacked:
             raise InputError(f"{shown}: compressed twice; unpack it first")
-        return _open_bytes(unpack(source, how, context, notes, closer), path, context, closer, notes, base, unpacked=True)
+        return _open_bytes(unpack(source, how, opening.context, notes, opening.closer), path, opening, notes, unpacked=True)
     from kho_tui.capture.archives import TarTree, ZipTree, archive_kind  # tarfile and zipfile: not for a directory
 
     kind = archive_kind(head)
     if kind is not None and isinstance(source, FileSource):
-        archive = (TarTree if kind == "tar" else ZipTree)(source, context, notes, closer)
-        sources = _open_tree(archive, path, context, closer, base)
+        archive = (TarTree if kind == "tar" else ZipTree)(source, opening.context, notes, opening.closer)
+        sources = _open_tree(archive, path, opening)
         if sources is None:
             raise InputError(f"{shown}: no KHO state in this archive; {_WANTED}")
         return sources
-    return _open_single(source, head, path, notes, base, closer)
+    return _open_single(source, head, path, opening, notes)
 
 
-def _open_single(source: ByteSource, head: bytes, path: str, notes: Notes, base: Sequence[Piece], closer: ExitStack) -> Sources:
+def _open_single(source: ByteSource, head: bytes, path: str, opening: Opening, notes: Notes) -> Sources:
     shown = visible(path)
     memory: SegmentedMemory | None = None
     bare: Blob | None = None
     table_order: ByteOrder | None = None
     kind: SourceKind
-    side = _side_of(Path(path))
+    side = _side_of(Path(path), opening.registry.releases.names)
     advice = describe_unsupported(head)
-    if base:
-        kind, memory = "raw", open_raw(source, base)
+    if opening.base:
+        kind, memory = "raw", open_raw(source, opening.base)
     elif looks_like_fdt(head):
         kind, bare = "fdt", _bare(source, side, notes)
     elif side is not None:
@@ -240,7 +241,7 @@ def _open_single(source: ByteSource, head: bytes, path: str, notes: Notes, base:
         files=(SourceFile(visible(source.name), source.size, _GAVE[kind]),),
         notes=tuple(notes),
         absent=SafeText("its memory holds no root FDT" if memory is not None else "a single file that is no root FDT"),
-        closer=closer,
+        closer=opening.closer,
     )
 
 
@@ -286,12 +287,12 @@ def _is_text(head: bytes) -> bool:
     return all(char.isprintable() or char in "\n\t\r" for char in text)
 
 
-def _side_of(path: Path) -> Side | None:
+def _side_of(path: Path, names: Sequence[Names]) -> Side | None:
     """The side of a file of a kho tree by where it lies."""
     parts = Path(os.path.abspath(path)).parts  # noqa: PTH100 - resolve() would follow links
-    if len(parts) >= 4 and parts[-2] == "sub_fdts":
+    if len(parts) >= 4 and parts[-2] in {one.sub_fdts for one in names}:
         parts = parts[:-1]
-    elif len(parts) < 2 or parts[-1] not in ("fdt", "finalize", "scratch_phys", "scratch_len"):
+    elif len(parts) < 2 or parts[-1] not in {file for one in names for file in one.side_files}:
         return None
     folder = parts[-2]
     return "in" if folder == "in" else "out" if folder == "out" else None

@@ -39,6 +39,10 @@ class CaptureReader:
         """True where the capture holds such a file."""
         return path in self._present
 
+    def called(self, *paths: str) -> str:
+        """The first of these names of one file that the capture has; the first of all where it has none."""
+        return next((path for path in paths if path in self._present), paths[0])
+
     def below(self, prefix: str) -> tuple[str, ...]:
         """Paths that begin with ``prefix``."""
         return tuple(path for path in self.paths if path.startswith(prefix))

@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kho_tui.capture.machine_names import LIVE_KHO, name_in_capture
+from kho_tui.releases.names import Names
 
 RootKind = Literal["capture", "debugfs", "in", "out"]
 
 _SURROUNDINGS = frozenset({"iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "dmesg", "config.gz"})
 _CORE = re.compile(r"memory\.elf(?:\.(?:gz|xz|bz2))?|capture\.json")
-_SIDE_FILE = r"(?:fdt|finalize|scratch_phys|scratch_len|sub_fdts/[^/]+)"
 _SIDE = r"(?:kho[-_])?(?P<side>in|out)/"
 """The folder of a side, as debugfs names it or as a copy beside others is named: ``in``, ``kho-in``, ``kho_in``."""
-_IN_TREE = re.compile(rf"(?P<tree>(?:.*/)?){_SIDE}{_SIDE_FILE}", re.DOTALL)
 _BELOW_TREE = re.compile(rf"{_SIDE}(?P<rest>.*)", re.DOTALL)
 _MACHINE = f"{LIVE_KHO}/"
-_IN_SIDE = re.compile(rf"(?P<side>(?:.*/)?){_SIDE_FILE}", re.DOTALL)
-_ONLY_OUT = re.compile(r"(?:.*/)?(?:finalize|scratch_phys|scratch_len)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +45,19 @@ class Root:
         return below if in_tree is None else f"kho/{in_tree['side']}/{in_tree['rest']}"
 
 
-def find_roots(paths: Sequence[str], name: str) -> tuple[Root, ...]:
-    """The outermost captures in a tree called ``name``; only where there is none, folders that are one side of a kho tree."""
+def find_roots(paths: Sequence[str], name: str, names: Iterable[Names]) -> tuple[Root, ...]:
+    """The outermost captures in a tree called ``name``; only where there is none, folders that are one side of a kho tree.
+
+    ``names``: what the files of debugfs may be called.
+    """
+    names = tuple(names)
+    in_tree = re.compile(rf"(?P<tree>(?:.*/)?){_SIDE}{_side_file(names)}", re.DOTALL)
     trees: set[str] = set()
     cores: set[str] = set()
     surroundings: Counter[str] = Counter()
     for path in paths:
         folder, slash, last = path.rpartition("/")
-        if (match := _IN_TREE.fullmatch(path)) is not None:
+        if (match := in_tree.fullmatch(path)) is not None:
             trees.add(match["tree"])
         elif _CORE.fullmatch(last):
             cores.add(folder + slash)
@@ -83,7 +85,14 @@ def find_roots(paths: Sequence[str], name: str) -> tuple[Root, ...]:
         for ancestor in _ancestors(place):
             below[ancestor].discard(only or "")
             below[ancestor].add(place)
-    return _outermost(roots.values()) or _outermost(_sides(paths, name))
+    return _outermost(roots.values()) or _outermost(_sides(paths, name, names))
+
+
+def _side_file(names: Sequence[Names]) -> str:
+    """A regular expression of all files of a side."""
+    files = "|".join(re.escape(file) for one in names for file in one.side_files)
+    folders = "|".join(re.escape(one.sub_fdts) for one in names)
+    return rf"(?:{files}|(?:{folders})/[^/]+)"
 
 
 def _ancestors(prefix: str) -> Iterator[str]:
@@ -112,16 +121,18 @@ def _outermost(roots: Iterable[Root]) -> tuple[Root, ...]:
     return tuple(found)
 
 
-def _sides(paths: Sequence[str], name: str) -> Iterable[Root]:
+def _sides(paths: Sequence[str], name: str, names: Sequence[Names]) -> Iterable[Root]:
     """Folders with an ``fdt`` or ``sub_fdts`` of their own. One whose side neither its name nor its files show is left out."""
     sides: dict[str, Root] = {}
+    in_side = re.compile(rf"(?P<side>(?:.*/)?){_side_file(names)}", re.DOTALL)
+    only_outgoing = {file for one in names for file in one.only_outgoing}
     for path in paths:
-        match = _IN_SIDE.fullmatch(path)
+        match = in_side.fullmatch(path)
         if match is None:
             continue
         prefix = match["side"]
         folder = prefix.rstrip("/").rpartition("/")[2] if prefix else name
-        if folder == "out" or _ONLY_OUT.fullmatch(path):
+        if folder == "out" or path.rpartition("/")[2] in only_outgoing:
             sides[prefix] = Root(prefix, "out")
         elif folder == "in":
             sides[prefix] = Root(prefix, "in")

@@ -10,8 +10,8 @@ from typing import Literal, Self
 
 from kho_tui.capture.boot_record import BootHandover
 from kho_tui.capture.dmesg import Evidence
+from kho_tui.capture.facet import Side
 from kho_tui.capture.files import Note, TreeKind
-from kho_tui.capture.log_texts import Side
 from kho_tui.capture.proc import IomemEntry, MemblockRange, NodeRange, Zone, node_ranges
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
@@ -42,12 +42,13 @@ class DebugfsSide:
 class ScratchText:
     """out/scratch_phys (physical addresses) and out/scratch_len (bytes), in the order of the scratch table. They may differ in length.
 
-    ``cut``: those of the two files that end within a line.
+    ``cut``: those of the two files that end within a line; ``names``: what the two are called here.
     """
 
     phys: tuple[int, ...]
     lengths: tuple[int, ...]
-    cut: tuple[str, ...] = ()
+    cut: tuple[str, ...]
+    names: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_from_setup_data
 from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
+from kho_tui.capture.opening import Opening
 from kho_tui.capture.proc import (
     IomemEntry,
     parse_addresses,
@@ -28,7 +28,6 @@ from kho_tui.capture.proc import (
 from kho_tui.capture.reader import LOG_LIMIT, CaptureReader
 from kho_tui.capture.sources import NOT_HERE, DebugfsSide, ScratchText, SourceKind, Sources
 from kho_tui.capture.unpack import compression_of, unpack
-from kho_tui.context import Context
 from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
@@ -38,6 +37,7 @@ from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource
 from kho_tui.model.facts import Missing, Unavailable
+from kho_tui.releases.names import Names
 from kho_tui.text import SafeText, visible
 
 _MEMORY_NAMES = ("memory.elf", "memory.elf.gz", "memory.elf.xz", "memory.elf.bz2")
@@ -52,24 +52,23 @@ _NODE = re.compile(r"node/node(\d{1,9})[./]meminfo")
 
 def open_capture(
     tree: FileTree,
-    context: Context,
-    closer: ExitStack,
+    opening: Opening,
     *,
     path: str,
     kind: SourceKind,
-    base: Sequence[Piece] = (),
     live: tuple[int, ByteOrder] | None = None,
 ) -> Sources:
     """The sources in a tree. Raises InputError where nothing of it can be read, Cancelled, BudgetError."""
-    reader = CaptureReader(tree, context)
-    incoming = _side(reader, "in")
-    outgoing = _side(reader, "out")
-    scratch = _scratch(reader)
+    reader = CaptureReader(tree, opening.context)
+    names = opening.registry.releases.names
+    incoming = _side(reader, "in", names)
+    outgoing = _side(reader, "out", names)
+    scratch = _scratch(reader, names)
     # Before the manifest, which may complain of the tree in words of its own.
     tree_problem = _tree_problem(reader)
     manifest = _manifest(reader)
-    memory = _memory(reader, context, closer, base)
-    boot = _boot(reader)
+    memory = _memory(reader, opening)
+    boot = _boot(reader, names)
     config_name = next((name for name in ("config.gz", "config") if reader.has(name)), "config.gz")
     config = reader.parsed(config_name, "kernel configuration", parse_config)
     cmdline = reader.parsed("cmdline", "kernel command line", parse_cmdline)
@@ -109,7 +108,7 @@ def open_capture(
         memblock_reserved=reader.rows("memblock/reserved", "reservations at boot", parse_memblock),
         meminfo=reader.parsed("meminfo", "memory counters", parse_meminfo),
         node_meminfo=_node_meminfo(reader),
-        evidence=parse_dmesg(log),
+        evidence=parse_dmesg(log, opening.registry),
         log_from_boot=starts_at_boot(log),
         foreign_log=foreign_log,
         hints=platform_hints(live=live, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch),
@@ -117,23 +116,25 @@ def open_capture(
         notes=tuple(reader.notes),
         manifest=manifest,
         absent=absent,
-        closer=closer,
+        closer=opening.closer,
     )
 
 
-def _side(reader: CaptureReader, name: str) -> DebugfsSide | None:
+def _side(reader: CaptureReader, name: str, names: Sequence[Names]) -> DebugfsSide | None:
     spoken = {"in": "incoming", "out": "outgoing"}[name]
     folder = f"kho/{name}/"
-    fdt = reader.blob(folder + "fdt", f"root FDT, {spoken}")
+    fdt = reader.blob(reader.called(*(folder + one.fdt for one in names)), f"root FDT, {spoken}")
     subtrees: dict[bytes, Blob] = {}
-    for path in reader.below(folder + "sub_fdts/"):
-        subtree = path[len(folder + "sub_fdts/") :]
-        blob = reader.blob(path, f"subtree {visible(subtree)}, {spoken}")
-        if blob is not None:
-            subtrees[subtree.encode("utf-8", "surrogateescape")] = blob
+    for below in dict.fromkeys(f"{folder}{one.sub_fdts}/" for one in names):
+        for path in reader.below(below):
+            subtree = path[len(below) :]
+            blob = reader.blob(path, f"subtree {visible(subtree)}, {spoken}")
+            if blob is not None:
+                subtrees[subtree.encode("utf-8", "surrogateescape")] = blob
     if name == "out":
-        finalize = reader.parsed(folder + "finalize", "finalized or not", parse_finalize)
-        if not reader.has(folder + "finalize"):
+        finalize_path = reader.called(*(folder + one.finalize for one in names))
+        finalize = reader.parsed(finalize_path, "finalized or not", parse_finalize)
+        if not reader.has(finalize_path):
             finalize = Unavailable(SafeText("no out/finalize in this capture: kernels from 7.1 on have none"))
     else:
         finalize = Unavailable(SafeText("the incoming side has no finalize"))
@@ -142,19 +143,22 @@ def _side(reader: CaptureReader, name: str) -> DebugfsSide | None:
     return DebugfsSide(fdt, subtrees, finalize)
 
 
-def _scratch(reader: CaptureReader) -> ScratchText | None:
-    phys = reader.parsed("kho/out/scratch_phys", "addresses of the scratch areas", parse_addresses)
-    lengths = reader.parsed("kho/out/scratch_len", "sizes of the scratch areas", parse_addresses)
+def _scratch(reader: CaptureReader, names: Sequence[Names]) -> ScratchText | None:
+    phys_path = reader.called(*(f"kho/out/{one.scratch_phys}" for one in names))
+    lengths_path = reader.called(*(f"kho/out/{one.scratch_len}" for one in names))
+    phys = reader.parsed(phys_path, "addresses of the scratch areas", parse_addresses)
+    lengths = reader.parsed(lengths_path, "sizes of the scratch areas", parse_addresses)
     if isinstance(phys, Missing) and isinstance(lengths, Missing):
         return None
-    columns = {"out/scratch_phys": phys, "out/scratch_len": lengths}
-    cut = tuple(name for name, column in columns.items() if not isinstance(column, Missing) and column.cut)
+    columns = {phys_path: phys, lengths_path: lengths}
+    cut = tuple(path for path, column in columns.items() if not isinstance(column, Missing) and column.cut)
     first, second = (() if isinstance(column, Missing) else column.values for column in columns.values())
-    text = ScratchText(first, second, cut)
-    for name in cut:
-        reader.notes.add(f"kho/{name}", "it ends within a line: that line is left out")
+    phys_name, lengths_name = (path.removeprefix("kho/out/") for path in columns)
+    text = ScratchText(first, second, tuple(path.removeprefix("kho/") for path in cut), (phys_name, lengths_name))
+    for path in cut:
+        reader.notes.add(path, "it ends within a line: that line is left out")
     if len(text.phys) != len(text.lengths):
-        reader.notes.add("kho/out/scratch_len", f"{len(text.phys)} scratch addresses but {len(text.lengths)} lengths")
+        reader.notes.add(lengths_path, f"{len(text.phys)} scratch addresses but {len(text.lengths)} lengths")
     return text
 
 
@@ -203,14 +207,14 @@ def _version(data: bytes) -> str | Missing:
     return parse_version(data) or Unavailable(SafeText("no kernel release in it"))
 
 
-def _memory(reader: CaptureReader, context: Context, closer: ExitStack, base: Sequence[Piece]) -> SegmentedMemory | None:
+def _memory(reader: CaptureReader, opening: Opening) -> SegmentedMemory | None:
     """The capture's memory: memory.elf, else the first ELF core or raw image at its top. Only one is used."""
     top = [path for path in reader.paths if "/" not in path]
     named = [name for name in _MEMORY_NAMES if reader.has(name)]
     candidates = dict.fromkeys([*named, *_cores(reader, top), *(name for name in top if _RAW_NAME.fullmatch(name))])
     found: SegmentedMemory | None = None
     for name in candidates:
-        context.step("looking for the memory of the capture")
+        opening.context.step("looking for the memory of the capture")
         if found is not None:
             reader.record(name, None, "not used", f"{visible(found.name)} is the memory that is read")
             continue
@@ -218,8 +222,8 @@ def _memory(reader: CaptureReader, context: Context, closer: ExitStack, base: Se
             source = reader.tree.open(name)
             how = compression_of(source.read_at(0, 16))
             if how is not None:
-                source = unpack(source, how, context, reader.notes, closer)
-            found = _open_memory(reader, source, base)
+                source = unpack(source, how, opening.context, reader.notes, opening.closer)
+            found = _open_memory(reader, source, opening.base)
         except (InputError, ReadError) as error:
             reader.failed(name, error)
             continue
@@ -283,7 +287,7 @@ def _firmware_map(reader: CaptureReader) -> tuple[IomemEntry, ...] | Missing:
     return tuple(sorted(entries, key=lambda entry: entry.start)) if entries else NOT_HERE
 
 
-def _boot(reader: CaptureReader) -> BootHandover | None:
+def _boot(reader: CaptureReader, names: Sequence[Names]) -> BootHandover | None:
     nodes: dict[str, tuple[bytes, bytes]] = {}
     for path in reader.below("setup_data/"):
         folder, _, last = path.rpartition("/")
@@ -294,14 +298,19 @@ def _boot(reader: CaptureReader) -> BootHandover | None:
         if not isinstance(kind, Missing) and not isinstance(data, Missing):
             nodes[f"{folder}/data"] = (kind, data)
     found = boot_from_setup_data(nodes, reader.notes)
-    properties = {}
-    for name in ("linux,kho-fdt", "linux,kho-scratch"):
-        data = reader.read(f"dt-chosen/{name}", "where the state of this boot is")
-        properties[name] = None if isinstance(data, Missing) else (f"dt-chosen/{name}", data)
-    chosen = boot_from_chosen(properties["linux,kho-fdt"], properties["linux,kho-scratch"], reader.notes)
+    chosen = boot_from_chosen(
+        _chosen(reader, (one.chosen_fdt for one in names)), _chosen(reader, (one.chosen_scratch for one in names)), reader.notes
+    )
     if found is not None and chosen is not None:
         reader.notes.add("dt-chosen", "setup_data and the device tree both name a state: setup_data is used")
     return found or chosen
+
+
+def _chosen(reader: CaptureReader, names: Iterable[str]) -> tuple[str, bytes | None]:
+    """A property of /chosen by any of its names: its path, and its content where it is there."""
+    path = reader.called(*(f"dt-chosen/{name}" for name in names))
+    data = reader.read(path, "where the state of this boot is")
+    return path, None if isinstance(data, Missing) else data
 
 
 def _node_meminfo(reader: CaptureReader) -> dict[int, dict[str, int]]:

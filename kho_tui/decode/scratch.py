@@ -32,14 +32,15 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
     pairs = None if binary is None else list(zip(binary.column("addr").tolist(), binary.column("size").tolist(), strict=True))
     text = sources.scratch
     if text is not None and not (text.phys and text.lengths):
-        lacking = "scratch_phys" if not text.phys else "scratch_len"
+        lacking = text.names[0] if not text.phys else text.names[1]
         if pairs is None:
             return Unavailable(SafeText(f"out/{lacking} could not be read, and one half of the table says nothing"))
         text = None
     if text is not None:
         status, reason = Status.DECODED, NO_TEXT
+        phys, lengths = text.names
         if len(text.phys) != len(text.lengths):
-            message = f"scratch_phys has {len(text.phys)} lines, scratch_len {len(text.lengths)}: the shorter one counts"
+            message = f"{phys} has {len(text.phys)} lines, {lengths} {len(text.lengths)}: the shorter one counts"
             reader.findings.add(SOURCE_PROBLEM, _WHERE, message)
             status, reason = Status.PARTIAL, SafeText(f"{len(text.phys)} addresses and {len(text.lengths)} sizes: some areas are not known")
         said = list(zip(text.phys, text.lengths, strict=False))[:_MOST_AREAS]
@@ -53,11 +54,11 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
         if status is Status.DECODED and (lacking := _may_be_cut(reader, len(said))):
             status, reason = Status.PARTIAL, lacking
         if pairs is not None and pairs != said:
-            reader.findings.add(SOURCES_DIFFER, _WHERE, "the table passed at boot differs from out/scratch_phys and out/scratch_len")
+            reader.findings.add(SOURCES_DIFFER, _WHERE, f"the table passed at boot differs from out/{phys} and out/{lengths}")
         return Scratch(
             areas=_areas(said, nodes),
             table=binary,
-            source=SafeText("kho/out/scratch_phys, scratch_len"),
+            source=SafeText(f"kho/out/{phys}, {lengths}"),
             status=status,
             reason=reason,
             lacks_some=lacks_some,
@@ -65,7 +66,8 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
     if pairs is not None and binary is not None:
         source = SafeText("scratch table in memory" if sources.bare is None else "scratch table")
         return Scratch(areas=_areas(pairs, nodes), table=binary, source=source, status=Status.DECODED, reason=NO_TEXT)
-    return Unavailable(SafeText("neither out/scratch_phys nor the table itself is in this capture"))
+    name = reader.registry.releases.names_of(sources.release).scratch_phys
+    return Unavailable(SafeText(f"neither out/{name} nor the table itself is in this capture"))
 
 
 def _cut(text: ScratchText, areas: int, entries: int | None) -> SafeText:

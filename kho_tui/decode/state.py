@@ -46,7 +46,7 @@ def decode_state(
     reader = Reader(memory=sources.memory, platform=platform, context=context, findings=findings, registry=registry, host=host)
     scratch = decode_scratch(reader, sources)
     release = registry.releases.of(sources.release)
-    tree = device_tree_words(sources.bare)
+    tree = device_tree_words(sources.bare, registry.releases.names)
     spoken = [] if tree else side_sources(reader, sources, found, release, overrides.root)
     sides = {source.name: _side(reader, source) for source in spoken}
     log = tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence)

@@ -116,7 +116,7 @@ def boot_state(
 
         ran = run_guest(qemu, GuestOrder(layout, placed, cmdline, request.limit), prepare, report, context)
         held = _held(side, cmdline, whole=not (handed.kept - present).bytes)
-    lost = losses(ran.lines, held, booted=ran.booted) if ran.outcome is BootOutcome.TAKEN else ()
+    lost = losses(ran.lines, held, opened.state.registry, booted=ran.booted) if ran.outcome is BootOutcome.TAKEN else ()
     return BootReport(
         outcome=BootOutcome.PART if lost else ran.outcome,
         deciding=lost[0] if lost else ran.deciding,

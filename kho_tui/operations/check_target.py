@@ -175,7 +175,7 @@ def _unknown(path: SafeText, release: str | None, versions: frozenset[bytes] | s
 
 
 def _from_capture(where: Path, registry: Registry, context: Context) -> TargetKernel:
-    with open_sources(where, context) as sources:
+    with open_sources(where, context, registry) as sources:
         if sources.release is None:
             raise InputError(f"{visible(str(where))}: this capture does not say which kernel it is of (version)")
         config = known(sources.config)

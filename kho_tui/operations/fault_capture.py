@@ -119,7 +119,7 @@ def _tree(path: Path, opened: Opened) -> FileTree | None:
     if opened.sources.container != "directory":
         raise InputError(f"{opened.state.machine.path}: an archive; unpack it first")
     tree = directory_tree(path)
-    roots = find_roots(tree.paths(), path.name)
+    roots = find_roots(tree.paths(), path.name, opened.state.registry.releases.names)
     root = roots[0] if roots else None
     return tree if root is None else PartOfTree(tree, root.prefix, root.name_in_capture)
 

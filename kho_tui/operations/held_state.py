@@ -13,6 +13,7 @@ from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.receive import receive
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.capture.files import MappedTree, Notes
+from kho_tui.capture.opening import Opening
 from kho_tui.capture.surroundings import open_capture
 from kho_tui.capture.writer import new_directory, write_capture
 from kho_tui.context import Context
@@ -55,7 +56,7 @@ class HeldState:
         manifest = json.dumps(self.manifest, default=str).encode()
         contents = {**self.files, _MANIFEST: manifest} | ({_MEMORY: self.memory} if self.memory else {})
         tree, closer = MappedTree(self.path, {}, Notes(), contents), ExitStack()
-        sources = open_capture(tree, context, closer, path=self.path, kind="capture")
+        sources = open_capture(tree, Opening(context, self.registry, closer), path=self.path, kind="capture")
         return Opened(decode_state(sources, context, Overrides(), self.registry), sources)
 
     def write(self, directory: str | Path, context: Context) -> None:

@@ -28,7 +28,7 @@ class MemoryCost:
     must be (``lost``), with what overlapping blocks count twice (``twice``). ``bound`` says why ``preserved`` is a lower bound,
     ``owners_bound`` why ``metadata`` and ``content`` are, ``ram_bound`` why ``ram`` is; empty where they are not. ``bounds``: what is known
     of the sums of preserved, unowned, overlapping and lost memory. ``by_kho``: an incoming
-    side, or the kernel log, shows that this boot was a KHO boot.
+    side, or the kernel log, shows that this boot was a KHO boot. ``scratch_parameter``: the word of the command line that sizes scratch.
     """
 
     side: str
@@ -55,6 +55,7 @@ class MemoryCost:
     bounds: Mapping[str, Bound]
     counters: Mapping[str, Fact[int]]
     by_kho: bool
+    scratch_parameter: str
 
     @property
     def scratch(self) -> Fact[int]:
@@ -102,6 +103,7 @@ def memory_cost(mapped: Mapped) -> MemoryCost:
         bounds={} if isinstance(sums, Missing) else sums.bounds,
         counters=counters,
         by_kho="in" in state.sides or any(line.kind == "found" for line in state.log),
+        scratch_parameter=state.registry.releases.names_of(state.machine.release).kho_scratch,
     )
 
 

@@ -71,9 +71,9 @@ def open_state(
     The files are looked at before and after: a state that another one was written over meanwhile is made of two.
     """
     before = fingerprint(path)
-    sources = open_sources(path, context, base=base)
+    overrides, registry = overrides or Overrides(), registry or builtin()
+    sources = open_sources(path, context, registry, base=base)
     try:
-        overrides, registry = overrides or Overrides(), registry or builtin()
         sources, searched = search_sources(sources, context, overrides, registry)
         state = decode_state(sources, context, overrides, registry, searched)
         changed = _in_words(_read_names(state, changed_names(before, fingerprint(path))))

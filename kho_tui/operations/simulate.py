@@ -177,7 +177,7 @@ class _Run:
     def _kexec(self, name: str, user: Userspace, step: KexecStep) -> Kexec:
         """The kexec of the capture of this name, which its errors call by that: where it is written is nobody's business."""
         following = self._following(user, step)
-        opened = self._captures.enter_context(open_state(self._made / name, self._context, registry=self._scenario.registry))
+        opened = self._captures.enter_context(open_state(self._made / name, self._context, registry=user.kernel.registry))
         state = replace(opened.state, machine=replace(opened.state.machine, path=SafeText(name)))
         if user.kernel.kho is None:
             return kexec_without_handover(state, opened.memory, following, user.kernel.why_no_kho)

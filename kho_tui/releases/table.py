@@ -12,6 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from kho_tui.releases.names import Names
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.version import Version
 
@@ -59,6 +60,7 @@ class Release:
     name: str
     bitmap_bytes: int | None
     finalize: Finalize
+    names: Names
     inferred: bool = False
     attach: Attach = Attach.FINALIZED
     scratch: ScratchRules = ScratchRules()
@@ -81,9 +83,19 @@ class Release:
     checks_init: bool = False
     """Preserving before KHO init, or with KHO off, is refused with -EINVAL."""
 
-    def next(self, name: str, *, inferred: bool = False, scratch: Mapping[str, bool] = MappingProxyType({}), **changes: Any) -> Release:
+    def next(
+        self,
+        name: str,
+        *,
+        inferred: bool = False,
+        scratch: Mapping[str, bool] = MappingProxyType({}),
+        names: Mapping[str, str] = MappingProxyType({}),
+        **changes: Any,
+    ) -> Release:
         """The series after it, with what it changed. Raises TypeError for a fact that no row has."""
-        return replace(self, name=name, inferred=inferred, scratch=replace(self.scratch, **scratch), **changes)
+        return replace(
+            self, name=name, inferred=inferred, scratch=replace(self.scratch, **scratch), names=replace(self.names, **names), **changes
+        )
 
     @property
     def version(self) -> Version:
@@ -103,7 +115,7 @@ class Release:
         return self.finalize is not Finalize.NONE
 
 
-_6_16 = Release(name="6.16", bitmap_bytes=512, finalize=Finalize.STATEFUL, attach=Attach.ENABLED)
+_6_16 = Release(name="6.16", bitmap_bytes=512, finalize=Finalize.STATEFUL, names=Names(), attach=Attach.ENABLED)
 _6_17 = _6_16.next("6.17", attach=Attach.FINALIZED)
 _6_18 = _6_17.next(
     "6.18",
@@ -158,6 +170,11 @@ class Releases:
         return self.rows[-1]
 
     @property
+    def names(self) -> tuple[Names, ...]:
+        """All names that any of them uses, the oldest first."""
+        return tuple(dict.fromkeys(row.names for row in self.rows))
+
+    @property
     def words(self) -> str:
         """From which to which."""
         return f"{self.oldest.name} to {self.newest.name}"
@@ -170,6 +187,10 @@ class Releases:
         """
         version = Version.parse(uname)
         return next((row for row in self.rows if version is not None and row.version.series == version.series), None)
+
+    def names_of(self, uname: str | None) -> Names:
+        """What the series of a ``uname -r`` calls things; for one that is not known, what the newest does."""
+        return (self.of(uname) or self.newest).names
 
     def is_newer(self, uname: str | None) -> bool:
         """Whether the series of a ``uname -r`` is newer than all that are known: what such a kernel does is unknown."""

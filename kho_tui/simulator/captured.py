@@ -35,7 +35,7 @@ def files_of(running: Running) -> Shown:
             kernel.handover(), kernel.registry, kernel.scratch, kernel.release, finalized=kernel.kho.finalized, cold=cold
         )
         if arrival is not None and arrival.handed_in is not None:
-            more, unreadable = incoming_files(arrival.handed_in, running.memory(0))
+            more, unreadable = incoming_files(arrival.handed_in, running.memory(0), kernel.release.names)
             files |= more
     return Shown(files, unreadable)
 

@@ -12,6 +12,7 @@ from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.handover import Handover
 from kho_tui.model.registry import Registry
 from kho_tui.model.state import ScratchArea
+from kho_tui.releases.names import Names
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.simulator.running import HandedIn
 
@@ -23,31 +24,32 @@ def outgoing_files(
     handover: Handover | None, registry: Registry, scratch: tuple[ScratchArea, ...], release: Release, *, finalized: bool, cold: bool
 ) -> Files:
     """kho/out. ``cold``: this boot took no handover. Before 6.19 there is neither FDT nor blob unless ``finalized``."""
+    names = release.names
     files = {
-        "kho/out/scratch_phys": "".join(f"{area.start:#x}\n" for area in scratch).encode(),
-        "kho/out/scratch_len": "".join(f"{area.size:#x}\n" for area in scratch).encode(),
+        f"kho/out/{names.scratch_phys}": "".join(f"{area.start:#x}\n" for area in scratch).encode(),
+        f"kho/out/{names.scratch_len}": "".join(f"{area.size:#x}\n" for area in scratch).encode(),
     }
     if release.has_finalize_file:
-        files["kho/out/finalize"] = b"1\n" if finalized else b"0\n"
+        files[f"kho/out/{names.finalize}"] = b"1\n" if finalized else b"0\n"
     if handover is None or (release.finalize is Finalize.STATEFUL and not finalized):
         return files
     if release.cold_fdt_bytes is None:
-        files["kho/out/fdt"] = root_file(handover)
+        files[f"kho/out/{names.fdt}"] = root_file(handover)
     elif cold:
-        files["kho/out/fdt"] = root_page(handover)[: release.cold_fdt_bytes]
+        files[f"kho/out/{names.fdt}"] = root_page(handover)[: release.cold_fdt_bytes]
     encoder = Encoder(handover.platform, registry)
     for one in handover.subtrees:
         if one.content is not None:
-            files[f"kho/out/sub_fdts/{_name(one.name)}"] = subtree_blob(one.content, encoder)
+            files[f"kho/out/{names.sub_fdts}/{_name(one.name)}"] = subtree_blob(one.content, encoder)
     return files
 
 
-def incoming_files(handed: HandedIn, memory: PhysicalMemory) -> tuple[Files, Mapping[str, str]]:
+def incoming_files(handed: HandedIn, memory: PhysicalMemory, names: Names) -> tuple[Files, Mapping[str, str]]:
     """kho/in, and why a blob could not be shown. The blobs are what stands in memory now, whatever that is."""
-    files: Files = {"kho/in/fdt": handed.fdt}
+    files: Files = {f"kho/in/{names.fdt}": handed.fdt}
     unreadable: dict[str, str] = {}
     for name, phys, size in handed.subtrees:
-        path = f"kho/in/sub_fdts/{_name(name)}"
+        path = f"kho/in/{names.sub_fdts}/{_name(name)}"
         try:
             files[path] = memory.read(phys, size)
         except GapError as error:

@@ -109,8 +109,8 @@ def _boot_record(running: Running) -> Files:
         if arrival is not None:
             files["dt-chosen/linux,booted-from-kexec"] = b""
         if given is not None:
-            files["dt-chosen/linux,kho-fdt"] = _cells(KHO_FDT_PROPERTY, given[:2])
-            files["dt-chosen/linux,kho-scratch"] = _cells(KHO_SCRATCH_PROPERTY, given[2:])
+            files[f"dt-chosen/{kernel.release.names.chosen_fdt}"] = _cells(KHO_FDT_PROPERTY, given[:2])
+            files[f"dt-chosen/{kernel.release.names.chosen_scratch}"] = _cells(KHO_SCRATCH_PROPERTY, given[2:])
         return files
     if arrival is None:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from kho_tui.capture import proc
 from kho_tui.capture.dmesg import parse_dmesg
 from kho_tui.capture.files import Notes
 from kho_tui.model.facts import Damaged, Missing, Unavailable
+from kho_tui.subsystems.registry import builtin
 
 IOMEM = b"00001000-0009fbff : System RAM\n  00002000-00002fff : Kernel code\nfd00000000-ffffffffff : Reserved\n"
 ZONEINFO = (
@@ -33,7 +35,7 @@ PARSERS: list[Callable[[bytes], object]] = [
     proc.parse_memblock,
     proc.parse_addresses,
     proc.parse_finalize,
-    parse_dmesg,
+    partial(parse_dmesg, registry=builtin()),
     boot.setup_data_type,
 ]
 
@@ -167,7 +169,11 @@ def test_setup_data_in_either_byte_order(order: str) -> None:
 
 def test_one_property_of_chosen_alone() -> None:
     notes = Notes()
-    found = boot.boot_from_chosen(None, ("dt-chosen/linux,kho-scratch", (0x21FFF0000).to_bytes(8, "big") + (64).to_bytes(8, "big")), notes)
+    found = boot.boot_from_chosen(
+        ("dt-chosen/linux,kho-fdt", None),
+        ("dt-chosen/linux,kho-scratch", (0x21FFF0000).to_bytes(8, "big") + (64).to_bytes(8, "big")),
+        notes,
+    )
     assert found is not None
     assert (found.fdt_phys, found.scratch_phys, found.scratch_size) == (None, 0x21FFF0000, 64)
     assert len(list(notes)) == 1
@@ -200,13 +206,13 @@ def test_one_property_of_chosen_alone() -> None:
     ],
 )
 def test_evidence(line: bytes, expected: tuple[str, str | None, str | None, bytes | None]) -> None:
-    (found,) = parse_dmesg(b"first\n" + line + b"\nlast")
+    (found,) = parse_dmesg(b"first\n" + line + b"\nlast", builtin())
     assert (found.kind, found.side, found.time, found.subject) == expected
     assert found.line == 2
 
 
 def test_the_command_line_in_the_log_is_no_evidence() -> None:
-    assert parse_dmesg(b"[ 0.0] Command line: kho=on luo: KHO: panic=-1\n[ 0.0] report a bug\n") == ()
+    assert parse_dmesg(b"[ 0.0] Command line: kho=on luo: KHO: panic=-1\n[ 0.0] report a bug\n", builtin()) == ()
 
 
 @pytest.mark.parametrize(
@@ -223,4 +229,4 @@ def test_the_command_line_in_the_log_is_no_evidence() -> None:
     ],
 )
 def test_what_user_space_says_in_the_log_is_no_evidence(line: bytes) -> None:
-    assert parse_dmesg(b"first\n" + line + b"\nlast") == ()
+    assert parse_dmesg(b"first\n" + line + b"\nlast", builtin()) == ()

@@ -25,6 +25,7 @@ from kho_tui.capture.sources import Sources
 from kho_tui.context import Budget, Context
 from kho_tui.errors import BudgetError, Cancelled, InputError, KhoError
 from kho_tui.memory.pieces import Piece
+from kho_tui.subsystems.registry import builtin
 
 FDT = bytes.fromhex("d00dfeed") + struct.pack(">9I", 56, 40, 56, 40, 17, 16, 0, 0, 16) + bytes(16)
 FILES = {
@@ -63,7 +64,7 @@ def open_files() -> set[str]:
 
 
 def test_a_capture_of_little(tmp_path: Path) -> None:
-    with open_sources(make(tmp_path, FILES), Context()) as sources:
+    with open_sources(make(tmp_path, FILES), Context(), builtin()) as sources:
         assert sources.kind == "capture"
         assert sources.outgoing is not None and sources.outgoing.fdt is not None and sources.outgoing.fdt.data == FDT
         assert sources.incoming is not None and set(sources.incoming.subtrees) == {b"a b\n\x1b[31m"}
@@ -86,7 +87,7 @@ def test_a_capture_of_little(tmp_path: Path) -> None:
 def test_single_files(tmp_path: Path, name: str, data: bytes, kind: str) -> None:
     path = tmp_path / name
     path.write_bytes(data)
-    with open_sources(path, Context()) as sources:
+    with open_sources(path, Context(), builtin()) as sources:
         assert sources.kind == kind
         held = sources.memory.read(0, len(data)) if sources.memory else sources.bare and sources.bare.data
         assert held == data
@@ -95,13 +96,13 @@ def test_single_files(tmp_path: Path, name: str, data: bytes, kind: str) -> None
 
 def test_a_scratch_table_says_its_byte_order(tmp_path: Path) -> None:
     (tmp_path / "table").write_bytes(struct.pack(">2Q", 0x10000000, 0x400000))
-    with open_sources(tmp_path / "table", Context()) as sources:
+    with open_sources(tmp_path / "table", Context(), builtin()) as sources:
         assert [(hint.what, hint.value) for hint in sources.hints] == [("byte_order", "big")]
 
 
 def test_raw_base_overrides_the_looks(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(FDT)
-    with open_sources(tmp_path / "image", Context(), base=[Piece(0x1000)]) as sources:
+    with open_sources(tmp_path / "image", Context(), builtin(), base=[Piece(0x1000)]) as sources:
         assert sources.kind == "raw" and sources.memory is not None
         assert sources.memory.read(0x1000, 4) == FDT[:4]
 
@@ -124,7 +125,7 @@ def test_files_that_are_refused_in_one_line(tmp_path: Path, data: bytes, words: 
     path = tmp_path / "x"
     path.write_bytes(data)
     with pytest.raises(InputError, match=words) as error:
-        open_sources(path, Context())
+        open_sources(path, Context(), builtin())
     assert "\n" not in str(error.value)
 
 
@@ -135,7 +136,7 @@ def test_things_that_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("fifo", "socket", "empty", "missing", "bad\0name"):
         with pytest.raises(InputError) as error:
-            open_sources(tmp_path / name, Context())
+            open_sources(tmp_path / name, Context(), builtin())
         assert "\n" not in str(error.value)
     server.close()
 
@@ -150,7 +151,7 @@ def test_links_fifos_and_loops_in_a_directory(tmp_path: Path) -> None:
     (capture / "kho/out/sub_fdts/inside").symlink_to("../fdt")
     (capture / "kho/loop").symlink_to(capture)
     os.mkfifo(capture / "version")
-    with open_sources(capture, Context()) as sources:
+    with open_sources(capture, Context(), builtin()) as sources:
         assert sources.outgoing is not None
         assert set(sources.outgoing.subtrees) == {b"inside"}
         said = notes_of(sources)
@@ -162,14 +163,14 @@ def test_links_fifos_and_loops_in_a_directory(tmp_path: Path) -> None:
 def test_a_tar_of_debugfs_itself_is_named_for_what_it_is(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "x.tar", {"kho/in/fdt": b"", "kho/out/scratch_phys": b"", "kho/in/sub_fdts/LUO": b"", "cmdline": b""})
     with pytest.raises(InputError, match="stat says 0 for debugfs files: this tar holds no bytes of them; copy with cat"):
-        open_sources(path, Context())
+        open_sources(path, Context(), builtin())
 
 
 def test_members_that_cannot_be_read_are_not_called_empty(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("kho/in/fdt", FDT)
     with pytest.raises(InputError, match="the kho tree could not be read: compressed in the zip by method 14"):
-        open_sources(tmp_path / "x.zip", Context())
+        open_sources(tmp_path / "x.zip", Context(), builtin())
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
@@ -179,13 +180,13 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     data[data.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "x.zip").write_bytes(data)
     with pytest.raises(InputError, match="an encrypted zip; unpack it"):
-        open_sources(tmp_path / "x.zip", Context())
+        open_sources(tmp_path / "x.zip", Context(), builtin())
 
 
 def test_names_in_archives_are_only_names(tmp_path: Path) -> None:
     hostile = {f"../../{name}": data for name, data in FILES.items()} | {"/etc/passwd": b"x", "../../../iomem": b"evil"}
     (tmp_path / "work").mkdir()
-    with open_sources(tar_of(tmp_path / "work/x.tar", hostile), Context()) as sources:
+    with open_sources(tar_of(tmp_path / "work/x.tar", hostile), Context(), builtin()) as sources:
         assert sources.outgoing is not None
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["work", "x.tar"]
 
@@ -196,7 +197,7 @@ def test_links_in_a_tar_are_not_followed(tmp_path: Path) -> None:
         link = tarfile.TarInfo("kho/out/finalize")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
-    with open_sources(path, Context()) as sources:
+    with open_sources(path, Context(), builtin()) as sources:
         assert "kho/out/finalize: a link or device" in notes_of(sources)
 
 
@@ -215,7 +216,7 @@ def test_links_in_a_zip_lead_to_members_and_nowhere_else(tmp_path: Path) -> None
         archive.writestr(zip_entry("cap/kho/in/fdt", stat.S_IFLNK | 0o777), "/etc/passwd")
         archive.writestr(zip_entry("cap/kho/in/sub_fdts/a", stat.S_IFLNK | 0o777), "../../../../../../etc/passwd")
         archive.writestr(zip_entry("cap/kho/in/sub_fdts/b", stat.S_IFIFO | 0o644), "")
-    with open_sources(tmp_path / "x.zip", Context()) as sources:
+    with open_sources(tmp_path / "x.zip", Context(), builtin()) as sources:
         assert sources.outgoing is not None and sources.outgoing.fdt is not None and sources.outgoing.fdt.data == FDT
         assert sources.incoming is None
         said = notes_of(sources)
@@ -237,7 +238,7 @@ def test_what_lies_beside_a_capture_is_listed(packed: bool, tmp_path: Path) -> N
         where = tmp_path / "x.tar"
         with tarfile.open(where, "w") as archive:
             archive.add(folder, "case-4711")
-    with open_sources(where, Context()) as sources:
+    with open_sources(where, Context(), builtin()) as sources:
         beside = {str(one.path): one for one in sources.files if one.gave == "not used"}
         prefix = "case-4711/" if packed else ""
         assert {f"{prefix}mail\\x1b.txt", f"{prefix}server/uptime"} <= set(beside)
@@ -255,7 +256,7 @@ def test_a_sparse_member_keeps_its_holes(tmp_path: Path) -> None:
     block[148:156] = b"%06o\0 " % sum(block)
     body = tar_of(tmp_path / "rest.tar", FILES).read_bytes()
     (tmp_path / "x.tar").write_bytes(bytes(block) + b"A" * 512 + body)
-    with open_sources(tmp_path / "x.tar", Context()) as sources:
+    with open_sources(tmp_path / "x.tar", Context(), builtin()) as sources:
         assert sources.memory is not None
         assert sources.memory.read(0, 8192) == bytes(4096) + b"A" * 512 + bytes(3584)
 
@@ -265,7 +266,7 @@ def test_a_cut_tar_gives_what_is_there(tmp_path: Path, cut: int) -> None:
     whole = tar_of(tmp_path / "x.tar", FILES).read_bytes()
     for name, data in (("cut.tar", whole[:cut]), ("cut.tar.bz2", bz2.compress(whole[:cut])), ("cut.tar.gz", gzip.compress(whole)[:-20])):
         (tmp_path / name).write_bytes(data)
-        with open_sources(tmp_path / name, Context()) as sources:
+        with open_sources(tmp_path / name, Context(), builtin()) as sources:
             assert sources.notes
             assert sources.outgoing is not None and sources.outgoing.fdt is not None
 
@@ -274,7 +275,7 @@ def test_a_huge_declared_size_costs_nothing(tmp_path: Path) -> None:
     info = tarfile.TarInfo("kho/out/fdt")
     info.size = 1 << 50
     (tmp_path / "x.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + FDT)
-    with open_sources(tmp_path / "x.tar", Context()) as sources:
+    with open_sources(tmp_path / "x.tar", Context(), builtin()) as sources:
         assert sources.outgoing is not None and sources.outgoing.fdt is not None
         assert sources.outgoing.fdt.data == FDT
         assert "ends after" in notes_of(sources)
@@ -286,7 +287,7 @@ def test_bombs_are_stopped_by_the_budget(tmp_path: Path) -> None:
         archive.writestr("kho/in/fdt", bytes(8 << 20))
     for name in ("bomb.gz", "bomb.zip"):
         with pytest.raises(BudgetError):
-            open_sources(tmp_path / name, Context(Budget(temporary_bytes=1 << 20)))
+            open_sources(tmp_path / name, Context(Budget(temporary_bytes=1 << 20)), builtin())
 
 
 def test_cancel_ends_the_work(tmp_path: Path) -> None:
@@ -294,35 +295,35 @@ def test_cancel_ends_the_work(tmp_path: Path) -> None:
     context.cancelled.set()
     (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(8192)))
     with pytest.raises(Cancelled):
-        open_sources(tmp_path / "x.gz", context)
+        open_sources(tmp_path / "x.gz", context, builtin())
 
 
 def test_no_file_stays_open(tmp_path: Path) -> None:
     before = open_files()
     (tmp_path / "x.tar.gz").write_bytes(gzip.compress(tar_of(tmp_path / "x.tar", FILES).read_bytes()))
-    open_sources(tmp_path / "x.tar.gz", Context()).close()
+    open_sources(tmp_path / "x.tar.gz", Context(), builtin()).close()
     with pytest.raises(BudgetError):
-        open_sources(tmp_path / "x.tar.gz", Context(Budget(temporary_bytes=10)))
+        open_sources(tmp_path / "x.tar.gz", Context(Budget(temporary_bytes=10)), builtin())
     assert open_files() == before
 
 
 def test_manifest_is_optional_and_never_believed_blindly(tmp_path: Path) -> None:
     capture = make(tmp_path, FILES)
     (capture / "capture.json").write_bytes(b"[" * 100_000)
-    with open_sources(capture, Context()) as sources:
+    with open_sources(capture, Context(), builtin()) as sources:
         assert sources.manifest is None and "capture.json: not a JSON object" in notes_of(sources)
     (capture / "capture.json").write_bytes(
         b'{"page_size": 16384, "byte_order": "big", "machine": ["x"], "kernel": 7,'
         b' "unreadable": [{"path": "kho/in/fdt", "reason": "EIO\\u001b"}, 3],'
         b' "changed_while_reading": ["kho/out/fdt"]}'
     )
-    with open_sources(capture, Context()) as sources:
+    with open_sources(capture, Context(), builtin()) as sources:
         assert [(hint.what, hint.value) for hint in sources.hints] == [("page_size", 16384), ("byte_order", "big")]
         assert sources.release is None and sources.arch is None
         assert r"kho/in/fdt: could not be captured: EIO\x1b" in notes_of(sources)
         assert "kho/out/fdt: changed while it was captured" in notes_of(sources)
     (capture / "capture.json").write_bytes(b'{"page_size": 3, "byte_order": ["little"]}')
-    with open_sources(capture, Context()) as sources:
+    with open_sources(capture, Context(), builtin()) as sources:
         assert sources.hints == ()
 
 
@@ -341,7 +342,7 @@ def test_manifest_is_optional_and_never_believed_blindly(tmp_path: Path) -> None
     ],
 )
 def test_why_there_is_no_tree(tmp_path: Path, files: dict[str, bytes], words: str) -> None:
-    with open_sources(make(tmp_path, files | {"iomem": FILES["iomem"], "dmesg": b"x\n"}), Context()) as sources:
+    with open_sources(make(tmp_path, files | {"iomem": FILES["iomem"], "dmesg": b"x\n"}), Context(), builtin()) as sources:
         assert re.search(words, sources.absent)
 
 
@@ -350,7 +351,9 @@ def test_memory_under_another_name(tmp_path: Path) -> None:
     core[:16] = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     struct.pack_into("<HHIQQQIHHHHHH", core, 16, 4, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     struct.pack_into("<IIQQQQQQ", core, 64, 1, 7, 120, 0, 0x1000, 4, 4, 0)
-    with open_sources(make(tmp_path, FILES | {"vmcore": bytes(core) + b"DATA", "z.core": bytes(core) + b"MORE"}), Context()) as sources:
+    with open_sources(
+        make(tmp_path, FILES | {"vmcore": bytes(core) + b"DATA", "z.core": bytes(core) + b"MORE"}), Context(), builtin()
+    ) as sources:
         assert sources.memory is not None and sources.memory.read(0x1000, 4) == b"DATA"
         assert "vmcore: taken for the memory of this capture" in notes_of(sources)
         assert sources.arch == "x86_64"
@@ -358,7 +361,9 @@ def test_memory_under_another_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["debug/kho/in/fdt", "khotree/in/fdt", "in/fdt", "kho/in/fdt"])
 def test_the_tree_may_lie_elsewhere_in_a_capture(tmp_path: Path, name: str) -> None:
-    with open_sources(make(tmp_path, {name: FDT, "cmdline": b"kho=on\n", "version": b"Linux version 7.3.4 (x)\n"}), Context()) as sources:
+    with open_sources(
+        make(tmp_path, {name: FDT, "cmdline": b"kho=on\n", "version": b"Linux version 7.3.4 (x)\n"}), Context(), builtin()
+    ) as sources:
         assert sources.kind == "capture"
         assert sources.incoming is not None and sources.incoming.fdt is not None and sources.incoming.fdt.data == FDT
         assert sources.release == "7.3.4"
@@ -368,20 +373,20 @@ def test_the_tree_may_lie_elsewhere_in_a_capture(tmp_path: Path, name: str) -> N
 def test_captures_below_a_folder_with_stray_files_are_listed(tmp_path: Path) -> None:
     make(tmp_path, {"cmdline": b"x", "version": b"x", "a/kho/in/fdt": FDT, "b/kho/in/fdt": FDT})
     with pytest.raises(InputError, match="several captures: a, b; name one"):
-        open_sources(tmp_path, Context())
+        open_sources(tmp_path, Context(), builtin())
 
 
 def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "LIVE_ROOT", tmp_path)
     here = tmp_path / "sys/kernel/debug/kho"
     with pytest.raises(InputError, match="no debugfs"):
-        open_sources(here, Context())
+        open_sources(here, Context(), builtin())
     here.parent.mkdir(parents=True)
     with pytest.raises(InputError, match="debugfs is not mounted: run mount"):
-        open_sources(here, Context())
+        open_sources(here, Context(), builtin())
     make(tmp_path, {"sys/kernel/debug/other": b"", "proc/cmdline": b"quiet\n", "proc/config.gz": gzip.compress(b"CONFIG_X86_64=y\n")})
     with pytest.raises(InputError, match="built without KHO"):
-        open_sources(here, Context())
+        open_sources(here, Context(), builtin())
     make(
         tmp_path,
         {
@@ -394,7 +399,7 @@ def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "dev/kmsg": b"6,1,1500000,-;KHO: found kexec handover data.\n",
         },
     )
-    with open_sources(here, Context()) as sources:
+    with open_sources(here, Context(), builtin()) as sources:
         assert sources.kind == "live"
         assert sources.incoming is not None and sources.incoming.fdt is not None and sources.incoming.fdt.data == FDT
         assert sources.release == "7.3.4" and sources.arch == "x86_64"
@@ -404,7 +409,7 @@ def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert sources.hints[0].value == os.sysconf("SC_PAGE_SIZE")
         assert [one.kind for one in sources.evidence] == ["found"]
     (tmp_path / "dev/kmsg").write_bytes(b"12,1,1500000,-;KHO: found kexec handover data.\n")
-    with open_sources(here, Context()) as sources:
+    with open_sources(here, Context(), builtin()) as sources:
         assert sources.evidence == ()
 
 
@@ -434,7 +439,7 @@ def test_a_mangled_archive_is_read_or_refused_with_one_line(
     path = tmp_path / "mangled"
     path.write_bytes(bytes(mangled[: max(int(keep * len(mangled)), 1)]))
     try:
-        open_sources(path, Context(Budget(temporary_bytes=1 << 24))).close()
+        open_sources(path, Context(Budget(temporary_bytes=1 << 24)), builtin()).close()
     except KhoError as error:
         assert "\n" not in str(error)
 
@@ -444,6 +449,6 @@ def test_a_compressed_dump_inside_a_capture_is_not_taken_for_memory(tmp_path: Pa
     (tmp_path / "kho/out").mkdir(parents=True)
     (tmp_path / "kho/out/fdt").write_bytes(FDT)
     (tmp_path / name).write_bytes(b"KDUMP   " + bytes(8192))
-    with open_sources(tmp_path, Context()) as sources:
+    with open_sources(tmp_path, Context(), builtin()) as sources:
         assert sources.memory is None
         assert any("makedumpfile" in note.message for note in sources.notes)

@@ -15,6 +15,7 @@ from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.facts import Unavailable, known
+from kho_tui.subsystems.registry import builtin
 
 CAPTURES = Path(__file__).resolve().parents[2].parent / "shared" / "captures"
 pytestmark = pytest.mark.shared
@@ -56,7 +57,7 @@ def facts(sources: Sources) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_capture_opens_without_a_complaint(name: str) -> None:
-    with open_sources(CAPTURES / name, Context()) as sources:
+    with open_sources(CAPTURES / name, Context(), builtin()) as sources:
         assert sources.kind == "capture"
         assert sources.notes == ()
         assert sources.absent == ""
@@ -79,7 +80,7 @@ def test_there_are_captures() -> None:
 @pytest.mark.parametrize("name", BOOT)
 def test_where_the_boot_was_told_to_look(name: str) -> None:
     release, *addresses = BOOT[name]
-    with open_sources(CAPTURES / name, Context()) as sources:
+    with open_sources(CAPTURES / name, Context(), builtin()) as sources:
         assert sources.release == release
         boot = sources.boot
         found = [boot.fdt_phys, boot.fdt_size, boot.scratch_phys, boot.scratch_size] if boot else [None] * 4
@@ -87,7 +88,7 @@ def test_where_the_boot_was_told_to_look(name: str) -> None:
 
 
 def test_cold_boot_of_6_18_is_finalized_and_has_no_incoming_side() -> None:
-    with open_sources(CAPTURES / "x86_64-6.18/1-pre", Context()) as sources:
+    with open_sources(CAPTURES / "x86_64-6.18/1-pre", Context(), builtin()) as sources:
         assert sources.incoming is None
         out = sources.outgoing
         assert out is not None and out.fdt is not None
@@ -100,7 +101,7 @@ def test_cold_boot_of_6_18_is_finalized_and_has_no_incoming_side() -> None:
 
 
 def test_kho_boot_of_7_3_has_no_out_fdt_and_no_finalize() -> None:
-    with open_sources(CAPTURES / "x86_64-7.3/1-post", Context()) as sources:
+    with open_sources(CAPTURES / "x86_64-7.3/1-post", Context(), builtin()) as sources:
         assert sources.outgoing is not None and sources.incoming is not None
         assert sources.outgoing.fdt is None
         assert isinstance(sources.outgoing.finalize, Unavailable)
@@ -108,7 +109,7 @@ def test_kho_boot_of_7_3_has_no_out_fdt_and_no_finalize() -> None:
 
 
 def test_scratch_nodes_command_line_of_7_3() -> None:
-    with open_sources(CAPTURES / "x86_64-7.3/2-pre", Context()) as sources:
+    with open_sources(CAPTURES / "x86_64-7.3/2-pre", Context(), builtin()) as sources:
         assert sources.scratch is not None
         assert sources.scratch.phys == (0x3AC00000, 0x3F400000, 0x1D000000, 0x39800000)
         assert sources.scratch.lengths == (0x4000000, 0, 0x2400000, 0x1400000)
@@ -123,7 +124,7 @@ def test_scratch_nodes_command_line_of_7_3() -> None:
 
 
 def test_memblock_gives_exact_nodes_on_arm64() -> None:
-    with open_sources(CAPTURES / "arm64-64k-7.3/1-pre", Context()) as sources:
+    with open_sources(CAPTURES / "arm64-64k-7.3/1-pre", Context(), builtin()) as sources:
         assert [(one.node, one.start, one.size) for one in sources.node_ranges(65536)] == [
             (0, 0x40000000, 0x100000000),
             (1, 0x140000000, 0x100000000),
@@ -131,7 +132,7 @@ def test_memblock_gives_exact_nodes_on_arm64() -> None:
 
 
 def test_log_says_refused_by_7_3() -> None:
-    with open_sources(CAPTURES / "upgrades/7.1-to-7.3/1-post", Context()) as sources:
+    with open_sources(CAPTURES / "upgrades/7.1-to-7.3/1-post", Context(), builtin()) as sources:
         assert sources.incoming is None
         refused = [one for one in sources.evidence if one.kind == "disabled"]
         assert [(one.side, one.text) for one in refused] == [
@@ -141,7 +142,7 @@ def test_log_says_refused_by_7_3() -> None:
 
 
 def test_log_says_what_the_boot_received() -> None:
-    with open_sources(CAPTURES / "x86_64-7.3/1-post", Context()) as sources:
+    with open_sources(CAPTURES / "x86_64-7.3/1-post", Context(), builtin()) as sources:
         said = {(one.kind, one.side, one.subject) for one in sources.evidence}
         assert ("found", "in", None) in said
         assert ("revived", "in", b"oops_trace") in said
@@ -188,7 +189,7 @@ def _zip(method: int) -> Callable[[Path, Path], Path]:
 )
 def test_an_archive_gives_what_the_directory_gives(name: str, pack: Callable[[Path, Path], Path], tmp_path: Path) -> None:
     archive = pack(CAPTURES / name, tmp_path)
-    with open_sources(CAPTURES / name, Context()) as plain, open_sources(archive, Context()) as packed:
+    with open_sources(CAPTURES / name, Context(), builtin()) as plain, open_sources(archive, Context(), builtin()) as packed:
         assert packed.container in ("tar", "zip")
         assert facts(packed) == facts(plain)
         assert packed.notes == ()
@@ -196,15 +197,15 @@ def test_an_archive_gives_what_the_directory_gives(name: str, pack: Callable[[Pa
 
 def test_a_directory_of_captures_lists_them() -> None:
     with pytest.raises(InputError, match="holds several captures: 1-post, 1-pre, 2-post, 2-pre; name one"):
-        open_sources(CAPTURES / "x86_64-7.3", Context())
+        open_sources(CAPTURES / "x86_64-7.3", Context(), builtin())
 
 
 def test_a_bare_kho_tree_and_one_side_of_it() -> None:
-    with open_sources(CAPTURES / "x86_64-7.3/1-post/kho", Context()) as tree:
+    with open_sources(CAPTURES / "x86_64-7.3/1-post/kho", Context(), builtin()) as tree:
         assert tree.kind == "debugfs"
         assert tree.incoming is not None and tree.outgoing is not None and tree.scratch is not None
         assert any("has more" in note.message for note in tree.notes)
-    with open_sources(CAPTURES / "x86_64-7.3/1-post/kho/in", Context()) as side:
+    with open_sources(CAPTURES / "x86_64-7.3/1-post/kho/in", Context(), builtin()) as side:
         assert side.outgoing is None
         assert side.incoming is not None and side.incoming.fdt is not None and len(side.incoming.fdt.data) == 405
 
@@ -213,7 +214,7 @@ def test_a_bare_kho_tree_and_one_side_of_it() -> None:
 def test_a_single_file_of_a_tree_knows_its_side(path: str, kind: str) -> None:
     # LUO here is recycled memory that happens to begin as an ELF file.
     file = CAPTURES / "x86_64-7.3/1-post" / path
-    with open_sources(file, Context()) as sources:
+    with open_sources(file, Context(), builtin()) as sources:
         assert (sources.kind, sources.bare_side) == (kind, "in")
         assert sources.bare is not None and sources.bare.data == file.read_bytes()
 
@@ -223,7 +224,7 @@ def test_a_core_alone_and_packed(tmp_path: Path) -> None:
     packed = tmp_path / "memory.elf.gz"
 
     packed.write_bytes(gzip.compress(core.read_bytes(), 1))
-    with open_sources(core, Context()) as plain, open_sources(packed, Context()) as unpacked:
+    with open_sources(core, Context(), builtin()) as plain, open_sources(packed, Context(), builtin()) as unpacked:
         assert plain.kind == unpacked.kind == "core"
         assert plain.memory is not None and unpacked.memory is not None
         assert plain.arch == "x86_64"

@@ -15,6 +15,7 @@ from kho_tui.analysis.checks.facet import Judging, no_losses, no_names
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.analysis.receiver.node import needs_kho, node_checks
+from kho_tui.capture.facet import LogText, Naming
 from kho_tui.decode.facet import Decoding, SubtreeBlob, no_struct
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
@@ -195,6 +196,11 @@ DECLARATION = Declaration(
     family=Family("subtree", NAME, SubtreeFormats(())),
     formats=FORMATS,
     facets={
+        Naming: lambda: Naming(
+            words=(b"ledger",),
+            texts=(LogText("ledger", "in", rb"ledger: found (\d+) entries"),),
+            rest=(LogText("ledger", None, rb"ledger: "),),
+        ),
         Decoding: lambda: Decoding(
             decode=_decode,
             recognises=lambda data, _compatible: data.startswith(b"ledger-v"),

@@ -19,6 +19,7 @@ from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.sessions import RestoredFile
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails
+from kho_tui.capture.facet import FileNaming
 from kho_tui.decode.facet import FileDecoding
 from kho_tui.decode.reader import Reader
 from kho_tui.encode.facet import Encoder, FileEncoding
@@ -202,6 +203,7 @@ DECLARATION: Declaration[Formats[Format]] = Declaration(
     family=Family("file", b"trio", Formats(())),
     formats=Formats((Format(compatible=VERSION, written=Range("9.9")),)),
     facets={
+        FileNaming: lambda: FileNaming(words=(), texts=()),
         FileDecoding: lambda: FileDecoding(decode=_decode),
         FileEncoding: lambda: FileEncoding(pieces=_pieces),
         FileJudging: lambda: FileJudging(rules=(_mode,)),

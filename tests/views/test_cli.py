@@ -62,7 +62,7 @@ def test_show_loads_no_other_engine() -> None:
         f"{engine}.facet" for engine in engines
     }
     of_subsystems = [name.split(".") for name in loaded if name.startswith("kho_tui.subsystems.")]
-    assert {parts[3] for parts in of_subsystems if len(parts) > 3} == {"decode"}
+    assert {parts[3] for parts in of_subsystems if len(parts) > 3} == {"decode", "naming"}
 
 
 def test_version() -> None:

@@ -102,7 +102,7 @@ class CommandLine:
             if word.is_named("kho") or word.is_named("liveupdate"):
                 if kstrtobool(word.value) is None:
                     refused.append(f"{shown}: no truth value, the default stays")
-            elif word.is_named(_scratch_word(release)):
+            elif word.is_named(release.names.kho_scratch):
                 asked = parse_scratch(word.value or "", release, parse)
                 scratch = asked or scratch
                 if asked is None:
@@ -181,8 +181,3 @@ def _series(release: Release) -> tuple[int, ...]:
 
 def _memparse(release: Release) -> Memparse:
     return partial(memparse, saturates=_series(release) >= (7, 2))
-
-
-def _scratch_word(release: Release) -> str:
-    """7.4 calls scratch bootmem; whether it still knows the old word is not known."""
-    return "kho_bootmem" if _series(release) >= (7, 4) else "kho_scratch"

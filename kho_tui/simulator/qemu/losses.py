@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kho_tui.capture.dmesg import Evidence, parse_dmesg
 from kho_tui.capture.log_texts import RESTORE_FAILED
+from kho_tui.model.registry import Registry
 from kho_tui.text import SafeText, visible
 
 _REFUSED = re.compile(
@@ -30,9 +31,9 @@ class Held:
     whole: bool
 
 
-def losses(lines: Sequence[SafeText], held: Held, *, booted: bool) -> tuple[SafeText, ...]:
+def losses(lines: Sequence[SafeText], held: Held, registry: Registry, *, booted: bool) -> tuple[SafeText, ...]:
     """A line for each thing that is known not to have come back. ``booted``: the kernel came as far as user space."""
-    evidence = parse_dmesg("\n".join(lines).encode())
+    evidence = parse_dmesg("\n".join(lines).encode(), registry)
     failed: dict[tuple[str, bytes | None], SafeText] = {}
     for one in evidence:
         if _is_failure(one, held):

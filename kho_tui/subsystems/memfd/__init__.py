@@ -5,6 +5,7 @@ from __future__ import annotations
 from kho_tui.abi.memfd import MEMFD, MEMFD_FORMATS
 from kho_tui.analysis.checks.facet import FileJudging
 from kho_tui.analysis.receiver.facet import FileReceiving
+from kho_tui.capture.facet import FileNaming
 from kho_tui.decode.facet import FileDecoding
 from kho_tui.encode.facet import FileEncoding
 from kho_tui.model.registry import Declaration, facet_in
@@ -15,6 +16,7 @@ DECLARATION = Declaration(
     family=MEMFD,
     formats=MEMFD_FORMATS,
     facets={
+        FileNaming: facet_in("kho_tui.subsystems.memfd.naming", "NAMING"),
         FileDecoding: facet_in("kho_tui.subsystems.memfd.decode", "DECODING"),
         FileEncoding: facet_in("kho_tui.subsystems.memfd.encode", "ENCODING"),
         FileReceiving: facet_in("kho_tui.subsystems.memfd.receive", "RECEIVING"),

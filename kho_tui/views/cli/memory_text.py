@@ -54,9 +54,9 @@ def sentences(cost: MemoryCost) -> Iterator[str]:
     yield "What is free of it counts in MemFree and MemAvailable, yet only movable pages can use it: no kernel memory, no long-term pins"
     yield "(VFIO, RDMA). Such an allocation can fail while MemFree looks ample."
     yield f"Its free part is CmaFree (nr_free_cma of zoneinfo){_free(cost)}; CmaTotal does not contain it and may be 0."
-    yield "Its size changes only at a boot that is not a KHO boot (kho_scratch=, or the default scale)."
+    yield f"Its size changes only at a boot that is not a KHO boot ({cost.scratch_parameter}=, or the default scale)."
     if cost.by_kho:
-        yield "This boot was a KHO boot: it took the areas over as they were, and kho_scratch= had no effect."
+        yield f"This boot was a KHO boot: it took the areas over as they were, and {cost.scratch_parameter}= had no effect."
 
 
 def _rest(cost: MemoryCost) -> Iterator[str]:

@@ -32,5 +32,5 @@ def rounding(kind: str, release: Release | None, platform: Platform) -> str:
     order = (MAX_PAGE_ORDERS if rules.aligned_to_max_order else PAGEBLOCK_ORDERS).get(page)
     size = f", {human_size(page << order)} by default with pages of {human_size(page)}" if order is not None else ""
     name = "the largest buddy block (PAGE_SIZE << MAX_PAGE_ORDER)" if rules.aligned_to_max_order else "a pageblock (CMA_MIN_ALIGNMENT)"
-    given = "; a size given by kho_scratch= is taken as it is" if kind != "node" and not rules.rounds_explicit else ""
+    given = f"; a size given by {release.names.kho_scratch}= is taken as it is" if kind != "node" and not rules.rounds_explicit else ""
     return f"{release.name} aligns its start and rounds its size up to {name}{size}{given}"
