@@ -12,7 +12,6 @@ from kho_tui.analysis.loading import Image, Loading, load_arm64, load_x86
 from kho_tui.analysis.receiver.check import EVERY, Answer, Check
 from kho_tui.analysis.receiver.facet import optional_consumers
 from kho_tui.analysis.receiver.handed import Handed
-from kho_tui.analysis.receiver.memblock import readable_regions
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.receive import receive
 from kho_tui.analysis.receiver.reception import Reception
@@ -20,6 +19,7 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.fdt.tree import lookup_name
+from kho_tui.model.contents.memblock import Memblock
 from kho_tui.model.facts import Missing
 from kho_tui.model.state import Scratch, State
 from kho_tui.releases.cmdline import CommandLine, read_cmdline
@@ -265,9 +265,10 @@ def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterat
         yield SafeText("its command line is not known: --target-cmdline tells it")
         return
     yield from (visible(f"{target.name} would refuse {line}") for line in options.refused)
-    regions = readable_regions(handed)
+    memblock = handed.content(MEMBLOCK_NAME)
+    regions = memblock.content.regions if memblock is not None and isinstance(memblock.content, Memblock) else None
     all_known = regions is not None or handed.subtree(MEMBLOCK_NAME) is None
-    names = {lookup_name(region.name) for region, _ in regions or ()}
+    names = {lookup_name(region.name) for region in regions or ()}
     fresh = [visible(one.name) for one in options.regions if all_known and one.name not in names]
     if fresh:
         yield SafeText(

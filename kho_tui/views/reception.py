@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.analysis.receiver.arrivals import SessionArrival, sessions
+from kho_tui.analysis.receiver.arrivals import Arrival, arrivals
 from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
@@ -90,20 +90,24 @@ def arrival_lines(reception: Reception) -> Iterator[SafeText]:
     outcome, _ = reception.consumers.get(LUO_NAME, (Outcome.IGNORED, ""))
     if outcome is Outcome.IGNORED or reception.worst in (Outcome.IGNORED, Outcome.PANIC) or reception.garbage is not None:
         return
-    lines = [line for session in sessions(reception) for line in _session_lines(session)]
+    lines = [line for session in arrivals(reception).get("sessions", ()) for line in _session_lines(session)]
     yield from lines[:_MOST_ARRIVALS]
     if len(lines) > _MOST_ARRIVALS:
         yield SafeText(f"  LUO: {len(lines) - _MOST_ARRIVALS} more (--json lists all)")
 
 
-def _session_lines(session: SessionArrival) -> Iterator[SafeText]:
-    shown = visible(session.name)
+def _session_lines(session: Arrival) -> Iterator[SafeText]:
+    shown = _called(session)
     if session.outcome is not Outcome.TAKEN:
         yield SafeText(f"  LUO: session {shown}: {_FATES.get(session.outcome, 'lost')}: {session.reason}")
         return
-    for file in session.files or ():
+    for file in session.parts["files"] or ():
         if file.outcome is not Outcome.TAKEN:
-            yield SafeText(f"  LUO: file {file.token:#x} of {shown}: {_FATES.get(file.outcome, 'lost')}: {file.reason}")
+            yield SafeText(f"  LUO: file {_called(file)} of {shown}: {_FATES.get(file.outcome, 'lost')}: {file.reason}")
+
+
+def _called(thing: Arrival) -> SafeText:
+    return visible(thing.name) if isinstance(thing.name, bytes) else SafeText(f"{thing.name:#x}")
 
 
 def deciding_lines(answer: Answer) -> Iterator[SafeText]:

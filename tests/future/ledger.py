@@ -13,7 +13,7 @@ from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import Judging, no_losses, no_names
 from kho_tui.analysis.checks.rule import error, rule
-from kho_tui.analysis.receiver.facet import Receiving
+from kho_tui.analysis.receiver.facet import Receiving, no_arrivals, restores_nothing
 from kho_tui.analysis.receiver.node import needs_kho, node_checks
 from kho_tui.capture.facet import LogText, Naming
 from kho_tui.decode.facet import Decoding, SubtreeBlob, no_struct
@@ -217,6 +217,8 @@ DECLARATION = Declaration(
         Receiving: lambda: Receiving(
             turn=9,
             option=None,
+            restores=restores_nothing,
+            arrivals=no_arrivals,
             checks=(
                 needs_kho(NAME, "its entries are lost", "made up"),
                 *node_checks(NAME, Range("9.9"), "its entries are lost", "made up"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from captures import sample
 
-from kho_tui.analysis.receiver.arrivals import sessions
+from kho_tui.analysis.receiver.arrivals import arrivals
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.context import Context
@@ -105,5 +105,5 @@ def test_whether_one_bad_file_closes_the_device_depends_on_the_patch_level(relea
     with open_state(sample("x86_64-6.19/1-pre" if release.startswith("6") else "x86_64-7.1/1-pre"), Context()) as opened:
         found = check_target(opened, kernel)
     assert found.outcome is Outcome.PART
-    fates = {session.name: session.outcome for session in sessions(found.reception) if session.files}
+    fates = {session.name: session.outcome for session in arrivals(found.reception)["sessions"] if session.parts["files"]}
     assert {None if fate is None else fate.value for fate in fates.values()} == {outcome}

@@ -10,7 +10,11 @@ from kho_tui.model.registry import Registry
 
 if TYPE_CHECKING:
     from kho_tui.abi.format import Place
+    from kho_tui.analysis.receiver.arrivals import Arrival
     from kho_tui.analysis.receiver.check import Check
+    from kho_tui.analysis.receiver.handed import Handed
+    from kho_tui.analysis.receiver.ledger import Owner
+    from kho_tui.analysis.receiver.reception import Reception
     from kho_tui.analysis.receiver.reserved import Reserved
     from kho_tui.analysis.receiver.sections import Sections
     from kho_tui.analysis.receiver.target import Target
@@ -32,7 +36,8 @@ class BuildOption:
 class Receiving:
     """What the consumer of a subtree looks at, in the order in which it does. ``turn``: consumers go by it, the lowest first.
 
-    ``option``: None where it is there in every kernel that has KHO.
+    ``option``: None where it is there in every kernel that has KHO. ``restores``: what it restores while the kernel boots, before anybody
+    can ask for a file. ``arrivals``: what becomes of each thing in it, by what they are called.
     """
 
     place: ClassVar[Place] = "subtree"
@@ -40,6 +45,17 @@ class Receiving:
     turn: int
     option: BuildOption | None
     checks: tuple[Check, ...]
+    restores: Callable[[Handed, Target], Owner | None]
+    arrivals: Callable[[Reception], Mapping[str, tuple[Arrival, ...]]]
+
+
+def restores_nothing(_handed: Handed, _target: Target) -> None:
+    """Of a consumer that only reads."""
+
+
+def no_arrivals(_reception: Reception) -> Mapping[str, tuple[Arrival, ...]]:
+    """Of a subtree that holds nothing that has a name of its own."""
+    return {}
 
 
 def optional_consumers(registry: Registry) -> Mapping[bytes, BuildOption]:

@@ -6,15 +6,14 @@ kernel/liveupdate/luo_session.c, luo_file.c 6.19-7.3: what fails there fails eve
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO, LUO_NAME, LUO_SESSION_SER
-from kho_tui.abi.test_kho import KHO_TEST_NAME
-from kho_tui.analysis.receiver.areas import area_chunks
+from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.analysis.receiver.files import receiving_of
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
@@ -24,16 +23,13 @@ from kho_tui.analysis.receiver.sections import Sections, known_outside
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.layout.table import PageArray
-from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.contents.luo import Luo
 from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Damaged, Missing, Status, known
-from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.releases.fixes import FILE_ERRORS_IGNORED
 from kho_tui.text import SafeText, plural, visible
 
 _UNREAD = "the sessions are not all at hand"
-_TEST = SafeText("the test module")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +75,12 @@ class RestoredSession:
 class Restored:
     """What LUO gives back. ``fault``: why every open of /dev/liveupdate fails, or trips; unknown; or None.
 
-    ``test_lost``: the block that somebody restores before the test module does.
+    ``contested``: of the consumers that restore blocks while the kernel boots, by name, the first that somebody restores before.
     """
 
     sessions: tuple[RestoredSession, ...]
     fault: Fails | Missing | None
-    test_lost: Contest | None
+    contested: Mapping[bytes, Contest | None]
 
 
 def made_as(name: bytes) -> bytes:
@@ -99,7 +95,10 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     luo = subtree.content if subtree is not None and isinstance(subtree.content, Luo) else None
     listed = luo.sessions if luo is not None and isinstance(luo.sessions, SessionList) else None
     files = [file for session in (listed.sessions if listed else ()) for file in _files(session)]
-    early = tuple(_boot_owners(handed, luo, target))
+    consumers = registry.facets(Receiving)
+    by_consumer = [(name, consumers[name].restores(handed, target)) for name in sorted(consumers, key=lambda name: consumers[name].turn)]
+    booting = [(name, owner) for name, owner in by_consumer if owner is not None]
+    early = (*(owner for _, owner in booting), *_open_owners(luo, target))
     first, shift = len(early), reserved.runs.page_shift
     owners = [
         Owner(
@@ -141,8 +140,7 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
         RestoredSession(session, made_as(session.name), restored_files(session)) for session in (listed.sessions if listed else ())
     )
     fault = None if luo is None or target.own(LUO) is None else _open_fault(luo, sessions, reserved, sections, target)
-    test = next((number for number, owner in enumerate(early) if owner.name == _TEST), None)
-    return Restored(sessions, fault, None if test is None else ledger.lost[test])
+    return Restored(sessions, fault, {name: ledger.lost[number] for number, (name, _) in enumerate(booting)})
 
 
 def _files(session: Session) -> tuple[File, ...]:
@@ -157,26 +155,9 @@ def _own_fault(file: File, same_struct: int, reserved: Reserved, sections: Secti
     return receiving_of(file, target.registry).retrieve_fault(file, file.content, reserved, sections, target)
 
 
-def _boot_owners(handed: Handed, luo: Luo | None, target: Target) -> Iterator[Owner]:
-    """Who restores blocks before any file is asked for, in the order of a boot."""
-    has_luo = target.own(LUO) is not None
-    if has_luo and luo is not None:
-        subtree = handed.content(LUO_NAME)
-        phys = None if subtree is None else known(subtree.phys)
-        if luo.header is not None and phys is not None:
-            yield Owner(SafeText("LUO, whose struct it is,"), np.array([phys], np.uint64), early=True)
-    test = handed.content(KHO_TEST_NAME)
-    if (
-        target.has_consumer(KHO_TEST_NAME) is not False
-        and target.kho is not False
-        and test is not None
-        and isinstance(test.content, KhoTest)
-    ):
-        area, blocks = test.content.area, test.content.folio_blocks
-        listed = np.array([start for start, _ in blocks], np.uint64) if isinstance(blocks, list) else np.empty(0, np.uint64)
-        pages = [area.entries(handed.page_size), area_chunks(area)] if isinstance(area, VmallocArea) else []
-        yield Owner(_TEST, np.concatenate([*pages, listed]), early=True)
-    if not has_luo or luo is None or not isinstance(luo.sessions, SessionList):
+def _open_owners(luo: Luo | None, target: Target) -> Iterator[Owner]:
+    """What the first open of /dev/liveupdate restores: the pages that list sessions and files."""
+    if target.own(LUO) is None or luo is None or not isinstance(luo.sessions, SessionList):
         return
     headers = [header.place.phys for header in luo.sessions.headers if header.place.phys is not None]
     for session in luo.sessions.sessions if luo.format.files.chained else ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, KHO_KEXEC_METADATA, METADATA_VERSION
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import Check
-from kho_tui.analysis.receiver.facet import Receiving
+from kho_tui.analysis.receiver.facet import Receiving, no_arrivals, restores_nothing
 from kho_tui.analysis.receiver.node import needs_kho, node_checks, of_subtree
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
@@ -45,4 +45,4 @@ _CHECKS: tuple[Check, ...] = (
     ),
 )
 
-RECEIVING = Receiving(turn=2, option=None, checks=_CHECKS)
+RECEIVING = Receiving(turn=2, option=None, checks=_CHECKS, restores=restores_nothing, arrivals=no_arrivals)

@@ -8,20 +8,24 @@ import numpy as np
 
 from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, checksum_chunks, is_sum_of, list_is_inline
 from kho_tui.abi.vmalloc import KHO_VMALLOC
-from kho_tui.analysis.receiver.areas import area_fault
+from kho_tui.analysis.receiver.areas import area_chunks, area_fault
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Check
-from kho_tui.analysis.receiver.facet import BuildOption, Receiving
+from kho_tui.analysis.receiver.facet import BuildOption, Receiving, no_arrivals
+from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.ledger import Owner
 from kho_tui.analysis.receiver.node import fdt_fault, needs_kho, node_checks, own_choice, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reserved import Reserved
 from kho_tui.analysis.receiver.sections import Sections
+from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.layout.struct import field_named
 from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
 from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.releases.ranges import Range
+from kho_tui.text import SafeText
 
 _SOURCE = "lib/test_kho.c"
 _RESERVED = "the test's folios stay reserved"
@@ -77,7 +81,7 @@ def _sum_fault(test: KhoTest, boot: Boot) -> Fails | None:
 
 
 def _first_to_ask(boot: Boot) -> Verdict:
-    contest = boot.restored.test_lost
+    contest = boot.restored.contested.get(KHO_TEST_NAME)
     if contest is None:
         return Holds("its folios can be restored")
     return Fails(f"its block {contest.address:#x} is restored by {contest.winner} before, and once only")
@@ -108,7 +112,7 @@ def _list_fault(test: KhoTest, reserved: Reserved, sections: Sections | Missing)
     return None if reserved.whole else _NOT_AT_HAND
 
 
-def _restores(fails: Outcome, consequence: str, releases: Range) -> Check:
+def _test_folios(fails: Outcome, consequence: str, releases: Range) -> Check:
     return Check(
         name="test-folios",
         stage=Stage.CONSUMERS,
@@ -137,8 +141,29 @@ _CHECKS: tuple[Check, ...] = (
         consumer=KHO_TEST_NAME,
         source=_SOURCE,
     ),
-    _restores(Outcome.MISREAD, "pages without a mark are taken all the same: memory that others use is given out", Range("6.16", "6.17")),
-    _restores(Outcome.IGNORED, "the test fails, its folios are lost", Range("6.18")),
+    _test_folios(
+        Outcome.MISREAD, "pages without a mark are taken all the same: memory that others use is given out", Range("6.16", "6.17")
+    ),
+    _test_folios(Outcome.IGNORED, "the test fails, its folios are lost", Range("6.18")),
 )
 
-RECEIVING = Receiving(turn=3, option=BuildOption("CONFIG_TEST_KEXEC_HANDOVER", tristate=True), checks=_CHECKS)
+
+def _restored_blocks(handed: Handed, target: Target) -> Owner | None:
+    """The list and every folio, where the module is there."""
+    subtree = handed.content(KHO_TEST_NAME)
+    test = None if subtree is None else subtree.content
+    if target.has_consumer(KHO_TEST_NAME) is False or target.kho is False or not isinstance(test, KhoTest):
+        return None
+    blocks = test.folio_blocks
+    listed = np.array([start for start, _ in blocks], np.uint64) if isinstance(blocks, list) else np.empty(0, np.uint64)
+    pages = [test.area.entries(handed.page_size), area_chunks(test.area)] if isinstance(test.area, VmallocArea) else []
+    return Owner(SafeText("the test module"), np.concatenate([*pages, listed]), early=True)
+
+
+RECEIVING = Receiving(
+    turn=3,
+    option=BuildOption("CONFIG_TEST_KEXEC_HANDOVER", tristate=True),
+    checks=_CHECKS,
+    restores=_restored_blocks,
+    arrivals=no_arrivals,
+)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.analysis.receiver.memblock import readable_regions
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.model.content import Content
 from kho_tui.model.contents.memblock import Memblock, PlainMemblock, Region
@@ -25,6 +24,7 @@ from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import LogLine, Producer
 from kho_tui.simulator.ranges import Ranges
+from kho_tui.subsystems.memblock.receive import readable_regions
 from kho_tui.text import SafeText
 
 _HAS_RESERVE_MEM_PARAM = Range("7.1")

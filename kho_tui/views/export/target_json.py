@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from kho_tui.analysis.compat import Compatibility, TargetKernel
 from kho_tui.analysis.loading import Loading
-from kho_tui.analysis.receiver.arrivals import regions, sessions
+from kho_tui.analysis.receiver.arrivals import Arrival, arrivals
 from kho_tui.analysis.receiver.check import Answer
-from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.model.json_value import Json
 from kho_tui.text import visible
@@ -44,27 +43,16 @@ def consumers_json(reception: Reception) -> Json:
 
 
 def arrivals_json(reception: Reception) -> Json:
-    """What becomes of each region, session and file; an outcome is null where it is unknown."""
-    return {
-        "regions": [_fate({"name": visible(region.name)}, region.outcome, region.reason) for region in regions(reception)],
-        "sessions": [
-            _fate(
-                {
-                    "name": visible(session.name),
-                    "files": None
-                    if session.files is None
-                    else [_fate({"token": f"{file.token:#x}"}, file.outcome, file.reason) for file in session.files],
-                },
-                session.outcome,
-                session.reason,
-            )
-            for session in sessions(reception)
-        ],
+    """What becomes of each thing that is handed over; an outcome is null where it is unknown."""
+    return {called: [_arrival(thing) for thing in things] for called, things in arrivals(reception).items()}
+
+
+def _arrival(thing: Arrival) -> Json:
+    named: dict[str, Json] = {"name": visible(thing.name)} if isinstance(thing.name, bytes) else {"token": f"{thing.name:#x}"}
+    parts: dict[str, Json] = {
+        called: None if inside is None else [_arrival(part) for part in inside] for called, inside in thing.parts.items()
     }
-
-
-def _fate(named: dict[str, Json], outcome: Outcome | None, reason: str) -> Json:
-    return named | {"outcome": outcome_word(outcome), "reason": reason or None}
+    return named | parts | {"outcome": outcome_word(thing.outcome), "reason": thing.reason or None}
 
 
 def _kernel(target: TargetKernel) -> Json:
