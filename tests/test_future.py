@@ -23,6 +23,10 @@ from kho_tui.analysis.checks.answer import Answer, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import FileJudging
 from kho_tui.analysis.checks.rule import error, rule
+from kho_tui.analysis.diff.evidence import OneHandover
+from kho_tui.analysis.diff.facet import FileDiffing
+from kho_tui.analysis.diff.fates import handover_fates
+from kho_tui.analysis.diff.log import read_log
 from kho_tui.analysis.receiver.facet import FileReceiving
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
@@ -42,7 +46,7 @@ from kho_tui.layout.struct import Field, Layout, Record, Unit, u64
 from kho_tui.layout.table import PageArray
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.change import Change, ChangeKind
+from kho_tui.model.change import Change, ChangeKind, Fate
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import WHOLE, FileContent, Standing
 from kho_tui.model.contents.flbs import PlainFlbPage
@@ -60,6 +64,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Plain
 from kho_tui.model.registry import Declaration, Registry
 from kho_tui.model.runs import make_runs
+from kho_tui.model.state import LogLine
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.diff_states import diff_states
@@ -68,6 +73,7 @@ from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.replay import compare, replay
 from kho_tui.releases.ranges import Range
 from kho_tui.subsystems.registry import builtin
+from kho_tui.text import NO_TEXT
 from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.state_json import state_json
 
@@ -178,6 +184,7 @@ DECLARATION: Declaration[Formats[Format]] = Declaration(
     facets={
         FileDecoding: lambda: FileDecoding(decode=_decode),
         FileEncoding: lambda: FileEncoding(pieces=_pieces),
+        FileDiffing: FileDiffing,
         FileJudging: lambda: FileJudging(rules=(_mode,)),
         FileReceiving: lambda: FileReceiving(
             retrieve_fault=_fault, restores=_restores, contents=_restores, frees=lambda file: np.array([file.data], np.uint64)
@@ -198,12 +205,12 @@ def future() -> Registry:
     )
 
 
-def handover(mode: int = 1) -> Handover:
-    """A side that 9.9 would leave: a session of two trios that name each other."""
+def handover(mode: int = 1, *, shared: bool = False) -> Handover:
+    """A side that 9.9 would leave: a session of two trios that name each other. ``shared``: both have the same page."""
     root, luo, sessions, files, flbs, first, second, *pages = (0x100_0000 + at * 0x1000 for at in (0, 1, 2, 4, 6, 7, 8, 9, 10))
     trios = (
         PlainFile(b"trio-v1", first, 0x1, PlainTrio(pages[0], 0x2, mode)),
-        PlainFile(b"trio-v1", second, 0x2, PlainTrio(pages[1], 0x1, 0)),
+        PlainFile(b"trio-v1", second, 0x2, PlainTrio(pages[0 if shared else 1], 0x1, 0)),
     )
     session = PlainSession(b"vm", (files,), trios, {"deadline": 77})
     content = PlainLuo(
@@ -300,25 +307,53 @@ def test_the_verdict_of_a_target_is_that_of_its_release(opened: Opened, release:
     assert found.worst in (outcome, None) if outcome is Outcome.TAKEN else found.worst is outcome
 
 
+def _changes(old: Opened, new: Opened) -> list[Change]:
+    diff = diff_states(old.state, new.state, "plain", Context()).diff
+    assert diff is not None
+    return list(_all(diff.changes))
+
+
 def _all(changes: Sequence[Change]) -> Iterator[Change]:
     for change in changes:
         yield change
         yield from _all(change.consequences)
 
 
-def test_a_changed_field_and_a_lost_file_are_told(opened: Opened, tmp_path: Path) -> None:
+def test_a_changed_field_and_a_file_that_came_or_went_are_told(opened: Opened, tmp_path: Path) -> None:
     made = handover(mode=0)
     luo = made.subtrees[0].content
     assert isinstance(luo, PlainLuo)
     session = replace(luo.sessions[0], files=luo.sessions[0].files[:1], more={"deadline": 78})
     changed = replace(made, subtrees=(replace(made.subtrees[0], content=replace(luo, sessions=(session,))),))
     with _opened(changed, tmp_path / "other") as other:
-        diff = diff_states(opened.state, other.state, "plain", Context()).diff
-    assert diff is not None
-    changes = list(_all(diff.changes))
+        changes = _changes(opened, other)
+        assert "unsided/LUO/vm/0x2" in {one.where.text for one in _changes(other, opened) if one.kind is ChangeKind.ADDED}
     fields = {(change.where.text, one.name, one.old, one.new) for change in changes for one in change.fields}
     assert ("unsided/LUO/vm", "deadline", 77, 78) in fields and ("unsided/LUO/vm/0x1", "mode", 1, 0) in fields
     assert "unsided/LUO/vm/0x2" in {change.where.text for change in changes if change.kind is ChangeKind.REMOVED}
+
+
+@pytest.mark.parametrize(
+    ("shared", "lines", "fates"),
+    [
+        (False, (), {"0x1": (Fate.UNTOLD, "stale"), "0x2": (Fate.UNTOLD, "stale")}),
+        (
+            False,
+            (LogLine("handler-failed", "in", None, b"luo: No registered handler", b"trio-v1"),),
+            dict.fromkeys(("0x1", "0x2"), (Fate.LOST, "log: ")),
+        ),
+        (True, (), {"0x1": (Fate.UNTOLD, "it or"), "0x2": (Fate.UNTOLD, "it or"), "vm": (Fate.LOST, "both list the folio at 0x1009000")}),
+    ],
+)
+def test_what_became_of_its_files_is_told(
+    tmp_path: Path, shared: bool, lines: tuple[LogLine, ...], fates: Mapping[str, tuple[Fate, str]]
+) -> None:
+    with _opened(handover(shared=shared), tmp_path / "core") as opened:
+        old, side = opened.state, opened.state.sides["unsided"]
+        new = replace(old, machine=replace(old.machine, release="9.9.0"), log=lines)
+        one = OneHandover(before=side, after=side, evidence=(), shown=True, refused=False, why=NO_TEXT)
+        files = [fate for fate in handover_fates(old, new, one, read_log(new.log), Context()).fates if fate.entity == "file"]
+    assert {fate.path.parts[-1]: (fate.fate, fate.reason[: len(fates[fate.path.parts[-1]][1])]) for fate in files} == fates
 
 
 @pytest.mark.parametrize("facet", list(DECLARATION.facets), ids=lambda facet: facet.__name__)
