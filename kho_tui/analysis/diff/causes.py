@@ -96,7 +96,7 @@ def _first(by_parent: Mapping[tuple[str, Key], list[Node]], node: Node) -> Node 
 
 def _following(node: Node, old: Half) -> list[FieldChange]:
     patterns = (_FOLLOWS.get(node.entity.kind), old.follows(node.entity))
-    pattern = re.compile("|".join(one for one in patterns if one) or r"(?!)")
+    pattern = re.compile("|".join(filter(None, patterns)) or r"(?!)")
     # A pointer follows where there was no list before or is none now; from one place to another it has moved by itself.
     return [f for f in node.fields if pattern.fullmatch(f.name) and (f.unit is not Unit.PHYS or 0 in (f.old, f.new))]
 

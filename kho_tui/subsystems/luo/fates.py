@@ -113,16 +113,16 @@ class LuoTeller(Teller):
     def _is_backported(self) -> bool:
         """Whether a kernel of a release without LUO has it all the same."""
         handed_on = () if self.ends.onward is None else self.ends.onward.side.subtrees
-        return any(_PREFIX.match(line.text) for line in self.ends.log.lines) or any(one.name == LUO.name for one in handed_on)
+        return any(_PREFIX.match(line.text) for line in self.ends.log.lines) or any(subtree.name == LUO.name for subtree in handed_on)
 
     def failures(self) -> Iterator[Failure]:
         """All that LUO and the file handlers print, less what cannot be told of one thing and is told otherwise."""
         log = self.ends.log
-        named = any(one.what in _OF_A_SESSION for one in log.failures)
-        for one in log.failures:
-            shared = self.ends.release is not None and len(self._holders.get(one, ())) > 1
-            if one.what in _LINES and not (one.what == "file" and named) and not shared:
-                yield one
+        named = any(failure.what in _OF_A_SESSION for failure in log.failures)
+        for failure in log.failures:
+            shared = self.ends.release is not None and len(self._holders.get(failure, ())) > 1
+            if failure.what in _LINES and not (failure.what == "file" and named) and not shared:
+                yield failure
 
     def failures_of(self, entity: Entity) -> Iterator[Failure]:
         """By the name of a session or FLB, by a file's handler, and by a folio that only one file lists."""
@@ -200,7 +200,7 @@ class LuoTeller(Teller):
         release, has_luo = self.ends.release, self.ends.new.registry.of(self.ends.release, LUO) is not None
         if release is not None and has_luo and not IGNORES_FILE_ERRORS.covers(release.version):
             fatal |= {"session", "handler"}
-        failure = next((one for one in self.ends.log.failures if one.what in fatal), None)
+        failure = next((failure for failure in self.ends.log.failures if failure.what in fatal), None)
         if failure is not None:
             return made(Fate.LOST, entity, f"no session can be retrieved: {failure.said}")
         return self._unless_off(entity, stale)

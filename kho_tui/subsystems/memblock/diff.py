@@ -75,9 +75,9 @@ class MemblockTeller(Teller):
             return made(Fate.LOST, entity, self._not_found[region.name])
         other = self.ends.counterparts.get(self.subtree.name)
         if other is None or self._after is None:
-            told = self._by_what_followed(entity, region, None if other is None else other.path)
-            if told is not None:
-                return told
+            followed = self._by_what_followed(entity, region, None if other is None else other.path)
+            if followed is not None:
+                return followed
             if other is None:
                 return made(Fate.UNTOLD, entity, "B does not tell its subtree")
             damaged = other.status is Status.DAMAGED
@@ -88,9 +88,9 @@ class MemblockTeller(Teller):
         fields, _ = compare_values(property_values(region.values), property_values(same.values))
         if fields:
             return made(Fate.LOST, entity, _ALTERED, same.path, fields)
-        told = self._by_what_followed(entity, region, same.path)
-        if told is not None:
-            return told
+        followed = self._by_what_followed(entity, region, same.path)
+        if followed is not None:
+            return followed
         if self._onward is not None:
             # A region that no reserve_mem= names again (mm/memblock.c).
             asked = "the next kernel's command line does not ask for it: it stays reserved, and out of reach"
@@ -113,13 +113,13 @@ class MemblockTeller(Teller):
     def settled(self, fates: Iterable[EntityFate]) -> Iterator[EntityFate]:
         """That the FDT differs is no loss of its own where a region in it does."""
         fates = tuple(fates)
-        here = (one for one in fates if one.path in self._regions and one.fate is Fate.LOST)
-        regions = [one.title for one in here if one.reason in (_ALTERED, _GONE)]
-        for one in fates:
-            if regions and one.path == self.subtree.path and one.reason == BYTES_ALTERED and not one.fields:
-                yield replace(one, fate=Fate.MUST, reason=SafeText(f"its bytes differ, as they must with {', '.join(regions)}"))
+        lost = (fate for fate in fates if fate.path in self._regions and fate.fate is Fate.LOST)
+        regions = [fate.title for fate in lost if fate.reason in (_ALTERED, _GONE)]
+        for fate in fates:
+            if regions and fate.path == self.subtree.path and fate.reason == BYTES_ALTERED and not fate.fields:
+                yield replace(fate, fate=Fate.MUST, reason=SafeText(f"its bytes differ, as they must with {', '.join(regions)}"))
             else:
-                yield one
+                yield fate
 
     def follows(self) -> bool:
         """A kernel registers it where it revived a region."""
@@ -157,7 +157,7 @@ class MemblockTeller(Teller):
 
 def _regions_of(side: Side) -> Mapping[bytes, MemblockRegion] | None:
     """The regions of a side by name; None where there is no such subtree to be read."""
-    return next((_by_name(one.content) for one in side.subtrees if isinstance(one.content, Memblock)), None)
+    return next((_by_name(subtree.content) for subtree in side.subtrees if isinstance(subtree.content, Memblock)), None)
 
 
 def _by_name(memblock: Memblock) -> Mapping[bytes, MemblockRegion]:
