@@ -29,7 +29,7 @@ from kho_tui.subsystems.registry import builtin
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from captures import CHECKOUT, all_captures
+from captures import CHECKOUT, SAMPLES, all_captures
 from mutations.originals import Core
 
 from kho_tui.releases.table import RELEASES
@@ -93,8 +93,9 @@ def _cases(corpus: Path) -> Iterator[Case]:
     for capture in captures:
         yield Case("-".join(capture.parts[-3:]), capture.parent, capture.name)
     for release, same in groupby(sorted(captures, key=_release), _release):
-        # The real ones stand first. One before a kexec and one after it have both sides between them.
-        before = next((c for c in sorted(same, key=lambda c: ("simulated" in c.parts, c)) if c.name == "1-pre"), None)
+        # Samples stand first, then the other real ones, wherever the checkout lies. One before a kexec and one after it have both sides.
+        ranked = sorted(same, key=lambda c: ("simulated" in c.parts, SAMPLES not in c.parents, c))
+        before = next((c for c in ranked if c.name == "1-pre"), None)
         if before is None:
             continue
         for capture in (before, before.with_name("1-post")):

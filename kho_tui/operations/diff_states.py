@@ -95,7 +95,7 @@ def _compared_plainly(old: State, new: State, not_one: NotOne | None, evidence: 
 
 
 def _plain(old: State, new: State, context: Context) -> Diff:
-    return with_declared(diff_plain(old, new, context), (*old.unpredictable, *new.unpredictable), old.machine.platform)
+    return with_declared(diff_plain(old, new, context), old, new)
 
 
 def _after(old: State, new: State, context: Context) -> Diff | None:

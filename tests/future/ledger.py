@@ -13,6 +13,7 @@ from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import Judging, no_losses, no_names
 from kho_tui.analysis.checks.rule import error, rule
+from kho_tui.analysis.diff.facet import Diffing
 from kho_tui.analysis.receiver.facet import Receiving, no_arrivals, restores_nothing
 from kho_tui.analysis.receiver.node import needs_kho, node_checks
 from kho_tui.capture.facet import LogText, Naming
@@ -224,6 +225,7 @@ DECLARATION = Declaration(
                 *node_checks(NAME, Range("9.9"), "its entries are lost", "made up"),
             ),
         ),
+        Diffing: Diffing,
         Judging: lambda: Judging(rules=(_ascending,), names=no_names, losses=no_losses, taken_back=False),
         Simulating: lambda: Simulating(
             turn=9,

@@ -12,6 +12,7 @@ from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import FileJudging
 from kho_tui.analysis.checks.rule import error, rule
+from kho_tui.analysis.diff.facet import FileDiffing
 from kho_tui.analysis.receiver.facet import FileReceiving
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.reserved import Reserved
@@ -106,7 +107,7 @@ class Trio(FileContent):
         return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
-        return {"handler": "trio-v1", **further_fields(self.record.further())}
+        return {"handler": "trio-v1;page-v3", **further_fields(self.record.further())}
 
     def plain(self) -> PlainTrio:
         return PlainTrio(*(self.record.integer(name) for name in ("page", "peer", "mode")))
@@ -206,6 +207,7 @@ DECLARATION: Declaration[Formats[Format]] = Declaration(
         FileNaming: lambda: FileNaming(words=(), texts=()),
         FileDecoding: lambda: FileDecoding(decode=_decode),
         FileEncoding: lambda: FileEncoding(pieces=_pieces),
+        FileDiffing: FileDiffing,
         FileJudging: lambda: FileJudging(rules=(_mode,)),
         FileReceiving: lambda: FileReceiving(
             retrieve_fault=_fault, restores=_page, contents=_page, frees=lambda file: np.array([file.data], np.uint64)

@@ -114,6 +114,20 @@ def test_a_boot_that_was_handed_nothing_is_not_taken_for_one_with_KHO_off(tmp_pa
     assert altered("x86_64-7.3/1", tmp_path, cold).fates is None
 
 
+def test_KHO_may_be_off_in_a_release_without_LUO_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its command line says so: that it shows no side is no sign that it refused what it was handed."""
+    post = tmp_path / "post"
+    copy_of(capture("x86_64-6.18/1-post"), post)
+    for shown in ("kho", "setup_data"):
+        shutil.rmtree(post / shown)
+    (post / "memory.elf").unlink()
+    log = (post / "dmesg").read_text().splitlines(keepends=True)
+    (post / "dmesg").write_text("".join(line for line in log if "KHO" not in line))
+    (post / "cmdline").write_text(f"{ON} kho=off\n")
+    _, said = checked(capture("x86_64-6.18/1-pre"), post, capsys)
+    assert "whether or not it took the handover" in said and "error KHO050" not in said
+
+
 def test_a_release_without_LUO_loses_what_LUO_was_handed(tmp_path: Path) -> None:
     found = altered("x86_64-6.19/1", tmp_path, without_luo(f"{ON} kho=on liveupdate=on", release="6.18.15"))
     assert set(lost(found)) == SESSIONS

@@ -56,7 +56,14 @@ def test_show_loads_no_other_engine() -> None:
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False, timeout=60, cwd=CHECKOUT)
     assert done.returncode == 0
     loaded = done.stderr.rsplit("LOADED ", 1)[1].split()
-    engines = ("kho_tui.analysis.checks", "kho_tui.analysis.receiver", "kho_tui.encode", "kho_tui.simulator", "kho_tui.simulator.faults")
+    engines = (
+        "kho_tui.analysis.checks",
+        "kho_tui.analysis.diff",
+        "kho_tui.analysis.receiver",
+        "kho_tui.encode",
+        "kho_tui.simulator",
+        "kho_tui.simulator.faults",
+    )
     assert "kho_tui.subsystems.luo.decode" in loaded
     assert {name for name in loaded if name.startswith(tuple(f"{engine}." for engine in engines))} - set(engines) == {
         f"{engine}.facet" for engine in engines

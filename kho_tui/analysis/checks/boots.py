@@ -8,7 +8,7 @@ from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.analysis.diff.evidence import handover_evidence
 from kho_tui.analysis.diff.fates import handover_fates
 from kho_tui.analysis.diff.log import read_log
-from kho_tui.analysis.diff.switched_off import switched_off
+from kho_tui.analysis.diff.switched_off import kho_off
 from kho_tui.decode.facet import Decoding
 from kho_tui.model.change import Fate
 from kho_tui.model.facts import Missing
@@ -32,7 +32,7 @@ def _incoming(evidence: Evidence, found: Found) -> Side | None:
         log = read_log(evidence.after.log)
         if log.refusals:
             found.broken(f"the next kernel did not take it: {log.refusals[0]}", EntityPath(("in",)), severity="error")
-        elif log.found is not None or switched_off(evidence.after, log).kho is not None:
+        elif log.found is not None or kho_off(evidence.after, log) is not None:
             found.lack("in", f"{_AFTER}it shows no incoming side, whether or not it took the handover")
         elif hidden := side_untold(evidence.after, "in"):
             found.lack("in", f"{_AFTER}{hidden}")

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 
+from kho_tui.analysis.diff.half import Half
 from kho_tui.analysis.diff.match import key_text
 from kho_tui.analysis.diff.node import MEMBERSHIP, Key, Node, kind_of
 from kho_tui.analysis.diff.values import STATE
@@ -14,15 +15,8 @@ from kho_tui.model.change import ChangeKind, FieldChange, MemoryChange, Part
 from kho_tui.model.kinds import KIND_ROOT, Kind
 
 _FDT_SIZES = r"totalsize|off_dt_struct|off_dt_strings|off_mem_rsvmap|size_dt_strings|size_dt_struct"
-_LIST_HEAD = r"(\[\d+\])?\.(next|count)"
-_FOLLOWS: Mapping[str, re.Pattern[str]] = {
-    "side": re.compile(_FDT_SIZES),
-    "subtree": re.compile(rf"{_FDT_SIZES}|blob-size|nr_folios|folios_info|csum|sessions{_LIST_HEAD}|sessions_pa"),
-    "session": re.compile(rf"count|files|files{_LIST_HEAD}"),
-    "FLBs": re.compile(r"count"),
-    "file": re.compile(r"nr_folios|folios\.total_pages"),
-}
-"""By kind of entity: fields that say how much is below it, or where that begins, and so follow when something there comes or goes."""
+_FOLLOWS: Mapping[str, str] = {"side": _FDT_SIZES, "subtree": rf"{_FDT_SIZES}|blob-size"}
+"""By kind of entity, besides what its module says: fields that say how much is below it, so that they follow what comes or goes there."""
 
 _MEMORY_UNITS = frozenset({Unit.PHYS, Unit.PFN, Unit.BYTES, Unit.PAGES, Unit.ORDER, Unit.OPAQUE})
 """Units of fields that can decide which memory an entity owns."""
@@ -30,19 +24,19 @@ _NO_MEMORY = frozenset({"pos"})
 """A place in a file, which decides nothing."""
 
 
-def settle(nodes: list[Node]) -> list[Node]:
-    """The roots of change, with everything else put below the change that it follows from."""
+def settle(nodes: list[Node], old: Half) -> list[Node]:
+    """The roots of change, with everything else put below the change that it follows from. ``old`` is the side of A."""
     by_parent = _membership(nodes)
-    grown = {n.old_key: n for n in nodes if n.entity.kind == "file" and any(field.name == "size" for field in n.fields)}
+    grown = {n.old_key: n for n in nodes if any(field.name == "size" for field in n.fields)}
     tops: list[Node] = []
     for node in nodes:
-        # A file of another size has other folios: that it was resized is why they came or went.
+        # A thing of another size has other rows: that it was resized is why they came or went.
         cause = grown.get(node.old_key[:-1]) if node.resizes and node.old_key is not None else None
         if cause is not None:
             cause.below.append(node)
             continue
         cause = _first(by_parent, node)
-        following = _following(node) if cause is not None else []
+        following = _following(node, old) if cause is not None else []
         if cause is None or not following:
             tops.append(node)
             continue
@@ -83,7 +77,7 @@ def _membership(nodes: Iterable[Node]) -> dict[tuple[str, Key], list[Node]]:
     """What came or went, by where: in A ("old") or in B ("new"), and the path of what it is a part of."""
     found: dict[tuple[str, Key], list[Node]] = {}
     for node in nodes:
-        if node.kind not in MEMBERSHIP and not (node.entity.kind == "folios" and node.resizes):
+        if node.kind not in MEMBERSHIP and not node.resizes:
             continue
         for state, key in (("old", node.old_key), ("new", node.new_key)):
             if key:
@@ -93,15 +87,16 @@ def _membership(nodes: Iterable[Node]) -> dict[tuple[str, Key], list[Node]]:
 
 def _first(by_parent: Mapping[tuple[str, Key], list[Node]], node: Node) -> Node | None:
     """The change that a parent's counts follow from: of several the first by name, whichever state is A."""
-    if node.kind in MEMBERSHIP or node.entity.kind not in _FOLLOWS:
+    if node.kind in MEMBERSHIP:
         return None
     keys = (("old", node.old_key), ("new", node.new_key))
     below = [one for state, key in keys if key is not None for one in by_parent.get((state, key), ())]
     return min(below, key=lambda one: key_text(one.entity), default=None)
 
 
-def _following(node: Node) -> list[FieldChange]:
-    pattern = _FOLLOWS[node.entity.kind]
+def _following(node: Node, old: Half) -> list[FieldChange]:
+    patterns = (_FOLLOWS.get(node.entity.kind), old.follows(node.entity))
+    pattern = re.compile("|".join(filter(None, patterns)) or r"(?!)")
     # A pointer follows where there was no list before or is none now; from one place to another it has moved by itself.
     return [f for f in node.fields if pattern.fullmatch(f.name) and (f.unit is not Unit.PHYS or 0 in (f.old, f.new))]
 

@@ -4,53 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from kho_tui.abi.luo import LUO
-from kho_tui.analysis.diff.carried import Contents
-from kho_tui.analysis.diff.expected import expected
-from kho_tui.analysis.diff.log import Failure, HandoverLog
-from kho_tui.analysis.diff.match import Half
-from kho_tui.analysis.diff.switched_off import SwitchedOff
+from kho_tui.analysis.diff.log import HandoverLog
 from kho_tui.model.change import EntityFate, Fate, FieldChange
-from kho_tui.model.contents.memblock import MemblockRegion
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, State, Subtree
 from kho_tui.releases.table import Release
-from kho_tui.text import SafeText, c_string
+from kho_tui.text import SafeText, visible
+
+if TYPE_CHECKING:
+    from kho_tui.analysis.diff.half import Half
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ends:
-    """Both ends of a handover. ``again`` are the files that the next kernel preserves itself, by what they hold.
+    """Both ends of a handover: A's outgoing side (``before``), and B's two sides.
 
-    ``holders``: the files of A that list the folio of a line that names one.
-
-    ``release`` is the next kernel's series. ``regions`` are A's by path, ``regions_after`` and ``regions_onward`` those of B's two sides by
-    name (None: not told).
+    ``onward`` is what B hands on, None where it shows no such side. ``release`` is the next kernel's series, ``kho_off`` why KHO does not
+    run in it. ``counterparts``: B's subtrees by name.
     """
 
     old: State
     new: State
     before: Half
     after: Half
+    onward: Half | None
     log: HandoverLog
     release: Release | None
-    off: SwitchedOff
-    holders: Mapping[Failure, tuple[EntityPath, ...]]
-    again: Mapping[Contents, EntityPath]
+    kho_off: SafeText | None
     counterparts: Mapping[bytes, Subtree]
-    entities_after: Mapping[EntityPath, Entity]
-    regions: Mapping[EntityPath, MemblockRegion]
-    regions_after: Mapping[bytes, MemblockRegion] | None
-    regions_onward: Mapping[bytes, MemblockRegion] | None
-
-    @property
-    def version(self) -> bytes | None:
-        """The version of the handover, None where A's root FDT is not known."""
-        root = self.before.side.root
-        return None if isinstance(root, Missing) else root.compatible
 
 
 def made(fate: Fate, entity: Entity, reason: str, other: EntityPath | None = None, fields: Sequence[FieldChange] = ()) -> EntityFate:
@@ -65,10 +50,27 @@ def kept(entity: Entity, reason: str, other: EntityPath | None = None) -> Entity
     return made(Fate.KEPT, entity, reason, other)
 
 
-def as_expected(entity: Entity, ends: Ends, kind: str | None = None) -> EntityFate:
-    """As the table says of its kind, where nothing speaks for or against it."""
-    row = expected(kind or entity.kind, ends.old.registry.formats(LUO).in_root(ends.version))
-    return made(row.fate, entity, row.reason)
+def unspoken(entity: Entity) -> EntityFate:
+    """Of a thing that nothing speaks for or against."""
+    return made(Fate.UNTOLD, entity, "nothing in B speaks of it")
+
+
+def lost_with(kind: str) -> SafeText:
+    """Why something is lost that is a part of a thing of this kind."""
+    return SafeText(f"its {kind} is lost")
+
+
+def handed_on(fate: Fate, one: Subtree, other: Subtree | None, reason: str, fields: Sequence[FieldChange] = ()) -> EntityFate:
+    """What became of a subtree of A on the next kernel's own outgoing side, where ``other`` is it."""
+    return EntityFate(
+        fate=fate,
+        entity="subtree",
+        path=one.path,
+        other=None if other is None else other.path,
+        title=visible(one.name),
+        reason=SafeText(reason),
+        fields=tuple(fields),
+    )
 
 
 def cut_short(side: Side) -> str:
@@ -81,9 +83,3 @@ def cut_short(side: Side) -> str:
 def lists_subtrees(side: Side) -> bool:
     """Whether a subtree that a side does not show is not there."""
     return side.subtrees_told and not cut_short(side)
-
-
-def text_of(entity: Entity, field: str) -> bytes:
-    """The text of one of an entity's fields, up to its NUL; empty where it has no such field."""
-    values = (value.value for value in entity.detail().values if value.name == field)
-    return next((c_string(value) for value in values if isinstance(value, bytes)), b"")

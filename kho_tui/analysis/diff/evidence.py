@@ -144,7 +144,7 @@ def _without_root(old: State, new: State, before: Side, root: Missing, told_at: 
     where = f"; B was given one at {told_at:#x}" if told_at is not None else ""
     address = Evidence(_ADDRESS, None, SafeText(f"where A's root FDT lay is not known{where}"))
     scratch = _same_scratch(old, new)
-    return _not_shown(before, after, (unknown, address, scratch.evidence, same_subtrees(before, after)))
+    return _not_shown(before, after, (unknown, address, scratch.evidence, same_subtrees(before, after, old.registry)))
 
 
 def _unsided(before: Side, root: Root, new: State) -> OneHandover | None:

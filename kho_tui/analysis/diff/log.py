@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from kho_tui.model.state import LogLine
 from kho_tui.text import SafeText, visible
 
-_FAILED = "-failed"
-_OF_LUO = (b"luo: ", b"memfd_luo: ")
+_FAILED, _RESTORE = "-failed", "-restore"
 _ADDRESS = re.compile(rb"\(0x([0-9a-f]{1,16})\)")
 
 
@@ -18,9 +17,8 @@ _ADDRESS = re.compile(rb"\(0x([0-9a-f]{1,16})\)")
 class Failure:
     """A line by which the kernel says that it did not take something.
 
-    ``what``: tracker, subtree, luo, session, session-list, handler, file, folio, flb, region, test or
-    restore. ``subject`` is its name, for a
-    handler the compatible string, for a folio the physical address in hexadecimal; empty where the line names none.
+    ``what``: the kind of the line less its ending: tracker, subtree, restore, or a word of the subtree that it belongs to. ``subject`` is
+    what it names, a name or an address in hexadecimal; empty where the line names nothing.
     """
 
     what: str
@@ -30,91 +28,73 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoverLog:
-    """Lines that speak of the incoming side. ``revived`` and ``flbs`` by name, ``number`` the liveupdate number that LUO found.
+    """Lines that speak of the incoming side.
 
-    ``writer``: release and count of "exec from". ``restored``: that the test module got its folios back. ``not_found``: regions that were
-    asked for and are not in memblock's FDT. ``refusals`` are all lines of a handover that was not taken, ``found`` is the line of one that
-    was offered. ``kho_off`` and ``luo_off``: that KHO, or LUO alone, does not run; ``luo``: a line of LUO, so that it is built in.
+    ``restored``: by whom, that it got back what it had handed over. ``refusals`` are all lines of a handover that was not taken, ``found``
+    is the line of one that was offered. ``kho_off``: that KHO does not run.
     """
 
-    revived: Mapping[bytes, SafeText]
-    flbs: Mapping[bytes, SafeText]
-    number: tuple[int, SafeText] | None
-    writer: tuple[bytes, int | None, SafeText] | None
-    restored: SafeText | None
-    not_found: Mapping[bytes, SafeText]
+    lines: tuple[LogLine, ...]
+    restored: Mapping[str, SafeText]
     failures: tuple[Failure, ...]
     refusals: tuple[SafeText, ...]
     refused_at: int | None
     """Physical address of the root FDT that was refused, where the log tells it."""
     found: SafeText | None
     kho_off: SafeText | None
-    luo_off: SafeText | None
-    luo: SafeText | None
 
     def failures_of(self, what: str, subject: bytes | None = None) -> Iterator[Failure]:
         """All lines of a kind; None: whatever they name."""
         return (one for one in self.failures if one.what == what and subject in (None, one.subject))
 
+    def of(self, kind: str) -> Iterator[LogLine]:
+        """All lines of a kind (``capture.log_texts``)."""
+        return (line for line in self.lines if line.kind == kind)
+
+    def by_subject(self, kind: str) -> Mapping[bytes, SafeText]:
+        """The first line of a kind for each thing that such lines name."""
+        return {line.subject or b"": quoted(line) for line in reversed(tuple(self.of(kind)))}
+
+
+def quoted(line: LogLine) -> SafeText:
+    """A line as evidence is shown."""
+    return SafeText(f'log: "{visible(line.text)}"')
+
+
+def says_kho_is_off(line: LogLine) -> bool:
+    """Whether a line that something is disabled speaks of KHO in the kernel that prints it, and not of a consumer alone."""
+    return line.side == "out" or line.text.endswith(b"KHO is disabled")
+
 
 def read_log(lines: tuple[LogLine, ...]) -> HandoverLog:
     """The evidence in the log of the kernel that was handed a state."""
-    revived: dict[bytes, SafeText] = {}
-    flbs: dict[bytes, SafeText] = {}
-    not_found: dict[bytes, SafeText] = {}
-    number: tuple[int, SafeText] | None = None
-    writer: tuple[bytes, int | None, SafeText] | None = None
-    restored: SafeText | None = None
+    restored: dict[str, SafeText] = {}
     failures: list[Failure] = []
     refusals: list[SafeText] = []
     refused_at: int | None = None
     found: SafeText | None = None
     kho_off: SafeText | None = None
-    luo_off: SafeText | None = None
-    luo: SafeText | None = None
     for line in lines:
-        said = SafeText(f'log: "{visible(line.text)}"')
-        subject = line.subject or b""
-        if line.kind == "revived":
-            revived.setdefault(subject, said)
-        elif line.kind == "region-not-found":
-            not_found.setdefault(subject, said)
-        elif line.kind == "flb" and line.text.endswith(b"found flb data from the previous boot"):
-            flbs.setdefault(subject, said)
-        elif line.kind == "liveupdate" and number is None:
-            number = int(subject), said
-        elif line.kind == "exec-from" and writer is None:
-            writer = subject, line.counted, said
-        elif line.kind == "test-restore" and line.text.endswith(b"succeeded"):
-            restored = restored or said
-        elif line.kind == "test-restore":
-            failures.append(Failure("test", b"", said))
+        if line.kind.endswith(_RESTORE) and line.text.endswith(b"succeeded"):
+            restored.setdefault(line.kind.removesuffix(_RESTORE), quoted(line))
+        elif line.kind.endswith(_RESTORE):
+            failures.append(Failure(line.kind.removesuffix(_RESTORE), b"", quoted(line)))
         elif line.kind.endswith(_FAILED):
-            failures.append(Failure(line.kind.removesuffix(_FAILED), subject, said))
+            failures.append(Failure(line.kind.removesuffix(_FAILED), line.subject or b"", quoted(line)))
         elif line.kind == "disabled" and line.side == "in":
-            refusals.append(said)
+            refusals.append(quoted(line))
             match = _ADDRESS.search(line.text)
             refused_at = int(match[1], 16) if match and refused_at is None else refused_at
-        elif line.kind == "disabled" and (line.side == "out" or line.text.endswith(b"KHO is disabled")):
-            kho_off = kho_off or said
-        elif line.kind == "disabled":
-            luo_off = luo_off or said
+        elif line.kind == "disabled" and says_kho_is_off(line):
+            kho_off = kho_off or quoted(line)
         elif line.kind == "found":
-            found = found or said
-        if line.text.startswith(_OF_LUO):
-            luo = luo or said
+            found = found or quoted(line)
     return HandoverLog(
-        revived=revived,
-        flbs=flbs,
-        number=number,
-        writer=writer,
+        lines=lines,
         restored=restored,
-        not_found=not_found,
         failures=tuple(failures),
         refusals=tuple(refusals),
         refused_at=refused_at,
         found=found,
         kho_off=kho_off,
-        luo_off=luo_off,
-        luo=luo,
     )

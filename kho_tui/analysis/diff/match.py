@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kho_tui.analysis.diff.folios import RowChanges, compare_blocks, compare_folios
+from kho_tui.analysis.diff.half import Half
 from kho_tui.analysis.diff.node import Key, Node, key_of, kind_of
 from kho_tui.analysis.diff.values import compare_values, state_change
 from kho_tui.context import Context
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import ChangeKind, FieldChange, Untold
-from kho_tui.model.contents.kho_test import KhoTest
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import FolioArray, Memfd
-from kho_tui.model.entities.values import header_values, property_values
+from kho_tui.model.entities.values import property_values
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.path import EntityPath
-from kho_tui.model.state import RawContent, Side, Subtree
+from kho_tui.model.state import RawContent, Subtree
 from kho_tui.text import NO_TEXT, SafeText
 
-LEFT_OUT = frozenset({"copy", "chunks", "nodes", "reading", "tracker", "sessions", "cut"})
+_LEFT_OUT = frozenset({"copy", "chunks", "nodes", "reading", "tracker", "cut"})
 """Kinds that are no things of their own: copies of one thing, the shape of the tracker (its blocks are compared as memory), and what
-stands for a list or a name that could not be read."""
+stands for a name that could not be read."""
 
 _UNTOLD = frozenset({Status.STALE, Status.UNAVAILABLE})
 _WHOLE = frozenset({Status.DECODED, Status.DERIVED})
-_NOT_LISTED = frozenset({"folios", "FLBs", "node"})
-"""Kinds that go without saying with what holds them; nodes of an FDT that nobody knows may be as deep as they like."""
+_NODE = "node"
+"""Nodes of an FDT that nobody knows: they go without saying with what holds them, and may be as deep as they like."""
 
 _MOST_NAMES = 40
 _EXCERPT = 32
 """Bytes shown of a subtree that nobody knows, from the first one that differs."""
-
-
-@dataclass(frozen=True, eq=False)
-class Half:
-    """One side of one state: its entity, and the parts of the model that the walk shows as long lists or does not show."""
-
-    entity: Entity
-    side: Side
-    subtrees: Mapping[EntityPath, Subtree]
-    folios: Mapping[EntityPath, FolioArray]
-
-    def folios_of(self, entity: Entity) -> FolioArray | None:
-        """The folios of a memfd by the path of their entity."""
-        return self.folios.get(entity.path)
-
-
-def half_of(side: Side, entity: Entity) -> Half:
-    """A side with what its comparison needs."""
-    subtrees = {one.path: one for one in side.subtrees}
-    folios = {}
-    for file in (file for one in side.subtrees if isinstance(one.content, Luo) for file in one.content.files):
-        if isinstance(file.content, Memfd) and isinstance(file.content.folios, FolioArray):
-            folios[file.path.child("folios")] = file.content.folios
-    return Half(entity, side, subtrees, folios)
 
 
 @dataclass(slots=True)
@@ -89,14 +61,8 @@ def _compare(one: Entity, other: Entity, old: Half, new: Half, found: Found) -> 
         of = unread or partial
         assert of is not None
         found.untold.append(Untold(one.kind, one.path, one.title, of.reason or SafeText(of.status.value)))
-    if one.kind == "folios":
-        rows, pages = _rows(one, other, old, new), _page_list(one, other, old, new)
-        if rows is not None:
-            found.nodes.append(
-                Node(kind=rows.kind, old=one, new=other, fields=[*rows.fields, *pages], note=rows.note, resizes=rows.resizes)
-            )
-        elif pages:
-            found.nodes.append(Node(kind=kind_of(pages), old=one, new=other, fields=pages))
+    if one.path in old.lists or other.path in new.lists:
+        found.nodes += _list_changes(one, other, old, new)
         return
     fields, untold = compare_values(_values(one, old), _values(other, new))
     found.untold += [Untold(one.kind, one.path, SafeText(f"{one.title}: {name}"), reason) for name, reason in untold]
@@ -106,7 +72,7 @@ def _compare(one: Entity, other: Entity, old: Half, new: Half, found: Found) -> 
     if one.kind == "subtree":
         pair = old.subtrees.get(one.path), new.subtrees.get(other.path)
         fields = fields or _bytes(*pair)
-        earlier = _of_another_moment(*pair) if fields else None
+        earlier = _of_another_moment(*pair) if fields and old.diffing(one).written_late else None
         if earlier is not None:
             found.untold.append(Untold(one.kind, one.path, one.title, earlier[0]))
             fields = [field for field in fields if field.unit not in earlier[1]]
@@ -136,7 +102,7 @@ def _has_content(entity: Entity, half: Half) -> bool:
 def _is_raw(entity: Entity, half: Half) -> bool:
     """Whether nobody knows what it is, so that it is shown whole, as it is."""
     subtree = half.subtrees.get(entity.path) if entity.kind == "subtree" else None
-    return entity.kind == "node" or (subtree is not None and isinstance(subtree.content, RawContent))
+    return entity.kind == _NODE or (subtree is not None and isinstance(subtree.content, RawContent))
 
 
 def _shows_all(entity: Entity, half: Half) -> bool:
@@ -149,30 +115,18 @@ def _shows_all(entity: Entity, half: Half) -> bool:
     root = half.side.root
     nodes = None if isinstance(root, Missing) else root.view.tree.root
     node = None if nodes is None else nodes.child(subtree.name)
-    return node is not None and node.has_all and not (isinstance(subtree.content, Luo) and isinstance(subtree.content.sessions, Missing))
+    return node is not None and node.has_all and not half.unread(entity)
 
 
-def _rows(one: Entity, other: Entity, old: Half, new: Half) -> RowChanges | None:
-    before, after = old.folios_of(one), new.folios_of(other)
-    if before is not None and after is not None:
-        whole = (before.status is not Status.PARTIAL, after.status is not Status.PARTIAL)
-        return compare_folios(before.table, after.table, whole)
-    subtrees = [half.subtrees.get(entity.path.parent) for half, entity in ((old, one), (new, other))]
-    contents = [None if subtree is None else subtree.content for subtree in subtrees]
-    tests = [content for content in contents if isinstance(content, KhoTest)]
-    tables = [test.folios for test in tests if not isinstance(test.folios, Missing)]
-    if len(tables) < 2:
-        return None
-    return compare_blocks(tables[0], tables[1], (tests[0].folio_count.whole, tests[1].folio_count.whole))
-
-
-def _page_list(one: Entity, other: Entity, old: Half, new: Half) -> list[FieldChange]:
-    """The links between the pages of the folio array's page list."""
-    before, after = old.folios_of(one), new.folios_of(other)
-    if before is None or after is None:
-        return []
-    lists = ([chunk.header for chunk in folios.area.chunks] for folios in (before, after))
-    return compare_values(*(header_values("chunk", headers) for headers in lists))[0]
+def _list_changes(one: Entity, other: Entity, old: Half, new: Half) -> Iterator[Node]:
+    before, after = old.lists.get(one.path), new.lists.get(other.path)
+    if before is None or type(before) is not type(after):
+        return
+    rows, links = before.compare(after), before.links(after)
+    if rows is not None:
+        yield Node(kind=rows.kind, old=one, new=other, fields=[*rows.fields, *links], note=rows.note, resizes=rows.resizes)
+    elif links:
+        yield Node(kind=kind_of(links), old=one, new=other, fields=links)
 
 
 def _bytes(one: Subtree | None, other: Subtree | None) -> list[FieldChange]:
@@ -190,11 +144,11 @@ def _bytes(one: Subtree | None, other: Subtree | None) -> list[FieldChange]:
 def _of_another_moment(one: Subtree | None, other: Subtree | None) -> tuple[SafeText, frozenset[Unit]] | None:
     """Where one blob is memory at the jump and the other an earlier copy of debugfs: that, and the units of fields that tell nothing.
 
-    LUO writes the addresses in its struct in the reboot call (kernel/liveupdate/luo_session.c).
+    Addresses are what the kernel writes in between.
     """
     if one is None or other is None or not isinstance(one.blob, Blob) or not isinstance(other.blob, Blob):
         return None
-    if bool(one.outdated) is bool(other.outdated) or not isinstance(one.content, Luo):
+    if bool(one.outdated) is bool(other.outdated) or isinstance(one.content, Missing):
         return None
     earlier = [blob for subtree in (one, other) for blob in (subtree.blob, *subtree.copies) if isinstance(blob, Blob)]
     copies = [blob.data for blob in earlier if blob.place.origin is not Origin.MEMORY]
@@ -206,7 +160,7 @@ def _of_another_moment(one: Subtree | None, other: Subtree | None) -> tuple[Safe
 
 def _children(one: Entity, other: Entity, old: Half, new: Half, found: Found) -> list[tuple[Entity, Entity]]:
     """Pairs of children; those of one state alone are added or removed, or cannot be told where the other list is not whole."""
-    before, after = _keyed(one), _keyed(other)
+    before, after = _keyed(one, old), _keyed(other, new)
     unread_old, unread_new = _unread(one, old), _unread(other, new)
     for key, child in before.items():
         if key not in after:
@@ -222,9 +176,15 @@ def _children(one: Entity, other: Entity, old: Half, new: Half, found: Found) ->
     return [(before[key], after[key]) for key in common]
 
 
-def _keyed(entity: Entity) -> dict[tuple[str, Key], Entity]:
+def _keyed(entity: Entity, half: Half) -> dict[tuple[str, Key], Entity]:
     depth = len(entity.path.parts)
-    return {(child.kind, child.path.parts[depth:]): child for child in entity.children() if child.kind not in LEFT_OUT}
+    return {(child.kind, child.path.parts[depth:]): child for child in _things(entity, half)}
+
+
+def _things(entity: Entity, half: Half) -> Iterator[Entity]:
+    """What is below an entity, less what is no thing of its own."""
+    placeholders = half.diffing(entity).placeholders
+    return (child for child in entity.children() if child.kind not in _LEFT_OUT and child.kind not in placeholders)
 
 
 def _unread(entity: Entity, half: Half) -> SafeText:
@@ -234,11 +194,8 @@ def _unread(entity: Entity, half: Half) -> SafeText:
         reason = root.reason if isinstance(root, Missing) else entity.reason
         told = half.side.subtrees_told and (entity.status in _WHOLE or isinstance(root, Missing))
         return NO_TEXT if told else reason or SafeText("its subtrees are not all known")
-    subtree = half.subtrees.get(entity.path) if entity.kind == "subtree" else None
-    if subtree is not None and isinstance(subtree.content, Luo):
-        sessions = subtree.content.sessions
-        if isinstance(sessions, Missing) or sessions.status is not Status.DECODED:
-            return sessions.reason or SafeText(sessions.status.value)
+    if unread := half.unread(entity):
+        return unread
     return NO_TEXT if entity.status in _WHOLE or _is_raw(entity, half) else entity.reason or SafeText(entity.status.value)
 
 
@@ -255,8 +212,9 @@ def alone(entity: Entity, kind: ChangeKind, half: Half) -> Node:
     stack = [top]
     while stack:
         node = stack.pop()
-        for child in node.entity.children():
-            if child.kind not in LEFT_OUT and child.kind not in _NOT_LISTED:
+        unlisted = half.diffing(node.entity).unlisted
+        for child in _things(node.entity, half):
+            if child.kind != _NODE and child.kind not in unlisted and child.path not in half.lists:
                 made = _one_state(child, kind)
                 node.below.append(made)
                 stack.append(made)

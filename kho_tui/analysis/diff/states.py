@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kho_tui.analysis.diff.carried import join_carried
 from kho_tui.analysis.diff.causes import Owners, settle
-from kho_tui.analysis.diff.match import Found, compare_halves, half_of
+from kho_tui.analysis.diff.half import Half
+from kho_tui.analysis.diff.match import Found, compare_halves
 from kho_tui.analysis.diff.memory import NOTHING, Differing, compare_runs, owners_of
 from kho_tui.analysis.diff.node import Node
 from kho_tui.analysis.diff.scratch import compare_scratch
@@ -65,9 +66,10 @@ def _scratch_untold(old: State, new: State, entity: Entity) -> list[Untold]:
 
 def _diff_sides(a: tuple[State, Side, Entity], b: tuple[State, Side, Entity], context: Context) -> Diff:
     (old_state, old, old_entity), (new_state, new, new_entity) = a, b
-    halves = half_of(old, old_entity), half_of(new, new_entity)
-    found = compare_halves(*halves, context)
-    roots = settle(join_carried(found.nodes, *halves, context))
+    before = Half(registry=old_state.registry, side=old, entity=old_entity)
+    after = Half(registry=new_state.registry, side=new, entity=new_entity)
+    found = compare_halves(before, after, context)
+    roots = settle(join_carried(found.nodes, before, after, context), before)
     owners = Owners(roots)
     left: list[MemoryChange] = []
     differing = Differing(NOTHING, NOTHING, NOTHING)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.root import Tracker
-from kho_tui.analysis.diff.ends import Ends, as_expected, cut_short, kept, lists_subtrees, made
-from kho_tui.analysis.diff.expected import NOT_WRITTEN_YET
-from kho_tui.analysis.diff.region_fates import ALTERED, GONE
+from kho_tui.analysis.diff.ends import Ends, cut_short, kept, lists_subtrees, made
+from kho_tui.analysis.diff.teller import Teller
 from kho_tui.analysis.diff.values import compare_values
 from kho_tui.layout.place import Blob, Origin, agree
-from kho_tui.layout.struct import Unit
-from kho_tui.model.change import EntityFate, Fate, FieldChange
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
-from kho_tui.model.contents.luo import Luo
+from kho_tui.model.change import EntityFate, Fate
 from kho_tui.model.entities.values import property_values
-from kho_tui.model.entity import Entity
+from kho_tui.model.entity import Entity, find
 from kho_tui.model.facts import Damaged, Missing, Status, Unknown
-from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Root, State, Subtree
 from kho_tui.releases.table import Finalize
 from kho_tui.text import SafeText, plural
@@ -67,38 +61,39 @@ def _serializes_late(root: Root, state: State) -> bool:
     return root.format is not None and root.format.tracker is Tracker.CHUNKS and (writer is None or writer.finalize is Finalize.SERIALIZE)
 
 
-def subtree_fate(entity: Entity, ends: Ends) -> EntityFate:
+def subtree_fate(entity: Entity, teller: Teller, ends: Ends) -> EntityFate:
     """By its node in the root FDT, by its bytes where the next kernel still holds them, and by the log."""
-    one = ends.before.subtrees[entity.path]
-    fate = _subtree(entity, one, ends)
+    one = teller.subtree
+    fate = _subtree(entity, one, teller, ends)
     if fate.fate is Fate.KEPT and isinstance(one.content, Unknown | Damaged):
         return made(Fate.UNTOLD, entity, f"what it leads to: {one.content.reason}", fate.other)
     return fate
 
 
-def _subtree(entity: Entity, one: Subtree, ends: Ends) -> EntityFate:
+def _subtree(entity: Entity, one: Subtree, teller: Teller, ends: Ends) -> EntityFate:
     other = ends.counterparts.get(one.name)
     if one.in_root is False:
         return made(Fate.MAY, entity, "only in debugfs and not in the root FDT, so it was not handed over")
-    contradiction = _contradiction(one, ends)
+    contradiction, arrival = teller.contradiction(), teller.arrival()
     path = None if other is None else other.path
     if contradiction is not None:
-        return made(Fate.LOST, entity, contradiction[0], path, contradiction[1])
+        return made(Fate.LOST, entity, contradiction.reason, path, contradiction.fields)
     if other is None and lists_subtrees(ends.after.side):
         return made(Fate.LOST, entity, NOT_IN_ROOT)
     if other is None:
         why = cut_short(ends.after.side) or "B does not tell what was in its root FDT"
-        return _by_log(entity, one, None, ends) or made(Fate.UNTOLD, entity, why)
+        return made(Fate.UNTOLD, entity, why) if arrival is None else kept(entity, arrival)
     fields = [] if _cut(ends) else compare_values(property_values(one.values), property_values(other.values))[0]
     if fields and one.values and other.values:
         return made(Fate.LOST, entity, ALTERED_IN_ROOT, other.path, fields)
     if other.status is Status.STALE or not isinstance(other.blob, Blob):
-        untold = as_expected(entity, ends, "LUO") if one.name == LUO_NAME else made(Fate.UNTOLD, entity, other.reason, other.path)
-        return _by_log(entity, one, other.path, ends) or untold
+        if arrival is not None:
+            return kept(entity, arrival, other.path)
+        return teller.unseen(entity) or made(Fate.UNTOLD, entity, other.reason, other.path)
     if not isinstance(one.blob, Blob):
         return made(Fate.UNTOLD, entity, f"its bytes before are not known: {one.blob.reason}", other.path)
     if one.blob.data == other.blob.data:
-        also = f"; {ends.log.number[1]}" if one.name == LUO_NAME and ends.log.number is not None else ""
+        also = "" if arrival is None else f"; {arrival}"
         return kept(entity, f"the same {plural(len(one.blob.data), 'byte')}, still held by the next kernel{also}", other.path)
     if agree(one.blob.data, other.blob.data):
         cut = [f"of {state} {subtree.cut}" for state, subtree in (("A", one), ("B", other)) if subtree.cut]
@@ -108,38 +103,13 @@ def _subtree(entity: Entity, one: Subtree, ends: Ends) -> EntityFate:
 
 
 def _other_bytes(entity: Entity, one: Subtree, other: Subtree, ends: Ends) -> EntityFate:
-    after = ends.entities_after.get(other.path)
+    after = find(ends.after.entity, other.path)
     fields = [] if after is None else compare_values(entity.detail().values, after.detail().values)[0]
     assert isinstance(one.blob, Blob)
-    if one.name == LUO_NAME and one.blob.place.origin is not Origin.MEMORY:
-        return made(Fate.MAY, entity, NOT_WRITTEN_YET, other.path, fields)
+    late = ends.before.diffing_of(one).written_late
+    if late and one.blob.place.origin is not Origin.MEMORY:
+        return made(Fate.MAY, entity, late, other.path, fields)
     return made(Fate.LOST, entity, BYTES_ALTERED, other.path, fields)
-
-
-def _by_log(entity: Entity, one: Subtree, path: EntityPath | None, ends: Ends) -> EntityFate | None:
-    return kept(entity, ends.log.number[1], path) if one.name == LUO_NAME and ends.log.number is not None else None
-
-
-def _contradiction(one: Subtree, ends: Ends) -> tuple[str, list[FieldChange]] | None:
-    """What the log says that was read, where that is something else than A handed over."""
-    if isinstance(one.content, Luo) and isinstance(one.content.number, int) and ends.log.number is not None:
-        number, said = ends.log.number
-        fields = _differing(("liveupdate number", Unit.COUNT, one.content.number, number))
-        return (f"another live update was retrieved: {said}", fields) if fields else None
-    if isinstance(one.content, KexecMetadata) and ends.log.writer is not None:
-        release, count, said = ends.log.writer
-        record = one.content.record
-        was = record.integer("kexec_count")
-        fields = _differing(
-            ("previous_release", Unit.TEXT, record.text("previous_release"), release),
-            ("kexec_count", Unit.COUNT, was, was if count is None else count),
-        )
-        return (f"another kernel's was read: {said}", fields) if fields else None
-    return None
-
-
-def _differing(*fields: tuple[str, Unit, int | bytes, int | bytes]) -> list[FieldChange]:
-    return [FieldChange(*field) for field in fields if field[2] != field[3]]
 
 
 def _cut(ends: Ends) -> str:
@@ -163,22 +133,13 @@ def unexpected(ends: Ends) -> Iterator[EntityFate]:
             )
 
 
-def settled(fates: list[EntityFate], came: Sequence[EntityFate]) -> Iterator[EntityFate]:
-    """What differs only because of something that is told for itself is no loss of its own.
-
-    That is a root FDT where a subtree's node is gone, altered or came (``came``), and memblock's FDT where a region is altered or gone.
-    """
+def root_settled(fates: Iterable[EntityFate], came: Sequence[EntityFate]) -> Iterator[EntityFate]:
+    """The fates, where a root FDT differs only because of a subtree that is told for itself: gone, altered, or one that ``came``."""
+    fates = tuple(fates)
     lost = [one.title for one in fates if one.entity == "subtree" and one.reason in (NOT_IN_ROOT, ALTERED_IN_ROOT)]
-    regions: dict[EntityPath, list[SafeText]] = {}
     for one in fates:
-        if one.entity == "reserve_mem" and one.fate is Fate.LOST and one.reason in (ALTERED, GONE):
-            regions.setdefault(one.path.parent, []).append(one.title)
-    for one in fates:
-        if one.fate is not Fate.LOST:
-            yield one
-        elif one.path in regions and one.reason == BYTES_ALTERED and not one.fields:
-            yield replace(one, fate=Fate.MUST, reason=SafeText(f"its bytes differ, as they must with {', '.join(regions[one.path])}"))
-        elif one.entity == "side" and (lost or came) and not any(f.name in _ROOT_PROPERTIES for f in one.fields):
+        altered = one.fate is Fate.LOST and one.entity == "side" and not any(f.name in _ROOT_PROPERTIES for f in one.fields)
+        if altered and (lost or came):
             why = [f"without {', '.join(lost)}"] if lost else []
             why += [f"with {', '.join(extra.title for extra in came)}, which A does not list"] if came else []
             fate = Fate.MUST if lost else came[0].fate

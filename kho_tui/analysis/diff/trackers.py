@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kho_tui.analysis.diff.folios import MOST_ROWS
 from kho_tui.analysis.diff.memory import Differing
 from kho_tui.analysis.diff.node import Node, kind_of
+from kho_tui.analysis.diff.rows import MOST_ROWS
 from kho_tui.analysis.diff.values import state_change
 from kho_tui.analysis.diff.words import bitmap_words, structure_words
 from kho_tui.layout.struct import Unit

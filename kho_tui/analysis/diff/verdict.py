@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from kho_tui.analysis.diff.expected import RESTORE, SESSION_LOST, SUBTREE_LOST
+from kho_tui.analysis.diff.ends import lost_with
+from kho_tui.analysis.diff.failed import RESTORE
 from kho_tui.model.change import Change, ChangeKind, Diff, EntityFate, Fate, HandoverFates, Untold
 from kho_tui.releases.table import Release
 from kho_tui.text import SafeText, plural
@@ -46,7 +47,7 @@ def fates_verdict(fates: HandoverFates, release: Release | None) -> SafeText:
         names = [f"{one.entity} {one.title}" for one in lost[:_NAMED]]
         more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
         least = "at least " if any(one.entity == RESTORE for one in lost) else ""
-        reasons = {one.reason for one in lost} - {SESSION_LOST, SUBTREE_LOST}
+        reasons = {one.reason for one in lost} - {lost_with(one.entity) for one in lost}
         why = f": {next(iter(reasons))}" if len(reasons) == 1 else ""
         return SafeText(f"{least}{len(lost)} lost: {', '.join(names)}{more}{why}{rest}")
     if all(one.fate.is_whole for one in (*fates.fates, *fates.onward)):

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from kho_tui.abi.chunks import KHOSER_MEM_BITMAP_PTR, KHOSER_MEM_CHUNK_HDR
 from kho_tui.abi.radix import RadixShape
-from kho_tui.analysis.diff.folios import MOST_ROWS
 from kho_tui.analysis.diff.memory import Differing
+from kho_tui.analysis.diff.rows import MOST_ROWS
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import FieldChange

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kho_tui.abi.test_kho import KHO_TEST, KHO_TEST_FORMATS
 from kho_tui.analysis.checks.facet import Judging
+from kho_tui.analysis.diff.facet import Diffing
 from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.capture.facet import Naming
 from kho_tui.decode.facet import Decoding
@@ -23,5 +24,6 @@ DECLARATION = Declaration(
         Judging: facet_in("kho_tui.subsystems.kho_test.judge", "JUDGING"),
         Simulating: facet_in("kho_tui.subsystems.kho_test.simulate", "SIMULATING"),
         Breaking: facet_in("kho_tui.subsystems.kho_test.faults", "BREAKING"),
+        Diffing: facet_in("kho_tui.subsystems.kho_test.diff", "DIFFING"),
     },
 )

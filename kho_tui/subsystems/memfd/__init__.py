@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kho_tui.abi.memfd import MEMFD, MEMFD_FORMATS
 from kho_tui.analysis.checks.facet import FileJudging
+from kho_tui.analysis.diff.facet import FileDiffing
 from kho_tui.analysis.receiver.facet import FileReceiving
 from kho_tui.capture.facet import FileNaming
 from kho_tui.decode.facet import FileDecoding
@@ -23,5 +24,6 @@ DECLARATION = Declaration(
         FileJudging: facet_in("kho_tui.subsystems.memfd.judge", "JUDGING"),
         FileSimulating: facet_in("kho_tui.subsystems.memfd.simulate", "SIMULATING"),
         FileBreaking: facet_in("kho_tui.subsystems.memfd.faults", "BREAKING"),
+        FileDiffing: facet_in("kho_tui.subsystems.memfd.diff", "DIFFING"),
     },
 )

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kho_tui.abi.memfd import MEMFD_LUO_FOLIO_SER
-from kho_tui.analysis.diff.folios import compare_folios
 from kho_tui.analysis.diff.memory import compare_runs
 from kho_tui.context import Context
 from kho_tui.layout.place import Origin, Place
@@ -15,6 +14,7 @@ from kho_tui.layout.table import Table, table_of
 from kho_tui.model.change import ChangeKind
 from kho_tui.model.intervals import Intervals
 from kho_tui.model.runs import Runs, make_runs
+from kho_tui.subsystems.memfd.diff import compare_folios
 
 PAGE = 4096
 BLOCKS = st.sets(st.tuples(st.integers(0, 40), st.integers(0, 3)), max_size=30)

@@ -1,32 +1,50 @@
-"""Long lists of folios: those of a file by page index, those of the test module by their number in the list."""
+"""The folios of a memfd in two states: known by their page index."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 
 from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
+from kho_tui.analysis.diff.facet import Contents, FileDiffing
+from kho_tui.analysis.diff.rows import MOST_ROWS, LongList, RowChanges, RowCounts, row_changes
+from kho_tui.analysis.diff.values import compare_values
 from kho_tui.layout.arrays import I64s, U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
-from kho_tui.model.change import ChangeKind, FieldChange
-from kho_tui.text import SafeText, plural
-
-MOST_ROWS = 32
-"""Rows of one list that are told one by one; the rest is counted."""
+from kho_tui.model.change import FieldChange
+from kho_tui.model.contents.memfd import FolioArray, Memfd
+from kho_tui.model.entities.values import header_values
+from kho_tui.model.facts import Missing, Status
+from kho_tui.model.path import EntityPath
+from kho_tui.text import plural
 
 _NO_ROWS: I64s = np.empty(0, np.int64)
+_TELLING = 8
+"""Folios from which on the same pages in the same order are no chance."""
 
 
 @dataclass(frozen=True, slots=True)
-class RowChanges:
-    """How two lists differ; ``resizes``: rows came or went."""
+class _FolioList(LongList):
+    folios: FolioArray | Missing
 
-    kind: ChangeKind
-    fields: tuple[FieldChange, ...]
-    note: SafeText
-    resizes: bool
+    def compare(self, other: _FolioList) -> RowChanges | None:
+        """Row by row, by page index."""
+        old, new = self.folios, other.folios
+        if isinstance(old, Missing) or isinstance(new, Missing):
+            return None
+        return compare_folios(old.table, new.table, (old.status is not Status.PARTIAL, new.status is not Status.PARTIAL))
+
+    def links(self, other: _FolioList) -> list[FieldChange]:
+        """Between the pages of the array's page list."""
+        old, new = self.folios, other.folios
+        if isinstance(old, Missing) or isinstance(new, Missing):
+            return []
+        lists = ([chunk.header for chunk in folios.area.chunks] for folios in (old, new))
+        return compare_values(*(header_values("chunk", headers) for headers in lists))[0]
 
 
 def compare_folios(old: Table, new: Table, whole: tuple[bool, bool] = (True, True)) -> RowChanges | None:
@@ -52,31 +70,8 @@ def compare_folios(old: Table, new: Table, whole: tuple[bool, bool] = (True, Tru
     ]  # fmt: skip
     if not (all(whole) or fields):
         return None
-    return _said(len(gone), len(came), int(moved.sum()), int(flags.sum()), fields, len(keys))
-
-
-def compare_blocks(old: Table, new: Table, whole: tuple[bool, bool] = (True, True)) -> RowChanges | None:
-    """The test module's folios (address with the order in the low bits) in two states; None where none is seen to differ.
-
-    What a list that is not ``whole`` lacks may be in the rest.
-    """
-    was, now = ({table.number(row): value for row, value in enumerate(table.column("phys_order").tolist())} for table in (old, new))
-    moved = [number for number, value in was.items() if number in now and now[number] != value]
-    gone = [number for number in was if number not in now] if whole[1] else []
-    came = [number for number in now if number not in was] if whole[0] else []
-    numbers = [*moved[:MOST_ROWS], *gone[:MOST_ROWS], *came[:MOST_ROWS]]
-    fields = [FieldChange(f"{number}.phys_order", Unit.PHYS, was.get(number), now.get(number)) for number in numbers]
-    return _said(len(gone), len(came), len(moved), 0, fields, len(old)) if fields else None
-
-
-def _said(gone: int, came: int, moved: int, flagged: int, fields: list[FieldChange], total: int) -> RowChanges:
-    counts = ((gone, "gone"), (came, "new"), (moved, "moved"), (flagged, "with other flags"))
-    told = [f"{count} {word}" for count, word in counts if count]
-    if not told:
-        return RowChanges(ChangeKind.REORDERED, (), SafeText(f"the same {plural(total, 'folio')} in another order"), False)
-    resizes = bool(gone or came)
-    kind = ChangeKind.CHANGED if flagged or (resizes and moved) else ChangeKind.RESIZED if resizes else ChangeKind.MOVED
-    return RowChanges(kind, tuple(fields[:MOST_ROWS]), SafeText(f"of {plural(total, 'folio')}: {', '.join(told)}"), resizes)
+    counts = RowCounts(gone=len(gone), came=len(came), moved=int(moved.sum()), flagged=int(flags.sum()))
+    return row_changes(counts, fields, plural(len(keys), "folio"))
 
 
 def _shown(keys: U64s, old: U64s | None, new: U64s | None) -> list[FieldChange]:
@@ -103,3 +98,21 @@ def _rest(length: int, taken: I64s) -> I64s:
     left = np.ones(length, np.bool_)
     left[taken] = False
     return np.flatnonzero(left)
+
+
+def _lists(memfd: Memfd) -> Mapping[EntityPath, LongList]:
+    return {memfd.path.child("folios"): _FolioList(memfd.folios)}
+
+
+def _holds(memfd: Memfd) -> Contents | None:
+    folios = memfd.folios
+    if isinstance(folios, Missing) or not len(folios.table) or folios.status is not Status.DECODED:
+        return None
+    digest = blake2b(digest_size=16)
+    for name in ("word0", "index"):
+        digest.update(folios.table.column(name).astype("<u8").tobytes())
+    count = len(folios.table)
+    return Contents((count, digest.digest()), plural(count, "folio"), count >= _TELLING)
+
+
+DIFFING = FileDiffing(lists=_lists, holds=_holds, follows=r"nr_folios|folios\.total_pages")

@@ -13,6 +13,7 @@ from captures import copy_of, sample
 
 from kho_tui.abi.format import Family, Format, Formats
 from kho_tui.analysis.checks.facet import Judging
+from kho_tui.analysis.diff.facet import Diffing
 from kho_tui.analysis.receiver.facet import Receiving
 from kho_tui.capture.facet import LogText, Naming
 from kho_tui.context import Context
@@ -88,7 +89,7 @@ PCI: Declaration[Formats[Format]] = Declaration(
             is_fdt=True,
         ),
     },
-    without=dict.fromkeys((Encoding, Receiving, Judging, Simulating, Breaking), "not asked in these tests"),
+    without=dict.fromkeys((Encoding, Receiving, Judging, Diffing, Simulating, Breaking), "not asked in these tests"),
 )
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kho_tui.abi.memfd import FOLIO_PFN
-from kho_tui.analysis.diff.ends import Ends
+from kho_tui.layout.arrays import U64s
 from kho_tui.model.change import EntityFate, Fate
-from kho_tui.model.contents.memfd import FolioArray
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 
@@ -20,22 +18,25 @@ _SECOND = "a folio is restored once, so the second file to be retrieved is lost"
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """Two files, and the first page frame that both list."""
+    """Two files, and the address of the first folio that both list."""
 
     files: tuple[EntityPath, EntityPath]
-    pfn: int
+    folio: int
 
 
-def with_shared_folios(fates: Iterable[EntityFate], ends: Ends) -> Iterator[EntityFate]:
-    """The fates, with one loss for each two files of which at most one arrives: the other one where the one that arrived is known."""
+def with_shared_folios(fates: Iterable[EntityFate], folios: Mapping[EntityPath, U64s], warned: str) -> Iterator[EntityFate]:
+    """The fates, with one loss for each two files of which at most one arrives: the other one where the one that arrived is known.
+
+    ``folios``: physical addresses of those of each file; ``warned``: a clause with the line by which a restore failed, empty where there
+    is none.
+    """
     told = {one.path: one for one in fates}
     losses: list[EntityFate] = []
-    warned = next((f"; {failure.said}" for failure in ends.log.failures_of("restore")), "")
-    for pair in _pairs(ends.before.folios) if ends.release is not None else ():
+    for pair in _pairs(folios):
         first, second = (told[path] for path in pair.files)
         if Fate.LOST in (first.fate, second.fate):
             continue
-        why = f"both list the folio at {pair.pfn << ends.old.machine.platform.page_shift:#x}: {_SECOND}{warned}"
+        why = f"both list the folio at {pair.folio:#x}: {_SECOND}{warned}"
         if (first.fate is Fate.KEPT) is not (second.fate is Fate.KEPT):
             one, other = (first, second) if first.fate is Fate.KEPT else (second, first)
             told[other.path] = replace(other, fate=Fate.LOST, reason=SafeText(f"{one.path} arrived, and {why}"))
@@ -56,15 +57,17 @@ def _one_of(pair: _Pair, why: str) -> EntityFate:
     return EntityFate(fate=Fate.LOST, entity="file", path=above, other=None, title=title, reason=SafeText(why))
 
 
-def _pairs(arrays: Mapping[EntityPath, FolioArray]) -> list[_Pair]:
+def _pairs(folios: Mapping[EntityPath, U64s]) -> list[_Pair]:
     """Files that share a folio, two and two, in the order of the handover."""
-    if len(arrays) < 2:
+    if len(folios) < 2:
         return []
-    paths = [path.parent for path in arrays]
-    lists = [np.unique(FOLIO_PFN.of_column(array.table.column("word0"))) for array in arrays.values()]
-    pfn, owner = np.concatenate(lists), np.repeat(np.arange(len(lists)), [len(one) for one in lists])
-    order = np.argsort(pfn, kind="stable")
-    pfn, owner = pfn[order], owner[order]
-    again = np.flatnonzero((pfn[1:] == pfn[:-1]) & (pfn[1:] != 0))
+    paths = list(folios)
+    lists = [np.unique(addresses) for addresses in folios.values()]
+    address, owner = np.concatenate(lists), np.repeat(np.arange(len(lists)), [len(one) for one in lists])
+    order = np.argsort(address, kind="stable")
+    address, owner = address[order], owner[order]
+    again = np.flatnonzero(address[1:] == address[:-1])
     pairs, first = np.unique(np.stack([owner[again], owner[again + 1]], axis=1), axis=0, return_index=True)
-    return [_Pair((paths[one], paths[other]), int(pfn[again[at]])) for (one, other), at in zip(pairs.tolist(), first.tolist(), strict=True)]
+    return [
+        _Pair((paths[one], paths[other]), int(address[again[at]])) for (one, other), at in zip(pairs.tolist(), first.tolist(), strict=True)
+    ]
