@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from kho_tui.analysis.diff.teller import Teller
     from kho_tui.layout.platform import Platform
     from kho_tui.model.change import FieldChange
-    from kho_tui.model.contents.sessions import File
     from kho_tui.model.path import EntityPath
     from kho_tui.model.unpredictable import Spot
 
@@ -35,19 +34,18 @@ class Contents:
 class Diffing:
     """How two states of one subtree are compared, and who tells what became of it. Without arguments: as a subtree that nobody declares.
 
-    ``teller`` of a handover, None: Teller itself. All else is about its content: the ``files`` that it keeps; its long ``lists`` by the
-    path of their entity; ``holds``: the memory of things in it by their path, less that of the files. ``unread``: why fields or children
-    may be more than those that are shown, empty: they are not. ``written_late``: why a copy that debugfs gives may hold other bytes than
-    the blob at the jump, empty: it may not. ``placeholders``: kinds of entities that stand for a list that could not be read.
-    ``unlisted``: kinds that go without saying with what holds them. ``follows``: by kind of entity, a pattern of the fields that say how
-    much is below it, or where that begins. ``possible``: whether both values of a field are such as any kernel may have at a spot that a
-    simulation declares, None: by the number alone.
+    ``teller`` of a handover, None: Teller itself. All else is about its content: its long ``lists`` by the path of their entity; ``holds``:
+    the memory of things in it by their path, less that of the files. ``unread``: why fields or children may be more than those that are
+    shown, empty: they are not. ``written_late``: why a copy that debugfs gives may hold other bytes than the blob at the jump, empty: it
+    may not. ``placeholders``: kinds of entities that stand for a list that could not be read. ``unlisted``: kinds that go without saying
+    with what holds them. ``follows``: by kind of entity, a pattern of the fields that say how much is below it, or where that begins.
+    ``possible``: whether both values of a field are such as any kernel may have at a spot that a simulation declares, None: by the number
+    alone.
     """
 
     place: ClassVar[Place] = "subtree"
 
     teller: type[Teller] | None = None
-    files: Callable[[Any], Iterable[File]] = lambda _content: ()
     lists: Callable[[Any], Mapping[EntityPath, LongList]] = lambda _content: {}
     holds: Callable[[Any], Mapping[EntityPath, Contents]] = lambda _content: {}
     unread: Callable[[Any], SafeText] = lambda _content: NO_TEXT

@@ -36,7 +36,7 @@ class Half:
     @cached_property
     def files(self) -> Mapping[EntityPath, File]:
         """The files of all subtrees by the path of their entity."""
-        return {file.path: file for diffing, content in self._read() for file in diffing.files(content)}
+        return {file.path: file for _, content in self._read() for file in content.files}
 
     @cached_property
     def lists(self) -> Mapping[EntityPath, LongList]:

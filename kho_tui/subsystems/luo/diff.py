@@ -19,7 +19,6 @@ def _unread(luo: Luo) -> SafeText:
 
 DIFFING = Diffing(
     teller=LuoTeller,
-    files=lambda luo: luo.files,
     unread=_unread,
     written_late=NOT_WRITTEN_YET,
     placeholders=frozenset({"sessions"}),
