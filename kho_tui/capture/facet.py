@@ -31,6 +31,7 @@ class Naming:
     """
 
     place: ClassVar[Place] = "subtree"
+    stands_in: ClassVar[tuple[str, str]] = ("naming", "NAMING")
 
     words: tuple[bytes, ...]
     texts: tuple[LogText, ...]
@@ -49,3 +50,4 @@ class FileNaming(Naming):
     """What a file handler says in the kernel's log."""
 
     place: ClassVar[Place] = "file"
+    stands_in: ClassVar[tuple[str, str]] = ("naming", "NAMING")

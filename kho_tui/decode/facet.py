@@ -68,6 +68,7 @@ class Decoding:
     """
 
     place: ClassVar[Place] = "subtree"
+    stands_in: ClassVar[tuple[str, str]] = ("decode", "DECODING")
 
     decode: Callable[[Reader, SubtreeBlob], SubtreeContent | Missing]
     recognises: Callable[[bytes, bytes | None], bool]
@@ -86,6 +87,7 @@ class FileDecoding:
     """How what lies at the data of a file is read: by its entry in the list of files, whose version of the handler is ``Format``."""
 
     place: ClassVar[Place] = "file"
+    stands_in: ClassVar[tuple[str, str]] = ("decode", "DECODING")
 
     decode: Callable[[Reader, Record, Format, EntityPath], FileContent | Missing]
 
@@ -95,6 +97,7 @@ class FlbDecoding:
     """How what lies at the data of file-lifecycle-bound data is read: by its entry in the FLB page."""
 
     place: ClassVar[Place] = "flb"
+    stands_in: ClassVar[tuple[str, str]] = ("decode", "DECODING")
 
     decode: Callable[[Reader, Record, EntityPath], FlbContent | Missing]
 

@@ -38,6 +38,7 @@ class Encoding:
     """How a subtree is written. ``buffer``: its blob from its values, which are ``plain``; ``pieces``: all that the blob leads to."""
 
     place: ClassVar[Place] = "subtree"
+    stands_in: ClassVar[tuple[str, str]] = ("encode", "ENCODING")
 
     plain: type[Plain]
     buffer: Callable[[Any, Encoder], Buffer]
@@ -49,6 +50,7 @@ class FileEncoding:
     """How what lies at the data of a file is written: ``pieces`` of the file and of the plain values of its content."""
 
     place: ClassVar[Place] = "file"
+    stands_in: ClassVar[tuple[str, str]] = ("encode", "ENCODING")
 
     pieces: Callable[[PlainFile, Any, Encoder, EntityPath], Pieces]
 
@@ -58,6 +60,7 @@ class FlbEncoding:
     """How what lies at the data of file-lifecycle-bound data is written: ``pieces`` of its entry and of its plain values."""
 
     place: ClassVar[Place] = "flb"
+    stands_in: ClassVar[tuple[str, str]] = ("encode", "ENCODING")
 
     pieces: Callable[[PlainFlb, Any, Encoder, EntityPath], Pieces]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from kho_tui.abi.format import Family, Format, Formats, Place
@@ -24,6 +25,8 @@ class Facet(Protocol):
     """What one engine asks of the modules of one place. A frozen dataclass that stands beside the engine."""
 
     place: ClassVar[Place]
+    stands_in: ClassVar[tuple[str, str]]
+    """Module in the folder of a subsystem, and the name that it has there."""
 
 
 T = TypeVar("T", bound=Facet)
@@ -34,13 +37,14 @@ _VERSION = re.compile(rb"-v\d+(;.*)?\Z", re.DOTALL)
 class Declaration(Generic[FS]):
     """A subsystem, a file handler or file-lifecycle-bound data: what it is called, its versions, and what each engine asks of it.
 
-    ``facets``: by the type that stands beside the engine, loaded when they are first asked for. ``without``: what it has by design none of,
-    with the reason.
+    ``package``: the folder whose modules hold the facets, each loaded when it is first asked for; ``facets``: those that stand elsewhere,
+    by the type that stands beside the engine. ``without``: what it has by design none of, with the reason.
     """
 
     family: Family[FS]
     formats: FS
-    facets: Mapping[type, Callable[[], object]]
+    package: str = ""
+    facets: Mapping[type, Callable[[], object]] = field(default_factory=dict)
     without: Mapping[type, str] = field(default_factory=dict)
 
     @property
@@ -148,15 +152,15 @@ class Registry:
         return replace(self, declared=tuple(one for one in self.declared if one.family != family))
 
 
-def facet_in(module: str, name: str) -> Callable[[], object]:
-    """A facet by the module that has it, which is loaded when the facet is first asked for."""
-    return lambda: getattr(import_module(module), name)
-
-
 def _facet(declared: Declaration[Any], facet: type[T]) -> T:
     load = declared.facets.get(facet)
-    if load is None:
-        raise TypeError(f"{declared.family.name.decode()} declares no {facet.__name__}, and no reason why it has none")
-    loaded = load()
+    module, name = facet.stands_in
+    if load is not None:
+        loaded = load()
+    elif declared.package and find_spec(f"{declared.package}.{module}") is not None:
+        loaded = getattr(import_module(f"{declared.package}.{module}"), name)
+    else:
+        where = f" ({declared.package.rpartition('.')[2]}/{module}.py)" if declared.package else ""
+        raise TypeError(f"{declared.family.name.decode()} declares no {facet.__name__}{where}, and no reason why it has none")
     assert isinstance(loaded, facet)
     return loaded

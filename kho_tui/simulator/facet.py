@@ -47,6 +47,7 @@ class Simulating:
     """
 
     place: ClassVar[Place] = "subtree"
+    stands_in: ClassVar[tuple[str, str]] = ("simulate", "SIMULATING")
 
     turn: int
     log_prefix: str
@@ -68,6 +69,7 @@ class FileSimulating:
     """
 
     place: ClassVar[Place] = "file"
+    stands_in: ClassVar[tuple[str, str]] = ("simulate", "SIMULATING")
 
     can_preserve: Callable[[Kho, OpenFile], bool]
     preserve: Callable[[Kho, Any, str], PreservedFile]

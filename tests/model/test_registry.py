@@ -71,7 +71,7 @@ def test_what_nobody_declares_is_unknown_and_the_rest_is_as_before(family: Famil
 
 def test_a_facet_that_was_forgotten_is_named() -> None:
     """An engine asks for it, and neither it nor a reason why there is none was declared."""
-    forgetful = replace(builtin().declared[0], facets={})
+    forgetful = replace(builtin().declared[0], package="")
     registry = replace(builtin(), declared=(forgetful,))
     with pytest.raises(TypeError, match="kexec-metadata declares no Decoding"):
         registry.facets(Decoding)

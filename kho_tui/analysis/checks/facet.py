@@ -24,6 +24,7 @@ class FileJudging:
     """The rules on what a file handler keeps."""
 
     place: ClassVar[Place] = "file"
+    stands_in: ClassVar[tuple[str, str]] = ("judge", "JUDGING")
 
     rules: tuple[Rule, ...]
 
@@ -33,6 +34,7 @@ class FlbJudging:
     """The rules on file-lifecycle-bound data."""
 
     place: ClassVar[Place] = "flb"
+    stands_in: ClassVar[tuple[str, str]] = ("judge", "JUDGING")
 
     rules: tuple[Rule, ...]
 
@@ -46,6 +48,7 @@ class Judging:
     """
 
     place: ClassVar[Place] = "subtree"
+    stands_in: ClassVar[tuple[str, str]] = ("judge", "JUDGING")
 
     rules: tuple[Rule, ...]
     names: Callable[[Evidence, Found], Iterator[NameField]]

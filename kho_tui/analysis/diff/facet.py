@@ -44,6 +44,7 @@ class Diffing:
     """
 
     place: ClassVar[Place] = "subtree"
+    stands_in: ClassVar[tuple[str, str]] = ("diff", "DIFFING")
 
     teller: type[Teller] | None = None
     lists: Callable[[Any], Mapping[EntityPath, LongList]] = lambda _content: {}
@@ -65,6 +66,7 @@ class FileDiffing:
     """
 
     place: ClassVar[Place] = "file"
+    stands_in: ClassVar[tuple[str, str]] = ("diff", "DIFFING")
 
     lists: Callable[[Any], Mapping[EntityPath, LongList]] = lambda _content: {}
     holds: Callable[[Any], Contents | None] = lambda _content: None

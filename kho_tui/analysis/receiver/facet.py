@@ -41,6 +41,7 @@ class Receiving:
     """
 
     place: ClassVar[Place] = "subtree"
+    stands_in: ClassVar[tuple[str, str]] = ("receive", "RECEIVING")
 
     turn: int
     option: BuildOption | None
@@ -73,6 +74,7 @@ class FileReceiving:
     """
 
     place: ClassVar[Place] = "file"
+    stands_in: ClassVar[tuple[str, str]] = ("receive", "RECEIVING")
 
     retrieve_fault: Callable[[File, Any, Reserved, Sections | Missing, Target], Fails | Missing | None]
     restores: Callable[[Any, int], U64s]

@@ -15,6 +15,7 @@ class Breaking:
     """The faults of a subtree: one at least for each rule on it."""
 
     place: ClassVar[Place] = "subtree"
+    stands_in: ClassVar[tuple[str, str]] = ("faults", "BREAKING")
 
     faults: tuple[Fault, ...]
 
@@ -24,6 +25,7 @@ class FlbBreaking:
     """The faults of file-lifecycle-bound data: one at least for each rule on it."""
 
     place: ClassVar[Place] = "flb"
+    stands_in: ClassVar[tuple[str, str]] = ("faults", "BREAKING")
 
     faults: tuple[Fault, ...]
 
@@ -33,5 +35,6 @@ class FileBreaking:
     """The faults of what a file handler keeps: one at least for each rule on it."""
 
     place: ClassVar[Place] = "file"
+    stands_in: ClassVar[tuple[str, str]] = ("faults", "BREAKING")
 
     faults: tuple[Fault, ...]
