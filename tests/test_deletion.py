@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,10 +16,15 @@ from kho_tui.model.registry import Declaration
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import check_releases
 from kho_tui.operations.diff_states import diff_states
+from kho_tui.operations.fault_capture import list_faults
+from kho_tui.operations.kexec_capture import jump_of, next_kernel
 from kho_tui.operations.map_state import map_state, whois
 from kho_tui.operations.memory_cost import memory_cost
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.replay import compare, replay
+from kho_tui.simulator.captured import files_of
+from kho_tui.simulator.kexec import kexec
+from kho_tui.simulator.scenario_steps import steps_known
 from kho_tui.subsystems.registry import builtin
 from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.map_json import map_json
@@ -61,6 +67,12 @@ def _everything(opened: Opened) -> None:
     whois(mapped, opened.memory, 0x1000)
     check_releases(opened, Context())
     assert diff_states(opened.state, opened.state, "plain", Context()).diff is not None
+    known, _ = list_faults(opened.state.registry)
+    assert known and steps_known(opened.state.registry)
+    if "out" in opened.state.sides:
+        with suppress(InputError):
+            done = kexec(jump_of(opened), next_kernel(opened, None, None, 0), Context())
+            assert done.running is None or files_of(done.running).files
     try:
         again = replay(opened, Context())
     except InputError:
