@@ -1,4 +1,4 @@
-"""9.9: its root has one more property, its LUO one more u64 in struct and sessions and files in another form of list."""
+"""9.9: it renames files and parameters; its root has a property more, its LUO a u64 more in struct and sessions and another list form."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ from kho_tui.subsystems.registry import builtin
 
 from . import ledger, quota, trio
 
+NAMES = {
+    "sub_fdts": "subtrees",
+    "scratch_phys": "bootmem_phys",
+    "scratch_len": "bootmem_len",
+    "chosen_scratch": "linux,kho-bootmem",
+    "kho_scratch": "kho_bootmem",
+}
+"""What 9.9 calls what KHO shows and is told by."""
 _BEFORE = builtin().roots[b"kho-v4"]
 ROOT = replace(
     _BEFORE,
@@ -41,6 +49,6 @@ def future() -> Registry:
         ledger.DECLARATION,
         trio.DECLARATION,
         quota.DECLARATION,
-        releases=[builtin().releases.newest.next("9.9")],
+        releases=[builtin().releases.newest.next("9.9", names=NAMES)],
         roots=[ROOT],
     )

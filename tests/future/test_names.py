@@ -33,13 +33,8 @@ from kho_tui.simulator.faults.facet import Breaking
 from kho_tui.subsystems.registry import builtin
 from kho_tui.text import SafeText
 
-NAMES = {
-    "sub_fdts": "subtrees",
-    "scratch_phys": "bootmem_phys",
-    "scratch_len": "bootmem_len",
-    "chosen_scratch": "linux,kho-bootmem",
-    "kho_scratch": "kho_bootmem",
-}
+from .release import NAMES
+
 RENAMED = [(getattr(Names(), field), name) for field, name in NAMES.items()]
 NEXT = builtin().releases.newest.next("9.9", names=NAMES)
 

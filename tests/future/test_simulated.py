@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,14 +14,19 @@ from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
 from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing
+from kho_tui.model.registry import Declaration
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import fault_capture
+from kho_tui.operations.kexec_capture import jump_of, next_kernel
 from kho_tui.operations.map_state import map_state
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.replay import compare, replay
 from kho_tui.operations.simulate import Run, run_scenario
+from kho_tui.simulator.facet import FileSimulating, Simulating
+from kho_tui.simulator.kexec import kexec
 
+from . import ledger, trio
 from .ledger import Ledger
 from .release import future
 from .trio import Trio
@@ -144,7 +151,16 @@ def test_it_is_written_again_byte_for_byte(handed_over: Opened) -> None:
     assert comparison.claimed and not comparison.differing and not comparison.absent
 
 
-@pytest.mark.parametrize(("name", "code"), [("ledger-descends", "KHO998"), ("trio-mode", "KHO999"), ("vmalloc-cycle", "KHO033")])
+FAULTS = {
+    "ledger-descends": "KHO998",
+    "trio-mode": "KHO999",
+    "vmalloc-cycle": "KHO033",
+    "scratch-overlap": "KHO028",
+    "root-magic": "KHO001",
+}
+
+
+@pytest.mark.parametrize(("name", "code"), FAULTS.items())
 def test_a_fault_is_found_by_its_rule(run: Run, tmp_path: Path, name: str, code: str) -> None:
     fault_capture(run.directory / "1-pre", name, tmp_path / "broken", Context(), future())
     with open_state(tmp_path / "broken", Context(), registry=future()) as opened:
@@ -156,3 +172,18 @@ def test_a_fault_is_found_by_its_rule(run: Run, tmp_path: Path, name: str, code:
 def test_the_verdict_of_a_target_is_that_of_its_release(handed_over: Opened, release: str, outcome: Outcome) -> None:
     found = check_target(handed_over, read_target(TargetRequest(release), Context(), future()))
     assert found.reception.worst is outcome
+
+
+@pytest.mark.parametrize(
+    ("declared", "facet", "said"),
+    [
+        (ledger.DECLARATION, Simulating, "in/ledger: not simulated: a reason"),
+        (trio.DECLARATION, FileSimulating, "file 0x1 of a session: not simulated: a reason; taken not to come back"),
+    ],
+)
+def test_what_is_not_simulated_by_design_is_said(run: Run, declared: Declaration[Any], facet: type, said: str) -> None:
+    left = {kind: load for kind, load in declared.facets.items() if kind is not facet}
+    registry = future().without(declared.family).plus(replace(declared, facets=left, without={facet: "a reason"}))
+    with open_state(run.directory / "1-pre", Context(), registry=registry) as opened:
+        done = kexec(jump_of(opened), next_kernel(opened, None, None, 0), Context())
+    assert done.running is not None and said in [unsure.text for unsure in done.unpredictable]

@@ -10,7 +10,7 @@ from kho_tui.simulator.faults.fault import Fault, later_fault
 def _fdt_changed(case: Case) -> None:
     """A word of the header that no reader looks at: boot_cpuid_phys."""
 
-    name = f"kho/{case.side.name}/fdt"
+    name = case.fdt_file
     offset, size = FDT_HEADER.span("boot_cpuid_phys")
     data = (1).to_bytes(size, "big")
     if isinstance(case.root.phys, int) and case.image.available(case.root.phys, FDT_HEADER.size) == FDT_HEADER.size:

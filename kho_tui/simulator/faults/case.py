@@ -18,6 +18,7 @@ from kho_tui.model.facts import Missing, known
 from kho_tui.model.handover import Handover
 from kho_tui.model.intervals import Intervals, intervals, spans
 from kho_tui.model.state import Root, Scratch, Side, State, Subtree
+from kho_tui.releases.names import Names
 from kho_tui.simulator.faults import tracker_edit
 from kho_tui.text import visible
 
@@ -83,6 +84,20 @@ class Case:
     def scratch(self) -> Scratch:
         """The scratch table. Raises DoesNotApply."""
         return need(self.state.scratch)
+
+    @property
+    def names(self) -> Names:
+        """What this kernel calls its files of debugfs."""
+        return self.state.registry.releases.names_of(self.state.machine.release)
+
+    @property
+    def fdt_file(self) -> str:
+        """The file of debugfs that shows the root FDT."""
+        return f"kho/{self.side.name}/{self.names.fdt}"
+
+    def blob_file(self, name: bytes, side: str | None = None) -> str:
+        """The file of debugfs that shows a subtree; ``side`` None: of the side that is changed."""
+        return f"kho/{side or self.side.name}/{self.names.sub_fdts}/{name.decode('utf-8', 'surrogateescape')}"
 
     def subtree(self, *names: bytes) -> Subtree:
         """The first subtree that has one of the names, in the order of the names. Raises DoesNotApply."""
@@ -180,10 +195,10 @@ class Case:
         """The files of debugfs that show memory: name and where the bytes lie."""
         places: dict[str, int] = {}
         if isinstance(self.side.root, Root) and isinstance(self.side.root.phys, int):
-            places[f"kho/{self.side.name}/fdt"] = self.side.root.phys
+            places[self.fdt_file] = self.side.root.phys
         for one in self.side.handed_over:
             if isinstance(one.phys, int):
-                places[blob_file(self.side, one.name)] = one.phys
+                places[self.blob_file(one.name)] = one.phys
         return {name: at for name, at in places.items() if name in self.files}
 
     def finish(self) -> None:
@@ -243,8 +258,3 @@ def memory_of(blob: Blob | Missing) -> tuple[int, bytes]:
     if found.place.phys is None or found.place.origin is not Origin.MEMORY:
         raise DoesNotApply("its bytes are not in the memory of this capture")
     return found.place.phys, found.data
-
-
-def blob_file(side: Side, name: bytes) -> str:
-    """The file of debugfs that shows a subtree."""
-    return f"kho/{side.name}/sub_fdts/{name.decode('utf-8', 'surrogateescape')}"

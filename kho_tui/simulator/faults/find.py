@@ -12,7 +12,7 @@ from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
 from kho_tui.model.plain import Plain
 from kho_tui.model.state import Subtree
-from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
+from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
 
 
 def with_content(case: Case, name: bytes, content: Plain) -> None:
@@ -20,7 +20,7 @@ def with_content(case: Case, name: bytes, content: Plain) -> None:
     handover = case.handover
     one = handover.by_name()[name]
     size = len(subtree_blob(content, Encoder(handover.platform, case.state.registry)))
-    file = blob_file(case.side, name)
+    file = case.blob_file(name)
     shown = file in case.files and case.files[file] == case.read(one.phys, len(case.files[file]))
     subtrees = tuple(replace(old, content=content, size=size) if old is one else old for old in handover.subtrees)
     case.become(replace(handover, subtrees=subtrees))
@@ -62,7 +62,7 @@ def add_one(case: Case, subtree: Subtree, offset: int, size: int) -> None:
     after = (int.from_bytes(before, order) + 1).to_bytes(size, order)
     if blob.place.origin is Origin.MEMORY:
         case.write(memory_of(blob)[0] + offset, after)
-    file = blob_file(case.state.sides["out"], subtree.name)
+    file = case.blob_file(subtree.name, "out")
     shown = case.files.get(file, b"")
     if shown[offset : offset + size] == before:
         case.files[file] = shown[:offset] + after + shown[offset + size :]

@@ -11,7 +11,7 @@ from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.fdt.header import FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, Property
-from kho_tui.simulator.faults.case import Case, DoesNotApply, blob_file, memory_of, need
+from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
 from kho_tui.simulator.faults.fault import Fault, fault, has_chunks, has_radix, has_size
 from kho_tui.simulator.faults.fdt_edit import (
     header_value,
@@ -40,7 +40,7 @@ def _header(case: Case, **values: int) -> None:
 
 def _hidden(case: Case, **values: int) -> None:
     """A header by which nobody finds the root FDT in memory: what shows it is the copy in debugfs."""
-    if f"kho/{case.side.name}/fdt" not in case.files:
+    if case.fdt_file not in case.files:
         raise DoesNotApply("only a copy of the root FDT in debugfs would show it, and this capture has none")
     _header(case, **values)
 
@@ -228,7 +228,7 @@ def _orphan(case: Case) -> None:
     handover = case.handover
     name = case.subtree(*_SMALL).name
     case.become(replace(handover, subtrees=tuple(one for one in handover.subtrees if one.name != name)))
-    case.files.pop(blob_file(case.side, name), None)
+    case.files.pop(case.blob_file(name), None)
 
 
 _NO_ROOT = "47 101 102 103 107 111 144"

@@ -10,8 +10,6 @@ from kho_tui.layout.struct import Layout
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.fault import Fault, fault, later_fault
 
-_TEXTS = (("kho/out/scratch_phys", 0), ("kho/out/scratch_len", 1))
-
 Pairs = Sequence[tuple[int, int]]
 
 
@@ -23,11 +21,12 @@ def _pairs(case: Case) -> list[tuple[int, int]]:
 
 def _write(case: Case, pairs: Pairs) -> None:
     """The table in every form that the capture has."""
-    for name, column in _TEXTS:
+    texts = [f"kho/out/{name}" for name in case.names.scratch_texts]
+    for column, name in enumerate(texts):
         if name in case.files:
             case.files[name] = b"".join(b"0x%x\n" % pair[column] for pair in pairs)
     table = case.scratch.table
-    if table is None and _TEXTS[0][0] not in case.files:
+    if table is None and texts[0] not in case.files:
         raise DoesNotApply("the scratch table is in no file of this capture")
     for row, (start, size) in enumerate(pairs if table is not None else ()):
         assert table is not None
