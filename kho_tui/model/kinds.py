@@ -28,7 +28,8 @@ class Lane(Enum):
 class Kind:
     """A kind of memory: its name as shown and typed, its lane, its duty, and what it is.
 
-    ``contents``: kept for somebody else's sake; other owners only describe what is kept.
+    ``contents``: kept for somebody else's sake; other owners only describe what is kept. ``letter``: by which an owner is drawn, a capital
+    for contents.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Kind:
     duty: Duty
     meaning: str
     contents: bool = False
+    letter: str = ""
 
     @property
     def is_owner(self) -> bool:
@@ -43,9 +45,9 @@ class Kind:
         return self.lane is Lane.OWNER
 
 
-def owner(name: str, meaning: str, *, contents: bool = False) -> Kind:
+def owner(name: str, letter: str, meaning: str, *, contents: bool = False) -> Kind:
     """A kind that says whose page it is, and has to be preserved."""
-    return Kind(name=name, lane=Lane.OWNER, duty=Duty.MUST, meaning=meaning, contents=contents)
+    return Kind(name=name, lane=Lane.OWNER, duty=Duty.MUST, meaning=meaning, contents=contents, letter=letter)
 
 
 # Sources of the duties: the rules KHO011, 012, 022, 023, 035, 037, 040, 041, 045.
@@ -58,17 +60,17 @@ KIND_PRESERVED = Kind(name="preserved", lane=Lane.PRESERVED, duty=Duty.MAY, mean
 KIND_TRACKER = Kind(
     name="tracker", lane=Lane.TRACKER, duty=Duty.MUST_NOT, meaning="pages of the tracker itself: read at boot, then given back"
 )
-KIND_ROOT = owner("root-fdt", "the page of the root FDT")
-KIND_BLOB = owner("subtree", "a subsystem's state")
-KIND_SESSIONS = owner("sessions", "LUO's list of sessions")
-KIND_FILES = owner("files", "a session's list of files")
-KIND_FLBS = owner("flbs", "LUO's page of FLBs")
-KIND_MEMFD = owner("memfd", "struct of a preserved memfd")
-KIND_VMALLOC = owner("vmalloc", "page list of a vmalloc area")
-KIND_ARRAY = owner("array", "pages of a folio array")
-KIND_FOLIO = owner("folio", "contents of a preserved file", contents=True)
-KIND_RESERVE_MEM = owner("reserve_mem", "region of reserve_mem=", contents=True)
-KIND_TEST_FOLIO = owner("test-folio", "contents of the test module", contents=True)
+KIND_ROOT = owner("root-fdt", "r", "the page of the root FDT")
+KIND_BLOB = owner("subtree", "b", "a subsystem's state")
+KIND_SESSIONS = owner("sessions", "s", "LUO's list of sessions")
+KIND_FILES = owner("files", "f", "a session's list of files")
+KIND_FLBS = owner("flbs", "x", "LUO's page of FLBs")
+KIND_MEMFD = owner("memfd", "m", "struct of a preserved memfd")
+KIND_VMALLOC = owner("vmalloc", "v", "page list of a vmalloc area")
+KIND_ARRAY = owner("array", "a", "pages of a folio array")
+KIND_FOLIO = owner("folio", "F", "contents of a preserved file", contents=True)
+KIND_RESERVE_MEM = owner("reserve_mem", "R", "region of reserve_mem=", contents=True)
+KIND_TEST_FOLIO = owner("test-folio", "T", "contents of the test module", contents=True)
 
 KINDS = (
     *(KIND_RAM, KIND_KERNEL, KIND_NODE, KIND_SCRATCH, KIND_SCRATCH_TABLE, KIND_PRESERVED, KIND_TRACKER, KIND_ROOT, KIND_BLOB),

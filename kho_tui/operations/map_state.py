@@ -18,16 +18,13 @@ from kho_tui.model.contents.luo import Luo
 from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.kinds import (
-    KIND_ARRAY,
     KIND_FOLIO,
     KIND_KERNEL,
-    KIND_MEMFD,
     KIND_PRESERVED,
     KIND_RAM,
     KIND_SCRATCH,
     KIND_TEST_FOLIO,
     KIND_TRACKER,
-    KIND_VMALLOC,
     Duty,
     Kind,
     Lane,
@@ -44,7 +41,6 @@ _Joined: TypeAlias = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.N
 """Starts, ends and claims of stretches, all of shape (n,)."""
 
 _NO_STRETCHES: _Joined = (np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
-_OF_A_FILE = frozenset({KIND_MEMFD, KIND_VMALLOC, KIND_ARRAY, KIND_FOLIO})
 _TOKEN_AT = 3
 """Where the token stands in the path of what belongs to a file: side, LUO, session, token."""
 
@@ -265,7 +261,7 @@ def _path_words(hit: Hit, mapped: Mapped) -> str:
     parts = list(hit.path.parts)
     if parts[0] == mapped.side.name:
         del parts[0]
-    if hit.kind in _OF_A_FILE and len(hit.path.parts) > _TOKEN_AT:
+    if hit.kind.is_owner and len(hit.path.parts) > _TOKEN_AT and hit.path.parts[_TOKEN_AT].startswith("0x"):
         parts[_TOKEN_AT - 1] = f"token {parts[_TOKEN_AT - 1]}"
     if hit.kind in (KIND_FOLIO, KIND_TEST_FOLIO):
         parts[-2:] = [f"{parts[-2]}[{parts[-1]}]"]

@@ -37,7 +37,7 @@ from kho_tui.simulator.faults.fault import fault
 
 NAME = b"quota"
 SER = Layout("QuotaSer", (u64("version", Unit.ID, "always 1"), u64("limit", Unit.BYTES, "made up")), "made up", "made up")
-KIND = owner("quota", "page of a quota", contents=False)
+KIND = owner("quota", "q", "page of a quota", contents=False)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ SER = Layout(
     "made up",
     "made up",
 )
-KIND = owner("trio", "page of a trio", contents=True)
+KIND = owner("trio", "P", "page of a trio", contents=True)
 
 
 @dataclass(frozen=True)

@@ -439,7 +439,7 @@ def _sessions(reception: Reception) -> Iterator[Arrival]:
 
 
 def _session_fate(reception: Reception, restored: RestoredSession) -> Fate:
-    outcome, reason = of_consumer(reception, LUO_NAME)
+    outcome, reason = of_consumer(reception, LUO_NAME, _OPEN)
     if outcome is not Outcome.TAKEN:
         return outcome, reason
     fault = reception.boot.restored.fault

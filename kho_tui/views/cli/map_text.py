@@ -14,23 +14,11 @@ from kho_tui.layout.struct import Unit
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.intervals import Intervals
 from kho_tui.model.kinds import (
-    KIND_ARRAY,
-    KIND_BLOB,
-    KIND_FILES,
-    KIND_FLBS,
-    KIND_FOLIO,
-    KIND_MEMFD,
     KIND_NODE,
     KIND_PRESERVED,
     KIND_RAM,
-    KIND_RESERVE_MEM,
-    KIND_ROOT,
     KIND_SCRATCH,
-    KIND_SESSIONS,
-    KIND_TEST_FOLIO,
     KIND_TRACKER,
-    KIND_VMALLOC,
-    KINDS,
     Kind,
 )
 from kho_tui.operations.map_state import Mapped, stretches
@@ -43,23 +31,8 @@ _MOST_BARS = 16
 _LABEL = 11
 _INDENT = 13
 
-LISTED = tuple(kind for kind in KINDS if kind not in (KIND_RAM, KIND_NODE, KIND_PRESERVED))
-"""Kinds in the table where the user names none: what the bars and the owners do not show already."""
-
-LETTERS = {
-    KIND_ROOT: "r",
-    KIND_BLOB: "b",
-    KIND_SESSIONS: "s",
-    KIND_FILES: "l",
-    KIND_FLBS: "x",
-    KIND_MEMFD: "m",
-    KIND_VMALLOC: "v",
-    KIND_ARRAY: "a",
-    KIND_FOLIO: "F",
-    KIND_RESERVE_MEM: "R",
-    KIND_TEST_FOLIO: "T",
-}
-"""One for each owner: capitals hold contents, small letters describe them."""
+_SHOWN_OTHERWISE = (KIND_RAM, KIND_NODE, KIND_PRESERVED)
+"""Kinds that the bars show already: the table has them where the user names them."""
 
 _UNOWNED = "?"
 _NOTHING = "."
@@ -160,7 +133,7 @@ def _bars(mapped: Mapped, window: tuple[int, int] | None, width: int) -> Iterato
             yield f"  tracker  {_lane(memory, KIND_TRACKER, 't', bar, columns)}"
         yield f"  owners   {owners}"
     yield f"kept: share of a column that is preserved, {_NOTHING} none, 1 to 8 some, 9 all"
-    legend = [f"{letter} {kind.name}" for kind, letter in LETTERS.items() if letter in letters]
+    legend = [f"{kind.letter} {kind.name}" for kind in memory.kinds if kind.is_owner and kind.letter in letters]
     if _UNOWNED in letters:
         legend.append(f"{_UNOWNED} preserved, {'no owner' if memory.owner_gap is None else 'owner not told'}")
     if legend:
@@ -200,17 +173,17 @@ def _heat(memory: MemoryMap, bar: _Window, columns: int) -> str:
 
 
 def _owner_lane(memory: MemoryMap, bar: _Window, columns: int) -> str:
-    kinds = [kind for kind in LETTERS if kind in memory.layers]
+    kinds = [kind for kind in memory.kinds if kind.is_owner and kind in memory.layers]
     shares = np.array([memory.density(kind, bar.low, bar.high, columns) for kind in kinds]).reshape(len(kinds), columns)
     kept = memory.density(KIND_PRESERVED, bar.low, bar.high, columns)
     return "".join(
-        LETTERS[kinds[int(column.argmax())]] if len(kinds) and column.any() else _UNOWNED if share > 0 else _NOTHING
+        kinds[int(column.argmax())].letter if len(kinds) and column.any() else _UNOWNED if share > 0 else _NOTHING
         for column, share in zip(shares.T, kept, strict=True)
     )
 
 
 def _table(mapped: Mapped, low: int, high: int, kinds: Collection[Kind]) -> Iterator[str]:
-    listed = kinds or LISTED
+    listed = kinds or [kind for kind in mapped.memory.kinds if kind not in _SHOWN_OTHERWISE]
     found = stretches(mapped.memory, low, high, listed)
     at_least = Bound.AT_LEAST.value if _may_lack_some(mapped, listed) else ""
     yield ""

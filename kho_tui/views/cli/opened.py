@@ -14,7 +14,7 @@ from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.model.facts import Missing
 from kho_tui.model.json_value import Json
-from kho_tui.model.kinds import KINDS, Kind
+from kho_tui.model.kinds import Kind
 from kho_tui.model.verdict import nothing_read
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.text import visible
@@ -57,7 +57,6 @@ def show(request: Request, *, as_json: bool, blocks: bool, files: bool) -> int:
 
 def map_memory(request: Request, wanted: MapRequest, *, as_json: bool) -> int:
     """Print the memory map; the exit code. Raises InputError for a request that makes no sense, or where there is nothing to map."""
-    kinds = _kinds(wanted.kinds)
     width = _width(wanted.width)
     with opening(request) as opened:
         state = opened.state
@@ -65,6 +64,7 @@ def map_memory(request: Request, wanted: MapRequest, *, as_json: bool) -> int:
         mapped = _mapped(state)
         if mapped.memory.extent == (0, 0):
             raise InputError(f"{visible(request.path)}: nothing to map: {mapped.memory.preserved.reason}")
+        kinds = _kinds(wanted.kinds, mapped.memory.kinds)
         if as_json:
             from kho_tui.views.export.map_json import map_json
 
@@ -162,8 +162,8 @@ def write_json(document: Json) -> None:
     sys.stdout.write("\n")
 
 
-def _kinds(names: tuple[str, ...]) -> tuple[Kind, ...]:
-    by_name = {kind.name: kind for kind in KINDS}
+def _kinds(names: tuple[str, ...], known: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    by_name = {kind.name: kind for kind in known}
     unknown = next((name for name in names if name not in by_name), None)
     if unknown is not None:
         raise InputError(f"--kind {visible(unknown[:40])}: there is no such kind; there are {', '.join(by_name)}")

@@ -14,7 +14,7 @@ from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText, human_size, join_safe, plural
 from kho_tui.views.tui.check_rows import NO_MARKS, Marks, mark_line
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit_end, indented, pad, spans, width_of, wrap
-from kho_tui.views.tui.map_lanes import LETTERS, Chart, Stop, kind_role
+from kho_tui.views.tui.map_lanes import Chart, Stop, kind_role
 from kho_tui.views.tui.theme import Glyphs
 
 _NAMES_WIDTH = 14
@@ -168,7 +168,7 @@ def _bytes(memory: MemoryMap, kind: Kind, low: int, high: int) -> int:
 
 
 def _part_line(chart: Chart, part: Part, width: int, glyphs: Glyphs, marks: Marks, *, is_target: bool) -> Line:
-    letter = LETTERS.get(part.kind, " ")
+    letter = part.kind.letter or " "
     own = spans((f"{letter} ", kind_role(part.kind)), (pad(part.kind.name, _NAMES_WIDTH - 2), Role.NAME))
     name = (*_arrow(glyphs, is_target=is_target), *own)
     pieces = f"in {plural(part.count, 'piece')}" if part.count > 1 else ""

@@ -10,7 +10,7 @@ from kho_tui.model.kinds import KIND_KERNEL, KIND_NODE, KIND_RAM, KIND_SCRATCH
 from kho_tui.text import SafeText
 from kho_tui.views.tui.lines import Line, Role, Span, pad, spans, width_of
 from kho_tui.views.tui.map_axis import Axis
-from kho_tui.views.tui.map_lanes import LETTERS, Chart, Drawing, Shares, Stop, cell_shares, kind_role
+from kho_tui.views.tui.map_lanes import Chart, Drawing, Shares, Stop, cell_shares, kind_role
 from kho_tui.views.tui.theme import Glyphs
 
 _KERNEL = "k"
@@ -58,7 +58,7 @@ def legend(chart: Chart, chosen: Stop, width: int, glyphs: Glyphs) -> list[Line]
         entries.append(_entry(_KERNEL, "kernel", Role.NAME, chosen=chosen.name == "kernel"))
     present = [stop for stop in chart.stops if stop.drawing is Drawing.LETTERS]
     kinds = present[0].kinds if present else ()
-    entries += [_entry(LETTERS[kind], kind.name, kind_role(kind), chosen=chosen.kinds == (kind,)) for kind in kinds]
+    entries += [_entry(kind.letter, kind.name, kind_role(kind), chosen=chosen.kinds == (kind,)) for kind in kinds]
     lines: list[Line] = []
     line: Line = ()
     for entry in entries:
@@ -114,13 +114,13 @@ def _letters(stop: Stop, axis: Axis, chosen: Stop | None, glyphs: Glyphs) -> lis
         mine, all_shares = chosen.shares(axis).tolist(), stop.shares(axis).tolist()
         other = (glyphs.dot, Role.DIM)
         return [
-            (LETTERS[kind], kind_role(kind)) if share > 0 else other if total > 0 else _BLANK
+            (kind.letter, kind_role(kind)) if share > 0 else other if total > 0 else _BLANK
             for share, total in zip(mine, all_shares, strict=True)
         ]
     shares: Shares = np.array([cell_shares(stop.memory, kind, axis) for kind in stop.kinds])
     densest, most = shares.argmax(axis=0).tolist(), shares.max(axis=0).tolist()
     return [
-        (LETTERS[stop.kinds[kind]], kind_role(stop.kinds[kind])) if share > 0 else _BLANK for kind, share in zip(densest, most, strict=True)
+        (stop.kinds[kind].letter, kind_role(stop.kinds[kind])) if share > 0 else _BLANK for kind, share in zip(densest, most, strict=True)
     ]
 
 

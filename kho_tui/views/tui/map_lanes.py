@@ -15,23 +15,15 @@ from kho_tui.memory.physical import ADDRESS_END
 from kho_tui.model.facts import Missing, Unavailable
 from kho_tui.model.intervals import Intervals
 from kho_tui.model.kinds import (
-    KIND_ARRAY,
-    KIND_BLOB,
-    KIND_FILES,
-    KIND_FLBS,
     KIND_FOLIO,
     KIND_KERNEL,
-    KIND_MEMFD,
     KIND_NODE,
     KIND_PRESERVED,
     KIND_RAM,
     KIND_RESERVE_MEM,
-    KIND_ROOT,
     KIND_SCRATCH,
-    KIND_SESSIONS,
     KIND_TEST_FOLIO,
     KIND_TRACKER,
-    KIND_VMALLOC,
     Kind,
 )
 from kho_tui.model.path import EntityPath
@@ -40,21 +32,6 @@ from kho_tui.views.tui.lines import Role
 from kho_tui.views.tui.map_axis import Axis
 
 Shares = npt.NDArray[np.float64]
-
-LETTERS: Mapping[Kind, str] = {
-    KIND_FOLIO: "F",
-    KIND_RESERVE_MEM: "R",
-    KIND_TEST_FOLIO: "T",
-    KIND_ROOT: "r",
-    KIND_BLOB: "b",
-    KIND_SESSIONS: "s",
-    KIND_FILES: "f",
-    KIND_FLBS: "l",
-    KIND_MEMFD: "m",
-    KIND_VMALLOC: "v",
-    KIND_ARRAY: "a",
-}
-"""The owner kinds, in the order of the legend: capitals hold contents, small letters say where contents are."""
 
 _KIND_ROLE = {KIND_FOLIO: Role.STRING, KIND_RESERVE_MEM: Role.ADDRESS, KIND_TEST_FOLIO: Role.UNKNOWN}
 OWNERS = "owners"
@@ -162,7 +139,7 @@ def make_chart(memory: MemoryMap, names: Mapping[EntityPath, SafeText]) -> Chart
         present = tuple(kind for kind in kinds if kind in there)
         return [Stop(name=name, kinds=present, memory=memory, drawing=drawing, role=role, within=within)] if present else []
 
-    owners = tuple(kind for kind in LETTERS if kind in there)
+    owners = tuple(sorted((kind for kind in there if kind.is_owner), key=lambda kind: not kind.contents))
     place = lane(_NODES, (KIND_NODE,), Drawing.NAMES, Role.DIM) or lane("ram", (KIND_RAM,), Drawing.NAMES, Role.DIM)
     stops = [
         *place,
