@@ -17,10 +17,11 @@ class Format:
     """What every version of a format has: its ``compatible`` string, and the releases that write it.
 
     An open range ends where a later version begins. A step of a series that was never released is written by release candidates alone.
+    ``written`` None: no release of kernel.org has it, a vendor's kernel may.
     """
 
     compatible: bytes
-    written: Range
+    written: Range | None
 
     @property
     def strings(self) -> tuple[bytes, ...]:
@@ -30,7 +31,7 @@ class Format:
     @property
     def released(self) -> bool:
         """Whether any release writes it, and not release candidates alone."""
-        return not self.written.of_candidates
+        return self.written is not None and not self.written.of_candidates
 
 
 F = TypeVar("F", bound=Format)
@@ -62,7 +63,7 @@ class Formats(Generic[F]):
         """The version that a release writes; None where it writes none, or no release is known."""
         if release is None:
             return None
-        return next((form for form in reversed(self.versions) if form.written.covers(release.version)), None)
+        return next((form for form in reversed(self.versions) if form.written is not None and form.written.covers(release.version)), None)
 
     def with_more(self, *more: F) -> Self:
         """The same with newer versions behind them."""

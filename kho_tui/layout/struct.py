@@ -118,6 +118,11 @@ def u16(name: str, unit: Unit, meaning: str, *, source: str = "") -> Field:
     return Field(name, 2, unit, meaning, source=source)
 
 
+def u8(name: str, unit: Unit, meaning: str, *, source: str = "") -> Field:
+    """An 8-bit unsigned field."""
+    return Field(name, 1, unit, meaning, source=source)
+
+
 def chars(name: str, size: int, meaning: str, *, source: str = "") -> Field:
     """A char array of ``size`` bytes, NUL padded."""
     return Field(name, size, Unit.TEXT, meaning, source=source)

@@ -45,6 +45,11 @@ class Version:
         return self.patch is not None and self.rc is None and (not self.rest or _DEBIAN.fullmatch(self.rest) is not None)
 
     @property
+    def is_vendors(self) -> bool:
+        """Whether it says that somebody built it who may have added to it."""
+        return bool(self.rest) and not self.is_mainline
+
+    @property
     def first(self) -> tuple[int, ...]:
         """The earliest that it may stand for, to be compared: release candidates come before X.Y.0."""
         if self.rc is not None:

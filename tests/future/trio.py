@@ -34,7 +34,7 @@ from kho_tui.model.content import WHOLE, FileContent, Standing, SubtreeContent
 from kho_tui.model.contents.sessions import File, PlainFile
 from kho_tui.model.entities.values import bytes_of, record_values
 from kho_tui.model.entity import Entity, Value
-from kho_tui.model.facts import Missing
+from kho_tui.model.facts import Damaged, Missing
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, further_fields
 from kho_tui.model.kinds import owner
@@ -53,6 +53,7 @@ from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import OpenFile, PreservedFile
 from kho_tui.simulator.scenario_values import a_byte_string, a_size
 from kho_tui.simulator.steps import Action, StepKind, Userspace
+from kho_tui.text import SafeText
 
 VERSION = b"trio-v1;page-v3"
 SER = Layout(
@@ -114,8 +115,14 @@ class Trio(FileContent):
 
 
 def _decode(reader: Reader, entry: Record, form: Format, where: EntityPath) -> Trio | Missing:
-    record = reader.record(SER, entry.integer("data"))
-    return record if isinstance(record, Missing) else Trio(where, record)
+    address = entry.integer("data")
+    record = reader.record(SER, address)
+    if not isinstance(record, Missing) and not reader.reached_first(address):
+        record = Damaged(SafeText(f"its struct at {address:#x} is that of another file"))
+    if isinstance(record, Missing):
+        reader.unreadable(record, where, "trio struct", address)
+        return record
+    return Trio(where, record)
 
 
 def _pieces(file: PlainFile, trio: PlainTrio, encoder: Encoder, what: EntityPath) -> Pieces:
@@ -125,7 +132,7 @@ def _pieces(file: PlainFile, trio: PlainTrio, encoder: Encoder, what: EntityPath
 
 @rule("KHO999", "the mode of a trio is 0 or 1", error("9.9"), explanation="made up", consequence="made up", source="made up")
 def _mode(evidence: Evidence, found: Found) -> None:
-    for file, content in evidence.handled_files(found):
+    for file, content in evidence.handled_files(found, b"trio"):
         if isinstance(content, Trio) and content.record.integer("mode") > 1:
             found.broken(f"mode {content.record.integer('mode')}", file.path)
 

@@ -47,7 +47,7 @@ def test_only_7_0_is_inferred() -> None:
 def test_a_release_writes_one_version_of_each_format_and_a_draft_is_written_by_none() -> None:
     for formats in (ROOT_FORMATS, LUO_FORMATS, MEMFD_FORMATS):
         for release in RELEASES:
-            covering = [form.compatible for form in formats if form.written.covers(release.version)]
+            covering = [form.compatible for form in formats if form.written is not None and form.written.covers(release.version)]
             written = formats.of(release)
             assert covering == ([] if written is None else [written.compatible])
     drafts = [form.compatible for formats in (ROOT_FORMATS, LUO_FORMATS, MEMFD_FORMATS) for form in formats if not form.released]

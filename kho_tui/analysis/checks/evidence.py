@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import SESSIONS, Found
@@ -13,6 +14,7 @@ from kho_tui.model.content import Content, FileContent, SubtreeContent
 from kho_tui.model.contents.luo import Luo
 from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.registry import Declaration
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import SafeText, visible
 
@@ -98,20 +100,26 @@ class Evidence(TrackerEvidence):
         if not some and not found.lacks:
             found.not_here("no file is preserved")
 
-    def handled_files(self, found: Found) -> Iterator[tuple[File, FileContent]]:
-        """All files whose handler is declared; one whose content cannot be read is noted as a lack."""
+    def handled_files(self, found: Found, handler: bytes = b"") -> Iterator[tuple[File, FileContent]]:
+        """All files whose handler is declared, or those of one ``handler``; one whose content cannot be read is noted as a lack.
+
+        >>> for file, content in evidence.handled_files(found, b"memfd"):
+        ...     print(file.path, content.summary())
+        """
+        some = False
         for _, file in self.files(found):
+            declared = next((one for one in self.state.registry.declared if _handles(one, file, handler)), None)
+            if declared is None:
+                continue
+            some = True
             if not isinstance(file.content, Missing):
                 yield file, file.content
                 continue
-            handler = next(
-                (one for one in self.state.registry.declared if one.family.place == "file" and one.has_version_like(file.compatible)), None
-            )
-            if handler is None:
-                continue
             unknown = file.content.status is Status.UNKNOWN
             reason = f"{visible(file.compatible)} is a version that is not known here" if unknown else file.content.reason
-            found.lack(f"{handler.family.name.decode()} struct of {file.path}", reason)
+            found.lack(f"{declared.family.name.decode()} struct of {file.path}", reason)
+        if handler and not some and not found.lacks:
+            found.not_here(f"no file of {visible(handler)} is preserved")
 
     def areas(self, found: Found) -> Iterator[DescribedArea]:
         """All vmalloc areas, of subtrees and of files."""
@@ -147,3 +155,8 @@ class Evidence(TrackerEvidence):
             for gap in content.gaps():
                 found.lack(f"{gap.part} of {gap.path}", gap.reason)
         found.not_here("")
+
+
+def _handles(declared: Declaration[Any], file: File, name: bytes) -> bool:
+    wanted = declared.family.place == "file" and name in (b"", declared.family.name)
+    return wanted and declared.has_version_like(file.compatible)

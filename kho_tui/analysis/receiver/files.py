@@ -32,7 +32,11 @@ def receiving_of(file: File, registry: Registry) -> FileReceiving:
     """
     if isinstance(file.content, Missing):
         return _UNREAD
-    return registry.handler_facet(file.compatible, FileReceiving) or _UNDECLARED
+    declared = registry.handler(file.compatible)
+    if declared is not None and FileReceiving in declared.without:
+        reason = declared.without[FileReceiving]
+        return replace(_UNREAD, retrieve_fault=lambda file, *_: unknown(f"what comes of a file of {visible(file.compatible)}: {reason}"))
+    return registry.handler_facet(file.compatible, FileReceiving) or _UNREAD
 
 
 def _unread_fault(file: File, content: Missing, reserved: Reserved, sections: Sections | Missing, _target: Target) -> Fails | Missing:
@@ -44,15 +48,9 @@ def _unread_fault(file: File, content: Missing, reserved: Reserved, sections: Se
     return struct_at_chance(file) if reserved.lost(file.data) else content
 
 
-def _undeclared_fault(file: File, *_: object) -> Missing:
-    return unknown(f"what comes of a file of {visible(file.compatible)} is not known")
-
-
 def _no_addresses(*_: object) -> U64s:
     return np.empty(0, np.uint64)
 
 
 _UNREAD = FileReceiving(retrieve_fault=_unread_fault, restores=_no_addresses, contents=_no_addresses, frees=_no_addresses)
 """Of a file whose content could not be read, or is of a handler that nobody knows."""
-_UNDECLARED = replace(_UNREAD, retrieve_fault=_undeclared_fault)
-"""Of a handler that says by design nothing of what a kernel makes of its files."""

@@ -120,8 +120,8 @@ class Target:
 
     @property
     def is_vendors(self) -> bool:
-        """Whether its version says that somebody built it who may have added to it."""
-        return bool(self.precise_version.rest) and not self.precise_version.is_mainline
+        """See Version."""
+        return self.precise_version.is_vendors
 
     def has_handler(self, compatible: bytes) -> bool | None:
         """Whether a file handler of this compatible string is there; None: not known, a module or a vendor may bring it."""

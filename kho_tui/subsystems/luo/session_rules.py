@@ -17,6 +17,7 @@ from kho_tui.model.contents.flbs import FlbList
 from kho_tui.model.contents.sessions import Session
 from kho_tui.model.facts import Status
 from kho_tui.model.path import EntityPath
+from kho_tui.releases.version import Version
 from kho_tui.subsystems.luo.root_rules import has_flb_node
 from kho_tui.text import plural, visible
 
@@ -76,12 +77,18 @@ def _repeated(named: Iterable[tuple[bytes, EntityPath]]) -> dict[bytes, tuple[En
     return {name: (first[name], count) for name, count in counts.items() if count > 1}
 
 
+def _is_vendors(writer: str | None) -> bool:
+    version = Version.parse(writer)
+    return version is not None and version.is_vendors
+
+
 @rule(
     "KHO043",
     "files have tokens of their own and a handler of the writer's release",
     error("6.19"),
     explanation="Tokens are unique in a session; handler names end within 48 bytes and are those of the release (memfd-v1 in 6.19 and 7.0, "
-    "memfd-v2 from 7.1 on). A name that no kernel of kernel.org has is a warning: a module may bring it.",
+    "memfd-v2 from 7.1 on). A name that no kernel of kernel.org has is a warning: a module may bring it; none where it is known to be a "
+    "vendor's and a vendor's kernel wrote it.",
     consequence="a file without a handler is lost (-ENOENT), and from 7.1 on every session with it",
     source="kernel/liveupdate/luo_file.c, luo_file_deserialize (6.19 to 7.3)",
 )
@@ -100,11 +107,15 @@ def files(evidence: Evidence, found: Found) -> None:
         elif file.compatible not in own and evidence.newer:
             found.lack(f"handler of {file.path}", evidence.newer)
         elif file.compatible not in own:
-            known = registry.handler(file.compatible) is not None or not file.compatible
+            declared = registry.handler(file.compatible)
+            vendors = declared is not None and declared.formats[file.compatible].written is None
+            if vendors and _is_vendors(evidence.writer):
+                continue
+            known = (declared is not None and not vendors) or not file.compatible
             wanted = ", ".join(visible(one) for one in sorted(own))
             said = f"its handler is {visible(file.compatible) or 'nobody'}, the kernel's own is {wanted}"
             found.broken(said, file.path, at, severity=None if known else "warning")
-            if not known:
+            if declared is None and not known:
                 found.lack(f"handler {visible(file.compatible)}", "not known here: a module may bring it")
 
 

@@ -26,10 +26,12 @@ def _memfd_files(evidence: Evidence, found: Found) -> Iterator[File]:
     """All files with a memfd's handler, whether their struct can be read or not."""
     some = False
     for _, file in evidence.files(found):
-        if isinstance(file.content, Memfd) or (isinstance(file.content, Missing) and file.content.status is not Status.UNKNOWN):
+        if not MEMFD_VERSION.fullmatch(file.compatible):
+            continue
+        if not isinstance(file.content, Missing) or file.content.status is not Status.UNKNOWN:
             some = True
             yield file
-        elif MEMFD_VERSION.fullmatch(file.compatible):
+        else:
             found.lack(f"memfd struct of {file.path}", f"{visible(file.compatible)} is a version that is not known here")
     if not some and not found.lacks:
         found.not_here("no memfd is preserved")
