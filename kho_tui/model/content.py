@@ -10,7 +10,7 @@ from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.entity import Entity, Value
-from kho_tui.model.facts import Status
+from kho_tui.model.facts import Missing, Status
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json
 from kho_tui.model.plain import Plain
@@ -71,8 +71,8 @@ class Content(ABC):
         """What of it was not read. What is of a version that nobody knows, or not written yet, is none."""
 
     @abstractmethod
-    def areas(self) -> Iterator[DescribedArea]:
-        """The preserved vmalloc areas whose descriptors it holds, but for those of files."""
+    def areas(self) -> Iterator[DescribedArea | Missing]:
+        """The preserved vmalloc areas whose descriptors it holds, but for those of files; Missing for one that may not be looked at."""
 
     @abstractmethod
     def json(self, *, rows: bool) -> Mapping[str, Json]:

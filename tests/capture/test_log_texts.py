@@ -57,6 +57,8 @@ def test_a_text_whose_lines_nobody_would_look_at_is_refused() -> None:
     ("line", "kind", "subject"),
     [
         (b"luo: Failed to deserialize files for session [to disable] -EINVAL", "session-failed", b"to disable"),
+        (b"luo: Unable to finish session [disabled-guest] on release", "luo", None),
+        (b"luo: The incoming tree failed to initialize properly [-22], disabling live update", "disabled", None),
         (b"luo: No registered handler for compatible 'x disabled'", "handler-failed", b"x disabled"),
         (b"KHO: broken KHO subnode 'disabled scratch'", "subtree-failed", b"disabled scratch"),
         (b"luo: disabled by the command line", "disabled", None),

@@ -106,7 +106,7 @@ class Ledger(SubtreeContent):
         if len(self.table) < self.record.integer("entries"):
             yield Gap("list", self.path, Status.PARTIAL, self.area.reason)
 
-    def areas(self) -> Iterator[DescribedArea]:
+    def areas(self) -> Iterator[DescribedArea | Missing]:
         at = self.record.place.phys
         yield DescribedArea.of(self.area, self.path.child("list"), None if at is None else at + SER.span("list.first")[0])
 

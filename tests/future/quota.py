@@ -77,7 +77,7 @@ class Quota(FlbContent):
     def gaps(self) -> Iterator[Gap]:
         return iter(())
 
-    def areas(self) -> Iterator[DescribedArea]:
+    def areas(self) -> Iterator[DescribedArea | Missing]:
         return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:

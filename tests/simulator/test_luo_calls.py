@@ -180,3 +180,11 @@ def test_blobs_have_the_sizes_that_the_formats_have() -> None:
     done = kernel("7.3", "kho=on liveupdate=on kho_scratch=64M,64M,64M reserve_mem=1M:4096:r").handover()
     assert done is not None
     assert [subtree.name for subtree in done.subtrees] == [b"kexec-metadata", b"LUO", b"memblock"]
+
+
+@pytest.mark.parametrize(("release", "count"), [("6.19", 0), ("7.3", 63)])
+def test_the_test_module_speaks_of_the_flbs_that_are_registered(release: str, count: int) -> None:
+    """6.19 has none, and 63 fit a page of 7.3 of the 64 that are built in."""
+    one = kernel(release, config=Config(built={LUO_NAME: tuple(Flb(b"flb%d" % number, number) for number in range(64))}))
+    said = [text for _, text in luo_of(one).started_lines()]
+    assert said == ([] if not count else [f"liveupdate test: Registered {count} FLBs with file handler: [memfd-v2]"])

@@ -14,6 +14,7 @@ from kho_tui.model.content import Content, FileContent, SubtreeContent
 from kho_tui.model.contents.luo import Luo
 from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Declaration
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import SafeText, visible
@@ -135,12 +136,19 @@ class Evidence(TrackerEvidence):
     def _areas(self, found: Found) -> Iterator[DescribedArea]:
         for subtree in self.side.handed_over:
             if isinstance(subtree.content, SubtreeContent) and subtree.status is not Status.STALE:
-                yield from subtree.content.areas()
+                yield from self._described(subtree.content, subtree.path, found)
         if self.named(LUO_NAME) is None:
             self.subtrees(found)
             return
-        for _, content in self.handled_files(found):
-            yield from content.areas()
+        for file, content in self.handled_files(found):
+            yield from self._described(content, file.path, found)
+
+    def _described(self, content: Content, path: EntityPath, found: Found) -> Iterator[DescribedArea]:
+        for area in content.areas():
+            if isinstance(area, Missing):
+                found.lack(f"page list of {path}", area.reason)
+            else:
+                yield area
 
     def owners(self, found: Found) -> None:
         """Note what is not known of who owns which memory."""
@@ -153,7 +161,9 @@ class Evidence(TrackerEvidence):
         files = self.handled_files(found) if self.named(LUO_NAME) is not None else ()
         for content in (*contents, *(content for _, content in files)):
             for gap in content.gaps():
-                found.lack(f"{gap.part} of {gap.path}", gap.reason)
+                # A list that was read whole may lie in an area that is damaged.
+                if gap.count is None or not gap.count.whole:
+                    found.lack(f"{gap.part} of {gap.path}", gap.reason)
         found.not_here("")
 
 

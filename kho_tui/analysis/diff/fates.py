@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kho_tui.analysis.diff.ends import Ends, kept, lost_with, made, unspoken
 from kho_tui.analysis.diff.evidence import OneHandover
+from kho_tui.analysis.diff.facet import Diffing
 from kho_tui.analysis.diff.failed import failed_restores, failures_of, with_nameless
 from kho_tui.analysis.diff.half import Half
 from kho_tui.analysis.diff.log import Failure, HandoverLog
@@ -83,7 +84,7 @@ def _side_fates(ends: Ends, tellers: Mapping[EntityPath, Teller], context: Conte
             return _outside_subtrees(entity, ends)
         if entity.path == teller.subtree.path:
             return subtree_fate(entity, teller, ends)
-        return _under_a_loss(entity, fates, teller) or teller.fate(entity)
+        return _under_a_loss(entity, fates, teller, ends.before.diffing(entity)) or teller.fate(entity)
 
     for entity in walk(ends.before.entity):
         context.step("telling what became of it", len(fates))
@@ -97,10 +98,11 @@ def _side_fates(ends: Ends, tellers: Mapping[EntityPath, Teller], context: Conte
     return [*shown, *failed_restores(shown, ends)]
 
 
-def _under_a_loss(entity: Entity, fates: Mapping[EntityPath, EntityFate], teller: Teller) -> EntityFate | None:
-    """What goes with the thing that it is in, or with its subtree. Nodes of an FDT that nobody knows are no such things."""
+def _under_a_loss(entity: Entity, fates: Mapping[EntityPath, EntityFate], teller: Teller, diffing: Diffing) -> EntityFate | None:
+    """What goes with the thing that it is in, or with its subtree. Lists, and nodes of an FDT that nobody knows, are no such things."""
     above, subtree = fates.get(entity.path.parent), fates.get(teller.subtree.path)
-    if above is not None and above is not subtree and above.fate is Fate.LOST and above.entity != "node":
+    no_things = diffing.unlisted | diffing.placeholders | {"node"}
+    if above is not None and above is not subtree and above.fate is Fate.LOST and above.entity not in no_things:
         return made(Fate.LOST, entity, lost_with(above.entity))
     if subtree is not None and subtree.fate is Fate.LOST and (subtree.other is None or teller.lost_if_altered):
         return made(Fate.LOST, entity, lost_with("subtree"))

@@ -12,6 +12,7 @@ from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import KEXEC_COUNT, WHOLE, Standing, SubtreeContent
 from kho_tui.model.entities.values import record_values
 from kho_tui.model.entity import Entity, Value
+from kho_tui.model.facts import Missing
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json
 from kho_tui.model.plain import Plain
@@ -92,7 +93,7 @@ class KexecMetadata(SubtreeContent):
         """As it says."""
         return self.writer
 
-    def areas(self) -> Iterator[DescribedArea]:
+    def areas(self) -> Iterator[DescribedArea | Missing]:
         """None."""
         return iter(())
 

@@ -18,7 +18,7 @@ from kho_tui.model.content import WHOLE, Standing, SubtreeContent
 from kho_tui.model.entities.tables import PlainRows
 from kho_tui.model.entities.values import derived, missing_entity, property_values
 from kho_tui.model.entity import Column, Detail, Entity, Value
-from kho_tui.model.facts import Count, Fact, Missing, Status, Unavailable, known
+from kho_tui.model.facts import Count, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, address_text, hex_text
 from kho_tui.model.kinds import KIND_TEST_FOLIO
@@ -168,11 +168,13 @@ class KhoTest(SubtreeContent):
         """It does not say."""
         return None
 
-    def areas(self) -> Iterator[DescribedArea]:
+    def areas(self) -> Iterator[DescribedArea | Missing]:
         """Where its list lies."""
         if not isinstance(self.area, Missing):
             info = field_named(self.properties, "folios_info")
             yield DescribedArea.of(self.area, self.path.child("folios"), None if info is None else info.place.phys)
+        elif isinstance(self.area, Stale):
+            yield self.area
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """Counts and checksum; with ``rows`` each folio."""

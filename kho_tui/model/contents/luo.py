@@ -188,7 +188,7 @@ class Luo(SubtreeContent):
         """It does not say."""
         return None
 
-    def areas(self) -> Iterator[DescribedArea]:
+    def areas(self) -> Iterator[DescribedArea | Missing]:
         """Those of its FLBs; those of its files are theirs."""
         for flb in self._flbs:
             if not isinstance(flb.content, Missing):

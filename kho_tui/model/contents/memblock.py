@@ -153,7 +153,7 @@ class Memblock(SubtreeContent):
         """It does not say."""
         return None
 
-    def areas(self) -> Iterator[DescribedArea]:
+    def areas(self) -> Iterator[DescribedArea | Missing]:
         """None."""
         return iter(())
 

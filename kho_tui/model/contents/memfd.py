@@ -196,7 +196,7 @@ class Memfd(FileContent):
         if self.folios.status not in (Status.DECODED, Status.UNKNOWN):
             yield Gap("folios", self.path, self.folios.status, self.folios.reason, self.folio_count)
 
-    def areas(self) -> Iterator[DescribedArea]:
+    def areas(self) -> Iterator[DescribedArea | Missing]:
         """Where its folios are listed, where it has any."""
         first, total, flags, order = (self.record.integer(f"folios.{field.name}") for field in KHO_VMALLOC.fields)
         at = self.record.place.phys

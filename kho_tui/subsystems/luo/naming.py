@@ -22,7 +22,7 @@ NAMING = Naming(
         LogText("session-list-failed", "in", rb"luo: Failed to (?:insert|allocate) session \[(.{0,64})\](?: |$)"),
         LogText("handler-failed", "in", rb"luo: No registered handler for compatible '?(.{0,48}?)'?$"),
         # Behind the texts with names of users, in which any word may stand.
-        LogText("disabled", None, rb"luo: (?:.*\bd|D)isabl"),
+        LogText("disabled", None, rb"luo: (?:(?:[^\[]|\[-)*\bd|D)isabl"),
         LogText("luo-failed", "in", rb"luo: (?:" + _STATE + rb")"),
         LogText("file-failed", "in", rb"luo: (?:File count mismatch|Block set is corrupted|Block contains invalid)"),
     ),

@@ -80,7 +80,7 @@ class IncomingSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
-    """What LUO got of the kernel before. ``number`` is as received, 0 where nothing was; ``has_flbs``: FLB data came."""
+    """What LUO got of the kernel before. ``number`` is as received, 0 where nothing was; ``flbs``: names of the FLBs whose data came."""
 
     number: int = 0
     sessions: tuple[IncomingSession, ...] = ()
@@ -88,7 +88,7 @@ class Arrived:
     """What lists the sessions, until /dev/liveupdate is opened first."""
     fault: str = ""
     """Why the list cannot be made into sessions, so that every open of /dev/liveupdate fails; empty: it can."""
-    has_flbs: bool = False
+    flbs: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
@@ -276,12 +276,13 @@ class Orchestrator(FileKeeper[Arrived]):
 
     def started_lines(self) -> Iterator[LogLine]:
         """What the test module of FLBs says (lib/tests/liveupdate.c)."""
-        if not self.running or not self._built:
+        if not self.running or not self._flbs:
             return
-        for flb in self._built if self.arrived is not None and self.arrived.has_flbs else ():
+        arrived = self.arrived.flbs if self.arrived is not None else frozenset()
+        for flb in (flb for flb in self._flbs if flb.name in arrived):
             yield 6, f"liveupdate test: {flb.name.decode('utf-8', 'backslashreplace')}: found flb data from the previous boot"
         handlers = ", ".join(sorted(name.decode() for name in self.kernel.registry.handlers(self.kernel.release)))
-        yield 6, f"liveupdate test: Registered {len(self._built)} FLBs with file handler: [{handlers}]"
+        yield 6, f"liveupdate test: Registered {len(self._flbs)} FLBs with file handler: [{handlers}]"
 
     def addresses(self) -> Iterator[Spot]:
         """The pointers to the lists; each leads to whole pages."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kho_tui.abi.flb import flb_of_test_module
-from kho_tui.abi.luo import LUO, LUO_NAME
+from kho_tui.abi.luo import HAS_FLBS, LUO, LUO_NAME
 from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.sessions import RestoredFile, RestoredSession
 from kho_tui.analysis.receiver.verdict import Fails
@@ -30,7 +30,8 @@ def _receive(handed: Handed, _built: object) -> Arrived | None:
     luo, boot, size = handed.content(LUO_NAME), handed.reception.boot, handed.page_size
     if not isinstance(luo, Luo):
         return None
-    arrived = Arrived(has_flbs=isinstance(luo.flbs, FlbList) and bool(luo.flbs.flbs))
+    flbs = luo.flbs.flbs if isinstance(luo.flbs, FlbList) and HAS_FLBS.covers(boot.target.release.version) else ()
+    arrived = Arrived(flbs=frozenset(flb.name for flb in flbs))
     number = known(luo.number)
     if number is None or boot.target.own(LUO) is None:
         return arrived
