@@ -126,7 +126,7 @@ async def test_enter_follows_what_has_the_arrow() -> None:
     async with using_state(opening(ONE_PRE)) as user:
         await user.press("m")
         await user.go_to_address("0x20829000")
-        assert " → l flbs" in user.cell
+        assert " → x flbs" in user.cell
         while user.map.view.chosen.name != "preserved":
             await user.press("k")
         assert " → preserved     5.609 MiB of 16 MiB" in user.cell
@@ -135,7 +135,7 @@ async def test_enter_follows_what_has_the_arrow() -> None:
         assert "address 0x20829000" in " ".join(user.info.split())
         await user.press("backspace", "k", "k")
         assert user.map.view.chosen.name == "node"
-        assert " → l flbs" in user.cell
+        assert " → x flbs" in user.cell
         await user.go_to_address("0x30000000")
         assert "→" not in user.cell
         await user.press("enter")
@@ -150,7 +150,7 @@ async def test_zooming_in_does_not_lose_what_the_cell_showed() -> None:
         await user.press("right_square_bracket", "h", "l", *["plus"] * 14)
         await user.sees("flbs · 4 KiB a cell")
         assert user.spot.address == 0x20829000
-        assert "l flbs out/LUO/FLBs" in " ".join(user.cell.split())
+        assert "x flbs out/LUO/FLBs" in " ".join(user.cell.split())
         await user.press("0")
         await user.sees("16 MiB a cell")
 
@@ -205,7 +205,7 @@ async def test_the_map_keeps_its_place_when_the_terminal_changes() -> None:
         await user.until(lambda: user.map.view.unfolded)
         await user.settle()
         assert user.spot.address == 0x20829000
-        assert "l flbs" in user.cell
+        assert "x flbs" in user.cell
         await user.sees("4 MiB a cell")
 
 
