@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from kho_tui.abi.format import Family, Format, Formats
@@ -61,10 +60,6 @@ FOLIO_DIRTY, FOLIO_UPTODATE = 1, 2
 """MEMFD_LUO_FOLIO_DIRTY and MEMFD_LUO_FOLIO_UPTODATE (6.19 to 7.3)."""
 FOLIO_FLAGS_WRITTEN = FOLIO_DIRTY | FOLIO_UPTODATE
 """What every kernel writes for every folio."""
-
-
-MEMFD_VERSION = re.compile(rb"memfd-v\d+(;.*)?", re.DOTALL)
-"""Any version of the handler, known here or not."""
 
 
 LIMITED = Range("7.1")

@@ -47,7 +47,7 @@ class Declaration(Generic[FS]):
     facets: Mapping[type, Callable[[], object]] = field(default_factory=dict)
     without: Mapping[type, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def version_words(self) -> frozenset[bytes]:
         """What stands before ``-v`` and a number in its compatible strings."""
         return frozenset(_VERSION.sub(b"", string) for form in self.formats for string in form.strings)
@@ -95,6 +95,10 @@ class Registry:
     def handler(self, compatible: bytes) -> Declaration[Any] | None:
         """The file handler that has this version; None for one that nobody declares."""
         return self.having("file", compatible)
+
+    def handler_like(self, compatible: bytes) -> Declaration[Any] | None:
+        """The file handler that a compatible string is of, in a version that is known or not; None for one that nobody declares."""
+        return next((one for one in self.declared if one.family.place == "file" and one.has_version_like(compatible)), None)
 
     def handler_facet(self, compatible: bytes, facet: type[T]) -> T | None:
         """What the file handler that has this version has for an engine; None where nobody declares it, or it has none by design."""

@@ -159,7 +159,7 @@ def _from_image(image: KernelImage, initrd: int, registry: Registry) -> TargetKe
         page_size=image.page_size,
         cmdline=None,
         consumers={name: _in_image(image, name, option, registry) for name, option in optional_consumers(registry).items()},
-        handlers=frozenset(version for version in image.versions if _is_handler(version, registry)),
+        handlers=frozenset(version for version in image.versions if registry.handler_like(version) is not None),
         may_hold=image.may_hold if _option(config, "CONFIG_MODULES") is False else None,
         debug_vm=_option(config, "CONFIG_DEBUG_VM"),
         flb_test=_option(config, "CONFIG_LIVEUPDATE_TEST"),
@@ -213,10 +213,6 @@ def _capture_built(sources: Sources, config: Mapping[str, str] | None, known: Re
 def _seen(sources: Sources, subtree: bytes, configured: bool | None) -> bool | None:
     """Whether somebody there writes the subtree, and so reads it too: it is on the outgoing side, or the configuration says it."""
     return True if sources.outgoing is not None and subtree in sources.outgoing.subtrees else configured
-
-
-def _is_handler(version: bytes, registry: Registry) -> bool:
-    return any(declared.family.place == "file" and declared.has_version_like(version) for declared in registry.declared)
 
 
 def _of_release(name: bytes, release: Release, registry: Registry) -> bool | None:

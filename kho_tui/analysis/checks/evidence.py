@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import SESSIONS, Found
@@ -15,9 +15,10 @@ from kho_tui.model.contents.luo import Luo
 from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.path import EntityPath
-from kho_tui.model.registry import Declaration
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import SafeText, visible
+
+C = TypeVar("C", bound=SubtreeContent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +27,15 @@ class Evidence(TrackerEvidence):
 
     def luo(self, found: Found) -> Luo | None:
         """LUO's state."""
-        subtree = self.subtree(LUO_NAME, found)
+        return self.content(LUO_NAME, Luo, found)
+
+    def content(self, name: bytes, kind: type[C], found: Found) -> C | None:
+        """What the subtree of this name says; None where there is none, and where it cannot be read, which is noted as a lack."""
+        subtree = self.subtree(name, found)
         if subtree is None:
             return None
-        if not isinstance(subtree.content, Luo):
-            found.lack("content of LUO", subtree.reason)
+        if not isinstance(subtree.content, kind):
+            found.lack(f"content of {visible(name)}", subtree.reason)
             return None
         return subtree.content
 
@@ -109,8 +114,8 @@ class Evidence(TrackerEvidence):
         """
         some = False
         for _, file in self.files(found):
-            declared = next((one for one in self.state.registry.declared if _handles(one, file, handler)), None)
-            if declared is None:
+            declared = self.state.registry.handler_like(file.compatible)
+            if declared is None or handler not in (b"", declared.family.name):
                 continue
             some = True
             if not isinstance(file.content, Missing):
@@ -120,7 +125,7 @@ class Evidence(TrackerEvidence):
             reason = f"{visible(file.compatible)} is a version that is not known here" if unknown else file.content.reason
             found.lack(f"{declared.family.name.decode()} struct of {file.path}", reason)
         if handler and not some and not found.lacks:
-            found.not_here(f"no file of {visible(handler)} is preserved")
+            found.not_here(f"no {visible(handler)} is preserved")
 
     def areas(self, found: Found) -> Iterator[DescribedArea]:
         """All vmalloc areas, of subtrees and of files."""
@@ -165,8 +170,3 @@ class Evidence(TrackerEvidence):
                 if gap.count is None or not gap.count.whole:
                     found.lack(f"{gap.part} of {gap.path}", gap.reason)
         found.not_here("")
-
-
-def _handles(declared: Declaration[Any], file: File, name: bytes) -> bool:
-    wanted = declared.family.place == "file" and name in (b"", declared.family.name)
-    return wanted and declared.has_version_like(file.compatible)

@@ -249,14 +249,11 @@ def empty(evidence: Evidence, found: Found) -> None:
 )
 def regions(evidence: Evidence, found: Found) -> None:
     """Gotcha 25."""
-    subtree = evidence.subtree(MEMBLOCK_NAME, found)
-    if subtree is None:
-        return
-    if not isinstance(subtree.content, Memblock):
-        found.lack("content of memblock", subtree.reason)
+    memblock = evidence.content(MEMBLOCK_NAME, Memblock, found)
+    if memblock is None:
         return
     scratch = _table(evidence, found)
-    for region in () if scratch is None else subtree.content.regions:
+    for region in () if scratch is None else memblock.regions:
         start, size = region.start, region.size
         if isinstance(start, Missing) or isinstance(size, Missing):
             found.lack(f"region {region.path}", "its address or size cannot be read")

@@ -29,39 +29,35 @@ _CONTENTS = "contents of the test module's folios"
 )
 def test_state(evidence: Evidence, found: Found) -> None:
     """Invariant 49."""
-    subtree = evidence.subtree(KHO_TEST_NAME, found)
-    if subtree is None:
-        return
-    content = subtree.content
-    if not isinstance(content, KhoTest):
-        found.lack("content of kho_test", subtree.reason)
+    content = evidence.content(KHO_TEST_NAME, KhoTest, found)
+    if content is None:
         return
     told = field_named(content.properties, "magic")
     magic = None if told is None else told.value
     if magic != KHO_TEST_MAGIC:
-        found.broken("magic is missing" if not isinstance(magic, int) else f"magic is {magic:#x}", subtree.path)
+        found.broken("magic is missing" if not isinstance(magic, int) else f"magic is {magic:#x}", content.path)
     number = found.need(content.nr_folios, "nr_folios of kho_test")
-    blocks = found.need(content.folio_blocks, f"folios of {subtree.path}")
+    blocks = found.need(content.folio_blocks, f"folios of {content.path}")
     if number is None or blocks is None:
         return
     if len(blocks) != number:
-        found.broken(f"nr_folios is {number}, the list holds {len(blocks)}", subtree.path)
+        found.broken(f"nr_folios is {number}, the list holds {len(blocks)}", content.path)
         return
     torn = 0
     for address, order in blocks:
         if order > evidence.max_order:
             torn += 1
-            found.broken(f"a folio of order {order} at {address:#x}", subtree.path.child("folios"), address)
+            found.broken(f"a folio of order {order} at {address:#x}", content.path.child("folios"), address)
         elif not evidence.is_block(found, address, order):
             torn += 1
             said = f"no block of order {order} begins at folio {address:#x}"
-            found.broken(said, subtree.path.child("folios"), address, severity="error")
+            found.broken(said, content.path.child("folios"), address, severity="error")
     csum = found.need(content.csum, "csum of kho_test")
     if csum is None or torn:
         return
     total = _sum(evidence, blocks, found)
     if total is not None and total != csum % 0xFFFF:
-        found.broken(f"the contents add up to {total:#x}, csum is {csum % 0xFFFF:#x} (modulo 65535)", subtree.path)
+        found.broken(f"the contents add up to {total:#x}, csum is {csum % 0xFFFF:#x} (modulo 65535)", content.path)
 
 
 def _sum(evidence: Evidence, blocks: list[tuple[int, int]], found: Found) -> int | None:

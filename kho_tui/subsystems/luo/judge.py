@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import Judging, NameField
@@ -17,8 +16,7 @@ from kho_tui.text import plural
 
 
 def _names(evidence: Evidence, found: Found) -> Iterator[NameField]:
-    subtree = evidence.subtree(LUO_NAME, found)
-    luo = None if subtree is None else evidence.luo(found)
+    luo = evidence.luo(found)
     if luo is None:
         return
     if luo.header is not None and "compatible" in luo.header.layout:

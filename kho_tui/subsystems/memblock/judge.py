@@ -110,11 +110,8 @@ def _regions(side: Side | None) -> dict[bytes, tuple[int, int]]:
 def asked_again(evidence: Evidence, found: Found) -> None:
     """Invariant 38."""
     handed = _regions(evidence.side)
-    subtree = evidence.subtree(MEMBLOCK_NAME, found)
-    if subtree is None:
-        return
-    if not isinstance(subtree.content, Memblock):
-        found.lack("content of memblock", subtree.reason)
+    memblock = evidence.content(MEMBLOCK_NAME, Memblock, found)
+    if memblock is None:
         return
     if evidence.side.name == "in":
         found.not_here("a question for what is handed out")
@@ -125,7 +122,7 @@ def asked_again(evidence: Evidence, found: Found) -> None:
         found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
         return
     asked = read_cmdline(state.machine.cmdline).options(release, state.registry.releases).regions
-    for region in subtree.content.regions:
+    for region in memblock.regions:
         if region.name not in handed:
             found.lack(f"start and size of {region.path}", "they cannot be read")
             continue

@@ -7,43 +7,34 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN, MEMFD_LUO_FOLIO_SER, MEMFD_VERSION
+from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS, FOLIO_FLAGS_WRITTEN, FOLIO_PFN, MEMFD, MEMFD_LUO_FOLIO_SER
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import FileJudging
 from kho_tui.analysis.checks.rule import error, rule
 from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.contents.sessions import File
-from kho_tui.model.facts import Damaged, Missing, Status
+from kho_tui.model.facts import Damaged, Missing, Status, Unknown
 from kho_tui.model.kinds import KIND_FOLIO
-from kho_tui.text import SafeText, plural, visible
+from kho_tui.text import SafeText, plural
 
 _SHOWN = 100
 _SIGN_BIT = 63
 
 
-def _memfd_files(evidence: Evidence, found: Found) -> Iterator[File]:
-    """All files with a memfd's handler, whether their struct can be read or not."""
-    some = False
+def _with_struct(evidence: Evidence, found: Found) -> Iterator[File]:
+    """All files of a known version of the handler, whether their struct can be read or not."""
     for _, file in evidence.files(found):
-        if not MEMFD_VERSION.fullmatch(file.compatible):
-            continue
-        if not isinstance(file.content, Missing) or file.content.status is not Status.UNKNOWN:
-            some = True
+        declared = evidence.state.registry.handler_like(file.compatible)
+        if declared is not None and declared.family == MEMFD and not isinstance(file.content, Unknown):
             yield file
-        else:
-            found.lack(f"memfd struct of {file.path}", f"{visible(file.compatible)} is a version that is not known here")
-    if not some and not found.lacks:
-        found.not_here("no memfd is preserved")
 
 
 def _memfds(evidence: Evidence, found: Found) -> Iterator[tuple[File, Memfd]]:
     """All memfds; one whose struct cannot be read is noted as a lack."""
-    for file in _memfd_files(evidence, found):
-        if isinstance(file.content, Memfd):
-            yield file, file.content
-        elif isinstance(file.content, Missing):
-            found.lack(f"memfd struct of {file.path}", file.content.reason)
+    for file, content in evidence.handled_files(found, MEMFD.name):
+        if isinstance(content, Memfd):
+            yield file, content
 
 
 def _folio_arrays(evidence: Evidence, found: Found) -> Iterator[tuple[File, Memfd, FolioArray]]:
@@ -68,7 +59,7 @@ def _folio_arrays(evidence: Evidence, found: Found) -> Iterator[tuple[File, Memf
 )
 def memfds(evidence: Evidence, found: Found) -> None:
     """Invariant 45."""
-    for file in _memfd_files(evidence, found):
+    for file in _with_struct(evidence, found):
         if file.data % evidence.page_size or not evidence.is_block(found, file.data, 0):
             found.broken(f"no preserved block of order 0 begins at its struct at {file.data:#x}", file.path, file.data)
         if isinstance(file.content, Damaged):
