@@ -50,4 +50,3 @@ class FileNaming(Naming):
     """What a file handler says in the kernel's log."""
 
     place: ClassVar[Place] = "file"
-    stands_in: ClassVar[tuple[str, str]] = ("naming", "NAMING")

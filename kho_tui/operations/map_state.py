@@ -14,7 +14,7 @@ from kho_tui.analysis.unowned import unowned_reason, unseen_owner
 from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
-from kho_tui.model.contents.luo import Luo
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.kinds import (
@@ -286,7 +286,7 @@ def _file_offset(hit: Hit, address: int, side: Side, page_size: int) -> str:
 
 
 def _memfd(side: Side, path: EntityPath) -> Memfd | None:
-    files = (file for one in side.handed_over if isinstance(one.content, Luo) for file in one.content.files)
+    files = (file for subtree in side.handed_over if isinstance(subtree.content, SubtreeContent) for file in subtree.content.files)
     found = next((file for file in files if file.path == path), None)
     return found.content if found is not None and isinstance(found.content, Memfd) else None
 

@@ -100,3 +100,8 @@ def by_turn(registry: Registry) -> Mapping[bytes, Simulating]:
 def modules(registry: Registry) -> Mapping[bytes, Module]:
     """How the producers may be built that need not be there, by the name of their subtree."""
     return {name: facet.module for name, facet in registry.facets(Simulating).items() if facet.module is not None}
+
+
+def built(registry: Registry, how: Callable[[Module], object | None]) -> Mapping[bytes, Any]:
+    """What ``Config.built`` holds where this is how each of them is built."""
+    return {name: answer for name, module in modules(registry).items() if (answer := how(module)) is not None}

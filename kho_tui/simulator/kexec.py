@@ -9,7 +9,7 @@ from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.analysis.receiver.acceptance import ATTACHED
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import Answer
-from kho_tui.analysis.receiver.facet import Receiving
+from kho_tui.analysis.receiver.facet import optional_consumers
 from kho_tui.analysis.receiver.handed import Handed as HandedOver
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.analysis.receiver.receive import receive
@@ -69,8 +69,7 @@ class NextKernel:
     def target(self) -> Target:
         """As its receiving side sees it."""
         target = Target.in_tree(self.registry, self.release, cmdline=read_cmdline(self.cmdline), version=Version.parse(self.config.uname))
-        facets = self.registry.facets(Receiving).items()
-        modules = {name: name in self.config.built for name, facet in facets if facet.option is not None and facet.option.tristate}
+        modules = {name: name in self.config.built for name, option in optional_consumers(self.registry).items() if option.tristate}
         return replace(target, on_by_default=self.config.on_by_default, consumers=modules, page_size=self.machine.page_size)
 
 

@@ -11,7 +11,7 @@ from kho_tui.model.content import Content
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.intervals import intervals, spans, whole_pages
 from kho_tui.model.state import ScratchArea, State
-from kho_tui.simulator.facet import Simulating, modules
+from kho_tui.simulator.facet import Simulating, built
 from kho_tui.simulator.kernel import Config
 from kho_tui.simulator.machine import BootMemory, Machine, MemoryNode
 from kho_tui.simulator.ranges import Ranges
@@ -89,5 +89,4 @@ def config_of(state: State, options: Mapping[str, str] | None, uname: str | None
     if options is not None:
         debug = options.get("CONFIG_KEXEC_HANDOVER_DEBUG") == "y"
         on = options.get("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT") == "y"
-    seen = {name: module.seen(state, options) for name, module in modules(state.registry).items()}
-    return Config(uname, debug or options is None, on, {name: built for name, built in seen.items() if built is not None})
+    return Config(uname, debug or options is None, on, built(state.registry, lambda module: module.seen(state, options)))

@@ -13,7 +13,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.model.registry import Registry
 from kho_tui.releases.table import Release
 from kho_tui.simulator.allocator import PinError, Pins
-from kho_tui.simulator.facet import modules
+from kho_tui.simulator.facet import built, modules
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.machine import BootMemory, Machine, MemoryNode
 from kho_tui.simulator.scenario_steps import parse_step, steps_known
@@ -83,7 +83,6 @@ def parse_scenario(text: str, name: str, registry: Registry) -> Scenario:
     uname = kernel.get("uname")
     pins = top.get("pins", {})
     pinned_at = {key: SafeText(f"{lines.where('pins', 0, key)}: pins: {visible(key)}") for key in pins}
-    asked = {name: module.asked(kernel) for name, module in modules(registry).items()}
     kinds = steps_known(registry)
     return Scenario(
         registry=registry,
@@ -95,7 +94,7 @@ def parse_scenario(text: str, name: str, registry: Registry) -> Scenario:
             uname,
             kernel.get("debug", True),
             kernel.get("on_by_default", False),
-            {name: built for name, built in asked.items() if built is not None},
+            built(registry, lambda module: module.asked(kernel)),
         ),
         pins={key: _pins(pinned_at[key], value) for key, value in pins.items()},
         stages=_stages([parse_step(values, number, lines, kinds) for number, values in enumerate(steps)]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY, SETUP_KEXEC_KHO
-from kho_tui.analysis.receiver.facet import Receiving
+from kho_tui.analysis.receiver.facet import in_turn
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.layout.struct import Layout
 from kho_tui.model.host import MemoryRange
@@ -138,9 +138,9 @@ def _log(running: Running) -> Iterator[str]:
     if kernel.options.kho and not kernel.scratch:
         yield _line(4, "KHO: Failed to reserve scratch area, disabling kexec handover")
     if running.arrival is not None and running.arrival.received is not None:
-        consumers = kernel.registry.facets(Receiving)
-        for name in sorted(kernel.producers, key=lambda name: consumers[name].turn):
-            yield from (_line(*line) for line in kernel.producers[name].taken_lines())
+        for name in in_turn(kernel.registry):
+            if name in kernel.producers:
+                yield from (_line(*line) for line in kernel.producers[name].taken_lines())
     for producer in kernel.producers.values():
         yield from (_line(*line) for line in producer.started_lines())
 

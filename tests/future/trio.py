@@ -30,7 +30,7 @@ from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Layout, Record, Unit, u64
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, FileContent, Standing, SubtreeContent
+from kho_tui.model.content import WHOLE, FileContent, Standing
 from kho_tui.model.contents.sessions import File, PlainFile
 from kho_tui.model.entities.values import bytes_of, record_values
 from kho_tui.model.entity import Entity, Value
@@ -48,6 +48,7 @@ from kho_tui.simulator.facet import FileSimulating
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.facet import FileBreaking
 from kho_tui.simulator.faults.fault import fault
+from kho_tui.simulator.faults.find import files_of
 from kho_tui.simulator.incoming import Stretch
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import OpenFile, PreservedFile
@@ -147,8 +148,7 @@ def _page(trio: Trio, page_shift: int) -> U64s:
 
 
 def _large_mode(case: Case) -> None:
-    contents = (subtree.content for subtree in case.side.handed_over if isinstance(subtree.content, SubtreeContent))
-    for file in (file for content in contents for file in content.files):
+    for file in files_of(case):
         if isinstance(file.content, Trio):
             case.change(file.content.record, mode=2)
             return

@@ -30,13 +30,10 @@ class FileJudging:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlbJudging:
+class FlbJudging(FileJudging):
     """The rules on file-lifecycle-bound data."""
 
     place: ClassVar[Place] = "flb"
-    stands_in: ClassVar[tuple[str, str]] = ("judge", "JUDGING")
-
-    rules: tuple[Rule, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,12 @@ def no_arrivals(_reception: Reception) -> Mapping[str, tuple[Arrival, ...]]:
     return {}
 
 
+def in_turn(registry: Registry) -> Mapping[bytes, Receiving]:
+    """The consumers of subtrees by name, in the order in which a kernel runs them."""
+    facets = registry.facets(Receiving)
+    return {name: facets[name] for name in sorted(facets, key=lambda name: facets[name].turn)}
+
+
 def optional_consumers(registry: Registry) -> Mapping[bytes, BuildOption]:
     """The consumers of subtrees that a kernel with KHO need not have, by name."""
     return {name: facet.option for name, facet in registry.facets(Receiving).items() if facet.option is not None}

@@ -12,7 +12,7 @@ from dataclasses import replace
 from kho_tui.analysis.receiver.acceptance import ACCEPTANCE
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Answer, Check
-from kho_tui.analysis.receiver.facet import Receiving
+from kho_tui.analysis.receiver.facet import Receiving, in_turn
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.memory import MEMORY
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
@@ -99,8 +99,8 @@ _BEHIND_CONSUMERS: tuple[Check, ...] = (
 
 def checks_of(registry: Registry) -> tuple[Check, ...]:
     """All checks, in the order in which a kernel meets them."""
-    consumers = sorted(registry.facets(Receiving).values(), key=lambda receiving: receiving.turn)
-    return (*_BEFORE_CONSUMERS, *(check for receiving in consumers for check in receiving.checks), *_BEHIND_CONSUMERS)
+    consumers = (check for receiving in in_turn(registry).values() for check in receiving.checks)
+    return (*_BEFORE_CONSUMERS, *consumers, *_BEHIND_CONSUMERS)
 
 
 def receive(handed: Handed, target: Target) -> Reception:

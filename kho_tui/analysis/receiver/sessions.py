@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO, LUO_NAME, LUO_SESSION_SER
-from kho_tui.analysis.receiver.facet import Receiving
+from kho_tui.analysis.receiver.facet import in_turn
 from kho_tui.analysis.receiver.files import receiving_of
 from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.ledger import Contest, Owner, settle
@@ -95,9 +95,8 @@ def restore(handed: Handed, reserved: Reserved, sections: Sections | Missing, ta
     luo = subtree.content if subtree is not None and isinstance(subtree.content, Luo) else None
     listed = luo.sessions if luo is not None and isinstance(luo.sessions, SessionList) else None
     files = [file for session in (listed.sessions if listed else ()) for file in _files(session)]
-    consumers = registry.facets(Receiving)
-    by_consumer = [(name, consumers[name].restores(handed, target)) for name in sorted(consumers, key=lambda name: consumers[name].turn)]
-    booting = [(name, owner) for name, owner in by_consumer if owner is not None]
+    by_consumer = {name: receiving.restores(handed, target) for name, receiving in in_turn(registry).items()}
+    booting = [(name, owner) for name, owner in by_consumer.items() if owner is not None]
     early = (*(owner for _, owner in booting), *_open_owners(luo, target))
     first, shift = len(early), reserved.runs.page_shift
     owners = [

@@ -21,20 +21,14 @@ class Breaking:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlbBreaking:
-    """The faults of file-lifecycle-bound data: one at least for each rule on it."""
-
-    place: ClassVar[Place] = "flb"
-    stands_in: ClassVar[tuple[str, str]] = ("faults", "BREAKING")
-
-    faults: tuple[Fault, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileBreaking:
+class FileBreaking(Breaking):
     """The faults of what a file handler keeps: one at least for each rule on it."""
 
     place: ClassVar[Place] = "file"
-    stands_in: ClassVar[tuple[str, str]] = ("faults", "BREAKING")
 
-    faults: tuple[Fault, ...]
+
+@dataclass(frozen=True, kw_only=True)
+class FlbBreaking(Breaking):
+    """The faults of file-lifecycle-bound data: one at least for each rule on it."""
+
+    place: ClassVar[Place] = "flb"

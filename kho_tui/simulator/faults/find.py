@@ -10,6 +10,8 @@ from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
+from kho_tui.model.content import SubtreeContent
+from kho_tui.model.contents.sessions import File
 from kho_tui.model.plain import Plain
 from kho_tui.model.state import Subtree
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
@@ -26,6 +28,12 @@ def with_content(case: Case, name: bytes, content: Plain) -> None:
     case.become(replace(handover, subtrees=subtrees))
     if shown:
         case.files[file] = case.read(one.phys, size)
+
+
+def files_of(case: Case) -> list[File]:
+    """The files of all sessions that could be read."""
+    contents = (subtree.content for subtree in case.side.handed_over if isinstance(subtree.content, SubtreeContent))
+    return [file for content in contents for file in content.files]
 
 
 def write_value(case: Case, values: tuple[FieldValue, ...], name: str, data: bytes) -> None:

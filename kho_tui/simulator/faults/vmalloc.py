@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from kho_tui.abi.vmalloc import KHO_VMALLOC, KHO_VMALLOC_HDR, KHO_VMALLOC_PHYS
-from kho_tui.model.content import Content, SubtreeContent
+from kho_tui.model.content import Content
 from kho_tui.model.facts import Status
 from kho_tui.model.vmalloc import DescribedArea, VmallocArea
 from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
 from kho_tui.simulator.faults.fault import Fault, fault
+from kho_tui.simulator.faults.find import files_of
 
 _ROUND = 8
 
 
 def _areas(case: Case) -> list[tuple[VmallocArea, int]]:
     """Every whole area with the address of its descriptor; the longest first."""
-    contents: list[Content] = [subtree.content for subtree in case.side.handed_over if isinstance(subtree.content, SubtreeContent)]
-    files = [file.content for content in contents if isinstance(content, SubtreeContent) for file in content.files]
-    contents = [*(content for content in files if isinstance(content, Content)), *contents]
-    described = [(area.read, area.at) for content in contents for area in content.areas() if isinstance(area, DescribedArea)]
+    contents = [*(file.content for file in files_of(case)), *(subtree.content for subtree in case.side.handed_over)]
+    areas = [area for content in contents if isinstance(content, Content) for area in content.areas()]
+    described = [(area.read, area.at) for area in areas if isinstance(area, DescribedArea)]
     whole = [(area, at) for area, at in described if isinstance(area, VmallocArea) and at is not None and _is_whole(area)]
     if not whole:
         raise DoesNotApply("no preserved vmalloc area in this state")

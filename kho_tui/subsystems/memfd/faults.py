@@ -5,13 +5,13 @@ from __future__ import annotations
 from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
 from kho_tui.layout.table import Table
-from kho_tui.model.content import SubtreeContent
 from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Missing, Status
 from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
 from kho_tui.simulator.faults.facet import FileBreaking
 from kho_tui.simulator.faults.fault import Fault, fault
+from kho_tui.simulator.faults.find import files_of
 from kho_tui.simulator.faults.tracker_edit import order_at
 
 _ROWS = 4096
@@ -20,8 +20,7 @@ _ROWS = 4096
 
 def _memfds(case: Case) -> list[tuple[File, Memfd]]:
     """Every memfd that could be decoded."""
-    contents = (subtree.content for subtree in case.side.handed_over if isinstance(subtree.content, SubtreeContent))
-    return [(file, file.content) for content in contents for file in content.files if isinstance(file.content, Memfd)]
+    return [(file, file.content) for file in files_of(case) if isinstance(file.content, Memfd)]
 
 
 def _all(case: Case, folios: int) -> list[tuple[Memfd, Table]]:
