@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kho_tui.capture.facet import FileNaming, LogText, Naming
 from kho_tui.model.registry import Registry
@@ -60,6 +61,7 @@ class LogTexts:
     texts: tuple[tuple[LogText, re.Pattern[bytes]], ...]
 
 
+@lru_cache(maxsize=4)
 def texts_of(registry: Registry) -> LogTexts:
     """What is declared of the log, and KHO's own: the first text that matches names the line.
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
+from kho_tui.layout.struct import Record
 from kho_tui.model.claims import ClaimCollector
+from kho_tui.model.entities.values import bytes_of, record_values
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.gap import Gap
@@ -81,6 +84,42 @@ class Content(ABC):
     @abstractmethod
     def plain(self) -> Plain:
         """Its values without records or places, all that encode may see. Raises InputError that names what is not told whole."""
+
+
+@dataclass(frozen=True)
+class OneStruct(Content):
+    """A struct with nothing below it: what its bytes mean, and which memory it owns, is for the subclass to say."""
+
+    record: Record
+
+    def standing(self) -> Standing:
+        """It is there whole, or not at all."""
+        return WHOLE
+
+    def values(self) -> tuple[Value, ...]:
+        """The struct."""
+        return record_values(self.record)
+
+    def blobs(self) -> tuple[Blob, ...]:
+        """The struct."""
+        return (bytes_of(self.record),)
+
+    @property
+    def has_children(self) -> bool:
+        """It has none."""
+        return False
+
+    def children(self, platform: Platform) -> Sequence[Entity]:
+        """None."""
+        return ()
+
+    def gaps(self) -> Iterator[Gap]:
+        """None."""
+        return iter(())
+
+    def areas(self) -> Iterator[DescribedArea | Missing]:
+        """None."""
+        return iter(())
 
 
 class SubtreeContent(Content):

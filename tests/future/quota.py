@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kho_tui.abi.format import Family, Format, Formats
@@ -14,22 +14,17 @@ from kho_tui.decode.facet import FlbDecoding
 from kho_tui.decode.reader import Reader
 from kho_tui.encode.facet import Encoder, FlbEncoding
 from kho_tui.encode.piece import Pieces, page_of
-from kho_tui.layout.place import Blob
-from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Layout, Record, Unit, u64
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, FlbContent, Standing
+from kho_tui.model.content import FlbContent, OneStruct
 from kho_tui.model.contents.flbs import Flb, FlbList, PlainFlb
-from kho_tui.model.entities.values import bytes_of, record_values
-from kho_tui.model.entity import Entity, Value
+from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing
-from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json
 from kho_tui.model.kinds import owner
 from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Plain
 from kho_tui.model.registry import Declaration
-from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.facet import FlbBreaking
@@ -47,38 +42,15 @@ class PlainQuota(Plain):
 
 
 @dataclass(frozen=True)
-class Quota(FlbContent):
+class Quota(OneStruct, FlbContent):
     path: EntityPath
-    record: Record
 
     def summary(self) -> str:
         return f"limit {self.record.integer('limit')}"
 
-    def standing(self) -> Standing:
-        return WHOLE
-
-    def values(self) -> tuple[Value, ...]:
-        return record_values(self.record)
-
-    def blobs(self) -> tuple[Blob, ...]:
-        return (bytes_of(self.record),)
-
-    @property
-    def has_children(self) -> bool:
-        return False
-
-    def children(self, platform: Platform) -> Sequence[Entity]:
-        return ()
-
     def claims(self, collector: ClaimCollector) -> None:
         assert self.record.place.phys is not None
         collector.pages(KIND, self.path, self.record.place.phys, SER.size)
-
-    def gaps(self) -> Iterator[Gap]:
-        return iter(())
-
-    def areas(self) -> Iterator[DescribedArea | Missing]:
-        return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         return {"version": self.record.integer("version"), "limit": self.record.integer("limit")}
@@ -89,7 +61,7 @@ class Quota(FlbContent):
 
 def _decode(reader: Reader, entry: Record, where: EntityPath) -> Quota | Missing:
     record = reader.record(SER, entry.integer("data"))
-    return record if isinstance(record, Missing) else Quota(where, record)
+    return record if isinstance(record, Missing) else Quota(record, where)
 
 
 def _pieces(flb: PlainFlb, quota: PlainQuota, encoder: Encoder, what: EntityPath) -> Pieces:
@@ -113,7 +85,8 @@ def _version(evidence: Evidence, found: Found) -> None:
 
 def _other_version(case: Case) -> None:
     for subtree in case.side.handed_over:
-        for flb in getattr(getattr(subtree.content, "flbs", None), "flbs", ()):
+        flbs = subtree.content.flbs if isinstance(subtree.content, Luo) else None
+        for flb in flbs.flbs if isinstance(flbs, FlbList) else ():
             if isinstance(flb.content, Quota):
                 case.change(flb.content.record, version=2)
                 return

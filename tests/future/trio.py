@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,22 +26,16 @@ from kho_tui.decode.reader import Reader
 from kho_tui.encode.facet import Encoder, FileEncoding
 from kho_tui.encode.piece import Pieces, page_of
 from kho_tui.layout.arrays import U64s
-from kho_tui.layout.place import Blob
-from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Layout, Record, Unit, u64
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import WHOLE, FileContent, Standing
+from kho_tui.model.content import FileContent, OneStruct
 from kho_tui.model.contents.sessions import File, PlainFile
-from kho_tui.model.entities.values import bytes_of, record_values
-from kho_tui.model.entity import Entity, Value
 from kho_tui.model.facts import Damaged, Missing
-from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, further_fields
 from kho_tui.model.kinds import owner
 from kho_tui.model.path import EntityPath
 from kho_tui.model.plain import Plain
 from kho_tui.model.registry import Declaration
-from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.consumers import Handed
 from kho_tui.simulator.facet import FileSimulating
@@ -74,39 +68,16 @@ class PlainTrio(Plain):
 
 
 @dataclass(frozen=True)
-class Trio(FileContent):
+class Trio(OneStruct, FileContent):
     path: EntityPath
-    record: Record
 
     def summary(self) -> str:
         return f"with {self.record.integer('peer'):#x}"
-
-    def standing(self) -> Standing:
-        return WHOLE
-
-    def values(self) -> tuple[Value, ...]:
-        return record_values(self.record)
-
-    def blobs(self) -> tuple[Blob, ...]:
-        return (bytes_of(self.record),)
-
-    @property
-    def has_children(self) -> bool:
-        return False
-
-    def children(self, platform: Platform) -> Sequence[Entity]:
-        return ()
 
     def claims(self, collector: ClaimCollector) -> None:
         assert self.record.place.phys is not None
         collector.pages(KIND, self.path, self.record.place.phys, SER.size)
         collector.pages(KIND, self.path.child("page"), self.record.integer("page"), 1)
-
-    def gaps(self) -> Iterator[Gap]:
-        return iter(())
-
-    def areas(self) -> Iterator[DescribedArea | Missing]:
-        return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         return {"handler": "trio-v1;page-v3", **further_fields(self.record.further())}
@@ -123,7 +94,7 @@ def _decode(reader: Reader, entry: Record, form: Format, where: EntityPath) -> T
     if isinstance(record, Missing):
         reader.unreadable(record, where, "trio struct", address)
         return record
-    return Trio(where, record)
+    return Trio(record, where)
 
 
 def _pieces(file: PlainFile, trio: PlainTrio, encoder: Encoder, what: EntityPath) -> Pieces:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kho_tui.layout.place import Blob
-from kho_tui.layout.platform import Platform
-from kho_tui.layout.struct import Record
 from kho_tui.model.claims import ClaimCollector
-from kho_tui.model.content import KEXEC_COUNT, WHOLE, Standing, SubtreeContent
-from kho_tui.model.entities.values import record_values
-from kho_tui.model.entity import Entity, Value
-from kho_tui.model.facts import Missing
-from kho_tui.model.gap import Gap
+from kho_tui.model.content import KEXEC_COUNT, OneStruct, SubtreeContent
 from kho_tui.model.json_value import Json
 from kho_tui.model.plain import Plain
-from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import plural, visible
 
 
@@ -30,10 +23,8 @@ class PlainMetadata(Plain):
 
 
 @dataclass(frozen=True)
-class KexecMetadata(SubtreeContent):
+class KexecMetadata(OneStruct, SubtreeContent):
     """Who wrote the handover. It owns its blob and nothing else."""
-
-    record: Record
 
     @property
     def writer(self) -> bytes:
@@ -49,33 +40,12 @@ class KexecMetadata(SubtreeContent):
         """The writer and the count."""
         return f"written by {visible(self.writer)}, {plural(self.kexec_count, 'kexec')} in a row"
 
-    def standing(self) -> Standing:
-        """There is nothing below it."""
-        return WHOLE
-
-    def values(self) -> tuple[Value, ...]:
-        """The struct."""
-        return record_values(self.record)
-
     def blobs(self) -> tuple[Blob, ...]:
         """None but its own."""
         return ()
 
-    @property
-    def has_children(self) -> bool:
-        """It is a struct."""
-        return False
-
-    def children(self, platform: Platform) -> Sequence[Entity]:
-        """None."""
-        return ()
-
     def claims(self, collector: ClaimCollector) -> None:
         """None but its blob."""
-
-    def gaps(self) -> Iterator[Gap]:
-        """It is there whole, or not at all."""
-        return iter(())
 
     def opaque(self) -> Iterator[str]:
         """Nothing of it."""
@@ -92,10 +62,6 @@ class KexecMetadata(SubtreeContent):
     def written_by(self) -> bytes | None:
         """As it says."""
         return self.writer
-
-    def areas(self) -> Iterator[DescribedArea | Missing]:
-        """None."""
-        return iter(())
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """The struct."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from kho_tui.abi.luo import (
     LuoFormat,
 )
 from kho_tui.abi.properties import compatible_of
-from kho_tui.analysis.receiver.arrivals import WHOLE, Arrival, of_consumer
 from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.check import EVERY, Ask, Check
 from kho_tui.analysis.receiver.facet import BuildOption, Receiving
@@ -26,9 +25,8 @@ from kho_tui.analysis.receiver.handed import Handed
 from kho_tui.analysis.receiver.ledger import Owner
 from kho_tui.analysis.receiver.node import LUCK, fdt_fault, found, kept, lacks, of_subtree, own_choice, properties, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
-from kho_tui.analysis.receiver.reception import Fate, Reception
 from kho_tui.analysis.receiver.sections import known_outside, trips_at
-from kho_tui.analysis.receiver.sessions import RestoredSession, lost_files
+from kho_tui.analysis.receiver.sessions import lost_files
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.tree import Node
@@ -39,6 +37,7 @@ from kho_tui.model.contents.sessions import NotWritten, SessionList
 from kho_tui.model.facts import Damaged, Missing, Status, known
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
+from kho_tui.subsystems.luo.arrivals import arrived_sessions
 from kho_tui.text import SafeText, c_string, visible
 
 _UNREAD = "sessions are lost, their memory stays reserved"
@@ -426,47 +425,10 @@ def _restores(handed: Handed, target: Target) -> Owner | None:
     return Owner(SafeText("LUO, whose struct it is,"), np.array([phys], np.uint64), early=True)
 
 
-def _arrivals(reception: Reception) -> Mapping[str, tuple[Arrival, ...]]:
-    return {"sessions": tuple(_sessions(reception))}
-
-
-def _sessions(reception: Reception) -> Iterator[Arrival]:
-    """Each session: TAKEN, it can be retrieved by its name. Each of its files: PART, asking for it fails."""
-    for restored in reception.boot.restored.sessions:
-        outcome, reason = _session_fate(reception, restored)
-        files = None if isinstance(restored.files, Missing) else tuple(_files(restored, outcome, reason))
-        yield Arrival(restored.session.name, outcome, reason, {"files": files})
-
-
-def _session_fate(reception: Reception, restored: RestoredSession) -> Fate:
-    outcome, reason = of_consumer(reception, LUO_NAME, _OPEN)
-    if outcome is not Outcome.TAKEN:
-        return outcome, reason
-    fault = reception.boot.restored.fault
-    if isinstance(fault, Fails):
-        return fault.outcome or Outcome.IGNORED, fault.met
-    if fault is not None:
-        return None, fault.reason
-    needs_name = bool(CHECKS_NAMES.covers(reception.target.release.version))
-    lost_name = restored.name != restored.session.name or (not restored.name and needs_name)
-    return (Outcome.PART, "nobody finds it by its name") if lost_name else WHOLE
-
-
-def _files(restored: RestoredSession, outcome: Outcome | None, reason: str) -> Iterator[Arrival]:
-    for file in () if isinstance(restored.files, Missing) else restored.files:
-        fate: Fate = outcome, reason
-        fault = file.fault if outcome is Outcome.TAKEN else None
-        if isinstance(fault, Fails):
-            fate = fault.outcome or Outcome.PART, fault.met
-        elif fault is not None:
-            fate = None, fault.reason
-        yield Arrival(file.file.token, *fate)
-
-
 RECEIVING = Receiving(
     turn=1,
     option=BuildOption("CONFIG_LIVEUPDATE", tristate=False),
     checks=_CHECKS,
     restores=_restores,
-    arrivals=_arrivals,
+    arrivals=lambda reception: {"sessions": tuple(arrived_sessions(reception, _OPEN))},
 )

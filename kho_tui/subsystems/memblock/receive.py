@@ -146,9 +146,9 @@ def _arrivals(reception: Reception) -> Mapping[str, tuple[Arrival, ...]]:
 def _regions(reception: Reception) -> Iterator[Arrival]:
     """Each region: TAKEN, revived as it was; PART, made anew."""
     boot = reception.boot
+    whole, asked = of_consumer(reception, MEMBLOCK_NAME), boot.target.asked_regions
     for region, known_version in readable_regions(boot.handed) or ():
-        outcome, reason = of_consumer(reception, MEMBLOCK_NAME)
-        asked = boot.target.asked_regions
+        outcome, reason = whole
         if outcome is Outcome.TAKEN and asked is None:
             outcome, reason = None, "the next command line is not known"
         elif outcome is Outcome.TAKEN and asked is not None:
