@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
-from kho_tui.abi.luo import IGNORES_FILE_ERRORS, LUO
+from kho_tui.abi.luo import HAS_FLBS, IGNORES_FILE_ERRORS, LUO
 from kho_tui.analysis.diff.ends import handed_on, kept, made, unspoken
 from kho_tui.analysis.diff.facet import Contents
 from kho_tui.analysis.diff.log import Failure, quoted, says_kho_is_off
@@ -174,6 +174,8 @@ class LuoTeller(Teller):
                     return kept(entity, f"retrieved: B preserves the same {held.words} again, as {path}", path)
                 return self._unless_no_session(entity, "stale: its pages are no longer marked once user space has retrieved it")
             case "FLB":
+                if self.ends.release is not None and HAS_FLBS.covers(self.ends.release.version) is False:
+                    return made(Fate.LOST, entity, f"{self.ends.release.name} has no FLBs")
                 said = self._found_flbs.get(_text_of(entity, "name"))
                 # The page goes with the last file that uses an FLB.
                 return self._unless_off(entity, "stale, and no line of the log speaks of it") if said is None else kept(entity, said)

@@ -11,6 +11,7 @@ from kho_tui.abi.block import MAX_BLOCKS
 from kho_tui.abi.flb import TEST_FLB_NAMES
 from kho_tui.abi.luo import (
     CHECKS_NAMES,
+    HAS_FLBS,
     LUO,
     LUO_NAME,
     VERSION_BYTES,
@@ -203,6 +204,8 @@ def _luo_flb_names(subtree: Subtree, boot: Boot) -> Verdict:
         return Holds("no FLBs are there yet") if isinstance(luo, Luo) else unknown("the FLBs are not at hand")
     if not isinstance(luo.flbs, FlbList):
         return Holds("there is no page of FLBs") if luo.flbs_at == 0 else unknown("the FLBs are not at hand")
+    if luo.flbs.flbs and HAS_FLBS.covers(target.release.version) is False:
+        return Fails(f"{target.release.name} has no FLBs: nobody asks for {', '.join(visible(flb.name) for flb in luo.flbs.flbs)}")
     asked = {name: _asks_for(name, target) for name in (flb.name for flb in luo.flbs.flbs)}
     lost = [visible(name) for name, asks in asked.items() if asks is False]
     if lost:
@@ -372,7 +375,7 @@ _CHECKS: tuple[Check, ...] = (
         question="does somebody ask for every FLB",
         fails=Outcome.PART,
         consequence="what such an FLB holds is lost, its memory stays reserved",
-        releases=Range("7.0"),
+        releases=Range("6.19"),
         ask=_luo(_luo_flb_names),
         consumer=LUO_NAME,
         source="kernel/liveupdate/luo_flb.c, luo_flb_retrieve_one",
