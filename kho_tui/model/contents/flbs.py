@@ -77,7 +77,7 @@ class Flb:
         if not isinstance(self.content, Missing):
             yield from self.content.gaps()
         elif not self.is_opaque:
-            yield Gap("data", self.path, self.content.status, self.content.reason)
+            yield Gap("content", self.path, self.content.status, self.content.reason)
 
     def json(self) -> Mapping[str, Json]:
         """Its object, with that of its data where they are declared."""

@@ -127,7 +127,7 @@ class File:
         if not isinstance(self.content, Missing):
             yield from self.content.gaps()
         elif not isinstance(self.content, Unknown):
-            yield Gap("folios", self.path, self.content.status, self.content.reason or NO_TEXT)
+            yield Gap("content", self.path, self.content.status, self.content.reason or NO_TEXT)
 
     def json(self, *, rows: bool) -> Mapping[str, Json]:
         """Its object."""
