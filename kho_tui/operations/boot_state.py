@@ -22,6 +22,7 @@ from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.intervals import Intervals, intervals, spans
 from kho_tui.model.kinds import KIND_TRACKER
+from kho_tui.model.registry import Registry
 from kho_tui.model.runs import no_runs
 from kho_tui.model.sides import nothing_preserved, outgoing_side
 from kho_tui.model.state import Scratch, Side, State
@@ -86,15 +87,17 @@ def boot_state(
     report: Report = lambda _line: None,
     overrides: Overrides | None = None,
     begin: Callable[[tuple[SafeText, ...]], None] = lambda _notes: None,
+    registry: Registry | None = None,
 ) -> BootReport:
     """Boot ``request.kernel`` on the state at ``path``; ``begin`` gets the notes before, ``report`` the telling lines as they come.
+    ``registry``: what is known of kernels, None: what is built in.
 
     Raises InputError where the state, the kernel or this machine does not allow it, GapError and ReadError of the capture's memory.
     """
     qemu = find_qemu()
     kernel = parse_bzimage(_content(request.kernel), visible(str(request.kernel)))
     initrd = b"" if request.initrd is None else _content(request.initrd)
-    with open_state(path, context, overrides) as opened:
+    with open_state(path, context, overrides, registry=registry) as opened:
         memory = _memory(opened)
         side = _outgoing(opened.state)
         handed = _handed(opened, side, memory, context)

@@ -14,6 +14,7 @@ from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.model.facts import known
+from kho_tui.model.registry import Registry
 from kho_tui.model.sides import nothing_preserved, outgoing_side
 from kho_tui.model.unpredictable import Unpredictable, to_manifest
 from kho_tui.operations.open_state import Opened, open_state
@@ -54,13 +55,15 @@ def kexec_capture(
     cmdline: str | None = None,
     seed: int = 0,
     overrides: Overrides | None = None,
+    registry: Registry | None = None,
 ) -> Kexeced:
-    """Kexec the outgoing side at ``path`` and write the result to ``out_dir``. ``release``: 7.3 or 7.3.4, None: the same kernel.
+    """Kexec the outgoing side at ``path`` and write the result to ``out_dir``. ``release``: 7.3 or 7.3.4, None: the same kernel;
+    ``registry``: what is known of kernels, None: what is built in.
 
     Raises InputError where the state does not tell what is needed, or where ``out_dir`` is not empty, and Cancelled.
     """
     require_unused(out_dir, path)
-    with open_state(path, context, overrides) as opened:
+    with open_state(path, context, overrides, registry=registry) as opened:
         following = next_kernel(opened, release, cmdline, seed)
         jump = jump_of(opened)
         done = kexec(jump, following, context)

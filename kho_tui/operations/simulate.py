@@ -99,13 +99,16 @@ class Replayed:
     not_known: tuple[NotKnown, ...]
 
 
-def replay_capture(path: str | Path, out_dir: str | Path, context: Context, side: str | None = None) -> Replayed:
+def replay_capture(
+    path: str | Path, out_dir: str | Path, context: Context, side: str | None = None, registry: Registry | None = None
+) -> Replayed:
     """Write what the state at ``path`` says, encoded again at its own addresses, as a capture of its own.
+    ``registry``: what is known of kernels, None: what is built in.
 
     Raises InputError where the state does not tell a whole handover, or where ``out_dir`` is not empty; EncodeError, Cancelled.
     """
     require_unused(out_dir, path)
-    with open_state(path, context) as opened:
+    with open_state(path, context, registry=registry) as opened:
         done = replay(opened, context, side)
         state = opened.state
         release = state.registry.releases.of(state.machine.release)

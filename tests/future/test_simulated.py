@@ -18,11 +18,11 @@ from kho_tui.model.registry import Declaration
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import fault_capture
-from kho_tui.operations.kexec_capture import jump_of, next_kernel
+from kho_tui.operations.kexec_capture import jump_of, kexec_capture, next_kernel
 from kho_tui.operations.map_state import map_state
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.replay import compare, replay
-from kho_tui.operations.simulate import Run, run_scenario
+from kho_tui.operations.simulate import Run, replay_capture, run_scenario
 from kho_tui.simulator.facet import FileSimulating, Simulating
 from kho_tui.simulator.kexec import kexec
 
@@ -142,6 +142,14 @@ def test_what_it_hands_over_is_sound_and_every_block_has_an_owner(handed_over: O
     assert not {result.code: result.lacks for result in report.results if result.answer is Answer.CANNOT_TELL}
     sums = map_state(handed_over.state).memory.sums
     assert not isinstance(sums, Missing) and sums.unowned.bytes == 0
+
+
+def test_a_capture_of_it_is_kexeced_and_replayed(run: Run, tmp_path: Path) -> None:
+    path = run.directory / "1-pre"
+    kexeced = kexec_capture(path, tmp_path / "kexec", Context(), registry=future())
+    assert (kexeced.kernel, kexeced.lost, kexeced.reception.outcome) == ("9.9.0", False, Outcome.TAKEN)
+    replayed = replay_capture(path, tmp_path / "replay", Context(), registry=future())
+    assert replayed.written and not replayed.not_known
 
 
 def test_it_is_written_again_byte_for_byte(handed_over: Opened) -> None:
