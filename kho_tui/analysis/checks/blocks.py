@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
+from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.chunks import misaligned
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule
@@ -178,7 +178,7 @@ def in_scratch(evidence: Evidence, found: Found) -> None:
     """Invariant 22."""
     kept = evidence.kept(found)
     blocks = evidence.blocks(found)
-    scratch = found.need(evidence.state.scratch, SCRATCH)
+    scratch = evidence.scratch(found)
     if kept is None or scratch is None or blocks is None:
         return
     for area in scratch.areas:
@@ -186,14 +186,6 @@ def in_scratch(evidence: Evidence, found: Found) -> None:
         inside = kept.clip(low, high) if low < high else kept.clip(0, 0)
         said = f"lies in the scratch area {low:#x}-{high:#x}"
         found.broken_rows(range(len(inside)), len(inside), stretch(evidence, inside, said))
-    partial_scratch(evidence, found)
-
-
-def partial_scratch(evidence: Evidence, found: Found) -> None:
-    """Note as a lack that some scratch areas are not known."""
-    scratch = evidence.state.scratch
-    if not isinstance(scratch, Missing) and scratch.reason:
-        found.lack(SCRATCH, scratch.reason)
 
 
 @rule(

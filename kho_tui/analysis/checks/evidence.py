@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import TypeVar
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.analysis.checks.answer import SESSIONS, Found
+from kho_tui.analysis.checks.answer import SCRATCH, SESSIONS, Found
 from kho_tui.analysis.checks.tracker_evidence import TrackerEvidence
 from kho_tui.model.content import Content, FileContent, SubtreeContent
 from kho_tui.model.contents.luo import Luo
 from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.path import EntityPath
+from kho_tui.model.state import Scratch
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import SafeText, visible
 
@@ -24,6 +25,13 @@ C = TypeVar("C", bound=SubtreeContent)
 @dataclass(frozen=True, eq=False)
 class Evidence(TrackerEvidence):
     """A side, its tracker and what the subtrees hold: LUO's sessions and files, and vmalloc areas."""
+
+    def scratch(self, found: Found) -> Scratch | None:
+        """The scratch areas."""
+        scratch = found.need(self.state.scratch, SCRATCH)
+        if scratch is not None and scratch.reason:
+            found.lack(SCRATCH, scratch.reason)
+        return scratch
 
     def luo(self, found: Found) -> Luo | None:
         """LUO's state."""

@@ -7,32 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from kho_tui.abi.boot import KHO_DATA, KHO_FDT_PROPERTY, KHO_SCRATCH_PROPERTY
-from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH, LOW_LIMIT, TABLE_ALIGNMENT
-from kho_tui.analysis.checks.answer import SCRATCH, Found
+from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.counted import booted_cold
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule, warning
 from kho_tui.analysis.early import without_room
 from kho_tui.decode.scratch import fewer_than_nodes
-from kho_tui.model.contents.memblock import Memblock
-from kho_tui.model.facts import Missing
 from kho_tui.model.intervals import spans
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import Scratch
 from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.text import human_size, plural
 
 _WHERE = EntityPath(("scratch",))
 _BOOT = EntityPath(("machine", "boot"))
 _HALF = "this boot took a handover, so it was told of both; the capture has one of them"
-
-
-def _table(evidence: Evidence, found: Found) -> Scratch | None:
-    scratch = found.need(evidence.state.scratch, SCRATCH)
-    if scratch is not None and scratch.reason:
-        found.lack(SCRATCH, scratch.reason)
-    return scratch
 
 
 @rule(
@@ -48,7 +37,7 @@ def _table(evidence: Evidence, found: Found) -> Scratch | None:
 )
 def shape(evidence: Evidence, found: Found) -> None:
     """Invariant 27."""
-    scratch = _table(evidence, found)
+    scratch = evidence.scratch(found)
     if scratch is None:
         return
     if evidence.newer:
@@ -94,7 +83,7 @@ def shape(evidence: Evidence, found: Found) -> None:
 )
 def disjoint(evidence: Evidence, found: Found) -> None:
     """Invariant 28."""
-    scratch = _table(evidence, found)
+    scratch = evidence.scratch(found)
     if scratch is None:
         return
     areas = sorted((area.start, area.start + area.size, number) for number, area in enumerate(scratch.areas) if area.size)
@@ -126,7 +115,7 @@ def disjoint(evidence: Evidence, found: Found) -> None:
 )
 def lowmem(evidence: Evidence, found: Found) -> None:
     """Invariant 29."""
-    scratch = _table(evidence, found)
+    scratch = evidence.scratch(found)
     if scratch is None or not scratch.areas:
         return
     if evidence.state.machine.arch is None:
@@ -189,7 +178,7 @@ def passed_table(evidence: Evidence, found: Found) -> None:
         found.broken(f"it lies at {address:#x}: not 64 KiB aligned", _BOOT, address)
     if size % KHO_SCRATCH.size or not size:
         found.broken(f"its length {size} is no multiple of {KHO_SCRATCH.size}", _BOOT, address)
-    scratch = _table(evidence, found)
+    scratch = evidence.scratch(found)
     if scratch is None:
         return
     if not any(area.start <= address and address + size <= area.start + area.size for area in scratch.areas) and not scratch.reason:
@@ -232,33 +221,10 @@ def passed_fdt(evidence: Evidence, found: Found) -> None:
 )
 def empty(evidence: Evidence, found: Found) -> None:
     """Gotcha 20."""
-    scratch = _table(evidence, found)
+    scratch = evidence.scratch(found)
     for number, area in enumerate(() if scratch is None else scratch.areas):
         if not area.size:
             found.broken(f"{area.kind} at {area.start:#x} has size 0", _WHERE.child(str(number)), area.start)
-
-
-@rule(
-    "KHO135",
-    "no reserve_mem region lies in scratch",
-    warning(),
-    explanation="A region that a KHO boot could not revive is allocated anew, early, and so in scratch. Its blocks are KHO022's; this says "
-    "why.",
-    consequence="the region is preserved inside memory that the next kernel boots in: its contents are lost",
-    source="mm/memblock.c, reserve_mem: allocates what reserve_mem_kho_revive does not find (6.16 to 7.3)",
-)
-def regions(evidence: Evidence, found: Found) -> None:
-    """Gotcha 25."""
-    memblock = evidence.content(MEMBLOCK_NAME, Memblock, found)
-    if memblock is None:
-        return
-    scratch = _table(evidence, found)
-    for region in () if scratch is None else memblock.regions:
-        start, size = region.start, region.size
-        if isinstance(start, Missing) or isinstance(size, Missing):
-            found.lack(f"region {region.path}", "its address or size cannot be read")
-        elif scratch is not None and any(start < area.start + area.size and area.start < start + size for area in scratch.areas):
-            found.broken(f"{start:#x}-{start + size:#x} lies in scratch", region.path, start)
 
 
 @rule(
@@ -276,7 +242,7 @@ def early_reservations(evidence: Evidence, found: Found) -> None:
     if evidence.side.name == "in":
         found.not_here("a question for what is handed out")
         return
-    if _table(evidence, found) is None or found.need(evidence.state.host.whole_ram, "/proc/iomem") is None:
+    if evidence.scratch(found) is None or found.need(evidence.state.host.whole_ram, "/proc/iomem") is None:
         return
     following = (evidence.after or evidence.state).machine
     release = evidence.state.registry.releases.of(following.release) or evidence.release
@@ -287,4 +253,4 @@ def early_reservations(evidence: Evidence, found: Found) -> None:
         found.broken(f"{lacking.word} fits into no area: {lacking.consequence}", _WHERE)
 
 
-RULES = (shape, disjoint, lowmem, passed_table, passed_fdt, empty, regions, early_reservations)
+RULES = (shape, disjoint, lowmem, passed_table, passed_fdt, empty, early_reservations)

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kho_tui.analysis.checks.answer import SCRATCH, TRACKER, Case, Found
-from kho_tui.analysis.checks.blocks import partial_scratch
+from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.layout.arrays import U64s
@@ -52,14 +51,13 @@ def tracker_kept(evidence: Evidence, found: Found) -> None:
 def tracker_in_scratch(evidence: Evidence, found: Found) -> None:
     """Invariant 24."""
     kept = found.need(evidence.preserved, TRACKER)
-    scratch = found.need(evidence.state.scratch, SCRATCH)
+    scratch = evidence.scratch(found)
     own = evidence.memory.layers.get(KIND_TRACKER)
     if kept is None or scratch is None or own is None:
         return
     areas = spans(scratch.areas)
     both = np.flatnonzero(areas.below(own.end) != areas.below(own.start))
     found.broken_rows(both[:_SHOWN].tolist(), len(both), _page(evidence, own.start, "a page of the tracker lies in scratch"))
-    partial_scratch(evidence, found)
     if isinstance(evidence.whole, Missing):
         found.lack(TRACKER, evidence.whole.reason)
 

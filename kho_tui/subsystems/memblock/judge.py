@@ -138,4 +138,27 @@ def asked_again(evidence: Evidence, found: Found) -> None:
             found.broken(f"it is at {start:#x}, which is not aligned to {wanted.align:#x} as is asked for", region.path, start)
 
 
-JUDGING = Judging(rules=(regions, asked_again), names=no_names, losses=no_losses, taken_back=False)
+@rule(
+    "KHO135",
+    "no reserve_mem region lies in scratch",
+    warning(),
+    explanation="A region that a KHO boot could not revive is allocated anew, early, and so in scratch. Its blocks are KHO022's; this says "
+    "why.",
+    consequence="the region is preserved inside memory that the next kernel boots in: its contents are lost",
+    source="mm/memblock.c, reserve_mem: allocates what reserve_mem_kho_revive does not find (6.16 to 7.3)",
+)
+def regions_in_scratch(evidence: Evidence, found: Found) -> None:
+    """Gotcha 25."""
+    memblock = evidence.content(MEMBLOCK_NAME, Memblock, found)
+    if memblock is None:
+        return
+    scratch = evidence.scratch(found)
+    for region in () if scratch is None else memblock.regions:
+        start, size = region.start, region.size
+        if isinstance(start, Missing) or isinstance(size, Missing):
+            found.lack(f"region {region.path}", "its address or size cannot be read")
+        elif scratch is not None and any(start < area.start + area.size and area.start < start + size for area in scratch.areas):
+            found.broken(f"{start:#x}-{start + size:#x} lies in scratch", region.path, start)
+
+
+JUDGING = Judging(rules=(regions, regions_in_scratch, asked_again), names=no_names, losses=no_losses, taken_back=False)
