@@ -12,13 +12,13 @@ from verdicts import SHARED, Verdict, scenario_stage
 
 from campaign.sites import Site, sites
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memblock import Memblock
-from kho_tui.model.contents.sessions import Session, SessionList
 from kho_tui.model.facts import Missing
 from kho_tui.model.intervals import Intervals, intervals
+from kho_tui.model.sessions import Session, SessionList
 from kho_tui.model.state import State
 from kho_tui.operations.open_state import Opened
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memblock.content import Memblock
 
 _PAGE = 4096
 _MIB = 1 << 20

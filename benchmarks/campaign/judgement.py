@@ -19,13 +19,13 @@ from kho_tui.analysis.compat import TargetKernel
 from kho_tui.analysis.receiver.outcome import Stage
 from kho_tui.context import Context
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import File, Session
 from kho_tui.model.facts import Missing
 from kho_tui.model.runs import Runs
+from kho_tui.model.sessions import File, Session
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.open_state import Opened
 from kho_tui.releases.cmdline import read_cmdline
+from kho_tui.subsystems.memfd.content import Memfd
 from kho_tui.text import SafeText, visible
 from kho_tui.views.export.target_json import target_json
 

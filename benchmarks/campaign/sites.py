@@ -10,18 +10,18 @@ from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Origin
 from kho_tui.layout.struct import Unit
-from kho_tui.model.contents.kho_test import KhoTest
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.entities.tables import FolioRows
 from kho_tui.model.entity import Value, walk
 from kho_tui.model.facts import Missing
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.state import FdtView, Side
 from kho_tui.model.tracker import ChunkList, RadixTree
 from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.operations.open_state import Opened
+from kho_tui.subsystems.kho_test.content import KhoTest
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 
 KINDS = (
     "tracker word",

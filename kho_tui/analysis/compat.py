@@ -19,7 +19,6 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import unknown
 from kho_tui.capture.kernel_image import KhoSupport
 from kho_tui.fdt.tree import lookup_name
-from kho_tui.model.contents.memblock import Memblock
 from kho_tui.model.facts import Missing
 from kho_tui.model.state import Scratch, State
 from kho_tui.releases.cmdline import CommandLine, read_cmdline
@@ -266,9 +265,9 @@ def _notes(handed: Handed, target: TargetKernel, reception: Reception) -> Iterat
         return
     yield from (visible(f"{target.name} would refuse {line}") for line in options.refused)
     memblock = handed.content(MEMBLOCK_NAME)
-    regions = memblock.content.regions if memblock is not None and isinstance(memblock.content, Memblock) else None
+    regions = None if memblock is None else memblock.region_sizes
     all_known = regions is not None or handed.subtree(MEMBLOCK_NAME) is None
-    names = {lookup_name(region.name) for region in regions or ()}
+    names = {lookup_name(name) for name, _ in regions or ()}
     fresh = [visible(one.name) for one in options.regions if all_known and one.name not in names]
     if fresh:
         yield SafeText(

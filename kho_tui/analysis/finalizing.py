@@ -9,9 +9,8 @@ from collections.abc import Iterable
 
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.root import Tracker
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.state import Side
 from kho_tui.releases.table import Finalize, Release
 
@@ -22,6 +21,5 @@ def is_map_pending(side: Side, releases: Iterable[Release]) -> bool:
     if isinstance(root, Missing) or root.format is None or root.format.tracker is not Tracker.CHUNKS or side.finalized is True:
         return False
     subtree = side.named(LUO_NAME)
-    luo = None if subtree is None else subtree.content
-    frozen = isinstance(luo, Luo) and isinstance(luo.sessions, SessionList)
+    frozen = subtree is not None and isinstance(subtree.sessions, SessionList)
     return not frozen and any(release.finalize is Finalize.SERIALIZE for release in releases)

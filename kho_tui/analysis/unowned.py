@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kho_tui.model.content import SubtreeContent
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import NotWritten
-from kho_tui.model.facts import Damaged, Missing, Stale, Status, Unavailable, Unknown
+from kho_tui.model.facts import Damaged, Missing, NotWritten, Stale, Status, Unavailable, Unknown
 from kho_tui.model.gaps import gaps
 from kho_tui.model.state import RawContent, Side, Subtree
 from kho_tui.model.tracker import PreservedMap
@@ -28,8 +26,7 @@ def unowned_reason(side: Side, gap: Missing | None) -> SafeText:
 
 def unseen_owner(side: Side) -> SafeText:
     """Who may own preserved memory though all that can be decoded was; empty for nobody."""
-    luo = [s.content for s in side.handed_over if isinstance(s.content, Luo)]
-    if any(isinstance(one.sessions, NotWritten) for one in luo):
+    if any(isinstance(subtree.sessions, NotWritten) for subtree in side.handed_over):
         return NOT_WRITTEN
     if isinstance(side.preserved, PreservedMap) and side.preserved.others:
         return AMBIGUOUS

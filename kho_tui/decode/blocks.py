@@ -11,9 +11,9 @@ from kho_tui.errors import BudgetError
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray, Table, join_tables
 from kho_tui.model.codes import BUDGET, CHAIN_LOOP, COUNT_BAD, POINTER_BAD
-from kho_tui.model.contents.sessions import EntryList
 from kho_tui.model.facts import Damaged, Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sessions import EntryList
 from kho_tui.text import SafeText
 
 

@@ -10,10 +10,8 @@ if TYPE_CHECKING:
     from kho_tui.abi.format import Place
     from kho_tui.encode.piece import Pieces
     from kho_tui.layout.platform import Platform
-    from kho_tui.model.contents.flbs import PlainFlb
-    from kho_tui.model.contents.sessions import PlainFile
     from kho_tui.model.path import EntityPath
-    from kho_tui.model.plain import Plain
+    from kho_tui.model.plain import Plain, PlainFile, PlainFlb
     from kho_tui.model.registry import Registry
 
 

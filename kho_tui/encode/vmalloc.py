@@ -10,7 +10,7 @@ from kho_tui.encode.piece import Piece, Pieces, Values, chain
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
 from kho_tui.model.path import EntityPath
-from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.model.plain import PlainVmalloc
 
 
 def descriptor_values(area: PlainVmalloc | None) -> Values:

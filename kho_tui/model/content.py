@@ -13,15 +13,17 @@ from kho_tui.layout.struct import Record
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.entities.values import bytes_of, record_values
 from kho_tui.model.entity import Entity, Value
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Fact, Missing, Status
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json
-from kho_tui.model.plain import Plain
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import NO_TEXT, SafeText
 
 if TYPE_CHECKING:
-    from kho_tui.model.contents.sessions import File
+    from kho_tui.layout.arrays import U64s
+    from kho_tui.model.plain import Plain
+    from kho_tui.model.sessions import File, SessionList
+    from kho_tui.releases.table import Release
 
 Standing: TypeAlias = tuple[Status, SafeText]
 """How far something can be trusted, and why not further."""
@@ -125,10 +127,22 @@ class OneStruct(Content):
 class SubtreeContent(Content):
     """What the blob of a subtree says."""
 
+    def not_as_written_by(self, release: Release) -> str | None:
+        """How it differs from what ``release`` writes, where one version string stands for two formats; None: it does not."""
+        return None
+
     @property
     def files(self) -> Sequence[File]:
         """The files of its sessions that could be read; none of a subtree that keeps no files."""
         return ()
+
+    def session_list(self) -> SessionList | Missing | None:
+        """The sessions that it keeps; None of a subtree that keeps none."""
+        return None
+
+    def region_sizes(self) -> Sequence[tuple[bytes, Fact[int]]] | None:
+        """Name and size in bytes of each ``reserve_mem=`` region that it keeps, in its order; None of a subtree that keeps none."""
+        return None
 
     @abstractmethod
     def opaque(self) -> Iterator[str]:
@@ -152,6 +166,23 @@ class FileContent(Content):
 
     json_key: ClassVar[str] = "content"
     """Under which key the file's object shows it."""
+
+    @property
+    @abstractmethod
+    def nr_folios(self) -> int:
+        """Folios that it claims as the file's contents; those that could be read may be fewer."""
+
+    @abstractmethod
+    def heads(self, page_shift: int) -> U64s:
+        """Physical addresses of the folios that are the file's contents, as far as they could be read; ``page_shift``: log2 of a page."""
+
+    def file_size(self) -> int | None:
+        """Bytes of the file; None of a handler that does not say."""
+        return None
+
+    def offset_of_row(self, row: int, page_size: int) -> int | None:
+        """The byte of the file at which a row of its folios that was read begins; None of a handler that does not say."""
+        return None
 
 
 class FlbContent(Content):

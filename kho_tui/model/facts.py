@@ -46,6 +46,11 @@ class Unavailable(Missing):
 
 
 @dataclass(frozen=True, slots=True)
+class NotWritten(Unavailable):
+    """Not there yet: the kernel writes it inside the reboot call."""
+
+
+@dataclass(frozen=True, slots=True)
 class Damaged(Missing):
     """Read, and not what the format says."""
 

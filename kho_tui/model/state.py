@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kho_tui.abi.root import TRACKER_PROPERTY, RootFormat
 from kho_tui.fdt.tree import FdtTree, lookup_name
@@ -18,11 +19,14 @@ from kho_tui.model.facts import Count, Fact, Missing, Status, known
 from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Further
 from kho_tui.model.registry import Registry
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.text import NO_TEXT, SafeText, visible
+
+if TYPE_CHECKING:
+    from kho_tui.model.plain import Further
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,16 @@ class Subtree:
     def lookup_name(self) -> bytes:
         """The name by which its consumer finds it."""
         return lookup_name(self.name)
+
+    @property
+    def sessions(self) -> SessionList | Missing | None:
+        """The sessions that it keeps; None of a subtree that keeps none, and where it could not be read."""
+        return self.content.session_list() if isinstance(self.content, SubtreeContent) else None
+
+    @property
+    def region_sizes(self) -> Sequence[tuple[bytes, Fact[int]]] | None:
+        """Name and size in bytes of each ``reserve_mem=`` region that it keeps; None of a subtree that keeps none, or could not be read."""
+        return self.content.region_sizes() if isinstance(self.content, SubtreeContent) else None
 
     @property
     def cut(self) -> SafeText:

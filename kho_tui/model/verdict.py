@@ -6,7 +6,6 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.fdt.libfdt import UNAVAILABLE
 from kho_tui.layout.place import Origin
 from kho_tui.model.codes import SEVERAL_ROOTS
-from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.state import Root, Side, State, Subtree
 from kho_tui.releases.table import Finalize, Release
@@ -121,14 +120,14 @@ def _handover(side: Side) -> str:
         memory = f"preserved memory {preserved.status.value}: {preserved.reason}"
     else:
         memory = str(preserved.doubt.reason if preserved.doubt is not None else preserved.words)
-    luo = next((_luo(s) for s in side.handed_over if isinstance(s.content, Luo) or s.lookup_name == LUO_NAME), "")
+    luo = next((_sessions(s) for s in side.handed_over if s.sessions is not None or s.lookup_name == LUO_NAME), "")
     return f"{version}: {memory}; {side.subtree_words}{luo}"
 
 
-def _luo(subtree: Subtree) -> str:
-    if not isinstance(subtree.content, Luo):
+def _sessions(subtree: Subtree) -> str:
+    sessions = subtree.sessions
+    if sessions is None:
         return f"; LUO {subtree.status.value}: {subtree.reason}"
-    sessions = subtree.content.sessions
     if isinstance(sessions, Missing):
         return f"; LUO sessions {sessions.status.value}: {sessions.reason}"
     if not sessions.sessions and sessions.status is not Status.DECODED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,24 +17,15 @@ from kho_tui.model.entity import Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.kinds import KIND_ARRAY, KIND_VMALLOC
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
 from kho_tui.model.told import frozen, places, require_whole
 from kho_tui.text import SafeText
+
+if TYPE_CHECKING:
+    from kho_tui.model.plain import PlainVmalloc
 
 MAX_ORDER = 20
 """No entry of a vmalloc area is larger: huge mappings are at most 1 GiB."""
 _MOST_CHUNKS_SHOWN = 16
-
-
-@dataclass(frozen=True, eq=False)
-class PlainVmalloc(Plain):
-    """A preserved vmalloc area: the pages of its chunk chain, and the ``entries`` (u64 of shape (n,)) of 2^order pages each."""
-
-    chunks: tuple[int, ...]
-    entries: U64s
-    total_pages: int
-    flags: int
-    order: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +99,8 @@ class VmallocArea:
 
     def plain(self, where: EntityPath) -> PlainVmalloc:
         """Its values. Raises InputError where the chain is not whole."""
+        from kho_tui.model.plain import PlainVmalloc
+
         require_whole(self.status, self.reason, where)
         return PlainVmalloc(places(chunk.header for chunk in self.chunks), frozen(self._listed()), self.total_pages, self.flags, self.order)
 

@@ -16,14 +16,12 @@ from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import open_file
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memblock import Memblock
-from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.intervals import Intervals, intervals, spans
 from kho_tui.model.kinds import KIND_TRACKER
 from kho_tui.model.registry import Registry
 from kho_tui.model.runs import no_runs
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.sides import nothing_preserved, outgoing_side
 from kho_tui.model.state import Scratch, Side, State
 from kho_tui.operations.open_state import Opened, open_state
@@ -217,9 +215,9 @@ def _cmdline(opened: Opened, side: Side, request: BootRequest, kernel: BzImage) 
     asked = () if isinstance(opened.sources.cmdline, Missing) else opened.sources.cmdline.options(release, known).regions
     regions = {region.name: (region.size, region.align) for region in asked}
     for subtree in side.handed_over:
-        for region in subtree.content.regions if isinstance(subtree.content, Memblock) else ():
-            if not isinstance(region.size, Missing):
-                regions.setdefault(region.name, (region.size, PAGE))
+        for name, size in subtree.region_sizes or ():
+            if not isinstance(size, Missing):
+                regions.setdefault(name, (size, PAGE))
     words = [f"reserve_mem={size}:{align}:{name.decode()}" for name, (size, align) in regions.items() if _NAME.fullmatch(name)]
     own = " ".join([BASE_CMDLINE, *words, *([request.append] if request.append else [])])
     cmdline = own if request.cmdline is None else request.cmdline
@@ -236,10 +234,9 @@ def _held(side: Side, cmdline: str, *, whole: bool) -> Held:
     regions: list[bytes] = []
     sessions: dict[bytes, frozenset[int]] = {}
     for subtree in side.handed_over:
-        if isinstance(subtree.content, Memblock):
-            regions += [region.name for region in subtree.content.regions if region.name in asked]
-        elif isinstance(subtree.content, Luo) and isinstance(subtree.content.sessions, SessionList):
-            for session in subtree.content.sessions.sessions:
+        regions += [name for name, _ in subtree.region_sizes or () if name in asked]
+        if isinstance(subtree.sessions, SessionList):
+            for session in subtree.sessions.sessions:
                 sessions[session.name] = frozenset(file.token for file in known(session.files) or ())
     return Held(tuple(regions), sessions, whole)
 

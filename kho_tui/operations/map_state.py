@@ -14,8 +14,7 @@ from kho_tui.analysis.unowned import unowned_reason, unseen_owner
 from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
-from kho_tui.model.content import SubtreeContent
-from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.content import FileContent, SubtreeContent
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.kinds import (
     KIND_FOLIO,
@@ -275,20 +274,19 @@ def _path_words(hit: Hit, mapped: Mapped) -> str:
 
 
 def _file_offset(hit: Hit, address: int, side: Side, page_size: int) -> str:
-    memfd = _memfd(side, hit.path.parent.parent) if hit.kind is KIND_FOLIO else None
-    if memfd is None or isinstance(memfd.folios, Missing):
+    content = _file_content(side, hit.path.parent.parent) if hit.kind is KIND_FOLIO else None
+    start = None if content is None else content.offset_of_row(int(hit.path.parts[-1]), page_size)
+    size = None if content is None else content.file_size()
+    if start is None or size is None:
         return ""
-    row = memfd.folios.table.row_of(int(hit.path.parts[-1]))
-    assert row is not None  # a row that was read made the hit
-    offset = int(memfd.folios.table.rows["index"][row]) * page_size + address - hit.start
-    size = memfd.record.integer("size")
+    offset = start + address - hit.start
     return f", byte {offset} of the file" if offset < size else f", byte {offset}: beyond the end of the file ({plural(size, 'byte')})"
 
 
-def _memfd(side: Side, path: EntityPath) -> Memfd | None:
+def _file_content(side: Side, path: EntityPath) -> FileContent | None:
     files = (file for subtree in side.handed_over if isinstance(subtree.content, SubtreeContent) for file in subtree.content.files)
     found = next((file for file in files if file.path == path), None)
-    return found.content if found is not None and isinstance(found.content, Memfd) else None
+    return None if found is None or isinstance(found.content, Missing) else found.content
 
 
 def _around(held: PhysicalMemory | None, address: int) -> tuple[ByteRow, ...]:

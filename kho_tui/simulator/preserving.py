@@ -9,9 +9,9 @@ import numpy as np
 from kho_tui.abi.root import Tracker
 from kho_tui.abi.vmalloc import VMALLOC_CHUNK
 from kho_tui.layout.arrays import U64s
+from kho_tui.model.plain import PlainVmalloc
 from kho_tui.model.registry import Registry
 from kho_tui.model.state import ScratchArea
-from kho_tui.model.vmalloc import PlainVmalloc
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.table import Finalize, Release
 from kho_tui.simulator.allocator import PageAllocator

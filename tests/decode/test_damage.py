@@ -22,9 +22,9 @@ from states.producers import kexec_metadata
 from kho_tui.context import Budget, Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import Cancelled
-from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.luo.content import Luo
 
 NOWHERE = 0x70_0000_0000
 """Page aligned, and in no image."""

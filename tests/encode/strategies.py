@@ -18,17 +18,14 @@ from kho_tui.encode.facet import Encoder
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder, Platform
-from kho_tui.model.contents.flbs import PlainFlb, PlainFlbPage
-from kho_tui.model.contents.kexec_metadata import PlainMetadata
-from kho_tui.model.contents.kho_test import PlainTest
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.memblock import PlainMemblock, Region
-from kho_tui.model.contents.memfd import PlainMemfd
-from kho_tui.model.contents.sessions import PlainFile, PlainSession
 from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker, Registered, RootStyle
-from kho_tui.model.plain import Plain, RawBytes
+from kho_tui.model.plain import Plain, PlainFile, PlainFlb, PlainFlbPage, PlainSession, PlainVmalloc, RawBytes
 from kho_tui.model.runs import Runs, make_runs
-from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
+from kho_tui.subsystems.kho_test.plain import PlainTest
+from kho_tui.subsystems.luo.plain import PlainLuo
+from kho_tui.subsystems.memblock.plain import PlainMemblock, Region
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 from kho_tui.subsystems.registry import builtin
 
 U64 = st.integers(0, 2**64 - 1)

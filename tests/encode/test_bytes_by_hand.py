@@ -19,15 +19,13 @@ from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model import handover as m
-from kho_tui.model.contents.flbs import PlainFlb, PlainFlbPage
-from kho_tui.model.contents.kexec_metadata import PlainMetadata
-from kho_tui.model.contents.kho_test import PlainTest
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.memblock import PlainMemblock, Region
-from kho_tui.model.contents.memfd import PlainMemfd
-from kho_tui.model.contents.sessions import PlainFile, PlainSession
+from kho_tui.model.plain import PlainFile, PlainFlb, PlainFlbPage, PlainSession, PlainVmalloc
 from kho_tui.model.runs import Runs, make_runs, no_runs
-from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
+from kho_tui.subsystems.kho_test.plain import PlainTest
+from kho_tui.subsystems.luo.plain import PlainLuo
+from kho_tui.subsystems.memblock.plain import PlainMemblock, Region
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 from kho_tui.subsystems.registry import builtin
 
 from . import by_hand as b

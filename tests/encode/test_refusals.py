@@ -18,14 +18,12 @@ from kho_tui.fdt.libfdt import verdict
 from kho_tui.fdt.tree import parse_fdt
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.contents.kexec_metadata import PlainMetadata
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.memfd import PlainMemfd
-from kho_tui.model.contents.sessions import PlainFile, PlainSession
 from kho_tui.model.handover import ChunkPage, ChunkTracker, Handover, RadixTracker, Registered, RootStyle
-from kho_tui.model.plain import Plain
+from kho_tui.model.plain import Plain, PlainFile, PlainSession, PlainVmalloc
 from kho_tui.model.runs import make_runs, no_runs
-from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
+from kho_tui.subsystems.luo.plain import PlainLuo
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 from kho_tui.subsystems.registry import builtin
 
 LUO = PlainLuo(form=LUO_FORMATS[b"luo-v5"], number=1, session_compatible=b"", pages=(), sessions=(), flb_compatible=b"", flb_page=None)

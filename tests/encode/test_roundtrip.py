@@ -21,13 +21,13 @@ from kho_tui.memory.elf import open_elf
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.source import BytesSource
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.contents.kexec_metadata import PlainMetadata
-from kho_tui.model.contents.kho_test import PlainTest
-from kho_tui.model.contents.luo import PlainLuo
 from kho_tui.model.handover import Handover, Registered, RootStyle
 from kho_tui.model.handover_of import distil, handover_of
 from kho_tui.model.runs import no_runs
 from kho_tui.model.state import State
+from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
+from kho_tui.subsystems.kho_test.plain import PlainTest
+from kho_tui.subsystems.luo.plain import PlainLuo
 from kho_tui.subsystems.registry import builtin
 
 from .equal import plain

@@ -37,9 +37,9 @@ from kho_tui.model.facts import Damaged, Missing, Status
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
+from kho_tui.model.plain import Plain, PlainVmalloc
 from kho_tui.model.registry import Declaration
-from kho_tui.model.vmalloc import DescribedArea, PlainVmalloc, VmallocArea
+from kho_tui.model.vmalloc import DescribedArea, VmallocArea
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.consumers import Handed
 from kho_tui.simulator.facet import NO_STEPS, Module, Simulating, idle_task_killed, nothing_early
@@ -219,6 +219,7 @@ DECLARATION = Declaration(
             turn=9,
             option=None,
             restores=restores_nothing,
+            sessions=None,
             arrivals=no_arrivals,
             checks=(
                 needs_kho(NAME, "its entries are lost", "made up"),

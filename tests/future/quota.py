@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kho_tui.abi.format import Family, Format, Formats
+from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import FlbJudging
@@ -17,18 +18,18 @@ from kho_tui.encode.piece import Pieces, page_of
 from kho_tui.layout.struct import Layout, Record, Unit, u64
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import FlbContent, OneStruct
-from kho_tui.model.contents.flbs import Flb, FlbList, PlainFlb
-from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing
+from kho_tui.model.flbs import Flb, FlbList
 from kho_tui.model.json_value import Json
 from kho_tui.model.kinds import owner
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
+from kho_tui.model.plain import Plain, PlainFlb
 from kho_tui.model.registry import Declaration
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.facet import FlbBreaking
 from kho_tui.simulator.faults.fault import fault
+from kho_tui.subsystems.luo.content import Luo
 
 NAME = b"quota"
 SER = Layout("QuotaSer", (u64("version", Unit.ID, "always 1"), u64("limit", Unit.BYTES, "made up")), "made up", "made up")
@@ -70,7 +71,7 @@ def _pieces(flb: PlainFlb, quota: PlainQuota, encoder: Encoder, what: EntityPath
 
 
 def quotas(evidence: Evidence, found: Found) -> Iterator[tuple[Flb, Quota]]:
-    luo = evidence.luo(found)
+    luo = evidence.content(LUO_NAME, Luo, found)
     for flb in luo.flbs.flbs if luo is not None and isinstance(luo.flbs, FlbList) else ():
         if isinstance(flb.content, Quota):
             yield flb, flb.content

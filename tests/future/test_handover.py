@@ -23,14 +23,12 @@ from kho_tui.layout.platform import Platform
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.change import Change, ChangeKind, Fate
-from kho_tui.model.contents.flbs import PlainFlb, PlainFlbPage
-from kho_tui.model.contents.luo import Luo, PlainLuo
-from kho_tui.model.contents.sessions import PlainFile, PlainSession
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.entity import find
 from kho_tui.model.facts import Missing
 from kho_tui.model.handover import Handover, RadixTracker, Registered, RootStyle
 from kho_tui.model.path import EntityPath
+from kho_tui.model.plain import PlainFile, PlainFlb, PlainFlbPage, PlainSession
 from kho_tui.model.registry import Declaration, Facet
 from kho_tui.model.runs import make_runs
 from kho_tui.model.state import LogLine
@@ -40,6 +38,8 @@ from kho_tui.operations.diff_states import diff_states
 from kho_tui.operations.map_state import map_state, whois
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.replay import compare, replay
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.luo.plain import PlainLuo
 from kho_tui.subsystems.registry import builtin
 from kho_tui.text import NO_TEXT
 from kho_tui.views.export.json_stream import json_pieces

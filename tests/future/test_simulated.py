@@ -12,7 +12,6 @@ import pytest
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
-from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing
 from kho_tui.model.registry import Declaration
 from kho_tui.operations.check_state import check_state
@@ -25,6 +24,7 @@ from kho_tui.operations.replay import compare, replay
 from kho_tui.operations.simulate import Run, replay_capture, run_scenario
 from kho_tui.simulator.facet import FileSimulating, Simulating
 from kho_tui.simulator.kexec import kexec
+from kho_tui.subsystems.luo.content import Luo
 
 from . import ledger, trio
 from .ledger import Ledger

@@ -29,13 +29,13 @@ from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Layout, Record, Unit, u64
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import FileContent, OneStruct
-from kho_tui.model.contents.sessions import File, PlainFile
 from kho_tui.model.facts import Damaged, Missing
 from kho_tui.model.json_value import Json, further_fields
 from kho_tui.model.kinds import owner
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
+from kho_tui.model.plain import Plain, PlainFile
 from kho_tui.model.registry import Declaration
+from kho_tui.model.sessions import File
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.consumers import Handed
 from kho_tui.simulator.facet import FileSimulating
@@ -73,6 +73,13 @@ class Trio(OneStruct, FileContent):
 
     def summary(self) -> str:
         return f"with {self.record.integer('peer'):#x}"
+
+    @property
+    def nr_folios(self) -> int:
+        return 1
+
+    def heads(self, page_shift: int) -> U64s:
+        return np.array([self.record.integer("page")], np.uint64)
 
     def claims(self, collector: ClaimCollector) -> None:
         assert self.record.place.phys is not None
@@ -112,10 +119,6 @@ def _mode(evidence: Evidence, found: Found) -> None:
 def _fault(file: File, trio: Trio, reserved: Reserved, sections: Sections | Missing, target: Target) -> Fails | Missing | None:
     lost = reserved.lost(trio.record.integer("page"), 4096)
     return Fails("its page is not preserved", Outcome.PART) if lost else None
-
-
-def _page(trio: Trio, page_shift: int) -> U64s:
-    return np.array([trio.record.integer("page")], np.uint64)
 
 
 def _large_mode(case: Case) -> None:
@@ -188,7 +191,7 @@ DECLARATION: Declaration[Formats[Format]] = Declaration(
         FileDiffing: FileDiffing,
         FileJudging: lambda: FileJudging(rules=(_mode,)),
         FileReceiving: lambda: FileReceiving(
-            retrieve_fault=_fault, restores=_page, contents=_page, frees=lambda file: np.array([file.data], np.uint64)
+            retrieve_fault=_fault, restores=Trio.heads, frees=lambda file: np.array([file.data], np.uint64)
         ),
         FileSimulating: lambda: FileSimulating(
             can_preserve=lambda _kho, file: isinstance(file, OpenTrio),

@@ -16,13 +16,13 @@ from kho_tui.abi.test_kho import KHO_TEST
 from kho_tui.context import Context
 from kho_tui.decode.facet import Decoding
 from kho_tui.layout.place import Blob
-from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.registry import Declaration
 from kho_tui.model.state import RawContent
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.open_state import open_state
 from kho_tui.releases.ranges import Range
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.subsystems.registry import builtin
 
 STATE = sample("x86_64-7.3/1-pre")

@@ -18,10 +18,10 @@ from campaign.judgement import asked, asked_names, contents
 from campaign.lines import clean_boots, judge_again
 from campaign.sites import KINDS
 
-from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Missing
 from kho_tui.operations.boot_state import BootReport
 from kho_tui.simulator.qemu.console import Console
+from kho_tui.subsystems.memfd.content import Memfd
 from kho_tui.text import NO_TEXT
 
 RUNS = [json.loads(line) for line in (Path(__file__).parents[1] / "data" / "campaign.jsonl").read_text().splitlines()]

@@ -11,11 +11,11 @@ from captures import capture, copy_of, read
 
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.context import Context
-from kho_tui.model.contents.memblock import Memblock
 from kho_tui.model.facts import Damaged, Missing
 from kho_tui.model.state import Root, State
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.memblock.content import Memblock
 
 
 def root_of(state: State) -> Root:

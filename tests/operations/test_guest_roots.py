@@ -9,10 +9,10 @@ from altered import altered
 from captures import capture, read
 
 from kho_tui.abi.memfd import FOLIO_PFN
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
 from kho_tui.model.facts import Missing
 from kho_tui.model.state import Side
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 
 
 def folios_of(side: Side, page_size: int) -> list[int]:

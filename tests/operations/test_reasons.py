@@ -11,12 +11,11 @@ from captures import sample
 from operations.test_sources_that_disagree import LUO_73, copy_of, edit_memory, patch
 
 from kho_tui.context import Context
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import NotWritten
-from kho_tui.model.facts import Damaged, Missing, Unavailable
+from kho_tui.model.facts import Damaged, Missing, NotWritten, Unavailable
 from kho_tui.model.state import State
 from kho_tui.model.verdict import verdict
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.views.cli.main import run
 
 

@@ -18,8 +18,7 @@ from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import SessionList
+from kho_tui.model.sessions import SessionList
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.fault_capture import broken, fault_capture
 from kho_tui.operations.held_state import HeldState, prospects
@@ -29,6 +28,7 @@ from kho_tui.simulator.faults.case import DoesNotApply
 from kho_tui.simulator.faults.catalogue import faults_of
 from kho_tui.simulator.faults.fault import Fault
 from kho_tui.simulator.kexec import kexec
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.subsystems.registry import builtin
 from kho_tui.views.cli.main import run
 

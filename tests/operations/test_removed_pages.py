@@ -17,17 +17,17 @@ from states.catalogue import STATES
 
 from kho_tui.analysis.memory_map import Bound, Sums
 from kho_tui.context import Context
-from kho_tui.model.contents.kho_test import KhoTest
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Count, Missing, Status
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sessions import File
 from kho_tui.model.state import Side, State
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
 from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.operations.map_state import map_state
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.kho_test.content import KhoTest
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 
 _MOST_PAGES = 40
 """Pages of one state that are removed in turn; of a larger one some, evenly spread."""

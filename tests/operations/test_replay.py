@@ -16,9 +16,9 @@ from kho_tui.context import Context
 from kho_tui.encode.handover import Claimed, written
 from kho_tui.errors import InputError
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.contents.kho_test import PlainTest
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.replay import Replay, compare, replay
+from kho_tui.subsystems.kho_test.plain import PlainTest
 
 PlainTest.__test__ = False  # type: ignore[attr-defined]  # the kernel's name, not a test
 

@@ -16,12 +16,9 @@ from kho_tui.capture.writer import new_directory, write_capture
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing
 from kho_tui.model.handover_of import handover_of
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.state import State
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.diff_states import diff_states
@@ -29,6 +26,9 @@ from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.kexec_capture import kexec_capture
 from kho_tui.operations.open_state import open_state
 from kho_tui.operations.simulate import replay_capture, run_scenario
+from kho_tui.subsystems.kexec_metadata.content import KexecMetadata
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 
 CHAIN = SCENARIOS / "chain.toml"
 

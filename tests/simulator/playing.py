@@ -18,7 +18,6 @@ from kho_tui.memory.elf_format import ElfMachine
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.source import BytesSource
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.contents.memblock import Region
 from kho_tui.model.handover import Handover
 from kho_tui.model.handover_of import handover_of
 from kho_tui.releases.table import RELEASES, Release
@@ -29,6 +28,7 @@ from kho_tui.simulator.machine import Machine, MemoryNode
 from kho_tui.simulator.scenario import Scenario, parse_scenario
 from kho_tui.simulator.steps import Userspace
 from kho_tui.subsystems.luo.orchestrator import Orchestrator
+from kho_tui.subsystems.memblock.plain import Region
 from kho_tui.subsystems.memblock.simulate import ReservedMemory
 from kho_tui.subsystems.memfd.open_memfd import OpenMemfd
 from kho_tui.subsystems.registry import builtin

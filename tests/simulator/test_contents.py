@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.model.contents.kho_test import PlainTest
 from kho_tui.simulator.contents import Counting, FileContents, FilledMemory, Literal, crc32, tag_of
 from kho_tui.simulator.kernel import Config, Kernel
+from kho_tui.subsystems.kho_test.plain import PlainTest
 from kho_tui.subsystems.kho_test.simulate import KhoTestModule
 from kho_tui.subsystems.registry import builtin
 

@@ -13,11 +13,6 @@ from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_WRITTEN
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.analysis.receiver.outcome import Outcome
 from kho_tui.context import Context
-from kho_tui.model.contents.kexec_metadata import PlainMetadata
-from kho_tui.model.contents.kho_test import PlainTest
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.memblock import PlainMemblock
-from kho_tui.model.contents.memfd import PlainMemfd
 from kho_tui.model.handover import Handover
 from kho_tui.operations.kexec_capture import kexec_capture, write_running
 from kho_tui.simulator.contents import crc32
@@ -26,7 +21,12 @@ from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kexec import Kexec
 from kho_tui.simulator.running import Running
 from kho_tui.simulator.steps import Step, Userspace
+from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
+from kho_tui.subsystems.kho_test.plain import PlainTest
+from kho_tui.subsystems.luo.plain import PlainLuo
 from kho_tui.subsystems.luo.steps import CreateSession, Finish, PreserveAgain, Retrieve
+from kho_tui.subsystems.memblock.plain import PlainMemblock
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 from kho_tui.subsystems.memfd.steps import PreserveMemfd
 
 from .jumping import LINE, kexeced, story

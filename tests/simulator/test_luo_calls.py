@@ -8,14 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.memfd import PlainMemfd
 from kho_tui.model.handover import Handover
 from kho_tui.simulator.contents import Counting, FileContents
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.subsystems.luo.orchestrator import Flb
+from kho_tui.subsystems.luo.plain import PlainLuo
 from kho_tui.subsystems.memfd.open_memfd import OpenMemfd, memfd_close, memfd_create
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 
 from .playing import free_bytes, kernel, luo_of
 

@@ -7,15 +7,15 @@ from encode.equal import plain
 
 from kho_tui.errors import InputError
 from kho_tui.memory.sparse import SparseImage
-from kho_tui.model.contents.kho_test import PlainTest
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.memfd import PlainMemfd
 from kho_tui.model.handover import Handover
 from kho_tui.simulator.contents import Counting, FileContents, crc32
 from kho_tui.simulator.new_scenario import new_scenario
 from kho_tui.simulator.scenario import boot, parse_scenario
 from kho_tui.simulator.steps import Kexec
+from kho_tui.subsystems.kho_test.plain import PlainTest
+from kho_tui.subsystems.luo.plain import PlainLuo
 from kho_tui.subsystems.luo.steps import Retrieve
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 from kho_tui.subsystems.registry import builtin
 
 from .playing import SCENARIOS, first_stage, memfd_of, opened, scenario

@@ -11,19 +11,19 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME
 from kho_tui.abi.test_kho import KHO_TEST_NAME
-from kho_tui.model.contents.kexec_metadata import PlainMetadata
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.memblock import Region
 from kho_tui.model.state import ScratchArea
 from kho_tui.simulator.contents import Counting, FileContents
 from kho_tui.simulator.incoming import Incoming
 from kho_tui.simulator.kernel import Config, Kernel
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.steps import Step, Userspace
+from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
 from kho_tui.subsystems.kexec_metadata.simulate import Counted
 from kho_tui.subsystems.kho_test.simulate import KhoTestModule, Restored
 from kho_tui.subsystems.luo.orchestrator import Arrived, IncomingFile, IncomingSession
+from kho_tui.subsystems.luo.plain import PlainLuo
 from kho_tui.subsystems.luo.steps import Finish, PreserveAgain, Retrieve
+from kho_tui.subsystems.memblock.plain import Region
 from kho_tui.subsystems.memfd.open_memfd import memfd_create
 from kho_tui.subsystems.registry import builtin
 

@@ -11,16 +11,16 @@ from encode.equal import plain
 from kho_tui.abi.chunks import bitmap_span
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.context import Context
-from kho_tui.model.contents.kho_test import PlainTest
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.memfd import PlainMemfd
 from kho_tui.model.handover import ChunkTracker, Handover, RadixTracker
 from kho_tui.model.handover_of import handover_of
-from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.model.plain import PlainVmalloc
 from kho_tui.operations.open_state import open_state
 from kho_tui.simulator.kho_steps import WriteFinalize
 from kho_tui.simulator.scenario import Scenario, boot
+from kho_tui.subsystems.kho_test.plain import PlainTest
 from kho_tui.subsystems.kho_test.simulate import KhoTestModule
+from kho_tui.subsystems.luo.plain import PlainLuo
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 
 from .playing import first_stage, regions_of, scenario
 

@@ -57,10 +57,10 @@ def test_show_loads_no_other_engine() -> None:
     assert done.returncode == 0
     loaded = done.stderr.rsplit("LOADED ", 1)[1].split()
     assert "kho_tui.subsystems.luo.decode" in loaded
-    engines = ("analysis.checks", "analysis.diff", "analysis.receiver", "encode", "simulator")
+    engines = ("analysis.checks", "analysis.diff", "analysis.receiver", "encode", "model.plain", "simulator")
     assert not [name for name in loaded if name.startswith(tuple(f"kho_tui.{engine}" for engine in engines))]
     of_subsystems = [name.split(".") for name in loaded if name.startswith("kho_tui.subsystems.")]
-    assert {parts[3] for parts in of_subsystems if len(parts) > 3} == {"decode", "naming"}
+    assert {parts[3] for parts in of_subsystems if len(parts) > 3} == {"content", "decode", "naming"}
 
 
 def test_version() -> None:

@@ -9,15 +9,12 @@ import numpy as np
 
 from kho_tui.abi.chunks import CHUNK, SMALL_BITMAP_BYTES, bitmap_spans
 from kho_tui.abi.root import Tracker
-from kho_tui.abi.test_kho import KHO_TEST_NAME, list_is_inline
-from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.layout.arrays import U64s
-from kho_tui.layout.struct import field_named
-from kho_tui.model.contents.kho_test import KhoTest
-from kho_tui.model.facts import Damaged, Missing, Unavailable
+from kho_tui.model.content import SubtreeContent
+from kho_tui.model.facts import Damaged, Missing
 from kho_tui.model.tracker import Chunk, ChunkList, PreservedMap
 from kho_tui.text import SafeText
 
@@ -245,16 +242,10 @@ def one_format(evidence: Evidence, found: Found) -> None:
     if listed is not None and _elements(listed).order.size and listed.bitmap_bytes != wanted:
         kind = "small slab objects" if listed.bitmap_bytes == SMALL_BITMAP_BYTES else "pages"
         found.broken(f"its bitmaps can only be {kind}, {release.name} writes them of {wanted} bytes", evidence.tracker_path)
-    test = evidence.named(KHO_TEST_NAME)
-    info = None
-    if test is not None and isinstance(test.content, KhoTest):
-        info = field_named(test.content.properties, "folios_info")
-        inline = isinstance(test.content.area, Unavailable) and info is not None and len(info.raw) % 8 == 0
-        if info is not None and not isinstance(test.content.area, Damaged) and inline and not list_is_inline(release):
-            if len(info.raw) != KHO_VMALLOC.size:
-                found.broken(f"its list stands in the FDT, {release.name} writes a descriptor", test.path)
-        elif info is not None and list_is_inline(release) and not inline and not isinstance(test.content.area, Missing):
-            found.broken(f"its list is a descriptor, {release.name} writes it inline", test.path)
+    for subtree in evidence.side.handed_over:
+        said = subtree.content.not_as_written_by(release) if isinstance(subtree.content, SubtreeContent) else None
+        if said is not None:
+            found.broken(said, subtree.path)
 
 
 RULES = (chain, filling, elements, bitmaps, one_format)

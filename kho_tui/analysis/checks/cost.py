@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from kho_tui.analysis.checks.answer import TRACKER
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
+from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.state import Side
 from kho_tui.model.tracker import ChunkList
@@ -31,7 +30,7 @@ class RestoreCost:
 def restore_cost(evidence: Evidence) -> RestoreCost:
     """What is known of one side's cost."""
     kept = evidence.preserved
-    sessions, files, folios, bound = _luo(evidence.side)
+    sessions, files, folios, bound = _sessions(evidence.side)
     if isinstance(kept, Missing):
         return RestoreCost(keys=kept, pages=kept, tracker_pages=kept, sessions=sessions, files=files, folios=folios, bound=bound)
     structure = kept.structure
@@ -51,19 +50,22 @@ def restore_cost(evidence: Evidence) -> RestoreCost:
     )
 
 
-def _luo(side: Side) -> tuple[Fact[int], Fact[int], Fact[int], SafeText]:
-    luo = next((one.content for one in side.handed_over if isinstance(one.content, Luo)), None)
-    if luo is None:
+def _sessions(side: Side) -> tuple[Fact[int], Fact[int], Fact[int], SafeText]:
+    contents = (subtree.content for subtree in side.handed_over if isinstance(subtree.content, SubtreeContent))
+    keeper = next((content for content in contents if content.session_list() is not None), None)
+    sessions = None if keeper is None else keeper.session_list()
+    if keeper is None or sessions is None:
         none = Unavailable(SafeText("no LUO state that can be read"))
         return none, none, none, NO_TEXT
-    if isinstance(luo.sessions, Missing):
-        return luo.sessions, luo.sessions, luo.sessions, NO_TEXT
-    memfds = [file.content for file in luo.files if isinstance(file.content, Memfd)]
-    whole = luo.sessions.status is Status.DECODED and all(
-        not isinstance(session.files, Missing) and session.status is Status.DECODED for session in luo.sessions.sessions
+    if isinstance(sessions, Missing):
+        return sessions, sessions, sessions, NO_TEXT
+    files = keeper.files
+    whole = sessions.status is Status.DECODED and all(
+        not isinstance(session.files, Missing) and session.status is Status.DECODED for session in sessions.sessions
     )
-    if whole and not any(isinstance(file.content, Missing) for file in luo.files):
+    if whole and not any(isinstance(file.content, Missing) for file in files):
         bound = NO_TEXT
     else:
         bound = SafeText("some sessions or files could not be read")
-    return len(luo.sessions.sessions), len(luo.files), sum(memfd.nr_folios for memfd in memfds), bound
+    folios = sum(file.content.nr_folios for file in files if not isinstance(file.content, Missing))
+    return len(sessions.sessions), len(files), folios, bound

@@ -11,10 +11,9 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import SCRATCH, SESSIONS, Found
 from kho_tui.analysis.checks.tracker_evidence import TrackerEvidence
 from kho_tui.model.content import Content, FileContent, SubtreeContent
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import File, NotWritten, Session, SessionList
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing, NotWritten, Status
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sessions import File, Session, SessionList
 from kho_tui.model.state import Scratch
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import SafeText, visible
@@ -32,10 +31,6 @@ class Evidence(TrackerEvidence):
         if scratch is not None and scratch.reason:
             found.lack(SCRATCH, scratch.reason)
         return scratch
-
-    def luo(self, found: Found) -> Luo | None:
-        """LUO's state."""
-        return self.content(LUO_NAME, Luo, found)
 
     def content(self, name: bytes, kind: type[C], found: Found) -> C | None:
         """What the subtree of this name says; None where there is none, and where it cannot be read, which is noted as a lack."""
@@ -82,13 +77,16 @@ class Evidence(TrackerEvidence):
 
     def session_list(self, found: Found) -> SessionList | None:
         """The list of sessions as far as it was read; whether that is all is for the rule to say."""
-        luo = self.luo(found)
-        if luo is None:
+        subtree = self.subtree(LUO_NAME, found)
+        if subtree is None:
             return None
-        if isinstance(luo.sessions, NotWritten):
-            found.lack(SESSIONS, luo.sessions.reason)
-            return None
-        return found.need(luo.sessions, SESSIONS)
+        if subtree.sessions is None:
+            found.lack(f"content of {visible(LUO_NAME)}", subtree.reason)
+        elif isinstance(subtree.sessions, NotWritten):
+            found.lack(SESSIONS, subtree.sessions.reason)
+        else:
+            return found.need(subtree.sessions, SESSIONS)
+        return None
 
     def sessions(self, found: Found) -> tuple[Session, ...]:
         """The sessions; that some could not be read is noted as a lack."""
@@ -169,8 +167,8 @@ class Evidence(TrackerEvidence):
             if isinstance(subtree.content, Missing) and subtree.status is not Status.UNKNOWN:
                 found.lack(f"content of {subtree.path}", subtree.reason)
         owning = [subtree.content for subtree in self.side.handed_over if isinstance(subtree.content, SubtreeContent)]
-        # What of LUO's lists is not there, files() notes.
-        contents: Iterator[Content] = (content for content in owning if not isinstance(content, Luo))
+        # What of the lists of sessions and files is not there, files() notes.
+        contents: Iterator[Content] = (content for content in owning if content.session_list() is None)
         files = self.handled_files(found) if self.named(LUO_NAME) is not None else ()
         for content in (*contents, *(content for _, content in files)):
             for gap in content.gaps():

@@ -9,11 +9,11 @@ from functools import cached_property
 from kho_tui.analysis.diff.facet import Contents, Diffing, FileDiffing
 from kho_tui.analysis.diff.rows import LongList
 from kho_tui.model.content import SubtreeContent
-from kho_tui.model.contents.sessions import File
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
+from kho_tui.model.sessions import File
 from kho_tui.model.state import Side, Subtree
 from kho_tui.text import NO_TEXT, SafeText
 

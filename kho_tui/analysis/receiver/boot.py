@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from kho_tui.analysis.receiver.facet import in_turn
 from kho_tui.analysis.receiver.handed import Handed
+from kho_tui.analysis.receiver.ledger import settle
 from kho_tui.analysis.receiver.reserved import Reserved, reserve
 from kho_tui.analysis.receiver.sections import Sections, sections_of
-from kho_tui.analysis.receiver.sessions import Restored, restore
+from kho_tui.analysis.receiver.sessions import Restored
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.model.facts import Missing
 
@@ -32,5 +34,11 @@ class Boot:
 
     @cached_property
     def restored(self) -> Restored:
-        """What LUO gives back."""
-        return restore(self.handed, self.reserved, self.sections, self.target)
+        """What consumers restore while the kernel boots, and what comes back of the sessions of the one that keeps any."""
+        consumers = in_turn(self.handed.state.registry)
+        owners = {name: receiving.restores(self.handed, self.target) for name, receiving in consumers.items()}
+        booting = {name: owner for name, owner in owners.items() if owner is not None}
+        for receiving in consumers.values():
+            if receiving.sessions is not None:
+                return receiving.sessions(self, booting)
+        return Restored((), None, dict(zip(booting, settle(tuple(booting.values())).lost, strict=True)))

@@ -9,8 +9,7 @@ from kho_tui.analysis.receiver.boot import Boot
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict
-from kho_tui.model.contents.sessions import NotWritten
-from kho_tui.model.facts import Missing
+from kho_tui.model.facts import Missing, NotWritten
 from kho_tui.releases.ranges import FIRST_WITH_KHO, Range
 
 EVERY = Range(FIRST_WITH_KHO)

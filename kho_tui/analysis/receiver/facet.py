@@ -11,17 +11,19 @@ from kho_tui.model.registry import Registry
 if TYPE_CHECKING:
     from kho_tui.abi.format import Place
     from kho_tui.analysis.receiver.arrivals import Arrival
+    from kho_tui.analysis.receiver.boot import Boot
     from kho_tui.analysis.receiver.check import Check
     from kho_tui.analysis.receiver.handed import Handed
     from kho_tui.analysis.receiver.ledger import Owner
     from kho_tui.analysis.receiver.reception import Reception
     from kho_tui.analysis.receiver.reserved import Reserved
     from kho_tui.analysis.receiver.sections import Sections
+    from kho_tui.analysis.receiver.sessions import Restored
     from kho_tui.analysis.receiver.target import Target
     from kho_tui.analysis.receiver.verdict import Fails
     from kho_tui.layout.arrays import U64s
-    from kho_tui.model.contents.sessions import File
     from kho_tui.model.facts import Missing
+    from kho_tui.model.sessions import File
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Receiving:
     """What the consumer of a subtree looks at, in the order in which it does. ``turn``: consumers go by it, the lowest first.
 
     ``option``: None where it is there in every kernel that has KHO. ``restores``: what it restores while the kernel boots, before anybody
-    can ask for a file. ``arrivals``: what becomes of each thing in it, by what they are called.
+    can ask for a file. ``sessions``: what comes back of the sessions that it keeps, behind what consumers restore before; None: it keeps
+    none. ``arrivals``: what becomes of each thing in it, by what they are called.
     """
 
     place: ClassVar[Place] = "subtree"
@@ -47,6 +50,7 @@ class Receiving:
     option: BuildOption | None
     checks: tuple[Check, ...]
     restores: Callable[[Handed, Target], Owner | None]
+    sessions: Callable[[Boot, Mapping[bytes, Owner]], Restored] | None
     arrivals: Callable[[Reception], Mapping[str, tuple[Arrival, ...]]]
 
 
@@ -75,8 +79,8 @@ class FileReceiving:
     """What a file handler makes of a file that is asked for.
 
     ``retrieve_fault``: what goes wrong, None: it comes back as it was; without an outcome of its own the file is lost. ``restores``:
-    physical addresses of all that a retrieve restores, in its order, from the content and log2 of the page size. ``contents``: those of
-    them that are the file's contents. ``frees``: pages that a retrieve frees in the end.
+    physical addresses of all that a retrieve restores, in its order, from the content and log2 of the page size. ``frees``: pages that a
+    retrieve frees in the end.
     """
 
     place: ClassVar[Place] = "file"
@@ -84,5 +88,4 @@ class FileReceiving:
 
     retrieve_fault: Callable[[File, Any, Reserved, Sections | Missing, Target], Fails | Missing | None]
     restores: Callable[[Any, int], U64s]
-    contents: Callable[[Any, int], U64s]
     frees: Callable[[File], U64s]

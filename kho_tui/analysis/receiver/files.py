@@ -13,9 +13,9 @@ from kho_tui.analysis.receiver.sections import Sections, trips_at
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.layout.arrays import U64s
-from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Damaged, Missing
 from kho_tui.model.registry import Registry
+from kho_tui.model.sessions import File
 from kho_tui.text import visible
 
 
@@ -52,5 +52,5 @@ def _no_addresses(*_: object) -> U64s:
     return np.empty(0, np.uint64)
 
 
-_UNREAD = FileReceiving(retrieve_fault=_unread_fault, restores=_no_addresses, contents=_no_addresses, frees=_no_addresses)
+_UNREAD = FileReceiving(retrieve_fault=_unread_fault, restores=_no_addresses, frees=_no_addresses)
 """Of a file whose content could not be read, or is of a handler that nobody knows."""

@@ -11,8 +11,8 @@ from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
 from kho_tui.model.content import SubtreeContent
-from kho_tui.model.contents.sessions import File
 from kho_tui.model.plain import Plain
+from kho_tui.model.sessions import File
 from kho_tui.model.state import Subtree
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
 

@@ -10,9 +10,9 @@ from kho_tui.decode.reader import Reader
 from kho_tui.layout.place import Blob
 from kho_tui.model.codes import COUNT_BAD, VERSION_UNKNOWN
 from kho_tui.model.content import KEXEC_COUNT
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
 from kho_tui.model.facts import Damaged, Missing, Unknown
 from kho_tui.model.path import EntityPath
+from kho_tui.subsystems.kexec_metadata.content import KexecMetadata
 from kho_tui.text import SafeText
 
 

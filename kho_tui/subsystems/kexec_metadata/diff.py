@@ -9,8 +9,8 @@ from kho_tui.analysis.diff.log import quoted
 from kho_tui.analysis.diff.teller import Contradiction, Teller, differing
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, FieldChange
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
 from kho_tui.model.state import Subtree
+from kho_tui.subsystems.kexec_metadata.content import KexecMetadata
 
 
 class MetadataTeller(Teller):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kho_tui.abi.metadata import KHO_KEXEC_METADATA
 from kho_tui.encode.facet import Buffer, Encoder, Encoding, no_pieces
 from kho_tui.encode.piece import Values
-from kho_tui.model.contents.kexec_metadata import PlainMetadata
+from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
 
 
 def _metadata(plain: PlainMetadata, encoder: Encoder) -> Buffer:

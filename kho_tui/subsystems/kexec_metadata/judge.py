@@ -11,9 +11,9 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import Judging, NameField, no_losses
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.layout.struct import Record
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
 from kho_tui.model.facts import Damaged, Missing, Unavailable
 from kho_tui.model.state import Side
+from kho_tui.subsystems.kexec_metadata.content import KexecMetadata
 from kho_tui.text import SafeText, visible
 
 

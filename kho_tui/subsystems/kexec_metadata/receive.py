@@ -45,4 +45,4 @@ _CHECKS: tuple[Check, ...] = (
     ),
 )
 
-RECEIVING = Receiving(turn=2, option=None, checks=_CHECKS, restores=restores_nothing, arrivals=no_arrivals)
+RECEIVING = Receiving(turn=2, option=None, checks=_CHECKS, restores=restores_nothing, sessions=None, arrivals=no_arrivals)

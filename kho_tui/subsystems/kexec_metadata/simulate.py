@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from kho_tui.abi.metadata import KEXEC_METADATA_NAME, METADATA_VERSION, METADATA_WRITTEN
 from kho_tui.encode.subtrees import subtree_blob
-from kho_tui.model.contents.kexec_metadata import KexecMetadata, PlainMetadata
 from kho_tui.simulator.consumers import Handed
 from kho_tui.simulator.facet import NO_STEPS, Simulating, idle_task_killed, nothing_early
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import LogLine, Producer
+from kho_tui.subsystems.kexec_metadata.content import KexecMetadata
+from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
 from kho_tui.text import visible
 
 

@@ -20,11 +20,11 @@ from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
 from kho_tui.layout.table import Table, table_of
 from kho_tui.model.codes import COUNT_BAD, FIELD_BAD, PROPERTY_BAD
-from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.facts import Damaged, Missing, Stale, Unavailable
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import FdtView
 from kho_tui.model.vmalloc import VmallocArea
+from kho_tui.subsystems.kho_test.content import KhoTest
 from kho_tui.text import SafeText
 
 

@@ -16,11 +16,11 @@ from kho_tui.analysis.diff.teller import Teller
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
-from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import EntityPath
 from kho_tui.model.unpredictable import Spot
+from kho_tui.subsystems.kho_test.content import KhoTest
 from kho_tui.text import plural
 
 _FOLIOS = "folios"

@@ -10,8 +10,8 @@ from kho_tui.encode.piece import Pieces, Values, rows
 from kho_tui.encode.vmalloc import chunk_pieces, content_pieces, descriptor_values
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
-from kho_tui.model.contents.kho_test import PlainTest
 from kho_tui.model.path import EntityPath
+from kho_tui.subsystems.kho_test.plain import PlainTest
 
 
 def _test(plain: PlainTest, encoder: Encoder) -> Buffer:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kho_tui.abi.test_kho import KHO_TEST_NAME
 from kho_tui.layout.struct import field_named
-from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.simulator.faults.case import Case, DoesNotApply, need
 from kho_tui.simulator.faults.facet import Breaking
 from kho_tui.simulator.faults.fault import Fault, fault
 from kho_tui.simulator.faults.find import write_value
+from kho_tui.subsystems.kho_test.content import KhoTest
 
 
 def _test(case: Case) -> KhoTest:

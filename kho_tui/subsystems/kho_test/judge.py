@@ -11,7 +11,7 @@ from kho_tui.analysis.checks.facet import Judging, no_losses, no_names
 from kho_tui.analysis.checks.rule import rule, warning
 from kho_tui.errors import BudgetError, GapError, ReadError
 from kho_tui.layout.struct import field_named
-from kho_tui.model.contents.kho_test import KhoTest
+from kho_tui.subsystems.kho_test.content import KhoTest
 from kho_tui.text import visible
 
 _CONTENTS = "contents of the test module's folios"

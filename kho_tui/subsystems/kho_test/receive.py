@@ -21,10 +21,10 @@ from kho_tui.analysis.receiver.sections import Sections
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.layout.struct import field_named
-from kho_tui.model.contents.kho_test import KhoTest
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
 from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.releases.ranges import Range
+from kho_tui.subsystems.kho_test.content import KhoTest
 from kho_tui.text import SafeText
 
 _SOURCE = "lib/test_kho.c"
@@ -165,5 +165,6 @@ RECEIVING = Receiving(
     option=BuildOption("CONFIG_TEST_KEXEC_HANDOVER", tristate=True),
     checks=_CHECKS,
     restores=_restored_blocks,
+    sessions=None,
     arrivals=no_arrivals,
 )

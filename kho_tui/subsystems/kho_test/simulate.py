@@ -13,12 +13,12 @@ import numpy as np
 from kho_tui.abi.test_kho import KHO_TEST_MAGIC, KHO_TEST_NAME, checksum_chunks, is_sum_of, list_is_inline
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.errors import GapError, ReadError
-from kho_tui.model.contents.kho_test import KhoTest, PlainTest
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.path import EntityPath
+from kho_tui.model.plain import PlainVmalloc
 from kho_tui.model.state import State
 from kho_tui.model.unpredictable import Spot, Unpredictable
-from kho_tui.model.vmalloc import PlainVmalloc, VmallocArea
+from kho_tui.model.vmalloc import VmallocArea
 from kho_tui.simulator.consumers import Handed
 from kho_tui.simulator.contents import Counting, tag_of
 from kho_tui.simulator.facet import NO_STEPS, Module, Simulating, idle_task_killed, nothing_early
@@ -27,6 +27,8 @@ from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import LogLine, Producer
 from kho_tui.simulator.scenario_table import Table
 from kho_tui.simulator.scenario_values import a_size, an_order
+from kho_tui.subsystems.kho_test.content import KhoTest
+from kho_tui.subsystems.kho_test.plain import PlainTest
 from kho_tui.text import SafeText, human_size
 
 _MOST_ORDERS = 100_000

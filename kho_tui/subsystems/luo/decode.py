@@ -24,13 +24,13 @@ from kho_tui.layout.struct import FieldValue, Record
 from kho_tui.layout.table import PageArray, Table
 from kho_tui.model.codes import COUNT_BAD, NAME_UNKNOWN, POINTER_BAD, PROPERTY_BAD, VERSION_UNKNOWN
 from kho_tui.model.content import LIVE_UPDATE_NUMBER, FileContent
-from kho_tui.model.contents.flbs import Flb, FlbList
-from kho_tui.model.contents.luo import FLBS_PATH, Luo
-from kho_tui.model.contents.sessions import NOT_WRITTEN, File, NotWritten, Session, SessionList
-from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, Unknown
+from kho_tui.model.facts import Count, Damaged, Fact, Missing, NotWritten, Stale, Status, Unavailable, Unknown
+from kho_tui.model.flbs import Flb, FlbList
 from kho_tui.model.path import EntityPath, Siblings
 from kho_tui.model.registry import Registry
+from kho_tui.model.sessions import NOT_WRITTEN, File, Session, SessionList
 from kho_tui.model.state import FdtView
+from kho_tui.subsystems.luo.content import FLBS_PATH, Luo
 from kho_tui.text import NO_TEXT, SafeText, c_string, visible
 
 

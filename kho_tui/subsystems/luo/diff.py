@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kho_tui.analysis.diff.facet import Diffing
-from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing, Status
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.subsystems.luo.fates import NOT_WRITTEN_YET, LuoTeller
 from kho_tui.text import NO_TEXT, SafeText
 

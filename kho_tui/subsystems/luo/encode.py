@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.abi.luo import (
-    LUO_STRUCT_PROPERTY,
-    LuoFormat,
-)
+from kho_tui.abi.luo import LUO_STRUCT_PROPERTY, LuoFormat
 from kho_tui.encode.facet import Buffer, Encoder, Encoding, FileEncoding, FlbEncoding
 from kho_tui.encode.fdts import NodeSpec, sequential
 from kho_tui.encode.piece import Piece, Pieces, Values, chain, filled, page_of, rows
@@ -13,10 +10,9 @@ from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Layout
 from kho_tui.layout.table import PageArray, encode_array
-from kho_tui.model.contents.flbs import PlainFlbPage
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.sessions import PlainSession
 from kho_tui.model.path import EntityPath
+from kho_tui.model.plain import PlainFlbPage, PlainSession
+from kho_tui.subsystems.luo.plain import PlainLuo
 from kho_tui.text import visible
 
 

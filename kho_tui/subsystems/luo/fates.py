@@ -12,16 +12,15 @@ from kho_tui.analysis.diff.facet import Contents
 from kho_tui.analysis.diff.log import Failure, quoted, says_kho_is_off
 from kho_tui.analysis.diff.switched_off import whole_cmdline
 from kho_tui.analysis.diff.teller import Contradiction, Teller, differing
-from kho_tui.analysis.receiver.facet import FileReceiving
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import File, NotWritten
 from kho_tui.model.entity import Entity
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing, NotWritten, Status
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sessions import File
 from kho_tui.model.state import LogLine, Subtree
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.subsystems.luo.shared_folios import with_shared_folios
 from kho_tui.text import SafeText, c_string
 
@@ -58,13 +57,8 @@ class LuoTeller(Teller):
     @cached_property
     def _folios(self) -> Mapping[EntityPath, U64s]:
         """Physical addresses of the folios that are the contents of each file."""
-        registry, page_shift = self.ends.old.registry, self.ends.old.machine.platform.page_shift
-        folios = {}
-        for file in self._files:
-            receiving = registry.handler_facet(file.compatible, FileReceiving)
-            if receiving is not None and not isinstance(file.content, Missing):
-                folios[file.path] = receiving.contents(file.content, page_shift)
-        return folios
+        page_shift = self.ends.old.machine.platform.page_shift
+        return {file.path: file.content.heads(page_shift) for file in self._files if not isinstance(file.content, Missing)}
 
     @cached_property
     def _holders(self) -> Mapping[Failure, tuple[EntityPath, ...]]:

@@ -6,20 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kho_tui.abi.block import KHO_BLOCK_HEADER_SER
-from kho_tui.abi.luo import (
-    LUO,
-    LUO_FILE_SER,
-    LUO_NAME,
-    LUO_SER,
-    LUO_SESSION_SER,
-)
+from kho_tui.abi.luo import LUO, LUO_FILE_SER, LUO_NAME, LUO_SER, LUO_SESSION_SER
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.luo import Luo, PlainLuo
-from kho_tui.model.contents.sessions import File, Session, SessionList
 from kho_tui.model.facts import Missing
+from kho_tui.model.flbs import FlbList
+from kho_tui.model.sessions import File, Session, SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need, place_of
@@ -27,6 +20,8 @@ from kho_tui.simulator.faults.facet import Breaking
 from kho_tui.simulator.faults.fault import Fault, fault, has_chunks, later_fault, written_in
 from kho_tui.simulator.faults.fdt_edit import node_record, record_span, spliced
 from kho_tui.simulator.faults.find import add_one, node_of, outgoing_blob, with_content
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.luo.plain import PlainLuo
 
 _NEEDS_FLB_NODE = written_in(Range("7.1", "7.1"))
 _NAME_BYTES = LUO_SESSION_SER.span("name")[1]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import Judging, NameField
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.luo import FLBS_PATH, Luo
-from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Status
+from kho_tui.model.flbs import FlbList
+from kho_tui.model.sessions import SessionList
 from kho_tui.subsystems.luo import list_rules, root_rules, session_rules
+from kho_tui.subsystems.luo.content import FLBS_PATH, Luo
 from kho_tui.text import plural
 
 
 def _names(evidence: Evidence, found: Found) -> Iterator[NameField]:
-    luo = evidence.luo(found)
+    luo = evidence.content(LUO_NAME, Luo, found)
     if luo is None:
         return
     if luo.header is not None and "compatible" in luo.header.layout:

@@ -16,12 +16,12 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, info, rule
 from kho_tui.layout.struct import Record
 from kho_tui.layout.table import PageArray
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import NotWritten, SessionList
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing, NotWritten, Status
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sessions import SessionList
 from kho_tui.releases.fixes import EMPTY_BLOCK
 from kho_tui.releases.version import Version
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.text import plural, visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
@@ -39,7 +39,7 @@ _ARRAYS, _BLOCKS = LUO_V1, LUO_V5
 
 
 def _of_form(evidence: Evidence, found: Found, *, in_blocks: bool) -> Luo | None:
-    luo = evidence.luo(found)
+    luo = evidence.content(LUO_NAME, Luo, found)
     if luo is not None and luo.format.sessions.chained != in_blocks:
         found.not_here(f"{luo.format.compatible.decode()} keeps its lists in {'arrays' if in_blocks else 'blocks'}")
         return None

@@ -23,10 +23,8 @@ from kho_tui.abi.luo import (
 )
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.layout.table import PageArray
-from kho_tui.model.contents.flbs import PlainFlb, PlainFlbPage
-from kho_tui.model.contents.luo import PlainLuo
-from kho_tui.model.contents.sessions import PlainFile, PlainSession
 from kho_tui.model.path import EntityPath
+from kho_tui.model.plain import PlainFile, PlainFlb, PlainFlbPage, PlainSession
 from kho_tui.model.unpredictable import Spot, Unpredictable
 from kho_tui.releases.calls import CALLS
 from kho_tui.releases.ranges import Range
@@ -37,6 +35,7 @@ from kho_tui.simulator.kernel import Kernel
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import FileKeeper, LogLine, OpenFile, PreservedFile
+from kho_tui.subsystems.luo.plain import PlainLuo
 from kho_tui.text import SafeText, visible
 
 _NAME_BYTES = LUO_SESSION_SER.span("name")[1] - 1

@@ -27,18 +27,18 @@ from kho_tui.analysis.receiver.ledger import Owner
 from kho_tui.analysis.receiver.node import LUCK, fdt_fault, found, kept, lacks, of_subtree, own_choice, properties, said
 from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.sections import known_outside, trips_at
-from kho_tui.analysis.receiver.sessions import lost_files
 from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.struct import field_named
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import NotWritten, SessionList
-from kho_tui.model.facts import Damaged, Missing, Status, known
+from kho_tui.model.facts import Damaged, Missing, NotWritten, Status, known
+from kho_tui.model.flbs import FlbList
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.subsystems.luo.arrivals import arrived_sessions
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.luo.restored_sessions import lost_files, restored_sessions
 from kho_tui.text import SafeText, c_string, visible
 
 _UNREAD = "sessions are lost, their memory stays reserved"
@@ -433,5 +433,6 @@ RECEIVING = Receiving(
     option=BuildOption("CONFIG_LIVEUPDATE", tristate=False),
     checks=_CHECKS,
     restores=_restores,
+    sessions=restored_sessions,
     arrivals=lambda reception: {"sessions": tuple(arrived_sessions(reception, _OPEN))},
 )

@@ -18,10 +18,10 @@ from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob
-from kho_tui.model.contents.luo import Luo
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, Subtree
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.text import visible
 
 _PANIC = "the next kernel panics at boot, even with liveupdate=off"
@@ -207,7 +207,7 @@ def struct_size(evidence: Evidence, found: Found) -> None:
 )
 def flb_header(evidence: Evidence, found: Found) -> None:
     """Address 0 is an address for phys_to_virt."""
-    luo = evidence.luo(found)
+    luo = evidence.content(LUO_NAME, Luo, found)
     if luo is None:
         return
     subtree = evidence.named(LUO_NAME)

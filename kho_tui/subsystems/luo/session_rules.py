@@ -13,11 +13,12 @@ from kho_tui.abi.luo import (
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.sessions import Session
 from kho_tui.model.facts import Status
+from kho_tui.model.flbs import FlbList
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sessions import Session
 from kho_tui.releases.version import Version
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.subsystems.luo.root_rules import has_flb_node
 from kho_tui.text import plural, visible
 
@@ -131,7 +132,7 @@ def files(evidence: Evidence, found: Found) -> None:
 )
 def flbs(evidence: Evidence, found: Found) -> None:
     """Invariant 44."""
-    luo = evidence.luo(found)
+    luo = evidence.content(LUO_NAME, Luo, found)
     if luo is None:
         return
     where = evidence.path.named(LUO_NAME).child("FLBs")

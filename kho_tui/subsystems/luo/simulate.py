@@ -10,15 +10,15 @@ from kho_tui.abi.luo import HAS_FLBS, LUO, LUO_NAME
 from kho_tui.analysis.receiver.check import Answer
 from kho_tui.analysis.receiver.sessions import RestoredFile, RestoredSession
 from kho_tui.analysis.receiver.verdict import Fails
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.sessions import NotWritten, SessionList
-from kho_tui.model.facts import Missing, known
+from kho_tui.model.facts import Missing, NotWritten, known
+from kho_tui.model.flbs import FlbList
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.state import State
 from kho_tui.simulator.consumers import Handed
 from kho_tui.simulator.facet import FileSimulating, Module, Simulating, nothing_early
 from kho_tui.simulator.scenario_table import Table
 from kho_tui.simulator.scenario_values import within
+from kho_tui.subsystems.luo.content import Luo
 from kho_tui.subsystems.luo.orchestrator import Arrived, Flb, IncomingFile, IncomingSession, Orchestrator
 from kho_tui.subsystems.luo.steps import STEPS
 from kho_tui.text import visible

@@ -9,10 +9,10 @@ from kho_tui.decode.nodes import version_of
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.tree import Node
 from kho_tui.model.codes import VERSION_UNKNOWN
-from kho_tui.model.contents.memblock import Memblock, MemblockRegion
 from kho_tui.model.facts import Missing
 from kho_tui.model.path import Siblings
 from kho_tui.model.state import FdtView
+from kho_tui.subsystems.memblock.content import Memblock, MemblockRegion
 
 
 def _decode(reader: Reader, one: SubtreeBlob, view: FdtView, root: Node) -> Memblock:

@@ -14,12 +14,12 @@ from kho_tui.analysis.diff.teller import Teller, differing
 from kho_tui.analysis.diff.values import compare_values
 from kho_tui.layout.struct import Unit
 from kho_tui.model.change import EntityFate, Fate, FieldChange
-from kho_tui.model.contents.memblock import Memblock, MemblockRegion
 from kho_tui.model.entities.values import property_values
 from kho_tui.model.entity import Entity
 from kho_tui.model.facts import Status
 from kho_tui.model.path import EntityPath
 from kho_tui.model.state import Side, Subtree
+from kho_tui.subsystems.memblock.content import Memblock, MemblockRegion
 from kho_tui.text import SafeText, visible
 
 _KIND = "reserve_mem"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kho_tui.abi.memblock import MEMBLOCK_COMPATIBLE, MEMBLOCK_NODE, RESERVE_MEM_COMPATIBLE, RESERVE_MEM_NODE
 from kho_tui.encode.facet import Buffer, Encoder, Encoding, no_pieces
 from kho_tui.encode.fdts import NodeSpec, sequential
-from kho_tui.model.contents.memblock import PlainMemblock
+from kho_tui.subsystems.memblock.plain import PlainMemblock
 
 
 def _memblock(plain: PlainMemblock, encoder: Encoder) -> Buffer:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kho_tui.abi.memblock import MEMBLOCK_NAME
-from kho_tui.model.contents.memblock import Memblock, PlainMemblock, Region
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of
 from kho_tui.simulator.faults.facet import Breaking
 from kho_tui.simulator.faults.fault import Fault, fault
 from kho_tui.simulator.faults.find import scratch_pages, with_content, write_value
 from kho_tui.simulator.faults.tracker_edit import order_at
 from kho_tui.simulator.split import greedy_blocks
+from kho_tui.subsystems.memblock.content import Memblock
+from kho_tui.subsystems.memblock.plain import PlainMemblock, Region
 
 _MOST_REGIONS = 8
 

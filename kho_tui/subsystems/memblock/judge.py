@@ -8,11 +8,11 @@ from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import Judging, no_losses, no_names
 from kho_tui.analysis.checks.rule import error, rule, warning
-from kho_tui.model.contents.memblock import Memblock
 from kho_tui.model.facts import Missing, Status, Unknown, known
 from kho_tui.model.state import Side, Subtree
 from kho_tui.releases.cmdline import read_cmdline
 from kho_tui.releases.table import MAX_REGIONS
+from kho_tui.subsystems.memblock.content import Memblock
 from kho_tui.subsystems.memblock.receive import asked_as
 from kho_tui.text import visible
 

@@ -19,9 +19,9 @@ from kho_tui.analysis.receiver.outcome import Outcome, Stage
 from kho_tui.analysis.receiver.reception import Reception
 from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.tree import lookup_name
-from kho_tui.model.contents.memblock import Memblock, MemblockRegion
 from kho_tui.model.facts import Damaged, Missing, Unknown, known
 from kho_tui.releases.cmdline import ReserveMem
+from kho_tui.subsystems.memblock.content import Memblock, MemblockRegion
 from kho_tui.text import visible
 
 _ANEW = "its regions are allocated anew, inside scratch"
@@ -159,4 +159,4 @@ def _regions(reception: Reception) -> Iterator[Arrival]:
         yield Arrival(region.name if wanted is None else wanted.name, outcome, reason)
 
 
-RECEIVING = Receiving(turn=0, option=None, checks=_CHECKS, restores=restores_nothing, arrivals=_arrivals)
+RECEIVING = Receiving(turn=0, option=None, checks=_CHECKS, restores=restores_nothing, sessions=None, arrivals=_arrivals)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.model.content import Content
-from kho_tui.model.contents.memblock import Memblock, PlainMemblock, Region
 from kho_tui.model.facts import known
 from kho_tui.model.path import EntityPath
 from kho_tui.model.unpredictable import Spot, Unpredictable
@@ -24,6 +23,8 @@ from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import LogLine, Producer
 from kho_tui.simulator.ranges import Ranges
+from kho_tui.subsystems.memblock.content import Memblock
+from kho_tui.subsystems.memblock.plain import PlainMemblock, Region
 from kho_tui.subsystems.memblock.receive import readable_regions
 from kho_tui.text import SafeText
 

@@ -9,9 +9,9 @@ from kho_tui.decode.reader import Reader
 from kho_tui.decode.vmalloc import area_rows, decode_vmalloc
 from kho_tui.layout.struct import Record
 from kho_tui.model.codes import COUNT_BAD
-from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.facts import Damaged, Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
+from kho_tui.subsystems.memfd.content import FolioArray, Memfd
 from kho_tui.text import SafeText, visible
 
 

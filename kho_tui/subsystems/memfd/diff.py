@@ -16,10 +16,10 @@ from kho_tui.layout.arrays import I64s, U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
 from kho_tui.model.change import FieldChange
-from kho_tui.model.contents.memfd import FolioArray, Memfd
 from kho_tui.model.entities.values import header_values
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.path import EntityPath
+from kho_tui.subsystems.memfd.content import FolioArray, Memfd
 from kho_tui.text import plural
 
 _NO_ROWS: I64s = np.empty(0, np.int64)

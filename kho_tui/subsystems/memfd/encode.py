@@ -11,9 +11,9 @@ from kho_tui.encode.vmalloc import chunk_pieces, content_pieces, descriptor_valu
 from kho_tui.errors import EncodeError
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.table import dtype_of
-from kho_tui.model.contents.memfd import PlainMemfd
-from kho_tui.model.contents.sessions import PlainFile
 from kho_tui.model.path import EntityPath
+from kho_tui.model.plain import PlainFile
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 from kho_tui.text import visible
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_FLAGS, FOLIO_PFN, MEMFD_LUO_FOLIO_SER
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
 from kho_tui.layout.table import Table
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.sessions import File
 from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
 from kho_tui.simulator.faults.facet import FileBreaking
 from kho_tui.simulator.faults.fault import Fault, fault
 from kho_tui.simulator.faults.find import files_of
 from kho_tui.simulator.faults.tracker_edit import order_at
+from kho_tui.subsystems.memfd.content import Memfd
 
 _ROWS = 4096
 """Folios looked through for one that serves."""

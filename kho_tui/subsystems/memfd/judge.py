@@ -12,10 +12,10 @@ from kho_tui.analysis.checks.answer import TRACKER, Case, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import FileJudging
 from kho_tui.analysis.checks.rule import error, rule
-from kho_tui.model.contents.memfd import FolioArray, Memfd
-from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Damaged, Missing, Status, Unknown
 from kho_tui.model.kinds import KIND_FOLIO
+from kho_tui.model.sessions import File
+from kho_tui.subsystems.memfd.content import FolioArray, Memfd
 from kho_tui.text import SafeText, plural
 
 _SHOWN = 100

@@ -16,10 +16,10 @@ from kho_tui.analysis.receiver.target import Target
 from kho_tui.analysis.receiver.verdict import Fails, unknown
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import MAX_PAGE_ORDERS
-from kho_tui.model.contents.memfd import FolioArray, Memfd
-from kho_tui.model.contents.sessions import File
 from kho_tui.model.facts import Damaged, Missing, Status
+from kho_tui.model.sessions import File
 from kho_tui.model.vmalloc import VmallocArea
+from kho_tui.subsystems.memfd.content import FolioArray, Memfd
 from kho_tui.text import plural
 
 _LARGEST_FILE = (1 << 63) - 1
@@ -143,13 +143,8 @@ def _missing_contents(index: U64s, pages: U64s, memfd: Memfd, page_bytes: int) -
     return Fails(f"{wanted - got} of its {wanted} pages have no folio: they come back as zeros", Outcome.MISREAD)
 
 
-def _contents(memfd: Memfd, page_shift: int) -> U64s:
-    return np.empty(0, np.uint64) if isinstance(memfd.folios, Missing) else memfd.folios.heads(page_shift)
-
-
 RECEIVING = FileReceiving(
     retrieve_fault=_retrieve_fault,
     restores=_restores,
-    contents=_contents,
     frees=lambda file: np.array([file.data], np.uint64),
 )

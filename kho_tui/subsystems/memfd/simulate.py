@@ -9,16 +9,17 @@ import numpy as np
 
 from kho_tui.abi.memfd import ALL_SEALS, FOLIO_FLAGS_WRITTEN, LIMITED, MEMFD, MEMFD_LUO_FOLIO_SER, MemfdFormat
 from kho_tui.analysis.receiver.sessions import RestoredFile
-from kho_tui.model.contents.memfd import Memfd, PlainMemfd
 from kho_tui.model.facts import Missing
-from kho_tui.model.vmalloc import PlainVmalloc
+from kho_tui.model.plain import PlainVmalloc
 from kho_tui.simulator.consumers import Handed
 from kho_tui.simulator.facet import FileSimulating
 from kho_tui.simulator.incoming import Stretch
 from kho_tui.simulator.kernel_error import KernelError
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import PreservedFile
+from kho_tui.subsystems.memfd.content import Memfd
 from kho_tui.subsystems.memfd.open_memfd import OpenMemfd
+from kho_tui.subsystems.memfd.plain import PlainMemfd
 from kho_tui.subsystems.memfd.steps import STEPS
 
 _UINT_MAX = (1 << 32) - 1

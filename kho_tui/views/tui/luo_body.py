@@ -10,12 +10,12 @@ from textual.widget import Widget
 
 from kho_tui.errors import InputError
 from kho_tui.layout.struct import Unit
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import File, NotWritten, Session
 from kho_tui.model.entity import Value
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing, NotWritten, Status
+from kho_tui.model.sessions import File, Session
 from kho_tui.model.sides import no_side
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 from kho_tui.text import NO_TEXT, SafeText, visible
 from kho_tui.views.tui.arranged_pane import ArrangedPane
 from kho_tui.views.tui.background import Newest

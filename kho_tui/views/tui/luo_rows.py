@@ -13,13 +13,13 @@ from kho_tui.abi.memfd import FOLIO_FLAGS, FOLIO_PFN
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.struct import Unit
 from kho_tui.layout.table import Table
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd, seal_names
-from kho_tui.model.contents.sessions import File, Session
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.intervals import intervals
 from kho_tui.model.runs import Runs, no_runs
+from kho_tui.model.sessions import File, Session
 from kho_tui.model.state import Side
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd, seal_names
 from kho_tui.text import NO_TEXT, SafeText, visible
 from kho_tui.views.query import Data, Numbers, Words
 from kho_tui.views.tui.lines import STATUS_ROLE, Role, Span

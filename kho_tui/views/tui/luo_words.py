@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kho_tui.abi.memfd import FOLIO_DIRTY, FOLIO_UPTODATE
 from kho_tui.layout.struct import Unit
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import File, Session, SessionList
 from kho_tui.model.facts import Count, Missing, Status
+from kho_tui.model.flbs import FlbList
+from kho_tui.model.sessions import File, Session, SessionList
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 from kho_tui.views.format import Base, format_value, plain_value
 from kho_tui.views.tui.lines import STATUS_ROLE, Line, Role, fit, spans, width_of, wrap

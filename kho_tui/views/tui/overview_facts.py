@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from kho_tui.capture.log_texts import ALARMS
 from kho_tui.layout.struct import Unit
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import Session
 from kho_tui.model.entity import Entity, Value
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.finding import WORST_FIRST
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sessions import Session
 from kho_tui.model.sides import sides_meant, sides_shown
 from kho_tui.model.state import LogLine, Scratch, Side, State
 from kho_tui.releases.table import Finalize
@@ -227,9 +225,9 @@ def _subtree(entity: Entity, side: str) -> Entry:
 
 def _sessions(side: Side) -> Iterator[Entry | Group]:
     for one in side.subtrees:
-        if not isinstance(one.content, Luo) or one.status is Status.STALE:
+        sessions = one.sessions
+        if sessions is None or one.status is Status.STALE:
             continue
-        sessions = one.content.sessions
         if isinstance(sessions, Missing):
             spot = Location(one.path.child("sessions"))
             yield Entry(label=SafeText("sessions"), text=NO_TEXT, status=sessions.status, reason=sessions.reason, spot=spot)
@@ -253,7 +251,8 @@ def _session(session: Session, side: str) -> Entry:
         return Entry(
             label=label, text=NO_TEXT, status=session.files.status, reason=session.files.reason, spot=spot, place=place, value=value
         )
-    sizes = [file.content.record.integer("size") for file in session.files if isinstance(file.content, Memfd)]
+    contents = [file.content for file in session.files if not isinstance(file.content, Missing)]
+    sizes = [size for size in (content.file_size() for content in contents) if size is not None]
     lacking = len(session.files) - len(sizes)
     count = session.file_count
     told = str(count.words("file"))

@@ -12,11 +12,11 @@ from captures import sample
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Result
 from kho_tui.context import Context
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
-from kho_tui.model.contents.luo import Luo
 from kho_tui.model.state import State
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.kexec_metadata.content import KexecMetadata
+from kho_tui.subsystems.luo.content import Luo
 
 COLD, SECOND = "x86_64-7.3/1-pre", "x86_64-7.3/2-pre"
 

@@ -13,15 +13,15 @@ from captures import sample
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Report
 from kho_tui.context import Context
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import SessionList
 from kho_tui.model.facts import Missing
 from kho_tui.model.host import Host
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.state import Root, State
 from kho_tui.model.tracker import ChunkList, PreservedMap, RadixTree
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 
 NOWHERE = 0x70_0000_0000
 """Behind the end of the machine's memory."""

@@ -12,13 +12,13 @@ from captures import sample
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Result
 from kho_tui.context import Context
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import File, SessionList
+from kho_tui.model.sessions import File, SessionList
 from kho_tui.model.state import State
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 
 PRE = "x86_64-7.3/1-pre"
 

@@ -12,15 +12,15 @@ from captures import sample
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Result
 from kho_tui.context import Context
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
-from kho_tui.model.contents.kho_test import KhoTest
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import SessionList
+from kho_tui.model.sessions import SessionList
 from kho_tui.model.state import Root, State
 from kho_tui.model.tracker import ChunkList, PreservedMap
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.kexec_metadata.content import KexecMetadata
+from kho_tui.subsystems.kho_test.content import KhoTest
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memfd.content import Memfd
 
 PRE = "x86_64-7.3/1-pre"
 

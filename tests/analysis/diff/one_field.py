@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kho_tui.layout.struct import Field, FieldValue, Record, Unit
-from kho_tui.model.contents.flbs import FlbList
-from kho_tui.model.contents.kexec_metadata import KexecMetadata
-from kho_tui.model.contents.kho_test import KhoTest
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memblock import Memblock
-from kho_tui.model.contents.memfd import FolioArray, Memfd
-from kho_tui.model.contents.sessions import File, Session, SessionList
+from kho_tui.model.flbs import FlbList
 from kho_tui.model.path import EntityPath
+from kho_tui.model.sessions import File, Session, SessionList
 from kho_tui.model.state import Root, Scratch, State, Subtree
+from kho_tui.subsystems.kexec_metadata.content import KexecMetadata
+from kho_tui.subsystems.kho_test.content import KhoTest
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memblock.content import Memblock
+from kho_tui.subsystems.memfd.content import FolioArray, Memfd
 
 _IDENTITY = frozenset({"name", "token"})
 """Fields that say which thing it is: another value is another thing."""

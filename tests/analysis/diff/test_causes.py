@@ -13,15 +13,15 @@ from kho_tui.analysis.diff.states import diff_states
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.model.change import Change, ChangeKind, Diff, Part
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memblock import Memblock
-from kho_tui.model.contents.memfd import FolioArray, Memfd
-from kho_tui.model.contents.sessions import Session, SessionList
 from kho_tui.model.facts import Stale, Status, Unavailable
 from kho_tui.model.runs import make_runs
+from kho_tui.model.sessions import Session, SessionList
 from kho_tui.model.state import Side, State, Subtree
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.operations.open_state import open_state
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memblock.content import Memblock
+from kho_tui.subsystems.memfd.content import FolioArray, Memfd
 from kho_tui.text import SafeText
 
 PAGE = 4096

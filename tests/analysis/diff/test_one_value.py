@@ -16,13 +16,13 @@ from kho_tui.fdt.tree import parse_fdt
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
 from kho_tui.model.change import Change, ChangeKind, Diff, Part
-from kho_tui.model.contents.luo import Luo
-from kho_tui.model.contents.memblock import Memblock
-from kho_tui.model.contents.memfd import Memfd
-from kho_tui.model.contents.sessions import Session, SessionList
 from kho_tui.model.runs import make_runs
+from kho_tui.model.sessions import Session, SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.model.tracker import PreservedMap
+from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.memblock.content import Memblock
+from kho_tui.subsystems.memfd.content import Memfd
 
 KERNELS = ("x86_64-6.19", "x86_64-7.1", "x86_64-7.3", "arm64-64k-7.3")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kho_tui.abi.luo import FLB_NODE_NAME, LUO_STRUCT_PROPERTY, SESSION_NODE_NAME, LuoFormat
 from kho_tui.layout.place import Blob
@@ -11,51 +12,25 @@ from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import FieldValue, Record, Unit, field_named
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import LIVE_UPDATE_NUMBER, WHOLE, Standing, SubtreeContent, worst
-from kho_tui.model.contents.flbs import Flb, FlbList, PlainFlbPage, flbs_entity
-from kho_tui.model.contents.sessions import File, NotWritten, PlainSession, SessionList
 from kho_tui.model.entities.values import derived, header_blobs, header_values, missing_entity, property_values, record_values, words
 from kho_tui.model.entity import Entity, Value
-from kho_tui.model.facts import Fact, Missing, Status, Unknown, known
+from kho_tui.model.facts import Fact, Missing, NotWritten, Status, Unknown, known
+from kho_tui.model.flbs import Flb, FlbList, flbs_entity
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, further_fields
 from kho_tui.model.kinds import KIND_BLOB, KIND_FLBS, KIND_SESSIONS
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Further, Plain
+from kho_tui.model.sessions import File, SessionList
 from kho_tui.model.told import place_of, places, require_whole, told
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import c_string, visible
 
+if TYPE_CHECKING:
+    from kho_tui.model.plain import Further, PlainFlbPage, PlainSession
+    from kho_tui.subsystems.luo.plain import PlainLuo
+
 FLBS_PATH = "FLBs"
 """Beside the sessions, so no session's path."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PlainLuo(Plain):
-    """LUO's state. ``pages``: the session array (there from boot on) or the session blocks (only once LUO froze, else none).
-
-    ``session_compatible`` and ``flb_compatible`` are those of the nodes of luo-v1, empty in later forms. ``header`` is where the struct
-    behind the FDT lies, 0 in every form but luo-v2.
-    """
-
-    form: LuoFormat
-    number: int
-    session_compatible: bytes
-    pages: tuple[int, ...]
-    sessions: tuple[PlainSession, ...]
-    flb_compatible: bytes
-    flb_page: PlainFlbPage | None
-    header: int = 0
-    more: Further = field(default_factory=dict)
-
-    @property
-    def sessions_at(self) -> int:
-        """Where the list of sessions begins, 0 where there is none."""
-        return self.pages[0] if self.pages else 0
-
-    @property
-    def flbs_at(self) -> int:
-        """Where the list of FLBs lies, 0 where there is none."""
-        return self.flb_page.phys if self.flb_page else 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,6 +63,10 @@ class Luo(SubtreeContent):
         if self.format.node is None:
             return {}
         return self.format.node.further(self.properties.get(b"", ()), "compatible", "liveupdate-number", LUO_STRUCT_PROPERTY)
+
+    def session_list(self) -> SessionList | Missing:
+        """As far as it could be read."""
+        return self.sessions
 
     def summary(self) -> str:
         """How many live updates and sessions."""
@@ -212,6 +191,8 @@ class Luo(SubtreeContent):
 
     def plain(self) -> PlainLuo:
         """Its values."""
+        from kho_tui.subsystems.luo.plain import PlainLuo
+
         pages, sessions = self._plain_sessions()
         flbs_at = told(self.flbs_at, self.path)
         return PlainLuo(
@@ -237,6 +218,8 @@ class Luo(SubtreeContent):
 
     def _plain_flbs(self, at: int) -> PlainFlbPage:
         """The page at ``at``: made at boot, and empty until the reboot call."""
+        from kho_tui.model.plain import PlainFlbPage
+
         if isinstance(self.flbs, NotWritten):
             return PlainFlbPage(at, 1, ())
         return told(self.flbs, self.path).plain(at, self.path)

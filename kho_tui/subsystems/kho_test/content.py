@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kho_tui.abi.test_kho import KHO_TEST_FOLIO
+from kho_tui.abi.test_kho import KHO_TEST_FOLIO, list_is_inline
+from kho_tui.abi.vmalloc import KHO_VMALLOC
 from kho_tui.errors import InputError
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
@@ -18,28 +20,21 @@ from kho_tui.model.content import WHOLE, Standing, SubtreeContent
 from kho_tui.model.entities.tables import PlainRows
 from kho_tui.model.entities.values import derived, missing_entity, property_values
 from kho_tui.model.entity import Column, Detail, Entity, Value
-from kho_tui.model.facts import Count, Fact, Missing, Stale, Status, Unavailable, known
+from kho_tui.model.facts import Count, Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, address_text, hex_text
 from kho_tui.model.kinds import KIND_TEST_FOLIO
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
 from kho_tui.model.told import told
-from kho_tui.model.vmalloc import DescribedArea, PlainVmalloc, VmallocArea
+from kho_tui.model.vmalloc import DescribedArea, VmallocArea
+from kho_tui.releases.table import Release
 from kho_tui.text import NO_TEXT, SafeText, plural
+
+if TYPE_CHECKING:
+    from kho_tui.subsystems.kho_test.plain import PlainTest
 
 _MAX_ORDER_SHOWN = 40
 """A shift that keeps any size within the address space."""
-
-
-@dataclass(frozen=True, eq=False)
-class PlainTest(Plain):
-    """The test module's state: (address, order) of each folio, and the area that holds the list (None: the list stands in the FDT)."""
-
-    magic: int
-    folios: tuple[tuple[int, int], ...]
-    csum: int
-    area: PlainVmalloc | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,6 +74,17 @@ class KhoTest(SubtreeContent):
             return self.folios
         mask = (1 << self.page_shift) - 1
         return [(value & ~mask, value & mask) for value in self.folios.column("phys_order").tolist()]
+
+    def not_as_written_by(self, release: Release) -> str | None:
+        """The list stands in the FDT, or a descriptor of it does (lib/test_kho.c, kho_test_restore_data 6.17 against 6.18)."""
+        info, is_inline = field_named(self.properties, "folios_info"), list_is_inline(release)
+        if info is None or isinstance(self.area, Damaged):
+            return None
+        if isinstance(self.area, Unavailable) and len(info.raw) % 8 == 0:
+            other = not is_inline and len(info.raw) != KHO_VMALLOC.size
+            return f"its list stands in the FDT, {release.name} writes a descriptor" if other else None
+        other = is_inline and not isinstance(self.area, Missing)
+        return f"its list is a descriptor, {release.name} writes it inline" if other else None
 
     def summary(self) -> str:
         """How many folios."""
@@ -190,6 +196,8 @@ class KhoTest(SubtreeContent):
 
     def plain(self) -> PlainTest:
         """Its values."""
+        from kho_tui.subsystems.kho_test.plain import PlainTest
+
         magic = field_named(self.properties, "magic")
         if magic is None or not isinstance(magic.value, int):
             raise InputError(f"{self.path}: it has no magic of 4 bytes")

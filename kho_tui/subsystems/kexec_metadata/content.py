@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kho_tui.layout.place import Blob
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import KEXEC_COUNT, OneStruct, SubtreeContent
 from kho_tui.model.json_value import Json
-from kho_tui.model.plain import Plain
 from kho_tui.text import plural, visible
 
-
-@dataclass(frozen=True, slots=True)
-class PlainMetadata(Plain):
-    """struct kexec-metadata."""
-
-    version: int
-    previous_release: bytes
-    kexec_count: int
+if TYPE_CHECKING:
+    from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
 
 
 @dataclass(frozen=True)
@@ -73,4 +67,6 @@ class KexecMetadata(OneStruct, SubtreeContent):
 
     def plain(self) -> PlainMetadata:
         """The struct's values."""
+        from kho_tui.subsystems.kexec_metadata.plain import PlainMetadata
+
         return PlainMetadata(self.record.integer("version"), self.writer, self.kexec_count)

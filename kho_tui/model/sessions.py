@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record
@@ -12,42 +13,18 @@ from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import WHOLE, FileContent, Standing, worst
 from kho_tui.model.entities.values import bytes_of, header_blobs, header_values, record_values
 from kho_tui.model.entity import Detail, Entity
-from kho_tui.model.facts import Count, Missing, Status, Unavailable, Unknown
+from kho_tui.model.facts import Count, Missing, Status, Unknown
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, further_fields, hex_text
 from kho_tui.model.kinds import KIND_FILES
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Further, Plain
 from kho_tui.model.told import places, require_whole, told
 from kho_tui.text import NO_TEXT, SafeText, visible
 
+if TYPE_CHECKING:
+    from kho_tui.model.plain import Further, PlainFile, PlainSession
+
 NOT_WRITTEN = SafeText("none written: LUO writes sessions, files and FLB counts only inside the reboot call")
-
-
-@dataclass(frozen=True, slots=True)
-class NotWritten(Unavailable):
-    """Not there yet, because LUO writes it inside the reboot call."""
-
-
-@dataclass(frozen=True, eq=False)
-class PlainFile(Plain):
-    """One file of a session. ``data`` is the handler's u64, ``content`` what lies there, None for a handler nobody knows."""
-
-    compatible: bytes
-    data: int
-    token: int
-    content: Plain | None
-    more: Further = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class PlainSession(Plain):
-    """One session. ``pages``: where its list of files lies, one array or the blocks of a chain; none for a session without files."""
-
-    name: bytes
-    pages: tuple[int, ...]
-    files: tuple[PlainFile, ...]
-    more: Further = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +123,8 @@ class File:
 
     def plain(self) -> PlainFile:
         """Its values."""
+        from kho_tui.model.plain import PlainFile
+
         content = None if isinstance(self.content, Unknown) else told(self.content, self.path).plain()
         return PlainFile(self.compatible, self.data, self.token, content, self.more)
 
@@ -260,6 +239,8 @@ class Session:
 
     def plain(self, listed: PageArray) -> PlainSession:
         """Its values; ``listed`` is the form of its list of files."""
+        from kho_tui.model.plain import PlainSession
+
         if self.files_at is None:
             return PlainSession(self.name, (), (), self.more)
         files = told(self.files, self.path)

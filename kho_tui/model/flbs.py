@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kho_tui.layout.platform import Platform
 from kho_tui.layout.struct import Record
@@ -15,28 +16,11 @@ from kho_tui.model.facts import Count, Missing, Status, Unknown
 from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, hex_text
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
 from kho_tui.model.told import require_whole, told
 from kho_tui.text import NO_TEXT, SafeText, plural, visible
 
-
-@dataclass(frozen=True, slots=True)
-class PlainFlb(Plain):
-    """One piece of file-lifecycle-bound data. ``content``: what lies at its data, None where nobody declares that."""
-
-    name: bytes
-    data: int
-    count: int
-    content: Plain | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlainFlbPage(Plain):
-    """The FLB page. ``pgcnt`` is written at boot, the entries in the reboot call."""
-
-    phys: int
-    pgcnt: int
-    flbs: tuple[PlainFlb, ...]
+if TYPE_CHECKING:
+    from kho_tui.model.plain import PlainFlb, PlainFlbPage
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +74,8 @@ class Flb:
 
     def plain(self) -> PlainFlb:
         """Its values."""
+        from kho_tui.model.plain import PlainFlb
+
         content = None if self.is_opaque else told(self.content, self.path).plain()
         return PlainFlb(self.name, self.data, self.count, content)
 
@@ -137,6 +123,8 @@ class FlbList:
 
     def plain(self, at: int, where: EntityPath) -> PlainFlbPage:
         """Their values; ``at`` is where the page lies."""
+        from kho_tui.model.plain import PlainFlbPage
+
         require_whole(self.status, self.reason, where)
         assert self.header is not None  # there is a page
         return PlainFlbPage(at, self.header.integer("pgcnt"), tuple(flb.plain() for flb in self.flbs))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,31 +25,17 @@ from kho_tui.model.gap import Gap
 from kho_tui.model.json_value import Json, Rows, further_fields
 from kho_tui.model.kinds import KIND_FOLIO, KIND_MEMFD
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Further, Plain
 from kho_tui.model.told import frozen, require_whole, told
-from kho_tui.model.vmalloc import DescribedArea, PlainVmalloc, VmallocArea
+from kho_tui.model.vmalloc import DescribedArea, VmallocArea
 from kho_tui.text import SafeText, human_size, plural
+
+if TYPE_CHECKING:
+    from kho_tui.model.plain import Further
+    from kho_tui.subsystems.memfd.plain import PlainMemfd
 
 _PIECE = 1 << 19
 """Folios looked up in one go."""
 _BATCH = 512
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PlainMemfd(Plain):
-    """A memfd. ``folios``: u64 of shape (n, 3), the columns page frame number, flag bits, page index; ``seals`` None in memfd-v1.
-
-    ``area`` is None for a file of size 0: a descriptor of zeros.
-    """
-
-    form: MemfdFormat
-    pos: int
-    size: int
-    seals: int | None
-    flags: int
-    folios: U64s
-    area: PlainVmalloc | None
-    more: Further = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +119,19 @@ class Memfd(FileContent):
     def folio_count(self) -> Count:
         """Folios that could be read, of those that the struct claims."""
         return Count(0 if isinstance(self.folios, Missing) else len(self.folios.table), self.nr_folios)
+
+    def heads(self, page_shift: int) -> U64s:
+        """Of its folios."""
+        return np.empty(0, np.uint64) if isinstance(self.folios, Missing) else self.folios.heads(page_shift)
+
+    def file_size(self) -> int:
+        """As the struct says."""
+        return self.record.integer("size")
+
+    def offset_of_row(self, row: int, page_size: int) -> int | None:
+        """By the index of the folio."""
+        at = None if isinstance(self.folios, Missing) else self.folios.table.row_of(row)
+        return None if isinstance(self.folios, Missing) or at is None else int(self.folios.table.rows["index"][at]) * page_size
 
     def summary(self) -> str:
         """Size, folios, seals."""
@@ -231,6 +231,8 @@ class Memfd(FileContent):
 
     def plain(self) -> PlainMemfd:
         """Its values."""
+        from kho_tui.subsystems.memfd.plain import PlainMemfd
+
         record, folios = self.record, told(self.folios, self.path)
         require_whole(folios.status, folios.reason, self.path)
         has_area = folios.area.chunks or any(

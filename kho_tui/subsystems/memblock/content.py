@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kho_tui.abi.memblock import RESERVE_MEM_COMPATIBLE
 from kho_tui.errors import InputError
@@ -19,26 +20,12 @@ from kho_tui.model.gap import PART, Gap
 from kho_tui.model.json_value import Json, address_text
 from kho_tui.model.kinds import KIND_RESERVE_MEM
 from kho_tui.model.path import EntityPath
-from kho_tui.model.plain import Plain
 from kho_tui.model.told import told
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import NO_TEXT, SafeText, c_string, human_size, visible
 
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A ``reserve_mem=`` region. ``start`` physical, ``size`` in bytes."""
-
-    name: bytes
-    start: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlainMemblock(Plain):
-    """The regions in the order of the FDT."""
-
-    regions: tuple[Region, ...]
+if TYPE_CHECKING:
+    from kho_tui.subsystems.memblock.plain import PlainMemblock, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +56,8 @@ class MemblockRegion:
 
     def plain(self) -> Region:
         """Its values. Raises InputError where it is of another version, or not told whole."""
+        from kho_tui.subsystems.memblock.plain import Region
+
         versions = [c_string(value.raw) for value in self.values if value.field.name == "compatible" and value.cut_from is None]
         if versions != [RESERVE_MEM_COMPATIBLE]:
             raise InputError(f"{self.path}: its compatible is not {visible(RESERVE_MEM_COMPATIBLE)}")
@@ -95,6 +84,10 @@ class Memblock(SubtreeContent):
         """Regions that could be read, of how many."""
         known_of = len(self.regions) + (self.cut_region is not None)
         return Count(known_of, known_of if self.whole else None)
+
+    def region_sizes(self) -> Sequence[tuple[bytes, Fact[int]]]:
+        """Of those that could be read."""
+        return [(region.name, region.size) for region in self.regions]
 
     def summary(self) -> str:
         """How many regions."""
@@ -164,4 +157,6 @@ class Memblock(SubtreeContent):
 
     def plain(self) -> PlainMemblock:
         """The regions."""
+        from kho_tui.subsystems.memblock.plain import PlainMemblock
+
         return PlainMemblock(tuple(region.plain() for region in self.regions))

@@ -1,1 +1,0 @@
-"""What subtrees and files hold, as they answer for themselves."""
