@@ -192,6 +192,27 @@ def test_a_changed_field_changes_the_output_with_it(name: str, what: str, tmp_pa
     assert [address for address in before if before[address] != after.get(address)] == [claim.start // page * page]
 
 
+FOLLOWS = {
+    "x86_64-6.18/1-pre": (("preserved/chunks/0", 0), ("preserved/chunks/0", 12), ("kho_test/area/chunks/0", 0)),
+    "x86_64-7.1/1-pre": (("LUO/array", 0), ("LUO/FLBs", 8), ("LUO/sessions/0/0x1/chunks/0", 0), ("LUO/sessions/0/0x1", 24)),
+    "x86_64-7.3/1-pre": (("LUO/blocks/0", 0), ("LUO/blocks/0", 8), ("LUO/sessions/0/blocks/0", 0), ("LUO/sessions/0/blocks/0", 8)),
+}
+"""Offsets of next pointers and counts: num_elms of a chunk, entries of an array, page or block, nr_folios of a memfd."""
+
+
+@pytest.mark.parametrize(("name", "what", "offset"), [(name, *where) for name, all_of in FOLLOWS.items() for where in all_of])
+def test_a_wrong_count_or_next_pointer_is_not_written_again(name: str, what: str, offset: int, tmp_path: Path) -> None:
+    """It is no value: encode makes it by the kernel's rule from what is there, so with a wrong one the rest is not known, or it differs."""
+    claim = next(c for c in claims(replayed(sample(name))) if str(c.what) == what)
+    with open_state(with_flipped(sample(name), tmp_path, claim.start + offset), Context()) as state:
+        assert state.memory is not None
+        try:
+            one = replay(state, Context(), "unsided" if "unsided" in state.state.sides else "out")
+        except InputError:
+            return
+        assert one.not_known or compare(one, state.memory, Context()).differing
+
+
 def test_a_byte_that_nothing_claims_changes_nothing(tmp_path: Path) -> None:
     path = sample("x86_64-7.3/1-pre")
     memory = opened(path).memory
