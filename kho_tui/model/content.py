@@ -21,6 +21,7 @@ from kho_tui.text import NO_TEXT, SafeText
 
 if TYPE_CHECKING:
     from kho_tui.layout.arrays import U64s
+    from kho_tui.model.flbs import FlbList
     from kho_tui.model.plain import Plain
     from kho_tui.model.sessions import File, SessionList
     from kho_tui.releases.table import Release
@@ -138,6 +139,10 @@ class SubtreeContent(Content):
 
     def session_list(self) -> SessionList | Missing | None:
         """The sessions that it keeps; None of a subtree that keeps none."""
+        return None
+
+    def flb_list(self) -> FlbList | Missing | None:
+        """The file-lifecycle-bound data that it keeps; None of a subtree that has no place for any."""
         return None
 
     def region_sizes(self) -> Sequence[tuple[bytes, Fact[int]]] | None:

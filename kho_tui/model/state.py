@@ -17,6 +17,7 @@ from kho_tui.memory.elf_format import ElfMachine
 from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Count, Fact, Missing, Status, known
 from kho_tui.model.finding import Finding
+from kho_tui.model.flbs import FlbList
 from kho_tui.model.host import Host
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
@@ -79,6 +80,11 @@ class Subtree:
     def sessions(self) -> SessionList | Missing | None:
         """The sessions that it keeps; None of a subtree that keeps none, and where it could not be read."""
         return self.content.session_list() if isinstance(self.content, SubtreeContent) else None
+
+    @property
+    def flbs(self) -> FlbList | Missing | None:
+        """The file-lifecycle-bound data that it keeps; None of a subtree that keeps none, and where it could not be read."""
+        return self.content.flb_list() if isinstance(self.content, SubtreeContent) else None
 
     @property
     def region_sizes(self) -> Sequence[tuple[bytes, Fact[int]]] | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kho_tui.abi.format import Family, Format, Formats
-from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.facet import FlbJudging
@@ -19,7 +18,6 @@ from kho_tui.layout.struct import Layout, Record, Unit, u64
 from kho_tui.model.claims import ClaimCollector
 from kho_tui.model.content import FlbContent, OneStruct
 from kho_tui.model.facts import Missing
-from kho_tui.model.flbs import Flb, FlbList
 from kho_tui.model.json_value import Json
 from kho_tui.model.kinds import owner
 from kho_tui.model.path import EntityPath
@@ -29,7 +27,7 @@ from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.facet import FlbBreaking
 from kho_tui.simulator.faults.fault import fault
-from kho_tui.subsystems.luo.content import Luo
+from kho_tui.simulator.faults.find import flbs_of
 
 NAME = b"quota"
 SER = Layout("QuotaSer", (u64("version", Unit.ID, "always 1"), u64("limit", Unit.BYTES, "made up")), "made up", "made up")
@@ -70,27 +68,18 @@ def _pieces(flb: PlainFlb, quota: PlainQuota, encoder: Encoder, what: EntityPath
     yield page_of(flb.data, data, encoder.platform, what)
 
 
-def quotas(evidence: Evidence, found: Found) -> Iterator[tuple[Flb, Quota]]:
-    luo = evidence.content(LUO_NAME, Luo, found)
-    for flb in luo.flbs.flbs if luo is not None and isinstance(luo.flbs, FlbList) else ():
-        if isinstance(flb.content, Quota):
-            yield flb, flb.content
-
-
 @rule("KHO997", "a quota is of version 1", error("9.9"), explanation="made up", consequence="made up", source="made up")
 def _version(evidence: Evidence, found: Found) -> None:
-    for flb, quota in quotas(evidence, found):
-        if quota.record.integer("version") != 1:
+    for flb, quota in evidence.handled_flbs(found, NAME):
+        if isinstance(quota, Quota) and quota.record.integer("version") != 1:
             found.broken(f"version {quota.record.integer('version')}", flb.path)
 
 
 def _other_version(case: Case) -> None:
-    for subtree in case.side.handed_over:
-        flbs = subtree.content.flbs if isinstance(subtree.content, Luo) else None
-        for flb in flbs.flbs if isinstance(flbs, FlbList) else ():
-            if isinstance(flb.content, Quota):
-                case.change(flb.content.record, version=2)
-                return
+    for flb in flbs_of(case):
+        if isinstance(flb.content, Quota):
+            case.change(flb.content.record, version=2)
+            return
     raise DoesNotApply("no quota in this state")
 
 

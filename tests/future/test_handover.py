@@ -51,8 +51,11 @@ from .release import LUO_V999, ROOT, future
 from .trio import KIND, VERSION, PlainTrio, Trio
 
 
-def handover(mode: int = 1, *, shared: bool = False, limit: int = 4096) -> Handover:
-    """A side that 9.9 would leave: a session of two trios that name each other, and a quota. ``shared``: both trios have the same page."""
+def handover(mode: int = 1, *, shared: bool = False, limit: int | None = 4096) -> Handover:
+    """A side that 9.9 would leave: a session of two trios that name each other, and a quota.
+
+    ``shared``: both trios have the same page; ``limit`` None: the page of the quota is not there.
+    """
     root, luo, sessions, files, flbs, first, second, limits, *pages = (0x100_0000 + at * 0x1000 for at in (0, 1, 2, 4, 6, 7, 8, 11, 9, 10))
     trios = (
         PlainFile(VERSION, first, 0x1, PlainTrio(pages[0], 0x2, mode)),
@@ -66,7 +69,7 @@ def handover(mode: int = 1, *, shared: bool = False, limit: int = 4096) -> Hando
         pages=(sessions,),
         sessions=(session,),
         flb_compatible=b"",
-        flb_page=PlainFlbPage(flbs, 1, (PlainFlb(b"quota", limits, 2, PlainQuota(1, limit)),)),
+        flb_page=PlainFlbPage(flbs, 1, (PlainFlb(b"quota", limits, 2, None if limit is None else PlainQuota(1, limit)),)),
         more={"boot_id": 0xB007},
     )
     blocks = [(at, 0) for at in (root, luo, sessions, flbs, first, second, limits, *pages)] + [(files, 1)]
@@ -225,6 +228,14 @@ def test_what_flb_data_say_is_shown_and_owned(opened: Opened) -> None:
     assert flb == {"name": "quota", "data": "0x100b000", "count": 2, "content": {"version": 1, "limit": 4096}}
     layers = whois(map_state(opened.state), opened.memory, 0x100B010).layers
     assert "unsided/LUO/FLBs/quota" in [layer.hit.path.text for layer in layers if layer.hit.kind is quota.KIND]
+
+
+def test_what_flb_data_own_is_not_known_where_they_are_not_there(tmp_path: Path) -> None:
+    with _opened(handover(limit=None), tmp_path / "core") as opened:
+        results = {result.code: result for result in check_state(opened, Context()).report.results}
+    for code in ("KHO047", "KHO048", "KHO997"):
+        assert results[code].answer is Answer.CANNOT_TELL, code
+        assert "content of unsided/LUO/FLBs/quota" in [lack.name for lack in results[code].lacks] or code == "KHO047"
 
 
 def test_a_changed_field_of_flb_data_is_told(opened: Opened, tmp_path: Path) -> None:

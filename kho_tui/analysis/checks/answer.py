@@ -20,6 +20,7 @@ TRACKER = "tracker"
 SCRATCH = "scratch table"
 SUBTREES = "list of subtrees"
 SESSIONS = "LUO sessions"
+FLBS = "FLBs"
 AFTER = "state after the kexec"
 """Names of inputs that several rules lack."""
 

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import TypeVar
 
 from kho_tui.abi.luo import LUO_NAME
-from kho_tui.analysis.checks.answer import SCRATCH, SESSIONS, Found
+from kho_tui.analysis.checks.answer import FLBS, SCRATCH, SESSIONS, Found
 from kho_tui.analysis.checks.tracker_evidence import TrackerEvidence
-from kho_tui.model.content import Content, FileContent, SubtreeContent
+from kho_tui.model.content import Content, FileContent, FlbContent, SubtreeContent
 from kho_tui.model.facts import Missing, NotWritten, Status
+from kho_tui.model.flbs import Flb
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sessions import File, Session, SessionList
 from kho_tui.model.state import Scratch
@@ -133,6 +134,34 @@ class Evidence(TrackerEvidence):
         if handler and not some and not found.lacks:
             found.not_here(f"no {visible(handler)} is preserved")
 
+    def flbs(self, found: Found) -> tuple[Flb, ...]:
+        """The file-lifecycle-bound data; that some could not be read is noted as a lack."""
+        subtree = self.subtree(LUO_NAME, found)
+        if subtree is None:
+            return ()
+        if subtree.sessions is None:
+            found.lack(f"content of {visible(LUO_NAME)}", subtree.reason)
+        listed = None if subtree.flbs is None else found.need(subtree.flbs, FLBS)
+        if listed is None:
+            return ()
+        if listed.status is not Status.DECODED:
+            found.lack(FLBS, listed.reason)
+        return listed.flbs
+
+    def handled_flbs(self, found: Found, name: bytes) -> Iterator[tuple[Flb, FlbContent]]:
+        """The FLBs of one name; one whose content cannot be read is noted as a lack.
+
+        >>> for flb, content in evidence.handled_flbs(found, b"pci"):
+        ...     print(flb.path, content.summary())
+        """
+        flbs = [flb for flb in self.flbs(found) if flb.name == name]
+        for flb in flbs:
+            content = found.need(flb.content, f"content of {flb.path}")
+            if content is not None:
+                yield flb, content
+        if not flbs and not found.lacks:
+            found.not_here(f"no FLB {visible(name)} is handed over")
+
     def areas(self, found: Found) -> Iterator[DescribedArea]:
         """All vmalloc areas, of subtrees and of files."""
         some = False
@@ -169,9 +198,11 @@ class Evidence(TrackerEvidence):
         owning = [subtree.content for subtree in self.side.handed_over if isinstance(subtree.content, SubtreeContent)]
         # What of the lists of sessions and files is not there, files() notes.
         contents: Iterator[Content] = (content for content in owning if content.session_list() is None)
-        files = self.handled_files(found) if self.named(LUO_NAME) is not None else ()
-        for content in (*contents, *(content for _, content in files)):
-            for gap in content.gaps():
+        has_luo = self.named(LUO_NAME) is not None
+        files, flbs = (self.handled_files(found), self.flbs(found)) if has_luo else ((), ())
+        owners: list[Content | Flb] = [*contents, *(content for _, content in files), *flbs]
+        for owner in owners:
+            for gap in owner.gaps():
                 # A list that was read whole may lie in an area that is damaged.
                 if gap.count is None or not gap.count.whole:
                     found.lack(f"{gap.part} of {gap.path}", gap.reason)

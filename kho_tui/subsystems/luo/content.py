@@ -68,6 +68,10 @@ class Luo(SubtreeContent):
         """As far as it could be read."""
         return self.sessions
 
+    def flb_list(self) -> FlbList | Missing | None:
+        """As far as it could be read; None where there is no page of them."""
+        return None if self.flbs_at == 0 else self.flbs
+
     def summary(self) -> str:
         """How many live updates and sessions."""
         number, sessions = self.number, self.sessions
