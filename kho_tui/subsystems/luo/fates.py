@@ -168,14 +168,26 @@ class LuoTeller(Teller):
                     return kept(entity, f"retrieved: B preserves the same {held.words} again, as {path}", path)
                 return self._unless_no_session(entity, "stale: its pages are no longer marked once user space has retrieved it")
             case "FLB":
-                if self.ends.release is not None and HAS_FLBS.covers(self.ends.release.version) is False:
-                    return made(Fate.LOST, entity, f"{self.ends.release.name} has no FLBs")
                 said = self._found_flbs.get(_text_of(entity, "name"))
+                if said is not None:
+                    return kept(entity, said)
+                if self._off is None and self._lacks_flbs:
+                    assert self.ends.release is not None
+                    return made(Fate.LOST, entity, f"{self.ends.release.name} has no FLBs")
                 # The page goes with the last file that uses an FLB.
-                return self._unless_off(entity, "stale, and no line of the log speaks of it") if said is None else kept(entity, said)
+                return self._unless_off(entity, "stale, and no line of the log speaks of it")
             case "sessions" | "FLBs":
                 return self._unread_list(entity)
         return unspoken(entity)
+
+    @property
+    def _lacks_flbs(self) -> bool:
+        """Whether the next kernel has LUO without FLBs, by its release and by what it hands on itself."""
+        release, registry = self.ends.release, self.ends.new.registry
+        if release is None or registry.of(release, LUO) is None or HAS_FLBS.covers(release.version) is not False:
+            return False
+        handed_on = () if self.ends.onward is None else self.ends.onward.side.subtrees
+        return all(subtree.flbs is None for subtree in handed_on)
 
     @cached_property
     def _found_flbs(self) -> Mapping[bytes, SafeText]:

@@ -11,6 +11,7 @@ from kho_tui.abi.block import MAX_BLOCKS
 from kho_tui.abi.flb import TEST_FLB_NAMES
 from kho_tui.abi.luo import (
     CHECKS_NAMES,
+    FLB_NODE_NAME,
     HAS_FLBS,
     LUO,
     LUO_NAME,
@@ -204,8 +205,6 @@ def _luo_flb_names(subtree: Subtree, boot: Boot) -> Verdict:
         return Holds("no FLBs are there yet") if isinstance(luo, Luo) else unknown("the FLBs are not at hand")
     if not isinstance(luo.flbs, FlbList):
         return Holds("there is no page of FLBs") if luo.flbs_at == 0 else unknown("the FLBs are not at hand")
-    if luo.flbs.flbs and HAS_FLBS.covers(target.release.version) is False:
-        return Fails(f"{target.release.name} has no FLBs: nobody asks for {', '.join(visible(flb.name) for flb in luo.flbs.flbs)}")
     asked = {name: _asks_for(name, target) for name in (flb.name for flb in luo.flbs.flbs)}
     lost = [visible(name) for name, asks in asked.items() if asks is False]
     if lost:
@@ -214,6 +213,21 @@ def _luo_flb_names(subtree: Subtree, boot: Boot) -> Verdict:
     if unsure:
         return unknown(f"whether somebody in this kernel asks for the FLB {', '.join(unsure)} is not known")
     return Holds("somebody asks for every FLB")
+
+
+def _luo_knows_flbs(subtree: Subtree, boot: Boot) -> Verdict:
+    """A kernel of a release before 7.0 never looks at the luo-flb node, unless FLBs were added to it."""
+    luo, target = subtree.content, boot.target
+    if target.flb_test or (target.may_hold is not None and target.may_hold(FLB_NODE_NAME)):
+        return Holds("FLBs were added to it")
+    if not isinstance(luo, Luo):
+        return unknown("the FLBs are not at hand")
+    if luo.flbs_at == 0 or isinstance(luo.flbs, NotWritten):
+        return Holds("no FLBs are handed over")
+    if not isinstance(luo.flbs, FlbList):
+        return unknown("the FLBs are not at hand")
+    names = ", ".join(dict.fromkeys(visible(flb.name) for flb in luo.flbs.flbs))
+    return Fails(f"{target.release.name} has no FLBs: nobody asks for {names}") if names else Holds("no FLBs are handed over")
 
 
 def _asks_for(name: bytes, target: Target) -> bool | None:
@@ -375,7 +389,7 @@ _CHECKS: tuple[Check, ...] = (
         question="does somebody ask for every FLB",
         fails=Outcome.PART,
         consequence="what such an FLB holds is lost, its memory stays reserved",
-        releases=Range("6.19"),
+        releases=HAS_FLBS,
         ask=_luo(_luo_flb_names),
         consumer=LUO_NAME,
         source="kernel/liveupdate/luo_flb.c, luo_flb_retrieve_one",
@@ -403,6 +417,17 @@ _CHECKS: tuple[Check, ...] = (
         ask=_luo(_luo_restores),
         consumer=LUO_NAME,
         source="kernel/liveupdate/luo_file.c; mm/memfd_luo.c, memfd_luo_retrieve",
+    ),
+    Check(
+        name="luo-flbs",
+        stage=Stage.RETRIEVE,
+        question="does the kernel know FLBs",
+        fails=Outcome.PART,
+        consequence="what the FLBs hold is lost, its memory stays reserved",
+        releases=Range("6.19", "6.19"),
+        ask=_luo(_luo_knows_flbs),
+        consumer=LUO_NAME,
+        source="kernel/liveupdate/luo_core.c (6.19); luo_flb.c is of 7.0",
     ),
     Check(
         name="luo-finish",
