@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Damaged, Missing, NotWritten, Stale, Status, Unavailable, Unknown
 from kho_tui.model.gaps import gaps
 from kho_tui.model.state import RawContent, Side, Subtree
@@ -30,8 +29,7 @@ def unseen_owner(side: Side) -> SafeText:
         return NOT_WRITTEN
     if isinstance(side.preserved, PreservedMap) and side.preserved.others:
         return AMBIGUOUS
-    contents = [subtree.content for subtree in side.handed_over if isinstance(subtree.content, SubtreeContent)]
-    opaque = [*_opaque_subtrees(side.handed_over), *(name for content in contents for name in content.opaque())]
+    opaque = [*_opaque_subtrees(side.handed_over), *(name for content in side.contents for name in content.opaque())]
     if opaque:
         return SafeText(OPAQUE.replace("{names}", ", ".join(opaque[:3])))
     return NO_TEXT

@@ -14,7 +14,6 @@ from kho_tui.decode.roots import RootCandidate, preserves_itself
 from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
-from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Missing, Unavailable
 from kho_tui.model.state import Side
 from kho_tui.releases.table import Release
@@ -180,9 +179,5 @@ def trial_side(reader: Reader, root: RootCandidate, release: Release | None) -> 
 
 def _folio_heads(side: Side, page_shift: int) -> frozenset[int]:
     """Addresses of the folios of all files."""
-    heads: set[int] = set()
-    for content in (subtree.content for subtree in side.handed_over if isinstance(subtree.content, SubtreeContent)):
-        for file in content.files:
-            if not isinstance(file.content, Missing):
-                heads.update(file.content.heads(page_shift).tolist())
-    return frozenset(heads)
+    contents = (file.content for file in side.files if not isinstance(file.content, Missing))
+    return frozenset(head for content in contents for head in content.heads(page_shift).tolist())

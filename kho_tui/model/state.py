@@ -17,11 +17,11 @@ from kho_tui.memory.elf_format import ElfMachine
 from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Count, Fact, Missing, Status, known
 from kho_tui.model.finding import Finding
-from kho_tui.model.flbs import FlbList
+from kho_tui.model.flbs import Flb, FlbList
 from kho_tui.model.host import Host
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
-from kho_tui.model.sessions import SessionList
+from kho_tui.model.sessions import File, SessionList
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Unpredictable
 from kho_tui.text import NO_TEXT, SafeText, visible
@@ -155,6 +155,22 @@ class Side:
     def handed_over(self) -> tuple[Subtree, ...]:
         """The subtrees, less those that only debugfs has."""
         return tuple(one for one in self.subtrees if one.in_root is not False)
+
+    @property
+    def contents(self) -> tuple[SubtreeContent, ...]:
+        """Of the subtrees that are handed over, those that could be read."""
+        return tuple(one.content for one in self.handed_over if isinstance(one.content, SubtreeContent))
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files of all sessions that could be read."""
+        return tuple(file for content in self.contents for file in content.files)
+
+    @property
+    def flbs(self) -> tuple[Flb, ...]:
+        """The file-lifecycle-bound data that could be read."""
+        lists = (content.flb_list() for content in self.contents)
+        return tuple(flb for listed in lists if isinstance(listed, FlbList) for flb in listed.flbs)
 
     def named(self, name: bytes) -> Subtree | None:
         """The first subtree that is found by this name, if it is handed over."""

@@ -14,7 +14,7 @@ from kho_tui.analysis.unowned import unowned_reason, unseen_owner
 from kho_tui.context import Context
 from kho_tui.errors import GapError, ReadError
 from kho_tui.memory.physical import ADDRESS_END, PhysicalMemory
-from kho_tui.model.content import FileContent, SubtreeContent
+from kho_tui.model.content import FileContent
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable, Unknown
 from kho_tui.model.kinds import (
     KIND_FOLIO,
@@ -284,9 +284,8 @@ def _file_offset(hit: Hit, address: int, side: Side, page_size: int) -> str:
 
 
 def _file_content(side: Side, path: EntityPath) -> FileContent | None:
-    files = (file for subtree in side.handed_over if isinstance(subtree.content, SubtreeContent) for file in subtree.content.files)
-    found = next((file for file in files if file.path == path), None)
-    return None if found is None or isinstance(found.content, Missing) else found.content
+    content = next((file.content for file in side.files if file.path == path), None)
+    return None if isinstance(content, Missing) else content
 
 
 def _around(held: PhysicalMemory | None, address: int) -> tuple[ByteRow, ...]:

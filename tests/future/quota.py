@@ -27,7 +27,6 @@ from kho_tui.releases.ranges import Range
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.facet import FlbBreaking
 from kho_tui.simulator.faults.fault import fault
-from kho_tui.simulator.faults.find import flbs_of
 
 NAME = b"quota"
 SER = Layout("QuotaSer", (u64("version", Unit.ID, "always 1"), u64("limit", Unit.BYTES, "made up")), "made up", "made up")
@@ -76,7 +75,7 @@ def _version(evidence: Evidence, found: Found) -> None:
 
 
 def _other_version(case: Case) -> None:
-    for flb in flbs_of(case):
+    for flb in case.side.flbs:
         if isinstance(flb.content, Quota):
             case.change(flb.content.record, version=2)
             return

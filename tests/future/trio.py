@@ -42,7 +42,6 @@ from kho_tui.simulator.facet import FileSimulating
 from kho_tui.simulator.faults.case import Case, DoesNotApply
 from kho_tui.simulator.faults.facet import FileBreaking
 from kho_tui.simulator.faults.fault import fault
-from kho_tui.simulator.faults.find import files_of
 from kho_tui.simulator.incoming import Stretch
 from kho_tui.simulator.kho import Kho
 from kho_tui.simulator.producer import OpenFile, PreservedFile
@@ -122,7 +121,7 @@ def _fault(file: File, trio: Trio, reserved: Reserved, sections: Sections | Miss
 
 
 def _large_mode(case: Case) -> None:
-    for file in files_of(case):
+    for file in case.side.files:
         if isinstance(file.content, Trio):
             case.change(file.content.record, mode=2)
             return

@@ -154,9 +154,13 @@ def with_flipped(path: Path, folder: Path, address: int, mask: int = 1) -> Path:
     return copy
 
 
+def replay_of(state: Opened) -> Replay:
+    return replay(state, Context(), "unsided" if "unsided" in state.state.sides else "out")
+
+
 def again(path: Path) -> Replay:
     with open_state(path, Context()) as state:
-        return replay(state, Context(), "unsided" if "unsided" in state.state.sides else "out")
+        return replay_of(state)
 
 
 FLIPS = {
@@ -207,7 +211,7 @@ def test_a_wrong_count_or_next_pointer_is_not_written_again(name: str, what: str
     with open_state(with_flipped(sample(name), tmp_path, claim.start + offset), Context()) as state:
         assert state.memory is not None
         try:
-            one = replay(state, Context(), "unsided" if "unsided" in state.state.sides else "out")
+            one = replay_of(state)
         except InputError:
             return
         assert one.not_known or compare(one, state.memory, Context()).differing

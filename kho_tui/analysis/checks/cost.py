@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from kho_tui.analysis.checks.answer import TRACKER
 from kho_tui.analysis.checks.evidence import Evidence
-from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Fact, Missing, Status, Unavailable
 from kho_tui.model.state import Side
 from kho_tui.model.tracker import ChunkList
@@ -51,8 +50,7 @@ def restore_cost(evidence: Evidence) -> RestoreCost:
 
 
 def _sessions(side: Side) -> tuple[Fact[int], Fact[int], Fact[int], SafeText]:
-    contents = (subtree.content for subtree in side.handed_over if isinstance(subtree.content, SubtreeContent))
-    keeper = next((content for content in contents if content.session_list() is not None), None)
+    keeper = next((content for content in side.contents if content.session_list() is not None), None)
     sessions = None if keeper is None else keeper.session_list()
     if keeper is None or sessions is None:
         none = Unavailable(SafeText("no LUO state that can be read"))

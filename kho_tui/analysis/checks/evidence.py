@@ -11,11 +11,11 @@ from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import FLBS, SCRATCH, SESSIONS, Found
 from kho_tui.analysis.checks.tracker_evidence import TrackerEvidence
 from kho_tui.model.content import Content, FileContent, FlbContent, SubtreeContent
-from kho_tui.model.facts import Missing, NotWritten, Status
+from kho_tui.model.facts import Missing, Status
 from kho_tui.model.flbs import Flb
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sessions import File, Session, SessionList
-from kho_tui.model.state import Scratch
+from kho_tui.model.state import Scratch, Subtree
 from kho_tui.model.vmalloc import DescribedArea
 from kho_tui.text import SafeText, visible
 
@@ -78,15 +78,15 @@ class Evidence(TrackerEvidence):
 
     def session_list(self, found: Found) -> SessionList | None:
         """The list of sessions as far as it was read; whether that is all is for the rule to say."""
-        subtree = self.subtree(LUO_NAME, found)
-        if subtree is None:
-            return None
-        if subtree.sessions is None:
-            found.lack(f"content of {visible(LUO_NAME)}", subtree.reason)
-        elif isinstance(subtree.sessions, NotWritten):
-            found.lack(SESSIONS, subtree.sessions.reason)
-        else:
-            return found.need(subtree.sessions, SESSIONS)
+        luo = self._keeper(found)
+        return None if luo is None or luo.sessions is None else found.need(luo.sessions, SESSIONS)
+
+    def _keeper(self, found: Found) -> Subtree | None:
+        """The subtree that keeps sessions and FLBs; None where there is none, and where it cannot be read, which is noted as a lack."""
+        luo = self.subtree(LUO_NAME, found)
+        if luo is None or luo.sessions is not None:
+            return luo
+        found.lack(f"content of {visible(LUO_NAME)}", luo.reason)
         return None
 
     def sessions(self, found: Found) -> tuple[Session, ...]:
@@ -136,12 +136,8 @@ class Evidence(TrackerEvidence):
 
     def flbs(self, found: Found) -> tuple[Flb, ...]:
         """The file-lifecycle-bound data; that some could not be read is noted as a lack."""
-        subtree = self.subtree(LUO_NAME, found)
-        if subtree is None:
-            return ()
-        if subtree.sessions is None:
-            found.lack(f"content of {visible(LUO_NAME)}", subtree.reason)
-        listed = None if subtree.flbs is None else found.need(subtree.flbs, FLBS)
+        luo = self._keeper(found)
+        listed = None if luo is None or luo.flbs is None else found.need(luo.flbs, FLBS)
         if listed is None:
             return ()
         if listed.status is not Status.DECODED:
@@ -195,9 +191,8 @@ class Evidence(TrackerEvidence):
         for subtree in self.subtrees(found):
             if isinstance(subtree.content, Missing) and subtree.status is not Status.UNKNOWN:
                 found.lack(f"content of {subtree.path}", subtree.reason)
-        owning = [subtree.content for subtree in self.side.handed_over if isinstance(subtree.content, SubtreeContent)]
         # What of the lists of sessions and files is not there, files() notes.
-        contents: Iterator[Content] = (content for content in owning if content.session_list() is None)
+        contents = (content for content in self.side.contents if content.session_list() is None)
         has_luo = self.named(LUO_NAME) is not None
         files, flbs = (self.handled_files(found), self.flbs(found)) if has_luo else ((), ())
         owners: list[Content | Flb] = [*contents, *(content for _, content in files), *flbs]

@@ -10,10 +10,7 @@ from kho_tui.encode.subtrees import subtree_blob
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
-from kho_tui.model.content import SubtreeContent
-from kho_tui.model.flbs import Flb, FlbList
 from kho_tui.model.plain import Plain
-from kho_tui.model.sessions import File
 from kho_tui.model.state import Subtree
 from kho_tui.simulator.faults.case import Case, DoesNotApply, memory_of, need
 
@@ -29,18 +26,6 @@ def with_content(case: Case, name: bytes, content: Plain) -> None:
     case.become(replace(handover, subtrees=subtrees))
     if shown:
         case.files[file] = case.read(one.phys, size)
-
-
-def files_of(case: Case) -> list[File]:
-    """The files of all sessions that could be read."""
-    contents = (subtree.content for subtree in case.side.handed_over if isinstance(subtree.content, SubtreeContent))
-    return [file for content in contents for file in content.files]
-
-
-def flbs_of(case: Case) -> list[Flb]:
-    """The file-lifecycle-bound data that could be read."""
-    lists = (subtree.flbs for subtree in case.side.handed_over)
-    return [flb for listed in lists if isinstance(listed, FlbList) for flb in listed.flbs]
 
 
 def write_value(case: Case, values: tuple[FieldValue, ...], name: str, data: bytes) -> None:

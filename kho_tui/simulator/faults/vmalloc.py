@@ -8,14 +8,13 @@ from kho_tui.model.facts import Status
 from kho_tui.model.vmalloc import DescribedArea, VmallocArea
 from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
 from kho_tui.simulator.faults.fault import Fault, fault
-from kho_tui.simulator.faults.find import files_of
 
 _ROUND = 8
 
 
 def _areas(case: Case) -> list[tuple[VmallocArea, int]]:
     """Every whole area with the address of its descriptor; the longest first."""
-    contents = [*(file.content for file in files_of(case)), *(subtree.content for subtree in case.side.handed_over)]
+    contents = [*(file.content for file in case.side.files), *case.side.contents]
     areas = [area for content in contents if isinstance(content, Content) for area in content.areas()]
     described = [(area.read, area.at) for area in areas if isinstance(area, DescribedArea)]
     whole = [(area, at) for area, at in described if isinstance(area, VmallocArea) and at is not None and _is_whole(area)]

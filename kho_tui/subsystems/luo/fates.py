@@ -104,10 +104,14 @@ class LuoTeller(Teller):
             return self.ends.kho_off
         return SafeText("the next kernel's command line does not switch LUO on (liveupdate=)")
 
+    @property
+    def _handed_on(self) -> tuple[Subtree, ...]:
+        """The subtrees that the next kernel would hand over itself."""
+        return () if self.ends.onward is None else self.ends.onward.side.subtrees
+
     def _is_backported(self) -> bool:
         """Whether a kernel of a release without LUO has it all the same."""
-        handed_on = () if self.ends.onward is None else self.ends.onward.side.subtrees
-        return any(_PREFIX.match(line.text) for line in self.ends.log.lines) or any(subtree.name == LUO.name for subtree in handed_on)
+        return any(_PREFIX.match(line.text) for line in self.ends.log.lines) or any(subtree.name == LUO.name for subtree in self._handed_on)
 
     def failures(self) -> Iterator[Failure]:
         """All that LUO and the file handlers print, less what cannot be told of one thing and is told otherwise."""
@@ -171,23 +175,21 @@ class LuoTeller(Teller):
                 said = self._found_flbs.get(_text_of(entity, "name"))
                 if said is not None:
                     return kept(entity, said)
-                if self._off is None and self._lacks_flbs:
-                    assert self.ends.release is not None
-                    return made(Fate.LOST, entity, f"{self.ends.release.name} has no FLBs")
+                if self._off is None and self._without_flbs is not None:
+                    return made(Fate.LOST, entity, self._without_flbs)
                 # The page goes with the last file that uses an FLB.
                 return self._unless_off(entity, "stale, and no line of the log speaks of it")
             case "sessions" | "FLBs":
                 return self._unread_list(entity)
         return unspoken(entity)
 
-    @property
-    def _lacks_flbs(self) -> bool:
-        """Whether the next kernel has LUO without FLBs, by its release and by what it hands on itself."""
+    @cached_property
+    def _without_flbs(self) -> SafeText | None:
+        """Why the next kernel has LUO without FLBs, by its release; None: it may have them, and has where it hands a page of them on."""
         release, registry = self.ends.release, self.ends.new.registry
         if release is None or registry.of(release, LUO) is None or HAS_FLBS.covers(release.version) is not False:
-            return False
-        handed_on = () if self.ends.onward is None else self.ends.onward.side.subtrees
-        return all(subtree.flbs is None for subtree in handed_on)
+            return None
+        return SafeText(f"{release.name} has no FLBs") if all(subtree.flbs is None for subtree in self._handed_on) else None
 
     @cached_property
     def _found_flbs(self) -> Mapping[bytes, SafeText]:

@@ -10,7 +10,7 @@ from kho_tui.abi.luo import (
     CHECKS_NAMES,
     LUO_NAME,
 )
-from kho_tui.analysis.checks.answer import Found
+from kho_tui.analysis.checks.answer import FLBS, Found
 from kho_tui.analysis.checks.evidence import Evidence
 from kho_tui.analysis.checks.rule import error, rule, warning
 from kho_tui.model.facts import Status
@@ -151,7 +151,7 @@ def flbs(evidence: Evidence, found: Found) -> None:
         found.broken(
             f"no preserved block of order {luo.format.flbs.order} begins at {at:#x}", where, at, severity="error", consequence=_FREED_FLBS
         )
-    listed = found.need(luo.flbs, "FLBs")
+    listed = found.need(luo.flbs, FLBS)
     if not isinstance(listed, FlbList) or listed.header is None:
         return
     if listed.header.integer("pgcnt") != 1:
@@ -160,7 +160,7 @@ def flbs(evidence: Evidence, found: Found) -> None:
     if listed.header.integer("count") > capacity:
         found.broken(f"{listed.header.integer('count')} FLBs are claimed, {capacity} fit", where, at)
     elif listed.status is not Status.DECODED:
-        found.lack("FLBs", listed.reason)
+        found.lack(FLBS, listed.reason)
     counted = Found()
     number = sum(1 for _ in evidence.files(counted))
     for flb in listed.flbs:

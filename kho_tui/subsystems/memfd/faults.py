@@ -10,7 +10,6 @@ from kho_tui.model.sessions import File
 from kho_tui.simulator.faults.case import Case, DoesNotApply, place_of
 from kho_tui.simulator.faults.facet import FileBreaking
 from kho_tui.simulator.faults.fault import Fault, fault
-from kho_tui.simulator.faults.find import files_of
 from kho_tui.simulator.faults.tracker_edit import order_at
 from kho_tui.subsystems.memfd.content import Memfd
 
@@ -20,7 +19,7 @@ _ROWS = 4096
 
 def _memfds(case: Case) -> list[tuple[File, Memfd]]:
     """Every memfd that could be decoded."""
-    return [(file, file.content) for file in files_of(case) if isinstance(file.content, Memfd)]
+    return [(file, file.content) for file in case.side.files if isinstance(file.content, Memfd)]
 
 
 def _all(case: Case, folios: int) -> list[tuple[Memfd, Table]]:
