@@ -8,10 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from kho_tui.abi.block import MAX_BLOCKS
-from kho_tui.abi.flb import TEST_FLB_NAMES
 from kho_tui.abi.luo import (
     CHECKS_NAMES,
-    FLB_NODE_NAME,
     HAS_FLBS,
     LUO,
     LUO_NAME,
@@ -33,12 +31,12 @@ from kho_tui.analysis.receiver.verdict import Fails, Holds, Verdict, unknown
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.struct import field_named
 from kho_tui.model.facts import Damaged, Missing, NotWritten, Status, known
-from kho_tui.model.flbs import FlbList
 from kho_tui.model.sessions import SessionList
 from kho_tui.model.state import Subtree
 from kho_tui.releases.ranges import Range
 from kho_tui.subsystems.luo.arrivals import arrived_sessions
 from kho_tui.subsystems.luo.content import Luo
+from kho_tui.subsystems.luo.received_flbs import finish_warning, flb_names, flb_page, knows_flbs
 from kho_tui.subsystems.luo.restored_sessions import lost_files, restored_sessions
 from kho_tui.text import SafeText, c_string, visible
 
@@ -178,80 +176,6 @@ def _luo_chain(subtree: Subtree, boot: Boot) -> Verdict:
     return sound
 
 
-def _luo_flb_page(subtree: Subtree, boot: Boot) -> Verdict:
-    """liveupdate_flb_get_incoming looks names up in the page when the user of an FLB asks, which the test module does while it boots."""
-    luo = subtree.content
-    at = known(luo.flbs_at) if isinstance(luo, Luo) else None
-    if at is None:
-        return unknown("where the page of FLBs is is not at hand")
-    if boot.target.flb_test is False:
-        return Holds("nobody in this kernel asks for FLBs")
-    if known_outside(boot.sections, at) or (not at and isinstance(luo, Luo) and not luo.format.is_struct):
-        return Fails(f"the page of FLBs is said to be at {at:#x}: who asks for an FLB reads what stands there, and oopses", Outcome.CHANCE)
-    if at and boot.reserved.lost(at, boot.handed.page_size):
-        return Fails(f"the page of FLBs at {at:#x} is not preserved: who asks for an FLB oopses where it is overwritten", Outcome.CHANCE)
-    header = luo.flbs.header if isinstance(luo, Luo) and isinstance(luo.flbs, FlbList) else None
-    most = _own(boot.target).flbs.capacity(boot.handed.page_size)
-    if header is not None and header.integer("count") > most:
-        met = f"{header.integer('count')} FLBs are claimed where {most} fit the page: who asks for one that is not there reads on behind it"
-        return Fails(met, Outcome.WILD)
-    return Holds("the page of FLBs is preserved")
-
-
-def _luo_flb_names(subtree: Subtree, boot: Boot) -> Verdict:
-    """Who asks for the FLBs: in the kernel's own tree the test module alone does (lib/tests/liveupdate.c)."""
-    luo, target = subtree.content, boot.target
-    if not isinstance(luo, Luo) or isinstance(luo.flbs, NotWritten):
-        return Holds("no FLBs are there yet") if isinstance(luo, Luo) else unknown("the FLBs are not at hand")
-    if not isinstance(luo.flbs, FlbList):
-        return Holds("there is no page of FLBs") if luo.flbs_at == 0 else unknown("the FLBs are not at hand")
-    asked = {name: _asks_for(name, target) for name in (flb.name for flb in luo.flbs.flbs)}
-    lost = [visible(name) for name, asks in asked.items() if asks is False]
-    if lost:
-        return Fails(f"nobody in this kernel asks for the FLB {', '.join(lost)}")
-    unsure = [visible(name) for name, asks in asked.items() if asks is None]
-    if unsure:
-        return unknown(f"whether somebody in this kernel asks for the FLB {', '.join(unsure)} is not known")
-    return Holds("somebody asks for every FLB")
-
-
-def _luo_knows_flbs(subtree: Subtree, boot: Boot) -> Verdict:
-    """A kernel of a release before 7.0 never looks at the luo-flb node, unless FLBs were added to it."""
-    luo, target = subtree.content, boot.target
-    if target.flb_test or (target.may_hold is not None and target.may_hold(FLB_NODE_NAME)):
-        return Holds("FLBs were added to it")
-    if not isinstance(luo, Luo):
-        return unknown("the FLBs are not at hand")
-    if luo.flbs_at == 0 or isinstance(luo.flbs, NotWritten):
-        return Holds("no FLBs are handed over")
-    if not isinstance(luo.flbs, FlbList):
-        return unknown("the FLBs are not at hand")
-    names = ", ".join(dict.fromkeys(visible(flb.name) for flb in luo.flbs.flbs))
-    return Fails(f"{target.release.name} has no FLBs: nobody asks for {names}") if names else Holds("no FLBs are handed over")
-
-
-def _asks_for(name: bytes, target: Target) -> bool | None:
-    if name in TEST_FLB_NAMES:
-        return target.flb_test is not False
-    return False if target.may_hold is not None and not target.may_hold(name) else None
-
-
-def _luo_finish(subtree: Subtree, boot: Boot) -> Verdict:
-    """liveupdate_flb_put_incoming warns of an FLB of the handler that is not there when a file is finished (7.1 and 7.3 booted)."""
-    luo, target = subtree.content, boot.target
-    files = [file for session in boot.restored.sessions if not isinstance(session.files, Missing) for file in session.files]
-    if not target.panics(Stage.RETRIEVE).on_warn or target.flb_test is False or not files:
-        return Holds("no WARNING that could end it")
-    if not isinstance(luo, Luo) or (not isinstance(luo.flbs, FlbList) and luo.flbs_at != 0):
-        return unknown("the FLBs are not at hand")
-    there = {flb.name for flb in luo.flbs.flbs} if isinstance(luo.flbs, FlbList) else set()
-    missing = [visible(name) for name in TEST_FLB_NAMES if name not in there]
-    if not missing:
-        return Holds("the FLBs that depend on files are there")
-    met = f"the state has files and no FLB {missing[0]}: the test module of this kernel warns when a file is finished"
-    return Fails(met, warns=True) if target.flb_test else unknown(f"{met}, if it has one")
-
-
 def _luo_opens(boot: Boot) -> Verdict:
     fault = boot.restored.fault
     if isinstance(fault, Fails) and fault.outcome is None:
@@ -382,7 +306,7 @@ _CHECKS: tuple[Check, ...] = (
         _node_of(lambda form: form.flb_node, "the luo-flb node is missing", "FLBs"),
     ),
     _panics("luo-chain", "is the chain of session blocks sound", Range("7.2"), _luo(_luo_chain)),
-    _panics("luo-flb-page", "is the page of FLBs preserved", Range("7.0"), _luo(_luo_flb_page)),
+    _panics("luo-flb-page", "is the page of FLBs preserved", Range("7.0"), _luo(flb_page)),
     Check(
         name="luo-flb-names",
         stage=Stage.CONSUMERS,
@@ -390,7 +314,7 @@ _CHECKS: tuple[Check, ...] = (
         fails=Outcome.PART,
         consequence="what such an FLB holds is lost, its memory stays reserved",
         releases=HAS_FLBS,
-        ask=_luo(_luo_flb_names),
+        ask=_luo(flb_names),
         consumer=LUO_NAME,
         source="kernel/liveupdate/luo_flb.c, luo_flb_retrieve_one",
     ),
@@ -425,7 +349,7 @@ _CHECKS: tuple[Check, ...] = (
         fails=Outcome.PART,
         consequence="what the FLBs hold is lost, its memory stays reserved",
         releases=Range("6.19", "6.19"),
-        ask=_luo(_luo_knows_flbs),
+        ask=_luo(knows_flbs),
         consumer=LUO_NAME,
         source="kernel/liveupdate/luo_core.c (6.19); luo_flb.c is of 7.0",
     ),
@@ -436,7 +360,7 @@ _CHECKS: tuple[Check, ...] = (
         fails=Outcome.PANIC,
         consequence="the machine panics when the session is finished",
         releases=Range("7.0"),
-        ask=_luo(_luo_finish),
+        ask=_luo(finish_warning),
         consumer=LUO_NAME,
         source="kernel/liveupdate/luo_flb.c, luo_flb_file_finish",
     ),
