@@ -204,109 +204,126 @@ copy_tree() {
 
 # ---------------------------------------------------------------- where debugfs is, and why there may be no KHO tree
 
-# Sets $debugfs, and where it cannot be entered $debugfs_code and $debugfs_problem.
-find_debugfs() {
-    debugfs=/sys/kernel/debug
-    debugfs_code=
-    debugfs_problem=
-    if [ -d "$root$debugfs/kho" ]; then
-        return
-    fi
-    # The usual place first, else the first of others. A path that /proc/mounts has to escape is not looked for.
-    mounted=$(awk '
-        $3 == "debugfs" && $2 !~ /\\/ && (!place || $2 == "/sys/kernel/debug") { place = $2 }
-        END { print place }' "$root/proc/mounts" 2>/dev/null)
-    if [ -n "$mounted" ]; then
-        debugfs=$mounted
-        if [ ! -r "$root$debugfs" ] || [ ! -x "$root$debugfs" ]; then
-            debugfs_code=no-permission
-            debugfs_problem="$debugfs cannot be entered: run this script as root"
-        fi
-    elif [ -r "$root/proc/filesystems" ] && ! awk '$NF == "debugfs" { f = 1 } END { exit !f }' "$root/proc/filesystems"; then
-        debugfs_code=no-debugfs
-        debugfs_problem="this kernel offers no debugfs (CONFIG_DEBUG_FS off, or debugfs=off on its command line)"
-    else
-        debugfs_code="debugfs-not-mounted"
-        debugfs_problem="debugfs is not mounted: as root run  mount -t debugfs debugfs /sys/kernel/debug  and then this script again"
-    fi
+# What the program of the same release says of such a machine, from the same table: question|facts|code|message|remedy.
+obstacles() {
+    cat <<'END'
+@obstacles@
+END
 }
 
-# The words of what the captured kernel configuration says: "known", "built", "no-debugfs", "default-on". Nothing where it was not found.
-config_facts() {
-    if [ -f "$out/config" ]; then
+# QUESTION: sets $code and $message to the first row of the table whose facts hold; empty where none does.
+obstacle() {
+    code=
+    message=
+    question=$1
+    while IFS='|' read -r asked needed found_code found_message remedy; do
+        [ "$asked" = "$question" ] || continue
+        for fact in $needed; do
+            case " $facts " in
+            *" $fact "*) ;;
+            *) continue 2 ;;
+            esac
+        done
+        code=$found_code
+        message=$found_message${remedy:+: $remedy}
+        break
+    done <<END
+$(obstacles)
+END
+    json_string "$parameter"
+    fill '{parameter}' "$json"
+    fill '{debugfs}' "$debugfs"
+}
+
+# WORD VALUE: puts the value where the word stands in $message.
+fill() {
+    case $message in
+    *"$1"*) message=${message%%"$1"*}$2${message#*"$1"} ;;
+    esac
+}
+
+# Sets $debugfs, and $facts: words that the table of obstacles is asked with.
+look_at_machine() {
+    debugfs=/sys/kernel/debug
+    facts="here=yes user=$([ "$(id -u)" = 0 ] && echo root || echo other)"
+    if [ -d "$root$debugfs/kho" ]; then
+        facts="$facts debugfs=mounted"
+    else
+        # The usual place first, else the first of others. A path that /proc/mounts has to escape is not looked for.
+        mounted=$(awk '
+            $3 == "debugfs" && $2 !~ /\\/ && (!place || $2 == "/sys/kernel/debug") { place = $2 }
+            END { print place }' "$root/proc/mounts" 2>/dev/null)
+        if [ -n "$mounted" ]; then
+            debugfs=$mounted
+            if [ -r "$root$debugfs" ] && [ -x "$root$debugfs" ]; then
+                facts="$facts debugfs=mounted"
+            else
+                facts="$facts debugfs=denied"
+            fi
+        elif [ ! -r "$root/proc/filesystems" ]; then
+            facts="$facts debugfs=unknown"
+        elif awk '$NF == "debugfs" { f = 1 } END { exit !f }' "$root/proc/filesystems"; then
+            facts="$facts debugfs=not-mounted"
+        else
+            facts="$facts debugfs=none"
+        fi
+    fi
+    case $(cat -- "$root/sys/kernel/security/lockdown" 2>/dev/null) in
+    *"[confidentiality]"*) facts="$facts lockdown=confidentiality" ;;
+    *"[integrity]"*) facts="$facts lockdown=integrity" ;;
+    *"[none]"*) facts="$facts lockdown=none" ;;
+    *) facts="$facts lockdown=unknown" ;;
+    esac
+    if [ ! -e "$root/proc/kcore" ]; then
+        facts="$facts kcore=absent"
+    elif (: <"$root/proc/kcore") 2>/dev/null; then
+        facts="$facts kcore=readable"
+    else
+        facts="$facts kcore=denied"
+    fi
+    # A function of every kernel with KHO (6.16 on): the list shows names to anyone, if not addresses.
+    facts="$facts $(awk '
+        $3 == "kho_is_enabled" { built = 1 }
+        $3 == "kho_out" { listed = 1; if ($1 !~ /^0+$/) shown = 1 }
+        END {
+            if (!NR) print "symbol-built=unknown symbols=unreadable"
+            else print "symbol-built=" (built ? "yes" : "no") " symbols=" (shown ? "yes" : listed ? "hidden" : "not-listed")
+        }' "$root/proc/kallsyms" 2>/dev/null || echo symbol-built=unknown symbols=unreadable)"
+}
+
+# Adds to $facts what the captured configuration and command line say; sets $parameter to the word that decides on KHO.
+look_at_kernel() {
+    facts="$facts $(if [ -f "$out/config" ]; then
         cat -- "$out/config"
     elif [ -f "$out/config.gz" ]; then
         gzip -dc <"$out/config.gz" 2>/dev/null || zcat <"$out/config.gz" 2>/dev/null
     fi | awk '
-        /^CONFIG_/ && !known++ { print "known" }
-        $0 == "CONFIG_KEXEC_HANDOVER=y" { print "built" }
-        $0 == "# CONFIG_KEXEC_HANDOVER_DEBUGFS is not set" { print "no-debugfs" }
-        $0 == "CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT=y" { print "default-on" }'
-}
-
-# Sets $kho_code and $kho_message: why there is no KHO tree, as far as it can be known from here. The cause comes before what hides it.
-explain_missing_kho() {
-    facts=" $(config_facts | tr '\n' ' ')"
+        /^CONFIG_/ { known = 1 }
+        $0 == "CONFIG_KEXEC_HANDOVER=y" { built = 1 }
+        $0 == "# CONFIG_KEXEC_HANDOVER_DEBUGFS is not set" { hides = 1 }
+        $0 == "CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT=y" { on = 1 }
+        END {
+            if (!known) print "config-built=unknown default=unknown"
+            else print "config-built=" (built ? "yes" : "no") " config-shows=" (hides ? "no" : "yes") " default=" (on ? "on" : "off")
+        }')"
     # The last kho= with a truth value wins, in quotes or not; words after -- are for init.
     parameter=$(awk '{
         for (i = 1; i <= NF && $i != "--"; i++) if ($i ~ /^"?kho="?([eEyYtT1dDnNfF0]|[oO][nNfF])/) { v = $i; gsub(/"/, "", v) }
     } END { print v }' "$root/proc/cmdline" 2>/dev/null)
-    # A function of every kernel with KHO (6.16 on). The list shows its names to anyone, if not the addresses.
-    symbols=$(awk '
-        $3 == "kho_is_enabled" { found = 1; exit }
-        END { if (found) print "found"; else if (NR) print "none" }' "$root/proc/kallsyms" 2>/dev/null)
-    case $facts:$symbols in
-    *" built "*) ;;
-    *" known "*)
-        kho_code=not-built
-        kho_message="this kernel is built without KHO (its configuration has no CONFIG_KEXEC_HANDOVER=y)"
-        return
-        ;;
-    *:none)
-        kho_code=not-built
-        kho_message="this kernel has no KHO (no function kho_is_enabled in /proc/kallsyms)"
-        return
-        ;;
-    esac
     case ${parameter#kho=} in
-    [dDnNfF0]* | [oO][fF]*)
-        kho_code=disabled
-        json_string "$parameter"
-        kho_message="KHO is switched off by $json on the kernel command line: boot with kho=on"
-        return
-        ;;
-    [eEyYtT1]* | [oO][nN]*) ;;
-    *)
-        case $facts in
-        *" default-on "*) ;;
-        *" built "*)
-            if [ -f "$out/cmdline" ]; then
-                kho_code=not-enabled
-                kho_message="KHO is built into this kernel but not switched on: boot with kho=on"
-                return
-            fi
-            ;;
-        esac
-        ;;
+    [dDnNfF0]* | [oO][fF]*) facts="$facts switch=off" ;;
+    [eEyYtT1]* | [oO][nN]*) facts="$facts switch=on" ;;
+    *) if [ -f "$out/cmdline" ]; then facts="$facts switch=unset"; else facts="$facts switch=unknown"; fi ;;
     esac
-    if [ -n "$debugfs_code" ]; then
-        kho_code=$debugfs_code
-        kho_message=$debugfs_problem
-        return
-    fi
-    case $facts in
-    *" no-debugfs "*)
-        kho_code=no-kho-debugfs
-        kho_message="KHO shows nothing in debugfs: this kernel is built without CONFIG_KEXEC_HANDOVER_DEBUGFS"
-        return
-        ;;
-    esac
-    kho_code=unknown
-    kho_message="no $debugfs/kho although nothing found here forbids it"
-    case $facts:$parameter in
-    *" default-on "* | *:kho=*) ;;
-    *) kho_message="$kho_message; whether this kernel needs kho=on on its command line, where it is not, is not known" ;;
-    esac
+}
+
+# Sets $kho_code and $kho_message: why there is no KHO tree, as far as it can be known from here. The cause comes before what hides it.
+explain_missing_kho() {
+    look_at_kernel
+    obstacle tree
+    kho_code=$code
+    kho_message=$message
+    [ "$code" = unknown ] || return 0
     said=$(awk '/\] KHO: / { sub(/^.*\] KHO: /, ""); print; if (++n == 3) exit }' "$out/dmesg" 2>/dev/null | tr '\n' ';')
     [ -z "$said" ] || kho_message="$kho_message; the kernel log says: $said"
 }
@@ -314,17 +331,22 @@ explain_missing_kho() {
 # ---------------------------------------------------------------- the parts of a capture
 
 capture_debugfs() {
-    find_debugfs
     kho_present=false
     if [ -d "$root$debugfs/kho" ]; then
         kho_present=true
         copy_tree "$root$debugfs/kho" kho 1 twice
     fi
+    # Only what keeps anybody out of debugfs itself: the rest of the table speaks of KHO.
+    debugfs_closed=
+    case $facts in
+    *debugfs=mounted*) ;;
+    *) debugfs_closed=yes && obstacle tree ;;
+    esac
     for part in memblock cma; do
         if [ -d "$root$debugfs/$part" ]; then
             copy_tree "$root$debugfs/$part" "$part" 1
-        elif [ -n "$debugfs_code" ]; then
-            note_unreadable "$part" "$debugfs/$part" "$debugfs_problem"
+        elif [ -n "$debugfs_closed" ]; then
+            note_unreadable "$part" "$debugfs/$part" "$message"
         else
             note_absent "$part" "$debugfs/$part" "this kernel does not show it"
         fi
@@ -454,6 +476,7 @@ manifest() {
     printf '  "boot_id": %s,\n' "$(json_or_null "$(fact /proc/sys/kernel/random/boot_id true)")"
     printf '  "lockdown": %s,\n' "$(json_or_null "$(fact /sys/kernel/security/lockdown true)")"
     printf '  "uid": %s,\n' "$(id -u)"
+    printf '  "facts": %s,\n' "$(json_or_null "$facts")"
     printf '  "kho": {"present": %s, "reason": %s, "message": %s},\n' "$kho_present" \
         "$(json_or_null "$kho_code")" "$(json_or_null "$kho_message")"
     json_list files "$files" && printf ',\n'
@@ -551,6 +574,9 @@ main() {
     kho_present=null
     kho_code=
     kho_message=
+    facts=
+    parameter=
+    debugfs=/sys/kernel/debug
     json_string "$out"
     write_manifest false "the script did not come to its end: killed, or no room on the disk" || die "cannot write into $json: ${reason##*: }"
     trap 'interrupted INT 130' INT
@@ -559,6 +585,7 @@ main() {
     say "capturing into $json"
     [ "$(id -u)" = 0 ] || say "not root: much of the state cannot be read"
 
+    look_at_machine
     # The KHO tree first, in one go: it is what changes.
     capture_debugfs
     say "debugfs: $file_count files"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kho_tui.capture.boot_record import BootHandover
+from kho_tui.capture.live.machine import Machine
+from kho_tui.capture.obstacles import facts_of_kernel, kho_parameter, obstacle
 from kho_tui.capture.sources import Arch, Hint
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
-from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.memory.physical import MemoryFile
 from kho_tui.model.facts import Missing, known
 from kho_tui.releases.cmdline import CommandLine
 from kho_tui.text import SafeText, visible
@@ -20,7 +22,7 @@ _LONGEST = 400
 
 
 def architecture(
-    memory: SegmentedMemory | None,
+    memory: MemoryFile | None,
     config: Mapping[str, str] | Missing,
     setup_data: bool,
     chosen: bool,
@@ -42,7 +44,7 @@ def platform_hints(
     live: tuple[int, ByteOrder] | None,
     manifest: Mapping[str, object] | None,
     boot: BootHandover | None,
-    memory: SegmentedMemory | None,
+    memory: MemoryFile | None,
     config: Mapping[str, str] | Missing,
     arch: Arch | None,
 ) -> tuple[Hint, ...]:
@@ -103,30 +105,23 @@ def incomplete(manifest: Mapping[str, object] | None) -> SafeText | None:
 
 
 def why_absent(
-    config: Mapping[str, str] | Missing, cmdline: CommandLine | Missing, manifest: Mapping[str, object] | None, reading_problem: str
+    config: Mapping[str, str] | Missing,
+    cmdline: CommandLine | Missing,
+    manifest: Mapping[str, object] | None,
+    reading_problem: str,
+    machine: Machine | None,
 ) -> SafeText:
-    """Why a capture holds no kho tree, as far as its surroundings show; always says something."""
-    if reading_problem:
-        return SafeText(f"the kho tree could not be read: {reading_problem}")
-    if (why := incomplete(manifest)) is not None:
+    """Why there is no kho tree, as far as its surroundings show; always says something. ``machine``: the running one, where it is read."""
+    if (why := incomplete(manifest)) is not None and not reading_problem:
         return why
-    options = known(config)
-    line = known(cmdline)
-    if options is not None and options.get("CONFIG_KEXEC_HANDOVER") != "y":
-        return SafeText("the kernel is built without KHO (no CONFIG_KEXEC_HANDOVER=y in its configuration)")
-    switch = None if line is None else line.kho
-    if switch is False:
-        return SafeText("KHO is switched off on the kernel's command line (kho=off): boot with kho=on")
-    default = None if options is None else options.get("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT") == "y"
-    if line is not None and switch is None and default is False:
-        return SafeText("KHO is built in but not switched on: no kho=on on the command line and no CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT")
-    if options is not None and options.get("CONFIG_KEXEC_HANDOVER_DEBUGFS", "y") == "n":
-        return SafeText("the kernel shows no KHO state: built without CONFIG_KEXEC_HANDOVER_DEBUGFS")
+    facts = facts_of_kernel(config, cmdline) | (frozenset() if machine is None else machine.facts)
+    debugfs = "" if machine is None else f"/{machine.debugfs.tree.removesuffix('/kho')}"
+    answer = obstacle("tree", facts, {"parameter": kho_parameter(cmdline), "debugfs": debugfs})
+    assert answer is not None  # its last row needs no facts
+    if reading_problem and (machine is None or answer.code == "unknown"):
+        return SafeText(f"the kho tree could not be read: {reading_problem}")
     told = (manifest or {}).get("kho")
     message = told.get("message") if isinstance(told, dict) else None
-    if isinstance(message, str) and message:
+    if answer.code == "not-copied" and isinstance(message, str) and message:
         return SafeText(f"the capture's manifest says: {visible(message)[:_LONGEST]}")
-    guess = ""
-    if line is not None and switch is None:
-        guess = "; there is no kho=on on the command line, which most kernels need"
-    return SafeText(f"the capture holds no copy of /sys/kernel/debug/kho: debugfs not mounted, no permission, or not copied{guess}")
+    return answer.words

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-LIVE_KHO = "sys/kernel/debug/kho"
 PROC = ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "config.gz")
 """Files of /proc, under the same names in a capture."""
 FOLDERS = {
-    "kho/": LIVE_KHO,
+    "kho/": "sys/kernel/debug/kho",
     "memblock/": "sys/kernel/debug/memblock",
     "setup_data/": "sys/kernel/boot_params/setup_data",
     "firmware-memmap/": "sys/firmware/memmap",

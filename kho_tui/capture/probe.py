@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,7 +12,11 @@ from pathlib import Path
 from kho_tui.capture.facet import Side
 from kho_tui.capture.files import FileTree, MappedTree, Notes, PartOfTree, directory_tree, read_until_eof, why
 from kho_tui.capture.hints import architecture, platform_hints
-from kho_tui.capture.live import is_live, live_tree, why_no_tree
+from kho_tui.capture.live.debugfs import find_debugfs, is_live
+from kho_tui.capture.live.machine import look_at_machine
+from kho_tui.capture.live.memory import open_kcore
+from kho_tui.capture.live.tree import live_tree
+from kho_tui.capture.obstacles import obstacle
 from kho_tui.capture.opening import Opening
 from kho_tui.capture.reader import BLOB_LIMIT
 from kho_tui.capture.roots import Root, find_roots
@@ -26,9 +29,10 @@ from kho_tui.fdt.tree import looks_like_fdt
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
+from kho_tui.memory.kcore import KcoreMemory
+from kho_tui.memory.physical import MemoryFile
 from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
-from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource, BytesSource, FileSource, open_file
 from kho_tui.model.registry import Registry
 from kho_tui.releases.names import Names
@@ -65,6 +69,11 @@ def open_sources(path: str | Path, context: Context, registry: Registry, *, base
         raise
 
 
+def path_to_watch(path: str | Path) -> str | Path:
+    """What changes where the state at ``path`` does: of a running machine its kho tree, not all of debugfs."""
+    return str(LIVE_ROOT / find_debugfs(LIVE_ROOT).tree) if is_live(Path(path), LIVE_ROOT) else path
+
+
 def _open(where: Path, shown: SafeText, opening: Opening) -> Sources:
     if is_live(where, LIVE_ROOT):
         return _open_live(shown, opening)
@@ -84,14 +93,24 @@ def _open(where: Path, shown: SafeText, opening: Opening) -> Sources:
 
 
 def _open_live(shown: SafeText, opening: Opening) -> Sources:
-    tree = live_tree(LIVE_ROOT)
+    machine = look_at_machine(LIVE_ROOT)
+    tree = live_tree(LIVE_ROOT, machine.debugfs)
     opening.closer.callback(tree.close)
-    order: ByteOrder = "little" if sys.byteorder == "little" else "big"
-    here = (os.sysconf("SC_PAGE_SIZE"), order)
-    sources = open_capture(tree, opening, path=str(LIVE_ROOT / "sys/kernel/debug/kho"), kind="live", live=here)
+    running: KcoreMemory | None = None
+    no_memory = SafeText("")
+    try:
+        running = open_kcore(LIVE_ROOT, machine.platform, machine.symbols.variable, opening.closer)
+    except (InputError, ReadError):
+        refused = obstacle("memory", machine.facts)
+        no_memory = refused.words if refused is not None else SafeText("")
+        tree.notes.add("kcore", no_memory)
+    sources = open_capture(tree, opening, path=str(LIVE_ROOT / machine.debugfs.tree), kind="live", machine=machine, running=running)
     if sources.absent:
-        raise InputError(f"{shown}: {why_no_tree(LIVE_ROOT) or sources.absent}")
-    return sources
+        raise InputError(f"{shown}: {sources.absent}")
+    if running is not None and sources.boot is not None and sources.boot.fdt_phys is not None:
+        running.name_pages((sources.boot.fdt_phys,))
+    hidden = obstacle("outgoing", machine.facts)
+    return replace(sources, no_memory=no_memory, no_outgoing=hidden.words if hidden is not None else SafeText(""))
 
 
 def _open_tree(tree: FileTree, path: str, opening: Opening) -> Sources | None:
@@ -196,7 +215,7 @@ def _open_bytes(source: ByteSource, path: str, opening: Opening, notes: Notes, u
 
 def _open_single(source: ByteSource, head: bytes, path: str, opening: Opening, notes: Notes) -> Sources:
     shown = visible(path)
-    memory: SegmentedMemory | None = None
+    memory: MemoryFile | None = None
     bare: Blob | None = None
     table_order: ByteOrder | None = None
     kind: SourceKind

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kho_tui.capture.machine_names import LIVE_KHO, name_in_capture
+from kho_tui.capture.machine_names import FOLDERS, name_in_capture
 from kho_tui.releases.names import Names
 
 RootKind = Literal["capture", "debugfs", "in", "out"]
@@ -18,7 +18,7 @@ _CORE = re.compile(r"memory\.elf(?:\.(?:gz|xz|bz2))?|capture\.json")
 _SIDE = r"(?:kho[-_])?(?P<side>in|out)/"
 """The folder of a side, as debugfs names it or as a copy beside others is named: ``in``, ``kho-in``, ``kho_in``."""
 _BELOW_TREE = re.compile(rf"{_SIDE}(?P<rest>.*)", re.DOTALL)
-_MACHINE = f"{LIVE_KHO}/"
+_MACHINE = f"{FOLDERS['kho/']}/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from kho_tui.capture.files import Note, TreeKind
 from kho_tui.capture.proc import IomemEntry, MemblockRange, NodeRange, Zone, node_ranges
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.memory.kcore import KcoreMemory
+from kho_tui.memory.physical import MemoryFile
 from kho_tui.model.facts import Missing, Unavailable, known
 from kho_tui.releases.cmdline import CommandLine
 from kho_tui.text import SafeText
@@ -26,6 +27,7 @@ SourceKind = Literal["capture", "debugfs", "live", "core", "raw", "fdt", "scratc
 Arch = Literal["x86_64", "arm64"]
 
 _NOTHING = SafeText("")
+NO_MEMORY = SafeText("no memory in this capture")
 NOT_HERE = Unavailable(SafeText("not in this capture"))
 
 
@@ -76,8 +78,8 @@ class Sources:
     """Everything found at a path. Owns the open files: a context manager, or ``close``.
 
     ``bare`` holds a single FDT, scratch table or unknown blob, ``bare_side`` its side where its path shows it. A Missing says why a text
-    file gave nothing. ``absent`` says why there is no kho tree ("" where there is one). ``foreign_log``: why the kernel log beside it
-    is not of this boot; then none of its lines is evidence.
+    file gave nothing. ``running``: the same memory, where it is the running machine's. ``absent`` says why there is no kho tree ("" where
+    there is one). ``foreign_log``: why the kernel log beside it is not of this boot; then none of its lines is evidence.
     """
 
     path: str
@@ -86,7 +88,8 @@ class Sources:
     incoming: DebugfsSide | None = None
     outgoing: DebugfsSide | None = None
     scratch: ScratchText | None = None
-    memory: SegmentedMemory | None = None
+    memory: MemoryFile | None = None
+    running: KcoreMemory | None = None
     boot: BootHandover | None = None
     bare: Blob | None = None
     bare_side: Side | None = None
@@ -109,6 +112,10 @@ class Sources:
     notes: tuple[Note, ...] = ()
     manifest: Mapping[str, object] | None = None
     absent: SafeText = _NOTHING
+    no_memory: SafeText = NO_MEMORY
+    """Why there is no memory, where there is none."""
+    no_outgoing: SafeText = _NOTHING
+    """Why a running machine does not show where the outgoing root FDT is; empty where it does."""
     foreign_log: str = ""
     placement: SafeText = _NOTHING
     """Where the memory's bytes are taken to lie, and why, where the file does not say so; also among the notes."""

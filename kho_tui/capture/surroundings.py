@@ -11,6 +11,7 @@ from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_fro
 from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
+from kho_tui.capture.live.machine import Machine
 from kho_tui.capture.opening import Opening
 from kho_tui.capture.proc import (
     IomemEntry,
@@ -30,8 +31,9 @@ from kho_tui.capture.sources import NOT_HERE, DebugfsSide, ScratchText, SourceKi
 from kho_tui.capture.unpack import compression_of, unpack
 from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob
-from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
+from kho_tui.memory.kcore import KcoreMemory
+from kho_tui.memory.physical import MemoryFile
 from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
@@ -56,9 +58,13 @@ def open_capture(
     *,
     path: str,
     kind: SourceKind,
-    live: tuple[int, ByteOrder] | None = None,
+    machine: Machine | None = None,
+    running: KcoreMemory | None = None,
 ) -> Sources:
-    """The sources in a tree. Raises InputError where nothing of it can be read, Cancelled, BudgetError."""
+    """The sources in a tree. ``machine``, ``running``: where they are those of the running machine, it and its memory.
+
+    Raises InputError where nothing of it can be read, Cancelled, BudgetError.
+    """
     reader = CaptureReader(tree, opening.context)
     names = opening.registry.releases.names
     incoming = _side(reader, "in", names)
@@ -67,7 +73,7 @@ def open_capture(
     # Before the manifest, which may complain of the tree in words of its own.
     tree_problem = _tree_problem(reader)
     manifest = _manifest(reader)
-    memory = _memory(reader, opening)
+    memory: MemoryFile | None = running if machine is not None else _memory(reader, opening)
     boot = _boot(reader, names)
     config_name = next((name for name in ("config.gz", "config") if reader.has(name)), "config.gz")
     config = reader.parsed(config_name, "kernel configuration", parse_config)
@@ -84,7 +90,7 @@ def open_capture(
     got_something = incoming is not None or outgoing is not None or scratch is not None
     absent = SafeText("")
     if not got_something:
-        absent = _empty_copies(reader, tree_files) or why_absent(config, cmdline, manifest, tree_problem)
+        absent = _empty_copies(reader, tree_files) or why_absent(config, cmdline, manifest, tree_problem, machine)
         if tree_files and memory is None:
             raise InputError(f"{visible(path)}: {absent}")
     iomem = reader.rows("iomem", "physical address ranges", parse_iomem)
@@ -96,6 +102,7 @@ def open_capture(
         outgoing=outgoing,
         scratch=scratch,
         memory=memory,
+        running=running,
         boot=boot,
         release=release,
         arch=arch,
@@ -111,7 +118,9 @@ def open_capture(
         evidence=parse_dmesg(log, opening.registry),
         log_from_boot=starts_at_boot(log),
         foreign_log=foreign_log,
-        hints=platform_hints(live=live, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch),
+        hints=platform_hints(
+            live=None if machine is None else machine.platform, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch
+        ),
         files=reader.account(),
         notes=tuple(reader.notes),
         manifest=manifest,

@@ -111,7 +111,7 @@ def search_sources(sources: Sources, context: Context, overrides: Overrides, reg
     if memory is None:
         return sources, FoundInMemory()
     searched = search_memory(memory, registry.roots, context)
-    if memory.placed_by == "file":
+    if memory.placed_by == "file" or not isinstance(memory, SegmentedMemory):
         return sources, searched
     trial = _Trial(context, overrides, registry)
     fit = trial.fit(sources, searched)
@@ -140,7 +140,7 @@ class _Placement:
 
 def _better(sources: Sources, searched: FoundInMemory, fit: _Fit, trial: _Trial) -> list[_Placement]:
     """The placements that fit best, the likeliest first, of those that are to be believed rather than the one that gave ``fit``."""
-    assert sources.memory is not None
+    assert isinstance(sources.memory, SegmentedMemory)
     best: list[_Placement] = []
     for shifts in islice(_candidates(sources.memory, searched, trial), _MOST_TRIALS):
         moved, roots = _moved(sources.memory, shifts), _moved_roots(searched, shifts)
@@ -190,7 +190,7 @@ class _Trial:
         memory = sources.memory
         wanted = self.overrides.root
         roots = [root for root in searched.roots if wanted is None or root.phys == wanted]
-        if memory is None or not roots:
+        if not isinstance(memory, SegmentedMemory) or not roots:
             return _Fit(root=None, keeps_itself=False, agreeing=0, lost=0)
         context = Context(progress=self.context.progress, cancelled=self.context.cancelled)
         platform, _ = decide_platform(sources, searched.roots, (), self.overrides, self.registry, context, Findings())

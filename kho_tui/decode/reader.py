@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from kho_tui.capture.sources import NO_MEMORY
 from kho_tui.context import Context
 from kho_tui.decode.nodes import property_of
 from kho_tui.errors import BudgetError, GapError, ReadError
@@ -19,7 +20,7 @@ from kho_tui.layout.struct import Layout, Record
 from kho_tui.layout.table import Table, table_of
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.codes import CODES, POINTER_BAD, POINTER_GAP, PROPERTY_BAD, SOURCE_PROBLEM, Code
-from kho_tui.model.facts import Damaged, Fact, Missing, Unavailable
+from kho_tui.model.facts import Damaged, Fact, Missing, Moving, Unavailable
 from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
 from kho_tui.model.path import EntityPath
@@ -28,7 +29,6 @@ from kho_tui.text import SafeText, plural, visible
 
 _SAME_CODE_LIMIT = 50
 _LAST_ADDRESS = 2**64
-NO_MEMORY = SafeText("no memory in this capture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +148,15 @@ class Reader:
         """Why the memory at an address cannot be read: the capture does not hold it, or there is none."""
         if self.host is not None and self.host.surely_no_ram(np.array([address], np.uint64))[0]:
             return Damaged(SafeText(f"no RAM at {address:#x}"))
-        return Unavailable(SafeText(f"not in this capture: memory at {address:#x}"))
+        absence = None if self.memory is None else self.memory.absence(address)
+        if absence is None:
+            return Unavailable(SafeText(f"not in this capture: memory at {address:#x}"))
+        reason = SafeText(f"memory at {address:#x}: {absence.reason}")
+        return Moving(reason) if absence.moving else Unavailable(reason)
 
     def unreadable(self, missing: Missing, where: EntityPath, what: str, address: int | None) -> None:
         """Note a pointer that could not be followed. A capture without memory and a spent budget are said once, not at every pointer."""
-        if self.memory is not None and not isinstance(missing, OverBudget):
+        if self.memory is not None and not isinstance(missing, (OverBudget, Moving)):
             self.findings.add(POINTER_BAD if isinstance(missing, Damaged) else POINTER_GAP, where, f"{what}: {missing.reason}", address)
 
     def property(self, node: Node, name: str, where: EntityPath, size: int = 8) -> Fact[int]:

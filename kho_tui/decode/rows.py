@@ -12,7 +12,7 @@ from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.struct import Layout
 from kho_tui.layout.table import Table, dtype_of
 from kho_tui.model.codes import POINTER_BAD, POINTER_GAP
-from kho_tui.model.facts import Damaged
+from kho_tui.model.facts import Damaged, Moving
 from kho_tui.model.path import EntityPath
 from kho_tui.text import plural
 
@@ -79,6 +79,8 @@ def report_missing(reader: Reader, missing: npt.NDArray[np.int64], pages: npt.ND
         return
     first = int(missing[0])
     reason = reader.absent(int(pages[first]))
+    if isinstance(reason, Moving):
+        return
     more = f" (and {plural(len(missing) - 1, 'more page')})" if len(missing) > 1 else ""
     code = POINTER_BAD if isinstance(reason, Damaged) else POINTER_GAP
     reader.findings.add(code, where, f"page {first} of the {what}: {reason.reason}{more}", int(pages[first]))

@@ -47,6 +47,8 @@ class SideSource:
     finalized: Fact[bool]
     release: Release | None
     stale_tracker: Stale | None = None
+    debugfs_is_memory: bool = False
+    """True: of a running machine, whose debugfs shows memory as it is now, so that no copy of it is an earlier one."""
     use_memory: bool = True
     """False: memory is of another boot, so nothing of this side may be followed into it."""
     none_yet: bool = False
@@ -135,7 +137,7 @@ def _contradicts(reader: Reader, view: FdtView, copy: Blob, where: EntityPath) -
 def _handed(reader: Reader, source: SideSource) -> Blob | Missing:
     """What the next kernel reads: memory, where there is any."""
     in_memory = next((copy for copy in source.roots if copy.place.origin is Origin.MEMORY), None)
-    if in_memory is None and source.name == "out" and reader.memory is not None:
+    if in_memory is None and source.name == "out" and reader.memory is not None and not source.debugfs_is_memory:
         return Unavailable(SafeText("the root FDT was not found in memory"))
     return in_memory or source.roots[0]
 

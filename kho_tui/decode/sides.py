@@ -219,7 +219,7 @@ def _outgoing(
     copies = [b for b in (debugfs.fdt if debugfs is not None else None, bare) if b is not None]
     if memory is not None:
         copies = [memory, *copies]
-    phys: Fact[int] = Unavailable(SafeText("debugfs does not tell where the root FDT lies"))
+    phys: Fact[int] = Unavailable(sources.no_outgoing or SafeText("debugfs does not tell where the root FDT lies"))
     if memory is not None and memory.place.phys is not None:
         phys = memory.place.phys
     address = None if chosen is None else chosen.map_address(reader.platform.byte_order)
@@ -235,6 +235,7 @@ def _outgoing(
         no_root=no_root,
         finalized=finalized,
         release=release,
+        debugfs_is_memory=sources.running is not None,
         use_memory=use_memory,
         none_yet=aborted,
     )
@@ -266,7 +267,7 @@ def _no_outgoing_root(sources: Sources, release: Release | None, boot: int | Non
     through_kho = sources.incoming is not None or boot is not None or any(e.kind == "found" for e in sources.evidence)
     if through_kho and not (release is not None and release.finalize is Finalize.STATEFUL):
         found = "memory with its root FDT is not in this capture" if sources.memory is None else "no root FDT of it was found in memory"
-        lacks = found if has_memory else "the memory in this capture is of another boot"
+        lacks = sources.no_outgoing or (found if has_memory else "the memory in this capture is of another boot")
         return SafeText(f"a kernel that itself booted through KHO has no out/fdt, and {lacks}")
     also = "" if has_memory else ", and the memory in it is of another boot"
     return SafeText(f"out/fdt is not in this capture{also}")

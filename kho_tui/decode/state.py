@@ -43,7 +43,15 @@ def decode_state(
         found = FoundInMemory() if sources.memory is None else search_memory(sources.memory, registry.roots, context)
     platform, reasons = decide_platform(sources, found.roots, _root_nodes(sources, registry.roots), overrides, registry, context, findings)
     host = decode_host(sources, platform)
-    reader = Reader(memory=sources.memory, platform=platform, context=context, findings=findings, registry=registry, host=host)
+    reader = Reader(
+        memory=sources.memory,
+        platform=platform,
+        context=context,
+        findings=findings,
+        no_memory=sources.no_memory,
+        registry=registry,
+        host=host,
+    )
     scratch = decode_scratch(reader, sources)
     release = registry.releases.of(sources.release)
     tree = device_tree_words(sources.bare, registry.releases.names)

@@ -19,6 +19,7 @@ from kho_tui.memory.extents import arrange
 from kho_tui.memory.physical import ADDRESS_END
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource
+from kho_tui.memory.virtual import VirtualMap, virtual_map
 from kho_tui.text import SafeText, visible
 
 _MAGIC = b"\x7fELF"
@@ -130,6 +131,16 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
         placed_by="nothing" if names_none and (len(placed) > 1 or placed["p_vaddr"].any()) else "file",
         cut=ends,
     )
+
+
+def open_virtual(source: ByteSource) -> VirtualMap:
+    """The virtual addresses of the same core. Raises as ``open_elf`` does."""
+    shown = visible(source.name)
+    table = _program_headers(source, _read_header(source, shown), shown)
+    loads = table[table["p_type"] == PT_LOAD]
+    virtual, physical, offsets, sizes = (loads[name].astype(np.uint64) for name in ("p_vaddr", "p_paddr", "p_offset", "p_filesz"))
+    no_address = int(np.iinfo(loads["p_paddr"].dtype).max)
+    return virtual_map(source, virtual, physical, offsets, _clip(sizes, offsets, source.size), no_address=no_address)
 
 
 def _read_header(source: ByteSource, shown: SafeText) -> _Header:

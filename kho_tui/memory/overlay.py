@@ -10,7 +10,7 @@ import numpy as np
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.extents import Extents, arrange
-from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask, read_pages_singly, require_held
+from kho_tui.memory.physical import Absence, Extent, PageBytes, PhysicalMemory, PresentMask, read_pages_singly, require_held
 from kho_tui.memory.sparse import SparseImage
 
 
@@ -63,6 +63,10 @@ class Overlay:
                 break
             there += part
         return there
+
+    def absence(self, address: int) -> Absence | None:
+        """See PhysicalMemory."""
+        return None if self._written.available(address, 1) else self._below.absence(address)
 
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,8 @@ import numpy.typing as npt
 from kho_tui.errors import GapError
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
-from kho_tui.text import visible
+from kho_tui.memory.pieces import PlacedBy
+from kho_tui.text import SafeText, visible
 
 ADDRESS_END = 1 << 64
 """One past the last physical address."""
@@ -28,6 +29,17 @@ class Extent:
     start: int
     size: int
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why memory at an address cannot be read, where more is known than that the file does not hold it.
+
+    ``moving``: the page changed while it was read, so that what was read of it may be of two moments.
+    """
+
+    reason: SafeText
+    moving: bool = False
 
 
 class PhysicalMemory(Protocol):
@@ -62,6 +74,9 @@ class PhysicalMemory(Protocol):
     def available(self, address: int, size: int) -> int:
         """How many of ``size`` bytes are there from ``address`` on before the first gap."""
 
+    def absence(self, address: int) -> Absence | None:
+        """Why the byte at ``address`` is not there; None where it is there, or simply not in the file."""
+
     def extents(self) -> Sequence[Extent]:
         """What is there, ascending, without overlaps, merged where both addresses and file go on."""
 
@@ -70,6 +85,26 @@ class PhysicalMemory(Protocol):
 
     def origin(self, address: int) -> tuple[str, int]:
         """Name of the file and byte offset in it of an address. Raises GapError."""
+
+
+class MemoryFile(PhysicalMemory, Protocol):
+    """Memory that a file holds, with what the file says of itself."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user has to know about the file: one safe line each."""
+
+    @property
+    def vmcoreinfo(self) -> Mapping[str, str]:
+        """The VMCOREINFO note (OSRELEASE, PAGESIZE, ...), untrusted text; empty where there is none."""
+
+    @property
+    def placed_by(self) -> PlacedBy:
+        """What says at which addresses the file's bytes lie."""
+
+    @property
+    def cut(self) -> str:
+        """One safe line where the file ends before all that it promises; also among the notes."""
 
 
 def require_held(memory: PhysicalMemory, address: int, size: int) -> None:

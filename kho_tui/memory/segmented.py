@@ -14,7 +14,7 @@ from kho_tui.errors import GapError, ReadError
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.extents import Extents
-from kho_tui.memory.physical import Extent, PageBytes, PresentMask, require_held
+from kho_tui.memory.physical import Absence, Extent, PageBytes, PresentMask, require_held
 from kho_tui.memory.pieces import Piece, PlacedBy
 from kho_tui.memory.source import ByteSource
 from kho_tui.text import visible
@@ -87,6 +87,9 @@ class SegmentedMemory:
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""
         return self.segments.available(address, size)
+
+    def absence(self, address: int) -> Absence | None:
+        """See PhysicalMemory."""
 
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""

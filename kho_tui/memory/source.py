@@ -166,8 +166,10 @@ class FileSource:
         self.close()
 
 
-def open_file(path: Path, name: str | None = None) -> FileSource:
+def open_file(path: Path, name: str | None = None, size: int | None = None) -> FileSource:
     """The whole of a regular file; ``name`` is the file's own unless given. The caller closes it.
+
+    ``size``: bytes to take it for, where stat says 0 though it can be read at any offset (/proc/kpageflags).
 
     Raises InputError where it cannot be opened or is no regular file: a device or a fifo is not even opened, because that
     may wait or change something.
@@ -183,7 +185,7 @@ def open_file(path: Path, name: str | None = None) -> FileSource:
     try:
         # Again, because the name may have been given to something else since.
         _require_regular(os.fstat(fd).st_mode, shown)
-        source = FileSource(fd, path.name if name is None else name)
+        source = FileSource(fd, path.name if name is None else name, size=size)
     except BaseException:
         os.close(fd)
         raise

@@ -10,7 +10,7 @@ from kho_tui.errors import EncodeError
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.extents import Extents, arrange
-from kho_tui.memory.physical import ADDRESS_END, Extent, PageBytes, PresentMask, read_pages_singly, require_held
+from kho_tui.memory.physical import ADDRESS_END, Absence, Extent, PageBytes, PresentMask, read_pages_singly, require_held
 
 
 class SparseImage:
@@ -71,6 +71,9 @@ class SparseImage:
             there += self.page_size
             number += 1
         return max(min(there, size), 0)
+
+    def absence(self, address: int) -> Absence | None:
+        """See PhysicalMemory."""
 
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""

@@ -51,6 +51,11 @@ class NotWritten(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
+class Moving(Unavailable):
+    """Changed while it was read: on a running machine that is no fault of the state."""
+
+
+@dataclass(frozen=True, slots=True)
 class Damaged(Missing):
     """Read, and not what the format says."""
 

@@ -14,7 +14,7 @@ from kho_tui.context import Context
 from kho_tui.decode.platform import Overrides
 from kho_tui.errors import InputError
 from kho_tui.layout.platform import Platform
-from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.source import open_file
 from kho_tui.model.facts import Missing, Status, known
 from kho_tui.model.intervals import Intervals, intervals, spans
@@ -138,7 +138,7 @@ def _content(path: Path) -> bytes:
         return source.read_at(0, source.size)
 
 
-def _memory(opened: Opened) -> SegmentedMemory:
+def _memory(opened: Opened) -> PhysicalMemory:
     if opened.sources.memory is None:
         raise InputError(f"{opened.state.machine.path}: no memory in this capture; a boot needs the pages of the state (memory.elf)")
     return opened.sources.memory
@@ -155,7 +155,7 @@ def _outgoing(state: State) -> Side:
     return outgoing_side(state)
 
 
-def _handed(opened: Opened, side: Side, memory: SegmentedMemory, context: Context) -> Handed:
+def _handed(opened: Opened, side: Side, memory: PhysicalMemory, context: Context) -> Handed:
     where = opened.state.machine.path
     if isinstance(side.root, Missing):
         raise InputError(f"{where}: the outgoing root FDT is not known: {side.root.reason}")
@@ -241,10 +241,9 @@ def _held(side: Side, cmdline: str, *, whole: bool) -> Held:
     return Held(tuple(regions), sessions, whole)
 
 
-def _present(memory: SegmentedMemory) -> Intervals:
+def _present(memory: PhysicalMemory) -> Intervals:
     """Whole pages that are captured."""
-    extents = memory.extents()
-    held = intervals(extents.starts, extents.starts + extents.sizes)
+    held = spans(memory.extents())
     page = np.uint64(PAGE)
     return intervals((held.start + page - np.uint64(1)) // page * page, held.end // page * page)
 

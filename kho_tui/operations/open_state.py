@@ -8,11 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kho_tui.capture.probe import open_sources
+from kho_tui.capture.probe import open_sources, path_to_watch
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.placement import search_sources
 from kho_tui.decode.platform import Overrides
+from kho_tui.decode.roots import search_memory
 from kho_tui.decode.state import decode_state
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.pieces import Piece
@@ -23,10 +24,12 @@ from kho_tui.model.registry import Registry
 from kho_tui.model.state import State
 from kho_tui.operations.fingerprint import changed_names, fingerprint
 from kho_tui.subsystems.registry import builtin
-from kho_tui.text import NO_TEXT, SafeText, visible
+from kho_tui.text import NO_TEXT, SafeText, plural, visible
 
 _NAMED = 5
-"""Changed files that are called by name."""
+"""Changed files or pages that are called by name."""
+_READINGS_BEFORE_HOLDING_BACK = 3
+_MOST_READINGS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +66,88 @@ def open_state(
     *,
     base: Sequence[Piece] = (),
     registry: Registry | None = None,
+    search: bool = False,
 ) -> Opened:
     """The decoded state at ``path``; ``base`` says where the pieces of a raw image lie. Raises InputError, ReadError or Cancelled.
 
-    ``registry``: what is known of kernels, None: what is built in.
+    ``registry``: what is known of kernels, None: what is built in. ``search``: look through the running machine's RAM for root FDTs that
+    nothing names; memory in files is searched in any case.
 
-    The files are looked at before and after: a state that another one was written over meanwhile is made of two.
+    The files are looked at before and after: a state that another one was written over meanwhile is made of two. Of a running machine
+    all is read twice, and again where the two differ; what goes on changing is held back.
     """
-    before = fingerprint(path)
-    overrides, registry = overrides or Overrides(), registry or builtin()
-    sources = open_sources(path, context, registry, base=base)
-    try:
-        sources, searched = search_sources(sources, context, overrides, registry)
-        state = decode_state(sources, context, overrides, registry, searched)
-        changed = _in_words(_read_names(state, changed_names(before, fingerprint(path))))
-    except BaseException:
-        sources.close()
-        raise
+    opening = _Opening(path, context, overrides or Overrides(), tuple(base), registry or builtin())
+    reading = opening.read(search=search)
+    for attempt in range(_MOST_READINGS):
+        running = reading.sources.running
+        if running is None or not (reading.changed or reading.differing):
+            break
+        reading.sources.close()
+        held_back = reading.held_back | (reading.differing if attempt + 1 >= _READINGS_BEFORE_HOLDING_BACK else frozenset())
+        reading = opening.read(named=running.named, held_back=held_back)
+    if reading.sources.running is not None:
+        return Opened(reading.state, reading.sources, _moving(reading))
+    changed = _in_words(reading.changed)
     if not changed:
-        return Opened(state, sources)
+        return Opened(reading.state, reading.sources)
     finding = Finding(
         code=CHANGED_WHILE_READ.name, severity=CHANGED_WHILE_READ.severity, message=changed, where=EntityPath(("machine", "files"))
     )
-    return Opened(replace(state, findings=(*state.findings, finding)), sources, changed)
+    return Opened(replace(reading.state, findings=(*reading.state.findings, finding)), reading.sources, changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """``changed``: files that changed meanwhile; ``differing``: pages that were others the second time; ``held_back``: pages left out."""
+
+    state: State
+    sources: Sources
+    changed: list[SafeText]
+    differing: frozenset[int]
+    held_back: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    path: str | Path
+    context: Context
+    overrides: Overrides
+    base: tuple[Piece, ...]
+    registry: Registry
+
+    def read(self, *, named: Sequence[int] = (), held_back: frozenset[int] = frozenset(), search: bool = False) -> _Reading:
+        """One reading. ``named``: pages of the running machine to look at for root FDTs; ``held_back``: pages not to be believed."""
+        watched = path_to_watch(self.path)
+        before = fingerprint(watched)
+        sources = open_sources(self.path, self.context, self.registry, base=self.base)
+        running = sources.running
+        try:
+            if running is not None:
+                running.hold_back(held_back)
+                running.name_pages(named)
+                if search:
+                    running.name_pages([root.phys for root in search_memory(running.core, self.registry.roots, self.context).roots])
+            sources, searched = search_sources(sources, self.context, self.overrides, self.registry)
+            if running is not None:
+                running.begin([(root.phys, len(root.data)) for root in searched.roots])
+            state = decode_state(sources, self.context, self.overrides, self.registry, searched)
+            changed = _read_names(state, changed_names(before, fingerprint(watched)))
+            differing: frozenset[int] = frozenset()
+            if running is not None:
+                differing = running.differing()
+                running.seal()
+        except BaseException:
+            sources.close()
+            raise
+        return _Reading(state, sources, changed, differing, held_back)
+
+
+def _moving(reading: _Reading) -> SafeText:
+    """What of a running machine was not the same in two readings."""
+    pages = sorted(reading.held_back | reading.differing)
+    parts = [] if not pages else [f"{plural(len(pages), 'page')} of memory ({', '.join(f'{page:#x}' for page in pages[:_NAMED])})"]
+    parts += reading.changed[:_NAMED]
+    return SafeText(f"moving, so not shown or of two moments: {', '.join(parts)}") if parts else NO_TEXT
 
 
 def _read_names(state: State, changed: tuple[str, ...]) -> list[SafeText]:

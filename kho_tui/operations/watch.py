@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kho_tui.capture.probe import path_to_watch
 from kho_tui.operations.fingerprint import Fingerprint, fingerprint
 
 
@@ -11,7 +12,7 @@ class Watch:
     """Looks at a directory, a single file, an archive or a live kho tree whenever it is asked. Any one thread at a time."""
 
     def __init__(self, path: str | Path) -> None:
-        self._path = path
+        self._path = path_to_watch(path)
         self._seen: Fingerprint | None = None
 
     def changed(self) -> bool:

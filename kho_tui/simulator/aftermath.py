@@ -10,7 +10,7 @@ import numpy as np
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.extents import Extents
-from kho_tui.memory.physical import Extent, PageBytes, PhysicalMemory, PresentMask, read_pages_singly, require_held
+from kho_tui.memory.physical import Absence, Extent, PageBytes, PhysicalMemory, PresentMask, read_pages_singly, require_held
 from kho_tui.memory.sparse import SparseImage
 from kho_tui.model.intervals import Intervals, intervals, spans, whole_pages
 
@@ -51,6 +51,9 @@ class Aftermath:
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""
         return self._extents.available(address, size)
+
+    def absence(self, address: int) -> Absence | None:
+        """See PhysicalMemory."""
 
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""

@@ -379,10 +379,13 @@ def test_captures_below_a_folder_with_stray_files_are_listed(tmp_path: Path) -> 
 def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "LIVE_ROOT", tmp_path)
     here = tmp_path / "sys/kernel/debug/kho"
-    with pytest.raises(InputError, match="no debugfs"):
+    with pytest.raises(InputError, match="/proc does not say whether debugfs is mounted"):
         open_sources(here, Context(), builtin())
-    here.parent.mkdir(parents=True)
-    with pytest.raises(InputError, match="debugfs is not mounted: run mount"):
+    make(tmp_path, {"proc/filesystems": b"nodev\tproc\n"})
+    with pytest.raises(InputError, match="this kernel offers no debugfs"):
+        open_sources(here, Context(), builtin())
+    make(tmp_path, {"proc/filesystems": b"nodev\tdebugfs\n"})
+    with pytest.raises(InputError, match="debugfs is not mounted: as root run  mount"):
         open_sources(here, Context(), builtin())
     make(tmp_path, {"sys/kernel/debug/other": b"", "proc/cmdline": b"quiet\n", "proc/config.gz": gzip.compress(b"CONFIG_X86_64=y\n")})
     with pytest.raises(InputError, match="built without KHO"):

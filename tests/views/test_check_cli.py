@@ -103,7 +103,6 @@ def test_codes_are_listed_and_explained_without_a_state(capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("check",), "check takes a PATH"),
         (("check", PRE, "--only", "KHO999"), "there is no code KHO999"),
         (("check", "--explain", "\x1b[31mred"), "there is no code \\x1b[31mred"),
         (("check", PRE, "--side", "in"), "no side 'in'"),

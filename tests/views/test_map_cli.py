@@ -168,7 +168,6 @@ def test_side_and_suffix_pick_the_side(say: Say) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["map"], "Missing argument 'PATH'"),
         (["map", "/nonexistent"], "No such file or directory"),
         (["map", PRE, "--side", "in"], "has no side 'in'; there is: out"),
         (["map", PRE, "--range", "4G"], "--range takes LO-HI"),

@@ -82,6 +82,11 @@ class CommandLine:
         """Whether it decides on KHO, so that the kernel's default does not count."""
         return self.kho is not None
 
+    @property
+    def kho_value(self) -> str | None:
+        """The value of the ``kho=`` that decides."""
+        return next((value for value in reversed(self.values("kho")) if kstrtobool(value) is not None), None)
+
     def _switch(self, parameter: str) -> bool | None:
         switches = (kstrtobool(value) for value in reversed(self.values(parameter)))
         return next((switch for switch in switches if switch is not None), None)

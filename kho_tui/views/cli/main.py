@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kho_tui.errors import InputError, KhoError
+from kho_tui.views.cli.request import THIS_MACHINE
 from kho_tui.views.cli.sim import sim
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ COMMANDS = ("open", "show", "map", "whois", "check", "diff", "sim", "capture-scr
 app = typer.Typer(
     name="kho-tui",
     help="Inspect Linux Kexec HandOver (KHO) and Live Update (LUO) states.\n\n`kho-tui PATH` opens the app on a capture "
-    "directory, an archive of one, a dumped FDT, a memory dump or /sys/kernel/debug/kho; `kho-tui A B` compares two of them.",
+    "directory, an archive of one, a dumped FDT or a memory dump; `kho-tui A B` compares two of them; without a path it looks at this "
+    "machine.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -30,6 +32,7 @@ app = typer.Typer(
 app.add_typer(sim)
 
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="What to open; PATH:in or PATH:out picks a side.")]
+OptionalPath = Annotated[str, typer.Argument(metavar="[PATH]", help="What to open, this machine unless given; PATH:in, PATH:out: a side.")]
 SideOption = Annotated[str | None, typer.Option("--side", metavar="in|out", help="Only this side.")]
 PageSizeOption = Annotated[int | None, typer.Option("--page-size", metavar="BYTES", help="Page size, where the program gets it wrong.")]
 ByteOrderOption = Annotated[str | None, typer.Option("--byte-order", metavar="little|big", help="Byte order, likewise.")]
@@ -37,6 +40,10 @@ RootOption = Annotated[
     str | None, typer.Option("--root", metavar="ADDR", help="Physical address of the root FDT to show, where memory holds several.")
 ]
 _BASE_HELP = "Physical address of the first byte of a raw image, or of pieces of it: 0:0-2G,4G:2G- (address:offsets in the file)."
+SearchOption = Annotated[
+    bool,
+    typer.Option("--search", help="Look through all RAM of this machine for root FDTs, where its kernel does not say where they are."),
+]
 BaseOption = Annotated[str | None, typer.Option("--base", metavar="ADDR", help=_BASE_HELP)]
 
 
@@ -60,7 +67,7 @@ def common(
 
 @app.command("open")
 def open_command(
-    path: PathArgument,
+    path: OptionalPath = THIS_MACHINE,
     other: Annotated[str | None, typer.Argument(metavar="PATH2", help="Another state, to be compared with the first.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look for changes again and again, read anew, mark what changed.")] = False,
     interval: Annotated[float, typer.Option("--interval", metavar="SECONDS", help="How often --watch looks.", min=0.1, max=86400)] = 2,
@@ -70,9 +77,10 @@ def open_command(
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
     root: RootOption = None,
+    search: SearchOption = False,
 ) -> None:
     """Open the app (the default: `kho-tui PATH`, `kho-tui A B` to compare). Without a terminal: what `show` or `diff` prints."""
-    request = _request(path, side, page_size, byte_order, base, root)
+    request = _request(path, side, page_size, byte_order, base, root, search)
     against = None if other is None else _request(other, side, page_size, byte_order, base, root)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         from kho_tui.views.cli import opened
@@ -92,7 +100,7 @@ def open_command(
 
 @app.command("show")
 def show_command(
-    path: PathArgument,
+    path: OptionalPath = THIS_MACHINE,
     as_json: Annotated[bool, typer.Option("--json", help="The whole state as JSON (schema kho-tui.state/1).")] = False,
     blocks: Annotated[bool, typer.Option("--blocks", help="Also every preserved block and every folio.")] = False,
     verbose: Annotated[
@@ -104,11 +112,12 @@ def show_command(
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
     root: RootOption = None,
+    search: SearchOption = False,
 ) -> None:
     """Print the verdict of what was read and the decoded tree."""
     from kho_tui.views.cli import opened
 
-    request = _request(path, side, page_size, byte_order, base, root)
+    request = _request(path, side, page_size, byte_order, base, root, search)
     if memory and blocks:
         raise InputError("--memory and --blocks are two different outputs: take one")
     if memory:
@@ -118,7 +127,7 @@ def show_command(
 
 @app.command("map")
 def map_command(
-    path: PathArgument,
+    path: OptionalPath = THIS_MACHINE,
     window: Annotated[str | None, typer.Option("--range", metavar="LO-HI", help="Only from LO to below HI: 0x..., 4G, pfn:0x...")] = None,
     width: Annotated[int | None, typer.Option("--width", metavar="N", help="Characters of a line; the terminal's unless given.")] = None,
     kind: Annotated[list[str] | None, typer.Option("--kind", metavar="NAME", help="List only this kind; may be repeated.")] = None,
@@ -128,11 +137,12 @@ def map_command(
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
     root: RootOption = None,
+    search: SearchOption = False,
 ) -> None:
     """Print the memory map: what lies where, whose it is, and whether the sums agree."""
     from kho_tui.views.cli import opened
 
-    request = _request(path, side, page_size, byte_order, base, root)
+    request = _request(path, side, page_size, byte_order, base, root, search)
     raise typer.Exit(opened.map_memory(request, opened.MapRequest(window, width, tuple(kind or ())), as_json=as_json))
 
 
@@ -146,17 +156,18 @@ def whois_command(
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
     root: RootOption = None,
+    search: SearchOption = False,
 ) -> None:
     """Print who owns a physical address. Exit code 0: owned, 1: nobody owns it, 2: cannot be told."""
     from kho_tui.views.cli import opened
 
-    request = _request(path, side, page_size, byte_order, base, root)
+    request = _request(path, side, page_size, byte_order, base, root, search)
     raise typer.Exit(opened.whois(request, address, as_json=as_json))
 
 
 @app.command("check")
 def check_command(
-    path: Annotated[str | None, typer.Argument(metavar="PATH", help="What to check; PATH:in or PATH:out picks a side.")] = None,
+    path: OptionalPath = THIS_MACHINE,
     after: Annotated[str | None, typer.Option("--after", metavar="POST", help="The state after the kexec: did everything arrive?")] = None,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="CODE", help="Ask only this rule; may be repeated.")] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", metavar="CODE", help="Leave this code out; may be repeated.")] = None,
@@ -186,6 +197,7 @@ def check_command(
     byte_order: ByteOrderOption = None,
     base: BaseOption = None,
     root: RootOption = None,
+    search: SearchOption = False,
 ) -> None:
     """Check whether a state is sound, and whether another kernel would take it.
 
@@ -196,9 +208,7 @@ def check_command(
 
     if listing or explain is not None:
         raise typer.Exit(check_text.list_codes() if explain is None else check_text.explain(explain))
-    if path is None:
-        raise InputError("check takes a PATH (or --list, or --explain CODE)")
-    request = _request(path, side, page_size, byte_order, base, root)
+    request = _request(path, side, page_size, byte_order, base, root, search)
     if target is None and (target_cmdline is not None or target_initrd is not None):
         raise InputError("--target-cmdline and --target-initrd speak of a --target")
     if assume not in ("own", "none"):
@@ -246,8 +256,8 @@ def with_command(arguments: Sequence[str]) -> list[str]:
     """The arguments with ``open`` put in front where the first word is a path: one that exists, or no command's name."""
     words = list(arguments)
     first = next((word for word in words if not word.startswith("-")), None)
-    before = words[: words.index(first)] if first is not None else words
-    if first is None or "--help" in before or "--version" in before:
+    before = words if first is None else words[: words.index(first)]
+    if "--help" in before or "--version" in before:
         return words
     if first in COMMANDS and not (Path(first).exists() and len(words) == 1):
         return words
@@ -283,7 +293,13 @@ def _complain(message: str) -> None:
 
 
 def _request(
-    path: str, side: str | None, page_size: int | None, byte_order: str | None, base: str | None, root: str | None = None
+    path: str,
+    side: str | None,
+    page_size: int | None,
+    byte_order: str | None,
+    base: str | None,
+    root: str | None = None,
+    search: bool = False,
 ) -> Request:
     """What every command that opens a state is told."""
     from kho_tui.layout.platform import PAGE_SIZES
@@ -299,6 +315,7 @@ def _request(
         byte_order=_byte_order(byte_order),
         base=() if base is None else parse_pieces(base),
         root=_address(root),
+        search=search,
     )
 
 

@@ -135,6 +135,8 @@ def opening(request: Request, *, prints_findings: bool = False) -> Iterator[Open
     with opened:
         if opened.sources.placement and not prints_findings:
             print(f"kho-tui: {opened.sources.placement}", file=sys.stderr)
+        if opened.changed and opened.sources.running is not None:
+            print(f"kho-tui: {opened.changed}", file=sys.stderr)
         yield opened
 
 
@@ -181,7 +183,7 @@ def _width(wanted: int | None) -> int:
 def open_request(request: Request, context: Context) -> Opened:
     """The opened state, of one side where one was asked for. Raises InputError, ReadError or Cancelled."""
     overrides = Overrides(request.page_size, request.byte_order, request.root)
-    opened = open_state(request.path, context, overrides, base=request.base)
+    opened = open_state(request.path, context, overrides, base=request.base, search=request.search)
     if request.side is None:
         return opened
     if request.side not in opened.state.sides:

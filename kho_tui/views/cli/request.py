@@ -11,6 +11,8 @@ from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.pieces import Piece, pieces_text
 from kho_tui.text import visible
 
+THIS_MACHINE = "/sys/kernel/debug/kho"
+"""The path of a command that is given none; debugfs may as well be mounted elsewhere."""
 _SIDE_SUFFIXES = (":in", ":out")
 _PIECE = re.compile(r"((?:pfn:)?[^:-]+)(?::([^:-]+)-([^:-]*))?", re.IGNORECASE)
 _MOST_PIECES = 64
@@ -22,6 +24,7 @@ class Request:
     """What the user asked to open. None: not said.
 
     ``base``: where the pieces of a raw image lie (nothing: not said); ``root``: where the root FDT lies that is to be shown.
+    ``search``: look through the RAM of the running machine.
     """
 
     path: str
@@ -30,6 +33,7 @@ class Request:
     byte_order: ByteOrder | None
     base: tuple[Piece, ...] = ()
     root: int | None = None
+    search: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -41,7 +45,8 @@ class Request:
             ("--base", pieces_text(self.base) if self.base else None),
             ("--root", None if self.root is None else f"{self.root:#x}"),
         )
-        return tuple(word for option, value in said if value is not None for word in (option, value))
+        words = [word for option, value in said if value is not None for word in (option, value)]
+        return (*words, "--search") if self.search else tuple(words)
 
 
 def split_side(path: str, side: str | None) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""The state of this machine as a file tree in the layout of a capture. Only files of debugfs, /proc and /sys are read."""
+"""The files of the running machine under their names in a capture: debugfs, /proc, /sys and the kernel log."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ import re
 from pathlib import Path
 
 from kho_tui.capture.files import MappedTree, Notes, directory_tree, why
-from kho_tui.capture.machine_names import FOLDERS, LIVE_KHO, PROC
+from kho_tui.capture.live.debugfs import USUAL, Debugfs
+from kho_tui.capture.machine_names import FOLDERS, PROC
 
 _RECORD = re.compile(rb"(\d{1,9}),\d+,(\d{1,18}),[^;]*;(.*)")
 _LOG_RECORDS = 200_000
 _LOG_BYTES = 64 << 20
 
 
-def is_live(path: Path, root: Path) -> bool:
-    """True where ``path`` names the kho debugfs tree of the machine whose file system is ``root``."""
-    return os.path.normpath(path.absolute()) == os.path.normpath((root / LIVE_KHO).absolute())
-
-
-def live_tree(root: Path) -> MappedTree:
-    """The files of the machine under their names in a capture."""
+def live_tree(root: Path, debugfs: Debugfs) -> MappedTree:
+    """The files of the machine whose file system is ``root``."""
     notes = Notes()
     files = {name: str(root / "proc" / name) for name in PROC if os.path.isfile(root / "proc" / name)}  # noqa: PTH113 - never raises
     for under, folder in FOLDERS.items():
-        here = root / folder
+        here = root / (debugfs.place + folder.removeprefix(USUAL) if folder.startswith(USUAL) else folder)
         # /proc/device-tree is a symlink, and only the link is allowed to lead out of where it lies.
         part = directory_tree(Path(os.path.realpath(here)))
         files |= {under + path: os.path.join(part.name, path) for path in part.paths()}  # noqa: PTH118 - names may be any bytes
@@ -39,21 +35,7 @@ def live_tree(root: Path) -> MappedTree:
             if os.path.isfile(root / place):  # noqa: PTH113 - never raises
                 files["config"] = str(root / place)
                 break
-    return MappedTree(str(root / LIVE_KHO), files, notes, {"dmesg": log} if (log := _kernel_log(root / "dev/kmsg", notes)) else {})
-
-
-def why_no_tree(root: Path) -> str:
-    """Why the kho tree of a running machine cannot be listed, as far as debugfs itself shows it; "" where it does not."""
-    debugfs = root / "sys/kernel/debug"
-    try:
-        entries = [entry.name for entry in debugfs.iterdir()]
-        if "kho" in entries:
-            next((debugfs / "kho").iterdir(), None)
-    except PermissionError:
-        return "permission denied: run as root"
-    except OSError as error:
-        return f"no debugfs ({why(error)})"
-    return "" if entries else "debugfs is not mounted: run mount -t debugfs none /sys/kernel/debug"
+    return MappedTree(str(root / debugfs.tree), files, notes, {"dmesg": log} if (log := _kernel_log(root / "dev/kmsg", notes)) else {})
 
 
 def _kernel_log(device: Path, notes: Notes) -> bytes:

@@ -1,0 +1,70 @@
+"""Where debugfs of the running machine is, or why it is not there."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kho_tui.capture.files import read_until_eof
+
+USUAL = "sys/kernel/debug"
+_LONGEST = 4 << 20
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Debugfs:
+    """``place``: the mount point below the root of the machine's file system, without a slash in front.
+
+    ``state``: whether it can be entered; ``none``: the kernel offers no debugfs, ``unknown``: /proc does not say.
+    """
+
+    place: str
+    state: Literal["mounted", "denied", "not-mounted", "none", "unknown"]
+
+    @property
+    def tree(self) -> str:
+        """Where its kho tree is, if there is one."""
+        return f"{self.place}/kho"
+
+
+def find_debugfs(root: Path) -> Debugfs:
+    """The debugfs of the machine whose file system is ``root``: the usual mount point before others."""
+    if os.path.isdir(root / USUAL / "kho"):  # noqa: PTH112 - never raises
+        return Debugfs(USUAL, "mounted")
+    mounts = mount_points(root)
+    if mounts:
+        place = USUAL if USUAL in mounts else mounts[0]
+        return Debugfs(place, "mounted" if os.access(root / place, os.R_OK | os.X_OK) else "denied")
+    kinds = _read(root / "proc/filesystems")
+    if kinds is None:
+        return Debugfs(USUAL, "unknown")
+    offered = any(line.split()[-1:] == [b"debugfs"] for line in kinds.splitlines())
+    return Debugfs(USUAL, "not-mounted" if offered else "none")
+
+
+def mount_points(root: Path) -> list[str]:
+    """Where /proc/mounts says that debugfs is mounted, the first mount first."""
+    rows = (line.split() for line in (_read(root / "proc/mounts") or b"").splitlines())
+    found = [row[1] for row in rows if len(row) >= 3 and row[2] == b"debugfs"]
+    return [os.fsdecode(_ESCAPED.sub(lambda match: bytes((int(match[1], 8) & 255,)), place)).strip("/") for place in found]
+
+
+def is_live(path: Path, root: Path) -> bool:
+    """True where ``path`` names a debugfs, or its kho tree, of the machine whose file system is ``root``.
+
+    The usual place names it wherever debugfs is mounted.
+    """
+    here = os.path.normpath(path.absolute())
+    places = [Path("/") / USUAL, *(root / place for place in (USUAL, *mount_points(root)))]
+    return here in {os.path.normpath((place / below).absolute()) for place in places for below in ("", "kho")}
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return read_until_eof(path, _LONGEST)[0]
+    except OSError:
+        return None

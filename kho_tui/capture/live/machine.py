@@ -1,0 +1,87 @@
+"""What can be told of the running machine before anything of KHO is read: where debugfs is, what is allowed, what the kernel shows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kho_tui.capture.files import read_until_eof
+from kho_tui.capture.live.debugfs import Debugfs, find_debugfs
+from kho_tui.capture.live.memory import OUTGOING
+from kho_tui.capture.live.symbols import Symbols, find_symbol
+from kho_tui.layout.platform import ByteOrder
+
+_KHO_FUNCTION = "kho_is_enabled"
+"""A function of every kernel with KHO (6.16 on)."""
+
+Lockdown = Literal["none", "integrity", "confidentiality", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine whose file system is ``root``."""
+
+    root: Path
+    debugfs: Debugfs
+    symbols: Symbols
+    lockdown: Lockdown
+    kcore: Literal["readable", "denied", "absent"]
+
+    @property
+    def platform(self) -> tuple[int, ByteOrder]:
+        """Page size in bytes and byte order: those of the kernel that runs this program."""
+        return os.sysconf("SC_PAGE_SIZE"), "little" if sys.byteorder == "little" else "big"
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """What the table of obstacles is asked with."""
+        kho = self.symbols.kho
+        return frozenset(
+            {
+                "here=yes",
+                f"user={'root' if os.geteuid() == 0 else 'other'}",
+                f"debugfs={self.debugfs.state}",
+                f"lockdown={self.lockdown}",
+                f"kcore={self.kcore}",
+                f"symbols={self.symbols.shown}",
+                f"symbol-built={'unknown' if kho is None else 'yes' if kho else 'no'}",
+            }
+        )
+
+
+def look_at_machine(root: Path) -> Machine:
+    """The machine as it is now. Never raises."""
+    return Machine(
+        root=root,
+        debugfs=find_debugfs(root),
+        symbols=find_symbol(root, OUTGOING, _KHO_FUNCTION),
+        lockdown=_lockdown(root),
+        kcore=_kcore(root / "proc/kcore"),
+    )
+
+
+def _lockdown(root: Path) -> Lockdown:
+    """By the word in brackets of securityfs; where it is mounted and has no such file, the kernel has no lockdown."""
+    folder = root / "sys/kernel/security"
+    try:
+        names = {entry.name for entry in folder.iterdir()}
+        if "lockdown" not in names:
+            return "none" if names else "unknown"
+        data, _ = read_until_eof(folder / "lockdown", 4096)
+    except OSError:
+        return "unknown"
+    levels: tuple[Lockdown, ...] = ("none", "integrity", "confidentiality")
+    return next((level for level in levels if f"[{level}]".encode() in data), "unknown")
+
+
+def _kcore(path: Path) -> Literal["readable", "denied", "absent"]:
+    if not os.path.exists(path):  # noqa: PTH110 - never raises
+        return "absent"
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return "denied"
+    return "readable"

@@ -1,0 +1,86 @@
+"""Why a state, its memory or its outgoing root FDT cannot be seen, and what to do about it: one table for the program and for the script.
+
+The table is ``obstacles.txt``. Whoever asks gathers facts, words such as ``lockdown=integrity``; the first row that needs no other answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from kho_tui.model.facts import Missing, known
+from kho_tui.releases.cmdline import CommandLine
+from kho_tui.text import SafeText, visible
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """``code``: a word for programs; ``message``: what is wrong; ``remedy``: what to do, empty where nothing is known to help."""
+
+    code: str
+    message: SafeText
+    remedy: SafeText
+
+    @property
+    def words(self) -> SafeText:
+        """Message and remedy in one line."""
+        return SafeText(f"{self.message}: {self.remedy}") if self.remedy else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    question: str
+    facts: frozenset[str]
+    code: str
+    message: str
+    remedy: str
+
+
+def obstacles_table() -> str:
+    """The text of the table, without comments."""
+    lines = files("kho_tui.capture").joinpath("obstacles.txt").read_text("utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("#"))
+
+
+def obstacle(question: str, facts: Iterable[str], words: Mapping[str, str] | None = None) -> Obstacle | None:
+    """The answer to a question of the table, None where no row holds. ``words``: what stands for {parameter} and {debugfs}.
+
+    >>> obstacle("memory", {"kcore=denied", "lockdown=confidentiality"}).code
+    'lockdown'
+    """
+    given = frozenset(facts)
+    row = next((row for row in _rows() if row.question == question and row.facts <= given), None)
+    if row is None:
+        return None
+    message, remedy = row.message, row.remedy
+    for name, value in (words or {}).items():
+        message = message.replace(f"{{{name}}}", visible(value))
+    return Obstacle(row.code, SafeText(message), SafeText(remedy))
+
+
+def facts_of_kernel(config: Mapping[str, str] | Missing, cmdline: CommandLine | Missing) -> frozenset[str]:
+    """What configuration and command line of a kernel say of KHO."""
+    options, line = known(config), known(cmdline)
+    switch = None if line is None else line.kho
+    facts = {f"switch={'unknown' if line is None else 'unset' if switch is None else 'on' if switch else 'off'}"}
+    if options is None:
+        return frozenset(facts | {"config-built=unknown", "default=unknown"})
+    built = options.get("CONFIG_KEXEC_HANDOVER") == "y"
+    default = options.get("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT") == "y"
+    shows = options.get("CONFIG_KEXEC_HANDOVER_DEBUGFS", "y") != "n"
+    facts |= {f"config-built={'yes' if built else 'no'}", f"config-shows={'yes' if shows else 'no'}"}
+    return frozenset(facts | {f"default={'on' if default else 'off'}"})
+
+
+def kho_parameter(cmdline: CommandLine | Missing) -> str:
+    """The word of a command line that decides on KHO; empty where there is none."""
+    line = known(cmdline)
+    return "" if line is None or line.kho_value is None else f"kho={line.kho_value}"
+
+
+@cache
+def _rows() -> tuple[_Row, ...]:
+    split = (line.split("|") for line in obstacles_table().splitlines())
+    return tuple(_Row(question, frozenset(facts.split()), code, message, remedy) for question, facts, code, message, remedy in split)

@@ -1,0 +1,195 @@
+"""Memory of the running machine through /proc/kcore: only pages that something points at, each read as carefully as the kernel allows.
+
+/proc/kcore gives zeros for pages that are offline, ballooned, poisoned or not accepted yet, and it gives pages of user space as it gives
+all others. So a page of zeros counts only where /proc/kpageflags shows, before and after, that its bytes are there, and a page of user
+space is not read at all: whatever pointed there is outdated. (fs/proc/kcore.c, 6.16 to 7.3.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from kho_tui.errors import GapError, ReadError
+from kho_tui.layout.arrays import U64s
+from kho_tui.layout.platform import ByteOrder
+from kho_tui.memory.extents import Extents, arrange
+from kho_tui.memory.page_flags import PageFlags, has_no_bytes, is_user_memory
+from kho_tui.memory.physical import Absence, Extent, PageBytes, PresentMask, read_pages_singly, require_held
+from kho_tui.memory.pieces import PlacedBy
+from kho_tui.memory.segmented import SegmentedMemory
+from kho_tui.text import SafeText, visible
+
+_NO_FLAGS = SafeText("/proc/kcore gives zeros, and without /proc/kpageflags they may stand for a page that it cannot read")
+_NOT_RAM = SafeText("no System RAM in /proc/kcore")
+_NOT_READ = SafeText("not read: contents of a running machine's memory are not looked at")
+_MOVING = SafeText("it changed between two readings")
+
+
+class KcoreMemory:
+    """Pages of this machine, each read once and kept, so that all who ask see the same. Implements MemoryFile.
+
+    ``core``: /proc/kcore; ``named``: addresses of pages that the kernel names as those of root FDTs: the only ones that a search looks
+    through. What is read is remembered, byte by byte: ``used`` says what, and ``differing`` reads it all again.
+    """
+
+    placed_by: PlacedBy = "file"
+    cut = ""
+
+    def __init__(
+        self,
+        core: SegmentedMemory,
+        *,
+        flags: PageFlags | None,
+        page_size: int,
+        named: Sequence[int] = (),
+        moving: frozenset[int] = frozenset(),
+    ) -> None:
+        """``moving``: addresses of pages that are held back, because they changed between two readings. ``page_size`` in bytes."""
+        self.core = core
+        self.name = core.name
+        self.byte_order: ByteOrder | None = core.byte_order
+        self.machine = core.machine
+        self.notes: tuple[str, ...] = ()
+        self.vmcoreinfo: Mapping[str, str] = core.vmcoreinfo
+        self._flags = flags
+        self._size = page_size
+        self._named = tuple(named)
+        self._moving = moving
+        self._pages: dict[int, bytes | Absence] = {}
+        self._used: dict[int, set[tuple[int, int]]] = {}
+        self._sealed = False
+
+    @property
+    def total_bytes(self) -> int:
+        """See PhysicalMemory."""
+        return self.extents().total_bytes
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """Addresses of the pages that a search looks through."""
+        return self._named
+
+    @property
+    def pages_read(self) -> int:
+        """Pages whose bytes were used."""
+        return len(self._used)
+
+    def begin(self, needed: Iterable[tuple[int, int]]) -> None:
+        """Count as used only what is read from here on, and ``needed``, (address, bytes): a search looks at more than it uses."""
+        self._used.clear()
+        for address, size in needed:
+            self.read(address, size)
+
+    def name_pages(self, addresses: Sequence[int]) -> None:
+        """Add pages that a search looks through."""
+        self._named += tuple(addresses)
+
+    def hold_back(self, addresses: frozenset[int]) -> None:
+        """Answer for these pages that they are moving."""
+        self._moving |= addresses
+
+    def seal(self) -> None:
+        """From here on only what was read is there: the state is decoded, and what else lies in memory is not KHO's."""
+        self._sealed = True
+
+    def used(self) -> Extents:
+        """The bytes that were read, by physical address; offsets are those of the same bytes if they were put one behind the other."""
+        ranges = sorted((number * self._size + low, high - low) for number, parts in self._used.items() for low, high in parts)
+        starts, sizes = np.array(ranges, np.uint64).reshape(-1, 2).T
+        return arrange(starts.copy(), sizes.copy(), starts.copy())[0]
+
+    def differing(self) -> frozenset[int]:
+        """Read everything that was used once more: addresses of the pages of which a used byte is another one, or is gone."""
+        changed: set[int] = set()
+        for number, parts in self._used.items():
+            before, now = self._pages[number], self._fetch(number)
+            assert isinstance(before, bytes)
+            if isinstance(now, Absence) or any(before[low:high] != now[low:high] for low, high in parts):
+                changed.add(number * self._size)
+        return frozenset(changed)
+
+    def extents(self) -> Extents:
+        """See PhysicalMemory. All System RAM, of which pages are read one by one; what was read, once that is all."""
+        return self.used() if self._sealed else self.core.extents()
+
+    def stored(self) -> Iterator[Extent]:
+        """See PhysicalMemory. The pages that the kernel names: nothing else of a running machine is searched."""
+        for address in sorted({address - address % self._size for address in self._named}):
+            if self.available(address, self._size) == self._size:
+                yield Extent(address, self._size, self.core.origin(address)[1])
+
+    def available(self, address: int, size: int) -> int:
+        """See PhysicalMemory."""
+        there = 0
+        while there < size:
+            number, inside = divmod(address + there, self._size)
+            if isinstance(self._page(number), Absence):
+                break
+            there += self._size - inside
+        return min(there, size)
+
+    def absence(self, address: int) -> Absence | None:
+        """See PhysicalMemory."""
+        page = self._page(address // self._size)
+        return page if isinstance(page, Absence) else None
+
+    def origin(self, address: int) -> tuple[str, int]:
+        """See PhysicalMemory."""
+        return self.core.origin(address)
+
+    def read(self, address: int, size: int) -> bytes:
+        """See PhysicalMemory."""
+        if size < 0:
+            raise ValueError(f"negative size: {size}")
+        require_held(self, address, size)
+        parts: list[bytes] = []
+        while size:
+            number, low = divmod(address, self._size)
+            high = min(low + size, self._size)
+            page = self._page(number)
+            assert isinstance(page, bytes)
+            if not self._sealed:
+                self._used.setdefault(number, set()).add((low, high))
+            parts.append(page[low:high])
+            address += high - low
+            size -= high - low
+        return b"".join(parts)
+
+    def read_pages(self, addresses: U64s, size: int) -> tuple[PageBytes, PresentMask]:
+        """See PhysicalMemory."""
+        return read_pages_singly(self, addresses, size)
+
+    def _page(self, number: int) -> bytes | Absence:
+        page = self._pages.get(number)
+        if page is None and self._sealed:
+            return Absence(_NOT_READ)
+        if page is None:
+            page = self._pages[number] = self._fetch(number)
+        return Absence(_MOVING, moving=True) if number * self._size in self._moving else page
+
+    def _fetch(self, number: int) -> bytes | Absence:
+        """The page from the kernel, or why it is none that counts."""
+        address = number * self._size
+        if self.core.available(address, self._size) < self._size:
+            return Absence(_NOT_RAM)
+        try:
+            if (before := self._refusal(number)) is not None:
+                return Absence(before)
+            data = self.core.read(address, self._size)
+            after = self._refusal(number, zeros=data.count(0) == len(data))
+        except (ReadError, GapError) as error:
+            return Absence(visible(str(error)))
+        return data if after is None else Absence(after)
+
+    def _refusal(self, number: int, *, zeros: bool = False) -> SafeText | None:
+        """Why the page does not count by its flags; ``zeros``: all bytes of it were 0."""
+        flags = None if self._flags is None else self._flags.of(number)
+        if flags is None:
+            return _NO_FLAGS if zeros else None
+        reasons: tuple[tuple[Callable[[int], SafeText | None], str], ...] = (
+            (has_no_bytes, "the page is {}: /proc/kcore gives zeros for it"),
+            (is_user_memory, "the page is user memory now ({}): what pointed here is outdated"),
+        )
+        return next((SafeText(words.format(why)) for asked, words in reasons if (why := asked(flags)) is not None), None)

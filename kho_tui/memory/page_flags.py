@@ -1,0 +1,65 @@
+"""What /proc/kpageflags says of a page: whether /proc/kcore gives its bytes, and whether it is user memory.
+
+Source: include/uapi/linux/kernel-page-flags.h, fs/proc/page.c and fs/proc/kcore.c (6.16 to 7.3).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kho_tui.memory.source import ByteSource
+from kho_tui.text import SafeText
+
+_WORD = 8
+"""Bytes of one page's flags, native u64, indexed by pfn."""
+
+_NO_BYTES: Final = {19: "hardware-poisoned", 20: "without a page behind it", 23: "offline or ballooned"}
+"""KPF_HWPOISON, KPF_NOPAGE, KPF_OFFLINE: for these read_kcore_iter gives zeros."""
+
+_USER: Final = {
+    5: "LRU",
+    11: "mapped",
+    12: "anonymous",
+    13: "swap cache",
+    14: "swap-backed",
+    17: "hugetlb",
+    18: "unevictable",
+    21: "KSM",
+    26: "page table",
+}
+"""Pages of user space, or that describe it. No structure of KHO lies on one: what once pointed here is outdated."""
+
+
+class PageFlags:
+    """Flags by pfn from ``source``, /proc/kpageflags or a copy of it, in ``byte_order`` of the machine."""
+
+    def __init__(self, source: ByteSource, byte_order: str) -> None:
+        self._source = source
+        self._order = byte_order
+
+    def of(self, pfn: int) -> int | None:
+        """The flags of a page; None where the file ends before it. Raises ReadError."""
+        word = self._source.read_at(pfn * _WORD, _WORD)
+        return int.from_bytes(word, "little" if self._order == "little" else "big") if len(word) == _WORD else None
+
+
+def has_no_bytes(flags: int) -> SafeText | None:
+    """Why the kernel gives zeros for such a page; None where it gives its bytes.
+
+    >>> has_no_bytes(1 << 19)
+    'hardware-poisoned'
+    """
+    return _first(_NO_BYTES, flags)
+
+
+def is_user_memory(flags: int) -> SafeText | None:
+    """By which flag such a page is user space's; None where it is none.
+
+    >>> is_user_memory(1 << 12), is_user_memory(0)
+    ('anonymous', None)
+    """
+    return _first(_USER, flags)
+
+
+def _first(words: dict[int, str], flags: int) -> SafeText | None:
+    return next((SafeText(word) for bit, word in words.items() if flags >> bit & 1), None)

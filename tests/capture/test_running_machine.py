@@ -1,0 +1,317 @@
+"""This machine, made of what real kernels showed: what is read of its memory, what is not, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine, running_machine
+
+from kho_tui.capture import probe
+from kho_tui.context import Context
+from kho_tui.decode.state import decode_state
+from kho_tui.errors import InputError
+from kho_tui.model.facts import Missing, Moving, Stale, known
+from kho_tui.model.json_value import Json
+from kho_tui.model.verdict import verdict
+from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.views.cli import main
+from kho_tui.views.export.json_stream import json_pieces
+from kho_tui.views.export.state_json import state_json
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "captures"
+PRE = "x86_64-7.3/1-pre"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+
+Machines = Callable[[str], RunningMachine]
+
+
+@pytest.fixture
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
+    """A running machine in the state of a capture, which commands take for this one."""
+
+    def made(name: str) -> RunningMachine:
+        capture = SAMPLES / name if (SAMPLES / name).is_dir() else SHARED / name
+        if not capture.is_dir():
+            pytest.skip(f"{capture} is not here")
+        monkeypatch.setattr(probe, "LIVE_ROOT", tmp_path / "root")
+        return running_machine(tmp_path / "root", capture)
+
+    return made
+
+
+def look(machine: RunningMachine, *, search: bool = False) -> Opened:
+    return open_state(machine.kho, Context(), search=search)
+
+
+def root_page(name: str) -> int:
+    """Where the outgoing root FDT lies: a page of memory that begins as an FDT of KHO and is not that of the boot record."""
+    capture = SAMPLES / name if (SAMPLES / name).is_dir() else SHARED / name
+    with open_state(capture, Context()) as opened:
+        root = opened.state.sides["out"].root
+        assert not isinstance(root, Missing) and isinstance(root.phys, int)
+        return root.phys
+
+
+def decoded(opened: Opened) -> dict[str, Json]:
+    """What was decoded, without where it was read from."""
+    document = json.loads("".join(json_pieces(state_json(opened.state, blocks=True))))
+    return {"scratch": document["scratch"], "sides": _without_sources(document["sides"])}
+
+
+def _without_sources(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _without_sources(part) for key, part in value.items() if key not in ("origin", "available", "truncated", "libfdt")}
+    return [_without_sources(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", ["x86_64-7.3/1-pre", "x86_64-7.3/2-pre", "x86_64-7.1/1-pre", "x86_64-7.1/2-pre", "x86_64-6.18/1-pre"])
+def test_a_machine_shows_what_its_memory_dump_shows(name: str, machines: Machines) -> None:
+    machine = machines(name)
+    machine.name_root(root_page(name))
+    machine.write_memory()
+    with look(machine) as live, open_state(SHARED / name, Context()) as captured:
+        assert decoded(live) == decoded(captured)
+        assert live.changed == ""
+        running = live.sources.running
+        assert running is not None and running.pages_read < 200
+
+
+def test_contents_of_preserved_pages_are_never_read(machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    with look(machine) as live:
+        running = live.sources.running
+        assert running is not None
+        used = {
+            int(page) // PAGE for extent in running.used() for page in range(extent.start // PAGE * PAGE, extent.start + extent.size, PAGE)
+        }
+        (luo,) = [one for one in live.state.sides["out"].subtrees if one.name == b"LUO"]
+        sessions = known(luo.sessions)
+        assert sessions is not None
+        heads = {
+            int(head) // PAGE
+            for session in sessions.sessions
+            for file in known(session.files) or ()
+            if not isinstance(file.content, Missing)
+            for head in file.content.heads(12)
+        }
+        assert len(heads) == 2014 and not heads & used
+        # What was not read for the state stays unread, whoever asks.
+        content = min(heads) * PAGE
+        machine.pages[content] = b"\x11" * PAGE
+        machine.write_memory()
+        assert running.available(content, PAGE) == 0
+        absence = running.absence(content)
+        assert absence is not None and "contents of a running machine" in absence.reason
+
+
+@pytest.mark.parametrize(("flag", "word"), [(HWPOISON, "hardware-poisoned"), (OFFLINE, "offline"), (NOPAGE, "without a page")])
+def test_zeros_in_place_of_a_page_are_never_nothing_preserved(flag: int, word: str, machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
+    machine.pages[tracker] = bytes(PAGE)
+    machine.flags[tracker] = flag
+    machine.write_memory()
+    with look(machine) as live:
+        preserved = live.state.sides["out"].preserved
+        assert isinstance(preserved, Missing) and word in preserved.reason
+        assert "0 blocks" not in verdict(live.state)
+
+
+def test_a_page_of_zeros_that_is_there_is_a_value(machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
+    machine.pages[tracker] = bytes(PAGE)
+    machine.write_memory()
+    with look(machine) as live:
+        preserved = live.state.sides["out"].preserved
+        assert not isinstance(preserved, Missing) and preserved.runs.blocks == 0
+    (machine.root / "proc/kpageflags").unlink()
+    with look(machine) as live:
+        preserved = live.state.sides["out"].preserved
+        assert isinstance(preserved, Missing) and "without /proc/kpageflags" in preserved.reason
+
+
+def test_every_page_of_metadata_may_be_one_that_kcore_cannot_read(machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    with look(machine) as live:
+        whole = live.state.sides["out"].preserved
+        assert live.sources.running is not None and not isinstance(whole, Missing)
+        pages = sorted({int(extent.start) // PAGE * PAGE for extent in live.sources.running.used()})
+    for page in pages:
+        kept = machine.pages[page]
+        machine.pages[page], machine.flags[page] = bytes(PAGE), OFFLINE
+        machine.write_memory()
+        with look(machine) as live:
+            side = live.state.sides["out"]
+            reasons = [finding.message for finding in live.state.findings]
+            whole_without = (
+                isinstance(side.preserved, Missing)
+                or side.preserved.runs.blocks < whole.runs.blocks
+                or any("offline" in r for r in reasons)
+            )
+            assert whole_without or isinstance(side.root, Missing) or isinstance(side.root.phys, Missing), hex(page)
+        machine.pages[page] = kept
+        del machine.flags[page]
+
+
+@pytest.mark.parametrize(("flag", "word"), [(ANON, "anonymous"), (LRU, "LRU")])
+def test_user_memory_is_not_read_whatever_points_there(flag: int, word: str, machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
+    machine.flags[tracker] = flag
+    machine.write_memory()
+    with look(machine) as live:
+        preserved = live.state.sides["out"].preserved
+        assert isinstance(preserved, Missing) and f"user memory now ({word})" in preserved.reason
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [("hidden", "kernel.kptr_restrict=1"), ("not-listed", "CONFIG_KALLSYMS_ALL"), ("unreadable", "/proc/kallsyms cannot be read")],
+)
+def test_without_symbols_debugfs_names_the_tracker_and_nobody_the_root(shown: str, words: str, machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE), shown=shown)
+    if shown == "unreadable":
+        (machine.root / "proc/kallsyms").unlink()
+    machine.write_memory()
+    with look(machine) as live:
+        side = live.state.sides["out"]
+        assert not isinstance(side.preserved, Missing) and side.preserved.runs.blocks == 2056
+        assert not isinstance(side.root, Missing) and isinstance(side.root.phys, Missing)
+        assert words in side.root.phys.reason
+        # debugfs shows memory as it is: nothing of it is an earlier copy.
+        assert "KHO103" not in {finding.code for finding in live.state.findings}
+
+
+def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
+    name = "x86_64-7.3/2-pre"
+    machine = machines(name)
+    page = root_page(name)
+    machine.name_root(page, shown="not-listed")
+    (machine.kho / "out/fdt").unlink(missing_ok=True)
+    machine.write_memory()
+    with look(machine) as live:
+        root = live.state.sides["out"].root
+        assert isinstance(root, Missing) and "--search" in root.reason
+    with look(machine, search=True) as live:
+        root = live.state.sides["out"].root
+        assert not isinstance(root, Missing) and root.phys == page
+        assert known(live.state.sides["out"].preserved) is not None
+
+
+def test_a_part_that_changes_while_it_is_read_is_moving_and_no_finding(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
+    decode, readings = decode_state, 0
+
+    def changing(*arguments: object) -> object:
+        nonlocal readings
+        state = decode(*arguments)  # type: ignore[arg-type]
+        readings += 1
+        words = np.frombuffer(machine.pages[tracker], np.uint64).copy()
+        words[511] = readings * PAGE
+        machine.pages[tracker] = words.tobytes()
+        machine.write_memory()
+        return state
+
+    monkeypatch.setattr("kho_tui.operations.open_state.decode_state", changing)
+    with look(machine) as live:
+        preserved = live.state.sides["out"].preserved
+        assert isinstance(preserved, Moving) and "changed between two readings" in preserved.reason
+        assert hex(tracker) in live.changed
+        assert not [finding for finding in live.state.findings if "changed" in finding.message]
+        assert known(live.state.sides["out"].root) is not None
+    assert readings == 4
+
+
+def test_a_change_that_ends_is_read_again(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    decode, done = decode_state, False
+
+    def once(*arguments: object) -> object:
+        nonlocal done
+        state = decode(*arguments)  # type: ignore[arg-type]
+        if not done:
+            (machine.kho / "out/sub_fdts/kexec-metadata").write_bytes(bytes(73))
+        done = True
+        return state
+
+    monkeypatch.setattr("kho_tui.operations.open_state.decode_state", once)
+    with look(machine) as live:
+        assert live.changed == "" and not [one for one in live.state.findings if "changed while" in one.message]
+        assert live.sources.outgoing is not None and live.sources.outgoing.subtrees[b"kexec-metadata"].data == bytes(73)
+
+
+@pytest.mark.parametrize(
+    ("lockdown", "words"),
+    [
+        (b"none integrity [confidentiality]\n", "kernel lockdown (confidentiality) refuses /proc/kcore"),
+        (b"none [integrity] confidentiality\n", "no /proc/kcore"),
+    ],
+)
+def test_without_kcore_debugfs_is_shown_and_the_cause_is_named(lockdown: bytes, words: str, machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.write("sys/kernel/security/lockdown", lockdown)
+    (machine.root / "proc/kcore").unlink()
+    if b"[confidentiality]" in lockdown:
+        (machine.root / "proc/kcore").mkdir()  # nobody can open it for reading as a file
+    with look(machine) as live:
+        preserved = live.state.sides["out"].preserved
+        assert isinstance(preserved, Missing) and words in preserved.reason
+        assert any(words in finding.message for finding in live.state.findings)
+        assert known(live.state.sides["out"].root) is not None
+
+
+def test_debugfs_may_be_mounted_elsewhere(machines: Machines, tmp_path: Path) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    (machine.root / "sys/kernel/debug").rename(machine.root / "my debug")
+    (machine.root / "sys/kernel/debug").mkdir()
+    machine.write("proc/mounts", b"none /my\\040debug debugfs rw 0 0\n")
+    for place in ("my debug", "my debug/kho", "sys/kernel/debug/kho"):
+        with open_state(machine.root / place, Context()) as live:
+            assert live.state.machine.kind == "live"
+            assert known(live.state.sides["out"].preserved) is not None
+
+
+def test_what_was_handed_in_is_stale_whatever_memory_still_shows(machines: Machines) -> None:
+    machine = machines("x86_64-7.3/1-post")
+    with look(machine) as live:
+        side = live.state.sides["in"]
+        assert isinstance(side.preserved, Stale)
+        assert not isinstance(side.root, Missing) and side.root.phys == live.sources.boot.fdt_phys  # type: ignore[union-attr]
+
+
+def test_a_kernel_without_kho_is_told_so(machines: Machines) -> None:
+    machine = machines(PRE)
+    (machine.kho).rename(machine.kho.with_name("other"))
+    machine.write("proc/cmdline", b"kho=0 quiet\n")
+    with pytest.raises(InputError, match="KHO is switched off by kho=0 on the kernel command line: boot with kho=on"):
+        look(machine)
+
+
+@pytest.mark.parametrize("arguments", [[], ["show"], ["check"], ["map"], ["--ascii"], ["show", "--json"]])
+def test_commands_without_a_path_look_at_this_machine(arguments: list[str], machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    assert main.run([*arguments, str(machine.kho)]) == main.run(arguments) == 0
+    said = capsys.readouterr().out
+    assert said[: len(said) // 2] == said[len(said) // 2 :] and ("2056" in said or "20.97 MiB" in said)
