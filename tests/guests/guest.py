@@ -88,19 +88,22 @@ class Guest:
         *,
         memory_mib: int = 1024,
         cpus: int = 1,
+        cpu: str = "max",
         cmdline: str = "kho=on liveupdate=on",
         root: Path = ROOT,
         share: Path | None = None,
         project: bool = False,
         boot_seconds: float = _BOOT_SECONDS,
     ) -> None:
-        """``cmdline`` is added to what the rig itself needs. ``share``: a directory, kept; None: one that goes when the guest does.
+        """``cpu``: "max" has five levels of page tables, "max,la57=off" four; other addresses of the direct map come of it.
 
+        ``cmdline`` is added to what the rig itself needs. ``share``: a directory, kept; None: one that goes when the guest does.
         ``project``: kho-tui is put into the share, so that ``python3 -m kho_tui`` works in the guest.
         """
         self._image = image
         self._memory_mib = memory_mib
         self._cpus = cpus
+        self._cpu = cpu
         self._cmdline = f"console=ttyS0 panic=-1 {cmdline}"
         self._root = root
         self._wanted_share = share
@@ -236,7 +239,7 @@ class Guest:
         for each in (self._port, theirs, mine, their_qmp):
             closer.enter_context(each)
         words = ["timeout", "--signal=KILL", str(_LIFE_SECONDS), QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-        words += ["-accel", "tcg", "-cpu", "max", "-smp", str(self._cpus), "-machine", f"{_MACHINE},memory-backend=m0"]
+        words += ["-accel", "tcg", "-cpu", self._cpu, "-smp", str(self._cpus), "-machine", f"{_MACHINE},memory-backend=m0"]
         words += ["-m", f"{self._memory_mib}M", "-device", "vmcoreinfo"]
         words += ["-object", f"memory-backend-file,id=m0,size={self._memory_mib}M,mem-path=/proc/self/fd/{self._ram},share=on"]
         words += ["-serial", "stdio", "-device", "virtio-serial-pci"]
@@ -244,7 +247,9 @@ class Guest:
         words += ["-chardev", f"socket,id=q,fd={their_qmp.fileno()}", "-mon", "chardev=q,mode=control"]
         words += ["-qmp", f"unix:{self.qmp_socket},server=on,wait=off"]
         for tag, path, more in (("root", self._root, ",readonly=on"), ("share", self._share, "")):
-            words += ["-fsdev", f"local,id={tag},path={path.resolve()},security_model=none,multidevs=remap{more}"]
+            # A comma in a value is written twice.
+            escaped = str(path.resolve()).replace(",", ",,")
+            words += ["-fsdev", f"local,id={tag},path={escaped},security_model=none,multidevs=remap{more}"]
             words += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
         words += ["-kernel", str(self._image), "-initrd", str(self._initrd), "-append", self._cmdline]
         self._process = subprocess.Popen(
