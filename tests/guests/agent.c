@@ -158,7 +158,15 @@ static void hello(void)
 	say("H %s %s\n", boot, name.release);
 }
 
-/* One line of the host's, without its end; a closed port reads as nothing until the host is back. */
+/* A port that reads as nothing: the host has closed it, and a host that was killed ends no QEMU. */
+static void host_is_gone(void)
+{
+	printf("rig: the host is gone\n");
+	reboot(RB_POWER_OFF);
+	pause();
+}
+
+/* One line of the host's, without its end. */
 static void read_line(char *line, size_t size)
 {
 	size_t length = 0;
@@ -173,7 +181,7 @@ static void read_line(char *line, size_t size)
 			if (length + 1 < size)
 				line[length++] = c;
 		} else if (got == 0) {
-			usleep(20000);
+			host_is_gone();
 		} else if (errno != EINTR && errno != EAGAIN) {
 			die("read from the host");
 		}
@@ -190,7 +198,7 @@ static void read_bytes(char *to, size_t size)
 			to += got;
 			size -= got;
 		} else if (got == 0) {
-			usleep(20000);
+			host_is_gone();
 		} else if (errno != EINTR && errno != EAGAIN) {
 			die("read from the host");
 		}
@@ -254,6 +262,8 @@ static void run(const char *command, unsigned long seq, unsigned uid, int childr
 		for (int i = 0; i < 2; i++)
 			if (polled[i].revents && !pass_on(polled[i].fd, "OE"[i]))
 				polled[i].fd = -1;
+		if (polled[2].revents & POLLHUP)
+			host_is_gone();
 		if (polled[2].revents & POLLIN) {
 			char line[64];
 

@@ -36,7 +36,7 @@ MARK: Final = ".kho-guest-root"
 _MACHINE: Final = "pc-q35-7.1"
 """As the simulator's: from 7.2 on QEMU puts a setup_data node of its own into the kernel's header."""
 _LIFE_SECONDS: Final = 1800
-"""coreutils' timeout ends QEMU then, also where this process was killed."""
+"""coreutils' timeout ends QEMU then, if nothing else has; where this process was killed, the guest powers itself off."""
 _BOOT_SECONDS: Final = 120.0
 _KILL_SECONDS: Final = 20.0
 _END_SECONDS: Final = 5.0

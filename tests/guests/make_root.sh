@@ -3,12 +3,13 @@
 #
 #   make_root.sh DIRECTORY [SITE-PACKAGES]
 #
-# DIRECTORY       where the root goes, outside the checkout; about 400 MB, a few minutes. Tests look in $KHO_GUEST_ROOT, or /var/tmp/kho-guest-root.
+# DIRECTORY       where the root goes, outside the checkout; 275 MB, one or two minutes. Tests look in $KHO_GUEST_ROOT, or /var/tmp/kho-guest-root.
 # SITE-PACKAGES   where the Python packages are copied from: an environment of CPython 3.11 in which kho-tui is installed with its
 #                 dependencies (Debian 12 has 3.11 too, so that compiled modules fit). Default: that of the python3 in the PATH.
 #
 # Needs root, debootstrap, and a mirror: $KHO_GUEST_MIRROR, or the first one in this machine's apt sources.
-# What is there already is left alone: a second run only brings the Python packages up to date. An interrupted run starts anew.
+# What is there already is left alone: a second run only brings the Python packages up to date (not while a guest runs), which takes some
+# seconds. After an interrupted run it starts anew.
 # The guest mounts this directory read-only; its init comes in an initrd (guest.py, agent.c), so that none is installed here.
 set -eu
 
