@@ -30,7 +30,12 @@ command -v python3 >/dev/null || fail "python3 is not in the PATH"
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$1"
 root=$(cd "$1" && pwd)
-case $root/ in "$checkout"/* | /) fail "$root: not inside the checkout, please" ;; esac
+case $root/ in
+"$checkout"/* | /)
+    rmdir "$root" 2>/dev/null || true
+    fail "$root: not inside the checkout, please"
+    ;;
+esac
 done_mark=$root/.kho-guest-root
 
 # The first http mirror that has the suite: one-line sources and deb822 ones.
