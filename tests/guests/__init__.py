@@ -1,0 +1,1 @@
+"""Guests: whole Linux systems in QEMU, looked at before and after a kexec."""
