@@ -9,11 +9,15 @@ PROC = ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "conf
 FOLDERS = {
     "kho/": "sys/kernel/debug/kho",
     "memblock/": "sys/kernel/debug/memblock",
+    "cma/": "sys/kernel/debug/cma",
+    "kexec/": "sys/kernel/kexec",
     "setup_data/": "sys/kernel/boot_params/setup_data",
     "firmware-memmap/": "sys/firmware/memmap",
     "dt-chosen/": "proc/device-tree/chosen",
 }
 """Folders by their names in a capture."""
+FILES = {f"kexec/{name}": f"sys/kernel/{name}" for name in ("kexec_loaded", "kexec_crash_loaded", "kexec_crash_size")}
+"""Single files likewise: up to 6.18 the state of kexec stands in them, from 6.19 on also in a folder."""
 _NODE = re.compile(r"sys/devices/system/node/(node\d{1,9})/meminfo")
 _LOG = ("sos_commands/kernel/dmesg", "var/log/dmesg")
 """Where sosreport and distributions keep the kernel log."""

@@ -21,6 +21,10 @@ from kho_tui.text import visible
 _CHUNK = 1 << 20
 _LZMA_MEMORY = 256 << 20
 """Bytes an xz stream may ask for its dictionary; `xz -9` needs 65 MiB."""
+_ZSTD_WINDOW = 128 << 20
+"""Bytes a zstd stream may look back: what ``zstd --ultra -22`` needs."""
+_ZSTD_INPUT = 256
+"""Bytes given to zstd at once: a block of 4 bytes may stand for 128 KiB."""
 _LARGEST_READ = 16 << 20
 """Bytes tarfile and zipfile may ask for at once: they take sizes from the archive at their word."""
 
@@ -70,6 +74,43 @@ class Gzip:
         return self._stream.decompress(self._stream.unconsumed_tail + data, max(max_length, 0))
 
 
+class Zstd:
+    """The package zstandard with the same interface. Raises InputError where it is not installed, ValueError for damage."""
+
+    def __init__(self) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise InputError("compressed by zstd: pip install 'kho-tui[images]' (or zstandard) to read it") from None
+        self._error: type[Exception] = zstandard.ZstdError
+        self._stream = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+        self._pending = b""
+
+    @property
+    def eof(self) -> bool:
+        """See Decompressor."""
+        return self._stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """See Decompressor."""
+        return self._stream.unused_data + self._pending
+
+    @property
+    def needs_input(self) -> bool:
+        """See Decompressor."""
+        return not self._pending
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        """See Decompressor. The package knows no limit: as little goes in at once as gives some MiB at most."""
+        given = self._pending + data
+        self._pending = given[_ZSTD_INPUT:]
+        try:
+            return self._stream.decompress(given[:_ZSTD_INPUT])
+        except self._error as error:
+            raise ValueError(str(error)) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Compression:
     """A kind of compressed file. ``make`` is None where it is recognised only to say how to unpack it."""
@@ -83,7 +124,7 @@ _COMPRESSIONS = (
     Compression("gzip", b"\x1f\x8b", Gzip),
     Compression("bzip2", b"BZh", bz2.BZ2Decompressor),
     Compression("xz", b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)),
-    Compression("zstd", b"\x28\xb5\x2f\xfd", None),
+    Compression("zstd", b"\x28\xb5\x2f\xfd", Zstd),
     Compression("lz4", b"\x04\x22\x4d\x18", None),
     Compression("7z", b"7z\xbc\xaf\x27\x1c", None),
 )

@@ -53,8 +53,8 @@ class KcoreMemory:
         self.machine = core.machine
         self.notes: tuple[str, ...] = ()
         self.vmcoreinfo: Mapping[str, str] = core.vmcoreinfo
-        self._flags = flags
-        self._size = page_size
+        self.flags = flags
+        self.page_size = page_size
         self._named = tuple(named)
         self._moving = moving
         self._pages: dict[int, bytes | Absence] = {}
@@ -96,7 +96,7 @@ class KcoreMemory:
 
     def used(self) -> Extents:
         """The bytes that were read, by physical address; offsets are those of the same bytes if they were put one behind the other."""
-        ranges = sorted((number * self._size + low, high - low) for number, parts in self._used.items() for low, high in parts)
+        ranges = sorted((number * self.page_size + low, high - low) for number, parts in self._used.items() for low, high in parts)
         starts, sizes = np.array(ranges, np.uint64).reshape(-1, 2).T
         return arrange(starts.copy(), sizes.copy(), starts.copy())[0]
 
@@ -107,7 +107,7 @@ class KcoreMemory:
             before, now = self._pages[number], self._fetch(number)
             assert isinstance(before, bytes)
             if isinstance(now, Absence) or any(before[low:high] != now[low:high] for low, high in parts):
-                changed.add(number * self._size)
+                changed.add(number * self.page_size)
         return frozenset(changed)
 
     def extents(self) -> Extents:
@@ -115,24 +115,27 @@ class KcoreMemory:
         return self.used() if self._sealed else self.core.extents()
 
     def stored(self) -> Iterator[Extent]:
-        """See PhysicalMemory. The pages that the kernel names: nothing else of a running machine is searched."""
-        for address in sorted({address - address % self._size for address in self._named}):
-            if self.available(address, self._size) == self._size:
-                yield Extent(address, self._size, self.core.origin(address)[1])
+        """See PhysicalMemory. The pages that the kernel names, for nothing else is searched; what was read, once that is all."""
+        if self._sealed:
+            yield from self.used()
+            return
+        for address in sorted({address - address % self.page_size for address in self._named}):
+            if self.available(address, self.page_size) == self.page_size:
+                yield Extent(address, self.page_size, self.core.origin(address)[1])
 
     def available(self, address: int, size: int) -> int:
         """See PhysicalMemory."""
         there = 0
         while there < size:
-            number, inside = divmod(address + there, self._size)
+            number, inside = divmod(address + there, self.page_size)
             if isinstance(self._page(number), Absence):
                 break
-            there += self._size - inside
+            there += self.page_size - inside
         return min(there, size)
 
     def absence(self, address: int) -> Absence | None:
         """See PhysicalMemory."""
-        page = self._page(address // self._size)
+        page = self._page(address // self.page_size)
         return page if isinstance(page, Absence) else None
 
     def origin(self, address: int) -> tuple[str, int]:
@@ -146,8 +149,8 @@ class KcoreMemory:
         require_held(self, address, size)
         parts: list[bytes] = []
         while size:
-            number, low = divmod(address, self._size)
-            high = min(low + size, self._size)
+            number, low = divmod(address, self.page_size)
+            high = min(low + size, self.page_size)
             page = self._page(number)
             assert isinstance(page, bytes)
             if not self._sealed:
@@ -167,17 +170,17 @@ class KcoreMemory:
             return Absence(_NOT_READ)
         if page is None:
             page = self._pages[number] = self._fetch(number)
-        return Absence(_MOVING, moving=True) if number * self._size in self._moving else page
+        return Absence(_MOVING, moving=True) if number * self.page_size in self._moving else page
 
     def _fetch(self, number: int) -> bytes | Absence:
         """The page from the kernel, or why it is none that counts."""
-        address = number * self._size
-        if self.core.available(address, self._size) < self._size:
+        address = number * self.page_size
+        if self.core.available(address, self.page_size) < self.page_size:
             return Absence(_NOT_RAM)
         try:
             if (before := self._refusal(number)) is not None:
                 return Absence(before)
-            data = self.core.read(address, self._size)
+            data = self.core.read(address, self.page_size)
             after = self._refusal(number, zeros=data.count(0) == len(data))
         except (ReadError, GapError) as error:
             return Absence(visible(str(error)))
@@ -185,7 +188,7 @@ class KcoreMemory:
 
     def _refusal(self, number: int, *, zeros: bool = False) -> SafeText | None:
         """Why the page does not count by its flags; ``zeros``: all bytes of it were 0."""
-        flags = None if self._flags is None else self._flags.of(number)
+        flags = None if self.flags is None else self.flags.of(number)
         if flags is None:
             return _NO_FLAGS if zeros else None
         reasons: tuple[tuple[Callable[[int], SafeText | None], str], ...] = (

@@ -7,8 +7,42 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from kho_tui.memory.source import ByteSource
 from kho_tui.text import SafeText
+
+NAMES: Final = {
+    0: "locked",
+    2: "referenced",
+    3: "uptodate",
+    4: "dirty",
+    5: "lru",
+    6: "active",
+    7: "slab",
+    8: "writeback",
+    9: "reclaim",
+    10: "buddy",
+    11: "mmap",
+    12: "anonymous",
+    13: "swapcache",
+    14: "swapbacked",
+    15: "compound-head",
+    16: "compound-tail",
+    17: "huge",
+    18: "unevictable",
+    19: "hwpoison",
+    20: "nopage",
+    21: "ksm",
+    22: "thp",
+    23: "offline",
+    24: "zero-page",
+    25: "idle",
+    26: "pgtable",
+    32: "reserved",
+}
+"""The bits, in lower case, as tools/mm/page-types.c calls them."""
 
 _WORD = 8
 """Bytes of one page's flags, native u64, indexed by pfn."""
@@ -36,6 +70,11 @@ class PageFlags:
     def __init__(self, source: ByteSource, byte_order: str) -> None:
         self._source = source
         self._order = byte_order
+
+    def many(self, pfn: int, count: int) -> npt.NDArray[np.uint64]:
+        """The flags of ``count`` pages from ``pfn`` on; fewer where the file ends. Raises ReadError."""
+        data = self._source.read_at(pfn * _WORD, count * _WORD)
+        return np.frombuffer(data[: len(data) // _WORD * _WORD], f"{'<' if self._order == 'little' else '>'}u8")
 
     def of(self, pfn: int) -> int | None:
         """The flags of a page; None where the file ends before it. Raises ReadError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from kho_tui.capture import probe
 from kho_tui.context import Context
 from kho_tui.decode.state import decode_state
 from kho_tui.errors import InputError
+from kho_tui.memory.physical import Extent
 from kho_tui.model.facts import Missing, Moving, Stale, known
 from kho_tui.model.json_value import Json
 from kho_tui.model.verdict import verdict
@@ -315,3 +316,58 @@ def test_commands_without_a_path_look_at_this_machine(arguments: list[str], mach
     assert main.run([*arguments, str(machine.kho)]) == main.run(arguments) == 0
     said = capsys.readouterr().out
     assert said[: len(said) // 2] == said[len(said) // 2 :] and ("2056" in said or "20.97 MiB" in said)
+
+
+@pytest.mark.parametrize("output", ["taken", "taken.tar.gz", "taken.tar", "taken.tar.zst"])
+def test_a_capture_of_a_machine_shows_what_the_machine_shows(
+    output: str, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "x86_64-7.3/2-pre"
+    machine = machines(name)
+    machine.name_root(root_page(name))
+    for last in (0x3FFFFFFF // PAGE * PAGE,):
+        machine.flags[last] = 0
+    machine.write("sys/bus/pci/devices/0000:00:03.0/vendor", b"0x1af4\n")
+    machine.write_memory()
+    path = tmp_path / output
+    assert main.run(["capture", "-o", str(path)]) == 0
+    said = capsys.readouterr()
+    first, last_line = said.err.splitlines()[0], said.err.splitlines()[-1]
+    assert "no contents of preserved pages" in first and "keep it private" in said.err and f"kho-tui {path}" in last_line
+    assert path.stat().st_mode & 0o77 == 0
+    assert not list(tmp_path.glob(".*"))
+    with look(machine) as live, open_state(path, Context()) as taken:
+        assert decoded(taken) == decoded(live)
+        assert live.sources.running is not None and taken.memory is not None
+        assert list(taken.memory.extents()) and [(e.start, e.size) for e in taken.memory.extents()] == merged(live.sources.running.used())
+        names = {str(file.path) for file in taken.state.machine.files}
+        assert {"kpageflags", "scratch-flags", "pci/0000:00:03.0/vendor"} <= names
+    # Named again, nothing is written over.
+    assert main.run(["capture", "-o", str(path)]) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+def merged(extents: Iterable[Extent]) -> list[tuple[int, int]]:
+    """Ranges without gaps, wherever they lie in a file."""
+    ranges: list[tuple[int, int]] = []
+    for extent in extents:
+        if ranges and sum(ranges[-1]) == extent.start:
+            ranges[-1] = (ranges[-1][0], ranges[-1][1] + extent.size)
+        else:
+            ranges.append((extent.start, extent.size))
+    return ranges
+
+
+def test_captures_without_memory_or_without_kho_say_so(machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    assert main.run(["capture", "-o", str(tmp_path / "none"), "--memory", "none"]) == 0
+    assert not (tmp_path / "none/memory.elf").exists()
+    assert json.loads((tmp_path / "none/capture.json").read_text())["memory"] == {"taken": "none"}
+    machine.kho.rename(machine.kho.with_name("other"))
+    machine.write("proc/cmdline", b"kho=off\n")
+    assert main.run(["capture", "-o", str(tmp_path / "off.tar.gz")]) == 1
+    assert "KHO is switched off by kho=off" in capsys.readouterr().err
+    assert main.run(["show", str(tmp_path / "off.tar.gz")]) == 2
+    assert "switched off by kho=off" in capsys.readouterr().out

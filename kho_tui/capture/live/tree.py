@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kho_tui.capture.files import MappedTree, Notes, directory_tree, why
 from kho_tui.capture.live.debugfs import USUAL, Debugfs
-from kho_tui.capture.machine_names import FOLDERS, PROC
+from kho_tui.capture.machine_names import FILES, FOLDERS, PROC
 
 _RECORD = re.compile(rb"(\d{1,9}),\d+,(\d{1,18}),[^;]*;(.*)")
 _LOG_RECORDS = 200_000
@@ -19,6 +19,7 @@ def live_tree(root: Path, debugfs: Debugfs) -> MappedTree:
     """The files of the machine whose file system is ``root``."""
     notes = Notes()
     files = {name: str(root / "proc" / name) for name in PROC if os.path.isfile(root / "proc" / name)}  # noqa: PTH113 - never raises
+    files |= {name: str(root / path) for name, path in FILES.items() if os.path.isfile(root / path)}  # noqa: PTH113 - never raises
     for under, folder in FOLDERS.items():
         here = root / (debugfs.place + folder.removeprefix(USUAL) if folder.startswith(USUAL) else folder)
         # /proc/device-tree is a symlink, and only the link is allowed to lead out of where it lies.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kho_tui.views.cli.request import Request
 
 INTERRUPTED = 130
-COMMANDS = ("open", "show", "map", "whois", "check", "diff", "sim", "capture-script")
+COMMANDS = ("open", "show", "map", "whois", "check", "diff", "sim", "capture", "capture-script")
 
 app = typer.Typer(
     name="kho-tui",
@@ -242,6 +242,25 @@ def diff_command(
     requests = [_request(path, side, page_size, byte_order, base, root) for path in (old, new)]
     wanted = DiffRequest(view, tuple(only or ()), stat, quiet, strict)
     raise typer.Exit(diff(requests[0], requests[1], wanted, as_json=as_json))
+
+
+@app.command("capture")
+def capture_command(
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="What to write: .tar.gz, .tar or .tar.zst is one file, else a directory."),
+    ] = None,
+    memory: Annotated[
+        str,
+        typer.Option("--memory", metavar="metadata|none", help="Of memory: pages of KHO's own structures, or none; contents never."),
+    ] = "metadata",
+) -> None:
+    """Write a capture of this machine (as root). Exit code 0: all of it, 1: something could not be read, which is said."""
+    from kho_tui.views.cli.capture_text import capture
+
+    if memory not in ("metadata", "none"):
+        raise InputError("--memory takes metadata or none")
+    raise typer.Exit(capture(output, "none" if memory == "none" else "metadata"))
 
 
 @app.command("capture-script")

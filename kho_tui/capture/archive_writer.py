@@ -1,0 +1,68 @@
+"""A capture directory as one file that only its owner may read."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from kho_tui.context import Context
+from kho_tui.errors import InputError
+from kho_tui.text import visible
+
+ARCHIVE_ENDINGS = (".tar.gz", ".tgz", ".tar", ".tar.zst")
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a capture of this name is written as one file.
+
+    >>> is_archive_name("srv1.tar.gz"), is_archive_name("srv1")
+    (True, False)
+    """
+    return name.endswith(ARCHIVE_ENDINGS)
+
+
+def pack(directory: Path, archive: Path, context: Context) -> None:
+    """Write all files below ``directory`` to ``archive``, in a folder that is called as the archive is, without its ending.
+
+    The archive is 0600 from its first byte, and has its name only once it is whole. Raises InputError where it exists, cannot be
+    written, or needs a package that is not installed; Cancelled.
+    """
+    shown = visible(str(archive))
+    if archive.is_symlink() or archive.exists():
+        raise InputError(f"{shown} exists: name another one")
+    top = next(archive.name.removesuffix(ending) for ending in ARCHIVE_ENDINGS if archive.name.endswith(ending))
+    unfinished = archive.with_name(f".{archive.name}.{os.getpid()}")
+    try:
+        number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(number, "wb") as stream, _compressed(stream, archive.name) as out, tarfile.open(fileobj=out, mode="w|") as tar:
+            for path in sorted(directory.rglob("*")):
+                context.step("packing the capture")
+                if path.is_file():
+                    tar.add(path, f"{top}/{path.relative_to(directory)}", recursive=False)
+        unfinished.rename(archive)
+    except OSError as error:
+        raise InputError(f"{shown}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+@contextmanager
+def _compressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    if name.endswith(".tar"):
+        yield stream
+    elif name.endswith(".zst"):
+        try:
+            import zstandard
+        except ImportError:
+            raise InputError(f"{visible(name)}: writing .zst needs the package zstandard: pip install 'kho-tui[images]'") from None
+        with zstandard.open(stream, "wb") as packed:
+            yield cast("BinaryIO", packed)
+    else:
+        with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6) as zipped:
+            yield cast("BinaryIO", zipped)
