@@ -27,6 +27,7 @@ from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.model.facts import Missing
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.text import SafeText, human_size, plural, visible
+from kho_tui.version import program_version
 
 MemoryTaken = Literal["metadata", "none"]
 """metadata: pages that the state's structures lie on; contents of preserved pages are never taken."""
@@ -147,8 +148,6 @@ def _manifest(
     files: Mapping[str, bytes],
     tree: MappedTree,
 ) -> dict[str, object]:
-    from importlib.metadata import version
-
     moving = "" if opened is None else opened.changed
     memory: dict[str, object] = {"taken": "none" if running is None else "metadata"}
     if running is not None:
@@ -157,7 +156,7 @@ def _manifest(
         memory["moving"] = moving
     return {
         "schema": "kho-tui.capture/1",
-        "tool": {"name": "kho-tui", "version": version("kho-tui")},
+        "tool": {"name": "kho-tui", "version": program_version()},
         "complete": True,
         "taken": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "hostname": _line(machine.root / "proc/sys/kernel/hostname") or socket.gethostname(),

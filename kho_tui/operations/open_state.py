@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from kho_tui.decode.placement import search_sources
 from kho_tui.decode.platform import Overrides
 from kho_tui.decode.roots import search_memory
 from kho_tui.decode.state import decode_state
+from kho_tui.errors import InputError
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.pieces import Piece
 from kho_tui.model.codes import CHANGED_WHILE_READ
@@ -24,7 +26,7 @@ from kho_tui.model.registry import Registry
 from kho_tui.model.state import State
 from kho_tui.operations.fingerprint import changed_names, fingerprint
 from kho_tui.subsystems.registry import builtin
-from kho_tui.text import NO_TEXT, SafeText, plural, visible
+from kho_tui.text import NO_TEXT, SafeText, human_size, plural, visible
 
 _NAMED = 5
 """Changed files or pages that are called by name."""
@@ -96,6 +98,13 @@ def open_state(
     return Opened(replace(reading.state, findings=(*reading.state.findings, finding)), reading.sources, changed)
 
 
+def search_risk() -> SafeText:
+    """What ``search`` means on this machine: how much is read, and what may come of it."""
+    size = human_size(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    risk = "reading a bad page may panic a machine whose hardware does not report it as recoverable"
+    return SafeText(f"--search reads all {size} of this machine's RAM for root FDTs: {risk}; those of its guests may be found, too")
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """``changed``: files that changed meanwhile; ``differing``: pages that were others the second time; ``held_back``: pages left out."""
@@ -122,6 +131,8 @@ class _Opening:
         sources = open_sources(self.path, self.context, self.registry, base=self.base)
         running = sources.running
         try:
+            if search and running is None:
+                raise InputError("--search looks through this machine's RAM, and here is none; memory in files is searched in any case")
             if running is not None:
                 running.hold_back(held_back)
                 running.name_pages(named)

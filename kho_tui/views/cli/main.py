@@ -49,9 +49,9 @@ BaseOption = Annotated[str | None, typer.Option("--base", metavar="ADDR", help=_
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from kho_tui.version import program_version
 
-        typer.echo(f"kho-tui {version('kho-tui')}")
+        typer.echo(f"kho-tui {program_version()}")
         raise typer.Exit
 
 
