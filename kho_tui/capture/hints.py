@@ -60,7 +60,7 @@ def platform_hints(
     orders: list[tuple[object, str, int]] = [
         ((manifest or {}).get("byte_order"), "the manifest says so", _MANIFEST),
         (boot.byte_order if boot else None, "the setup_data payload reads well so", _BOOT),
-        (memory.byte_order if memory is not None else None, "header of the ELF core", _ELF),
+        (memory.byte_order if memory is not None else None, "header of the memory dump", _ELF),
         (_config_byte_order(options), "the kernel's configuration", _CONFIG),
         ("little" if arch == "x86_64" else None, "x86_64 has no other", _ARCH),
     ]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from kho_tui.capture.facet import Side
@@ -30,6 +31,7 @@ from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
 from kho_tui.memory.kcore import KcoreMemory
+from kho_tui.memory.kdump import PARTS_LIMIT, KdumpMemory, is_dump, open_dump
 from kho_tui.memory.physical import MemoryFile
 from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
@@ -46,6 +48,8 @@ _SMALLEST_RAW = 4096
 _SCRATCH_ENTRIES = 4096
 _LISTED = 12
 _MOST_BESIDE = 1000
+_MOST_LOOKED_AT = 10_000
+"""Files of a directory of which the first bytes are looked at for the other parts of a dump."""
 _WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; kho-tui capture-script prints a script that makes one"
 
 
@@ -153,7 +157,8 @@ def _outside(paths: Sequence[str], root: Root) -> Iterator[SourceFile]:
 
 def _is_core(tree: FileTree, path: str) -> bool:
     try:
-        return is_elf(tree.head(path, 16))
+        head = tree.head(path, 16)
+        return is_elf(head) or is_dump(head)
     except (ReadError, InputError):
         return False
 
@@ -229,6 +234,8 @@ def _open_single(source: ByteSource, head: bytes, path: str, opening: Opening, n
         kind, bare = "blob", _bare(source, side, notes)
     elif is_elf(head):
         kind, memory = "core", open_elf(source)
+    elif is_dump(head):
+        kind, memory = "core", open_dump(source, lambda: _dumps_beside(Path(path), opening))
     elif advice is not None:
         raise InputError(f"{shown}: {advice}")
     elif (table_order := scratch_table_order(head, source)) is not None:
@@ -257,11 +264,37 @@ def _open_single(source: ByteSource, head: bytes, path: str, opening: Opening, n
         release=release if release and re.fullmatch(r"[!-~]{1,128}", release) else None,
         arch=arch,
         hints=hints,
-        files=(SourceFile(visible(source.name), source.size, _GAVE[kind]),),
+        files=(SourceFile(visible(source.name), source.size, _GAVE[kind]), *_other_parts(memory, source.name)),
         notes=tuple(notes),
         absent=SafeText("its memory holds no root FDT" if memory is not None else "a single file that is no root FDT"),
         closer=opening.closer,
     )
+
+
+def _other_parts(memory: MemoryFile | None, opened: str) -> Iterator[SourceFile]:
+    """The files of a split dump that are read beside the one that was opened."""
+    for name, size in memory.part_files if isinstance(memory, KdumpMemory) else ():
+        if name != opened:
+            yield SourceFile(visible(name), size, "physical memory", SafeText(f"part of the same split dump as {visible(opened)}"))
+
+
+def _dumps_beside(where: Path, opening: Opening) -> Iterator[ByteSource]:
+    """The dumps in the directory of a file, itself left out: the other parts of one that makedumpfile has split may be among them."""
+    found = 0
+    for one in sorted(islice(where.parent.iterdir(), _MOST_LOOKED_AT)):
+        if found == PARTS_LIMIT:
+            return
+        try:
+            if not one.is_file() or one.samefile(where):
+                continue
+            source = open_file(one)
+        except (InputError, OSError):
+            continue
+        if is_dump(source.read_at(0, 16)):
+            found += 1
+            yield opening.closer.enter_context(source)
+        else:
+            source.close()
 
 
 _GAVE: dict[SourceKind, str] = {

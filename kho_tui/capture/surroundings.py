@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_from_setup_data
@@ -33,6 +33,7 @@ from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob
 from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
 from kho_tui.memory.kcore import KcoreMemory
+from kho_tui.memory.kdump import PARTS_LIMIT, KdumpMemory, is_dump, open_dump
 from kho_tui.memory.physical import MemoryFile
 from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
@@ -222,20 +223,26 @@ def _memory(reader: CaptureReader, opening: Opening) -> SegmentedMemory | None:
     named = [name for name in _MEMORY_NAMES if reader.has(name)]
     candidates = dict.fromkeys([*named, *_cores(reader, top), *(name for name in top if _RAW_NAME.fullmatch(name))])
     found: SegmentedMemory | None = None
+    parts: Sequence[tuple[str, int]] = ()
     for name in candidates:
         opening.context.step("looking for the memory of the capture")
         if found is not None:
-            reader.record(name, None, "not used", f"{visible(found.name)} is the memory that is read")
+            part = next((size for one, size in parts if one == name), None)
+            if part is not None:
+                reader.record(name, part, "physical memory", f"part of the same split dump as {visible(found.name)}")
+            else:
+                reader.record(name, None, "not used", f"{visible(found.name)} is the memory that is read")
             continue
         try:
             source = reader.tree.open(name)
             how = compression_of(source.read_at(0, 16))
             if how is not None:
                 source = unpack(source, how, opening.context, reader.notes, opening.closer)
-            found = _open_memory(reader, source, opening.base)
+            found = _open_memory(reader, source, opening.base, [one for one in candidates if one != name])
         except (InputError, ReadError) as error:
             reader.failed(name, error)
             continue
+        parts = found.part_files if isinstance(found, KdumpMemory) else ()
         reader.record(name, source.size, "physical memory")
         if name not in _MEMORY_NAMES:
             reader.notes.add(name, "taken for the memory of this capture (it is not named memory.elf)")
@@ -244,8 +251,13 @@ def _memory(reader: CaptureReader, opening: Opening) -> SegmentedMemory | None:
     return found
 
 
-def _open_memory(reader: CaptureReader, source: ByteSource, base: Sequence[Piece]) -> SegmentedMemory:
+def _open_memory(reader: CaptureReader, source: ByteSource, base: Sequence[Piece], others: Sequence[str]) -> SegmentedMemory:
+    """``others``: the files that may hold memory too, among them parts of the same dump."""
     head = source.read_at(0, _HEAD)
+    if is_dump(head):
+        if base:
+            reader.notes.add(source.name, "its bitmaps say at which addresses its bytes lie: --base is not used")
+        return open_dump(source, lambda: _dumps(reader, others))
     if is_elf(head):
         core = open_elf(source)
         # What a core says of addresses counts; one that says nothing lies where the user says.
@@ -263,12 +275,22 @@ def _open_memory(reader: CaptureReader, source: ByteSource, base: Sequence[Piece
     return open_raw(source, base)
 
 
+def _dumps(reader: CaptureReader, names: Sequence[str]) -> Iterator[ByteSource]:
+    for name in names[:PARTS_LIMIT]:
+        try:
+            if is_dump(reader.tree.head(name, 16)):
+                yield reader.tree.open(name)
+        except KhoError:
+            continue
+
+
 def _cores(reader: CaptureReader, top: list[str]) -> list[str]:
-    """Files at the top, under whatever name, that begin as an ELF file."""
+    """Files at the top, under whatever name, that begin as an ELF file or a dump."""
     cores: list[str] = []
     for name in [name for name in top if name not in _TEXT_NAMES][:_LOOKED_AT]:
         try:
-            if is_elf(reader.tree.head(name, 16)):
+            head = reader.tree.head(name, 16)
+            if is_elf(head) or is_dump(head):
                 cores.append(name)
         except KhoError:
             continue

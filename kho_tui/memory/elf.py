@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from kho_tui.memory.physical import ADDRESS_END
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource
 from kho_tui.memory.virtual import VirtualMap, virtual_map
+from kho_tui.memory.vmcoreinfo import NOTES_LIMIT, NOTHING, vmcoreinfo_lines, vmcoreinfo_note
 from kho_tui.text import SafeText, visible
 
 _MAGIC = b"\x7fELF"
@@ -30,18 +30,12 @@ _SEGMENT_LIMIT = 1 << 20
 """Program headers accepted. The bitmaps of a 12 TiB host are 10^5 pages, scattered at worst."""
 _WORTH_SAYING = 4096
 """Bytes that no segment and no section header names: fewer are padding."""
-_NOTES_LIMIT = 8 << 20
-"""Bytes of PT_NOTE looked through for VMCOREINFO: a host of 4096 CPUs has about 2 MiB of registers in front of it."""
 
 _PADDED = "take it with LiME in format=padded (format=raw leaves the gaps out, and with them where anything lay), or dump it as ELF"
 _UNSUPPORTED = (
     (
-        (b"KDUMP   ", b"DISKDUMP"),
-        "a makedumpfile-compressed dump is not read: take the dump again as ELF (makedumpfile -E, or cp /proc/vmcore)",
-    ),
-    (
-        (b"makedumpfile\0",),
-        "a flattened makedumpfile dump is not read: run makedumpfile -R first, and take the dump with -E so that it is ELF",
+        (b"DISKDUMP",),
+        "a dump of diskdump, which no kernel with KHO has: take it by kdump and makedumpfile, or as ELF (cp /proc/vmcore)",
     ),
     ((b"QFI\xfb",), "a qcow2 disk image is not read: dump the guest with virsh dump --memory-only, or QEMU's dump-guest-memory"),
     ((b"QEVM", b"LibvirtQemudSave"), "a saved guest is not read: dump it with virsh dump --memory-only, or QEMU's dump-guest-memory"),
@@ -99,7 +93,7 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
     if aliases.any():
         notes.append(f"{shown}: its segments hold far more bytes than the file: the last {int(aliases.sum())} are left out")
         sizes = np.where(aliases, np.uint64(0), sizes)
-    extents, overlaps = arrange(starts, sizes, offsets)
+    extents, overlap = arrange(starts, sizes, offsets)
     ends = ""
     if len(cut):
         ends = (
@@ -112,7 +106,7 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
         notes.append(f"{shown} names no physical addresses (every p_paddr is 0): {how}")
         if not starts.any():
             ends = ends or notes[-1]
-    elif overlaps:
+    elif overlap and (overlaps := _overlaps(placed, starts, sizes, offsets)):
         notes.append(f"{shown}: {overlaps} segments overlap others; where they do, the one first in the table is read")
     if len(placed) < len(loads):
         notes.append(f"{shown}: {len(loads) - len(placed)} segments without a physical address are left out")
@@ -207,26 +201,48 @@ def _clip(sizes: U64s, offsets: U64s, file_size: int) -> U64s:
 
 def _vmcoreinfo(source: ByteSource, segments: Rows, byte_order: ByteOrder) -> Mapping[str, str]:
     """The lines KEY=VALUE of the first VMCOREINFO note; empty where there is none."""
-    left = _NOTES_LIMIT
+    left = NOTES_LIMIT
     for segment in segments[:64]:
         data = source.read_at(int(segment["p_offset"]), min(int(segment["p_filesz"]), left))
         left -= len(data)
-        text = _note(data, b"VMCOREINFO\0", byte_order)
+        text = vmcoreinfo_note(data, byte_order)
         if text is not None:
-            pairs = (line.partition("=") for line in text.decode("utf-8", "surrogateescape").splitlines())
-            return MappingProxyType({key: value for key, equals, value in pairs if equals})
-    return MappingProxyType({})
+            return vmcoreinfo_lines(text)
+    return NOTHING
 
 
-def _note(data: bytes, wanted: bytes, byte_order: ByteOrder) -> bytes | None:
-    """The content of the first note named ``wanted``; names and contents are padded to 4 bytes."""
-    note_header = struct.Struct("<3I" if byte_order == "little" else ">3I")
-    position = 0
-    while position + note_header.size <= len(data):
-        name_size, content_size, _ = note_header.unpack_from(data, position)
-        name_at = position + note_header.size
-        content_at = name_at + (name_size + 3 & ~3)
-        if data[name_at : name_at + name_size] == wanted:
-            return data[content_at : content_at + content_size]
-        position = content_at + (content_size + 3 & ~3)
-    return None
+def _overlaps(placed: Rows, starts: U64s, sizes: U64s, offsets: U64s) -> int:
+    """How many segments overlap others in memory and may differ from them there.
+
+    Left out are those that say the same twice: the kernel's text of kcore and of kdump's vmcore, whose bytes are RAM that another segment
+    holds too; and segments that lie on the same bytes of the file, as those of a dump by page tables do (QEMU's paging=true). Text is
+    known by its virtual address: RAM segments all lie in the direct map, so the difference to the physical address is one and the same.
+    """
+    virtual = placed["p_vaddr"].astype(np.uint64)
+    shifts = virtual - starts
+    known, inverse = np.unique(shifts, return_inverse=True)
+    bytes_of = np.bincount(inverse, np.where(virtual > 0, sizes, np.uint64(0)), len(known))
+    direct = inverse == int(bytes_of.argmax())
+    ram, _ = arrange(starts[direct], sizes[direct], offsets[direct])
+    alias = np.zeros(len(starts), np.bool_)
+    if len(ram) and virtual[direct].any():
+        rows = np.maximum(np.searchsorted(ram.starts, starts, side="right"), 1) - 1
+        inside = (starts >= ram.starts[rows]) & (starts <= ram.reach[rows]) & (ram.reach[rows] - starts >= sizes - np.uint64(1))
+        alias = ~direct & (virtual > 0) & inside & (sizes > 0)
+    kept = np.flatnonzero(~alias & (sizes > 0))
+    return arrange(*_united(starts[kept], sizes[kept], offsets[kept]))[1]
+
+
+def _united(starts: U64s, sizes: U64s, offsets: U64s) -> tuple[U64s, U64s, U64s]:
+    """Segments that overlap each other and lie on the same bytes of the file, as one."""
+    shifts = offsets - starts
+    order = np.lexsort((starts, shifts))
+    lasts = starts + (sizes - np.uint64(1))
+    rows: list[list[int]] = []
+    for shift, start, last in zip(*(column[order].tolist() for column in (shifts, starts, lasts)), strict=True):
+        if rows and rows[-1][0] == shift and start <= rows[-1][2]:
+            rows[-1][2] = max(rows[-1][2], last)
+        else:
+            rows.append([shift, start, last])
+    merged = np.array(rows, np.uint64).reshape(-1, 3).T
+    return merged[1], merged[2] - merged[1] + np.uint64(1), merged[0] + merged[1]

@@ -33,8 +33,10 @@ class Extents(Sequence[Extent]):
         lasts = self.starts + (self.sizes - _ONE)
         before_gap = np.ones(len(lasts), dtype=np.bool_)
         before_gap[:-1] = self.starts[1:] != lasts[:-1] + _ONE
-        run_ends = np.flatnonzero(before_gap)
-        reach: U64s = lasts[run_ends[np.searchsorted(run_ends, np.arange(len(lasts)))]]
+        reach: U64s = lasts
+        if not before_gap.all():
+            run_ends = np.flatnonzero(before_gap)
+            reach = lasts[run_ends[np.searchsorted(run_ends, np.arange(len(lasts)))]]
         object.__setattr__(self, "reach", reach)
         for column in (self.starts, self.sizes, self.offsets, reach):
             column.flags.writeable = False

@@ -448,7 +448,7 @@ def test_a_mangled_archive_is_read_or_refused_with_one_line(
 
 
 @pytest.mark.parametrize("name", ["vmcore.dump", "memory.elf"])
-def test_a_compressed_dump_inside_a_capture_is_not_taken_for_memory(tmp_path: Path, name: str) -> None:
+def test_a_damaged_dump_inside_a_capture_is_not_taken_for_memory(tmp_path: Path, name: str) -> None:
     (tmp_path / "kho/out").mkdir(parents=True)
     (tmp_path / "kho/out/fdt").write_bytes(FDT)
     (tmp_path / name).write_bytes(b"KDUMP   " + bytes(8192))

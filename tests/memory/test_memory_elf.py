@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,8 +33,13 @@ def core(
     machine: int = 62,
     note: bytes = b"",
     extended: bool = False,
+    virtual: Sequence[int] = (),
+    offsets: Sequence[int] = (),
 ) -> bytes:
-    """A core of (p_paddr, bytes, p_memsz), written from elf.h without the program's own declarations."""
+    """A core of (p_paddr, bytes, p_memsz), with their p_vaddr, and p_offset where they share bytes of the file.
+
+    Written from elf.h without the program's own declarations.
+    """
     long = "Q" if bits == 64 else "I"
     header_size, entry_size, section_size = (64, 56, 64) if bits == 64 else (52, 32, 40)
     segments = [(1, *load) for load in loads] + ([(4, 0, note, len(note))] if note else [])
@@ -48,11 +54,13 @@ def core(
             f"{order}HHI{long * 3}I6H", kind, machine, 1, 0, header_size, shoff, 0, header_size, entry_size, phnum, shentsize, shnum, 0
         ),
     ]
-    for p_type, address, data, memory_size in segments:
+    for row, (p_type, address, data, memory_size) in enumerate(segments):
+        seen = virtual[row] if row < len(virtual) else 0
+        at = offsets[row] if row < len(offsets) else offset
         if bits == 64:
-            out.append(struct.pack(f"{order}IIQQQQQQ", p_type, 7, offset, 0, address, len(data), memory_size, 0))
+            out.append(struct.pack(f"{order}IIQQQQQQ", p_type, 7, at, seen, address, len(data), memory_size, 0))
         else:
-            out.append(struct.pack(f"{order}8I", p_type, offset, 0, address, len(data), memory_size, 7, 0))
+            out.append(struct.pack(f"{order}8I", p_type, at, seen, address, len(data), memory_size, 7, 0))
         offset += len(data)
     if extended:
         out.append(struct.pack(f"{order}II{long * 4}II{long * 2}", 0, 0, 0, 0, 0, 1, 0, len(segments), 0, 0))
@@ -106,6 +114,51 @@ def test_overlaps_missing_and_absent_addresses_are_told() -> None:
     assert "names no physical addresses" in opened(core([(0, b"one", 3), (0, b"two", 3)])).notes[0]
     assert opened(core([(0, b"one", 3)])).notes == ()
     assert opened(core([(0xFFFFFFFF, b"vmalloc", 7), (0, b"x", 1)], bits=32)).total_bytes == 1
+
+
+DIRECT_MAP = 0xFFFF_8880_0000_0000
+TEXT = 0xFFFF_FFFF_8100_0000
+
+
+def test_the_text_of_the_kernel_beside_its_ram_is_no_overlap() -> None:
+    ram = [(0x1000, b"low" * 100, 300), (0x10000, b"r" * 0x800, 0x800), (0x10800, b"s" * 0x800, 0x800)]
+    direct = [DIRECT_MAP + address for address, _, _ in ram]
+    # As in kcore and in kdump's vmcore: text, and here the whole image, over the end of one RAM segment and the begin of the next.
+    text = (0x10400, b"t" * 0x800, 0x800)
+    for at in (0, 3):
+        segments, virtual = ram.copy(), direct.copy()
+        segments.insert(at, text)
+        virtual.insert(at, TEXT)
+        memory = opened(core([*segments, (NO_ADDRESS, b"vmalloc", 7)], virtual=virtual))
+        assert [note for note in memory.notes if "overlap" in note] == []
+        assert memory.read(0x10400, 4) == (b"tttt" if at == 0 else b"rrrr")
+
+
+def test_ram_that_overlaps_ram_is_told_whatever_its_virtual_addresses() -> None:
+    ram, text = (0x10000, b"r" * 0x1000, 0x1000), (0x10400, b"t" * 0x800, 0x800)
+    shifted = DIRECT_MAP + 0x1000
+    cases = [
+        # Two of the direct map; text that reaches behind all RAM; two texts where no RAM is; segments that name no virtual address.
+        ([ram, text], [DIRECT_MAP + 0x10000, DIRECT_MAP + 0x10400]),
+        ([ram, (0x10400, b"t" * 0x1000, 0x1000)], [DIRECT_MAP + 0x10000, TEXT]),
+        ([ram, (0x90000, b"t" * 9, 9), (0x90004, b"u" * 9, 9)], [DIRECT_MAP + 0x10000, TEXT, TEXT + 0x1000]),
+        ([ram, text], []),
+        ([ram, text], [0, TEXT]),
+        ([ram, (0xF800, b"s" * 0x1000, 0x1000)], [DIRECT_MAP + 0x10000, shifted + 0xF800]),
+    ]
+    for loads, virtual in cases:
+        assert any("1 segments overlap" in note for note in opened(core(loads, virtual=virtual)).notes), (loads, virtual)
+
+
+def test_segments_on_the_same_bytes_of_the_file_are_no_overlap() -> None:
+    """As in QEMU's dump with paging: one for each mapping of the same memory."""
+    loads = [(0x10000, b"r" * 0x1000, 0x1000), (0x10400, b"", 0x800), (0x10C00, b"x" * 0x400, 0x400)]
+    start = 64 + 3 * 56
+    data = bytearray(core(loads, offsets=[start, start + 0x400, start + 0xC00]))
+    struct.pack_into("<Q", data, 64 + 56 + 32, 0x800)
+    assert opened(bytes(data)).notes == ()
+    struct.pack_into("<Q", data, 64 + 56 + 8, start + 0x401)
+    assert any("overlap" in note for note in opened(bytes(data)).notes)
 
 
 def test_a_segment_at_the_end_of_the_address_space_does_not_wrap() -> None:
@@ -188,8 +241,8 @@ def survives(data: bytes) -> None:
 
 
 def test_known_dumps_that_are_not_read_come_with_advice() -> None:
-    assert "makedumpfile -E" in (describe_unsupported(b"KDUMP   " + bytes(8)) or "")
-    assert "makedumpfile -R" in (describe_unsupported(b"makedumpfile\0\0\0\0") or "")
+    assert "kdump and makedumpfile" in (describe_unsupported(b"DISKDUMP" + bytes(8)) or "")
+    assert describe_unsupported(b"KDUMP   " + bytes(8)) is None
     assert describe_unsupported(core([])) is None and describe_unsupported(b"") is None
     assert is_elf(core([])) and not is_elf(b"\x7fEL")
 
