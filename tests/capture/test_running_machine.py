@@ -17,11 +17,14 @@ from kho_tui.errors import InputError
 from kho_tui.memory.physical import Extent
 from kho_tui.model.facts import Missing, Moving, Stale, known
 from kho_tui.model.json_value import Json
+from kho_tui.model.tracker import RadixTree
 from kho_tui.model.verdict import verdict
 from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.operations.watch import Watch
 from kho_tui.views.cli import main
 from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.state_json import state_json
+from kho_tui.views.tui.changes import Changes, changed_memory
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "captures"
 PRE = "x86_64-7.3/1-pre"
@@ -371,3 +374,30 @@ def test_captures_without_memory_or_without_kho_say_so(machines: Machines, tmp_p
     assert "KHO is switched off by kho=off" in capsys.readouterr().err
     assert main.run(["show", str(tmp_path / "off.tar.gz")]) == 2
     assert "switched off by kho=off" in capsys.readouterr().out
+
+
+def test_watching_a_machine_sees_what_memory_alone_shows(machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    watch = Watch(machine.kho)
+    assert not watch.changed() and not watch.changed()
+    with look(machine) as before:
+        leaf = next(page for page in machine.pages if page in _leaves(before))
+        words = np.frombuffer(machine.pages[leaf], np.uint64).copy()
+        words[np.flatnonzero(words == 0)[0]] = 1 << 7
+        machine.pages[leaf] = words.tobytes()
+        machine.write_memory()
+        assert watch.changed() and not watch.changed()
+        with look(machine) as after:
+            preserved, unpreserved = changed_memory(before.state, after.state)
+            assert preserved.bytes >= PAGE and unpreserved.bytes == 0
+            assert "preserved" in str(Changes(preserved=preserved))
+            assert changed_memory(after.state, before.state)[1].bytes == preserved.bytes
+
+
+def _leaves(opened: Opened) -> set[int]:
+    """Pages of the tracker that hold bits."""
+    preserved = known(opened.state.sides["out"].preserved)
+    assert preserved is not None and isinstance(preserved.structure, RadixTree)
+    return set(preserved.structure.addresses[-1].tolist())

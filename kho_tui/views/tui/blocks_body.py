@@ -25,6 +25,7 @@ from kho_tui.views.tui.background import Newest, Stoppable
 from kho_tui.views.tui.blocks_rows import COLUMNS, SORTS, Block, BlockView, OwnedBy
 from kho_tui.views.tui.blocks_words import about_block
 from kho_tui.views.tui.body import Stage
+from kho_tui.views.tui.changes import NO_MEMORY
 from kho_tui.views.tui.explain import explain
 from kho_tui.views.tui.keys import key
 from kho_tui.views.tui.lines import Line, Role, indented
@@ -201,7 +202,7 @@ class BlocksBody(SidedBody):
         def done(view: OwnedRuns) -> None:
             if self._owned is not owned:
                 return
-            self._shown = BlockView(owned, view)
+            self._shown = BlockView(owned, view, self.stage.changes.preserved if self.side == "out" else NO_MEMORY)
             row = view.row_of(self._wanted)
             with self.prevent(TableView.Moved):
                 self.list.show(self._shown, row or 0, sort, is_part=self._is_part)

@@ -12,9 +12,11 @@ import numpy.typing as npt
 from kho_tui.analysis.memory_map import MemoryMap
 from kho_tui.analysis.owned_blocks import NOBODY, OwnedRuns
 from kho_tui.layout.struct import Unit
+from kho_tui.model.intervals import Intervals
 from kho_tui.model.path import EntityPath
 from kho_tui.text import SafeText
 from kho_tui.views.query import Data, Query, Words
+from kho_tui.views.tui.changes import NO_MEMORY
 from kho_tui.views.tui.lines import Role, Span
 from kho_tui.views.tui.list_pane import Cell, ListColumn, number_width
 from kho_tui.views.tui.map_lanes import kind_role
@@ -130,10 +132,11 @@ class OwnedBy:
 
 @dataclass(frozen=True, eq=False)
 class BlockView:
-    """An arrangement of the blocks as the list shows it."""
+    """An arrangement of the blocks as the list shows it. ``new``: memory that was not preserved when the state was read before."""
 
     owned: OwnedBy
     pieces: OwnedRuns
+    new: Intervals = NO_MEMORY
 
     @cached_property
     def columns(self) -> tuple[ListColumn, ...]:
@@ -162,6 +165,9 @@ class BlockView:
         if memory is None:
             return _NOT_YET
         kind = SafeText(self.owned.kinds[block.claim])
+        is_new = bool(len(self.new)) and self.new.clip(block.address, block.address + block.size).bytes > 0
+        words = self.owned.owners[NOBODY] if block.claim == NOBODY else self.owned.owner_text(block)
+        owner = Span(SafeText(f"+ {words}"), Role.MARK) if is_new else Span(words)
         if block.claim == NOBODY:
-            return Span(self.owned.owners[NOBODY], Role.WARN), Span(kind, Role.DIM)
-        return Span(self.owned.owner_text(block)), Span(kind, kind_role(memory.claims[block.claim].kind))
+            return owner if is_new else Span(words, Role.WARN), Span(kind, Role.DIM)
+        return owner, Span(kind, kind_role(memory.claims[block.claim].kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, get_args
 
@@ -13,7 +14,7 @@ from kho_tui.errors import InputError
 from kho_tui.model.facts import Missing
 from kho_tui.text import NO_TEXT, SafeText, join_safe, visible
 from kho_tui.views.format import Base, parse_address, plain_value
-from kho_tui.views.tui.changes import NO_CHANGES, changed_paths
+from kho_tui.views.tui.changes import NO_CHANGES, changed_memory, changed_paths
 from kho_tui.views.tui.clipboard import copy
 from kho_tui.views.tui.commands import commands_of
 from kho_tui.views.tui.explain import explain
@@ -44,7 +45,10 @@ def prepare(loaded: Loaded, height: int, journey: Journey, before: Prepared | No
         tree.reopen(journey.opened)
     else:
         tree.open_to_fit(height - _AROUND_TREE)
-    changes = changed_paths(before.loaded.root, loaded.root, stop.is_set) if before is not None else NO_CHANGES
+    changes = NO_CHANGES
+    if before is not None:
+        preserved, unpreserved = changed_memory(before.loaded.state, loaded.state)
+        changes = replace(changed_paths(before.loaded.root, loaded.root, stop.is_set), preserved=preserved, unpreserved=unpreserved)
     return Prepared(loaded, tree, changes)
 
 
