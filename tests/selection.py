@@ -5,6 +5,7 @@ What is left out is deselected, which the closing line counts, also where pytest
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,10 @@ from captures import SHARED
 
 from kho_tui.simulator.qemu.guest import BINARY
 
+GUEST_ROOT = Path(os.environ.get("KHO_GUEST_ROOT", "/var/tmp/kho-guest-root"))
+"""The root directory of the guests of tests/guests."""
+GUEST_ROOT_MARK = ".kho-guest-root"
+"""In a root directory that is whole."""
 BOOTS = 12
 """Boots of a run unless asked for more: they are most of its time."""
 
@@ -51,6 +56,8 @@ def _missing() -> dict[str, str]:
         found["shared"] = "../shared is not beside the checkout"
     if shutil.which(BINARY) is None:
         found["qemu"] = f"{BINARY} is not installed"
+    if not (GUEST_ROOT / GUEST_ROOT_MARK).is_file():
+        found["guest"] = f"{GUEST_ROOT} is no root directory of a guest: tests/guests/make_root.sh makes it"
     return found
 
 
@@ -77,7 +84,9 @@ class Selection:
                 item.add_marker("shared")
             for name in missing.keys() & {mark.name for mark in item.iter_markers()}:
                 item.add_marker(pytest.mark.skip(reason=missing[name]))
-        boots = [item.nodeid for item in items if item.get_closest_marker("qemu")]
+        # A guest that has no root to boot with must not be drawn for one that has.
+        drawable = [item for item in items if "guest" not in missing or not item.get_closest_marker("guest")]
+        boots = [item.nodeid for item in drawable if item.get_closest_marker("qemu")]
         left_out = frozenset(boots) - drawn(boots, self._config.option.boots, self._config.option.boot_seed)
         self._output |= {"boots": len(boots), "boots_drawn": len(boots) - len(left_out)}
         if left_out:

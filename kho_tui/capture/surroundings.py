@@ -12,6 +12,7 @@ from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
 from kho_tui.capture.live.machine import Machine
+from kho_tui.capture.obstacles import obstacle
 from kho_tui.capture.opening import Opening
 from kho_tui.capture.proc import (
     IomemEntry,
@@ -69,7 +70,7 @@ def open_capture(
     reader = CaptureReader(tree, opening.context)
     names = opening.registry.releases.names
     incoming = _side(reader, "in", names)
-    outgoing = _side(reader, "out", names)
+    outgoing = _side(reader, "out", names, machine)
     scratch = _scratch(reader, names)
     # Before the manifest, which may complain of the tree in words of its own.
     tree_problem = _tree_problem(reader)
@@ -130,7 +131,7 @@ def open_capture(
     )
 
 
-def _side(reader: CaptureReader, name: str, names: Sequence[Names]) -> DebugfsSide | None:
+def _side(reader: CaptureReader, name: str, names: Sequence[Names], machine: Machine | None = None) -> DebugfsSide | None:
     spoken = {"in": "incoming", "out": "outgoing"}[name]
     folder = f"kho/{name}/"
     fdt = reader.blob(reader.called(*(folder + one.fdt for one in names)), f"root FDT, {spoken}")
@@ -144,7 +145,11 @@ def _side(reader: CaptureReader, name: str, names: Sequence[Names]) -> DebugfsSi
     if name == "out":
         finalize_path = reader.called(*(folder + one.finalize for one in names))
         finalize = reader.parsed(finalize_path, "finalized or not", parse_finalize)
-        if not reader.has(finalize_path):
+        refused = obstacle("finalize", machine.facts) if machine is not None and isinstance(finalize, Missing) else None
+        if refused is not None and reader.has(finalize_path):
+            finalize = Unavailable(refused.words)
+            reader.notes.add(finalize_path, refused.words)
+        elif not reader.has(finalize_path):
             finalize = Unavailable(SafeText("no out/finalize in this capture: kernels from 7.1 on have none"))
     else:
         finalize = Unavailable(SafeText("the incoming side has no finalize"))

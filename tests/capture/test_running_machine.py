@@ -11,9 +11,10 @@ import pytest
 from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine, running_machine
 
 from kho_tui.capture import probe
+from kho_tui.capture.files import MappedTree
 from kho_tui.context import Context
 from kho_tui.decode.state import decode_state
-from kho_tui.errors import InputError
+from kho_tui.errors import InputError, ReadError
 from kho_tui.memory.physical import Extent
 from kho_tui.model.facts import Missing, Moving, Stale, known
 from kho_tui.model.json_value import Json
@@ -401,3 +402,18 @@ def _leaves(opened: Opened) -> set[int]:
     preserved = known(opened.state.sides["out"].preserved)
     assert preserved is not None and isinstance(preserved.structure, RadixTree)
     return set(preserved.structure.addresses[-1].tolist())
+
+
+def test_lockdown_keeps_out_finalize_shut(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = machines("x86_64-6.19/1-pre")
+    machine.write("sys/kernel/security/lockdown", b"none [integrity] confidentiality\n")
+    read = MappedTree.read
+
+    def refused(tree: MappedTree, path: str, limit: int) -> bytes:
+        if path == "kho/out/finalize":
+            raise ReadError(f"{path}: operation not permitted")
+        return read(tree, path, limit)
+
+    monkeypatch.setattr(MappedTree, "read", refused)
+    with look(machine) as live:
+        assert any("kernel lockdown refuses files of debugfs that can be written" in one.message for one in live.state.findings)

@@ -24,14 +24,14 @@ from time import monotonic
 from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
 
+from selection import GUEST_ROOT, GUEST_ROOT_MARK
+
 from guests.programs import CHECKOUT, SOURCES, compiled, initrd, put_project
 from guests.qmp import Qmp, QmpError
 
-ROOT: Final = Path(os.environ.get("KHO_GUEST_ROOT", "/var/tmp/kho-guest-root"))
+ROOT: Final = GUEST_ROOT
 KERNELS: Final = CHECKOUT.parent / "shared" / "kernels"
 QEMU: Final = "qemu-system-x86_64"
-MARK: Final = ".kho-guest-root"
-"""In a root directory that is whole."""
 
 _MACHINE: Final = "pc-q35-7.1"
 """As the simulator's: from 7.2 on QEMU puts a setup_data node of its own into the kernel's header."""
@@ -69,7 +69,7 @@ def why_not(image: Path, root: Path = ROOT) -> str | None:
             return f"{tool} is not installed"
     if not image.is_file():
         return f"{image} is not here"
-    if not (root / MARK).is_file():
+    if not (root / GUEST_ROOT_MARK).is_file():
         recipe = f"{SOURCES.relative_to(CHECKOUT)}/make_root.sh"
         known = "" if shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") else " (needs debootstrap)"
         return f"{root} is no root directory of a guest: {recipe} {root} makes it{known}"

@@ -14,7 +14,7 @@ import pytest
 
 from guests.guest import Guest, GuestError, kernel, why_not
 
-pytestmark = [pytest.mark.qemu, pytest.mark.shared]
+pytestmark = [pytest.mark.qemu, pytest.mark.guest, pytest.mark.shared]
 
 IMAGE = kernel("7.3-server")
 

@@ -16,7 +16,7 @@ from kho_tui.context import Context
 from kho_tui.model.facts import Missing
 from kho_tui.operations.open_state import open_state
 
-pytestmark = [pytest.mark.qemu, pytest.mark.shared]
+pytestmark = [pytest.mark.qemu, pytest.mark.guest, pytest.mark.shared]
 
 IMAGE = kernel("7.3-server")
 SLOW = 240.0
