@@ -417,3 +417,20 @@ def test_lockdown_keeps_out_finalize_shut(machines: Machines, monkeypatch: pytes
     monkeypatch.setattr(MappedTree, "read", refused)
     with look(machine) as live:
         assert any("kernel lockdown refuses files of debugfs that can be written" in one.message for one in live.state.findings)
+
+
+@pytest.mark.parametrize("release", ["6.19", "7.1"])
+def test_sessions_that_wait_are_last_known_and_counted_nowhere(release: str, machines: Machines) -> None:
+    machine = machines(f"x86_64-{release}/1-post")
+    with look(machine) as live:
+        (luo,) = [one for one in live.state.sides["in"].subtrees if one.name == b"LUO"]
+        sessions = luo.sessions
+        assert isinstance(sessions, Stale) and "last known: vm-alpha (2 files), vm-beta (1 file), empty (0 files)" in sessions.reason
+        assert "vm-alpha" not in verdict(live.state)
+        array = luo.content.sessions_at  # type: ignore[union-attr]
+    # A page that user space has now says nothing of sessions.
+    machine.flags[array] = ANON
+    machine.write_memory()
+    with look(machine) as live:
+        (luo,) = [one for one in live.state.sides["in"].subtrees if one.name == b"LUO"]
+        assert isinstance(luo.sessions, Stale) and "last known" not in luo.sessions.reason

@@ -17,7 +17,7 @@ from kho_tui.abi.properties import integer_property
 from kho_tui.decode.blocks import decode_list
 from kho_tui.decode.facet import MAGIC_BYTES, Counted, Decoding, FileDecoding, FlbDecoding, StructHead, SubtreeBlob
 from kho_tui.decode.nodes import child_of, version_of
-from kho_tui.decode.reader import Reader
+from kho_tui.decode.reader import Findings, Reader
 from kho_tui.fdt.tree import Node, looks_like_fdt, parse_fdt
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.layout.struct import FieldValue, Record
@@ -31,7 +31,10 @@ from kho_tui.model.registry import Registry
 from kho_tui.model.sessions import NOT_WRITTEN, File, Session, SessionList
 from kho_tui.model.state import FdtView
 from kho_tui.subsystems.luo.content import FLBS_PATH, Luo
-from kho_tui.text import NO_TEXT, SafeText, c_string, visible
+from kho_tui.text import NO_TEXT, SafeText, c_string, plural, visible
+
+_NAMED = 8
+"""Sessions that are called by name where they are only last known."""
 
 
 def luo_struct_head(registry: Registry, data: bytes) -> StructHead | None:
@@ -165,7 +168,11 @@ def _luo(
     array: PageArray,
 ) -> Luo:
     form, where, stale = lists.form, lists.path, lists.stale
-    sessions = stale or _sessions(reader, form, sessions_at, where, array)
+    if stale is not None:
+        trial = reader.on_trial()
+        sessions: SessionList | Missing = _last_known(stale, _sessions(trial, form, sessions_at, where, array), trial.findings)
+    else:
+        sessions = _sessions(reader, form, sessions_at, where, array)
     if stale is None and sessions_at == 0 and form.session_node is not None:
         sessions = Damaged(SafeText(f"{form.session_node.pointer} is 0, yet the session array is there from boot on"))
         reader.findings.add(POINTER_BAD, where, str(sessions.reason))
@@ -189,6 +196,21 @@ def _luo(
         sessions=sessions,
         flbs=flbs,
     )
+
+
+def _last_known(stale: Stale, sessions: SessionList | Missing, findings: Findings) -> Stale:
+    """What memory that was freed, or waits to be, still shows of sessions: said beside why it is stale, and nowhere counted.
+
+    Said only where all of it reads well: a page that was reused shows anything.
+    """
+    if not isinstance(sessions, SessionList) or not sessions.sessions or findings.items:
+        return stale
+    named = [
+        f"{visible(one.name)} ({'files unknown' if isinstance(one.files, Missing) else plural(len(one.files), 'file')})"
+        for one in sessions.sessions
+    ]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return Stale(SafeText(f"{stale.reason}; last known: {', '.join(named[:_NAMED])}{more}"))
 
 
 def _written(sessions: SessionList | Missing) -> bool | None:
