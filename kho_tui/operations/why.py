@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kho_tui.analysis.checkup.handover import named_by
@@ -13,13 +13,14 @@ from kho_tui.analysis.checkup.question import Examined, Standing
 from kho_tui.analysis.checkup.table import examine
 from kho_tui.analysis.symptoms.case import Case, Kernel
 from kho_tui.analysis.symptoms.explain import Explained, explain
-from kho_tui.analysis.symptoms.select import nearest, said_words, select
+from kho_tui.analysis.symptoms.select import MAX_WORDS, nearest, said_words, select
 from kho_tui.analysis.symptoms.table import SYMPTOMS
 from kho_tui.capture import probe
-from kho_tui.capture.dmesg import parse_dmesg, releases_of
+from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.reader import LOG_LIMIT
 from kho_tui.context import Context
 from kho_tui.errors import InputError, ReadError
+from kho_tui.model.sides import outgoing_or_none
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.subsystems.registry import builtin
@@ -91,11 +92,12 @@ def case_of(
     banners = sorted(releases_of(log))
     release = banners[-1] if len(banners) == 1 else None
     if path is None:
-        yield Case(registry=registry, given=given, given_release=release, context=context)
+        yield Case(registry=registry, given=given, given_release=release, given_whole=starts_at_boot(log), context=context)
         return
     with open_state(path, context, even_without_kho=True) as opened:
         folder = images
-        if folder is None and look_for_images and opened.sources.machine is not None:
+        hands_over = outgoing_or_none(opened.state) is not None
+        if folder is None and look_for_images and hands_over and opened.sources.machine is not None:
             folder = probe.LIVE_ROOT / "boot"
         yield Case(
             registry=registry,
@@ -104,6 +106,7 @@ def case_of(
             memory=opened.memory,
             given=given,
             given_release=release,
+            given_whole=starts_at_boot(log),
             kernels=() if folder is None else tuple(_kernels(folder, opened, context, asked_for=images is not None)),
             context=context,
         )
@@ -114,9 +117,17 @@ def checkup(case: Case) -> Checkup:
     return Checkup(case.subject, examine(case))
 
 
+def asks_kernels(text: str) -> bool:
+    """Whether the images that might be loaded next matter for what the user's words stand for."""
+    chosen = select(text, parse_dmesg(_as_log(text), builtin()), SYMPTOMS)
+    return any(one.asks_kernels for one in chosen.symptoms)
+
+
 def explain_words(text: str, case: Case) -> Answer:
     """What the user's words, or a line of a log, stand for. Raises Cancelled."""
-    lines = parse_dmesg(text.encode("utf-8", "surrogateescape"), case.registry)
+    lines = parse_dmesg(_as_log(text), case.registry)
+    if lines:
+        case = replace(case, given=(*lines, *case.given), given_file="message given" if not case.given else case.given_file)
     chosen = select(text, lines, SYMPTOMS)
     asked = visible(text[:200])
     if not chosen.symptoms:
@@ -136,6 +147,13 @@ def explain_log(case: Case) -> Answer:
     if case.given:
         return Answer(case.subject, asked, (), note=SafeText("no KHO message of it names a cause"), sound_log=True)
     return Answer(case.subject, asked, (), note=SafeText("there is no KHO message in it"))
+
+
+def _as_log(text: str) -> bytes:
+    try:
+        return text[:MAX_WORDS].encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text[:MAX_WORDS].encode("utf-8", "surrogatepass")
 
 
 def _kernels(folder: Path, opened: Opened, context: Context, *, asked_for: bool) -> Iterator[Kernel]:

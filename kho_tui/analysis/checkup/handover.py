@@ -71,6 +71,8 @@ def _owners(case: Case) -> Finding:
 
 
 def _accepted(case: Case) -> Finding:
+    if case.state is None or outgoing_or_none(case.state) is None:
+        return unknown("which kernels would accept this state: there is no outgoing side in sight")
     if not case.kernels:
         return unknown(
             "which kernels would accept this state: none was looked at", remedy="--images DIR looks at the kernels of a directory"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kho_tui.analysis.checkup.question import Finding, Question, ok, unknown, wrong
 from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import OFF_CODES, loaded_by_kexec_load, switch_evidence
@@ -135,7 +137,7 @@ def _loaded(case: Case) -> Finding:
         return ok(
             "no image is loaded; load it by kexec_file_load (kexec -s): kexec_load never carries KHO", said("/sys/kernel/kexec_loaded", "0")
         )
-    weighed = loaded_by_kexec_load(case)
+    weighed = loaded_by_kexec_load(replace(case, given=(), state=None))
     if weighed.certainty is Certainty.CERTAIN:
         return wrong(BY_KEXEC_LOAD.says, BY_KEXEC_LOAD.remedy, *weighed.evidence)
     if weighed.certainty is Certainty.REFUTED and image == "yes":

@@ -76,7 +76,8 @@ class Case:
     """``state`` and ``sources`` None: there are only the words and the log that the user gave.
 
     ``given``: log lines that the user gave, ``given_file`` what they are called; ``kernels``: images that were looked at, empty where none
-    were. ``memory``: captured memory. ``given_release``: of the kernel whose log was given, where its banner is in it.
+    were. ``memory``: captured memory. ``given_release``: of the kernel whose log was given, where its banner is in it;
+    ``given_whole``: that log is there from its first line on.
     """
 
     registry: Registry
@@ -86,6 +87,7 @@ class Case:
     given: tuple[LogEvidence, ...] = ()
     given_file: str = "log given"
     given_release: str | None = None
+    given_whole: bool = False
     kernels: tuple[Kernel, ...] = ()
     context: Context
 
@@ -105,9 +107,10 @@ class Case:
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """KHO messages: those that the user gave before those of the machine or capture."""
-        given = [Line(one.kind, one.side, one.text, self.given_file) for one in self.given]
+        given = {one.text: Line(one.kind, one.side, one.text, self.given_file) for one in self.given}.values()
         state = () if self.state is None else self.state.log
-        return (*given, *(Line(one.kind, one.side, one.text, "dmesg") for one in state))
+        known = {one.text for one in given}
+        return (*given, *(Line(one.kind, one.side, one.text, "dmesg") for one in state if one.text not in known))
 
     def saying(self, *kinds: str, pattern: bytes = rb"", side: str | None = None) -> tuple[Line, ...]:
         """The messages of some kinds that match, of a side where one is named."""
@@ -118,8 +121,20 @@ class Case:
 
     @property
     def log_whole(self) -> bool:
-        """Whether the machine's log is there from its first line on, so that the absence of a message counts."""
-        return self.state is not None and self.state.log_from_boot
+        """Whether a log is there from its first line on, so that the absence of a message counts.
+
+        A message that was given and is not in the machine's log is of another boot, of which nothing else is known.
+        """
+        if self.given_whole:
+            return True
+        if self.state is None or not self.state.log_from_boot:
+            return False
+        return {one.text for one in self.given} <= {one.text for one in self.state.log}
+
+    @property
+    def log_file(self) -> str:
+        """What that log is called."""
+        return self.given_file if self.given_whole else "dmesg"
 
     @property
     def config(self) -> Mapping[str, str] | Missing:

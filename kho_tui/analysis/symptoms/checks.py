@@ -27,7 +27,7 @@ def logged(*kinds: str, pattern: bytes = rb"", side: str | None = None, sure: bo
             evidence = tuple(line.evidence for line in lines[:_MANY])
             return certain(*evidence) if sure else likely(*evidence)
         if case.log_whole:
-            return refuted(said("dmesg", "from its first line on, and no such message"))
+            return refuted(said(case.log_file, "from its first line on, and no such message"))
         return possible("the kernel's log from its first line on")
 
     return ask
@@ -54,6 +54,16 @@ def faulty(fix: Fix, needs: str, *, writer: bool = False) -> Ask:
         return possible(needs, *evidence)
 
     return ask
+
+
+def unless_refused_as_incompatible(ask: Ask) -> Ask:
+    """The same, ruled out where the kernel says that it refused what was handed over for its version."""
+
+    def asked(case: Case) -> Weighed:
+        other = case.saying("disabled", pattern=rb"incompatible", side="in")
+        return refuted(other[0].evidence) if other else ask(case)
+
+    return asked
 
 
 def kho_is_off(case: Case) -> Weighed:
@@ -109,7 +119,7 @@ def no_handover_came_in(case: Case) -> Weighed:
     if found:
         return refuted(found[0].evidence)
     if case.log_whole:
-        return likely(said("dmesg", "from its first line on, and no message of a handover that was found or refused"))
+        return likely(said(case.log_file, "from its first line on, and no message of a handover that was found or refused"))
     return possible("the kernel's log from its first line on")
 
 
@@ -134,6 +144,8 @@ def not_finalized(case: Case) -> Weighed:
 
 def loaded_by_kexec_load(case: Case) -> Weighed:
     """Whether the image was loaded by kexec_load(2). The kernel does not say by which of the two calls."""
+    if came := case.saying("found", "disabled", side="in"):
+        return refuted(came[0].evidence)
     # KEXEC is the option of kexec_load, KEXEC_FILE that of kexec_file_load.
     if case.option("CONFIG_KEXEC_FILE") is False:
         evidence = case.option_evidence("CONFIG_KEXEC_FILE")

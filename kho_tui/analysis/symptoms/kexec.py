@@ -21,6 +21,7 @@ from kho_tui.analysis.symptoms.checks import (
     no_handover_came_in,
     not_finalized,
     scratch_evidence,
+    unless_refused_as_incompatible,
 )
 from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
 from kho_tui.model.facts import Missing
@@ -58,7 +59,7 @@ def _other_root_version(case: Case) -> Weighed:
     if bad:
         return certain(*(said(one.path, found.verdict) for one, found in bad[:3]))
     if case.log_whole:
-        return refuted(said("dmesg", "from its first line on, and no such message"))
+        return refuted(said(case.log_file, "from its first line on, and no such message"))
     return possible("the log of the kernel that booted, or its image: --images DIR")
 
 
@@ -119,12 +120,12 @@ def _memory_map_too_large(case: Case) -> Weighed:
     return possible("the image: --images DIR, and /proc/iomem", *scratch_evidence(case))
 
 
-def _hotplug_scratch(case: Case) -> Weighed:
+def _empty_area(case: Case) -> Weighed:
     if case.state is None or isinstance(case.state.scratch, Missing):
         return possible(NO_CAPTURE)
     empty = [one for one in case.state.scratch.areas if not one.size]
     if empty:
-        return likely(*scratch_evidence(case))
+        return possible("the image and its initrd: --images DIR", *scratch_evidence(case))
     return refuted(*scratch_evidence(case))
 
 
@@ -140,7 +141,7 @@ NOT_FINALIZED = Cause(
     remedy="6.16 to 6.18: write 1 to out/finalize, then load the image; 6.19 and 7.0: boot with liveupdate=on, or write 1 to out/finalize "
     "before the kexec",
     source="kernel/kexec_handover.c, kho_finalize, 6.16 to 6.18; kernel/liveupdate/kexec_handover.c, kho_finalize, 6.19 and 7.0",
-    ask=not_finalized,
+    ask=unless_refused_as_incompatible(not_finalized),
     releases=Range("6.16", "7.0"),
     of_writer=True,
     words=frozenset({"finalize", "finalized"}),
@@ -149,7 +150,9 @@ UNFINALIZED_PAGE = Cause(
     says=KEXEC_UNFINALIZED.effect,
     remedy="write 1 to out/finalize before the image is loaded, or update the kernel that hands over",
     source=KEXEC_UNFINALIZED.source,
-    ask=faulty(KEXEC_UNFINALIZED, "which release handed over, and its out/finalize when the image was loaded", writer=True),
+    ask=unless_refused_as_incompatible(
+        faulty(KEXEC_UNFINALIZED, "which release handed over, and its out/finalize when the image was loaded", writer=True)
+    ),
     releases=Range("6.16", "6.17"),
     of_writer=True,
 )
@@ -161,7 +164,7 @@ REFUSED_VERSION = Cause(
 )
 REFUSED_FDT = Cause(
     says="the root FDT was damaged, or never written, when the next kernel read it",
-    remedy=f"{_LOST}. {GATE}, on a capture with memory",
+    remedy=f"{_LOST}; {GATE}, on a capture with memory",
     source=f"{_CORE}, kho_populate (fdt_check_header), 6.16 to 7.3",
     ask=logged("disabled", pattern=rb"is invalid", side="in"),
 )
@@ -184,6 +187,7 @@ NO_ROOM = Symptom(
     name="eaddrnotavail",
     title="kexec_file_load fails with EADDRNOTAVAIL",
     errno=("EADDRNOTAVAIL",),
+    asks_kernels=True,
     phrases=words(
         "cannot assign address", "image fit", "not fit scratch", "no room scratch", "scratch small", "scratch full", "kexec load fail"
     ),
@@ -204,13 +208,14 @@ NO_ROOM = Symptom(
             says="an area of scratch has size 0, so that the image has only the other areas to go to",
             remedy="name all three sizes, kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the image needs, and power-cycle",
             source=f"{_CORE}, scratch_size_update, 6.16 to 7.3",
-            ask=_hotplug_scratch,
+            ask=_empty_area,
         ),
     ),
 )
 BOOTS_COLD = Symptom(
     name="cold",
     title="the next kernel boots cold: nothing of the handover arrives",
+    asks_kernels=True,
     phrases=words(
         "boot cold",
         "nothing handed",
@@ -340,6 +345,7 @@ NOT_PERMITTED = Symptom(
 PANIC = Symptom(
     name="panic",
     title="the next kernel panics, hangs or oopses",
+    asks_kernels=True,
     phrases=words("panic", "oops", "hang", "crash", "dies", "kernel bug"),
     kinds=frozenset({"crash"}),
     causes=(

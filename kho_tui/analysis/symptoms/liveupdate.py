@@ -16,6 +16,7 @@ from kho_tui.analysis.symptoms.checks import (
     kho_is_off,
     liveupdate_is_off,
     logged,
+    unless_refused_as_incompatible,
 )
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD, GATE, KHO_OFF, NOT_FINALIZED, NOTHING_CAME_IN, REFUSED_FDT, REFUSED_VERSION
 from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
@@ -32,7 +33,9 @@ def _sessions_wait(case: Case) -> Weighed:
     lines = case.saying("liveupdate", side="in")
     if not lines:
         return (
-            refuted(said("dmesg", "from its first line on, and LUO took over nothing")) if case.log_whole else possible("the kernel's log")
+            refuted(said(case.log_file, "from its first line on, and LUO took over nothing"))
+            if case.log_whole
+            else possible("the kernel's log")
         )
     if case.saying(*_LOSSES, "luo-failed", "disabled", side="in"):
         return refuted(*(one.evidence for one in case.saying(*_LOSSES, "luo-failed", "disabled", side="in")[:3]))
@@ -46,7 +49,7 @@ def _sessions_came_in(case: Case) -> Weighed:
             "the names that the agent used in the old kernel: kho-tui show on a capture from before the kexec", lines[0].evidence
         )
     if case.log_whole:
-        return certain(said("dmesg", "from its first line on, and LUO took over nothing"))
+        return certain(said(case.log_file, "from its first line on, and LUO took over nothing"))
     return possible("the kernel's log from its first line on")
 
 
@@ -62,6 +65,11 @@ def _no_device(case: Case) -> Weighed:
     if there == "yes":
         return refuted(said("/dev/liveupdate", "is there"))
     return liveupdate_is_off(case)
+
+
+def _kho_is_off_for_luo(case: Case) -> Weighed:
+    lines = case.saying("disabled", pattern=rb"luo: .*because KHO")
+    return certain(*(one.evidence for one in lines[:3])) if lines else kho_is_off(case)
 
 
 def _test_failed(case: Case) -> Weighed:
@@ -112,10 +120,10 @@ NO_HANDLER = Cause(
 )
 SESSION_CLOSED = Cause(
     says="the agent closed the session, or was ended, before the reboot call: closing a session's file descriptor unpreserves its files",
-    remedy="keep the session's file descriptor open until the jump, whatever ends processes before it: systemd's file descriptor store, or a "
-    "process that is not ended at shutdown",
+    remedy="keep the session's file descriptor open until the jump, whatever ends processes before it: systemd's file descriptor store, or "
+    "a process that is not ended at shutdown",
     source=f"{_SESSION}, luo_session_release, 6.19 to 7.3",
-    ask=elsewhere("a capture from just before the reboot call, or the agent's log"),
+    ask=unless_refused_as_incompatible(elsewhere("a capture from just before the reboot call, or the agent's log")),
     words=frozenset({"closed", "agent", "killed"}),
 )
 
@@ -434,7 +442,7 @@ ZEROS = Symptom(
         Cause(
             says=FOLIO_FLAGS.effect,
             remedy="update the kernel that hands over, and the one that boots",
-            source=FOLIO_FLAGS.source,
+            source=f"{FOLIO_FLAGS.source}, {FOLIO_FLAGS.affected[0]}",
             ask=faulty(FOLIO_FLAGS, "the flags of the folios in a capture from before the kexec: kho-tui check", writer=True),
         ),
         Cause(
@@ -460,11 +468,7 @@ NO_DEVICE = Symptom(
             says="KHO is not on, and LUO switches itself off without it",
             remedy="boot a kernel with CONFIG_KEXEC_HANDOVER=y and kho=on liveupdate=on on its command line",
             source=f"{_LUO}, luo_early_startup, 6.19 to 7.3",
-            ask=lambda case: (
-                certain(*(one.evidence for one in lines))
-                if (lines := case.saying("disabled", pattern=rb"luo: .*because KHO"))
-                else kho_is_off(case)
-            ),
+            ask=_kho_is_off_for_luo,
         ),
         Cause(
             says="LUO is not built (CONFIG_LIVEUPDATE), or liveupdate=on is not on the command line",

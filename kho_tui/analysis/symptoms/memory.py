@@ -226,8 +226,8 @@ REGION = Symptom(
         ),
         Cause(
             says="no region of this name was handed over: it is allocated anew, inside scratch",
-            remedy="name it on the command line from the first cold boot on; power-cycle before the next kexec, which would preserve memory "
-            "in scratch",
+            remedy="name it on the command line from the first cold boot on; power-cycle before the next kexec, which would preserve "
+            "memory in scratch",
             source="mm/memblock.c, reserve_mem_kho_revive, 6.16 to 7.3",
             ask=_region_not_handed,
         ),

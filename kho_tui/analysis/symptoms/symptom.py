@@ -92,7 +92,7 @@ class Symptom:
     """``name``: one word, by which it is asked for. ``title``: what the user sees.
 
     Selected by: ``errno``, names of errors; ``phrases``, each a set of words (or beginnings of words) that all have to be said; ``kinds``
-    of log lines, those that ``pattern`` matches.
+    of log lines, those that ``pattern`` matches. ``asks_kernels``: a check of a cause looks at the images that might be loaded next.
     """
 
     name: str
@@ -102,6 +102,7 @@ class Symptom:
     phrases: tuple[frozenset[str], ...] = ()
     kinds: frozenset[str] = frozenset()
     pattern: re.Pattern[bytes] = field(default=re.compile(rb""))
+    asks_kernels: bool = False
 
     def names_line(self, kind: str, text: bytes) -> bool:
         """Whether a line of the kernel's log is this symptom."""

@@ -15,7 +15,7 @@ from kho_tui.analysis.symptoms.symptom import Certainty
 from kho_tui.capture import probe
 from kho_tui.capture.live.debugfs import is_live
 from kho_tui.errors import InputError
-from kho_tui.operations.why import MAX_LOG, Answer, Checkup, case_of, checkup, explain_log, explain_words
+from kho_tui.operations.why import MAX_LOG, Answer, Checkup, asks_kernels, case_of, checkup, explain_log, explain_words
 from kho_tui.text import visible
 from kho_tui.views.cli.opened import telling, write_json
 from kho_tui.views.cli.request import THIS_MACHINE
@@ -59,7 +59,9 @@ def why(request: WhyRequest, *, as_json: bool) -> int:
     no_words = not request.words
     with ExitStack() as stack:
         context = stack.enter_context(telling())
-        case = stack.enter_context(case_of(path, context, log=log, images=request.images, look_for_images=True))
+        case = stack.enter_context(
+            case_of(path, context, log=log, images=request.images, look_for_images=no_words or asks_kernels(request.words))
+        )
         if no_words and not request.log:
             found = checkup(case)
             stack.close()
