@@ -107,6 +107,7 @@ def case_of(
             given=given,
             given_release=release,
             given_whole=starts_at_boot(log),
+            changed=opened.changed,
             kernels=() if folder is None else tuple(_kernels(folder, opened, context, asked_for=images is not None)),
             context=context,
         )

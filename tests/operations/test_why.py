@@ -492,21 +492,19 @@ def test_no_advice_costs_a_host_its_boot(tmp_path: Path) -> None:
     all_texts = [*texts(), *(str(one.finding.remedy) for one in found.examined)]
     for text in all_texts:
         assert not re.search(
-            r"smaller scratch|(reduc|shrink|lower|decreas|less)\w* (the )?(kho_)?scratch|scratch\w* (smaller|down)|kho_scratch=\d|force|-f\b",
+            r"smaller scratch|(reduc|shrink|lower|decreas|less)\w* (the )?(kho_)?scratch|scratch\w* (smaller|down)|kho_scratch=\d|force|"
+            r"-f\b",
             text,
             re.IGNORECASE,
         ), text
-    assert all(
-        "raise" in text or "at least" in text or "no effect" in text or "do not fit" in text for text in texts() if "kho_scratch=" in text
-    )
+    allowed = ("raise", "at least", "no effect", "do not fit")
+    assert all(any(word in text for word in allowed) for text in texts() if "kho_scratch=" in text)
 
 
 def test_each_cause_has_a_source_that_can_be_opened() -> None:
     causes: list[Cause] = [cause for symptom in SYMPTOMS for cause in symptom.causes]
     for cause in causes:
-        assert re.search(r"[\w-]+/[\w/.-]+\.(c|h)|CVE-", cause.source) and re.search(r"\d\.\d+", f"{cause.source} {cause.releases}"), (
-            cause.source
-        )
+        assert re.search(r"[\w-]+/[\w/.-]+\.(c|h)|CVE-", cause.source) and re.search(r"\d\.\d+", cause.source), cause.source
         assert cause.remedy and not cause.says.endswith(".")
     assert len({one.name for one in SYMPTOMS}) == len(SYMPTOMS)
 

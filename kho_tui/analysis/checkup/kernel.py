@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kho_tui.analysis.checkup.question import Finding, Question, ok, unknown, wrong
 from kho_tui.analysis.symptoms.case import Case, said
-from kho_tui.analysis.symptoms.checks import OFF_CODES, loaded_by_kexec_load, switch_evidence
+from kho_tui.analysis.symptoms.checks import OFF_CODES, kho_is_off, loaded_by_kexec_load, switch_evidence
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD
 from kho_tui.analysis.symptoms.symptom import Certainty
 from kho_tui.releases.ranges import Range
@@ -55,7 +55,7 @@ def _liveupdate(case: Case) -> Finding:
     built, line = case.option("CONFIG_LIVEUPDATE"), case.cmdline
     if built is False:
         return wrong(
-            "LUO is not built: no sessions, no /dev/liveupdate; reserve_mem= is handed over without it",
+            "LUO is not built: no sessions, no /dev/liveupdate; what else KHO preserves does not need it",
             "boot a kernel with CONFIG_LIVEUPDATE=y, if sessions are wanted",
             case.option_evidence("CONFIG_LIVEUPDATE"),
         )
@@ -66,7 +66,7 @@ def _liveupdate(case: Case) -> Finding:
     if line is None or not line.whole or luo is None:
         return unknown("whether LUO is on is not known", case.release_evidence if release is None else case.cmdline_evidence("liveupdate"))
     return wrong(
-        "LUO is off: no sessions, no /dev/liveupdate; reserve_mem= is handed over without it",
+        "LUO is off: no sessions, no /dev/liveupdate; what else KHO preserves does not need it",
         "boot with liveupdate=on beside kho=on, if sessions are wanted",
         case.cmdline_evidence("liveupdate"),
     )
@@ -79,13 +79,17 @@ def _debugfs(case: Case) -> Finding:
         found = case.obstacle("tree", *_DEBUGFS_FACTS)
         seen = said(f"/{case.sources.machine.debugfs.place}" if case.sources and case.sources.machine else "debugfs", case.fact("debugfs"))
         if case.fact("debugfs") == "mounted" and case.fact("config-shows") != "no":
-            return ok("debugfs is mounted; a kho tree is there once KHO is on", seen)
+            if kho_is_off(case).certainty is Certainty.CERTAIN:
+                return ok("debugfs is mounted; it shows a kho tree once KHO is on", seen)
+            return unknown("debugfs is mounted and shows no kho tree, although nothing found here forbids it", seen)
         if found is not None and found.code != "unknown":
             return wrong(found.message, found.remedy, seen)
         return unknown("why there is no kho tree in debugfs is not known", seen)
     absent = "" if case.sources is None else str(case.sources.absent)
     if case.shows_kho:
         return ok("the state comes from memory, not from debugfs", said("memory", "holds a root FDT or a scratch table"))
+    if kho_is_off(case).certainty is Certainty.CERTAIN:
+        return unknown("KHO is not on, so there is no kho tree to copy")
     return unknown(absent or "no copy of debugfs in this capture", remedy="as root:  kho-tui capture-script | sh")
 
 

@@ -89,6 +89,8 @@ class Case:
     given_release: str | None = None
     given_whole: bool = False
     kernels: tuple[Kernel, ...] = ()
+    changed: SafeText = NO_TEXT
+    """What changed while a running machine was read; empty for nothing."""
     context: Context
 
     @property

@@ -18,7 +18,7 @@ from kho_tui.errors import InputError
 from kho_tui.operations.why import MAX_LOG, Answer, Checkup, asks_kernels, case_of, checkup, explain_log, explain_words
 from kho_tui.text import visible
 from kho_tui.views.cli.opened import telling, write_json
-from kho_tui.views.cli.request import THIS_MACHINE
+from kho_tui.views.cli.request import THIS_MACHINE, split_side
 from kho_tui.views.export.why_json import answer_json, checkup_json
 
 STANDARD_INPUT = "-"
@@ -44,7 +44,8 @@ def read_arguments(arguments: Sequence[str], images: Path | None) -> WhyRequest:
     """Words, then a capture: the last argument that is a path, else the first one. Raises InputError for a path that is none."""
     rest = [one for one in arguments if one != STANDARD_INPUT]
     at = next((number for number in (len(rest) - 1, 0) if rest and _is_capture(rest[number])), None)
-    path = None if at is None else rest.pop(at)
+    # A side of it says nothing less than all of it: the whole is looked at.
+    path = None if at is None else split_side(rest.pop(at), None)[0]
     missing = next((one for one in rest if _looks_like_a_path(one)), None)
     if missing is not None:
         raise InputError(f"{visible(missing[:200])}: no such file or directory")
@@ -62,6 +63,8 @@ def why(request: WhyRequest, *, as_json: bool) -> int:
         case = stack.enter_context(
             case_of(path, context, log=log, images=request.images, look_for_images=no_words or asks_kernels(request.words))
         )
+        if case.changed:
+            print(f"kho-tui: {case.changed}", file=sys.stderr)
         if no_words and not request.log:
             found = checkup(case)
             stack.close()
@@ -150,8 +153,8 @@ def _cause(one: WeighedCause) -> Iterator[_Line]:
 
 def _is_capture(text: str) -> bool:
     """Whether it is a path that can be opened: never a device, of which an open may change the state."""
-    where = Path(text)
     try:
+        where = Path(split_side(text, None)[0])
         return where.is_dir() or where.is_file() or is_live(where, probe.LIVE_ROOT)
     except (OSError, ValueError):
         return False
