@@ -21,6 +21,7 @@ from kho_tui.capture.reader import LOG_LIMIT
 from kho_tui.context import Context
 from kho_tui.errors import InputError, ReadError
 from kho_tui.model.sides import outgoing_or_none
+from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.subsystems.registry import builtin
@@ -79,12 +80,19 @@ class Answer:
 
 @contextmanager
 def case_of(
-    path: str | Path | None, context: Context, *, log: bytes = b"", images: Path | None = None, look_for_images: bool = False
+    path: str | Path | None,
+    context: Context,
+    *,
+    log: bytes = b"",
+    images: Path | None = None,
+    look_for_images: bool = False,
+    rules: bool = False,
 ) -> Iterator[Case]:
     """What there is to weigh causes with. Raises InputError, ReadError or Cancelled.
 
     ``path``: this machine's kho tree or a capture, None: neither; ``log``: a kernel's log that the user gave. ``images``: a directory of
     kernels that might be loaded next; ``look_for_images``: on this machine /boot where none is named.
+    ``rules``: put the rules of ``check`` too.
     """
     registry = builtin()
     log = log[:MAX_LOG]
@@ -107,6 +115,7 @@ def case_of(
             given=given,
             given_release=release,
             given_whole=starts_at_boot(log),
+            report=check_state(opened, context).report if rules and hands_over else None,
             changed=opened.changed,
             kernels=() if folder is None else tuple(_kernels(folder, opened, context, asked_for=images is not None)),
             context=context,

@@ -20,6 +20,7 @@ from kho_tui.capture import probe
 from kho_tui.capture.dmesg import parse_dmesg
 from kho_tui.capture.log_texts import texts_of
 from kho_tui.context import Context
+from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.why import Answer, Checkup, case_of, checkup, explain_log, explain_words
 from kho_tui.subsystems.registry import builtin
 
@@ -34,7 +35,7 @@ def ask(words: str, path: Path | None = None, *, log: str = "", images: Path | N
 
 
 def examine(path: Path, images: Path | None = None) -> Checkup:
-    with case_of(path, Context(), images=images, look_for_images=True) as case:
+    with case_of(path, Context(), images=images, look_for_images=True, rules=True) as case:
         return checkup(case)
 
 
@@ -432,6 +433,14 @@ def test_an_image_that_does_not_fit_and_one_that_boots_cold(tmp_path: Path) -> N
     refused = examine(PRE, old)
     assert standing(refused, "kernels") is Standing.WRONG and "kho-v4" in said_of(refused, "kernels")
     assert "initrd 5 MiB" in said_of(refused, "scratch-needed")
+
+
+@pytest.mark.parametrize(("fault", "question"), [("root-magic", "owners"), ("session-block-empty", "sound"), ("map-zero", "sound")])
+def test_a_broken_state_is_not_called_well(fault: str, question: str, tmp_path: Path) -> None:
+    fault_capture(str(PRE), fault, tmp_path / "broken", Context())
+    found = examine(tmp_path / "broken")
+    assert found.exit_code == 1 and standing(found, question) is Standing.WRONG
+    assert standing(examine(PRE), question) is Standing.OK
 
 
 def test_what_a_machine_lacks_has_a_line_each(machine: Callable[[str], RunningMachine]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checkup.question import Finding, Question, ok, unknown, wrong
 from kho_tui.analysis.checkup.scratch import is_off
 from kho_tui.analysis.memory_map import memory_map
@@ -70,6 +71,22 @@ def _owners(case: Case) -> Finding:
     return ok(f"preserved: {bound}{human_size(preserved.runs.bytes)} in {plural(preserved.runs.blocks, 'block')}", details=details)
 
 
+def _sound(case: Case) -> Finding:
+    report = case.report
+    if report is None:
+        return unknown("whether the state keeps the rules of its format: there is no outgoing side in sight")
+    errors, warnings = report.broken["error"], report.broken["warning"]
+    if errors:
+        broken = [one for one in report.of(Answer.BROKEN) if one.severity == "error"]
+        details = tuple(SafeText(f"{one.code}: {one.cases[0].message if one.cases else one.title}") for one in broken[:_MOST_LINES])
+        return wrong(f"{plural(errors, 'rule')} of severity error violated", f"kho-tui check  says where; {GATE}", details=details)
+    if not report.told or report.unread is not None:
+        return unknown(f"whether the state keeps the rules of its format: {report.verdict}", remedy="kho-tui check  says what is missing")
+    more = f", {plural(warnings, 'warning')} (kho-tui check)" if warnings else ""
+    unsure = f"; unknown: {plural(len(report.untold), 'rule')}" if report.untold else ""
+    return ok(f"no rule of severity error is violated{more}{unsure}")
+
+
 def _accepted(case: Case) -> Finding:
     if case.state is None or outgoing_or_none(case.state) is None:
         return unknown("which kernels would accept this state: there is no outgoing side in sight")
@@ -129,6 +146,7 @@ def _log(case: Case) -> Finding:
 QUESTIONS = (
     Question(name="finalized", title="finalized", ask=_finalized, decides=True),
     Question(name="owners", title="preserved", ask=_owners),
+    Question(name="sound", title="state sound", ask=_sound),
     Question(name="kernels", title="next kernels", ask=_accepted),
     Question(name="log", title="kernel log", ask=_log),
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from kho_tui.analysis.checks.report import Report
 from kho_tui.analysis.compat import Compatibility
 from kho_tui.capture.dmesg import Evidence as LogEvidence
 from kho_tui.capture.obstacles import Obstacle, facts_of_kernel, kho_parameter, obstacle
@@ -89,6 +90,8 @@ class Case:
     given_release: str | None = None
     given_whole: bool = False
     kernels: tuple[Kernel, ...] = ()
+    report: Report | None = None
+    """What the rules say of the side that would be handed over; None: they were not put."""
     changed: SafeText = NO_TEXT
     """What changed while a running machine was read; empty for nothing."""
     context: Context

@@ -61,7 +61,7 @@ def why(request: WhyRequest, *, as_json: bool) -> int:
     with ExitStack() as stack:
         context = stack.enter_context(telling())
         case = stack.enter_context(
-            case_of(path, context, log=log, images=request.images, look_for_images=no_words or asks_kernels(request.words))
+            case_of(path, context, log=log, images=request.images, look_for_images=no_words or asks_kernels(request.words), rules=no_words)
         )
         if case.changed:
             print(f"kho-tui: {case.changed}", file=sys.stderr)
