@@ -109,6 +109,14 @@ def _memory(case: Case) -> Finding:
     return wrong(found.message, found.remedy, said("/proc/kcore", case.fact("kcore")), said("user", case.fact("user")))
 
 
+def _signed(case: Case) -> str:
+    """What lockdown asks of an image (kernel/kexec_file.c, kimage_validate_signature, which CONFIG_KEXEC_SIG builds)."""
+    checked = case.option("CONFIG_KEXEC_SIG")
+    if checked is None:
+        return "with CONFIG_KEXEC_SIG an image has to be signed to be loaded"
+    return "an image has to be signed to be loaded" if checked else "kexec_file_load takes unsigned images (no CONFIG_KEXEC_SIG)"
+
+
 def _lockdown(case: Case) -> Finding:
     level = case.fact("lockdown")
     seen = said("/sys/kernel/security/lockdown", level)
@@ -125,8 +133,8 @@ def _lockdown(case: Case) -> Finding:
     if level == "confidentiality":
         found = case.obstacle("memory", "lockdown")
         assert found is not None
-        return wrong(f"{found.message}; images to be loaded have to be signed", found.remedy, seen)
-    return ok("lockdown (integrity) refuses kexec_load and unsigned images; a signed image by kexec_file_load carries KHO", seen)
+        return wrong(f"{found.message}; {_signed(case)}", found.remedy, seen)
+    return ok(f"lockdown (integrity) refuses kexec_load; {_signed(case)}", seen)
 
 
 def _loaded(case: Case) -> Finding:

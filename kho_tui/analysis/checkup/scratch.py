@@ -39,6 +39,12 @@ def _scratch(case: Case) -> Scratch | Missing | None:
     return None if case.state is None else case.state.scratch
 
 
+def _why_unread(case: Case, scratch: Missing | None) -> str:
+    if case.live and case.sources is not None and case.sources.absent:
+        return case.sources.absent
+    return "no state" if scratch is None else scratch.reason
+
+
 def _allocated(case: Case) -> Finding:
     scratch = _scratch(case)
     if is_off(case):
@@ -47,7 +53,7 @@ def _allocated(case: Case) -> Finding:
         failed = case.saying("disabled", pattern=rb"scratch", side="out")
         if failed:
             return wrong("scratch could not be reserved at boot", "kho-tui why scratch-failed", *(one.evidence for one in failed[:3]))
-        return unknown(f"the scratch table was not read: {'no state' if scratch is None else scratch.reason}")
+        return unknown(f"the scratch table was not read: {_why_unread(case, scratch)}")
     assert case.state is not None
     total, ram = sum(area.size for area in scratch.areas), case.state.host.whole_ram
     ram_bytes = None if isinstance(ram, Missing) else sum(one.size for one in ram)
@@ -61,8 +67,11 @@ def _allocated(case: Case) -> Finding:
 
 
 def _used(case: Case) -> Finding:
-    """The segments of a loaded image are in the kernel's struct kimage alone; what booted the running kernel can be seen."""
-    says = "how much of scratch a loaded image uses: the kernel shows its segments nowhere"
+    """Where the segments of a loaded image go is in the kernel's struct kimage alone; what booted the running kernel can be seen.
+
+    Until the jump they are in pages from anywhere (kernel/kexec_core.c, kimage_load_segment), so that CmaFree says nothing of them.
+    """
+    says = "how much of scratch a loaded image will use: the kernel shows its segments nowhere, and copies them to scratch only at the jump"
     if is_off(case):
         return unknown(NO_SCRATCH)
     scratch = _scratch(case)
@@ -79,7 +88,7 @@ def _used(case: Case) -> Finding:
     evidence = (counter_evidence(case, "CmaFree", "CmaTotal"),) if free is not None and total is not None else ()
     if free is not None and total == 0 and scratch.whole:
         used = max(areas.bytes - free, 0)
-        details.append(SafeText(f"{human_size(used)} of scratch is not free now: movable pages, and segments of a loaded image"))
+        details.append(SafeText(f"{human_size(used)} of scratch is in use by movable pages now, which does not keep an image from loading"))
     return unknown(says, *evidence, details=tuple(details))
 
 

@@ -154,8 +154,9 @@ def loaded_by_kexec_load(case: Case) -> Weighed:
         return likely(evidence)
     if case.option("CONFIG_KEXEC") is False:
         return refuted(case.option_evidence("CONFIG_KEXEC"))
-    if case.fact("lockdown") in ("integrity", "confidentiality"):
-        return refuted(said("/sys/kernel/security/lockdown", case.fact("lockdown")))
+    # Of a lockdown that begins later than the boot it is not known whether the image was there before.
+    if case.fact("lockdown") in ("integrity", "confidentiality") and case.cmdline is not None and case.cmdline.values("lockdown"):
+        return refuted(said("/sys/kernel/security/lockdown", case.fact("lockdown")), case.cmdline_evidence("lockdown"))
     evidences = (said("/sys/kernel/kexec_loaded", "1"),) if case.fact("image-loaded") == "yes" else ()
     return possible("the command that loaded it: the kernel does not say by which call an image was loaded", *evidences)
 
