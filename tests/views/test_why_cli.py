@@ -54,6 +54,13 @@ def test_a_symptom_has_causes_evidence_remedy_and_source(capsys: pytest.CaptureF
         assert any(line.strip().startswith(word) for line in lines)
 
 
+def test_an_errno_may_have_a_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(("why", "kexec", "fails", "with", "-99", PRE)) == 2
+    assert capsys.readouterr().out.splitlines()[1] == "kexec_file_load fails with EADDRNOTAVAIL"
+    assert run(("why", "-EIO", PRE)) == 2
+    assert capsys.readouterr().out.splitlines()[1] == "EIO of /dev/liveupdate, or of a retrieve"
+
+
 def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     code, found = document(capsys, "cma", PRE)
     assert (code, found["schema"], found["asked"], found["exit_code"], found["checkup"]) == (1, "kho-tui.why/1", "cma", 1, [])

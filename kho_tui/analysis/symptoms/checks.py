@@ -18,15 +18,14 @@ _MANY = 3
 """Lines of a log that are quoted."""
 
 
-def logged(*kinds: str, pattern: bytes = rb"", side: str | None = None, sure: bool = True) -> Ask:
-    """A message of the log proves it (``sure``) or speaks for it; a log that is whole and does not have it rules it out."""
+def logged(*kinds: str, pattern: bytes = rb"", side: str | None = None, absence_counts: bool = True) -> Ask:
+    """A message of the log proves it; a log that is whole and does not have it rules it out, where its absence counts."""
 
     def ask(case: Case) -> Weighed:
         lines = case.saying(*kinds, pattern=pattern, side=side)
         if lines:
-            evidence = tuple(line.evidence for line in lines[:_MANY])
-            return certain(*evidence) if sure else likely(*evidence)
-        if case.log_whole:
+            return certain(*(line.evidence for line in lines[:_MANY]))
+        if case.log_whole and absence_counts:
             return refuted(said(case.log_file, "from its first line on, and no such message"))
         return possible("the kernel's log from its first line on")
 

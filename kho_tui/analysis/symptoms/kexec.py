@@ -334,7 +334,8 @@ NOT_PERMITTED = Symptom(
             words=frozenset({"load", "kexec"}),
         ),
         Cause(
-            says="kernel lockdown refuses kexec_load, with CONFIG_KEXEC_SIG unsigned images, writable files of debugfs, and (confidentiality) kcore",
+            says="kernel lockdown refuses kexec_load, with CONFIG_KEXEC_SIG unsigned images, writable files of debugfs, and "
+            "(confidentiality) /proc/kcore",
             remedy="load a signed image by kexec_file_load (kexec -s); take the state from debugfs, which lockdown still shows",
             source="security/lockdown/lockdown.c, kernel/kexec_file.c, kimage_validate_signature, 6.16 to 7.3",
             ask=_locked_down,

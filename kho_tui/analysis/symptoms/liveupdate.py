@@ -100,7 +100,8 @@ RESTORE_FAILED = Cause(
     says="memory of a file could not be restored: it is not preserved as the file says, or was restored before",
     remedy=f"that file is lost; kho-tui check on a capture with memory from before the kexec names it; {GATE}",
     source=f"{_CORE}, kho_restore_page (WARNING), 6.18 to 7.3; mm/memfd_luo.c, memfd_luo_retrieve_folios, 6.19 to 7.3",
-    ask=logged("restore-failed", "folio-failed", side="in"),
+    # A WARN_ON_ONCE that somebody else used up says nothing of a file.
+    ask=logged("restore-failed", "folio-failed", side="in", absence_counts=False),
     words=frozenset({"retrieve", "file", "memfd"}),
 )
 TWICE = Cause(

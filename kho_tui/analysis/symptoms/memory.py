@@ -128,7 +128,7 @@ CMA = Symptom(
         "meminfo",
         "nr_free_cma",
         "memory free allocat fail",
-        "memory free not usable",
+        "memory usable",
         "memfree",
         "cma",
     ),
@@ -215,7 +215,7 @@ MEMORY_MISSING = Symptom(
 REGION = Symptom(
     name="reserve-mem",
     title="a region of reserve_mem= did not come back",
-    phrases=words("reserve_mem", "reserve-mem", "pstore lost", "ramoops lost", "region lost", "revived memory", "region missing"),
+    phrases=words("reserve_mem", "reserve-mem", "pstore", "ramoops", "ramoops lost", "region lost", "revived memory", "region missing"),
     kinds=frozenset({"region-failed", "region-not-found"}),
     causes=(
         Cause(

@@ -244,7 +244,8 @@ def diff_command(
     raise typer.Exit(diff(requests[0], requests[1], wanted, as_json=as_json))
 
 
-@app.command("why")
+# An errno may be typed as -EIO or -99.
+@app.command("why", context_settings={"ignore_unknown_options": True})
 def why_command(
     arguments: Annotated[
         list[str] | None,

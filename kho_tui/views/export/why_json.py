@@ -32,6 +32,7 @@ def checkup_json(found: Checkup) -> Json:
         "symptoms": [],
         "also": [],
         "known": [],
+        "note": None,
     }
 
 
@@ -46,6 +47,7 @@ def answer_json(answer: Answer) -> Json:
         "symptoms": [_explained(one) for one in answer.explained],
         "also": list(answer.others),
         "known": list(answer.known),
+        "note": answer.note or None,
     }
 
 
