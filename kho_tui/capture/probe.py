@@ -53,17 +53,20 @@ _MOST_LOOKED_AT = 10_000
 _WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; kho-tui capture-script prints a script that makes one"
 
 
-def open_sources(path: str | Path, context: Context, registry: Registry, *, base: Sequence[Piece] = ()) -> Sources:
+def open_sources(
+    path: str | Path, context: Context, registry: Registry, *, base: Sequence[Piece] = (), even_without_kho: bool = False
+) -> Sources:
     """What is at ``path``: a capture (directory or archive), a kho tree, an ELF core, a raw image, an FDT or a scratch table.
 
-    ``base``: take a single file for a raw image of memory whose pieces lie there, whatever it looks like. The caller closes
-    the result. Raises InputError with one line of advice, ReadError, BudgetError, Cancelled.
+    ``base``: take a single file for a raw image of memory whose pieces lie there, whatever it looks like. ``even_without_kho``: the
+    running machine is opened too where it shows no kho tree; ``absent`` of the result says why. The caller closes the result.
+    Raises InputError with one line of advice, ReadError, BudgetError, Cancelled.
     """
     where = Path(path)
     shown = visible(str(path))
     opening = Opening(context, registry, ExitStack(), base)
     try:
-        return _open(where, shown, opening)
+        return _open(where, shown, opening, even_without_kho)
     except BaseException as error:
         opening.closer.close()
         if isinstance(error, OSError):
@@ -78,9 +81,9 @@ def path_to_watch(path: str | Path) -> str | Path:
     return str(LIVE_ROOT / find_debugfs(LIVE_ROOT).tree) if is_live(Path(path), LIVE_ROOT) else path
 
 
-def _open(where: Path, shown: SafeText, opening: Opening) -> Sources:
+def _open(where: Path, shown: SafeText, opening: Opening, even_without_kho: bool) -> Sources:
     if is_live(where, LIVE_ROOT):
-        return _open_live(shown, opening)
+        return _open_live(shown, opening, even_without_kho)
     try:
         is_directory = where.is_dir()
     except PermissionError:
@@ -96,7 +99,7 @@ def _open(where: Path, shown: SafeText, opening: Opening) -> Sources:
     return sources
 
 
-def _open_live(shown: SafeText, opening: Opening) -> Sources:
+def _open_live(shown: SafeText, opening: Opening, even_without_kho: bool) -> Sources:
     machine = look_at_machine(LIVE_ROOT)
     tree = live_tree(LIVE_ROOT, machine.debugfs)
     opening.closer.callback(tree.close)
@@ -109,7 +112,7 @@ def _open_live(shown: SafeText, opening: Opening) -> Sources:
         no_memory = refused.words if refused is not None else SafeText("")
         tree.notes.add("kcore", no_memory)
     sources = open_capture(tree, opening, path=str(LIVE_ROOT / machine.debugfs.tree), kind="live", machine=machine, running=running)
-    if sources.absent:
+    if sources.absent and not even_without_kho:
         raise InputError(f"{shown}: {sources.absent}")
     if running is not None and sources.boot is not None and sources.boot.fdt_phys is not None:
         running.name_pages((sources.boot.fdt_phys,))

@@ -12,6 +12,7 @@ from kho_tui.capture.boot_record import BootHandover
 from kho_tui.capture.dmesg import Evidence
 from kho_tui.capture.facet import Side
 from kho_tui.capture.files import Note, TreeKind
+from kho_tui.capture.live.machine import Machine
 from kho_tui.capture.proc import IomemEntry, MemblockRange, NodeRange, Zone, node_ranges
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
@@ -90,6 +91,8 @@ class Sources:
     scratch: ScratchText | None = None
     memory: MemoryFile | None = None
     running: KcoreMemory | None = None
+    machine: Machine | None = None
+    """What was told of the running machine before anything of KHO was read; None for a capture."""
     boot: BootHandover | None = None
     bare: Blob | None = None
     bare_side: Side | None = None

@@ -105,6 +105,7 @@ def open_capture(
         scratch=scratch,
         memory=memory,
         running=running,
+        machine=machine,
         boot=boot,
         release=release,
         arch=arch,

@@ -69,16 +69,18 @@ def open_state(
     base: Sequence[Piece] = (),
     registry: Registry | None = None,
     search: bool = False,
+    even_without_kho: bool = False,
 ) -> Opened:
     """The decoded state at ``path``; ``base`` says where the pieces of a raw image lie. Raises InputError, ReadError or Cancelled.
 
     ``registry``: what is known of kernels, None: what is built in. ``search``: look through the running machine's RAM for root FDTs that
-    nothing names; memory in files is searched in any case.
+    nothing names; memory in files is searched in any case. ``even_without_kho``: a running machine is opened
+    too where it shows no kho tree.
 
     The files are looked at before and after: a state that another one was written over meanwhile is made of two. Of a running machine
     all is read twice, and again where the two differ; what goes on changing is held back.
     """
-    opening = _Opening(path, context, overrides or Overrides(), tuple(base), registry or builtin())
+    opening = _Opening(path, context, overrides or Overrides(), tuple(base), registry or builtin(), even_without_kho)
     reading = opening.read(search=search)
     for attempt in range(_MOST_READINGS):
         running = reading.sources.running
@@ -123,12 +125,13 @@ class _Opening:
     overrides: Overrides
     base: tuple[Piece, ...]
     registry: Registry
+    even_without_kho: bool = False
 
     def read(self, *, named: Sequence[int] = (), held_back: frozenset[int] = frozenset(), search: bool = False) -> _Reading:
         """One reading. ``named``: pages of the running machine to look at for root FDTs; ``held_back``: pages not to be believed."""
         watched = path_to_watch(self.path)
         before = fingerprint(watched)
-        sources = open_sources(self.path, self.context, self.registry, base=self.base)
+        sources = open_sources(self.path, self.context, self.registry, base=self.base, even_without_kho=self.even_without_kho)
         running = sources.running
         try:
             if search and running is None:

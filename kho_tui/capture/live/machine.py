@@ -10,6 +10,7 @@ from typing import Literal
 
 from kho_tui.capture.files import read_until_eof
 from kho_tui.capture.live.debugfs import Debugfs, find_debugfs
+from kho_tui.capture.live.holders import Holder, holders_of
 from kho_tui.capture.live.memory import OUTGOING
 from kho_tui.capture.live.symbols import Symbols, find_symbol
 from kho_tui.layout.platform import ByteOrder
@@ -17,7 +18,11 @@ from kho_tui.layout.platform import ByteOrder
 _KHO_FUNCTION = "kho_is_enabled"
 """A function of every kernel with KHO (6.16 on)."""
 
+LIVEUPDATE_DEVICE = "dev/liveupdate"
+"""LUO's device (kernel/liveupdate/luo_core.c, 6.19 to 7.3). It is looked for and never opened."""
+
 Lockdown = Literal["none", "integrity", "confidentiality", "unknown"]
+Switch = Literal["yes", "no", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,17 @@ class Machine:
     symbols: Symbols
     lockdown: Lockdown
     kcore: Literal["readable", "denied", "absent"]
+    image_loaded: Switch = "unknown"
+    """Whether a kexec image is loaded (/sys/kernel/kexec_loaded)."""
+    load_disabled: Switch = "unknown"
+    """Whether loading is switched off until the next boot (/proc/sys/kernel/kexec_load_disabled)."""
+    liveupdate_device: Switch = "unknown"
+    """Whether there is a /dev/liveupdate."""
+
+    @property
+    def liveupdate_holders(self) -> tuple[Holder, ...] | None:
+        """The processes that have /dev/liveupdate open, looked for anew; None: not all processes may be looked at."""
+        return holders_of(self.root, LIVEUPDATE_DEVICE)
 
     @property
     def platform(self) -> tuple[int, ByteOrder]:
@@ -48,6 +64,9 @@ class Machine:
                 f"kcore={self.kcore}",
                 f"symbols={self.symbols.shown}",
                 f"symbol-built={'unknown' if kho is None else 'yes' if kho else 'no'}",
+                f"image-loaded={self.image_loaded}",
+                f"load-disabled={self.load_disabled}",
+                f"liveupdate-device={self.liveupdate_device}",
             }
         )
 
@@ -60,7 +79,27 @@ def look_at_machine(root: Path) -> Machine:
         symbols=find_symbol(root, OUTGOING, _KHO_FUNCTION),
         lockdown=_lockdown(root),
         kcore=_kcore(root / "proc/kcore"),
+        image_loaded=_switch(root / "sys/kernel/kexec_loaded"),
+        load_disabled=_switch(root / "proc/sys/kernel/kexec_load_disabled"),
+        liveupdate_device=_device(root),
     )
+
+
+def _switch(path: Path) -> Switch:
+    """A file that holds 0 or 1."""
+    try:
+        data, _ = read_until_eof(path, 16)
+    except OSError:
+        return "unknown"
+    words: dict[bytes, Switch] = {b"0": "no", b"1": "yes"}
+    return words.get(data.strip(), "unknown")
+
+
+def _device(root: Path) -> Switch:
+    try:
+        return "yes" if Path(LIVEUPDATE_DEVICE).name in {entry.name for entry in (root / LIVEUPDATE_DEVICE).parent.iterdir()} else "no"
+    except OSError:
+        return "unknown"
 
 
 def _lockdown(root: Path) -> Lockdown:

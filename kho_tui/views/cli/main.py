@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kho_tui.views.cli.request import Request
 
 INTERRUPTED = 130
-COMMANDS = ("open", "show", "map", "whois", "check", "diff", "sim", "capture", "capture-script")
+COMMANDS = ("open", "show", "map", "whois", "check", "diff", "why", "sim", "capture", "capture-script")
 
 app = typer.Typer(
     name="kho-tui",
@@ -242,6 +242,31 @@ def diff_command(
     requests = [_request(path, side, page_size, byte_order, base, root) for path in (old, new)]
     wanted = DiffRequest(view, tuple(only or ()), stat, quiet, strict)
     raise typer.Exit(diff(requests[0], requests[1], wanted, as_json=as_json))
+
+
+# An errno may be typed as -EIO or -99.
+@app.command("why", context_settings={"ignore_unknown_options": True})
+def why_command(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD...] [PATH]",
+            help="What you see: an error (EBUSY), words (sessions gone), a line of the kernel's log; then a capture, this machine unless "
+            "given. - reads a kernel's log from standard input.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="DIR", help="Kernels that might be loaded next; on this machine those of /boot.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON (schema kho-tui.why/1).")] = False,
+) -> None:
+    """Say why: from a symptom to its causes with evidence and remedy; without one, what is amiss with this machine or capture.
+
+    Exit code 0: nothing amiss was found, 1: a cause was found, 2: unknown.
+    """
+    from kho_tui.views.cli.why_text import read_arguments, why
+
+    raise typer.Exit(why(read_arguments(arguments or [], images), as_json=as_json))
 
 
 @app.command("capture")

@@ -1,0 +1,175 @@
+"""Questions about the running kernel: what is built, what is on, what it shows and to whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kho_tui.analysis.checkup.question import Finding, Question, ok, unknown, wrong
+from kho_tui.analysis.symptoms.case import Case, said
+from kho_tui.analysis.symptoms.checks import OFF_CODES, kho_is_off, loaded_by_kexec_load, switch_evidence
+from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD
+from kho_tui.analysis.symptoms.symptom import Certainty
+from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import Finalize
+
+_LUO_RELEASES = Range("6.19")
+_DEBUGFS_FACTS = ("here", "debugfs", "config-shows")
+_BOOT_ON = "boot with kho=on"
+
+
+def _built(case: Case) -> Finding:
+    config, symbol = case.fact("config-built"), case.fact("symbol-built")
+    if case.shows_kho:
+        return ok("KHO is built into this kernel", said("kho/", "there is a kho tree"))
+    if config == "yes":
+        return ok("KHO is built into this kernel", *switch_evidence(case)[:1])
+    if config == "no" or (config == "unknown" and symbol == "no"):
+        found = case.obstacle("tree", "config-built", "symbol-built")
+        return wrong("this kernel is built without KHO", found.remedy if found else _BOOT_ON, *switch_evidence(case)[:1])
+    if symbol == "yes":
+        return ok("KHO is built into this kernel", *switch_evidence(case)[:1])
+    return unknown("neither the configuration nor /proc/kallsyms is at hand", remedy="run this as root, or add config.gz to the capture")
+
+
+def _on(case: Case) -> Finding:
+    off = case.saying("disabled", side="out")
+    if off:
+        return wrong("KHO switched itself off in this boot", "kho-tui why scratch-failed", *(one.evidence for one in off[:3]))
+    if case.shows_kho:
+        return ok("KHO is on", said("kho/", "there is a kho tree"), *switch_evidence(case)[1:])
+    found = case.obstacle("tree", "config-built", "symbol-built", "switch", "default", "config-shows")
+    if found is not None and found.code in OFF_CODES:
+        built = found.code == "not-built"
+        return wrong("there is no KHO to switch on" if built else found.message, found.remedy, *switch_evidence(case))
+    if case.fact("switch") == "on":
+        return ok("KHO is switched on", *switch_evidence(case))
+    if case.fact("switch") == "unset" and case.fact("default") == "on":
+        return ok("KHO is on by default", case.option_evidence("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT"), case.cmdline_evidence("kho"))
+    return unknown("whether KHO is on is not known", *switch_evidence(case), remedy=f"run this as root; {_BOOT_ON}")
+
+
+def _liveupdate(case: Case) -> Finding:
+    release, luo = case.release, case.within(_LUO_RELEASES)
+    if luo is False:
+        return ok("this release has no LUO, which came with 6.19: no sessions, no /dev/liveupdate", case.release_evidence)
+    built, line = case.option("CONFIG_LIVEUPDATE"), case.cmdline
+    if built is False:
+        return wrong(
+            "LUO is not built: no sessions, no /dev/liveupdate; what else KHO preserves does not need it",
+            "boot a kernel with CONFIG_LIVEUPDATE=y, if sessions are wanted",
+            case.option_evidence("CONFIG_LIVEUPDATE"),
+        )
+    if line is not None and line.liveupdate:
+        return ok("LUO is switched on", case.cmdline_evidence("liveupdate"))
+    if case.state is not None and any(one.sessions is not None for side in case.state.sides.values() for one in side.subtrees):
+        return ok("LUO is on", said("kho/out/sub_fdts", "there is a subtree that keeps sessions"))
+    if line is None or not line.whole or luo is None:
+        return unknown("whether LUO is on is not known", case.release_evidence if release is None else case.cmdline_evidence("liveupdate"))
+    return wrong(
+        "LUO is off: no sessions, no /dev/liveupdate; what else KHO preserves does not need it",
+        "boot with liveupdate=on beside kho=on, if sessions are wanted",
+        case.cmdline_evidence("liveupdate"),
+    )
+
+
+def _debugfs(case: Case) -> Finding:
+    if case.state is not None and case.sources is not None and (case.sources.outgoing or case.sources.incoming or case.sources.scratch):
+        return ok("debugfs shows the kho tree", said("kho/", "is there"))
+    if case.live:
+        found = case.obstacle("tree", *_DEBUGFS_FACTS)
+        seen = said(f"/{case.sources.machine.debugfs.place}" if case.sources and case.sources.machine else "debugfs", case.fact("debugfs"))
+        if case.fact("debugfs") == "mounted" and case.fact("config-shows") != "no":
+            if kho_is_off(case).certainty is Certainty.CERTAIN:
+                return ok("debugfs is mounted; it shows a kho tree once KHO is on", seen)
+            return unknown("debugfs is mounted and shows no kho tree, although nothing found here forbids it", seen)
+        if found is not None and found.code != "unknown":
+            return wrong(found.message, found.remedy, seen)
+        return unknown("why there is no kho tree in debugfs is not known", seen)
+    absent = "" if case.sources is None else str(case.sources.absent)
+    if case.shows_kho:
+        return ok("the state comes from memory, not from debugfs", said("memory", "holds a root FDT or a scratch table"))
+    if kho_is_off(case).certainty is Certainty.CERTAIN:
+        return unknown("KHO is not on, so there is no kho tree to copy")
+    return unknown(absent or "no copy of debugfs in this capture", remedy="as root:  kho-tui capture-script | sh")
+
+
+def _memory(case: Case) -> Finding:
+    if not case.live or case.sources is None:
+        there = case.memory is not None
+        if there:
+            return ok("the capture has memory")
+        return unknown("the capture has no memory, so what is preserved cannot be determined", remedy="capture with memory.elf, or a dump")
+    if case.memory is not None:
+        hidden = case.obstacle("outgoing")
+        if hidden is None:
+            return ok("/proc/kcore can be read, and the kernel shows where the outgoing root FDT is", said("/proc/kcore", "readable"))
+        return wrong(hidden.message, hidden.remedy, said("/proc/kallsyms", case.fact("symbols")))
+    found = case.obstacle("memory")
+    assert found is not None  # the last row of the question needs no facts
+    return wrong(found.message, found.remedy, said("/proc/kcore", case.fact("kcore")), said("user", case.fact("user")))
+
+
+def _signed(case: Case) -> str:
+    """What lockdown asks of an image (kernel/kexec_file.c, kimage_validate_signature, which CONFIG_KEXEC_SIG builds)."""
+    checked = case.option("CONFIG_KEXEC_SIG")
+    if checked is None:
+        return "with CONFIG_KEXEC_SIG an image has to be signed to be loaded"
+    return "an image has to be signed to be loaded" if checked else "kexec_file_load takes unsigned images (no CONFIG_KEXEC_SIG)"
+
+
+def _lockdown(case: Case) -> Finding:
+    level = case.fact("lockdown")
+    seen = said("/sys/kernel/security/lockdown", level)
+    if level == "unknown":
+        where = "" if case.live else ": a capture does not have it"
+        return unknown(f"whether the kernel is locked down is not known{where}", remedy="as root:  cat /sys/kernel/security/lockdown")
+    if level == "none":
+        return ok("the kernel is not locked down", seen)
+    needs_file = case.release is not None and case.release.finalize is Finalize.STATEFUL
+    if needs_file:
+        found = case.obstacle("finalize")
+        assert found is not None  # both levels have a row
+        return wrong(found.message, found.remedy, seen)
+    if level == "confidentiality":
+        found = case.obstacle("memory", "lockdown")
+        assert found is not None
+        return wrong(f"{found.message}; {_signed(case)}", found.remedy, seen)
+    return ok(f"lockdown (integrity) refuses kexec_load; {_signed(case)}", seen)
+
+
+def _loaded(case: Case) -> Finding:
+    if case.fact("load-disabled") == "yes":
+        return wrong(
+            "loading kernels is switched off until the next boot",
+            "reboot without whatever sets kernel.kexec_load_disabled=1",
+            said("/proc/sys/kernel/kexec_load_disabled", "1"),
+        )
+    image = case.fact("image-loaded")
+    if image == "no":
+        return ok(
+            "no image is loaded; load it by kexec_file_load (kexec -s): kexec_load never carries KHO", said("/sys/kernel/kexec_loaded", "0")
+        )
+    weighed = loaded_by_kexec_load(replace(case, given=(), state=None))
+    if weighed.certainty is Certainty.CERTAIN:
+        return wrong(BY_KEXEC_LOAD.says, BY_KEXEC_LOAD.remedy, *weighed.evidence)
+    if weighed.certainty is Certainty.REFUTED and image == "yes":
+        return ok("the loaded image was loaded by kexec_file_load, which carries KHO", *weighed.evidence)
+    if image == "yes":
+        return unknown(
+            "whether the loaded image carries KHO: the kernel does not say by which call it was loaded, and kexec_load never carries KHO",
+            *weighed.evidence,
+            remedy="load it again by  kexec -s -l IMAGE --initrd=FILE --reuse-cmdline",
+        )
+    where = "/sys/kernel/kexec_loaded cannot be read" if case.live else "a capture does not have it"
+    return unknown(f"whether an image is loaded: {where}", remedy="" if case.live else "on the machine:  kho-tui why")
+
+
+QUESTIONS = (
+    Question(name="built", title="KHO built in", ask=_built, decides=True),
+    Question(name="on", title="KHO on", ask=_on, decides=True),
+    Question(name="liveupdate", title="LUO on", ask=_liveupdate),
+    Question(name="debugfs", title="debugfs", ask=_debugfs),
+    Question(name="memory", title="memory", ask=_memory),
+    Question(name="lockdown", title="lockdown", ask=_lockdown),
+    Question(name="loaded", title="image loaded", ask=_loaded),
+)

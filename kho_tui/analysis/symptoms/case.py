@@ -1,0 +1,234 @@
+"""What a cause is weighed with: an opened machine or capture, log lines that the user gave, and kernels that might be loaded next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from kho_tui.analysis.checks.report import Report
+from kho_tui.analysis.compat import Compatibility
+from kho_tui.capture.dmesg import Evidence as LogEvidence
+from kho_tui.capture.obstacles import Obstacle, facts_of_kernel, kho_parameter, obstacle
+from kho_tui.capture.sources import NOT_HERE, Sources
+from kho_tui.context import Context
+from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.model.facts import Missing, known
+from kho_tui.model.registry import Registry
+from kho_tui.model.state import State
+from kho_tui.releases.cmdline import CommandLine
+from kho_tui.releases.ranges import Range
+from kho_tui.releases.table import Release
+from kho_tui.releases.version import Version
+from kho_tui.text import NO_TEXT, SafeText, visible
+
+_LONGEST = 300
+"""Characters of a value that are quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen: the file (of the machine or the capture) and its value, made visible."""
+
+    file: SafeText
+    value: SafeText
+
+
+def quote(file: str, value: bytes | str) -> Evidence:
+    """Evidence out of captured text, which is made visible and cut to a line."""
+    shown = visible(value)
+    return Evidence(SafeText(file), shown if len(shown) <= _LONGEST else SafeText(f"{shown[:_LONGEST]}..."))
+
+
+def said(file: str, value: str) -> Evidence:
+    """Evidence in words of the program; captured text in it has gone through ``visible``."""
+    return Evidence(SafeText(file), SafeText(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A KHO message: its kind, the side it is about, its text, and where it was read."""
+
+    kind: str
+    side: str | None
+    text: bytes
+    file: str
+
+    @property
+    def evidence(self) -> Evidence:
+        """The line as it is quoted."""
+        return quote(self.file, self.text)
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A kernel image that might be loaded next. ``found`` None: what it would do is unknown, for the ``reason``."""
+
+    path: SafeText
+    found: Compatibility | None
+    reason: SafeText = NO_TEXT
+    initrd: SafeText = NO_TEXT
+    """The initrd that was taken to be loaded with it; empty: none."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case:
+    """``state`` and ``sources`` None: there are only the words and the log that the user gave.
+
+    ``given``: log lines that the user gave, ``given_file`` what they are called; ``kernels``: images that were looked at, empty where none
+    were. ``memory``: captured memory. ``given_release``: of the kernel whose log was given, where its banner is in it;
+    ``given_whole``: that log is there from its first line on.
+    """
+
+    registry: Registry
+    state: State | None = None
+    sources: Sources | None = None
+    memory: PhysicalMemory | None = None
+    given: tuple[LogEvidence, ...] = ()
+    given_file: str = "log given"
+    given_release: str | None = None
+    given_whole: bool = False
+    kernels: tuple[Kernel, ...] = ()
+    report: Report | None = None
+    """What the rules say of the side that would be handed over; None: they were not put."""
+    changed: SafeText = NO_TEXT
+    """What changed while a running machine was read; empty for nothing."""
+    context: Context
+
+    @property
+    def subject(self) -> SafeText:
+        """What is looked at, in words."""
+        if self.state is None:
+            return SafeText("nothing but the words given")
+        where = "this machine" if self.live else str(self.state.machine.path)
+        return SafeText(f"{where}, kernel {visible(self.state.machine.release or 'unknown')}")
+
+    @property
+    def live(self) -> bool:
+        """Whether it is the running machine."""
+        return self.sources is not None and self.sources.machine is not None
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """KHO messages: those that the user gave before those of the machine or capture."""
+        given = {one.text: Line(one.kind, one.side, one.text, self.given_file) for one in self.given}.values()
+        state = () if self.state is None else self.state.log
+        known = {one.text for one in given}
+        return (*given, *(Line(one.kind, one.side, one.text, "dmesg") for one in state if one.text not in known))
+
+    def saying(self, *kinds: str, pattern: bytes = rb"", side: str | None = None) -> tuple[Line, ...]:
+        """The messages of some kinds that match, of a side where one is named."""
+        looked_for = re.compile(pattern, re.IGNORECASE)
+        return tuple(
+            one for one in self.lines if one.kind in kinds and side in (None, one.side) and looked_for.search(one.text) is not None
+        )
+
+    @property
+    def log_whole(self) -> bool:
+        """Whether a log is there from its first line on, so that the absence of a message counts.
+
+        A message that was given and is not in the machine's log is of another boot, of which nothing else is known.
+        """
+        if self.given_whole:
+            return True
+        if self.state is None or not self.state.log_from_boot:
+            return False
+        return {one.text for one in self.given} <= {one.text for one in self.state.log}
+
+    @property
+    def log_file(self) -> str:
+        """What that log is called."""
+        return self.given_file if self.given_whole else "dmesg"
+
+    @property
+    def config(self) -> Mapping[str, str] | Missing:
+        """The kernel's configuration."""
+        return NOT_HERE if self.sources is None else self.sources.config
+
+    def option(self, name: str) -> bool | None:
+        """Whether an option is y or m; None where the configuration is not known."""
+        config = known(self.config)
+        return None if config is None else config.get(name) in ("y", "m")
+
+    def option_evidence(self, name: str) -> Evidence:
+        """An option as the configuration has it."""
+        value = (known(self.config) or {}).get(name)
+        return quote("config", f"{name}={value}" if value is not None else f"no {name}")
+
+    @property
+    def cmdline(self) -> CommandLine | None:
+        """The command line of the kernel that runs."""
+        return None if self.sources is None else known(self.sources.cmdline)
+
+    def cmdline_evidence(self, parameter: str) -> Evidence:
+        """The last value of a parameter, or that it has none."""
+        values = () if self.cmdline is None else self.cmdline.values(parameter)
+        if self.cmdline is None:
+            return said("cmdline", "not known")
+        value = values[-1] if values else None
+        return quote("cmdline", f"no {parameter}=" if not values else parameter if value is None else f"{parameter}={value}")
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """What the table of obstacles is asked with."""
+        if self.sources is None:
+            return frozenset()
+        machine = self.sources.machine
+        return facts_of_kernel(self.sources.config, self.sources.cmdline) | (frozenset() if machine is None else machine.facts)
+
+    def fact(self, name: str) -> str:
+        """The value of one fact; unknown where it is not among them."""
+        return next((one.partition("=")[2] for one in sorted(self.facts) if one.startswith(f"{name}=")), "unknown")
+
+    def obstacle(self, question: str, *names: str) -> Obstacle | None:
+        """What the table of obstacles answers, by all facts or only those of these names."""
+        facts = frozenset(one for one in self.facts if not names or one.partition("=")[0] in names)
+        machine = None if self.sources is None else self.sources.machine
+        debugfs = "" if machine is None else f"/{machine.debugfs.place}"
+        cmdline = NOT_HERE if self.sources is None else self.sources.cmdline
+        return obstacle(question, facts, {"parameter": kho_parameter(cmdline), "debugfs": debugfs})
+
+    @property
+    def shows_kho(self) -> bool:
+        """Whether a kho tree, a scratch table or a root FDT is there: then KHO is built into the kernel that wrote it, and was on."""
+        return self.state is not None and (bool(self.state.sides) or not isinstance(self.state.scratch, Missing))
+
+    @property
+    def version(self) -> Version | None:
+        """Of the kernel that runs, or whose log was given."""
+        return Version.parse(self.given_release or (None if self.state is None else self.state.machine.release))
+
+    @property
+    def release(self) -> Release | None:
+        """The series of that kernel; None for one that is not known."""
+        return self.registry.releases.of(self.given_release or (None if self.state is None else self.state.machine.release))
+
+    @property
+    def writer(self) -> Version | None:
+        """Of the kernel that handed over to the one that runs; None where the state does not say it."""
+        side = None if self.state is None else self.state.sides.get("in")
+        return None if side is None else Version.parse(side.writer)
+
+    @property
+    def writer_evidence(self) -> tuple[Evidence, ...]:
+        """What says which kernel handed over."""
+        side = None if self.state is None else self.state.sides.get("in")
+        return () if side is None or side.writer is None else (quote("kho/in/sub_fdts/kexec-metadata", f"previous release {side.writer}"),)
+
+    @property
+    def handover_came_in(self) -> bool:
+        """Whether it shows that the kernel that runs was handed something, which it took over or refused."""
+        incoming = self.state is not None and "in" in self.state.sides
+        return incoming or bool(self.saying("found", "disabled", side="in"))
+
+    @property
+    def release_evidence(self) -> Evidence:
+        """The kernel's release."""
+        if self.given_release is not None:
+            return quote(self.given_file, f"Linux version {self.given_release}")
+        return quote("version", (None if self.state is None else self.state.machine.release) or "unknown")
+
+    def within(self, span: Range) -> bool | None:
+        """Whether the kernel is in a range of releases; None where that is unknown."""
+        return self.registry.releases.covers(span, self.version)

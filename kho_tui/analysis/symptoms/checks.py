@@ -1,0 +1,247 @@
+"""Checks that several causes share: what they look at in a case, and what it means."""
+
+from __future__ import annotations
+
+from kho_tui.analysis.symptoms.case import Case, Evidence, quote, said
+from kho_tui.analysis.symptoms.symptom import Ask, Weighed, certain, likely, possible, refuted
+from kho_tui.model.facts import Missing
+from kho_tui.model.host import MemoryRange
+from kho_tui.model.sides import outgoing_or_none
+from kho_tui.releases.fixes import Fix
+from kho_tui.releases.table import Finalize
+from kho_tui.text import human_size, plural
+
+NO_CAPTURE = "a capture of the machine, or this command on it"
+OFF_CODES = frozenset({"not-built", "disabled", "not-enabled"})
+"""Answers of the table of obstacles that say that KHO is not on."""
+_MANY = 3
+"""Lines of a log that are quoted."""
+
+
+def logged(*kinds: str, pattern: bytes = rb"", side: str | None = None, absence_counts: bool = True) -> Ask:
+    """A message of the log proves it; a log that is whole and does not have it rules it out, where its absence counts."""
+
+    def ask(case: Case) -> Weighed:
+        lines = case.saying(*kinds, pattern=pattern, side=side)
+        if lines:
+            return certain(*(line.evidence for line in lines[:_MANY]))
+        if case.log_whole and absence_counts:
+            return refuted(said(case.log_file, "from its first line on, and no such message"))
+        return possible("the kernel's log from its first line on")
+
+    return ask
+
+
+def elsewhere(needs: str) -> Ask:
+    """Nothing of a machine or capture shows it."""
+    return lambda _case: possible(needs)
+
+
+def in_release(needs: str) -> Ask:
+    """The release decides whether it can be; ``needs``: what would show that it is."""
+    return lambda case: possible(needs, case.release_evidence) if case.version is not None else possible(needs)
+
+
+def faulty(fix: Fix, needs: str, *, writer: bool = False) -> Ask:
+    """The kernel has a fault that a fix ended; ``needs``: what would show that it struck. ``writer``: the kernel that handed over."""
+
+    def ask(case: Case) -> Weighed:
+        version = case.writer if writer else case.version
+        evidence = case.writer_evidence if writer else () if version is None else (case.release_evidence,)
+        if version is not None and fix.affects(version, case.registry.releases) is False:
+            return refuted(*evidence)
+        return possible(needs, *evidence)
+
+    return ask
+
+
+def unless_refused_as_incompatible(ask: Ask) -> Ask:
+    """The same, ruled out where the kernel says that it refused what was handed over for its version."""
+
+    def asked(case: Case) -> Weighed:
+        other = case.saying("disabled", pattern=rb"incompatible", side="in")
+        return refuted(other[0].evidence) if other else ask(case)
+
+    return asked
+
+
+def kho_is_off(case: Case) -> Weighed:
+    """KHO is not built, switched off, or not switched on."""
+    off = case.saying("disabled", side="out")
+    if off:
+        return certain(*(line.evidence for line in off[:_MANY]))
+    if case.shows_kho:
+        return refuted(said("kho/", "there is a kho tree"))
+    found = case.obstacle("tree")
+    if found is not None and found.code in OFF_CODES:
+        return certain(*switch_evidence(case))
+    if case.fact("switch") == "on" and case.fact("config-built") == "yes":
+        return refuted(*switch_evidence(case))
+    return possible(NO_CAPTURE)
+
+
+def switch_evidence(case: Case) -> tuple[Evidence, ...]:
+    """Configuration and command line, as far as they are known."""
+    built: tuple[Evidence, ...] = ()
+    if case.fact("config-built") != "unknown":
+        built = (case.option_evidence("CONFIG_KEXEC_HANDOVER"),)
+    elif case.fact("symbol-built") in ("yes", "no"):
+        built = (said("/proc/kallsyms", "kho_is_enabled" if case.fact("symbol-built") == "yes" else "no kho_is_enabled"),)
+    return built if case.fact("config-built") == "no" or case.cmdline is None else (*built, case.cmdline_evidence("kho"))
+
+
+def liveupdate_is_off(case: Case) -> Weighed:
+    """LUO is not built, not switched on, or KHO is not."""
+    if (outgoing := None if case.state is None else outgoing_or_none(case.state)) is not None and any(
+        one.sessions is not None for one in outgoing.subtrees
+    ):
+        return refuted(said("kho/out/sub_fdts", "there is a subtree that keeps sessions"))
+    if case.option("CONFIG_LIVEUPDATE") is False:
+        return certain(case.option_evidence("CONFIG_LIVEUPDATE"))
+    if case.cmdline is not None and case.cmdline.whole and not case.cmdline.liveupdate:
+        return certain(case.cmdline_evidence("liveupdate"))
+    if case.cmdline is not None and case.cmdline.liveupdate:
+        return refuted(case.cmdline_evidence("liveupdate"))
+    return possible(NO_CAPTURE)
+
+
+def no_handover_came_in(case: Case) -> Weighed:
+    """The kernel that runs took over nothing and refused nothing: it was handed nothing."""
+    refused = case.saying("disabled", side="in")
+    if refused:
+        return refuted(*(line.evidence for line in refused[:_MANY]))
+    if case.state is None:
+        return possible(NO_CAPTURE)
+    if "in" in case.state.sides:
+        return refuted(said("kho/in", "this boot took over a handover"))
+    found = case.saying("found", side="in")
+    if found:
+        return refuted(found[0].evidence)
+    if case.log_whole:
+        return likely(said(case.log_file, "from its first line on, and no message of a handover that was found or refused"))
+    return possible("the kernel's log from its first line on")
+
+
+def not_finalized(case: Case) -> Weighed:
+    """The outgoing side is not finalized, in a release that needs it. That is of the next kexec: of the last one nothing is left."""
+    needs = "which release handed over, and its out/finalize when the image was loaded"
+    if case.state is None or case.handover_came_in:
+        return possible(needs)
+    side, release = outgoing_or_none(case.state), case.release
+    if side is None or release is None or release.finalize is Finalize.NONE:
+        return possible(needs)
+    if isinstance(side.finalized, Missing):
+        return possible(needs)
+    evidence = said("kho/out/finalize", "1" if side.finalized else "0")
+    if side.finalized:
+        return refuted(evidence)
+    # With LUO on, 6.19 and 7.0 finalize inside the reboot call.
+    if release.finalize is Finalize.SERIALIZE and any(one.sessions is not None for one in side.subtrees):
+        return refuted(said("kho/out/sub_fdts", "LUO is on, which finalizes inside the reboot call"))
+    return likely(evidence, case.release_evidence)
+
+
+def loaded_by_kexec_load(case: Case) -> Weighed:
+    """Whether the image was loaded by kexec_load(2). The kernel does not say by which of the two calls."""
+    if came := case.saying("found", "disabled", side="in"):
+        return refuted(came[0].evidence)
+    # KEXEC is the option of kexec_load, KEXEC_FILE that of kexec_file_load.
+    if case.option("CONFIG_KEXEC_FILE") is False:
+        evidence = case.option_evidence("CONFIG_KEXEC_FILE")
+        if case.fact("image-loaded") == "yes":
+            return certain(evidence, said("/sys/kernel/kexec_loaded", "1"))
+        return likely(evidence)
+    if case.option("CONFIG_KEXEC") is False:
+        return refuted(case.option_evidence("CONFIG_KEXEC"))
+    # Of a lockdown that begins later than the boot it is not known whether the image was there before.
+    if case.fact("lockdown") in ("integrity", "confidentiality") and case.cmdline is not None and case.cmdline.values("lockdown"):
+        return refuted(said("/sys/kernel/security/lockdown", case.fact("lockdown")), case.cmdline_evidence("lockdown"))
+    evidences = (said("/sys/kernel/kexec_loaded", "1"),) if case.fact("image-loaded") == "yes" else ()
+    return possible("the command that loaded it: the kernel does not say by which call an image was loaded", *evidences)
+
+
+def image_too_large(case: Case) -> Weighed:
+    """An image that was looked at finds no room in any single scratch area."""
+    told = [(one, one.found) for one in case.kernels if one.found is not None and one.found.loading is not None]
+    failing = [(one, found) for one, found in told if found.loading is not None and found.loading.fits is False and found.loading.segments]
+    if failing:
+        return certain(*(said(one.path, found.loading.reason) for one, found in failing[:_MANY] if found.loading is not None))
+    fitting = [(one, found) for one, found in told if found.loads]
+    if fitting and len(fitting) == len(case.kernels):
+        return refuted(*(said(one.path, found.loading.reason) for one, found in fitting[:_MANY] if found.loading is not None))
+    return possible("the image and its initrd: --images DIR", *scratch_evidence(case))
+
+
+def scratch_evidence(case: Case) -> tuple[Evidence, ...]:
+    """The scratch areas, as far as they are known."""
+    if case.state is None or isinstance(case.state.scratch, Missing):
+        return ()
+    areas = case.state.scratch.areas
+    sizes = ", ".join(human_size(one.size) for one in areas[:8])
+    return (said("kho/out/scratch_len", f"{plural(len(areas), 'area')}: {sizes}{', ...' if len(areas) > 8 else ''}"),)
+
+
+def scratch_bytes(case: Case) -> int | None:
+    """Bytes of all scratch areas; None where the table is not known."""
+    if case.state is None or isinstance(case.state.scratch, Missing):
+        return None
+    return sum(area.size for area in case.state.scratch.areas)
+
+
+def counter(case: Case, name: str) -> int | None:
+    """A counter of /proc/meminfo in bytes; None where it is not known."""
+    if case.state is None or isinstance(case.state.host.meminfo, Missing):
+        return None
+    return case.state.host.meminfo.get(name)
+
+
+def counter_evidence(case: Case, *names: str) -> Evidence:
+    """Counters as /proc/meminfo has them."""
+    values = ((name, counter(case, name)) for name in names)
+    return said("meminfo", ", ".join(f"{name} {human_size(value)}" for name, value in values if value is not None) or "not known")
+
+
+def empty_nodes(case: Case) -> tuple[MemoryRange, ...]:
+    """NUMA nodes that are known to have no memory."""
+    return () if case.state is None else tuple(node for node in case.state.host.nodes if node.node is not None and not node.memory)
+
+
+def device_is_open(case: Case) -> Weighed:
+    """Another process has /dev/liveupdate open."""
+    machine = None if case.sources is None else case.sources.machine
+    if machine is None:
+        return possible("on the machine:  fuser -v /dev/liveupdate")
+    if case.fact("liveupdate-device") == "no":
+        return refuted(said("/dev/liveupdate", "is not there"))
+    holders = machine.liveupdate_holders
+    if holders is None:
+        return possible("as root:  fuser -v /dev/liveupdate")
+    if holders:
+        return certain(*(said(f"/proc/{one.pid}/fd", f"{one.name} (pid {one.pid}) has /dev/liveupdate open") for one in holders[:_MANY]))
+    return refuted(said("/proc/PID/fd", "no process has /dev/liveupdate open"))
+
+
+def finalized_now(case: Case) -> Weighed:
+    """6.16 to 6.18 refuse to preserve anything more while they are finalized."""
+    side = None if case.state is None else outgoing_or_none(case.state)
+    if side is None or isinstance(side.finalized, Missing):
+        return possible("out/finalize of the machine")
+    evidence = said("kho/out/finalize", "1" if side.finalized else "0")
+    return certain(evidence) if side.finalized else refuted(evidence)
+
+
+def kdump_kernel(case: Case) -> Weighed:
+    """The kernel that runs is a kdump kernel, which leaves KHO off from 7.3.4 on."""
+    if case.cmdline is None:
+        return possible(NO_CAPTURE)
+    if case.cmdline.is_kdump:
+        return likely(case.cmdline_evidence("elfcorehdr"))
+    return refuted(case.cmdline_evidence("elfcorehdr"))
+
+
+def memory_taken_by_cmdline(case: Case) -> Weighed:
+    """mem= or memmap= take memory away."""
+    if case.cmdline is None:
+        return possible(NO_CAPTURE)
+    named = [name for name in ("mem", "memmap") if case.cmdline.values(name)]
+    return certain(*(case.cmdline_evidence(name) for name in named)) if named else refuted(quote("cmdline", "no mem= and no memmap="))

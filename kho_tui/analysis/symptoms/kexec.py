@@ -1,0 +1,393 @@
+"""Symptoms of loading a kernel and of going into it (kernel/kexec_file.c, kernel/liveupdate/kexec_handover.c)."""
+
+from __future__ import annotations
+
+import re
+
+from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.analysis.symptoms.case import Case, said
+from kho_tui.analysis.symptoms.checks import (
+    NO_CAPTURE,
+    elsewhere,
+    empty_nodes,
+    faulty,
+    image_too_large,
+    in_release,
+    kdump_kernel,
+    kho_is_off,
+    loaded_by_kexec_load,
+    logged,
+    memory_taken_by_cmdline,
+    no_handover_came_in,
+    not_finalized,
+    scratch_evidence,
+    unless_refused_as_incompatible,
+)
+from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
+from kho_tui.model.facts import Missing
+from kho_tui.releases.fixes import KEXEC_UNFINALIZED, MEMORYLESS_NODES
+from kho_tui.releases.ranges import Range
+
+_CORE = "kernel/liveupdate/kexec_handover.c"
+LARGER_SCRATCH = (
+    "raise kho_scratch= on the command line to what the kernel while it unpacks, its initrd, crashkernel= and the memory map need "
+    "(`kho-tui why` lists it), and power-cycle: only a boot that is no KHO boot sizes scratch"
+)
+GATE = "before a kexec ask  kho-tui check STATE --strict --target IMAGE --target-cmdline WORDS"
+_LOST = "what was handed over is lost: the kernel that booted uses that memory"
+
+
+def _scratch_is_of_an_earlier_boot(case: Case) -> Weighed:
+    if case.state is None or case.cmdline is None:
+        return possible(NO_CAPTURE)
+    parameter = case.registry.releases.names_of(case.state.machine.release).kho_scratch
+    if not case.cmdline.values(parameter):
+        return refuted(case.cmdline_evidence(parameter))
+    if "in" in case.state.sides or case.saying("found", side="in"):
+        return likely(case.cmdline_evidence(parameter), said("kho/in", "this boot was a KHO boot"))
+    return refuted(said("kho/in", "not there: this boot sized scratch itself")) if case.shows_kho else possible(NO_CAPTURE)
+
+
+def _other_root_version(case: Case) -> Weighed:
+    lines = case.saying("disabled", pattern=rb"incompatible", side="in")
+    if lines:
+        return certain(*(line.evidence for line in lines))
+    refusing = [(one, one.found) for one in case.kernels if one.found is not None and one.found.outcome is not None]
+    bad = [
+        (one, found) for one, found in refusing if found.reception.deciding is not None and "handed over:" in found.reception.deciding.met
+    ]
+    if bad:
+        return certain(*(said(one.path, found.verdict) for one, found in bad[:3]))
+    if case.log_whole:
+        return refuted(said(case.log_file, "from its first line on, and no such message"))
+    return possible("the log of the kernel that booted, or its image: --images DIR")
+
+
+def _memoryless(case: Case) -> Weighed:
+    affected = MEMORYLESS_NODES.affects(case.version, case.registry.releases)
+    if affected is False:
+        return refuted(case.release_evidence)
+    empty = empty_nodes(case)
+    if empty and affected:
+        return certain(case.release_evidence, said("zoneinfo", f"node {empty[0].node} has no memory"))
+    return possible("whether the machine has a NUMA node without memory (zoneinfo)", *((case.release_evidence,) if affected else ()))
+
+
+def _explicit_scratch(case: Case) -> Weighed:
+    if case.cmdline is None:
+        return possible(NO_CAPTURE)
+    parameter = case.registry.releases.names_of(None if case.state is None else case.state.machine.release).kho_scratch
+    evidence = case.cmdline_evidence(parameter)
+    if not case.cmdline.values(parameter):
+        return refuted(evidence)
+    return likely(evidence) if case.saying("disabled", pattern=rb"scratch", side="out") else possible("the kernel's log", evidence)
+
+
+def _no_finalize_file(case: Case) -> Weighed:
+    if case.release is None:
+        return possible("the kernel's release")
+    return refuted(case.release_evidence) if case.release.has_finalize_file else certain(case.release_evidence)
+
+
+def _locked_down(case: Case) -> Weighed:
+    level = case.fact("lockdown")
+    if level in ("integrity", "confidentiality"):
+        return certain(said("/sys/kernel/security/lockdown", level))
+    return refuted(said("/sys/kernel/security/lockdown", level)) if level == "none" else possible("/sys/kernel/security/lockdown")
+
+
+def _not_root(case: Case) -> Weighed:
+    user = case.fact("user")
+    if user == "unknown":
+        return possible("who ran the command")
+    return likely(said("this process", "is not root")) if user == "other" else refuted(said("this process", "is root"))
+
+
+def _load_disabled(case: Case) -> Weighed:
+    value = case.fact("load-disabled")
+    if value == "unknown":
+        return possible("/proc/sys/kernel/kexec_load_disabled")
+    evidence = said("/proc/sys/kernel/kexec_load_disabled", "1" if value == "yes" else "0")
+    return certain(evidence) if value == "yes" else refuted(evidence)
+
+
+def _memory_map_too_large(case: Case) -> Weighed:
+    found = [one.found for one in case.kernels if one.found is not None]
+    for one in found:
+        deciding = one.reception.deciding
+        if deciding is not None and "struct pages" in deciding.met:
+            return certain(said(one.target.source, deciding.met))
+    return possible("the image: --images DIR, and /proc/iomem", *scratch_evidence(case))
+
+
+def _empty_area(case: Case) -> Weighed:
+    if case.state is None or isinstance(case.state.scratch, Missing):
+        return possible(NO_CAPTURE)
+    empty = [one for one in case.state.scratch.areas if not one.size]
+    if empty:
+        return possible("the image and its initrd: --images DIR", *scratch_evidence(case))
+    return refuted(*scratch_evidence(case))
+
+
+BY_KEXEC_LOAD = Cause(
+    says="the image was loaded by kexec_load, which never carries KHO; only kexec_file_load does",
+    remedy="load it again by  kexec -s -l IMAGE --initrd=FILE --reuse-cmdline  (-s is kexec_file_load), then kexec",
+    source=f"{_CORE}, kho_fill_kimage, called by kernel/kexec_file.c alone, 6.16 to 7.3",
+    ask=loaded_by_kexec_load,
+    words=frozenset({"kexec", "load", "loaded"}),
+)
+NOT_FINALIZED = Cause(
+    says="the outgoing side was not finalized: nothing, or a root FDT that the next kernel refuses, is handed over",
+    remedy="6.16 to 6.18: write 1 to out/finalize, then load the image; 6.19 and 7.0: boot with liveupdate=on, or write 1 to out/finalize "
+    "before the kexec",
+    source="kernel/kexec_handover.c, kho_finalize, 6.16 to 6.18; kernel/liveupdate/kexec_handover.c, kho_finalize, 6.19 and 7.0",
+    ask=unless_refused_as_incompatible(not_finalized),
+    releases=Range("6.16", "7.0"),
+    of_writer=True,
+    words=frozenset({"finalize", "finalized"}),
+)
+UNFINALIZED_PAGE = Cause(
+    says=KEXEC_UNFINALIZED.effect,
+    remedy="write 1 to out/finalize before the image is loaded, or update the kernel that hands over",
+    source=KEXEC_UNFINALIZED.source,
+    ask=unless_refused_as_incompatible(
+        faulty(KEXEC_UNFINALIZED, "which release handed over, and its out/finalize when the image was loaded", writer=True)
+    ),
+    releases=Range("6.16", "6.17"),
+    of_writer=True,
+)
+REFUSED_VERSION = Cause(
+    says="the kernel that booted accepts another version of the root FDT than the one that was handed over: it boots cold",
+    remedy=f"{_LOST}. Kexec between kernels of one version ({versions_of(ROOT_FORMATS)}); {GATE}",
+    source=f"{_CORE}, kho_populate, 6.16 to 7.3",
+    ask=_other_root_version,
+)
+REFUSED_FDT = Cause(
+    says="the root FDT was damaged, or never written, when the next kernel read it",
+    remedy=f"{_LOST}; {GATE}, on a capture with memory",
+    source=f"{_CORE}, kho_populate (fdt_check_header), 6.16 to 7.3",
+    ask=logged("disabled", pattern=rb"is invalid", side="in"),
+)
+KHO_OFF = Cause(
+    says="KHO is not on in the kernel that runs",
+    remedy="boot a kernel with CONFIG_KEXEC_HANDOVER=y and kho=on on its command line",
+    source=f"{_CORE}, kho_is_enabled, 6.16 to 7.3",
+    ask=kho_is_off,
+    words=frozenset({"kho"}),
+)
+NOTHING_CAME_IN = Cause(
+    says="the kernel that runs was handed nothing: it came up through the firmware, or the image carried no KHO",
+    remedy="load by kexec_file_load (kexec -s) while KHO is on, and go into it by  kexec -e  or  systemctl kexec, not by a reboot; "
+    "look at the state just before:  kho-tui show",
+    source=f"{_CORE}, kho_populate; arch/x86/kernel/setup.c and drivers/of/fdt.c, 6.16 to 7.3",
+    ask=no_handover_came_in,
+)
+
+NO_ROOM = Symptom(
+    name="eaddrnotavail",
+    title="kexec_file_load fails with EADDRNOTAVAIL",
+    errno=("EADDRNOTAVAIL",),
+    asks_kernels=True,
+    phrases=words(
+        "cannot assign address", "image fit", "not fit scratch", "no room scratch", "scratch small", "scratch full", "kexec load fail"
+    ),
+    causes=(
+        Cause(
+            says="no single scratch area has room for the largest segment (the kernel while it unpacks, or the initrd)",
+            remedy=f"{LARGER_SCRATCH}; or load an initrd that holds only this machine's modules",
+            source=f"{_CORE}, kho_locate_mem_hole; kernel/kexec_file.c, kexec_locate_mem_hole, 6.16 to 7.3",
+            ask=image_too_large,
+        ),
+        Cause(
+            says="scratch was sized by an earlier boot, and kho_scratch= of this command line has no effect on a KHO boot",
+            remedy="power-cycle with the same command line: a boot through the firmware sizes scratch anew",
+            source=f"{_CORE}, kho_memory_init, 6.16 to 7.3",
+            ask=_scratch_is_of_an_earlier_boot,
+        ),
+        Cause(
+            says="an area of scratch has size 0, so that the image has only the other areas to go to",
+            remedy="name all three sizes, kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the image needs, and power-cycle",
+            source=f"{_CORE}, scratch_size_update, 6.16 to 7.3",
+            ask=_empty_area,
+        ),
+    ),
+)
+BOOTS_COLD = Symptom(
+    name="cold",
+    title="the next kernel boots cold: nothing of the handover arrives",
+    asks_kernels=True,
+    phrases=words(
+        "boot cold",
+        "nothing handed",
+        "handover ignored",
+        "no handover",
+        "nothing arrive",
+        "nothing survive",
+        "handover lost",
+        "kexec lost",
+        "kho revival",
+        "disabling revival",
+        "handover fdt incompatible",
+        "fdt incompatible",
+        "handover fdt invalid",
+        "handover not",
+        "refused",
+    ),
+    kinds=frozenset({"disabled"}),
+    pattern=re.compile(rb"revival|handover FDT|memremap|mark the scratch"),
+    causes=(
+        REFUSED_VERSION,
+        REFUSED_FDT,
+        Cause(
+            says="the kernel could not map the root FDT or the scratch table at the address that it was handed, or ran out of memory",
+            remedy=f"{_LOST}. Look for mem= and memmap= on the next kernel's command line: they may take that memory away; {GATE}",
+            source="kernel/liveupdate/kexec_handover.c, kho_populate (early_memremap, memblock_mark_kho_scratch), 6.16 to 7.3",
+            ask=logged("disabled", pattern=rb"memremap|mark the scratch", side="in"),
+        ),
+        NOT_FINALIZED,
+        UNFINALIZED_PAGE,
+        BY_KEXEC_LOAD,
+        NOTHING_CAME_IN,
+    ),
+)
+SCRATCH_FAILED = Symptom(
+    name="scratch-failed",
+    title="KHO switches itself off at boot: scratch could not be reserved",
+    phrases=words(
+        "failed reserve scratch", "reserve scratch", "scratch reserve", "disabling kexec handover", "scratch fail", "kho disabled"
+    ),
+    kinds=frozenset({"disabled"}),
+    pattern=re.compile(rb"KHO: (?!.*revival)(?!.*handover FDT)(?!.*memremap)(?!.*mark the scratch)"),
+    causes=(
+        Cause(
+            says=MEMORYLESS_NODES.effect,
+            remedy="boot 6.19 or later, or give the node memory in the firmware's settings",
+            source=MEMORYLESS_NODES.source,
+            ask=_memoryless,
+            releases=Range("6.16", "6.18"),
+        ),
+        Cause(
+            says="the sizes of kho_scratch= do not fit where they have to be: the first below 4 GiB, one for each NUMA node",
+            remedy="free that memory at boot first: crashkernel=SIZE,high instead of low memory, gigantic huge pages on other nodes; "
+            "keep each area at least as large as the next image needs",
+            source=f"{_CORE}, kho_reserve_scratch, 6.16 to 7.3",
+            ask=_explicit_scratch,
+        ),
+        Cause(
+            says="the scaled size of the global area wraps below 0 and asks for more memory than there is",
+            remedy="name the sizes: kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the next image needs",
+            source=f"{_CORE}, scratch_size_update, 6.16 to 7.0",
+            ask=in_release("the sizes that the kernel computed at boot, which it does not print"),
+            releases=Range("6.16", "7.0"),
+        ),
+        Cause(
+            says="a kdump kernel leaves KHO off by design",
+            remedy="nothing is wrong: the next boot that is no crash has KHO",
+            source=f"{_CORE}, 7.3.4",
+            ask=kdump_kernel,
+        ),
+    ),
+)
+FINALIZE = Symptom(
+    name="finalize",
+    title="out/finalize is missing, or cannot be written",
+    phrases=words("finalize", "out/finalize", "finalise"),
+    causes=(
+        Cause(
+            says="this release has no out/finalize: the outgoing side is always complete",
+            remedy="nothing is to be done: load and kexec",
+            source="kernel/liveupdate/kexec_handover_debugfs.c, 7.1 to 7.3",
+            ask=_no_finalize_file,
+        ),
+        Cause(
+            says="kernel lockdown refuses files of debugfs that can be written",
+            remedy="boot without lockdown to finalize, or a kernel from 7.1 on; 6.19 and 7.0 with liveupdate=on finalize without it",
+            source="fs/debugfs/file.c, debugfs_locked_down, 6.16 to 7.3",
+            ask=_locked_down,
+        ),
+        Cause(
+            says="only root may write it",
+            remedy="run as root",
+            source="kernel/liveupdate/kexec_handover_debugfs.c (mode 0600), 6.16 to 7.0",
+            ask=_not_root,
+        ),
+        KHO_OFF,
+    ),
+)
+NOT_PERMITTED = Symptom(
+    name="eperm",
+    title="EPERM or EACCES: loading a kernel, or reading the state, is not permitted",
+    errno=("EPERM", "EACCES", "EKEYREJECTED", "ENOKEY"),
+    phrases=words("permission denied", "not permitted", "lockdown", "key rejected", "signature"),
+    causes=(
+        Cause(
+            says="the command did not run as root",
+            remedy="run as root",
+            source="kernel/kexec.c, kexec_load_permitted (CAP_SYS_BOOT); fs/proc/kcore.c (CAP_SYS_RAWIO), 6.16 to 7.3",
+            ask=_not_root,
+        ),
+        Cause(
+            says="loading kernels is switched off until the next boot",
+            remedy="reboot without whatever sets kernel.kexec_load_disabled=1",
+            source="kernel/kexec_core.c, kexec_load_disabled, 6.16 to 7.3",
+            ask=_load_disabled,
+            words=frozenset({"load", "kexec"}),
+        ),
+        Cause(
+            says="kernel lockdown refuses kexec_load, with CONFIG_KEXEC_SIG unsigned images, writable files of debugfs, and "
+            "(confidentiality) /proc/kcore",
+            remedy="load a signed image by kexec_file_load (kexec -s); take the state from debugfs, which lockdown still shows",
+            source="security/lockdown/lockdown.c, kernel/kexec_file.c, kimage_validate_signature, 6.16 to 7.3",
+            ask=_locked_down,
+            words=frozenset({"lockdown", "signature", "key"}),
+        ),
+    ),
+)
+PANIC = Symptom(
+    name="panic",
+    title="the next kernel panics, hangs or oopses",
+    asks_kernels=True,
+    phrases=words("panic", "oops", "hang", "crash", "dies", "kernel bug"),
+    kinds=frozenset({"crash"}),
+    causes=(
+        Cause(
+            says="LUO refuses what it was handed, which panics, even with liveupdate=off",
+            remedy=f"kho=off on the next kernel's command line boots it, without the sessions; {GATE}",
+            source="kernel/liveupdate/luo_core.c, luo_early_startup, 6.19 to 7.3",
+            ask=logged("luo-failed", side="in"),
+        ),
+        Cause(
+            says="mem= or memmap= on its command line take memory away that was handed over",
+            remedy="kexec without mem= and memmap=",
+            source=f"{_CORE}, kho_mem_init (struct pages that do not exist), 6.16 to 7.3",
+            ask=memory_taken_by_cmdline,
+        ),
+        Cause(
+            says="scratch has no room for the memory map (struct pages) beside the image, until memory is taken over",
+            remedy=LARGER_SCRATCH,
+            source="mm/memblock.c (MEMBLOCK_KHO_SCRATCH), mm/sparse-vmemmap.c, 6.16 to 7.2",
+            ask=_memory_map_too_large,
+        ),
+        Cause(
+            says="the tracker or a preserved block points to memory that is not RAM, or is damaged: the walk is unchecked",
+            remedy=f"kho-tui check STATE on a capture with memory names the block; {GATE}",
+            source=f"{_CORE}, kho_mem_init, 6.16 to 7.3",
+            ask=elsewhere("a capture with memory from before the kexec: kho-tui check"),
+        ),
+    ),
+)
+MISSING_MAP = Symptom(
+    name="no-memory-map",
+    title="the kernel found no preserved-memory-map, or could not take over the memory",
+    phrases=words("failed preserved memory", "preserved-memory-map"),
+    kinds=frozenset({"tracker-failed"}),
+    causes=(
+        Cause(
+            says="the root FDT that was handed over names no memory map: the boot goes on and preserves nothing",
+            remedy=f"finalize before the image is loaded (6.16 to 6.18); {GATE}",
+            source="kernel/kexec_handover.c, kho_mem_deserialize, 6.16 to 6.18",
+            ask=logged("tracker-failed", side="in"),
+        ),
+    ),
+)
+SYMPTOMS = (NO_ROOM, BOOTS_COLD, SCRATCH_FAILED, FINALIZE, NOT_PERMITTED, PANIC, MISSING_MAP)

@@ -1,0 +1,8 @@
+"""All symptoms that are known."""
+
+from __future__ import annotations
+
+from kho_tui.analysis.symptoms import kexec, liveupdate, memory
+from kho_tui.analysis.symptoms.symptom import Symptom
+
+SYMPTOMS: tuple[Symptom, ...] = (*kexec.SYMPTOMS, *liveupdate.SYMPTOMS, *memory.SYMPTOMS)

@@ -1,0 +1,73 @@
+"""``why --json``: schema kho-tui.why/1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kho_tui.analysis.symptoms.case import Evidence
+from kho_tui.analysis.symptoms.explain import Explained
+from kho_tui.model.json_value import Json
+from kho_tui.operations.why import Answer, Checkup
+
+
+def checkup_json(found: Checkup) -> Json:
+    """The document without words: ``checkup`` lists the questions, ``symptoms`` is empty."""
+    return {
+        "schema": "kho-tui.why/1",
+        "subject": found.subject,
+        "asked": None,
+        "exit_code": found.exit_code,
+        "checkup": [
+            {
+                "question": one.question.name,
+                "decides": one.question.decides,
+                "answer": one.finding.standing.value,
+                "says": one.finding.says,
+                "evidence": _evidence(one.finding.evidence),
+                "details": list(one.finding.details),
+                "remedy": one.finding.remedy or None,
+            }
+            for one in found.examined
+        ],
+        "symptoms": [],
+        "also": [],
+        "known": [],
+        "note": None,
+    }
+
+
+def answer_json(answer: Answer) -> Json:
+    """The document for words or a log: ``checkup`` is empty; ``known`` lists words where none of those given is known."""
+    return {
+        "schema": "kho-tui.why/1",
+        "subject": answer.subject,
+        "asked": answer.asked,
+        "exit_code": answer.exit_code,
+        "checkup": [],
+        "symptoms": [_explained(one) for one in answer.explained],
+        "also": list(answer.others),
+        "known": list(answer.known),
+        "note": answer.note or None,
+    }
+
+
+def _explained(one: Explained) -> Json:
+    return {
+        "name": one.symptom.name,
+        "title": one.symptom.title,
+        "causes": [
+            {
+                "certainty": cause.weighed.certainty.value,
+                "cause": cause.cause.says,
+                "evidence": _evidence(cause.weighed.evidence),
+                "needs": cause.weighed.needs or None,
+                "remedy": cause.cause.remedy,
+                "source": cause.cause.source,
+            }
+            for cause in one.causes
+        ],
+    }
+
+
+def _evidence(seen: Sequence[Evidence]) -> Json:
+    return [{"file": one.file, "value": one.value} for one in seen]
