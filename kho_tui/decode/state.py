@@ -27,7 +27,7 @@ from kho_tui.model.registry import Registry
 from kho_tui.model.sides import log_of_another_boot
 from kho_tui.model.state import FileUse, LogLine, Machine, Side, State
 from kho_tui.model.unpredictable import from_manifest
-from kho_tui.text import SafeText, visible
+from kho_tui.text import NO_TEXT, SafeText, plural, visible
 
 
 def decode_state(
@@ -123,6 +123,10 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
 def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...]) -> Machine:
     cmdline, whole = (None, True) if isinstance(sources.cmdline, Missing) else (sources.cmdline.text, sources.cmdline.whole)
     files = tuple(FileUse(f.path, f.size, SafeText(f.gave), f.note) for f in sources.files)
+    running = sources.running
+    if running is not None:
+        gave = f"physical memory: {plural(running.pages_read, 'page')} that debugfs, boot record or kho_out point at"
+        files += (FileUse(SafeText("/proc/kcore"), running.used().total_bytes, SafeText(gave), NO_TEXT),)
     boot = () if sources.boot is None else sources.boot.records
     path, cut = visible(sources.path), SafeText("" if sources.memory is None else sources.memory.cut)
     return Machine(
