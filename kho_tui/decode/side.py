@@ -154,7 +154,7 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
     if source.stale_tracker is not None:
         return source.stale_tracker
     if isinstance(root, Missing):
-        return Unavailable(SafeText("its root FDT is not in this capture"))
+        return Unavailable(_no_root(source, "its"))
     if isinstance(root.map_address, Missing):
         return root.map_address
     if root.format is None:
@@ -172,6 +172,11 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
         packed = header is not None and header.integer("off_dt_struct") == PACKED_STRUCT_OFFSET
         return decode_chunks(reader, root.map_address, where, ChunkClues(known(root.phys), packed, source.release))
     return decode_radix(reader, root.map_address, root.format.marker_counted, where)
+
+
+def _no_root(source: SideSource, whose: str) -> SafeText:
+    """That there is no root FDT: of a running machine only its address is unknown."""
+    return SafeText(f"where {whose} root FDT is, is not known" if source.debugfs_is_memory else f"{whose} root FDT is not in this capture")
 
 
 def _no_map(reader: Reader, root: Root, form: RootFormat, source: SideSource, where: EntityPath) -> Missing:
@@ -239,7 +244,7 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
     version = None if isinstance(root, Missing) else root.compatible
     in_root = None if isinstance(root, Missing) or not root.view.tree.lists_all else False
     why = SafeText(
-        "the root FDT is not in this capture" if isinstance(root, Missing) else "the root FDT, as far as it was read, does not name it"
+        _no_root(source, "the") if isinstance(root, Missing) else "the root FDT, as far as it was read, does not name it"
     )
     unknown = Unavailable(why)
     found += [
