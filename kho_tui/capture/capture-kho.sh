@@ -509,6 +509,7 @@ capture_kexec() {
 
 # shellcheck disable=SC2016 # awk's variables
 numbers_awk='
+function power_of_2(n,    v) { for (v = 1; n > 0; n--) v *= 2; return v }  # ^ is not in every busybox
 function hexadecimal(v,    s, d) {
     s = ""
     do { d = v % 16; s = substr("0123456789abcdef", d + 1, 1) s; v = (v - d) / 16 } while (v > 0)
@@ -630,7 +631,7 @@ BEGIN {
     split("5 11 12 13 14 17 18 21 26", user)
     split("LRU|mapped|anonymous|swap cache|swap-backed|hugetlb|unevictable|KSM|page table", why_user, "|")
 }
-function is_set(word, bit) { return int(word / 2 ^ bit) % 2 }
+function is_set(word, bit) { return int(word / power_of_2(bit)) % 2 }
 function refusal(word,    i) {
     for (i = 1; i <= 3; i++) if (is_set(word, lacking[i])) return "the page is " why_lacking[i] ": /proc/kcore gives zeros for it"
     for (i = 1; i <= 9; i++) if (is_set(word, user[i]))
@@ -681,7 +682,7 @@ END { flush() }'
 follow_awk='
 BEGIN {
     power[0] = 1; power[1] = 256; power[2] = 65536; power[3] = 16777216
-    for (shift = 0; 2 ^ shift < P; shift++);
+    for (shift = 0; power_of_2(shift) < P; shift++);
 }
 function u32(a) { return a in M ? M[a] : 0 }
 function u64(a,    h) { h = u32(a + 4); return h < 2097152 ? u32(a) + h * G4 : -1 }
@@ -781,7 +782,7 @@ function follow(a, size,    i, n, small, v, left, order) {
         if (be32(a) == 3490578157) {
             if (subtree_name == "LUO" || subtree_name == "kho_test") fdt(a, a + size)
             if (descriptor && (folios != 2 || (u32(descriptor + 12) % 65536 - 1 < 3 && u32(descriptor + 12) < 720896 &&
-                u32(descriptor + 8) == 2 ^ int(u32(descriptor + 12) / 65536)))) area(descriptor)
+                u32(descriptor + 8) == power_of_2(int(u32(descriptor + 12) / 65536))))) area(descriptor)
         } else if (subtree_name == "LUO" && text(a, 8) == "luo-v5") {
             page("sessions", u64(a + 16))
             page("kept", u64(a + 24))
@@ -823,8 +824,8 @@ function follow(a, size,    i, n, small, v, left, order) {
     } else if (kind == "vmalloc") {
         left = A + 0; order = B + 0
         for (i = 8; i < P && left > 0 && (v = u64(a + i)) > 0; i += 8) {
-            emit("kept", v, P * 2 ^ order)
-            left -= 2 ^ order
+            emit("kept", v, P * power_of_2(order))
+            left -= power_of_2(order)
         }
         if (left >= 0) page("vmalloc", u64(a), left ? left : -1, order)
     }
@@ -854,7 +855,9 @@ FILENAME == todo {
 }
 $1 == "*" { repeated = 1; next }
 {
-    offset = $1 + 0 - base
+    # busybox takes a number with leading zeros for octal.
+    sub(/^0+/, "", $1)
+    offset = $1 - base
     if (repeated && (W[1] || W[2] || W[3] || W[4]))
         for (position += 16; position < offset; position += 16) take()
     repeated = 0
@@ -1122,13 +1125,21 @@ find_roots() {
     memory_code=${code:-no-root}
     memory_message=${message:-no page that kho_out points at is a root FDT}
     say "memory: $memory_message"
-    [ -s "$out/kho/out/fdt" ] || return
     # Then debugfs tells what it leads to, if not where it is.
+    follow_file root fdt
+    for name in LUO kho_test; do
+        follow_file blob sub_fdts/$name $name
+    done
+}
+
+# KIND PATH [NAME]: what a file of the outgoing side of debugfs leads to, to "todo": as if it lay at address 0.
+follow_file() {
+    [ -s "$out/kho/out/$2" ] || return 0
     roots=$((roots + 1))
-    printf 'root 0 %s out -\n' "$(wc -c <"$out/kho/out/fdt")" >"$work/file"
+    printf '%s 0 %s out %s\n' "$1" "$(wc -c <"$out/kho/out/$2")" "${3--}" >"$work/file"
     printf '0 0 %s 0 1\n' "$page" >"$work/one"
-    od -Ad -tu4 "$out/kho/out/fdt" | awk -v P="$page" -v base=0 -v allowed="$work/one" -v failures=/none -v todo="$work/file" -v place= \
-        -v nowhere=0 "$numbers_awk$follow_awk" "$work/one" "$work/file" - >>"$work/todo"
+    od -Ad -tu4 "$out/kho/out/$2" | awk -v P="$page" -v base=0 -v allowed="$work/one" -v failures=/none -v todo="$work/file" -v place= \
+        -v nowhere=0 -v handlers="$work/handlers" "$numbers_awk$follow_awk" "$work/one" "$work/file" - >>"$work/todo"
 }
 
 capture_memory() {
@@ -1241,7 +1252,7 @@ note_refused() {
             note_unreadable memory.elf /proc/kcore "$((refused_count - 50)) more pages"
             break
         fi
-        note_unreadable memory.elf "/proc/kcore, $(printf '0x%x' "$address")" "$why_not"
+        note_unreadable memory.elf /proc/kcore "$(printf '0x%x' "$address"): $why_not"
     done <"$work/refused"
 }
 
