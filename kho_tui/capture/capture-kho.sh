@@ -574,7 +574,32 @@ FILENAME == table { keep_segment(); next }
     }
 }'
 
-# segments, seen, todo -> want: the pages of what is to be fetched, each once.
+# Pages -> runs of 512 words of /proc/kpageflags: FIRST COUNT. A few blocks that nobody asks for cost less than another dd.
+# shellcheck disable=SC2016
+blocks_awk='
+function sort_numbers(a, n,    gap, i, j, v) {
+    for (gap = int(n / 2); gap > 0; gap = int(gap / 2)) for (i = gap + 1; i <= n; i++) {
+        v = a[i]
+        for (j = i; j > gap && a[j - gap] > v; j -= gap) a[j] = a[j - gap]
+        a[j] = v
+    }
+}
+function note_block(address,    b) {
+    b = int(address / P / 512)
+    if (!(b in noted)) { noted[b]; block_list[++block_count] = b }
+}
+function print_blocks(file,    i, first, last) {
+    printf "" >file
+    sort_numbers(block_list, block_count)
+    for (i = 1; i <= block_count; i++) {
+        if (i > 1 && (block_list[i] > last + 8 || block_list[i] >= first + 64)) print first, last - first + 1 >file
+        if (i == 1 || block_list[i] > last + 8 || block_list[i] >= first + 64) first = block_list[i]
+        last = block_list[i]
+    }
+    if (block_count) print first, last - first + 1 >file
+}'
+
+# segments, seen, todo -> want: the pages of what is to be fetched, each once; at most "left". What is too much is counted in "over".
 # shellcheck disable=SC2016
 plan_awk='
 FILENAME == table { keep_segment(); next }
@@ -590,83 +615,110 @@ $1 == "=" { next }
             print a, "no System RAM in /proc/kcore" >>refused
             print a >>seen_file
             seen[a]
-        } else if (!(a in wanted)) {
-            wanted[a] = group; sizes[a] = size
-        } else if (group < wanted[a]) {
+        } else if (!(a in wanted) || group < wanted[a]) {
             wanted[a] = group; sizes[a] = size
         }
     }
 }
-END { for (a in wanted) print wanted[a], a + 0, sizes[a] }'
-
-# want -> runs of pages of 512 words of /proc/kpageflags: FIRST COUNT, to be sorted before.
-# shellcheck disable=SC2016
-flag_blocks_awk='
-{ b = int($2 / P / 512); if (!(b in told)) { told[b]; print b } }'
-# shellcheck disable=SC2016
-runs_of_blocks_awk='
-NR > 1 && ($1 != first + count || count == 64) { print first, count; count = 0 }
-{ if (!count) first = $1; count++ }
-END { if (NR) print first, count }'
-
-# want, then "@ BLOCK" and u32 words -> ADDRESS HIGH LOW of each page that is wanted.
-# shellcheck disable=SC2016
-flags_awk='
-FILENAME == want { a = $2 - $2 % P; page[a / P] = a; next }
-$1 == "@" { at = $2 * 512; n = 0; next }
-{
-    for (i = 1; i <= NF; i++) {
-        if (!(n++ % 2)) { word = $i + 0; continue }
-        if (at in page) print page[at], $i + 0, word
-        at++
+END {
+    for (group = 0; group < 3; group++) {
+        n = 0
+        for (a in wanted) if (wanted[a] == group) list[++n] = a + 0
+        sort_numbers(list, n)
+        for (i = 1; i <= n; i++) {
+            if (++total > left) continue
+            print group, list[i], sizes[list[i]]
+            print list[i] >>seen_file
+            note_block(list[i])
+        }
     }
+    print_blocks(blocks)
+    if (total > left) print total - left, total >over
 }'
 
-# flags, want -> what of it may be read, with positions: GROUP ADDRESS SIZE POSITION FLAGS-KNOWN. Pages refused go to their file.
+# "@ BLOCK" and u32 words -> the flags of each page in pages[], and why a page may not be read by them.
 # The bits: include/uapi/linux/kernel-page-flags.h. For the first three /proc/kcore gives zeros.
 # shellcheck disable=SC2016
-allowed_awk='
+flags_awk='
 BEGIN {
     split("19 20 23", lacking); split("hardware-poisoned|without a page behind it|offline or ballooned", why_lacking, "|")
     split("5 11 12 13 14 17 18 21 26", user)
     split("LRU|mapped|anonymous|swap cache|swap-backed|hugetlb|unevictable|KSM|page table", why_user, "|")
 }
 function is_set(word, bit) { return int(word / power_of_2(bit)) % 2 }
-function refusal(word,    i) {
+function refusal(address,    i, word) {
+    if (!((address - address % P) in low_flags)) return ""
+    word = low_flags[address - address % P]
     for (i = 1; i <= 3; i++) if (is_set(word, lacking[i])) return "the page is " why_lacking[i] ": /proc/kcore gives zeros for it"
     for (i = 1; i <= 9; i++) if (is_set(word, user[i]))
         return "the page is user memory now (" why_user[i] "): what pointed here is outdated"
     return ""
 }
-FILENAME == flags { word[$1] = $3 + 0; next }
-{
-    a = $2 - $2 % P
-    known = a in word
-    why = known ? refusal(word[a]) : ""
-    if (why != "") { print $2, why >>refused; if (positions) print $4, $3 >>wipe; next }
-    if (positions) { print; next }
-    print $1, $2, $3, at + 0, known
-    at += $3
+function want_page(address) { page_at[(address - address % P) / P] = address - address % P }
+function take_flags(    i) {
+    if ($1 == "@") { at = $2 * 512; n = 0; return }
+    for (i = 1; i <= NF; i++) {
+        if (!(n++ % 2)) { word_before = $i + 0; continue }
+        if (at in page_at) { low_flags[page_at[at]] = word_before; high_flags[page_at[at]] = $i + 0 }
+        at++
+    }
 }'
 
-# segments, allowed -> UNIT SKIP SIZE COUNT SEEK ADDRESS: what dd reads in one go: COUNT blocks of SIZE bytes from SKIP units of the file.
+# segments, want, flags from "-" -> "allowed", what of it may be read: GROUP ADDRESS SIZE POSITION FLAGS-KNOWN; and "runs", what dd reads
+# in one go: UNIT SKIP SIZE COUNT SEEK ADDRESS, COUNT blocks of SIZE bytes from SKIP units of the file. Prints how many bytes from the
+# beginning are to be looked at, how many bytes, pages and runs there are.
 # shellcheck disable=SC2016
-runs_awk='
+allow_awk='
 function flush() {
     if (!count || !s) return
     # In units of 8 bytes an offset is below 2^53.
     eighths = high[s] * 536870912 + (low[s] + (first - start[s]) % 8) / 8 + (first - start[s] - (first - start[s]) % 8) / 8
     unit = eighths % (block / 8) ? 8 : block
-    print unit, eighths * 8 / unit, block, count, (base + position) / block, first
+    print unit, eighths * 8 / unit, block, count, (base + position) / block, first >runs
+    run_count++
 }
-FILENAME == table { keep_segment(); next }
-{
-    if (count && $2 == first + count * block && $3 == block && segment_of(first, (count + 1) * block) == s && count < most) { count++; next }
+function add(address, size, where) {
+    if (count && address == first + count * block && size == block && segment_of(first, (count + 1) * block) == s && count < most) {
+        count++
+        return
+    }
     flush()
-    first = $2 + 0; block = $3 + 0; position = $4 + 0; count = 1
+    first = address; block = size; position = where; count = 1
     s = segment_of(first, block)
 }
-END { flush() }'
+FILENAME == table { keep_segment(); next }
+FILENAME == want { rows++; groups[rows] = $1; addresses[rows] = $2 + 0; sizes[rows] = $3 + 0; want_page($2); next }
+{ take_flags() }
+END {
+    printf "" >runs
+    printf "" >allowed
+    for (r = 1; r <= rows; r++) {
+        a = addresses[r]
+        if ((why = refusal(a)) != "") { print a, why >>refused; continue }
+        known = (a - a % P) in low_flags
+        print groups[r], a, sizes[r], end + 0, known >allowed
+        if (known) print a - a % P, high_flags[a - a % P], low_flags[a - a % P] >>all_flags
+        add(a, sizes[r], end + 0)
+        end += sizes[r]
+        pages++
+        if (groups[r] == 0 || !known) looked_at = end
+    }
+    flush()
+    print looked_at + 0, end + 0, pages + 0, run_count + 0
+}'
+
+# index, flags from "-" -> index without pages that are somebody else's by now; what is to be wiped: POSITION SIZE.
+# shellcheck disable=SC2016
+look_again_awk='
+FILENAME == indexed { rows++; line[rows] = $0; addresses[rows] = $1 + 0; place[rows] = $3 " " $2; want_page($1); next }
+{ take_flags() }
+END {
+    for (r = 1; r <= rows; r++) {
+        if ((why = refusal(addresses[r])) == "") { print line[r]; continue }
+        print addresses[r], why >>refused
+        print place[r] >wipe
+    }
+}'
 
 # allowed, todo, and the bytes from "-" as od -Ad -tu4 prints them -> todo of the next round; accepted pages go to the index.
 #   root SIDE            an FDT of one page: tracker and subtrees
@@ -934,12 +986,6 @@ read_flags() {
     done
 }
 
-# TABLE FILE: the flags of the pages in a table like want.
-look_up_flags() {
-    awk -v P="$page" "$numbers_awk$flag_blocks_awk" "$1" | sort -n | awk "$numbers_awk$runs_of_blocks_awk" | read_flags |
-        awk -v P="$page" -v want="$1" "$numbers_awk$flags_awk" "$1" - >"$2"
-}
-
 # UNIT SKIP SIZE COUNT SEEK: part of /proc/kcore to its place in the file of pages. False where not all of it could be read.
 read_kcore() {
     if [ "$1" = "$3" ]; then
@@ -989,47 +1035,47 @@ read_runs() {
     done <"$work/runs" >"$work/failed"
 }
 
-# One round: fetches what "todo" says, and replaces it by what that leads to. PLACE: where the pages are noted ("index").
+# One round: fetches what "todo" says, and replaces it by what that leads to.
 fetch() {
-    awk -v P="$page" -v table="$work/segments" -v seen_file="$work/seen" -v refused="$work/refused" "$numbers_awk$plan_awk" \
-        "$work/segments" "$work/seen" "$work/todo" | sort -k1,1n -k2,2n >"$work/want"
-    wanted=$(wc -l <"$work/want")
-    if [ $((taken_pages + wanted)) -gt "$memory_pages" ]; then
-        most=$((memory_pages - taken_pages))
-        leave_out "$((wanted - most)) of $wanted pages of one round: no more than $memory_pages pages are taken"
-        head -n "$most" "$work/want" >"$work/less"
-        mv -f "$work/less" "$work/want"
+    : >"$work/blocks"
+    awk -v P="$page" -v table="$work/segments" -v seen_file="$work/seen" -v refused="$work/refused" -v blocks="$work/blocks" \
+        -v over="$work/over" -v left="$((memory_pages - taken_pages))" "$numbers_awk$blocks_awk$plan_awk" \
+        "$work/segments" "$work/seen" "$work/todo" >"$work/want"
+    if [ -f "$work/over" ]; then
+        read -r too_many wanted <"$work/over"
+        leave_out "$too_many of $wanted pages of one round: no more than $memory_pages pages are taken"
+        rm -f "$work/over"
     fi
-    awk '{ print $2 }' "$work/want" >>"$work/seen"
-    : >"$work/flags"
-    [ -z "$flags_known" ] || look_up_flags "$work/want" "$work/flags"
-    awk -v P="$page" -v flags="$work/flags" -v refused="$work/refused" "$numbers_awk$allowed_awk" "$work/flags" "$work/want" >"$work/allowed"
-    awk -v P="$page" -v table="$work/segments" -v base="$base" -v most=4096 "$numbers_awk$runs_awk" "$work/segments" "$work/allowed" >"$work/runs"
-    runs=$(wc -l <"$work/runs")
+    [ -n "$flags_known" ] || : >"$work/blocks"
+    sums=$(read_flags <"$work/blocks" | awk -v P="$page" -v table="$work/segments" -v want="$work/want" -v refused="$work/refused" \
+        -v all_flags="$work/all_flags" -v allowed="$work/allowed" -v runs="$work/runs" -v base="$base" -v most=4096 \
+        "$numbers_awk$flags_awk$allow_awk" "$work/segments" "$work/want" -)
+    # shellcheck disable=SC2086 # words on purpose
+    set -- $sums
+    runs=$4
     read_runs
-    awk -v refused="$work/refused" '$2 == "error" { print $1, "/proc/kcore gives an error for it" >>refused }' "$work/failed"
-    if [ -n "$flags_known" ]; then
-        # Once more: a page that is somebody else's by now was read too late.
-        cat "$work/flags" >>"$work/all_flags"
-        look_up_flags "$work/allowed" "$work/flags"
-        awk -v P="$page" -v flags="$work/flags" -v refused="$work/refused" -v positions=1 -v wipe="$work/wipe" "$numbers_awk$allowed_awk" \
-            "$work/flags" "$work/allowed" >"$work/less"
-        mv -f "$work/less" "$work/allowed"
-        while read -r position size; do
-            dd if=/dev/zero of="$work/pages" bs="$size" seek="$(((base + position) / size))" count=1 conv=notrunc 2>/dev/null
-        done <"$work/wipe"
-        : >"$work/wipe"
-    fi
+    [ ! -s "$work/failed" ] ||
+        awk -v refused="$work/refused" '$2 == "error" { print $1, "/proc/kcore gives an error for it" >>refused }' "$work/failed"
     # Pages that are only kept are not looked at, unless it matters whether they are zeros.
-    extent=$(awk '$1 == 0 || !$5 { e = $4 + $3 } { all = $4 + $3 } END { printf "%.0f %.0f", e, all }' "$work/allowed")
-    length=${extent% *}
-    { [ "$length" = 0 ] || od -Ad -tu4 -j "$base" -N "$length" "$work/pages"; } |
+    { [ "$1" = 0 ] || od -Ad -tu4 -j "$base" -N "$1" "$work/pages"; } |
         awk -v P="$page" -v base="$base" -v allowed="$work/allowed" -v failures="$work/failed" -v todo="$work/todo" -v place="$work/index" \
             -v refused="$work/refused" -v handlers="$work/handlers" -v bitmaps="$bitmap_bytes" "$numbers_awk$follow_awk" \
             "$work/failed" "$work/allowed" "$work/todo" - >"$work/next"
     mv -f "$work/next" "$work/todo"
-    base=$((base + (${extent#* } + page - 1) / page * page))
-    taken_pages=$(wc -l <"$work/index")
+    base=$((base + ($2 + page - 1) / page * page))
+    taken_pages=$((taken_pages + $3))
+}
+
+# Once more: a page that is somebody else's by now may have been read too late.
+look_again() {
+    # shellcheck disable=SC2016
+    awk -v P="$page" -v blocks="$work/blocks" "$numbers_awk$blocks_awk"'{ note_block($1) } END { print_blocks(blocks) }' "$work/index"
+    read_flags <"$work/blocks" | awk -v P="$page" -v indexed="$work/index" -v refused="$work/refused" -v wipe="$work/wipe" \
+        "$numbers_awk$flags_awk$look_again_awk" "$work/index" - >"$work/next"
+    mv -f "$work/next" "$work/index"
+    while read -r position size; do
+        dd if=/dev/zero of="$work/pages" bs="$size" seek="$((position / size))" count=1 conv=notrunc 2>/dev/null
+    done <"$work/wipe"
 }
 
 # Prints the pages that kho_out, the kernel's variable of the outgoing side, points at: one of them is the root FDT.
@@ -1064,10 +1110,10 @@ pages_of_kho_out() {
 
 # ADDRESS: whether the page there begins like an FDT, done or half built, and names a version of KHO.
 is_root_fdt() {
-    run=$(printf '0 %s %s 0 1\n' "$1" "$page" | awk -v P="$page" -v table="$work/segments" -v base=0 -v most=1 "$numbers_awk$runs_awk" \
-        "$work/segments" -)
-    # shellcheck disable=SC2086 # words on purpose
-    [ -n "$run" ] && read_kcore $run || return 1
+    printf '0 %s %s\n' "$1" "$page" >"$work/want"
+    awk -v P="$page" -v table="$work/segments" -v want="$work/want" -v refused=/dev/null -v all_flags=/dev/null -v allowed=/dev/null \
+        -v runs="$work/runs" -v base=0 -v most=1 "$numbers_awk$flags_awk$allow_awk" "$work/segments" "$work/want" >/dev/null
+    [ -s "$work/runs" ] && read -r unit skip size count seek first <"$work/runs" && read_kcore "$unit" "$skip" "$size" "$count" "$seek" || return 1
     case $(od -An -v -tx1 -N 4 "$work/pages" | tr -d ' ') in
     d00dfeed | 2ff20112) ;;
     *) return 1 ;;
@@ -1231,6 +1277,7 @@ take_memory() {
     [ -z "$late" ] || leave_out "what could not be read within $memory_seconds seconds"
     [ ! -s "$work/todo" ] || leave_out "what $(awk '$1 != "="' "$work/todo" | wc -l | tr -d ' ') more structures lead to"
     [ ! -s "$work/handlers" ] || leave_out "what files of other handlers than memfd point at"
+    [ -z "$flags_known" ] || look_again
     note_refused
     if [ -s "$work/index" ]; then
         write_core
@@ -1276,7 +1323,8 @@ write_core() {
     fi
     [ -n "$flags_known" ] || return 0
     # shellcheck disable=SC2016
-    sort -n "$work/all_flags" | awk "$numbers_awk"'{
+    sort -n "$work/all_flags" | awk "$numbers_awk"'$1 != before {
+        before = $1
         text = hexadecimal($3)
         if ($2) { while (length(text) < 8) text = "0" text; text = hexadecimal($2) text }
         print "0x" hexadecimal($1), "0x" text
