@@ -47,7 +47,7 @@ class Machines:
             pytest.skip(f"{capture} is not here")
         machine = fake.running_machine(self.root, capture)
         with open_state(capture, Context()) as opened:
-            side = opened.state.sides["out"] if "out" in opened.state.sides else None
+            side = opened.state.sides.get("out")
             root = None if side is None or isinstance(side.root, Missing) else side.root.phys
         machine.name_root(root if isinstance(root, int) else None, shown=shown)
         machine.write_memory()
@@ -64,7 +64,7 @@ def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
 
 
 @pytest.fixture
-def run(script: Path, shell: list[str], tools: str, tmp_path: Path) -> Runner:  # noqa: F811
+def run(script: Path, shell: list[str], tools: str, tmp_path: Path) -> Runner:
     cwd = tmp_path / "cwd"
     cwd.mkdir()
     return Runner(script, shell, tools, tmp_path / "root", cwd)
@@ -239,7 +239,7 @@ def test_a_file_that_cannot_be_is_refused(words: list[str], machines: Machines, 
 
 
 @pytest.mark.parametrize("one_file", [False, True])
-def test_an_interrupted_capture_is_taken_up_again(one_file: bool, machines: Machines, run: Runner, tools: str) -> None:  # noqa: F811
+def test_an_interrupted_capture_is_taken_up_again(one_file: bool, machines: Machines, run: Runner, tools: str) -> None:
     machine = machines(PRE)
     cat_that(tools, f"case $2 in x) echo ours >&2; exit 1 ;; */buddyinfo) [ -e {machine.root}/again ] || kill -INT 0 ;; esac")
     needs_its_own_cat(run, tools)
@@ -278,7 +278,13 @@ def test_an_interrupted_capture_of_another_boot_is_left_alone(machines: Machines
 
 def test_what_identifies_devices_is_captured(machines: Machines, run: Runner) -> None:
     machine = machines(PRE)
-    for part, text in {"vendor": "0x8086", "device": "0x29c0", "class": "0x060000", "resource": "x", "subsystem_vendor": "no number"}.items():
+    for part, text in {
+        "vendor": "0x8086",
+        "device": "0x29c0",
+        "class": "0x060000",
+        "resource": "x",
+        "subsystem_vendor": "no number",
+    }.items():
         machine.write(f"sys/devices/pci0000:00/0000:00:00.0/{part}", f"{text}\n".encode())
     (machine.root / "sys/bus/pci/devices").mkdir(parents=True)
     (machine.root / "sys/bus/pci/devices/0000:00:00.0").symlink_to("../../../devices/pci0000:00/0000:00:00.0")

@@ -21,47 +21,42 @@ from kho_tui.views.export.state_json import state_json
 pytestmark = [pytest.mark.qemu, pytest.mark.shared]
 
 IMAGE = kernel("7.3-server")
-SHELLS = ("dash", "busybox")
+_SECONDS = 900.0
+"""For a capture: software emulation needs a minute or two where the machine is busy."""
 _OF_THE_SOURCE = ("origin", "available", "truncated", "libfdt")
 """Keys that tell where a part was read from, and how much of its page."""
 
 
-@pytest.fixture(scope="module", params=["max", "max,la57=off"])
+@pytest.fixture(params=["max", "max,la57=off"])
 def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
     """A guest with five levels of page tables, and one with four: other addresses of the direct map, other offsets in kcore."""
     if reason := why_not(IMAGE):
         pytest.skip(reason)
+    if shutil.which("busybox") is None:
+        pytest.skip("busybox is not installed")
     with Guest(IMAGE, memory_mib=512, project=True, cpu=request.param) as running:
         (running.share / "capture-kho.sh").write_text(capture_script())
-        if (busybox := shutil.which("busybox")) is not None:
-            shutil.copy(busybox, running.share / "bin" / "busybox")
+        shutil.copy(shutil.which("busybox") or "", running.share / "bin" / "busybox")
         yield running
 
 
 def test_a_capture_shows_what_the_machine_shows(guest: Guest, tmp_path: Path) -> None:
     # One story: before and after a kexec.
     guest.check("hold_state hold /share/truth.json")
-    for shell in SHELLS:
-        compare(guest, shell, tmp_path / f"first-{shell}.tar.gz")
-    refused = guest.run("sh /share/capture-kho.sh /tmp/as-user; cat /tmp/as-user/capture.json", user=1000)
-    assert json.loads(refused.out)["memory"]["state"] == "none" and "run as root" in refused.err
+    before = compare(guest, "env PATH=/tmp/bb /tmp/busybox sh", tmp_path / "busybox.tar.gz")
+    assert before["sides"]["in"] is None and before["sides"]["out"]["preserved"]["blocks"] > 2000
     guest.kexec()
-    shown = compare(guest, "dash", tmp_path / "second.tar.gz")
-    assert set(shown["sides"]) == {"in", "out"}
+    after = compare(guest, "dash", tmp_path / "dash.tar.gz")
+    assert after["sides"]["in"] is not None and after["sides"]["out"]["fdt"]["phys"] is not None
 
 
 def compare(guest: Guest, shell: str, kept: Path) -> Any:
     """What a capture by this shell shows, which is what the program shows in the guest."""
-    guest.check("rm -rf /share/capture.tar.gz")
-    words = "dash"
-    if shell == "busybox":
-        if guest.run("busybox true").status:
-            pytest.skip("no busybox that runs in the guest")
-        guest.check("mkdir -p /tmp/bb && busybox --install -s /tmp/bb")
-        words = "env PATH=/tmp/bb /share/bin/busybox sh"
-    ended = guest.run(f"{words} /share/capture-kho.sh -o /share/capture.tar.gz", timeout=120)
-    assert ended.status in (0, 1), ended.err
-    live = json.loads(guest.check("python3 -m kho_tui show --json --blocks", timeout=120))
+    # The share is slow to run programs from, and to write to.
+    guest.check("cp /share/bin/busybox /tmp && mkdir -p /tmp/bb && /tmp/busybox --install -s /tmp/bb")
+    ended = guest.run(f"{shell} /share/capture-kho.sh -o /tmp/capture.tar.gz && cp /tmp/capture.tar.gz /share", timeout=_SECONDS)
+    assert ended.status == 0, ended.err
+    live = json.loads(guest.check("python3 -m kho_tui show --json --blocks", timeout=_SECONDS))
     shutil.move(guest.share / "capture.tar.gz", kept)
     with open_state(kept, Context()) as opened:
         captured = json.loads("".join(json_pieces(state_json(opened.state, blocks=True))))
