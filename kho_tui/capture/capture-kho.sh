@@ -644,11 +644,14 @@ BEGIN {
     split("19 20 23", lacking); split("hardware-poisoned|without a page behind it|offline or ballooned", why_lacking, "|")
     split("5 11 12 13 14 17 18 21 26", user)
     split("LRU|mapped|anonymous|swap cache|swap-backed|hugetlb|unevictable|KSM|page table", why_user, "|")
+    for (i = 1; i <= 3; i++) lacking[i] = power_of_2(lacking[i])
+    for (i = 1; i <= 9; i++) user[i] = power_of_2(user[i])
 }
-function is_set(word, bit) { return int(word / power_of_2(bit)) % 2 }
+function is_set(word, power) { return int(word / power) % 2 }
 function refusal(address,    i, word) {
     if (!((address - address % P) in low_flags)) return ""
     word = low_flags[address - address % P]
+    if (!word) return ""
     for (i = 1; i <= 3; i++) if (is_set(word, lacking[i])) return "the page is " why_lacking[i] ": /proc/kcore gives zeros for it"
     for (i = 1; i <= 9; i++) if (is_set(word, user[i]))
         return "the page is user memory now (" why_user[i] "): what pointed here is outdated"
