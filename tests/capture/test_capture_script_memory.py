@@ -21,6 +21,7 @@ from kho_tui.memory.extents import Extents
 from kho_tui.model.facts import Missing
 from kho_tui.model.json_value import Json
 from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.views.cli import main
 from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.state_json import state_json
 
@@ -120,6 +121,26 @@ def test_exactly_the_pages_that_the_program_reads_are_taken(name: str, machines:
         assert all(opened.sources.memory.read(page, PAGE) == machine.pages[page] for page in taken)
     flags = dict(line.split() for line in (run.cwd / "cap/kpageflags").read_text().splitlines())
     assert flags == {hex(page): "0x0" for page in taken}
+
+
+def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machines, run: Runner, tmp_path: Path) -> None:
+    """Those of 6.16 and 6.17 have 512 bytes and share their pages with strangers."""
+    assert main.run(["sim", "run", str(SAMPLES / "scenarios/story-6.17.toml"), "-o", str(tmp_path / "sim")]) in (0, 1)
+    capture = tmp_path / "sim/1-pre"
+    (capture / "dmesg").touch()
+    machine = machines(str(capture))
+    captured(run, 1)
+    with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
+        assert decoded(opened) == decoded(live)
+        assert opened.sources.memory is not None
+        extents = [(int(extent.start), int(extent.size)) for extent in opened.sources.memory.extents()]
+        assert all(opened.sources.memory.read(start, 512) == whole(machine, start) for start, _ in extents)
+    small = [(start, size) for start, size in extents if start % PAGE or size % PAGE]
+    assert small and all(start % 512 == size % 512 == 0 for start, size in small)
+
+
+def whole(machine: RunningMachine, address: int) -> bytes:
+    return machine.pages[address - address % PAGE][address % PAGE :][:512]
 
 
 @pytest.mark.parametrize("virtual", [FIVE_LEVELS, fake.DIRECT_MAP])
