@@ -182,7 +182,7 @@ def test_the_manifest_says_what_the_capture_is_of(kho: Path, run: Runner) -> Non
     assert manifest["kho"] == {"present": True, "reason": None, "message": None}
     assert {"path": "kho/out/fdt", "source": "/sys/kernel/debug/kho/out/fdt", "bytes": 6} in manifest["files"]
     assert {"node/node0.meminfo", "kexec/kexec_loaded", "config.gz", "dmesg"} <= {entry["path"] for entry in manifest["files"]}
-    assert set(reasons(manifest["absent"])) == {"memblock", "cma", "setup_data", "dt-chosen", "firmware-memmap"}
+    assert set(reasons(manifest["absent"])) == {"memblock", "cma", "setup_data", "dt-chosen", "firmware-memmap", "memory.elf", "pci"}
 
 
 def test_any_name_that_a_kernel_may_choose_is_copied(kho: Path, run: Runner) -> None:

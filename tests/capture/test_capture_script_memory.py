@@ -1,0 +1,321 @@
+"""Pages of memory that the capture script takes: those that the program reads of the same machine, by the same rules."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import running_machine as fake
+from capture.test_capture_script import Runner, cat_that, needs_its_own_cat, script, shell, tools, write
+from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine
+
+from kho_tui.capture import probe
+from kho_tui.context import Context
+from kho_tui.memory.extents import Extents
+from kho_tui.model.facts import Missing
+from kho_tui.model.json_value import Json
+from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.views.cli import main
+from kho_tui.views.export.json_stream import json_pieces
+from kho_tui.views.export.state_json import state_json
+
+__all__ = ["script", "shell", "tools"]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SHARED = CHECKOUT.parent / "shared" / "captures"
+SAMPLES = CHECKOUT / "samples"
+PRE = "x86_64-7.3/1-pre"
+FIVE_LEVELS = 0xFF11_0000_0000_0000
+BOOT_ID = "f14f1f2a-0000-4000-8000-000000000001"
+
+
+class Machines:
+    """Running machines in the state of a capture, below one root."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        monkeypatch.setattr(probe, "LIVE_ROOT", root)
+
+    def __call__(self, name: str, shown: str = "yes") -> RunningMachine:
+        capture = SAMPLES / name if (SAMPLES / name).is_dir() else SHARED / name
+        if not capture.is_dir():
+            pytest.skip(f"{capture} is not here")
+        machine = fake.running_machine(self.root, capture)
+        with open_state(capture, Context()) as opened:
+            side = opened.state.sides.get("out")
+            root = None if side is None or isinstance(side.root, Missing) else side.root.phys
+        machine.name_root(root if isinstance(root, int) else None, shown=shown)
+        machine.write_memory()
+        release = (capture / "version").read_text().split()[2]
+        machine.write("proc/sys/kernel/osrelease", f"{release}\n".encode())
+        machine.write("proc/sys/kernel/random/boot_id", f"{BOOT_ID}\n".encode())
+        machine.write("proc/self/smaps", b"KernelPageSize: 4 kB\n")
+        return machine
+
+
+@pytest.fixture
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
+    return Machines(tmp_path / "root", monkeypatch)
+
+
+@pytest.fixture
+def run(script: Path, shell: list[str], tools: str, tmp_path: Path) -> Runner:
+    cwd = tmp_path / "cwd"
+    cwd.mkdir()
+    return Runner(script, shell, tools, tmp_path / "root", cwd)
+
+
+def captured(run: Runner, code: int = 0) -> dict[str, Any]:
+    manifest = run.capture(code)
+    assert not (run.cwd / "cap/.memory").exists()
+    return manifest
+
+
+def pages_of(extents: Extents | Iterable[Any]) -> set[int]:
+    return {
+        page * PAGE
+        for extent in extents
+        for page in range(int(extent.start) // PAGE, (int(extent.start) + int(extent.size) - 1) // PAGE + 1)
+    }
+
+
+def pages_captured(run: Runner) -> set[int]:
+    with open_state(run.cwd / "cap", Context()) as opened:
+        return set() if opened.sources.memory is None else pages_of(opened.sources.memory.extents())
+
+
+def decoded(opened: Opened) -> dict[str, Json]:
+    document = json.loads("".join(json_pieces(state_json(opened.state, blocks=True))))
+    return {"scratch": document["scratch"], "sides": without_sources(document["sides"])}
+
+
+def without_sources(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: without_sources(part) for key, part in value.items() if key not in ("origin", "available", "truncated", "libfdt")}
+    return [without_sources(part) for part in value] if isinstance(value, list) else value
+
+
+def tracker_of(machine: RunningMachine) -> int:
+    number: int = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
+    return number
+
+
+@pytest.mark.parametrize(
+    "name", [PRE, "x86_64-7.3/2-pre", "x86_64-7.1/1-pre", "x86_64-7.1/2-pre", "x86_64-6.19/1-pre", "x86_64-6.19/2-pre", "x86_64-6.18/1-pre"]
+)
+def test_exactly_the_pages_that_the_program_reads_are_taken(name: str, machines: Machines, run: Runner) -> None:
+    machine = machines(name)
+    manifest = captured(run)
+    assert manifest["memory"] == {"state": "taken", "reason": None, "message": None, "left_out": []}
+    with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
+        assert decoded(opened) == decoded(live)
+        assert live.sources.running is not None and opened.sources.memory is not None
+        taken = pages_of(opened.sources.memory.extents())
+        assert taken == pages_of(live.sources.running.used())
+        assert all(opened.sources.memory.read(page, PAGE) == machine.pages[page] for page in taken)
+    flags = dict(line.split() for line in (run.cwd / "cap/kpageflags").read_text().splitlines())
+    assert flags == {hex(page): "0x0" for page in taken}
+
+
+def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machines, run: Runner, tmp_path: Path) -> None:
+    """Those of 6.16 and 6.17 have 512 bytes and share their pages with strangers."""
+    assert main.run(["sim", "run", str(SAMPLES / "scenarios/story-6.17.toml"), "-o", str(tmp_path / "sim")]) in (0, 1)
+    capture = tmp_path / "sim/1-pre"
+    (capture / "dmesg").touch()
+    machine = machines(str(capture))
+    captured(run, 1)
+    with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
+        assert decoded(opened) == decoded(live)
+        assert opened.sources.memory is not None
+        extents = [(int(extent.start), int(extent.size)) for extent in opened.sources.memory.extents()]
+        assert all(opened.sources.memory.read(start, 512) == whole(machine, start) for start, _ in extents)
+    small = [(start, size) for start, size in extents if start % PAGE or size % PAGE]
+    assert small and all(start % 512 == size % 512 == 0 for start, size in small)
+
+
+def whole(machine: RunningMachine, address: int) -> bytes:
+    return machine.pages[address - address % PAGE][address % PAGE :][:512]
+
+
+@pytest.mark.parametrize("virtual", [FIVE_LEVELS, fake.DIRECT_MAP])
+def test_the_direct_map_may_lie_anywhere(virtual: int, machines: Machines, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "DIRECT_MAP", virtual)
+    machines(PRE)
+    assert captured(run)["memory"]["state"] == "taken"
+    assert len(pages_captured(run)) == 69
+
+
+@pytest.mark.parametrize(
+    ("flag", "word"),
+    [(HWPOISON, "hardware-poisoned"), (OFFLINE, "offline"), (NOPAGE, "without a page"), (ANON, "anonymous"), (LRU, "LRU")],
+)
+def test_pages_that_do_not_count_are_left_out_and_named(flag: int, word: str, machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    tracker = tracker_of(machine)
+    machine.flags[tracker] = flag
+    machine.write_memory()
+    manifest = captured(run, 1)
+    (missing,) = manifest["unreadable"]
+    assert missing["path"] == "memory.elf" and hex(tracker) in missing["reason"] and word in missing["reason"]
+    assert manifest["memory"]["state"] == "partial"
+    assert tracker not in pages_captured(run)
+    with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
+        assert isinstance(live.state.sides["out"].preserved, Missing) and isinstance(opened.state.sides["out"].preserved, Missing)
+
+
+def test_a_page_of_zeros_counts_only_with_its_flags(machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    tracker = tracker_of(machine)
+    machine.pages[tracker] = bytes(PAGE)
+    machine.write_memory()
+    captured(run)
+    assert tracker in pages_captured(run)
+    (machine.root / "proc/kpageflags").unlink()
+    for path in run.cwd.iterdir():
+        path.rename(path.with_name("before"))
+    (missing,) = captured(run, 1)["unreadable"]
+    assert hex(tracker) in missing["reason"] and "without /proc/kpageflags" in missing["reason"]
+    assert tracker not in pages_captured(run) and not (run.cwd / "cap/kpageflags").exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "code"), [("hidden", "symbols-hidden"), ("not-listed", "symbols-not-listed"), ("unreadable", "no-symbols")]
+)
+def test_without_symbols_debugfs_tells_where_to_begin(shown: str, code: str, machines: Machines, run: Runner) -> None:
+    machine = machines(PRE, shown)
+    if shown == "unreadable":
+        (machine.root / "proc/kallsyms").unlink()
+    memory = captured(run)["memory"]
+    assert (memory["state"], memory["reason"]) == ("partial", code)
+    with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
+        there, here = live.state.sides["out"].preserved, opened.state.sides["out"].preserved
+        assert not isinstance(there, Missing) and not isinstance(here, Missing) and here.runs.blocks == there.runs.blocks == 2056
+
+
+def test_nothing_stale_is_followed_after_a_handover(machines: Machines, run: Runner) -> None:
+    machine = machines("x86_64-7.3/1-post")
+    captured(run, 1)
+    with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
+        assert decoded(opened)["sides"]["in"] == decoded(live)["sides"]["in"]  # type: ignore[index,call-overload]
+        running = live.sources.running
+        assert running is not None
+        # The program looks whether the tracker that was handed in still keeps its root; what it says is stale.
+        assert pages_captured(run) < pages_of(running.used())
+
+
+def test_memory_that_is_refused_is_said(machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    machine.write("sys/kernel/security/lockdown", b"none integrity [confidentiality]\n")
+    (machine.root / "proc/kcore").unlink()
+    (machine.root / "proc/kcore").symlink_to("self/mem-of-nobody")
+    ended = run("cap")
+    manifest = json.loads((run.cwd / "cap/capture.json").read_bytes())
+    assert manifest["memory"]["state"] == "none" and "kcore" in manifest["memory"]["message"]
+    assert ended.returncode == 0 and not (run.cwd / "cap/memory.elf").exists()
+
+
+def test_a_kcore_that_is_no_core_gives_no_memory(machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    machine.write("proc/kcore", b"\x7fELF" + bytes(100))
+    manifest = captured(run, 1)
+    assert manifest["memory"]["state"] == "none" and "ELF core" in manifest["memory"]["message"]
+
+
+@pytest.mark.parametrize("words", [["--memory", "none"], ["--memory=none"]])
+def test_memory_may_be_left_out(words: list[str], machines: Machines, run: Runner) -> None:
+    machines(PRE)
+    assert run(*words, "cap").returncode == 0
+    manifest = json.loads((run.cwd / "cap/capture.json").read_bytes())
+    assert manifest["memory"]["state"] == "off" and not (run.cwd / "cap/memory.elf").exists()
+    assert run("--memory", "all").returncode == 2
+
+
+@pytest.mark.parametrize("name", ["mine.tar.gz", "a 'b'.tar", "-x.tar.gz", "sub/mine.tgz"])
+def test_one_file_is_whole_and_its_owners_alone(name: str, machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    (run.cwd / "sub").mkdir()
+    ended = run("-o", name)
+    assert ended.returncode == 0, ended.stderr
+    assert [path for path in run.cwd.rglob("*") if path != run.cwd / "sub"] == [run.cwd / name]
+    assert stat.S_IMODE((run.cwd / name).stat().st_mode) == 0o600
+    with open_state(machine.kho, Context()) as live, open_state(run.cwd / name, Context()) as opened:
+        assert decoded(opened) == decoded(live)
+    with tarfile.open(run.cwd / name) as archive:
+        assert not [member.name for member in archive if member.name.startswith("/")]
+    again = run("-o", name)
+    assert again.returncode == 2 and "exists already: nothing done" in again.stderr
+
+
+@pytest.mark.parametrize("words", [["-o"], ["-o", "x.zip"], ["-o", "a.tar", "b"], ["-o", ".tar.gz"]])
+def test_a_file_that_cannot_be_is_refused(words: list[str], machines: Machines, run: Runner) -> None:
+    machines(PRE)
+    ended = run(*words)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1) and list(run.cwd.iterdir()) == []
+
+
+@pytest.mark.parametrize("one_file", [False, True])
+def test_an_interrupted_capture_is_taken_up_again(one_file: bool, machines: Machines, run: Runner, tools: str) -> None:
+    machine = machines(PRE)
+    cat_that(tools, f"case $2 in x) echo ours >&2; exit 1 ;; */buddyinfo) [ -e {machine.root}/again ] || kill -INT 0 ;; esac")
+    needs_its_own_cat(run, tools)
+    words = ["-o", "cap.tar"] if one_file else ["cap"]
+    assert run(*words).returncode == 130
+    assert not (run.cwd / "cap.tar").exists() and not (run.cwd / "cap/.memory").exists()
+    write(machine.root / "again", "")
+    for changed in ("proc/zoneinfo", "proc/meminfo"):
+        write(machine.root / changed, "later\n")
+    (machine.kho / "out/sub_fdts/kho_test").unlink()
+    ended = run(*words)
+    assert ended.returncode == 0 and "again capturing" in ended.stderr, ended.stderr
+    if one_file:
+        subprocess.run(["tar", "xf", "cap.tar"], cwd=run.cwd, check=True)
+    manifest = json.loads((run.cwd / "cap/capture.json").read_bytes())
+    assert manifest["complete"] is True and manifest["memory"]["state"] == "taken"
+    named = {entry["path"] for entry in manifest["files"]}
+    there = {str(path.relative_to(run.cwd / "cap")) for path in (run.cwd / "cap").rglob("*") if path.is_file()}
+    assert named == there - {"capture.json"}
+    assert "kho/out/sub_fdts/kho_test" not in named
+    assert (run.cwd / "cap/meminfo").read_text() == "later\n" != (run.cwd / "cap/zoneinfo").read_text()
+    write(run.cwd / "cap/mine", "")
+    assert run("cap").returncode == 2
+
+
+def test_an_interrupted_capture_of_another_boot_is_left_alone(machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    captured(run)
+    path = run.cwd / "cap/capture.json"
+    path.write_text(path.read_text().replace('"complete": true', '"complete": false'))
+    machine.write("proc/sys/kernel/random/boot_id", b"another\n")
+    assert run("cap").returncode == 2
+    machine.write("proc/sys/kernel/random/boot_id", f"{BOOT_ID}\n".encode())
+    assert run("cap").returncode == 0
+
+
+def test_what_identifies_devices_is_captured(machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    for part, text in {
+        "vendor": "0x8086",
+        "device": "0x29c0",
+        "class": "0x060000",
+        "resource": "x",
+        "subsystem_vendor": "no number",
+    }.items():
+        machine.write(f"sys/devices/pci0000:00/0000:00:00.0/{part}", f"{text}\n".encode())
+    (machine.root / "sys/bus/pci/devices").mkdir(parents=True)
+    (machine.root / "sys/bus/pci/devices/0000:00:00.0").symlink_to("../../../devices/pci0000:00/0000:00:00.0")
+    manifest = captured(run)
+    folder = run.cwd / "cap/pci/0000:00:00.0"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"vendor": "0x8086\n", "device": "0x29c0\n", "class": "0x060000\n"}
+    assert {"path": "pci/0000:00:00.0/vendor", "source": "/sys/bus/pci/devices/0000:00:00.0/vendor", "bytes": 7} in manifest["files"]
+
+
+def test_the_first_words_are_that_it_is_sensitive(machines: Machines, run: Runner) -> None:
+    machines(PRE)
+    said = run("cap").stderr.splitlines()
+    assert "sensitive" in said[0] and "kernel log" in said[0] and "look at it with  kho-tui" in said[-1]
