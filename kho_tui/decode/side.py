@@ -243,9 +243,7 @@ def _sources(reader: Reader, root: Root | Missing, source: SideSource, where: En
     known_names = {node.name for node in nodes}
     version = None if isinstance(root, Missing) else root.compatible
     in_root = None if isinstance(root, Missing) or not root.view.tree.lists_all else False
-    why = SafeText(
-        _no_root(source, "the") if isinstance(root, Missing) else "the root FDT, as far as it was read, does not name it"
-    )
+    why = SafeText(_no_root(source, "the") if isinstance(root, Missing) else "the root FDT, as far as it was read, does not name it")
     unknown = Unavailable(why)
     found += [
         (

@@ -18,7 +18,7 @@ from kho_tui.operations.open_state import open_state
 from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.state_json import state_json
 
-pytestmark = [pytest.mark.qemu, pytest.mark.shared]
+pytestmark = [pytest.mark.qemu, pytest.mark.guest, pytest.mark.shared]
 
 IMAGE = kernel("7.3-server")
 _SECONDS = 900.0
