@@ -36,11 +36,16 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["dash", "bash", "busybox"])
-def shell(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
-    found = shutil.which(request.param)
-    if found is None:
-        pytest.skip(f"{request.param} is not installed")
-    return [found, "sh"] if request.param == "busybox" else [found]
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    return shell_command(request.param)
+
+
+def shell_command(name: str) -> list[str]:
+    """The words that run a script; skips the test where there is no such shell."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return [path, "sh"] if name == "busybox" else [path]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import running_machine as fake
-from capture.test_capture_script import Runner, cat_that, needs_its_own_cat, script, shell, tools, write
+from capture.test_capture_script import Runner, cat_that, needs_its_own_cat, script, shell_command, tools, write
 from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine
 
 from kho_tui.capture import probe
@@ -25,7 +25,7 @@ from kho_tui.views.cli import main
 from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.state_json import state_json
 
-__all__ = ["script", "shell", "tools"]
+__all__ = ["script", "tools"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHARED = CHECKOUT.parent / "shared" / "captures"
@@ -33,6 +33,12 @@ SAMPLES = CHECKOUT / "samples"
 PRE = "x86_64-7.3/1-pre"
 FIVE_LEVELS = 0xFF11_0000_0000_0000
 BOOT_ID = "f14f1f2a-0000-4000-8000-000000000001"
+
+
+@pytest.fixture(params=["dash", "busybox", pytest.param("bash", marks=pytest.mark.nightly)])
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    """The two that servers without bash have; what differs between shells shows in test_capture_script.py."""
+    return shell_command(request.param)
 
 
 class Machines:
