@@ -15,6 +15,7 @@ from kho_tui.abi.root import ROOT_PREFIX, RootFormats, Tracker
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
+from kho_tui.decode.kernel_variables import KernelSays
 from kho_tui.decode.radix import radix_preserves
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.scan import chunks
@@ -84,6 +85,8 @@ class FoundInMemory:
     records: tuple[Record, ...] = ()
     tables: tuple[TableInMemory, ...] = ()
     cut: bool = False
+    kernel: KernelSays | None = None
+    """What the variables of the dump's kernel say; None where they were not asked, or not found."""
     placed_by_roots: bool = False
     """Whether memory lies where the pointers of one of these say: then it says nothing of the others that theirs lead nowhere."""
 
@@ -96,8 +99,8 @@ class FoundInMemory:
 
     @property
     def boot_record(self) -> Record | None:
-        """The boot record that names ``incoming``; None where several do and do not say the same."""
-        incoming = self.incoming
+        """The boot record that names the root FDT of this boot; None where several do and do not say the same."""
+        incoming = self.incoming if self.kernel is None else self.kernel.incoming
         naming = {record.data: record for record in self.records if record.integer("fdt_addr") == incoming}
         return next(iter(naming.values())) if len(naming) == 1 else None
 

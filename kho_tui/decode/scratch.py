@@ -32,7 +32,7 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
     if len(nodes) > _MOST_RANGES:
         nodes = ()
     binary = _binary(reader, sources)
-    pairs = None if binary is None else list(zip(binary.column("addr").tolist(), binary.column("size").tolist(), strict=True))
+    pairs = None if binary is None else _pairs(binary)
     text = sources.scratch
     if text is not None and not (text.phys and text.lengths):
         lacking = text.names[0] if not text.phys else text.names[1]
@@ -74,13 +74,22 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
 
 
 def scratch_in_memory(reader: Reader, sources: Sources, found: FoundInMemory, sides: Sequence[Side]) -> Scratch | Missing | None:
-    """The one array in memory that can be the scratch table of its kernel, where no file and no boot record names one.
+    """The scratch table that the kernel's variable names, or the one array in memory that can be it; where no boot record names one.
 
     Missing with their number where several can be; None where none can, or nothing tells.
     """
     memory = sources.memory
-    if memory is None or not found.tables:
+    if memory is None:
         return None
+    nodes = sources.node_ranges(reader.platform.page_size)
+    nodes = nodes if len(nodes) <= _MOST_RANGES else ()
+    if found.kernel is not None and found.kernel.scratch is not None:
+        at, size = found.kernel.scratch
+        blob = reader.blob(at, size) if size <= _MOST_AREAS * KHO_SCRATCH.size else None
+        if isinstance(blob, Blob):
+            rows = _rows(reader, blob)
+            source = SafeText("scratch table in memory, named by the kernel's variable kho_scratch")
+            return Scratch(areas=_areas(_pairs(rows), nodes), table=rows, source=source, status=Status.DECODED, reason=NO_TEXT)
     # A capture's memory holds the pages of the state only: it says nothing of where the machine's memory ends.
     ends = [extent.start + extent.size for extent in memory.extents()] if memory.vmcoreinfo or sources.kind == "raw" else []
     tables = fitting_tables(found.tables, sides, memory_end=max(ends, default=None), low=sources.arch == "x86_64")
@@ -97,10 +106,8 @@ def scratch_in_memory(reader: Reader, sources: Sources, found: FoundInMemory, si
         return None
     said = f"the array at {table.phys:#x} is taken for the scratch table, by its form: it alone has areas without preserved memory"
     reader.findings.add(SOURCE_NOTE, _WHERE, f"{said} and without structures of KHO", table.phys)
-    nodes = sources.node_ranges(reader.platform.page_size)
     source = SafeText("scratch table in memory, found by its form")
-    areas = _areas(table.areas, nodes if len(nodes) <= _MOST_RANGES else ())
-    return Scratch(areas=areas, table=_rows(reader, blob), source=source, status=Status.DECODED, reason=NO_TEXT)
+    return Scratch(areas=_areas(table.areas, nodes), table=_rows(reader, blob), source=source, status=Status.DECODED, reason=NO_TEXT)
 
 
 def _cut(text: ScratchText, areas: int, entries: int | None) -> SafeText:
@@ -132,6 +139,10 @@ def _binary(reader: Reader, sources: Sources) -> Table | None:
         return None
     blob = reader.blob(boot.scratch_phys, boot.scratch_size)
     return None if isinstance(blob, Missing) else _rows(reader, blob)
+
+
+def _pairs(rows: Table) -> list[tuple[int, int]]:
+    return list(zip(rows.column("addr").tolist(), rows.column("size").tolist(), strict=True))
 
 
 def _rows(reader: Reader, blob: Blob) -> Table:

@@ -13,6 +13,7 @@ from kho_tui.decode.consistency import EITHER_WAY, contradiction
 from kho_tui.decode.device_tree import device_tree_words
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.host import decode_host
+from kho_tui.decode.kernel_variables import kernel_says
 from kho_tui.decode.platform import Overrides, decide_platform
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import FoundInMemory, search_memory
@@ -53,6 +54,9 @@ def decode_state(
         registry=registry,
         host=host,
     )
+    if sources.memory is not None and sources.running is None and sources.incoming is None and sources.outgoing is None:
+        # With debugfs beside it the memory may be another boot's.
+        found = replace(found, kernel=kernel_says(sources.memory, {root.phys for root in found.roots}))
     if sources.boot is None and (record := found.boot_record) is not None:
         sources = replace(sources, boot=boot_of_record(record))
     scratch = decode_scratch(reader, sources)

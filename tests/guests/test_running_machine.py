@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from guests.guest import Guest, kernel, why_not
+from guests.looks import PROGRAM, SLOW, decoded, shown
 from kho_tui.context import Context
 from kho_tui.model.facts import Missing
 from kho_tui.operations.open_state import open_state
@@ -17,9 +17,6 @@ from kho_tui.operations.open_state import open_state
 pytestmark = [pytest.mark.qemu, pytest.mark.shared]
 
 IMAGE = kernel("7.3-server")
-PROGRAM = "python3 -m kho_tui"
-SLOW = 180.0
-"""Seconds that the program may take under software emulation."""
 
 
 @pytest.fixture(scope="module")
@@ -28,23 +25,6 @@ def guest() -> Iterator[Guest]:
         pytest.skip(reason)
     with Guest(IMAGE, memory_mib=512, project=True, cmdline="kho=on liveupdate=on reserve_mem=4096:4096:oops_trace") as running:
         yield running
-
-
-def shown(guest: Guest, *words: str) -> dict[str, Any]:
-    """``show --json`` of the guest's own machine, or of a capture in it."""
-    document: dict[str, Any] = json.loads(guest.check(f"{PROGRAM} show --json --blocks {' '.join(words)}", SLOW))
-    return document
-
-
-def decoded(document: dict[str, Any]) -> Any:
-    """What was decoded, without where it was read from."""
-
-    def stripped(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: stripped(part) for key, part in value.items() if key not in ("origin", "available", "truncated", "libfdt")}
-        return [stripped(part) for part in value] if isinstance(value, list) else value
-
-    return {"scratch": stripped(document["scratch"]), "sides": stripped(document["sides"])}
 
 
 def test_a_machine_before_and_after_a_kexec(guest: Guest, tmp_path: Path) -> None:
