@@ -53,12 +53,12 @@ class KernelImage:
         found = {name[1:].decode(): row for row, name in enumerate(self._names(count, tokens)) if name[1:] in wanted}
         at = self._told("kallsyms_offsets")
         rows = {name: struct.unpack("<i", self.read(at + 4 * row, 4))[0] for name, row in found.items()}
-        # To their own place (7.0 on), or to a base: _stext lies at it or near.
+        # 7.3: what is to be added to the place of the offset itself; before: to kallsyms_relative_base, which a known symbol gives.
         by_place = {name: at + 4 * found[name] + offset for name, offset in rows.items()}
         checked = [name for name in _KNOWN if name in rows and f"SYMBOL({name})" in self.vmcoreinfo]
         if not checked:
             return {}
-        base = self._told(checked[0]) - rows[checked[0]]
+        base = self._told(checked[0]) - (rows[checked[0]] & 0xFFFF_FFFF)
         by_base = {name: base + (offset & 0xFFFF_FFFF) for name, offset in rows.items()}
         for addresses in (by_place, by_base):
             if len(checked) > 1 and all(addresses[name] == self._told(name) for name in checked):
