@@ -17,6 +17,9 @@ _IMAGE_MAP = 0xFFFF_FFFF_8000_0000
 _PAGE = 4096
 _MOST_SYMBOLS = 1 << 21
 _MOST_NAMES = 64 << 20
+"""Bytes of all names, packed and unpacked: those of a distribution's kernel have about 10 MiB."""
+_LONGEST_NAME = 1024
+"""Bytes; KSYM_NAME_LEN is 512."""
 _TOKEN_TABLE = 4096
 """Bytes of the token table that are read: 256 tokens of a few bytes each."""
 _KNOWN = ("_stext", "init_uts_ns")
@@ -49,6 +52,8 @@ class KernelImage:
         table = self.read(self._told("kallsyms_token_table"), _TOKEN_TABLE)
         starts = struct.unpack("<256H", self.read(self._told("kallsyms_token_index"), 512))
         tokens = [table[start : table.index(0, start)] for start in starts]
+        if max(map(len, tokens)) > _LONGEST_NAME:
+            return {}
         # The first byte of a name is its type.
         found = {name[1:].decode(): row for row, name in enumerate(self._names(count, tokens)) if name[1:] in wanted}
         at = self._told("kallsyms_offsets")
@@ -73,6 +78,7 @@ class KernelImage:
         at = self._told("kallsyms_names")
         # By pages, for nothing says where they end: what lies behind may be missing.
         size = 0
+        expanded = 0
         data = bytearray()
         for _ in range(count):
             while size + 2 + (1 << 14) > len(data) and len(data) < _MOST_NAMES:
@@ -86,8 +92,12 @@ class KernelImage:
             if length & 0x80:
                 length = length & 0x7F | data[size] << 7
                 size += 1
-            yield b"".join([tokens[one] for one in data[size : size + length]])
+            name = b"".join([tokens[one] for one in data[size : size + length]])
             size += length
+            expanded += len(name)
+            if len(name) > _LONGEST_NAME or expanded > _MOST_NAMES:
+                raise ValueError("no table of symbols")
+            yield name
 
 
 def kernel_image(memory: PhysicalMemory, vmcoreinfo: Mapping[str, str]) -> KernelImage | None:
