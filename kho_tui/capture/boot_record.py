@@ -71,14 +71,19 @@ def _from_payload(path: str, data: bytes, notes: Notes) -> BootHandover:
     if not fitting:
         notes.add(path, "implausible addresses in setup_data; read as little-endian")
     record = fitting[0] if fitting else KHO_DATA.record(data, "little", place)
+    return boot_of_record(record, order_shown=bool(fitting))
+
+
+def boot_of_record(record: Record, *, order_shown: bool = True) -> BootHandover:
+    """What the payload of a KHO node of setup_data says. ``order_shown``: whether its values show its byte order."""
     fdt_phys, fdt_size, scratch_phys, scratch_size = (record.integer(field.name) for field in KHO_DATA.fields)
     return BootHandover(
         fdt_phys=fdt_phys,
         fdt_size=fdt_size,
         scratch_phys=scratch_phys,
         scratch_size=scratch_size,
-        source=path,
-        byte_order=record.byte_order if fitting else None,
+        source=record.place.source,
+        byte_order=record.byte_order if order_shown else None,
         records=(record,),
     )
 

@@ -285,4 +285,8 @@ def _moved_roots(searched: FoundInMemory, shifts: Sequence[_Shift]) -> FoundInMe
     moved = (
         replace(root, phys=root.phys + shift.by) for root in searched.roots for shift in shifts if shift.start <= root.phys < shift.end
     )
-    return replace(searched, roots=tuple(root for root in moved if 0 <= root.phys < _WHOLE))
+    tables = (
+        replace(table, phys=table.phys + shift.by) for table in searched.tables for shift in shifts if shift.start <= table.phys < shift.end
+    )
+    records = tuple(replace(record, place=replace(record.place, phys=None)) for record in searched.records)
+    return replace(searched, roots=tuple(root for root in moved if 0 <= root.phys < _WHOLE), records=records, tables=tuple(tables))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -14,21 +15,28 @@ from kho_tui.abi.root import ROOT_PREFIX, RootFormats, Tracker
 from kho_tui.abi.scratch import KHO_SCRATCH
 from kho_tui.context import Context
 from kho_tui.decode.chunks import chunk_list_preserves
+from kho_tui.decode.kernel_variables import KernelSays
 from kho_tui.decode.radix import radix_preserves
 from kho_tui.decode.reader import Reader
 from kho_tui.decode.scan import chunks
+from kho_tui.decode.scratch_search import TableInMemory, tables_in
 from kho_tui.errors import GapError, ReadError
 from kho_tui.fdt.header import FDT_HEADER, FDT_MAGIC, FDT_SW_MAGIC
 from kho_tui.fdt.tree import Node, parse_fdt
 from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
+from kho_tui.layout.struct import Record
 from kho_tui.memory.physical import PhysicalMemory
+from kho_tui.text import visible
 
 _LARGEST_ROOT = 1 << 16
 """A root FDT is one page."""
 _MOST_CANDIDATES = 4096
 """Root FDTs that are compared; a memory that holds more is full of copies."""
 _MOST_MAGICS = 100_000
+_MOST_RECORDS = 4096
+_MOST_TABLES = 256
+"""A memory that holds more has other arrays of the same form, and nothing tells which is the scratch table."""
 _MAGICS = tuple(int.from_bytes(magic.to_bytes(4, "big"), "little") for magic in (FDT_MAGIC, FDT_SW_MAGIC))
 """As they read in little-endian words, like the fields of a boot record."""
 _UNPLACED = Place(Origin.MEMORY, "", None, None)
@@ -68,22 +76,33 @@ class RootCandidate:
 
 @dataclass(frozen=True, slots=True)
 class FoundInMemory:
-    """What a search of memory gave. ``boot_fdts``: addresses that a setup_data node of type 10 names as an incoming root FDT.
+    """What a search of memory gave. ``records``: payloads of setup_data nodes of type 10, which name an incoming root FDT.
 
-    ``cut``: whether there are more than were looked at.
+    ``tables``: what has the form of a scratch table. ``cut``: whether there are more than were looked at.
     """
 
     roots: tuple[RootCandidate, ...] = ()
-    boot_fdts: frozenset[int] = frozenset()
+    records: tuple[Record, ...] = ()
+    tables: tuple[TableInMemory, ...] = ()
     cut: bool = False
+    kernel: KernelSays | None = None
+    """What the variables of the dump's kernel say; None where they were not asked, or not found."""
     placed_by_roots: bool = False
     """Whether memory lies where the pointers of one of these say: then it says nothing of the others that theirs lead nowhere."""
 
     @property
     def incoming(self) -> int | None:
         """The root that a boot record in memory names; None where none or more than one is named."""
-        named = [root.phys for root in self.roots if root.phys in self.boot_fdts]
+        named_by_records = {record.integer("fdt_addr") for record in self.records}
+        named = [root.phys for root in self.roots if root.phys in named_by_records]
         return named[0] if len(named) == 1 else None
+
+    @property
+    def boot_record(self) -> Record | None:
+        """The boot record that names the root FDT of this boot; None where several do and do not say the same."""
+        incoming = self.incoming if self.kernel is None else self.kernel.incoming
+        naming = {record.data: record for record in self.records if record.integer("fdt_addr") == incoming}
+        return next(iter(naming.values())) if len(naming) == 1 else None
 
 
 def search_memory(memory: PhysicalMemory, formats: RootFormats, context: Context) -> FoundInMemory:
@@ -92,7 +111,8 @@ def search_memory(memory: PhysicalMemory, formats: RootFormats, context: Context
     The search is not charged to the budget: it is bounded by the memory held, not by what a state claims.
     """
     roots: list[RootCandidate] = []
-    boot_fdts: set[int] = set()
+    records: list[Record] = []
+    tables: list[TableInMemory] = []
     magics = 0
     for address, data in chunks(memory, context, "searching memory for root FDTs"):
         words = np.frombuffer(data, "<u4", len(data) // 4)
@@ -102,9 +122,13 @@ def search_memory(memory: PhysicalMemory, formats: RootFormats, context: Context
             if candidate is not None:
                 roots.append(candidate)
         magics += len(hits)
-        boot_fdts.update(_boot_records(data, words))
+        for at, payload in _boot_records(data, words):
+            if len(records) < _MOST_RECORDS:
+                name, offset = memory.origin(address + at)
+                records.append(KHO_DATA.record(payload, "little", Place(Origin.MEMORY, visible(name), offset, address + at)))
+        tables += islice(tables_in(address, data), _MOST_TABLES - len(tables))
     cut = len(roots) > _MOST_CANDIDATES or magics > _MOST_MAGICS
-    return FoundInMemory(tuple(roots[:_MOST_CANDIDATES]), frozenset(boot_fdts), cut)
+    return FoundInMemory(tuple(roots[:_MOST_CANDIDATES]), tuple(records), tuple(tables), cut)
 
 
 def preserves_itself(reader: Reader, candidate: RootCandidate) -> bool | None:
@@ -124,8 +148,8 @@ def tracker_keeps(reader: Reader, version: bytes, tracker: int, page: int) -> bo
     return radix_preserves(reader, tracker, page, form.marker_counted)
 
 
-def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[int]:
-    """Root FDT addresses of setup_data nodes of type SETUP_KEXEC_KHO in ``data``; x86 only, so little-endian.
+def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[tuple[int, bytes]]:
+    """Payloads of setup_data nodes of type SETUP_KEXEC_KHO, each with where it is in ``data``; x86 only, so little-endian.
 
     Source: arch/x86/include/uapi/asm/setup_data.h.
     """
@@ -138,7 +162,7 @@ def _boot_records(data: bytes, words: npt.NDArray[np.uint32]) -> Iterator[int]:
         record = KHO_DATA.record(payload, "little", _UNPLACED)
         page = record.integer("fdt_size")
         if page in PAGE_SIZES and record.integer("fdt_addr") % page == 0 and record.integer("scratch_size") % KHO_SCRATCH.size == 0:
-            yield record.integer("fdt_addr")
+            yield at, payload
 
 
 def _candidate(memory: PhysicalMemory, address: int, formats: RootFormats) -> RootCandidate | None:

@@ -8,18 +8,21 @@ from kho_tui.abi.scratch import FIRST_NODE_ENTRY, KHO_SCRATCH
 from kho_tui.capture.proc import NodeRange
 from kho_tui.capture.sources import ScratchText, Sources
 from kho_tui.decode.reader import Reader
+from kho_tui.decode.roots import FoundInMemory
+from kho_tui.decode.scratch_search import fitting_tables, table_bytes
 from kho_tui.layout.place import Blob
 from kho_tui.layout.table import Table
-from kho_tui.model.codes import COUNT_BAD, SOURCE_PROBLEM, SOURCES_DIFFER
+from kho_tui.model.codes import COUNT_BAD, SOURCE_NOTE, SOURCE_PROBLEM, SOURCES_DIFFER
 from kho_tui.model.facts import Missing, Status, Unavailable
 from kho_tui.model.path import EntityPath
-from kho_tui.model.state import Scratch, ScratchArea
+from kho_tui.model.state import Scratch, ScratchArea, Side
 from kho_tui.text import NO_TEXT, SafeText, plural
 
 _MOST_AREAS = FIRST_NODE_ENTRY + (1 << 10)
 """A kernel knows at most 2^10 nodes (NODES_SHIFT of x86 and arm64)."""
 _MOST_RANGES = 10_000
 """Ranges of memory looked through for an area's node; where a capture names more, nodes are not told."""
+_MOST_NAMED = 8
 _WHERE = EntityPath(("scratch",))
 
 
@@ -29,7 +32,7 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
     if len(nodes) > _MOST_RANGES:
         nodes = ()
     binary = _binary(reader, sources)
-    pairs = None if binary is None else list(zip(binary.column("addr").tolist(), binary.column("size").tolist(), strict=True))
+    pairs = None if binary is None else _pairs(binary)
     text = sources.scratch
     if text is not None and not (text.phys and text.lengths):
         lacking = text.names[0] if not text.phys else text.names[1]
@@ -70,6 +73,43 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
     return Unavailable(SafeText(f"neither out/{name} nor the table itself is in this capture"))
 
 
+def scratch_in_memory(reader: Reader, sources: Sources, found: FoundInMemory, sides: Sequence[Side]) -> Scratch | Missing | None:
+    """The scratch table that the kernel's variable names, or the one array in memory that can be it; where no boot record names one.
+
+    Missing with their number where several can be; None where none can, or nothing tells.
+    """
+    memory = sources.memory
+    if memory is None:
+        return None
+    nodes = sources.node_ranges(reader.platform.page_size)
+    nodes = nodes if len(nodes) <= _MOST_RANGES else ()
+    if found.kernel is not None and found.kernel.scratch is not None:
+        at, size = found.kernel.scratch
+        blob = reader.blob(at, size) if size <= _MOST_AREAS * KHO_SCRATCH.size else None
+        if isinstance(blob, Blob):
+            rows = _rows(reader, blob)
+            source = SafeText("scratch table in memory, named by the kernel's variable kho_scratch")
+            return Scratch(areas=_areas(_pairs(rows), nodes), table=rows, source=source, status=Status.DECODED, reason=NO_TEXT)
+    # A capture's memory holds the pages of the state only: it says nothing of where the machine's memory ends.
+    ends = [extent.start + extent.size for extent in memory.extents()] if memory.vmcoreinfo or sources.kind == "raw" else []
+    tables = fitting_tables(found.tables, sides, memory_end=max(ends, default=None), low=sources.arch == "x86_64")
+    if len(tables) > 1:
+        places = ", ".join(f"{table.phys:#x}" for table in tables[:_MOST_NAMED])
+        reason = SafeText(f"{len(tables)} arrays in memory have the form of a scratch table ({places}): nothing tells which it is")
+        reader.findings.add(SOURCE_NOTE, _WHERE, str(reason))
+        return Unavailable(reason)
+    if not tables:
+        return None
+    (table,) = tables
+    blob = reader.blob(table.phys, table_bytes(table))
+    if isinstance(blob, Missing):
+        return None
+    said = f"the array at {table.phys:#x} is taken for the scratch table, by its form: it alone has areas without preserved memory"
+    reader.findings.add(SOURCE_NOTE, _WHERE, f"{said} and without structures of KHO", table.phys)
+    source = SafeText("scratch table in memory, found by its form")
+    return Scratch(areas=_areas(table.areas, nodes), table=_rows(reader, blob), source=source, status=Status.DECODED, reason=NO_TEXT)
+
+
 def _cut(text: ScratchText, areas: int, entries: int | None) -> SafeText:
     """Why lines are missing from both text files, empty where nothing shows it. ``entries``: of the table that this boot was given."""
     if text.cut:
@@ -99,6 +139,10 @@ def _binary(reader: Reader, sources: Sources) -> Table | None:
         return None
     blob = reader.blob(boot.scratch_phys, boot.scratch_size)
     return None if isinstance(blob, Missing) else _rows(reader, blob)
+
+
+def _pairs(rows: Table) -> list[tuple[int, int]]:
+    return list(zip(rows.column("addr").tolist(), rows.column("size").tolist(), strict=True))
 
 
 def _rows(reader: Reader, blob: Blob) -> Table:

@@ -48,8 +48,10 @@ def side_sources(
     found: list[SideSource] = []
     ranked = contenders(reader, memory.roots, placed_by_roots=memory.placed_by_roots)
     boot = sources.boot.fdt_phys if sources.boot is not None else None
+    kernel = memory.kernel
     if boot is None:
-        boot = memory.incoming
+        boot = memory.incoming if kernel is None else kernel.incoming
+    named = None if kernel is None or wanted not in (None, kernel.outgoing) else kernel.outgoing
     # What this boot was handed is no guest's, and with it alone beside another nothing has to be decoded twice.
     shown_in = None if boot is not None or sources.incoming is None else sources.incoming.fdt
     handed_in = None if shown_in is None else shown_in.data
@@ -61,7 +63,7 @@ def side_sources(
     keeps = {one.root.phys: one.kept for one in ranked}
     if boot is None and sources.incoming is None and sources.outgoing is not None:
         boot = _handed_in(reader, sources, [one for one in ranked if one.root in left])
-    elif boot is None and sources.incoming is None:
+    elif boot is None and sources.incoming is None and kernel is None:
         handed = incoming_by_release([one for one in ranked if one.root in left], sources.release)
         boot = None if handed is None else handed.root.phys
         if handed is not None:
@@ -73,7 +75,10 @@ def side_sources(
         found.append(incoming)
         same = {blob.data for blob in incoming.roots} if boot is None else set()
         left = [c for c in left if c.phys != boot and c.data not in same]
-    outgoing = _outgoing(reader, sources, left, keeps, release, boot, wanted)
+    if named is not None:
+        said = f"the root FDT at {named:#x} is the outgoing one: the kernel's variable kho_out points at it"
+        reader.findings.add(SOURCE_NOTE, EntityPath(("out",)), said, named)
+    outgoing = _outgoing(reader, sources, left, keeps, release, boot, named=named, wanted=wanted)
     if outgoing is not None:
         found.append(outgoing)
         left = [c for c in left if c.phys != outgoing.phys]
@@ -189,13 +194,18 @@ def _outgoing(
     keeps: Keeps,
     release: Release | None,
     boot: int | None,
+    *,
+    named: int | None,
     wanted: int | None,
 ) -> SideSource | None:
-    """The outgoing side. ``keeps``: whether the candidates' own trackers keep them; ``wanted``: the one that the user chose."""
+    """The outgoing side. ``keeps``: whether the candidates' own trackers keep them; ``wanted``: the one that the user chose.
+
+    ``named``: where the kernel's own variable says that its root FDT lies.
+    """
     debugfs = sources.outgoing
     bare = sources.bare if sources.bare_side == "out" and sources.bare is not None and _is_root(reader, sources.bare) else None
     if debugfs is None and bare is None:
-        if not _memory_is_outgoing(sources, boot):
+        if named is None and not _memory_is_outgoing(sources, boot):
             return None
         if boot is None and sources.incoming is not None:
             handed = counts_of_blobs(reader, sources.incoming.subtrees)
@@ -207,7 +217,7 @@ def _outgoing(
         reader.findings.add(SOURCES_DIFFER, EntityPath(("out",)), str(file.reason))
     # Without a release: nothing is shown that could be handed over.
     aborted = file is False and (stateful or (debugfs is not None and debugfs.fdt is None and not debugfs.subtrees))
-    told = next((one for one in candidates if one.phys == wanted), None)
+    told = next((one for one in candidates if one.phys == (wanted if named is None else named)), None)
     choice = Choice(told) if told is not None else Choice() if aborted else choose_outgoing(reader, debugfs, candidates, keeps, release)
     if choice.root is None and choice.foreign is not None:
         message = f"memory is not of the boot that debugfs was copied from: {choice.foreign}. It is not used for this side"

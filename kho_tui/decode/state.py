@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kho_tui.abi.root import RootFormats
+from kho_tui.capture.boot_record import boot_of_record
 from kho_tui.capture.log_texts import ALARMS
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
@@ -12,10 +13,11 @@ from kho_tui.decode.consistency import EITHER_WAY, contradiction
 from kho_tui.decode.device_tree import device_tree_words
 from kho_tui.decode.fdts import is_fdt, view_root
 from kho_tui.decode.host import decode_host
+from kho_tui.decode.kernel_variables import kernel_says
 from kho_tui.decode.platform import Overrides, decide_platform
 from kho_tui.decode.reader import Findings, Reader
 from kho_tui.decode.roots import FoundInMemory, search_memory
-from kho_tui.decode.scratch import decode_scratch
+from kho_tui.decode.scratch import decode_scratch, scratch_in_memory
 from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.decode.sides import side_sources
 from kho_tui.fdt.tree import Node
@@ -52,12 +54,19 @@ def decode_state(
         registry=registry,
         host=host,
     )
+    if sources.memory is not None and sources.running is None and sources.incoming is None and sources.outgoing is None:
+        # With debugfs beside it the memory may be another boot's.
+        found = replace(found, kernel=kernel_says(sources.memory, {root.phys for root in found.roots}))
+    if sources.boot is None and (record := found.boot_record) is not None:
+        sources = replace(sources, boot=boot_of_record(record))
     scratch = decode_scratch(reader, sources)
     release = registry.releases.of(sources.release)
     tree = device_tree_words(sources.bare, registry.releases.names)
     spoken = [] if tree else side_sources(reader, sources, found, release, overrides.root)
     sides = {source.name: _side(reader, source) for source in spoken}
     log = tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence)
+    if isinstance(scratch, Missing) and sources.boot is None and sources.running is None:
+        scratch = scratch_in_memory(reader, sources, found, tuple(sides.values())) or scratch
     if why := log_of_another_boot(sides, log):
         unread = replace(sources, evidence=(), log_from_boot=False, foreign_log=f"dmesg is the log of another boot: {why}")
         return decode_state(unread, context, overrides, registry, found)

@@ -8,6 +8,7 @@
  *                   K <seq>\n                    kill what runs, with all its group                     O <bytes>\n...            output
  *                   B\n                          kexec into the loaded kernel                           E <bytes>\n...            errors
  *                   P\n                          power off                                              X <seq> <status>\n        ended: as a shell counts
+ *                   C\n                          panic, into the crash kernel where one is loaded
  *
  * Output that a background process writes after its shell has ended is lost; the process goes on.
  */
@@ -329,6 +330,11 @@ int main(void)
 			reboot(RB_KEXEC);
 			/* Without a loaded kernel, or where something refuses to be handed over. */
 			say("X 0 %d\n", errno);
+		} else if (line[0] == 'C') {
+			/* These kernels have no sysrq. A kernel panics when its PID 1 ends. */
+			sync();
+			printf("rig: panic\n");
+			_exit(0);
 		} else if (line[0] == 'P') {
 			sync();
 			reboot(RB_POWER_OFF);

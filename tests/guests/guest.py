@@ -207,6 +207,20 @@ class Guest:
         self._send(b"B\n")
         self._await_boot(timeout)
 
+    def load_crash_kernel(self, cmdline: str = "") -> None:
+        """Load this guest's kernel to run after a panic; it asks for ``crashkernel=128M`` or more on the command line of the start.
+
+        ``cmdline`` is added to its command line, to which the kernel adds ``elfcorehdr=``. It is not loaded any more after a kexec.
+        """
+        shutil.copyfile(self._image, self._share / "boot" / "bzImage")
+        words = f"--command-line='console=ttyS0 panic=-1 reset_devices nr_cpus=1 {cmdline}'"
+        self.check(f"kexec -s -p /share/boot/bzImage --initrd=/share/boot/initrd {words}")
+
+    def crash(self, timeout: float = _BOOT_SECONDS) -> None:
+        """Panic; returns when the loaded crash kernel runs commands. The memory of the kernel that panicked is its /proc/vmcore."""
+        self._send(b"C\n")
+        self._await_boot(timeout)
+
     def dump(self, path: Path, form: DumpFormat = "elf", timeout: float = 300.0) -> None:
         """A core of the whole memory, made by QEMU while the guest stands still: ELF, or kdump's compressed form.
 

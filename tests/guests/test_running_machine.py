@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from guests import looks
 from guests.guest import Guest, Ran, kernel, why_not
 from kho_tui.context import Context
 from kho_tui.model.facts import Missing
@@ -41,14 +42,7 @@ def program(guest: Guest, *commands: tuple[str, ...], user: int = 0) -> list[Ran
 
 def decoded(document: str) -> Any:
     """What ``show --json`` decoded, without where it was read from."""
-
-    def stripped(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: stripped(part) for key, part in value.items() if key not in ("origin", "available", "truncated", "libfdt")}
-        return [stripped(part) for part in value] if isinstance(value, list) else value
-
-    whole = json.loads(document)
-    return {"scratch": stripped(whole["scratch"]), "sides": stripped(whole["sides"])}
+    return looks.decoded(json.loads(document))
 
 
 def problems(document: str) -> list[str]:
