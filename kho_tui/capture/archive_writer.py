@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import tarfile
@@ -36,6 +37,8 @@ def pack(directory: Path, archive: Path, context: Context) -> None:
     if archive.is_symlink() or archive.exists():
         raise InputError(f"{shown} exists: name another one")
     top = next(archive.name.removesuffix(ending) for ending in ARCHIVE_ENDINGS if archive.name.endswith(ending))
+    if top in ("", ".", ".."):
+        raise InputError(f"{shown}: a name is needed before its ending")
     unfinished = archive.with_name(f".{archive.name}.{os.getpid()}")
     try:
         number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -44,12 +47,24 @@ def pack(directory: Path, archive: Path, context: Context) -> None:
                 context.step("packing the capture")
                 if path.is_file():
                     tar.add(path, f"{top}/{path.relative_to(directory)}", recursive=False)
-        unfinished.rename(archive)
+        _take_name(unfinished, archive)
     except OSError as error:
         raise InputError(f"{shown}: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+def _take_name(unfinished: Path, archive: Path) -> None:
+    """Give a file its name, not over one that came meanwhile; a file system without hard links is asked first instead."""
+    try:
+        os.link(unfinished, archive)
+    except FileExistsError:
+        raise
+    except OSError:
+        if archive.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        unfinished.rename(archive)
 
 
 @contextmanager

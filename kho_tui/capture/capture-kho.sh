@@ -40,6 +40,7 @@ absent=
 write_only=
 changed=
 left_out=
+reused=       # a file that is not copied
 file_count=0
 unread_names=
 resumed=
@@ -169,6 +170,7 @@ is_write_only() {
 # FILE PATH [twice]: copies one file by reading it to its end: stat says size 0 for all of debugfs.
 # "twice": kernel memory that may change meanwhile is read again, and a difference noted.
 copy_file() {
+    [ "$2" != "$reused" ] || return 0
     if [ -n "$resumed" ] && [ -f "$out/$2" ]; then
         note_file "$2" "${1#"$root"}"
         return 0
@@ -355,10 +357,22 @@ explain_missing_kho() {
 
 # ---------------------------------------------------------------- the parts of a capture
 
+# The files of the incoming side go on pointing at memory that the kernel has freed. LUO's struct (7.2 on) is freed at boot: what does not
+# begin as LUO's, an FDT or the struct, is somebody else's memory by now.
+leave_out_reused() {
+    case $(od -An -v -tx1 -N4 "$root$debugfs/kho/in/sub_fdts/LUO" 2>/dev/null | tr -d ' ') in
+    '' | d00dfeed | 6c756f2d) return 0 ;;
+    esac
+    reused=kho/in/sub_fdts/LUO
+    say "left out: $reused, freed memory that somebody else uses by now"
+    note_absent "$reused" "$debugfs/$reused" "freed memory that somebody else uses by now"
+}
+
 capture_debugfs() {
     kho_present=false
     if [ -d "$root$debugfs/kho" ]; then
         kho_present=true
+        leave_out_reused
         copy_tree "$root$debugfs/kho" kho 1 twice
     fi
     # Only what keeps anybody out of debugfs itself: the rest of the table speaks of KHO.
@@ -644,6 +658,8 @@ BEGIN {
     split("19 20 23", lacking); split("hardware-poisoned|without a page behind it|offline or ballooned", why_lacking, "|")
     split("5 11 12 13 14 17 18 21 26", user)
     split("LRU|mapped|anonymous|swap cache|swap-backed|hugetlb|unevictable|KSM|page table", why_user, "|")
+    split("10 24", nobodys); split("free|the page of zeros that all share", why_nobodys, "|")
+    for (i = 1; i <= 2; i++) nobodys[i] = power_of_2(nobodys[i])
     for (i = 1; i <= 3; i++) lacking[i] = power_of_2(lacking[i])
     for (i = 1; i <= 9; i++) user[i] = power_of_2(user[i])
 }
@@ -653,6 +669,7 @@ function refusal(address,    i, word) {
     word = low_flags[address - address % P]
     if (!word) return ""
     for (i = 1; i <= 3; i++) if (is_set(word, lacking[i])) return "the page is " why_lacking[i] ": /proc/kcore gives zeros for it"
+    for (i = 1; i <= 2; i++) if (is_set(word, nobodys[i])) return "the page is " why_nobodys[i] " now: what pointed here is outdated"
     for (i = 1; i <= 9; i++) if (is_set(word, user[i]))
         return "the page is user memory now (" why_user[i] "): what pointed here is outdated"
     return ""

@@ -54,17 +54,24 @@ _WANTED = "a capture has kho/ (a copy of /sys/kernel/debug/kho) or memory.elf; k
 
 
 def open_sources(
-    path: str | Path, context: Context, registry: Registry, *, base: Sequence[Piece] = (), even_without_kho: bool = False
+    path: str | Path,
+    context: Context,
+    registry: Registry,
+    *,
+    base: Sequence[Piece] = (),
+    even_without_kho: bool = False,
+    moving: frozenset[SafeText] = frozenset(),
 ) -> Sources:
     """What is at ``path``: a capture (directory or archive), a kho tree, an ELF core, a raw image, an FDT or a scratch table.
 
     ``base``: take a single file for a raw image of memory whose pieces lie there, whatever it looks like. ``even_without_kho``: the
-    running machine is opened too where it shows no kho tree; ``absent`` of the result says why. The caller closes the result.
+    running machine is opened too where it shows no kho tree; ``absent`` of the result says why. ``moving``: files of it to leave out, as
+    they are shown. The caller closes the result.
     Raises InputError with one line of advice, ReadError, BudgetError, Cancelled.
     """
     where = Path(path)
     shown = visible(str(path))
-    opening = Opening(context, registry, ExitStack(), base)
+    opening = Opening(context, registry, ExitStack(), base, moving)
     try:
         return _open(where, shown, opening, even_without_kho)
     except BaseException as error:
@@ -101,7 +108,7 @@ def _open(where: Path, shown: SafeText, opening: Opening, even_without_kho: bool
 
 def _open_live(shown: SafeText, opening: Opening, even_without_kho: bool) -> Sources:
     machine = look_at_machine(LIVE_ROOT)
-    tree = live_tree(LIVE_ROOT, machine.debugfs)
+    tree = live_tree(LIVE_ROOT, machine.debugfs, opening.moving)
     opening.closer.callback(tree.close)
     running: KcoreMemory | None = None
     no_memory = SafeText("")
@@ -111,6 +118,8 @@ def _open_live(shown: SafeText, opening: Opening, even_without_kho: bool) -> Sou
         refused = obstacle("memory", machine.facts)
         no_memory = refused.words if refused is not None else SafeText("")
         tree.notes.add("kcore", no_memory)
+    if running is not None and running.flags is None:
+        tree.notes.add("kpageflags", "/proc/kpageflags cannot be read: pages of zeros do not count, and user memory is not told from KHO's")
     sources = open_capture(tree, opening, path=str(LIVE_ROOT / machine.debugfs.tree), kind="live", machine=machine, running=running)
     if sources.absent and not even_without_kho:
         raise InputError(f"{shown}: {sources.absent}")

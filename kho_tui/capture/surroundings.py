@@ -32,10 +32,11 @@ from kho_tui.capture.sources import NOT_HERE, DebugfsSide, ScratchText, SourceKi
 from kho_tui.capture.unpack import compression_of, unpack
 from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob
+from kho_tui.layout.platform import PAGE_SIZES
 from kho_tui.memory.elf import describe_unsupported, is_elf, open_elf
 from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.memory.kdump import PARTS_LIMIT, KdumpMemory, is_dump, open_dump
-from kho_tui.memory.physical import MemoryFile
+from kho_tui.memory.physical import Absence, MemoryFile
 from kho_tui.memory.pieces import Piece
 from kho_tui.memory.raw import open_raw
 from kho_tui.memory.segmented import SegmentedMemory
@@ -51,6 +52,9 @@ _HEAD = 64
 _RAW_NAME = re.compile(r"memory\.raw|.*\.raw|memory\.img|.*\.dump", re.DOTALL)
 _LOOKED_AT = 200
 """Files at the top of a capture whose first bytes are looked at for an ELF core."""
+_MOST_ABSENCES = 100_000
+_LONGEST_REASON = 400
+_ADDRESS = re.compile(r"0x[0-9a-f]{1,16}")
 _NODE = re.compile(r"node/node(\d{1,9})[./]meminfo")
 
 
@@ -75,7 +79,7 @@ def open_capture(
     # Before the manifest, which may complain of the tree in words of its own.
     tree_problem = _tree_problem(reader)
     manifest = _manifest(reader)
-    memory: MemoryFile | None = running if machine is not None else _memory(reader, opening)
+    memory: MemoryFile | None = running if machine is not None else _memory(reader, opening, manifest)
     boot = _boot(reader, names)
     config_name = next((name for name in ("config.gz", "config") if reader.has(name)), "config.gz")
     config = reader.parsed(config_name, "kernel configuration", parse_config)
@@ -223,7 +227,19 @@ def _version(data: bytes) -> str | Missing:
     return parse_version(data) or Unavailable(SafeText("no kernel release in it"))
 
 
-def _memory(reader: CaptureReader, opening: Opening) -> SegmentedMemory | None:
+def _absences(manifest: dict[str, object] | None) -> dict[int, Absence]:
+    """Why pages are not in memory.elf, by address, as the manifest says it."""
+    memory = (manifest or {}).get("memory")
+    entries = _dicts(memory.get("absent"))[:_MOST_ABSENCES] if isinstance(memory, dict) else []
+    pairs = ((_text(entry.get("address")), entry) for entry in entries)
+    return {
+        int(address, 16): Absence(visible(_text(entry.get("reason"))[:_LONGEST_REASON]), moving=entry.get("moving") is True)
+        for address, entry in pairs
+        if _ADDRESS.fullmatch(address)
+    }
+
+
+def _memory(reader: CaptureReader, opening: Opening, manifest: dict[str, object] | None) -> SegmentedMemory | None:
     """The capture's memory: memory.elf, else the first ELF core or raw image at its top. Only one is used."""
     top = [path for path in reader.paths if "/" not in path]
     named = [name for name in _MEMORY_NAMES if reader.has(name)]
@@ -248,6 +264,9 @@ def _memory(reader: CaptureReader, opening: Opening) -> SegmentedMemory | None:
         except (InputError, ReadError) as error:
             reader.failed(name, error)
             continue
+        if name in _MEMORY_NAMES and (absences := _absences(manifest)):
+            page_size = (manifest or {}).get("page_size")
+            found = replace(found, absences=absences, absent_page_size=page_size if page_size in PAGE_SIZES else PAGE_SIZES[0])
         parts = found.part_files if isinstance(found, KdumpMemory) else ()
         reader.record(name, source.size, "physical memory")
         if name not in _MEMORY_NAMES:

@@ -44,6 +44,8 @@ def tables_in(address: int, data: bytes) -> Iterator[TableInMemory]:
     """
     first = -address % _PAGE
     count = max(len(data) - first, 0) // _PAGE
+    if not count:
+        return
     pages = np.frombuffer(data, "<u8", count * (_PAGE // 8), first).reshape(count, _PAGE // 8)
     heads = pages[:, :_WORDS_LOOKED_AT]
     fitting = ((heads & np.uint64(ALIGNMENT - 1)) == 0).all(axis=1) & (heads[:, 0] > 0) & (heads[:, 1] > 0)

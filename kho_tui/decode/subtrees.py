@@ -26,6 +26,7 @@ from kho_tui.model.codes import (
 from kho_tui.model.content import SubtreeContent
 from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailable, known
 from kho_tui.model.path import EntityPath
+from kho_tui.model.registry import Registry
 from kho_tui.model.state import FdtView, RawContent, Subtree
 from kho_tui.text import NO_TEXT, SafeText, visible
 
@@ -105,6 +106,11 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
         in_root=source.in_root,
         outdated=outdated,
     )
+
+
+def is_blob_of_kho(registry: Registry, blob: Blob) -> bool:
+    """Whether a blob begins as one that a kernel writes: an FDT, or a struct that is known."""
+    return is_fdt(blob) or struct_head(registry, blob.data) is not None
 
 
 def _outdated(reader: Reader, source: SubtreeSource, primary: Blob | Missing) -> SafeText:

@@ -15,13 +15,16 @@ from kho_tui.errors import GapError, ReadError
 from kho_tui.layout.arrays import U64s
 from kho_tui.layout.platform import ByteOrder
 from kho_tui.memory.extents import Extents, arrange
-from kho_tui.memory.page_flags import PageFlags, has_no_bytes, is_user_memory
+from kho_tui.memory.page_flags import PageFlags, has_no_bytes, is_nobodys, is_user_memory
 from kho_tui.memory.physical import Absence, Extent, PageBytes, PresentMask, read_pages_singly, require_held
 from kho_tui.memory.pieces import PlacedBy
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.text import SafeText, visible
 
+_HEAD = 64
+"""Bytes that tell whether a page that was searched is a root FDT."""
 _NO_FLAGS = SafeText("/proc/kcore gives zeros, and without /proc/kpageflags they may stand for a page that it cannot read")
+_FLAGS_END = SafeText("/proc/kpageflags ends before it, so whether its bytes are there is unknown")
 _NOT_RAM = SafeText("no System RAM in /proc/kcore")
 _NOT_READ = SafeText("not read: contents of a running machine's memory are not looked at")
 _MOVING = SafeText("it changed between two readings")
@@ -30,8 +33,8 @@ _MOVING = SafeText("it changed between two readings")
 class KcoreMemory:
     """Pages of this machine, each read once and kept, so that all who ask see the same. Implements MemoryFile.
 
-    ``core``: /proc/kcore; ``named``: addresses of pages that the kernel names as those of root FDTs: the only ones that a search looks
-    through. What is read is remembered, byte by byte: ``used`` says what, and ``differing`` reads it all again.
+    ``core``: /proc/kcore. Only pages that the kernel names as those of root FDTs are searched. What is read is remembered, byte by byte:
+    ``used`` says what, and ``differing`` reads it all again.
     """
 
     placed_by: PlacedBy = "file"
@@ -43,10 +46,13 @@ class KcoreMemory:
         *,
         flags: PageFlags | None,
         page_size: int,
-        named: Sequence[int] = (),
+        pointed_at: Callable[[], Sequence[int]] = tuple,
         moving: frozenset[int] = frozenset(),
     ) -> None:
-        """``moving``: addresses of pages that are held back, because they changed between two readings. ``page_size`` in bytes."""
+        """``pointed_at``: the pages that the kernel's variable of the outgoing side points at, read anew at each call.
+
+        ``moving``: addresses of pages that are held back, because they changed between two readings. ``page_size`` in bytes.
+        """
         self.core = core
         self.name = core.name
         self.byte_order: ByteOrder | None = core.byte_order
@@ -55,7 +61,10 @@ class KcoreMemory:
         self.vmcoreinfo: Mapping[str, str] = core.vmcoreinfo
         self.flags = flags
         self.page_size = page_size
-        self._named = tuple(named)
+        self._pointed_at = pointed_at
+        self._outgoing = tuple(pointed_at())
+        self._named: dict[int, None] = dict.fromkeys(self._outgoing)
+        self._searched: frozenset[int] = frozenset()
         self._moving = moving
         self._pages: dict[int, bytes | Absence] = {}
         self._used: dict[int, set[tuple[int, int]]] = {}
@@ -69,7 +78,19 @@ class KcoreMemory:
     @property
     def named(self) -> tuple[int, ...]:
         """Addresses of the pages that a search looks through."""
-        return self._named
+        return tuple(self._named)
+
+    @property
+    def outgoing(self) -> tuple[int, ...]:
+        """Those of them that the kernel's variable of the outgoing side points at."""
+        return self._outgoing
+
+    def refused(self) -> Iterator[tuple[int, Absence]]:
+        """Pages that were asked for and are not there, ascending, with the reason; what is no RAM is none."""
+        for number in sorted(self._pages):
+            page = self._page(number)
+            if isinstance(page, Absence) and page.reason is not _NOT_RAM:
+                yield number * self.page_size, page
 
     @property
     def pages_read(self) -> int:
@@ -79,12 +100,13 @@ class KcoreMemory:
     def begin(self, needed: Iterable[tuple[int, int]]) -> None:
         """Count as used only what is read from here on, and ``needed``, (address, bytes): a search looks at more than it uses."""
         self._used.clear()
+        self._searched = frozenset(self._pages)
         for address, size in needed:
             self.read(address, size)
 
     def name_pages(self, addresses: Sequence[int]) -> None:
         """Add pages that a search looks through."""
-        self._named += tuple(addresses)
+        self._named |= dict.fromkeys(addresses)
 
     def hold_back(self, addresses: frozenset[int]) -> None:
         """Answer for these pages that they are moving."""
@@ -101,12 +123,21 @@ class KcoreMemory:
         return arrange(starts.copy(), sizes.copy(), starts.copy())[0]
 
     def differing(self) -> frozenset[int]:
-        """Read everything that was used once more: addresses of the pages of which a used byte is another one, or is gone."""
-        changed: set[int] = set()
-        for number, parts in self._used.items():
-            before, now = self._pages[number], self._fetch(number)
-            assert isinstance(before, bytes)
-            if isinstance(now, Absence) or any(before[low:high] != now[low:high] for low, high in parts):
+        """Read everything that was used once more: addresses of the pages of which a used byte is another one, is gone, or is there now.
+
+        Also the pages that the kernel's variable points at now and did not, and those that were searched and begin differently now.
+        """
+        changed = set(self._outgoing) ^ set(self._pointed_at())
+        for number, before in self._pages.items():
+            if number * self.page_size in self._moving:
+                continue
+            now = self._fetch(number)
+            if isinstance(before, Absence) or isinstance(now, Absence):
+                differs = type(before) is not type(now)
+            else:
+                parts = self._used.get(number) or ({(0, _HEAD)} if number in self._searched else set())
+                differs = any(before[low:high] != now[low:high] for low, high in parts)
+            if differs:
                 changed.add(number * self.page_size)
         return frozenset(changed)
 
@@ -179,20 +210,24 @@ class KcoreMemory:
             return Absence(_NOT_RAM)
         try:
             if (before := self._refusal(number)) is not None:
-                return Absence(before)
+                return before
             data = self.core.read(address, self.page_size)
             after = self._refusal(number, zeros=data.count(0) == len(data))
         except (ReadError, GapError) as error:
             return Absence(visible(str(error)))
-        return data if after is None else Absence(after)
+        return data if after is None else after
 
-    def _refusal(self, number: int, *, zeros: bool = False) -> SafeText | None:
-        """Why the page does not count by its flags; ``zeros``: all bytes of it were 0."""
-        flags = None if self.flags is None else self.flags.of(number)
+    def _refusal(self, number: int, *, zeros: bool = False) -> Absence | None:
+        """Why the page does not count by its flags; ``zeros``: all bytes of it were 0. Raises ReadError."""
+        if self.flags is None:
+            return Absence(_NO_FLAGS) if zeros else None
+        flags = self.flags.of(number)
         if flags is None:
-            return _NO_FLAGS if zeros else None
-        reasons: tuple[tuple[Callable[[int], SafeText | None], str], ...] = (
-            (has_no_bytes, "the page is {}: /proc/kcore gives zeros for it"),
-            (is_user_memory, "the page is user memory now ({}): what pointed here is outdated"),
-        )
-        return next((SafeText(words.format(why)) for asked, words in reasons if (why := asked(flags)) is not None), None)
+            return Absence(_FLAGS_END)
+        if why := has_no_bytes(flags):
+            return Absence(SafeText(f"the page is {why}: /proc/kcore gives zeros for it"))
+        if why := is_nobodys(flags):
+            return Absence(SafeText(f"the page is {why} now: what pointed here is outdated"), outdated=True)
+        if why := is_user_memory(flags):
+            return Absence(SafeText(f"the page is user memory now ({why}): what pointed here is outdated"), outdated=True)
+        return None

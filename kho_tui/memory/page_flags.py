@@ -50,6 +50,9 @@ _WORD = 8
 _NO_BYTES: Final = {19: "hardware-poisoned", 20: "without a page behind it", 23: "offline or ballooned"}
 """KPF_HWPOISON, KPF_NOPAGE, KPF_OFFLINE: for these read_kcore_iter gives zeros."""
 
+_FREE: Final = {10: "free", 24: "the page of zeros that all share"}
+"""KPF_BUDDY, KPF_ZERO_PAGE."""
+
 _USER: Final = {
     5: "LRU",
     11: "mapped",
@@ -98,6 +101,15 @@ def is_user_memory(flags: int) -> SafeText | None:
     ('anonymous', None)
     """
     return _first(_USER, flags)
+
+
+def is_nobodys(flags: int) -> SafeText | None:
+    """In which word such a page is nobody's now; None where it is in use.
+
+    >>> is_nobodys(1 << 10)
+    'free'
+    """
+    return _first(_FREE, flags)
 
 
 def _first(words: dict[int, str], flags: int) -> SafeText | None:

@@ -35,11 +35,13 @@ class Extent:
 class Absence:
     """Why memory at an address cannot be read, where more is known than that the file does not hold it.
 
-    ``moving``: the page changed while it was read, so that what was read of it may be of two moments.
+    ``moving``: the page changed while it was read, so that what was read of it may be of two moments. ``outdated``: it is somebody else's
+    by now, so that it is what pointed there that is wrong, and nothing of the state lacks.
     """
 
     reason: SafeText
     moving: bool = False
+    outdated: bool = False
 
 
 class PhysicalMemory(Protocol):

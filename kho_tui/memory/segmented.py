@@ -42,6 +42,10 @@ class SegmentedMemory:
     """The VMCOREINFO note (OSRELEASE, PAGESIZE, ...), untrusted text; empty where there is none."""
     placed_by: PlacedBy = "file"
     """What says at which addresses the file's bytes lie."""
+    absences: Mapping[int, Absence] = field(default_factory=lambda: MappingProxyType({}))
+    """By page address why a page is not in the file, where whoever wrote it knew."""
+    absent_page_size: int = _STORED_PAGE
+    """Bytes of such a page."""
     cut: str = ""
     """One safe line where the file ends before all that its table promises; also among the notes."""
 
@@ -90,6 +94,9 @@ class SegmentedMemory:
 
     def absence(self, address: int) -> Absence | None:
         """See PhysicalMemory."""
+        if not self.absences or self.segments.row_of(address) is not None:
+            return None
+        return self.absences.get(address - address % self.absent_page_size)
 
     def origin(self, address: int) -> tuple[str, int]:
         """See PhysicalMemory."""

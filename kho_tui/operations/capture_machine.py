@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -21,10 +22,13 @@ from kho_tui.capture.live.tree import live_tree
 from kho_tui.capture.reader import BLOB_LIMIT, LOG_LIMIT
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
+from kho_tui.decode.subtrees import is_blob_of_kho
 from kho_tui.errors import InputError, ReadError
+from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.kcore import KcoreMemory
-from kho_tui.model.facts import Missing
+from kho_tui.model.facts import Missing, Status
+from kho_tui.operations.fingerprint import changed_names, fingerprint
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.text import SafeText, human_size, plural, visible
 from kho_tui.version import program_version
@@ -32,6 +36,8 @@ from kho_tui.version import program_version
 MemoryTaken = Literal["metadata", "none"]
 """metadata: pages that the state's structures lie on; contents of preserved pages are never taken."""
 
+_MOST_READINGS = 3
+_MOST_PAGES_NAMED = 20
 CONTAINS = SafeText("kernel addresses, the kernel's command line and log, session names: keep it private")
 
 
@@ -57,47 +63,102 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
     Raises InputError where ``output`` exists or cannot be written, EncodeError, Cancelled. A machine without KHO is captured, too: why it
     has none is what such a capture tells.
     """
-    archive = is_archive_name(output.name)
-    if not archive:
-        require_unused(output)
-    elif output.exists() or output.is_symlink():
-        raise InputError(f"{visible(str(output))} exists: name another one")
+    archive = _require_new(output)
     machine = look_at_machine(probe.LIVE_ROOT)
-    opened, problem = _open(context)
+    opened, problem, files, tree = _read_machine(machine, context)
     try:
         running = None if opened is None or memory == "none" else opened.sources.running
         say(f"capturing debugfs, /proc, /sys and the kernel log{_pages_in_words(running)}")
         say(f"the capture holds {CONTAINS}")
-        files, tree = _files(machine, context)
+        left_out = [] if opened is None else _drop_reused(files, opened)
         if running is not None and opened is not None:
             files |= _page_flags(running, opened, tree)
-        manifest = _manifest(machine, opened, running, problem, files, tree)
+        unread = [(note.path or SafeText("capture"), note.message) for note in tree.notes]
+        unread += [] if opened is None else _unread_memory(opened, running)
+        if problem:
+            unread.append((SafeText("kho"), problem))
+        manifest = _manifest(machine, opened, running, problem, files, unread, left_out)
+        write = partial(
+            write_capture, files=files, memory=running, platform=_platform(machine), machine=os.uname().machine, context=context
+        )
         if not archive:
             with new_directory(output) as made:
-                write_capture(made, files, running, _platform(machine), os.uname().machine, manifest, context)
+                write(made, manifest=manifest)
         else:
-            with TemporaryDirectory(prefix=f".{output.name}.", dir=output.absolute().parent) as made:
-                write_capture(Path(made), files, running, _platform(machine), os.uname().machine, manifest, context)
-                pack(Path(made), output, context)
+            with TemporaryDirectory(prefix=f".{output.name}.", dir=output.absolute().parent) as scratch:
+                write(Path(scratch), manifest=manifest)
+                pack(Path(scratch), output, context)
     except OSError as error:
         raise InputError(f"{visible(str(output))}: {error.strerror or error}") from error
     finally:
         if opened is not None:
             opened.close()
-    unread = [(note.path or SafeText("capture"), note.message) for note in tree.notes]
-    if problem:
-        unread.append((SafeText("kho"), problem))
-    return Captured(
-        path=output, files=len(files) + 1 + (running is not None), pages=0 if running is None else running.pages_read, unread=tuple(unread)
-    )
+    pages = 0 if running is None else running.pages_read
+    return Captured(path=output, files=len(files) + 1 + (running is not None), pages=pages, unread=tuple(unread))
+
+
+def _require_new(output: Path) -> bool:
+    """Whether ``output`` is to be an archive. Raises InputError where anything is there, or its name is none."""
+    try:
+        if not is_archive_name(output.name):
+            require_unused(output)
+            return False
+        if output.exists() or output.is_symlink():
+            raise InputError(f"{visible(str(output))} exists: name another one")
+    except OSError as error:
+        raise InputError(f"{visible(str(output))}: {error.strerror or error}") from error
+    return True
+
+
+def _read_machine(machine: Machine, context: Context) -> tuple[Opened | None, SafeText, dict[str, bytes], MappedTree]:
+    """The state and the files of one moment: read again where debugfs changed between the two."""
+    watched = machine.root / machine.debugfs.tree
+    for attempt in range(_MOST_READINGS):
+        before = fingerprint(watched)
+        opened, problem = _open(context)
+        files, tree = _files(machine, context)
+        changed = changed_names(before, fingerprint(watched))
+        if not changed or attempt == _MOST_READINGS - 1:
+            break
+        if opened is not None:
+            opened.close()
+    for name in changed:
+        tree.notes.add(f"kho/{name}", "it changed between two readings: it may be of another moment than the rest")
+    return opened, problem, files, tree
+
+
+def _drop_reused(files: dict[str, bytes], opened: Opened) -> list[str]:
+    """Take away what debugfs shows of freed memory that somebody else uses by now; the names.
+
+    The kernel's files of the incoming side go on pointing at blobs whose memory it has freed. One that does not begin as a blob of KHO is
+    no longer one.
+    """
+    side = opened.state.sides.get("in")
+    reused = [
+        f"kho/in/{names.sub_fdts}/{os.fsdecode(subtree.name)}"
+        for subtree in (() if side is None else side.subtrees)
+        if subtree.status is Status.STALE and isinstance(subtree.blob, Blob) and not is_blob_of_kho(opened.state.registry, subtree.blob)
+        for names in opened.state.registry.releases.names
+    ]
+    return [name for name in dict.fromkeys(reused) if files.pop(name, None) is not None]
+
+
+def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[SafeText, SafeText]]:
+    """Pages of the state that could not be read, and what moved; what points at somebody else's memory lacks nothing."""
+    lost = [] if running is None else [(page, absence) for page, absence in running.refused() if not absence.outdated]
+    unread = [(SafeText(f"memory at {page:#x}"), absence.reason) for page, absence in lost[:_MOST_PAGES_NAMED]]
+    if len(lost) > _MOST_PAGES_NAMED:
+        unread.append((SafeText("memory"), SafeText(f"{len(lost) - _MOST_PAGES_NAMED} more pages could not be read")))
+    return [*unread, (SafeText("state"), opened.changed)] if opened.changed else unread
 
 
 def _open(context: Context) -> tuple[Opened | None, SafeText]:
     """The state of this machine; or why there is none to read."""
+    path = probe.LIVE_ROOT / "sys/kernel/debug/kho"
     try:
-        return open_state(probe.LIVE_ROOT / "sys/kernel/debug/kho", context), SafeText("")
+        return open_state(path, context), SafeText("")
     except (InputError, ReadError) as error:
-        return None, SafeText(str(error).partition(": ")[2])
+        return None, SafeText(str(error).removeprefix(f"{visible(str(path))}: "))
 
 
 def _pages_in_words(running: KcoreMemory | None) -> str:
@@ -129,14 +190,18 @@ def _page_flags(running: KcoreMemory, opened: Opened, tree: MappedTree) -> dict[
     if running.flags is None:
         tree.notes.add("kpageflags", "/proc/kpageflags cannot be read")
         return {}
-    files = {"kpageflags": flags_of_pages(running.flags, running.used(), running.page_size)}
+    files: dict[str, bytes] = {}
     scratch = opened.state.scratch
-    if not isinstance(scratch, Missing):
-        areas = [(area.start, area.size) for area in scratch.areas]
+    areas = [] if isinstance(scratch, Missing) else [(area.start, area.size) for area in scratch.areas]
+    reports = {
+        "kpageflags": partial(flags_of_pages, running.flags, running.used(), running.page_size),
+        "scratch-flags": partial(scratch_summary, running.flags, areas, running.page_size),
+    }
+    for name, report in reports.items():
         try:
-            files["scratch-flags"] = scratch_summary(running.flags, areas, running.page_size)
+            files[name] = report()
         except ReadError as error:
-            tree.notes.add("scratch-flags", str(error))
+            tree.notes.add(name, str(error))
     return files
 
 
@@ -146,14 +211,14 @@ def _manifest(
     running: KcoreMemory | None,
     problem: SafeText,
     files: Mapping[str, bytes],
-    tree: MappedTree,
+    unread: Sequence[tuple[SafeText, SafeText]],
+    left_out: Sequence[str],
 ) -> dict[str, object]:
-    moving = "" if opened is None else opened.changed
     memory: dict[str, object] = {"taken": "none" if running is None else "metadata"}
     if running is not None:
         memory |= {"pages": running.pages_read, "bytes": running.used().total_bytes, "named": [f"{page:#x}" for page in running.named]}
-    if moving:
-        memory["moving"] = moving
+        absent = ((page, absence) for page, absence in running.refused())
+        memory["absent"] = [{"address": f"{page:#x}", "reason": one.reason, "moving": one.moving} for page, one in absent]
     return {
         "schema": "kho-tui.capture/1",
         "tool": {"name": "kho-tui", "version": program_version()},
@@ -168,7 +233,8 @@ def _manifest(
         "kho": {"present": opened is not None, "reason": None, "message": problem or None},
         "memory": memory,
         "files": [{"path": name, "bytes": len(data)} for name, data in sorted(files.items())],
-        "unreadable": [{"path": note.path, "reason": note.message} for note in tree.notes],
+        "unreadable": [{"path": what, "reason": why} for what, why in unread],
+        "left_out": [{"path": name, "reason": "freed memory that somebody else uses by now"} for name in left_out],
     }
 
 

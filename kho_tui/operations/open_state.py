@@ -14,9 +14,10 @@ from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.placement import search_sources
 from kho_tui.decode.platform import Overrides
-from kho_tui.decode.roots import search_memory
+from kho_tui.decode.roots import FoundInMemory, search_memory
 from kho_tui.decode.state import decode_state
 from kho_tui.errors import InputError
+from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.pieces import Piece
 from kho_tui.model.codes import CHANGED_WHILE_READ
@@ -87,8 +88,10 @@ def open_state(
         if running is None or not (reading.changed or reading.differing):
             break
         reading.sources.close()
-        held_back = reading.held_back | (reading.differing if attempt + 1 >= _READINGS_BEFORE_HOLDING_BACK else frozenset())
-        reading = opening.read(named=running.named, held_back=held_back)
+        held_back, moving = reading.held_back, reading.moving
+        if attempt + 1 >= _READINGS_BEFORE_HOLDING_BACK:
+            held_back, moving = held_back | reading.differing, moving | frozenset(reading.changed)
+        reading = opening.read(named=running.named, held_back=held_back, moving=moving, searched=search)
     if reading.sources.running is not None:
         return Opened(reading.state, reading.sources, _moving(reading))
     changed = _in_words(reading.changed)
@@ -116,6 +119,7 @@ class _Reading:
     changed: list[SafeText]
     differing: frozenset[int]
     held_back: frozenset[int]
+    moving: frozenset[SafeText]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +131,23 @@ class _Opening:
     registry: Registry
     even_without_kho: bool = False
 
-    def read(self, *, named: Sequence[int] = (), held_back: frozenset[int] = frozenset(), search: bool = False) -> _Reading:
-        """One reading. ``named``: pages of the running machine to look at for root FDTs; ``held_back``: pages not to be believed."""
+    def read(
+        self,
+        *,
+        named: Sequence[int] = (),
+        held_back: frozenset[int] = frozenset(),
+        moving: frozenset[SafeText] = frozenset(),
+        search: bool = False,
+        searched: bool = False,
+    ) -> _Reading:
+        """One reading. ``named``: pages of the running machine to look at for root FDTs; ``held_back``: pages, ``moving``: files not to be
+        believed; ``searched``: whether ``named`` has what a search of RAM gave.
+        """
         watched = path_to_watch(self.path)
         before = fingerprint(watched)
-        sources = open_sources(self.path, self.context, self.registry, base=self.base, even_without_kho=self.even_without_kho)
+        sources = open_sources(
+            self.path, self.context, self.registry, base=self.base, even_without_kho=self.even_without_kho, moving=moving
+        )
         running = sources.running
         try:
             if search and running is None:
@@ -141,10 +157,11 @@ class _Opening:
                 running.name_pages(named)
                 if search:
                     running.name_pages([root.phys for root in search_memory(running.core, self.registry.roots, self.context).roots])
-            sources, searched = search_sources(sources, self.context, self.overrides, self.registry)
+            sources, found_roots = search_sources(sources, self.context, self.overrides, self.registry)
             if running is not None:
-                running.begin([(root.phys, len(root.data)) for root in searched.roots])
-            state = decode_state(sources, self.context, self.overrides, self.registry, searched)
+                running.begin([(root.phys, len(root.data)) for root in found_roots.roots])
+                sources = _outgoing_said(sources, running, found_roots, was_searched=search or searched)
+            state = decode_state(sources, self.context, self.overrides, self.registry, found_roots)
             changed = _read_names(state, changed_names(before, fingerprint(watched)))
             differing: frozenset[int] = frozenset()
             if running is not None:
@@ -153,14 +170,30 @@ class _Opening:
         except BaseException:
             sources.close()
             raise
-        return _Reading(state, sources, changed, differing, held_back)
+        return _Reading(state, sources, changed, differing, held_back, moving)
+
+
+def _outgoing_said(sources: Sources, running: KcoreMemory, found: FoundInMemory, *, was_searched: bool) -> Sources:
+    """Why the outgoing root FDT is not known, where nothing that the kernel names, or a search gave, is one."""
+    handed_in = None if sources.boot is None else sources.boot.fdt_phys
+    if any(root.phys != handed_in for root in found.roots):
+        return sources
+    if was_searched:
+        return replace(sources, no_outgoing=SafeText("a search of all RAM that can be read found no root FDT of it"))
+    if sources.no_outgoing:
+        return sources
+    absences = [(page, running.absence(page)) for page in running.outgoing]
+    refused = [f"{page:#x}: {absence.reason}" for page, absence in absences if absence is not None]
+    why = f" ({'; '.join(refused[:_NAMED])})" if refused else ""
+    return replace(sources, no_outgoing=SafeText(f"kho_out of this kernel points at no page that can be read as a root FDT{why}"))
 
 
 def _moving(reading: _Reading) -> SafeText:
     """What of a running machine was not the same in two readings."""
     pages = sorted(reading.held_back | reading.differing)
+    files = sorted({*reading.moving, *reading.changed})
     parts = [] if not pages else [f"{plural(len(pages), 'page')} of memory ({', '.join(f'{page:#x}' for page in pages[:_NAMED])})"]
-    parts += reading.changed[:_NAMED]
+    parts += files[:_NAMED]
     return SafeText(f"moving, so not shown or of two moments: {', '.join(parts)}") if parts else NO_TEXT
 
 

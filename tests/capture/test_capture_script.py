@@ -171,6 +171,11 @@ def test_a_real_state_is_copied_byte_for_byte(name: str, machine: Path, run: Run
         expected[part.encode()] = (real / part).read_bytes()
     manifest = run.capture(0)
     copied = files_of(run.cwd / "cap")
+    # LUO's struct is freed at boot (7.2 on): debugfs shows whose memory it is by now, which is left out.
+    luo = b"kho/in/sub_fdts/LUO"
+    if not expected.get(luo, b"luo-").startswith((b"luo-", b"\xd0\x0d\xfe\xed")):
+        del expected[luo]
+        assert luo not in copied and os.fsdecode(luo) in reasons(manifest["absent"])
     assert {path: copied.get(path) for path in expected} == expected
     sizes = {entry["path"]: entry["bytes"] for entry in manifest["files"]}
     assert sizes == {os.fsdecode(path): len(content) for path, content in copied.items() if path != b"capture.json"}

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine, running_machine
 
-from kho_tui.capture import probe
+from kho_tui.capture import archive_writer, probe
 from kho_tui.capture.files import MappedTree
 from kho_tui.context import Context
 from kho_tui.decode.state import decode_state
 from kho_tui.errors import InputError, ReadError
-from kho_tui.memory.physical import Extent
+from kho_tui.memory.kcore import KcoreMemory
+from kho_tui.memory.physical import Absence, Extent
 from kho_tui.model.facts import Missing, Moving, Stale, known
 from kho_tui.model.json_value import Json
 from kho_tui.model.tracker import RadixTree
@@ -434,3 +435,152 @@ def test_sessions_that_wait_are_last_known_and_counted_nowhere(release: str, mac
     with look(machine) as live:
         (luo,) = [one for one in live.state.sides["in"].subtrees if one.name == b"LUO"]
         assert isinstance(luo.sessions, Stale) and "last known" not in luo.sessions.reason
+
+
+# What a kernel developer who distrusts made it say
+
+
+def captured(machine: RunningMachine, path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code and what was said of a capture of the machine."""
+    code = main.run(["capture", "-o", str(path)])
+    return code, capsys.readouterr().err
+
+
+def tracker_page() -> int:
+    address: int = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
+    return address
+
+
+@pytest.mark.parametrize("flag", [HWPOISON, OFFLINE])
+def test_a_capture_names_what_it_could_not_read_and_so_does_who_opens_it(
+    flag: int, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.pages[tracker_page()], machine.flags[tracker_page()] = bytes(PAGE), flag
+    machine.write_memory()
+    code, said = captured(machine, tmp_path / "c.tar.gz", capsys)
+    assert code == 1 and f"could not read memory at {tracker_page():#x}: the page is" in said
+    with look(machine) as live, open_state(tmp_path / "c.tar.gz", Context()) as taken:
+        reasons = [one.state.sides["out"].preserved for one in (live, taken)]
+        assert all(isinstance(one, Missing) for one in reasons) and reasons[0] == reasons[1]
+
+
+def test_freed_memory_that_others_use_is_not_captured(machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines("x86_64-7.3/1-post")
+    blob = machine.kho / "in/sub_fdts/LUO"
+    blob.write_bytes(b"someone's secrets, 32 bytes long")
+    captured(machine, tmp_path / "c", capsys)
+    assert not (tmp_path / "c/kho/in/sub_fdts/LUO").exists() and (tmp_path / "c/kho/in/sub_fdts/memblock").exists()
+    assert json.loads((tmp_path / "c/capture.json").read_text())["left_out"][0]["path"] == "kho/in/sub_fdts/LUO"
+    blob.write_bytes(b"luo-v5\0\0" + bytes(24))
+    captured(machine, tmp_path / "d", capsys)
+    assert (tmp_path / "d/kho/in/sub_fdts/LUO").exists()
+
+
+def test_kcore_by_its_own_name_and_a_tree_by_a_link_are_this_machine(machines: Machines, tmp_path: Path) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.flags[tracker_page()] = ANON
+    machine.write_memory()
+    (tmp_path / "link").symlink_to(machine.kho)
+    for path in (machine.root / "proc/kcore", tmp_path / "link"):
+        with open_state(path, Context()) as live:
+            assert live.state.machine.kind == "live"
+            preserved = live.state.sides["out"].preserved
+            assert isinstance(preserved, Missing) and "user memory" in preserved.reason
+
+
+@pytest.mark.parametrize(("bit", "word"), [(10, "free now"), (24, "page of zeros that all share now")])
+def test_a_page_that_nobody_has_is_no_part_of_a_state(bit: int, word: str, machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.flags[tracker_page()] = 1 << bit
+    machine.write_memory()
+    with look(machine) as live:
+        preserved = live.state.sides["out"].preserved
+        assert isinstance(preserved, Missing) and word in preserved.reason
+
+
+def test_a_file_of_debugfs_that_moves_is_no_error(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    readings = 0
+
+    def changing(*arguments: object) -> object:
+        nonlocal readings
+        state = decode_state(*arguments)  # type: ignore[arg-type]
+        readings += 1
+        (machine.kho / "out/sub_fdts/kexec-metadata").write_bytes(bytes((readings,)) * 73)
+        return state
+
+    monkeypatch.setattr("kho_tui.operations.open_state.decode_state", changing)
+    with look(machine) as live:
+        assert "kho/out/sub_fdts/kexec-metadata" in live.changed
+        assert not [one.message for one in live.state.findings if one.severity == "error"]
+
+
+def test_one_bad_reading_of_the_root_is_read_again(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "x86_64-7.3/2-pre"
+    machine = machines(name)
+    page = root_page(name)
+    machine.name_root(page)
+    machine.write_memory()
+    fetch = KcoreMemory._fetch
+    torn: list[int] = []
+
+    def first_torn(memory: KcoreMemory, number: int) -> bytes | Absence:
+        data = fetch(memory, number)
+        if number == page // PAGE and not torn:
+            torn.append(number)
+            return bytes(PAGE)
+        return data
+
+    monkeypatch.setattr(KcoreMemory, "_fetch", first_torn)
+    with look(machine) as live:
+        assert torn and known(live.state.sides["out"].preserved) is not None and live.changed == ""
+
+
+def test_without_page_flags_the_lost_guard_is_named(machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    (machine.root / "proc/kpageflags").unlink()
+    with look(machine) as live:
+        assert any("user memory is not told from KHO's" in one.message for one in live.state.findings)
+
+
+def test_a_root_that_cannot_be_read_is_not_one_that_was_not_found(machines: Machines) -> None:
+    name = "x86_64-7.3/2-pre"
+    machine = machines(name)
+    page = root_page(name)
+    machine.name_root(page)
+    machine.pages[page], machine.flags[page] = bytes(PAGE), HWPOISON
+    machine.write_memory()
+    with look(machine) as live:
+        root = live.state.sides["out"].root
+        assert isinstance(root, Missing) and f"{page:#x}: the page is hardware-poisoned" in root.reason
+
+
+def test_of_several_mounts_the_one_with_kho_counts(machines: Machines) -> None:
+    machine = machines(PRE)
+    (machine.root / "second").mkdir()
+    machine.kho.rename(machine.root / "second/kho")
+    machine.write("proc/mounts", b"none /gone debugfs rw 0 0\nnone /sys/kernel/debug debugfs rw 0 0\nnone /second debugfs rw 0 0\n")
+    with open_state("/sys/kernel/debug/kho", Context()) as live:
+        assert live.sources.path == str(machine.root / "second/kho")
+
+
+def test_nothing_that_came_meanwhile_is_written_over(machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machines(PRE)
+    output = tmp_path / "c.tar.gz"
+    unfinished = tmp_path / "unfinished"
+    unfinished.write_bytes(b"capture")
+    output.write_bytes(b"PRECIOUS")
+    with pytest.raises(FileExistsError):
+        archive_writer._take_name(unfinished, output)
+    assert output.read_bytes() == b"PRECIOUS"
+    for name in (".tar.gz", "...tar.gz", f"{'x' * 300}.tar.gz"):
+        assert main.run(["capture", "-o", str(tmp_path / name)]) == 2
+        assert "internal error" not in capsys.readouterr().err

@@ -13,6 +13,7 @@ from kho_tui.analysis.symptoms.kexec import GATE, NOT_FINALIZED
 from kho_tui.analysis.symptoms.symptom import Symptom
 from kho_tui.analysis.symptoms.table import SYMPTOMS
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.gaps import gaps
 from kho_tui.model.intervals import Intervals, intervals
 from kho_tui.model.path import path_part
 from kho_tui.model.sides import outgoing_or_none
@@ -68,6 +69,10 @@ def _owners(case: Case) -> Finding:
     if len(ranked) > _MOST_OWNERS:
         details = (*details, SafeText(f"and {len(ranked) - _MOST_OWNERS} more: kho-tui map"))
     bound = "" if preserved.status is Status.DECODED else f"at least ({preserved.reason}) "
+    lacking = preserved.reason if preserved.status is not Status.DECODED else None if memory.owner_gap is None else memory.owner_gap.reason
+    if lacking is not None:
+        size = f"{human_size(preserved.runs.bytes)} in {plural(preserved.runs.blocks, 'block')}"
+        return unknown(f"who preserved what is known in part: {bound}{size}; {lacking}", details=details)
     return ok(f"preserved: {bound}{human_size(preserved.runs.bytes)} in {plural(preserved.runs.blocks, 'block')}", details=details)
 
 
@@ -82,6 +87,13 @@ def _sound(case: Case) -> Finding:
         return wrong(f"{plural(errors, 'rule')} of severity error violated", f"kho-tui check  says where; {GATE}", details=details)
     if not report.told or report.unread is not None:
         return unknown(f"whether the state keeps the rules of its format: {report.verdict}", remedy="kho-tui check  says what is missing")
+    side = None if case.state is None else outgoing_or_none(case.state)
+    unread = () if side is None else gaps(side)
+    if unread:
+        return unknown(
+            f"whether the state keeps the rules of its format: {plural(len(unread), 'part')} of it could not be read",
+            remedy="kho-tui check  says what is missing",
+        )
     more = f", {plural(warnings, 'warning')} (kho-tui check)" if warnings else ""
     unsure = f"; unknown: {plural(len(report.untold), 'rule')}" if report.untold else ""
     return ok(f"no rule of severity error is violated{more}{unsure}")

@@ -33,11 +33,13 @@ class Debugfs:
 
 def find_debugfs(root: Path) -> Debugfs:
     """The debugfs of the machine whose file system is ``root``: the usual mount point before others."""
-    if os.path.isdir(root / USUAL / "kho"):  # noqa: PTH112 - never raises
-        return Debugfs(USUAL, "mounted")
     mounts = mount_points(root)
-    if mounts:
-        place = USUAL if USUAL in mounts else mounts[0]
+    shows_kho = next((place for place in (USUAL, *mounts) if os.path.isdir(root / place / "kho")), None)  # noqa: PTH112 - never raises
+    if shows_kho is not None:
+        return Debugfs(shows_kho, "mounted")
+    there = [place for place in mounts if os.path.lexists(root / place)]
+    if there:
+        place = USUAL if USUAL in there else there[0]
         return Debugfs(place, "mounted" if os.access(root / place, os.R_OK | os.X_OK) else "denied")
     kinds = _read(root / "proc/filesystems")
     if kinds is None:
@@ -54,13 +56,16 @@ def mount_points(root: Path) -> list[str]:
 
 
 def is_live(path: Path, root: Path) -> bool:
-    """True where ``path`` names a debugfs, or its kho tree, of the machine whose file system is ``root``.
+    """True where ``path`` names a debugfs, its kho tree or /proc/kcore of the machine whose file system is ``root``, by any link.
 
     The usual place names it wherever debugfs is mounted.
     """
-    here = os.path.normpath(path.absolute())
     places = [Path("/") / USUAL, *(root / place for place in (USUAL, *mount_points(root)))]
-    return here in {os.path.normpath((place / below).absolute()) for place in places for below in ("", "kho")}
+    named = [Path("/proc/kcore"), root / "proc/kcore", *(place / below for place in places for below in ("", "kho"))]
+    try:
+        return {os.path.normpath(path.absolute()), os.path.realpath(path)} & {os.path.normpath(one.absolute()) for one in named} != set()
+    except (OSError, ValueError):
+        return False
 
 
 def _read(path: Path) -> bytes | None:

@@ -41,8 +41,12 @@ def open_kcore(root: Path, platform: tuple[int, ByteOrder], outgoing: Symbol | N
         flags.of(0)
     except (InputError, ReadError):
         flags = None  # denied, or a kernel without CONFIG_PROC_PAGE_MONITOR
-    named = () if outgoing is None else tuple(_pages_named(open_virtual(source), outgoing, byte_order, page_size))
-    return KcoreMemory(core, flags=flags, page_size=page_size, named=named)
+    virtual = open_virtual(source)
+
+    def pointed_at() -> tuple[int, ...]:
+        return () if outgoing is None else tuple(_pages_named(virtual, outgoing, byte_order, page_size))
+
+    return KcoreMemory(core, flags=flags, page_size=page_size, pointed_at=pointed_at)
 
 
 def _pages_named(virtual: VirtualMap, variable: Symbol, byte_order: ByteOrder, page_size: int) -> Iterator[int]:
@@ -50,7 +54,10 @@ def _pages_named(virtual: VirtualMap, variable: Symbol, byte_order: ByteOrder, p
 
     Which word of it that is depends on release and configuration, so each is asked; the page itself shows whether it is a root FDT.
     """
-    data = virtual.read(variable.address, min(variable.size, 8 * _MOST_WORDS))
+    try:
+        data = virtual.read(variable.address, min(variable.size, 8 * _MOST_WORDS))
+    except ReadError:
+        return
     words = struct.unpack_from(f"{'<' if byte_order == 'little' else '>'}{len(data) // 8}Q", data)
     for word in dict.fromkeys(words):
         address = virtual.physical_address(word)

@@ -39,8 +39,8 @@ def _summary(flags: PageFlags, start: int, size: int, page_size: int) -> str:
     none = total = 0
     for at in range(first, behind, _CHUNK):
         words = flags.many(at, min(_CHUNK, behind - at))
-        if not len(words):
-            raise ReadError(f"kpageflags ends before the scratch area at {start:#x}")
+        if len(words) < min(_CHUNK, behind - at):
+            raise ReadError(f"kpageflags ends before the scratch area at {start:#x} does")
         total += len(words)
         none += int(np.count_nonzero(words == 0))
         for bit in range(64):

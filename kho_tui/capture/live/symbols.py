@@ -11,13 +11,16 @@ from kho_tui.capture.files import read_until_eof
 _LONGEST = 256 << 20
 """Bytes of /proc/kallsyms: a kernel with all its modules has about 15 MiB."""
 
+_LEAST = 256
+"""Bytes to take a variable for at least: an alias of it, or nothing at all, may stand behind it in the list."""
+
 Shown = Literal["yes", "hidden", "not-listed", "unreadable"]
 """hidden: every address is 0; not-listed: variables are not in it, or not this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A variable: its virtual ``address`` and at most how many bytes it has, up to the next symbol."""
+    """A variable: its virtual ``address``, and bytes that surely hold all of it, up to the next symbol or further."""
 
     address: int
     size: int
@@ -41,16 +44,15 @@ def find_symbol(root: Path, name: str, function: str) -> Symbols:
     if not data:
         return Symbols("unreadable", None, None)
     has_function = f" {function}\n".encode() in data
-    row = data.find(f" {name}\n".encode())
-    if row < 0:
+    lines = data.splitlines()
+    rows = [line for line in lines if line.endswith(f" {name}".encode())]
+    if not rows:
         return Symbols("not-listed", None, has_function)
-    line = data[data.rfind(b"\n", 0, row) + 1 : row]
-    address = _address(line)
-    if not address:
+    address = next((found for found in map(_address, rows) if found), None)
+    if address is None:
         return Symbols("hidden", None, has_function)
-    following = (_address(other) for other in data.splitlines())
-    behind = min((other for other in following if other is not None and other > address), default=address)
-    return Symbols("yes", Symbol(address, behind - address), has_function)
+    behind = min((other for other in map(_address, lines) if other is not None and other > address), default=address)
+    return Symbols("yes", Symbol(address, max(behind - address, _LEAST)), has_function)
 
 
 def _address(line: bytes) -> int | None:

@@ -9,14 +9,15 @@ from pathlib import Path
 from kho_tui.capture.files import MappedTree, Notes, directory_tree, why
 from kho_tui.capture.live.debugfs import USUAL, Debugfs
 from kho_tui.capture.machine_names import FILES, FOLDERS, PROC
+from kho_tui.text import SafeText, visible
 
 _RECORD = re.compile(rb"(\d{1,9}),\d+,(\d{1,18}),[^;]*;(.*)")
 _LOG_RECORDS = 200_000
 _LOG_BYTES = 64 << 20
 
 
-def live_tree(root: Path, debugfs: Debugfs) -> MappedTree:
-    """The files of the machine whose file system is ``root``."""
+def live_tree(root: Path, debugfs: Debugfs, without: frozenset[SafeText] = frozenset()) -> MappedTree:
+    """The files of the machine whose file system is ``root``. ``without``: names, as they are shown, of files to leave out."""
     notes = Notes()
     files = {name: str(root / "proc" / name) for name in PROC if os.path.isfile(root / "proc" / name)}  # noqa: PTH113 - never raises
     files |= {name: str(root / path) for name, path in FILES.items() if os.path.isfile(root / path)}  # noqa: PTH113 - never raises
@@ -36,6 +37,7 @@ def live_tree(root: Path, debugfs: Debugfs) -> MappedTree:
             if os.path.isfile(root / place):  # noqa: PTH113 - never raises
                 files["config"] = str(root / place)
                 break
+    files = {name: path for name, path in files.items() if visible(name) not in without} if without else files
     return MappedTree(str(root / debugfs.tree), files, notes, {"dmesg": log} if (log := _kernel_log(root / "dev/kmsg", notes)) else {})
 
 

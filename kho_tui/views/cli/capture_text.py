@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kho_tui.operations.capture_machine import MemoryTaken, capture_machine, default_name
@@ -18,7 +21,7 @@ def capture(output: Path | None, memory: MemoryTaken) -> int:
     path = output or Path(default_name())
     if os.geteuid() != 0:
         _say("not root: most of the state cannot be read")
-    with telling() as context:
+    with telling() as context, _interrupted_by_signals():
         captured = capture_machine(path, memory, context, _say)
     for what, why in captured.unread:
         _say(f"could not read {what}: {why}")
@@ -27,6 +30,17 @@ def capture(output: Path | None, memory: MemoryTaken) -> int:
     _say(f"{plural(captured.files, 'file')}{pages}{size}; look at it with  kho-tui {visible(str(path))}")
     print(path)
     return INCOMPLETE if captured.unread else 0
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a dropped connection, end the work as Ctrl-C does: what is half written is taken away."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say(line: str) -> None:
