@@ -23,7 +23,7 @@ GUEST_ROOT = Path(os.environ.get("KHO_GUEST_ROOT", "/var/tmp/kho-guest-root"))
 """The root directory of the guests of tests/guests."""
 GUEST_ROOT_MARK = ".kho-guest-root"
 """In a root directory that is whole."""
-BOOTS = 8
+BOOTS = 6
 """Boots of a run unless asked for more: they are most of its time."""
 
 

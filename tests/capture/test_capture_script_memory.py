@@ -35,9 +35,9 @@ FIVE_LEVELS = 0xFF11_0000_0000_0000
 BOOT_ID = "f14f1f2a-0000-4000-8000-000000000001"
 
 
-@pytest.fixture(params=["dash", "busybox", pytest.param("bash", marks=pytest.mark.nightly)])
+@pytest.fixture(params=["busybox", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("dash", "bash"))])
 def shell(request: pytest.FixtureRequest) -> list[str]:
-    """The two that servers without bash have; what differs between shells shows in test_capture_script.py."""
+    """By day that with the fewest tools; what differs between shells shows in test_capture_script.py."""
     return shell_command(request.param)
 
 
