@@ -19,7 +19,7 @@ from kho_tui.views.cli.main import run
 COMMANDS = ("x86_64-6.18/1-pre", "x86_64-6.19/1-pre", "x86_64-7.1/1-pre", "x86_64-7.3/1-pre", "x86_64-7.3/2-pre")
 """Captures whose root FDT goes through every command; all others through ``show``."""
 
-STEPS = [pytest.param(1, marks=pytest.mark.nightly), 13]
+STEPS = [pytest.param(1, marks=pytest.mark.nightly), 29]
 """Every how many lengths the other commands are asked too: no multiple of the 4 bytes to which all is aligned."""
 
 
