@@ -24,7 +24,7 @@ from kho_tui.memory.kdump_bitmap import RUNS_LIMIT, bit_is_set, runs_of_bits
 from kho_tui.memory.kdump_format import COMPRESSIONS, INCOMPLETE, KDUMP_MAGIC, LAYERS, KdumpHeader, descriptor_dtype, read_header
 from kho_tui.memory.kdump_pages import CACHE_BYTES, JoinedPages, KdumpPages
 from kho_tui.memory.page_codecs import decompressor
-from kho_tui.memory.physical import ADDRESS_END, Absence, Extent, PageBytes, PresentMask, require_held
+from kho_tui.memory.physical import ADDRESS_END, Absence, Extent, PageBytes, PresentMask
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource
 from kho_tui.memory.vmcoreinfo import NOTES_LIMIT, vmcoreinfo_lines, vmcoreinfo_note
@@ -155,22 +155,9 @@ class KdumpMemory(SegmentedMemory):
             for start, length, offset in zip(addresses[begins].tolist(), sizes.tolist(), dense[begins].tolist(), strict=True):
                 yield Extent(start, length, offset)
 
-    def read(self, address: int, size: int) -> bytes:
-        """See PhysicalMemory."""
-        if size < 0:
-            raise ValueError(f"negative size: {size}")
-        require_held(self, address, size)
-        parts: list[bytes] = []
-        row = self.segments.row_of(address) or 0
-        while size:
-            extent = self.segments[row]
-            skipped = address - extent.start
-            part = min(size, extent.size - skipped)
-            parts += self._dense(extent.offset + skipped, part, address)
-            address += part
-            size -= part
-            row += 1
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def _piece(self, offset: int, size: int, address: int) -> bytes:
+        """See SegmentedMemory."""
+        return b"".join(self._dense(offset, size, address))
 
     def _dense(self, offset: int, size: int, address: int) -> Iterator[bytes]:
         """``size`` bytes of the unpacked pages, a batch at a time. Raises GapError by the address of a damaged page, ReadError."""

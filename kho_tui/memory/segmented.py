@@ -115,12 +115,16 @@ class SegmentedMemory:
         while size:
             extent = self.segments[row]
             skipped = address - extent.start
-            part = self._file_bytes(extent.offset + skipped, min(size, extent.size - skipped))
+            part = self._piece(extent.offset + skipped, min(size, extent.size - skipped), address)
             parts.append(part)
             address += len(part)
             size -= len(part)
             row += 1
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _piece(self, offset: int, size: int, address: int) -> bytes:
+        """``size`` bytes of the source at ``offset``, which are those of memory at ``address``. Raises as ``read`` does."""
+        return self._file_bytes(offset, size)
 
     def read_pages(self, addresses: U64s, size: int) -> tuple[PageBytes, PresentMask]:
         """See PhysicalMemory."""

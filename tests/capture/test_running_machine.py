@@ -330,8 +330,7 @@ def test_a_capture_of_a_machine_shows_what_the_machine_shows(
     name = "x86_64-7.3/2-pre"
     machine = machines(name)
     machine.name_root(root_page(name))
-    for last in (0x3FFFFFFF // PAGE * PAGE,):
-        machine.flags[last] = 0
+    machine.flags[0x3FFFFFFF // PAGE * PAGE] = 0
     machine.write("sys/bus/pci/devices/0000:00:03.0/vendor", b"0x1af4\n")
     machine.write_memory()
     path = tmp_path / output
