@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kho_tui.capture.facet import Side
 from kho_tui.capture.log_texts import texts_of
 from kho_tui.model.registry import Registry
+from kho_tui.releases.cmdline import CommandLine
 
 MAX_EVIDENCE = 2000
 _BOOT_LINES = 4096
@@ -48,7 +49,13 @@ _LINE = re.compile(
 """Prefixes of dmesg (raw, decoded or dated), of records of /dev/kmsg, journalctl and syslog. Syslog names the kernel behind the host; a
 log of a serial console may have the time of the one who wrote it down in front."""
 
-_BANNER = re.compile(rb"Linux version ([!-~]{1,128}) \(")
+_BANNER = re.compile(rb"Linux version ([!-~]{1,128})(?= \(|\s*$)", re.MULTILINE)
+_BOOT_MESSAGES = 100
+"""Lines that a log has at least which is all of a boot: the kernel alone writes more of them, an excerpt (``dmesg | grep``) has fewer."""
+_COMMAND_LINE = re.compile(rb"(?:Kernel c|C)ommand line: ([^\n]{0,4096})")
+_LOCKED_DOWN = re.compile(rb"Kernel is locked down from ")
+_LONGEST_COMMAND_LINE = 900
+"""Bytes of a command line that a line of the log surely holds whole (kernel/printk/printk.c cuts a line at 1024)."""
 
 
 def releases_of(data: bytes) -> frozenset[str]:
@@ -57,8 +64,53 @@ def releases_of(data: bytes) -> frozenset[str]:
 
 
 def starts_at_boot(data: bytes) -> bool:
-    """Whether the log still has its first lines: only then does it mean something that a line is not there."""
-    return b"Linux version " in data[:_BOOT_LINES]
+    """Whether the log is there from its first line on, and no excerpt: only then does it mean something that a line is not there."""
+    return b"Linux version " in data[:_BOOT_LINES] and data.count(b"\n") >= _BOOT_MESSAGES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelLog:
+    """What a log that somebody gave says. ``messages`` as ``parse_dmesg`` finds them.
+
+    Of the boot that it is of, each None where the log does not say it or goes on over a kexec: ``release``, ``cmdline``, ``lockdown``
+    (the level). ``whole``: it is there from its first line on. ``from_log``: there was a log, not a line alone.
+    """
+
+    messages: tuple[Evidence, ...] = ()
+    release: str | None = None
+    cmdline: CommandLine | None = None
+    lockdown: str | None = None
+    whole: bool = False
+    from_log: bool = False
+
+
+NO_LOG = KernelLog()
+
+
+def read_log(data: bytes, registry: Registry) -> KernelLog:
+    """A log as dmesg, journalctl or a serial console gives it.
+
+    >>> from kho_tui.subsystems.registry import builtin
+    >>> read_log(b"Linux version 7.3.4 (gcc)\nCommand line: kho=on\n", builtin()).cmdline.kho
+    True
+    """
+    messages, banners = parse_dmesg(data, registry), releases_of(data)
+    if len(banners) > 1:
+        return KernelLog(messages=messages, from_log=True)
+    text = match[1].strip() if (match := _COMMAND_LINE.search(data)) else None
+    cmdline = None if text is None else CommandLine(text, whole=len(text) < _LONGEST_COMMAND_LINE)
+    lockdown = "integrity" if _LOCKED_DOWN.search(data) else None
+    if cmdline is not None and cmdline.values("lockdown"):
+        # As asked for: the message does not name the level (security/lockdown/lockdown.c).
+        lockdown = cmdline.values("lockdown")[-1]
+    return KernelLog(
+        messages=messages,
+        release=next(iter(banners), None),
+        cmdline=cmdline,
+        lockdown=lockdown if lockdown in ("integrity", "confidentiality") else None,
+        whole=starts_at_boot(data),
+        from_log=True,
+    )
 
 
 def parse_dmesg(data: bytes, registry: Registry) -> tuple[Evidence, ...]:

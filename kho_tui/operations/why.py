@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from kho_tui.analysis.checkup.handover import named_by
@@ -13,10 +14,11 @@ from kho_tui.analysis.checkup.question import Examined, Standing
 from kho_tui.analysis.checkup.table import examine
 from kho_tui.analysis.symptoms.case import Case, Kernel
 from kho_tui.analysis.symptoms.explain import Explained, explain
-from kho_tui.analysis.symptoms.select import MAX_WORDS, nearest, said_words, select
+from kho_tui.analysis.symptoms.select import MAX_WORDS, nearest, select, spoken
+from kho_tui.analysis.symptoms.symptom import Symptom
 from kho_tui.analysis.symptoms.table import SYMPTOMS
 from kho_tui.capture import probe
-from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
+from kho_tui.capture.dmesg import NO_LOG, parse_dmesg, read_log
 from kho_tui.capture.reader import LOG_LIMIT
 from kho_tui.context import Context
 from kho_tui.errors import InputError, ReadError
@@ -33,6 +35,13 @@ MOST_IMAGES = 8
 MAX_LOG = LOG_LIMIT
 """Bytes of a log that is given."""
 _IMAGE = re.compile(r"(?:vmlinuz|vmlinux|bzImage|Image)(?:-(?P<release>.+?))?(?:\.efi|\.gz|\.img)?")
+_FAILURE = re.compile(
+    rb"fail|error|invalid|unable|cannot|could not|refus|reject|mismatch|corrupt|not supported|incompatible|exceed|-E[A-Z]{3}|"
+    rb"too (?:small|large)",
+    re.IGNORECASE,
+)
+"""Words of a message that is of a failure, of which it may not be known what it means."""
+_FEW_LINES = 20
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -54,28 +63,26 @@ class Checkup:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The symptoms that were meant, each with its causes. ``others``: names of those that match less well.
+    """The symptoms that were meant, each with its causes. ``others``: those that match less well.
 
-    ``known``: where no symptom was meant, the words that are known, the nearest first. ``note``: what else is to be said; ``sound_log``: of
-    a log with KHO messages, that none names a cause.
+    ``nearest``: where no symptom was meant, all that are known, the nearest first. ``note``: what else is to be said; ``sound_log``: of a
+    log with KHO messages, that none is of a failure.
     """
 
     subject: SafeText
     asked: SafeText
     explained: tuple[Explained, ...]
-    others: tuple[str, ...] = ()
-    known: tuple[SafeText, ...] = ()
+    others: tuple[Symptom, ...] = ()
+    nearest: tuple[Symptom, ...] = ()
     note: SafeText = NO_TEXT
     sound_log: bool = False
 
     @property
     def exit_code(self) -> int:
-        """1 where evidence supports a cause, 0 where it rules out all that are known or a log names none, else 2."""
-        if not self.explained:
-            return NOTHING_AMISS if self.sound_log else UNKNOWN
+        """1 where evidence supports a cause, 0 where a log has no failure, else 2, also where evidence rules out all that is known."""
         if any(one.found for one in self.explained):
             return CAUSE_FOUND
-        return NOTHING_AMISS if all(one.ruled_out for one in self.explained) else UNKNOWN
+        return NOTHING_AMISS if self.sound_log else UNKNOWN
 
 
 @contextmanager
@@ -85,41 +92,47 @@ def case_of(
     *,
     log: bytes = b"",
     images: Path | None = None,
-    look_for_images: bool = False,
     rules: bool = False,
+    implied: bool = False,
 ) -> Iterator[Case]:
     """What there is to weigh causes with. Raises InputError, ReadError or Cancelled.
 
     ``path``: this machine's kho tree or a capture, None: neither; ``log``: a kernel's log that the user gave. ``images``: a directory of
-    kernels that might be loaded next; ``look_for_images``: on this machine /boot where none is named.
-    ``rules``: put the rules of ``check`` too.
+    kernels that might be loaded next, on this machine /boot where none is named. ``rules``: put the rules of ``check`` too.
+    ``implied``: the user did not name this machine. One without KHO cannot have the symptom: then what it shows is no evidence.
     """
     registry = builtin()
-    log = log[:MAX_LOG]
-    given = parse_dmesg(log, registry)
-    banners = sorted(releases_of(log))
-    release = banners[-1] if len(banners) == 1 else None
+    given = read_log(log[:MAX_LOG], registry) if log else NO_LOG
     if path is None:
-        yield Case(registry=registry, given=given, given_release=release, given_whole=starts_at_boot(log), context=context)
+        yield Case(registry=registry, given=given, context=context)
         return
     with open_state(path, context, even_without_kho=True) as opened:
         folder = images
         hands_over = outgoing_or_none(opened.state) is not None
-        if folder is None and look_for_images and hands_over and opened.sources.machine is not None:
+        if folder is None and hands_over and opened.sources.machine is not None:
             folder = probe.LIVE_ROOT / "boot"
-        yield Case(
+        names = () if folder is None else _names_of_kernels(folder, asked_for=images is not None)
+
+        @cache
+        def look_at_kernels() -> tuple[Kernel, ...]:
+            return tuple(_looked_at(names, opened, context))
+
+        case = Case(
             registry=registry,
             state=opened.state,
             sources=opened.sources,
             memory=opened.memory,
             given=given,
-            given_release=release,
-            given_whole=starts_at_boot(log),
             report=check_state(opened, context).report if rules and hands_over else None,
             changed=opened.changed,
-            kernels=() if folder is None else tuple(_kernels(folder, opened, context, asked_for=images is not None)),
+            look_at_kernels=look_at_kernels,
             context=context,
         )
+        without_kho = case.obstacle("tree") if implied and not case.shows_kho else None
+        if without_kho is not None and without_kho.code == "not-built":
+            set_aside = SafeText(f"this machine is left out ({without_kho.message}); give a capture of the one that you ask about")
+            case = Case(registry=registry, given=given, set_aside=set_aside, context=context)
+        yield case
 
 
 def checkup(case: Case) -> Checkup:
@@ -127,35 +140,42 @@ def checkup(case: Case) -> Checkup:
     return Checkup(case.subject, examine(case))
 
 
-def asks_kernels(text: str) -> bool:
-    """Whether the images that might be loaded next matter for what the user's words stand for."""
-    chosen = select(text, parse_dmesg(_as_log(text), builtin()), SYMPTOMS)
-    return any(one.asks_kernels for one in chosen.symptoms)
-
-
 def explain_words(text: str, case: Case) -> Answer:
     """What the user's words, or a line of a log, stand for. Raises Cancelled."""
+    said = spoken(text)
     lines = parse_dmesg(_as_log(text), case.registry)
     if lines:
-        case = replace(case, given=(*lines, *case.given), given_file="message given" if not case.given else case.given_file)
-    chosen = select(text, lines, SYMPTOMS)
+        given = replace(case.given, messages=(*lines, *case.given.messages))
+        case = replace(case, given=given, given_file=case.given_file if case.given.from_log else "message given")
+    chosen = select(said, lines, SYMPTOMS)
     asked = visible(text[:200])
     if not chosen.symptoms:
-        return Answer(case.subject, asked, (), known=nearest(text, SYMPTOMS))
-    spoken = said_words(text)
-    return Answer(
-        case.subject, asked, tuple(explain(one, case, spoken) for one in chosen.symptoms), tuple(one.name for one in chosen.others)
-    )
+        return Answer(case.subject, asked, (), nearest=nearest(said, SYMPTOMS))
+    return Answer(case.subject, asked, tuple(explain(symptom, case, said) for symptom in chosen.symptoms), chosen.others)
 
 
-def explain_log(case: Case) -> Answer:
-    """What a log that was given names as causes; of a log without a message of KHO that is unknown. Raises Cancelled."""
-    found = named_by(case)
+def explain_log(text: bytes, case: Case) -> Answer:
+    """What a log that was given (``text``, and in ``case``) names as causes. Raises Cancelled.
+
+    A few lines without a message of KHO are taken as words: what QEMU, kexec or an agent wrote.
+    """
     asked = SafeText(case.given_file)
-    if found:
-        return Answer(case.subject, asked, tuple(explain(symptom, case) for symptom, _ in found.values()))
-    if case.given:
-        return Answer(case.subject, asked, (), note=SafeText("no KHO message of it names a cause"), sound_log=True)
+    named = named_by(case)
+    if named:
+        return Answer(case.subject, asked, tuple(explain(symptom, case) for symptom, _ in named.values()))
+    if case.given.messages:
+        failing = [line for line in case.lines if _FAILURE.search(line.text)]
+        if not failing:
+            return Answer(case.subject, asked, (), note=SafeText("no KHO message of it is of a failure"), sound_log=True)
+        answer = explain_words(failing[0].text.decode("utf-8", "replace"), case)
+        quoted = f"no cause is known for its message: {failing[0].evidence.value}"
+        return answer if answer.explained else replace(answer, asked=asked, note=SafeText(quoted), nearest=())
+    if not text.strip():
+        return Answer(case.subject, asked, (), note=SafeText("standard input is empty"))
+    if text.count(b"\n") <= _FEW_LINES and len(text) <= MAX_WORDS:
+        answer = explain_words(text.decode("utf-8", "replace"), case)
+        if answer.explained:
+            return answer
     return Answer(case.subject, asked, (), note=SafeText("there is no KHO message in it"))
 
 
@@ -166,19 +186,23 @@ def _as_log(text: str) -> bytes:
         return text[:MAX_WORDS].encode("utf-8", "surrogatepass")
 
 
-def _kernels(folder: Path, opened: Opened, context: Context, *, asked_for: bool) -> Iterator[Kernel]:
-    """The kernels of a directory with what each would do. Raises InputError for a directory that was asked for and cannot be read."""
+def _names_of_kernels(folder: Path, *, asked_for: bool) -> tuple[Path, ...]:
+    """The images of a directory, the newest by name first. Raises InputError for a directory that was asked for and has none."""
     try:
         names = sorted((path.name for path in folder.iterdir() if _IMAGE.fullmatch(path.name)), key=_by_version, reverse=True)
     except OSError as error:
         if asked_for:
             raise InputError(f"{visible(str(folder))}: {error.strerror or 'cannot be read'}") from None
-        return
+        return ()
     if asked_for and not names:
         raise InputError(f"{visible(str(folder))}: no kernel image in it (vmlinuz-*, vmlinux-*, bzImage-*, Image-*)")
-    for number, name in enumerate(names[:MOST_IMAGES]):
-        context.step("looking at the kernels of the directory", number, len(names))
-        yield _kernel(folder / name, opened, context)
+    return tuple(folder / name for name in names[:MOST_IMAGES])
+
+
+def _looked_at(images: tuple[Path, ...], opened: Opened, context: Context) -> Iterator[Kernel]:
+    for number, image in enumerate(images):
+        context.step("looking at the kernels of the directory", number, len(images))
+        yield _kernel(image, opened, context)
 
 
 def _kernel(path: Path, opened: Opened, context: Context) -> Kernel:

@@ -66,7 +66,7 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, found["schema"], found["asked"], found["exit_code"], found["checkup"]) == (1, "kho-tui.why/1", "cma", 1, [])
     (symptom,) = found["symptoms"]
     assert symptom["name"] == "cma" and symptom["causes"][0]["certainty"] == "certain"
-    assert set(symptom["causes"][0]) == {"certainty", "cause", "evidence", "needs", "remedy", "source"}
+    assert set(symptom["causes"][0]) == {"certainty", "other_call", "cause", "evidence", "needs", "remedy", "source"}
     code, found = document(capsys, PRE)
     assert (code, found["symptoms"], found["asked"]) == (0, [], None)
     assert set(found["checkup"][0]) == {"question", "decides", "answer", "says", "evidence", "details", "remedy"}
@@ -75,7 +75,8 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(("why", "EBUSSY", PRE)) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "EBUSSY: not a symptom that is known here" and lines[1].startswith("known are, the nearest first: EBUSY, ")
+    assert lines[0] == "EBUSSY: not a symptom that is known here" and lines[1] == "did you mean:"
+    assert lines[2].split()[:3] == ["kho-tui", "why", "ebusy"] and "freeze-failed" in lines[5]
     assert run(("why", "\x1b[31m\u202e", PRE)) == 2
     assert "\x1b" not in capsys.readouterr().out
 
@@ -109,7 +110,33 @@ def test_a_path_that_exists_wins_over_a_word(tmp_path: Path, monkeypatch: pytest
     assert read_arguments(("sessions", "EBUSY", "gone"), None).words == "sessions EBUSY gone"
     assert read_arguments((PRE, "sessions", "gone"), None).path == PRE
     request = read_arguments(("sessions", "gone", "-", PRE), None)
-    assert (request.words, request.path, request.log) == ("sessions gone", PRE, True)
+    assert (request.words, request.path, request.log) == ("sessions gone", PRE, "-")
+
+
+def test_a_capture_that_is_not_there_is_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("capture.tar.gz", "dmesg.txt", "vm.elf"):
+        with pytest.raises(InputError, match="no such file or directory"):
+            read_arguments(("sessions gone", name), None)
+    # A place of the machine that is not there is what is asked about.
+    assert read_arguments(("/sys/kernel/debug/absent", "missing"), None).words == "/sys/kernel/debug/absent missing"
+
+
+def test_a_log_may_be_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "boot.txt"
+    log.write_text("[    0.000000] Linux version 7.3.4 (gcc)\n[    0.1] KHO: setup: handover FDT (0x1) is incompatible with 'kho-v4': 1\n")
+    assert run(("why", str(log))) == 1
+    assert run(("why", "cold", str(log))) == 1
+    assert capsys.readouterr().out.splitlines()[0] == "evidence from: the log given, kernel 7.3.4"
+
+
+def test_words_on_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    piped(monkeypatch, b"qemu-system-x86_64: VFIO_MAP_DMA failed: Cannot allocate memory\n")
+    assert run(("why", "-")) == 2
+    assert capsys.readouterr().out.splitlines()[1].startswith("VFIO, RDMA or io_uring cannot pin memory")
+    piped(monkeypatch, b"\n")
+    assert run(("why", "-")) == 2
+    assert capsys.readouterr().out == "log given: standard input is empty\n"
 
 
 def test_a_device_is_a_word_and_is_never_opened(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import OFF_CODES, kho_is_off, loaded_by_kexec_load, switch_evidence
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD
 from kho_tui.analysis.symptoms.symptom import Certainty
+from kho_tui.capture.dmesg import NO_LOG
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Finalize
 
@@ -149,7 +150,7 @@ def _loaded(case: Case) -> Finding:
         return ok(
             "no image is loaded; load it by kexec_file_load (kexec -s): kexec_load never carries KHO", said("/sys/kernel/kexec_loaded", "0")
         )
-    weighed = loaded_by_kexec_load(replace(case, given=(), state=None))
+    weighed = loaded_by_kexec_load(replace(case, given=NO_LOG, state=None))
     if weighed.certainty is Certainty.CERTAIN:
         return wrong(BY_KEXEC_LOAD.says, BY_KEXEC_LOAD.remedy, *weighed.evidence)
     if weighed.certainty is Certainty.REFUTED and image == "yes":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from kho_tui.analysis.checks.report import Report
 from kho_tui.analysis.compat import Compatibility
-from kho_tui.capture.dmesg import Evidence as LogEvidence
+from kho_tui.capture.dmesg import NO_LOG, KernelLog
 from kho_tui.capture.obstacles import Obstacle, facts_of_kernel, kho_parameter, obstacle
 from kho_tui.capture.sources import NOT_HERE, Sources
 from kho_tui.context import Context
@@ -72,24 +72,26 @@ class Kernel:
     """The initrd that was taken to be loaded with it; empty: none."""
 
 
+def _no_kernels() -> tuple[Kernel, ...]:
+    return ()
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Case:
     """``state`` and ``sources`` None: there are only the words and the log that the user gave.
 
-    ``given``: log lines that the user gave, ``given_file`` what they are called; ``kernels``: images that were looked at, empty where none
-    were. ``memory``: captured memory. ``given_release``: of the kernel whose log was given, where its banner is in it;
-    ``given_whole``: that log is there from its first line on.
+    ``given``: the log, or the line of one, that the user gave, ``given_file`` what it is called; ``look_at_kernels`` reads the images that
+    might be loaded next, once a cause asks. ``memory``: captured memory. ``set_aside``: why what this machine shows is no evidence.
     """
 
     registry: Registry
     state: State | None = None
     sources: Sources | None = None
     memory: PhysicalMemory | None = None
-    given: tuple[LogEvidence, ...] = ()
+    given: KernelLog = NO_LOG
     given_file: str = "log given"
-    given_release: str | None = None
-    given_whole: bool = False
-    kernels: tuple[Kernel, ...] = ()
+    set_aside: SafeText = NO_TEXT
+    look_at_kernels: Callable[[], tuple[Kernel, ...]] = _no_kernels
     report: Report | None = None
     """What the rules say of the side that would be handed over; None: they were not put."""
     changed: SafeText = NO_TEXT
@@ -100,7 +102,9 @@ class Case:
     def subject(self) -> SafeText:
         """What is looked at, in words."""
         if self.state is None:
-            return SafeText("nothing but the words given")
+            alone = "the log given" if self.given.from_log else "nothing but the words given"
+            kernel = f", kernel {visible(self.given.release)}" if self.given.release else ""
+            return SafeText(f"{alone}{kernel}{f'; {self.set_aside}' if self.set_aside else ''}")
         where = "this machine" if self.live else str(self.state.machine.path)
         return SafeText(f"{where}, kernel {visible(self.state.machine.release or 'unknown')}")
 
@@ -112,9 +116,9 @@ class Case:
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """KHO messages: those that the user gave before those of the machine or capture."""
-        given = {one.text: Line(one.kind, one.side, one.text, self.given_file) for one in self.given}.values()
+        given = {one.text: Line(one.kind, one.side, one.text, self.given_file) for one in self.given.messages}.values()
         state = () if self.state is None else self.state.log
-        known = {one.text for one in given}
+        known = {line.text for line in given}
         return (*given, *(Line(one.kind, one.side, one.text, "dmesg") for one in state if one.text not in known))
 
     def saying(self, *kinds: str, pattern: bytes = rb"", side: str | None = None) -> tuple[Line, ...]:
@@ -130,16 +134,21 @@ class Case:
 
         A message that was given and is not in the machine's log is of another boot, of which nothing else is known.
         """
-        if self.given_whole:
+        if self.given.whole:
             return True
         if self.state is None or not self.state.log_from_boot:
             return False
-        return {one.text for one in self.given} <= {one.text for one in self.state.log}
+        return {message.text for message in self.given.messages} <= {message.text for message in self.state.log}
 
     @property
     def log_file(self) -> str:
         """What that log is called."""
-        return self.given_file if self.given_whole else "dmesg"
+        return self.given_file if self.given.whole else "dmesg"
+
+    @cached_property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The images that might be loaded next; empty where there are none to look at. Raises Cancelled."""
+        return self.look_at_kernels()
 
     @property
     def config(self) -> Mapping[str, str] | Missing:
@@ -158,8 +167,8 @@ class Case:
 
     @property
     def cmdline(self) -> CommandLine | None:
-        """The command line of the kernel that runs."""
-        return None if self.sources is None else known(self.sources.cmdline)
+        """The command line of the kernel that runs, or whose log was given."""
+        return self.given.cmdline if self.sources is None else known(self.sources.cmdline)
 
     def cmdline_evidence(self, parameter: str) -> Evidence:
         """The last value of a parameter, or that it has none."""
@@ -167,15 +176,21 @@ class Case:
         if self.cmdline is None:
             return said("cmdline", "not known")
         value = values[-1] if values else None
-        return quote("cmdline", f"no {parameter}=" if not values else parameter if value is None else f"{parameter}={value}")
+        shown = f"no {parameter}=" if not values else parameter if value is None else f"{parameter}={value}"
+        return quote("cmdline" if self.sources is not None else f"command line in the {self.given_file}", shown)
 
     @property
     def facts(self) -> frozenset[str]:
         """What the table of obstacles is asked with."""
         if self.sources is None:
-            return frozenset()
+            locked = frozenset({f"lockdown={self.given.lockdown}"} if self.given.lockdown is not None else ())
+            return facts_of_kernel(NOT_HERE, self.cmdline or NOT_HERE) | locked
         machine = self.sources.machine
         return facts_of_kernel(self.sources.config, self.sources.cmdline) | (frozenset() if machine is None else machine.facts)
+
+    def lockdown_evidence(self) -> Evidence:
+        """How far the kernel is locked down."""
+        return said("/sys/kernel/security/lockdown" if self.sources is not None else self.given_file, f"lockdown={self.fact('lockdown')}")
 
     def fact(self, name: str) -> str:
         """The value of one fact; unknown where it is not among them."""
@@ -197,12 +212,16 @@ class Case:
     @property
     def version(self) -> Version | None:
         """Of the kernel that runs, or whose log was given."""
-        return Version.parse(self.given_release or (None if self.state is None else self.state.machine.release))
+        return Version.parse(self._running_release)
 
     @property
     def release(self) -> Release | None:
         """The series of that kernel; None for one that is not known."""
-        return self.registry.releases.of(self.given_release or (None if self.state is None else self.state.machine.release))
+        return self.registry.releases.of(self._running_release)
+
+    @property
+    def _running_release(self) -> str | None:
+        return self.given.release or (None if self.state is None else self.state.machine.release)
 
     @property
     def writer(self) -> Version | None:
@@ -225,8 +244,8 @@ class Case:
     @property
     def release_evidence(self) -> Evidence:
         """The kernel's release."""
-        if self.given_release is not None:
-            return quote(self.given_file, f"Linux version {self.given_release}")
+        if self.given.release is not None:
+            return quote(self.given_file, f"Linux version {self.given.release}")
         return quote("version", (None if self.state is None else self.state.machine.release) or "unknown")
 
     def within(self, span: Range) -> bool | None:

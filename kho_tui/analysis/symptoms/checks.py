@@ -11,7 +11,8 @@ from kho_tui.releases.fixes import Fix
 from kho_tui.releases.table import Finalize
 from kho_tui.text import human_size, plural
 
-NO_CAPTURE = "a capture of the machine, or this command on it"
+NO_CAPTURE = "this command on that machine, or on a capture of it"
+KERNEL_LOG = "the kernel's whole log of that boot:  dmesg | kho-tui why -"
 OFF_CODES = frozenset({"not-built", "disabled", "not-enabled"})
 """Answers of the table of obstacles that say that KHO is not on."""
 _MANY = 3
@@ -27,7 +28,7 @@ def logged(*kinds: str, pattern: bytes = rb"", side: str | None = None, absence_
             return certain(*(line.evidence for line in lines[:_MANY]))
         if case.log_whole and absence_counts:
             return refuted(said(case.log_file, "from its first line on, and no such message"))
-        return possible("the kernel's log from its first line on")
+        return possible(KERNEL_LOG)
 
     return ask
 
@@ -77,7 +78,9 @@ def kho_is_off(case: Case) -> Weighed:
         return certain(*switch_evidence(case))
     if case.fact("switch") == "on" and case.fact("config-built") == "yes":
         return refuted(*switch_evidence(case))
-    return possible(NO_CAPTURE)
+    if on := case.saying("found", "revived", "liveupdate", "exec-from"):
+        return refuted(on[0].evidence)
+    return possible(NO_CAPTURE, *(() if case.cmdline is None else switch_evidence(case)))
 
 
 def switch_evidence(case: Case) -> tuple[Evidence, ...]:
@@ -96,6 +99,8 @@ def liveupdate_is_off(case: Case) -> Weighed:
         one.sessions is not None for one in outgoing.subtrees
     ):
         return refuted(said("kho/out/sub_fdts", "there is a subtree that keeps sessions"))
+    if took_over := case.saying("liveupdate", side="in"):
+        return refuted(took_over[0].evidence)
     if case.option("CONFIG_LIVEUPDATE") is False:
         return certain(case.option_evidence("CONFIG_LIVEUPDATE"))
     if case.cmdline is not None and case.cmdline.whole and not case.cmdline.liveupdate:
@@ -110,16 +115,13 @@ def no_handover_came_in(case: Case) -> Weighed:
     refused = case.saying("disabled", side="in")
     if refused:
         return refuted(*(line.evidence for line in refused[:_MANY]))
-    if case.state is None:
-        return possible(NO_CAPTURE)
-    if "in" in case.state.sides:
+    if case.state is not None and "in" in case.state.sides:
         return refuted(said("kho/in", "this boot took over a handover"))
-    found = case.saying("found", side="in")
-    if found:
+    if found := case.saying("found", "liveupdate", "revived", side="in"):
         return refuted(found[0].evidence)
     if case.log_whole:
         return likely(said(case.log_file, "from its first line on, and no message of a handover that was found or refused"))
-    return possible("the kernel's log from its first line on")
+    return possible(KERNEL_LOG)
 
 
 def not_finalized(case: Case) -> Weighed:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kho_tui.analysis.symptoms.case import Case
+from kho_tui.analysis.symptoms.select import Spoken, spoken
 from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed
 
 
 @dataclass(frozen=True, slots=True)
 class WeighedCause:
-    """A cause with what its check found."""
+    """A cause with what its check found. ``other_call``: it makes another call fail than the one that the user named."""
 
     cause: Cause
     weighed: Weighed
+    other_call: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether it can be the cause: of the call that failed, and not ruled out."""
+        return not self.other_call and self.weighed.certainty is not Certainty.REFUTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +33,23 @@ class Explained:
     @property
     def found(self) -> bool:
         """Whether the evidence proves a cause or speaks for it."""
-        return any(one.weighed.certainty in (Certainty.CERTAIN, Certainty.LIKELY) for one in self.causes)
-
-    @property
-    def ruled_out(self) -> bool:
-        """Whether the evidence rules out every cause that is known."""
-        return all(one.weighed.certainty is Certainty.REFUTED for one in self.causes)
+        return any(one.stands and one.weighed.certainty is not Certainty.POSSIBLE for one in self.causes)
 
 
-def explain(symptom: Symptom, case: Case, spoken: frozenset[str] = frozenset()) -> Explained:
-    """The causes by certainty, then by how many of the ``spoken`` words point to them, then as they are declared."""
-    weighed = [WeighedCause(cause, cause.weigh(case)) for cause in symptom.causes]
-    weighed.sort(key=lambda one: (one.weighed.certainty.rank, -len(one.cause.words & spoken)))
-    return Explained(symptom, tuple(weighed))
+NOTHING_SAID = spoken("")
+
+
+def explain(symptom: Symptom, case: Case, said: Spoken = NOTHING_SAID) -> Explained:
+    """The causes: those of the call that was named first, then by certainty, by how much of what was said points to them, as declared."""
+
+    def weighed(cause: Cause) -> WeighedCause:
+        # Where the call that was named has no cause here, the name helps nobody.
+        other = bool(cause.calls) and bool(said.calls) and any_of_call and not cause.calls & said.calls
+        return WeighedCause(cause, cause.weigh(case), other)
+
+    def order(one: WeighedCause) -> tuple[bool, int, int]:
+        pointed = sum(said.says(word) for word in one.cause.words) + 2 * len(one.cause.calls & said.calls)
+        return one.other_call, one.weighed.certainty.rank, -pointed
+
+    any_of_call = any(cause.calls & said.calls for cause in symptom.causes)
+    return Explained(symptom, tuple(sorted((weighed(cause) for cause in symptom.causes), key=order)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from kho_tui.abi.root import ROOT_FORMATS
+from kho_tui.analysis.symptoms.calls import Call
 from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import (
     NO_CAPTURE,
@@ -31,9 +32,11 @@ from kho_tui.releases.ranges import Range
 _CORE = "kernel/liveupdate/kexec_handover.c"
 LARGER_SCRATCH = (
     "raise kho_scratch= on the command line to what the kernel while it unpacks, its initrd, crashkernel= and the memory map need "
-    "(`kho-tui why` lists it), and power-cycle: only a boot that is no KHO boot sizes scratch"
+    "(`kho-tui why` lists it); only a boot through the firmware sizes scratch, and it ends what runs on this host: move guests away first"
 )
 GATE = "before a kexec ask  kho-tui check STATE --strict --target IMAGE --target-cmdline WORDS"
+_EFAULT, _EINVAL = rb"revival: -14$", rb"revival: -22$"
+"""6.16 to 6.18 say the error: what cannot be mapped is EFAULT, an FDT that is refused EINVAL (kernel/kexec_handover.c, kho_populate)."""
 _LOST = "what was handed over is lost: the kernel that booted uses that memory"
 
 
@@ -60,7 +63,21 @@ def _other_root_version(case: Case) -> Weighed:
         return certain(*(said(one.path, found.verdict) for one, found in bad[:3]))
     if case.log_whole:
         return refuted(said(case.log_file, "from its first line on, and no such message"))
-    return possible("the log of the kernel that booted, or its image: --images DIR")
+    if unmapped := case.saying("disabled", pattern=_EFAULT, side="in"):
+        return refuted(unmapped[0].evidence)
+    return possible("the log of the kernel that booted (dmesg | grep KHO:), or its image: --images DIR")
+
+
+def _fdt_damaged(case: Case) -> Weighed:
+    if unmapped := case.saying("disabled", pattern=_EFAULT, side="in"):
+        return refuted(unmapped[0].evidence)
+    return logged("disabled", pattern=rb"is invalid", side="in")(case)
+
+
+def _not_mapped(case: Case) -> Weighed:
+    if refused := case.saying("disabled", pattern=_EINVAL, side="in"):
+        return refuted(refused[0].evidence)
+    return logged("disabled", pattern=rb"memremap|mark the scratch|" + _EFAULT, side="in")(case)
 
 
 def _memoryless(case: Case) -> Weighed:
@@ -70,7 +87,7 @@ def _memoryless(case: Case) -> Weighed:
     empty = empty_nodes(case)
     if empty and affected:
         return certain(case.release_evidence, said("zoneinfo", f"node {empty[0].node} has no memory"))
-    return possible("whether the machine has a NUMA node without memory (zoneinfo)", *((case.release_evidence,) if affected else ()))
+    return possible("whether a NUMA node has no memory:  numactl -H  shows one of 0 MB", *((case.release_evidence,) if affected else ()))
 
 
 def _explicit_scratch(case: Case) -> Weighed:
@@ -92,8 +109,8 @@ def _no_finalize_file(case: Case) -> Weighed:
 def _locked_down(case: Case) -> Weighed:
     level = case.fact("lockdown")
     if level in ("integrity", "confidentiality"):
-        return certain(said("/sys/kernel/security/lockdown", level))
-    return refuted(said("/sys/kernel/security/lockdown", level)) if level == "none" else possible("/sys/kernel/security/lockdown")
+        return certain(case.lockdown_evidence())
+    return refuted(case.lockdown_evidence()) if level == "none" else possible("cat /sys/kernel/security/lockdown")
 
 
 def _not_root(case: Case) -> Weighed:
@@ -134,7 +151,7 @@ BY_KEXEC_LOAD = Cause(
     remedy="load it again by  kexec -s -l IMAGE --initrd=FILE --reuse-cmdline  (-s is kexec_file_load), then kexec",
     source=f"{_CORE}, kho_fill_kimage, called by kernel/kexec_file.c alone, 6.16 to 7.3",
     ask=loaded_by_kexec_load,
-    words=frozenset({"kexec", "load", "loaded"}),
+    words=frozenset({"kexec_load"}),
 )
 NOT_FINALIZED = Cause(
     says="the outgoing side was not finalized: nothing, or a root FDT that the next kernel refuses, is handed over",
@@ -166,7 +183,7 @@ REFUSED_FDT = Cause(
     says="the root FDT was damaged, or never written, when the next kernel read it",
     remedy=f"{_LOST}; {GATE}, on a capture with memory",
     source=f"{_CORE}, kho_populate (fdt_check_header), 6.16 to 7.3",
-    ask=logged("disabled", pattern=rb"is invalid", side="in"),
+    ask=_fdt_damaged,
 )
 KHO_OFF = Cause(
     says="KHO is not on in the kernel that runs",
@@ -187,26 +204,27 @@ NO_ROOM = Symptom(
     name="eaddrnotavail",
     title="kexec_file_load fails with EADDRNOTAVAIL",
     errno=("EADDRNOTAVAIL",),
-    asks_kernels=True,
     phrases=words(
         "cannot assign address", "image fit", "not fit scratch", "no room scratch", "scratch small", "scratch full", "kexec load fail"
     ),
     causes=(
         Cause(
             says="no single scratch area has room for the largest segment (the kernel while it unpacks, or the initrd)",
-            remedy=f"{LARGER_SCRATCH}; or load an initrd that holds only this machine's modules",
+            remedy=f"first try an initrd that holds only this machine's modules (MODULES=dep in /etc/initramfs-tools/initramfs.conf; "
+            f"dracut --hostonly), which needs no reboot; else {LARGER_SCRATCH}",
             source=f"{_CORE}, kho_locate_mem_hole; kernel/kexec_file.c, kexec_locate_mem_hole, 6.16 to 7.3",
             ask=image_too_large,
         ),
         Cause(
             says="scratch was sized by an earlier boot, and kho_scratch= of this command line has no effect on a KHO boot",
-            remedy="power-cycle with the same command line: a boot through the firmware sizes scratch anew",
+            remedy="boot through the firmware with the same command line, which sizes scratch anew; it ends what runs on this host",
             source=f"{_CORE}, kho_memory_init, 6.16 to 7.3",
             ask=_scratch_is_of_an_earlier_boot,
         ),
         Cause(
             says="an area of scratch has size 0, so that the image has only the other areas to go to",
-            remedy="name all three sizes, kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the image needs, and power-cycle",
+            remedy="name all three sizes, kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the image needs, at the next "
+            "boot through the firmware",
             source=f"{_CORE}, scratch_size_update, 6.16 to 7.3",
             ask=_empty_area,
         ),
@@ -215,7 +233,6 @@ NO_ROOM = Symptom(
 BOOTS_COLD = Symptom(
     name="cold",
     title="the next kernel boots cold: nothing of the handover arrives",
-    asks_kernels=True,
     phrases=words(
         "boot cold",
         "nothing handed",
@@ -227,11 +244,13 @@ BOOTS_COLD = Symptom(
         "kexec lost",
         "kho revival",
         "disabling revival",
+        "state lost kexec",
+        "nothing restored",
         "handover fdt incompatible",
         "fdt incompatible",
         "handover fdt invalid",
-        "handover not",
-        "refused",
+        "handover refused",
+        "kho refused",
     ),
     kinds=frozenset({"disabled"}),
     pattern=re.compile(rb"revival|handover FDT|memremap|mark the scratch"),
@@ -242,7 +261,7 @@ BOOTS_COLD = Symptom(
             says="the kernel could not map the root FDT or the scratch table at the address that it was handed, or ran out of memory",
             remedy=f"{_LOST}. Look for mem= and memmap= on the next kernel's command line: they may take that memory away; {GATE}",
             source="kernel/liveupdate/kexec_handover.c, kho_populate (early_memremap, memblock_mark_kho_scratch), 6.16 to 7.3",
-            ask=logged("disabled", pattern=rb"memremap|mark the scratch", side="in"),
+            ask=_not_mapped,
         ),
         NOT_FINALIZED,
         UNFINALIZED_PAGE,
@@ -254,7 +273,13 @@ SCRATCH_FAILED = Symptom(
     name="scratch-failed",
     title="KHO switches itself off at boot: scratch could not be reserved",
     phrases=words(
-        "failed reserve scratch", "reserve scratch", "scratch reserve", "disabling kexec handover", "scratch fail", "kho disabled"
+        "failed reserve scratch",
+        "reserve scratch",
+        "scratch reserve",
+        "disabling kexec handover",
+        "scratch fail",
+        "kho disabl",
+        "disabl kho",
     ),
     kinds=frozenset({"disabled"}),
     pattern=re.compile(rb"KHO: (?!.*revival)(?!.*handover FDT)(?!.*memremap)(?!.*mark the scratch)"),
@@ -291,25 +316,30 @@ SCRATCH_FAILED = Symptom(
 FINALIZE = Symptom(
     name="finalize",
     title="out/finalize is missing, or cannot be written",
-    phrases=words("finalize", "out/finalize", "finalise"),
+    phrases=words("out/finalize"),
+    calls=frozenset({Call.FINALIZE}),
     causes=(
         Cause(
             says="this release has no out/finalize: the outgoing side is always complete",
             remedy="nothing is to be done: load and kexec",
             source="kernel/liveupdate/kexec_handover_debugfs.c, 7.1 to 7.3",
             ask=_no_finalize_file,
+            words=frozenset({"missing", "no-out/finalize", "no-finalize"}),
         ),
         Cause(
             says="kernel lockdown refuses files of debugfs that can be written",
-            remedy="boot without lockdown to finalize, or a kernel from 7.1 on; 6.19 and 7.0 with liveupdate=on finalize without it",
+            remedy="boot without lockdown (no lockdown= on the command line; Secure Boot off where it sets it) to finalize, or a "
+            "kernel from 7.1 on, which has no such step; 6.19 and 7.0 with liveupdate=on finalize without it",
             source="fs/debugfs/file.c, debugfs_locked_down, 6.16 to 7.3",
             ask=_locked_down,
+            words=frozenset({"eperm", "permitted", "lockdown"}),
         ),
         Cause(
             says="only root may write it",
             remedy="run as root",
             source="kernel/liveupdate/kexec_handover_debugfs.c (mode 0600), 6.16 to 7.0",
             ask=_not_root,
+            words=frozenset({"eacces", "denied"}),
         ),
         KHO_OFF,
     ),
@@ -318,7 +348,7 @@ NOT_PERMITTED = Symptom(
     name="eperm",
     title="EPERM or EACCES: loading a kernel, or reading the state, is not permitted",
     errno=("EPERM", "EACCES", "EKEYREJECTED", "ENOKEY"),
-    phrases=words("permission denied", "not permitted", "lockdown", "key rejected", "signature"),
+    phrases=words("lockdown", "signature"),
     causes=(
         Cause(
             says="the command did not run as root",
@@ -346,7 +376,6 @@ NOT_PERMITTED = Symptom(
 PANIC = Symptom(
     name="panic",
     title="the next kernel panics, hangs or oopses",
-    asks_kernels=True,
     phrases=words("panic", "oops", "hang", "crash", "dies", "kernel bug"),
     kinds=frozenset({"crash"}),
     causes=(

@@ -52,17 +52,19 @@ def _pins(case: Case) -> Weighed:
     outside = max(free - cma, 0)
     if outside * _SCARCE < total:
         return likely(*evidence, said("meminfo", f"free outside scratch and CMA: {human_size(outside)}"))
-    return possible("/proc/meminfo at the moment of the failure", *evidence)
+    return possible("/proc/meminfo at the moment of the failure: MemFree less CmaFree", *evidence)
 
 
 def _scratch_is_ram(case: Case) -> Weighed:
     scratch = scratch_bytes(case)
     if scratch is None:
         return possible(NO_CAPTURE)
-    return (
-        likely(*scratch_evidence(case), said("kho/out/scratch_len", f"{human_size(scratch)} in all"))
-        if scratch
-        else refuted(*scratch_evidence(case))
+    if not scratch:
+        return refuted(*scratch_evidence(case))
+    return possible(
+        "whether as much is missing after a boot through the firmware too: then it is scratch",
+        *scratch_evidence(case),
+        said("kho/out/scratch_len", f"{human_size(scratch)} in all"),
     )
 
 
@@ -71,7 +73,7 @@ def _still_preserved(case: Case) -> Weighed:
         return possible(NO_CAPTURE)
     if "in" not in case.state.sides:
         return refuted(said("kho/in", "not there: nothing came in that could stay reserved"))
-    return possible("which sessions and regions nobody has retrieved", said("kho/in", "this boot took over a handover"))
+    return likely(said("kho/in", "this boot took over a handover"))
 
 
 def _handed_regions(case: Case) -> dict[bytes, str] | None:
@@ -128,6 +130,7 @@ CMA = Symptom(
         "meminfo",
         "nr_free_cma",
         "memory free allocat fail",
+        "cmafree larger",
         "memory usable",
         "memfree",
         "cma",
@@ -145,7 +148,19 @@ PINNING = Symptom(
     name="pinning",
     title="VFIO, RDMA or io_uring cannot pin memory (pin_user_pages)",
     phrases=words(
-        "vfio", "rdma", "pin_user_pages", "pin memory", "pin fail", "pinning", "pin pages", "longterm pin", "dma map fail", "iommu map"
+        "vfio",
+        "rdma",
+        "passthrough",
+        "passed-through",
+        "pin_user_pages",
+        "pin memory",
+        "pin fail",
+        "pinning",
+        "pin pages",
+        "longterm pin",
+        "dma map fail",
+        "iommu map",
+        "reg_mr",
     ),
     causes=(
         Cause(
@@ -178,25 +193,20 @@ MEMORY_MISSING = Symptom(
         "memory disappear",
         "where memory",
         "memory used nobody",
+        "memory lower",
+        "memory owns",
+        "memory not free",
+        "memory missing kexec",
+        "memory lost kexec",
+        "memavailable",
+        "memory unaccounted",
     ),
     causes=(
         Cause(
-            says="mem= or memmap= on the command line take memory away",
-            remedy="boot without them",
-            source="arch/x86/kernel/e820.c, arch/arm64/mm/init.c, 6.16 to 7.3",
-            ask=memory_taken_by_cmdline,
-        ),
-        Cause(
-            says="a region of reserve_mem= came in that this command line does not name: it stays reserved, and nobody can reach it",
-            remedy="boot with the same reserve_mem= words; a power-cycle frees the region",
-            source="mm/memblock.c, reserve_mem_kho_revive, 6.16 to 7.3",
-            ask=_region_not_asked_for,
-        ),
-        Cause(
-            says="scratch holds it: allocated once at boot, of use to movable pages alone",
-            remedy="nothing is wrong: the next kernel needs it to boot;  kho-tui show --memory",
-            source=f"{_CORE}, kho_reserve_scratch, 6.16 to 7.3",
-            ask=_scratch_is_ram,
+            says="memory that came in stays reserved until its owner retrieves it",
+            remedy="let the agent retrieve its sessions and finish them (LIVEUPDATE_SESSION_FINISH frees what nobody retrieved)",
+            source=f"{_CORE}, kho_mem_init, 6.16 to 7.3",
+            ask=_still_preserved,
         ),
         Cause(
             says="memory that is preserved for the next kernel is in use: by sessions, reserve_mem= and drivers",
@@ -205,10 +215,22 @@ MEMORY_MISSING = Symptom(
             ask=_out_preserved,
         ),
         Cause(
-            says="memory that came in stays reserved until its owner retrieves it",
-            remedy="let the agent retrieve and finish its sessions",
-            source=f"{_CORE}, kho_mem_init, 6.16 to 7.3",
-            ask=_still_preserved,
+            says="scratch holds it: allocated once at boot, of use to movable pages alone",
+            remedy="nothing is wrong: the next kernel needs it to boot;  kho-tui show --memory",
+            source=f"{_CORE}, kho_reserve_scratch, 6.16 to 7.3",
+            ask=_scratch_is_ram,
+        ),
+        Cause(
+            says="a region of reserve_mem= came in that this command line does not name: it stays reserved, and nobody can reach it",
+            remedy="boot with the same reserve_mem= words; a power-cycle frees the region",
+            source="mm/memblock.c, reserve_mem_kho_revive, 6.16 to 7.3",
+            ask=_region_not_asked_for,
+        ),
+        Cause(
+            says="mem= or memmap= on the command line take memory away",
+            remedy="boot without them",
+            source="arch/x86/kernel/e820.c, arch/arm64/mm/init.c, 6.16 to 7.3",
+            ask=memory_taken_by_cmdline,
         ),
     ),
 )
@@ -256,12 +278,24 @@ SUBTREE = Symptom(
 NO_DEBUGFS = Symptom(
     name="no-debugfs",
     title="/sys/kernel/debug/kho is not there",
-    phrases=words("debugfs", "no kho", "kho directory", "/sys/kernel/debug/kho", "kho missing", "kho tree", "nothing to show", "kho off"),
+    phrases=words(
+        "debugfs",
+        "no-kho",
+        "kho directory",
+        "/sys/kernel/debug/kho",
+        "/sys/kernel/debug/kho missing",
+        "kho missing",
+        "kho tree",
+        "/sys/kernel/debug/kho no such file",
+        "nothing to show",
+        "kho off",
+    ),
     causes=(
         KHO_OFF,
         Cause(
             says="KHO may be on, and its files in debugfs cannot be seen",
-            remedy="see the evidence: it says what stands between",
+            remedy="mount debugfs (mount -t debugfs debugfs /sys/kernel/debug), be root, and have CONFIG_KEXEC_HANDOVER_DEBUGFS=y; "
+            "debugfs=off or lockdown on the command line hide it:  kho-tui why  on that machine says which",
             source="kernel/liveupdate/kexec_handover_debugfs.c; fs/debugfs/inode.c, 6.16 to 7.3",
             ask=_hidden,
         ),

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from kho_tui.abi.format import Format
+from kho_tui.analysis.symptoms.calls import Call
 from kho_tui.analysis.symptoms.case import Case, Evidence
 from kho_tui.releases.ranges import Range
 from kho_tui.text import NO_TEXT, SafeText
@@ -65,8 +66,8 @@ class Cause:
     """One cause. ``says``: what is wrong; ``remedy``: what to do, never at the risk of a host that does not boot.
 
     ``releases``: kernels that can have it, None: any with KHO; ``of_writer``: the kernel that handed over is meant, not the one that runs.
-    ``source``: the kernel's file, with function and release. ``words``: words
-    of the user that point to this cause among the others of its symptom.
+    ``source``: the kernel's file, with function and release. ``calls``: what fails for this cause, empty: any call. ``words``: words of the
+    user that point to this cause among the others of its symptom.
     """
 
     says: str
@@ -75,6 +76,7 @@ class Cause:
     ask: Ask
     releases: Range | None = None
     of_writer: bool = False
+    calls: frozenset[Call] = frozenset()
     words: frozenset[str] = frozenset()
 
     def weigh(self, case: Case) -> Weighed:
@@ -91,8 +93,11 @@ class Cause:
 class Symptom:
     """``name``: one word, by which it is asked for. ``title``: what the user sees.
 
-    Selected by: ``errno``, names of errors; ``phrases``, each a set of words (or beginnings of words) that all have to be said; ``kinds``
-    of log lines, those that ``pattern`` matches. ``asks_kernels``: a check of a cause looks at the images that might be loaded next.
+    Selected by: ``errno``, names of errors; ``calls`` that fail; ``phrases``, each a set of words (or beginnings of words) that all have to
+    be said; ``kinds`` of log lines, those that ``pattern`` matches.
+
+    A symptom has the causes that are likeliest where nothing is known of the machine first. Evidence of another moment than that of the
+    symptom (a counter of meminfo, the sessions of now) makes a cause neither certain nor ruled out.
     """
 
     name: str
@@ -101,8 +106,8 @@ class Symptom:
     errno: tuple[str, ...] = ()
     phrases: tuple[frozenset[str], ...] = ()
     kinds: frozenset[str] = frozenset()
+    calls: frozenset[Call] = frozenset()
     pattern: re.Pattern[bytes] = field(default=re.compile(rb""))
-    asks_kernels: bool = False
 
     def names_line(self, kind: str, text: bytes) -> bool:
         """Whether a line of the kernel's log is this symptom."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kho_tui.analysis.symptoms import kexec, liveupdate, memory
+from kho_tui.analysis.symptoms import errors, kexec, liveupdate, memory
 from kho_tui.analysis.symptoms.symptom import Symptom
 
-SYMPTOMS: tuple[Symptom, ...] = (*kexec.SYMPTOMS, *liveupdate.SYMPTOMS, *memory.SYMPTOMS)
+SYMPTOMS: tuple[Symptom, ...] = (*kexec.SYMPTOMS, *liveupdate.SYMPTOMS, *errors.SYMPTOMS, *memory.SYMPTOMS)

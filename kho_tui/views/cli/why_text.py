@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from kho_tui.analysis.checkup.question import Examined, Standing
 from kho_tui.analysis.symptoms.case import Evidence
 from kho_tui.analysis.symptoms.explain import Explained, WeighedCause
-from kho_tui.analysis.symptoms.symptom import Certainty
+from kho_tui.analysis.symptoms.symptom import Certainty, Symptom
 from kho_tui.capture import probe
 from kho_tui.capture.live.debugfs import is_live
-from kho_tui.errors import InputError
-from kho_tui.operations.why import MAX_LOG, Answer, Checkup, asks_kernels, case_of, checkup, explain_log, explain_words
+from kho_tui.errors import InputError, ReadError
+from kho_tui.operations.why import MAX_LOG, Answer, Checkup, case_of, checkup, explain_log, explain_words
 from kho_tui.text import visible
 from kho_tui.views.cli.opened import telling, write_json
 from kho_tui.views.cli.request import THIS_MACHINE, split_side
@@ -26,46 +28,51 @@ _STYLES = {Standing.OK: "green", Standing.WRONG: "bold red", Standing.UNKNOWN: "
 _CERTAINTY = {Certainty.CERTAIN: "bold red", Certainty.LIKELY: "yellow", Certainty.POSSIBLE: "", Certainty.REFUTED: "bright_black"}
 _OF_THE_MACHINE = ("/dev/", "/sys/", "/proc/")
 _TITLE = 15
-_SHOWN = 12
-"""Known words that are listed for one that is not."""
+_SHOWN = 3
+"""Symptoms that are offered for words that name none."""
+_FILE = re.compile(r"\.(?:tar|tgz|gz|zst|xz|elf|core|dump|vmcore|dtb|fdt|img|bin|txt|log)$", re.IGNORECASE)
+_HEAD = 4096
+"""Bytes of a file in which a kernel's log is known by its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class WhyRequest:
-    """What the user said: ``words``, a capture (None: this machine), whether a log comes on standard input, a directory of kernels."""
+    """What the user said: ``words``, a capture (None: this machine), where a log comes from (``-``: standard input), kernels' directory."""
 
     words: str
     path: str | None
-    log: bool
+    log: str | None
     images: Path | None
 
 
 def read_arguments(arguments: Sequence[str], images: Path | None) -> WhyRequest:
-    """Words, then a capture: the last argument that is a path, else the first one. Raises InputError for a path that is none."""
-    rest = [one for one in arguments if one != STANDARD_INPUT]
+    """Words, then a capture or a log: the last argument that is a path, else the first one. Raises InputError for a path that is none."""
+    rest = [argument for argument in arguments if argument != STANDARD_INPUT]
+    log = STANDARD_INPUT if len(rest) < len(arguments) else None
     at = next((number for number in (len(rest) - 1, 0) if rest and _is_capture(rest[number])), None)
     # A side of it says nothing less than all of it: the whole is looked at.
     path = None if at is None else split_side(rest.pop(at), None)[0]
-    missing = next((one for one in rest if _looks_like_a_path(one)), None)
+    missing = next((argument for argument in rest if _looks_like_a_path(argument)), None)
     if missing is not None:
         raise InputError(f"{visible(missing[:200])}: no such file or directory")
-    return WhyRequest(" ".join(rest).strip(), path, len(arguments) > len(rest) + (path is not None), images)
+    if path is not None and log is None and _is_log(Path(path)):
+        path, log = None, path
+    return WhyRequest(" ".join(rest).strip(), path, log, images)
 
 
 def why(request: WhyRequest, *, as_json: bool) -> int:
     """Answer and print; the exit code."""
-    log = _standard_input() if request.log else b""
+    log = b"" if request.log is None else _read_log(request.log)
     # A log that is given is of a machine that need not be this one.
-    path = request.path if request.path is not None or request.log else THIS_MACHINE
+    implied = request.path is None and request.log is None
     no_words = not request.words
     with ExitStack() as stack:
         context = stack.enter_context(telling())
-        case = stack.enter_context(
-            case_of(path, context, log=log, images=request.images, look_for_images=no_words or asks_kernels(request.words), rules=no_words)
-        )
+        path = THIS_MACHINE if implied else request.path
+        case = stack.enter_context(case_of(path, context, log=log, images=request.images, rules=no_words, implied=implied and not no_words))
         if case.changed:
             print(f"kho-tui: {case.changed}", file=sys.stderr)
-        if no_words and not request.log:
+        if no_words and request.log is None:
             found = checkup(case)
             stack.close()
             if as_json:
@@ -73,7 +80,7 @@ def why(request: WhyRequest, *, as_json: bool) -> int:
             else:
                 _print(checkup_lines(found))
             return found.exit_code
-        answer = explain_log(case) if no_words else explain_words(request.words, case)
+        answer = explain_log(log, case) if no_words else explain_words(request.words, case)
     if as_json:
         write_json(answer_json(answer))
     else:
@@ -120,27 +127,42 @@ def answer_lines(answer: Answer) -> Iterator[_Line]:
             yield _Line("bold", f"{answer.asked}: {answer.note}")
             return
         yield _Line("bold", f"{answer.asked}: not a symptom that is known here")
-        yield _Line("", f"known are, the nearest first: {', '.join(answer.known[:_SHOWN])}")
-        if len(answer.known) > _SHOWN:
-            yield _Line("", f"and {', '.join(answer.known[_SHOWN:])}")
+        yield _Line("", "did you mean:")
+        yield from (_named(symptom) for symptom in answer.nearest[:_SHOWN])
+        yield _Line("", f"all that are known: {', '.join(sorted(symptom.name for symptom in answer.nearest))}")
         yield _Line("", "a line of the kernel's log is taken too, and a whole log on standard input:  dmesg | kho-tui why -")
         return
     yield _Line("", f"evidence from: {answer.subject}")
-    for one in answer.explained:
-        yield from _explained(one)
+    for explained in answer.explained:
+        yield from _explained(explained)
     if answer.others:
-        yield _Line("", f"also: {', '.join(f'kho-tui why {name}' for name in answer.others)}")
+        yield _Line("", "also:")
+        yield from (_named(symptom) for symptom in answer.others)
+
+
+def _named(symptom: Symptom) -> _Line:
+    return _Line("", f"  kho-tui why {symptom.name:<16} {symptom.title}")
 
 
 def _explained(one: Explained) -> Iterator[_Line]:
     yield _Line("bold", one.symptom.title)
-    standing = [cause for cause in one.causes if cause.weighed.certainty is not Certainty.REFUTED]
+    standing = [cause for cause in one.causes if cause.stands]
     if not standing:
-        yield _Line("", "  the evidence rules out every cause that is known")
+        yield _Line(
+            "", "  the evidence rules out every cause that is known here: it is another one, or the evidence is of another machine or boot"
+        )
+    undecided = [cause for cause in standing if cause.weighed.certainty is Certainty.POSSIBLE]
     for cause in standing:
+        if len(undecided) > 1 and cause is undecided[0]:
+            yield _Line("", "  nothing at hand decides between these, the likeliest first:")
         yield from _cause(cause)
     for cause in one.causes:
-        if cause.weighed.certainty is Certainty.REFUTED:
+        if cause.other_call:
+            yield _Line(
+                _CERTAINTY[Certainty.REFUTED],
+                f"  of another call ({', '.join(sorted(c.value for c in cause.cause.calls))}): {cause.cause.says}",
+            )
+        elif not cause.stands:
             yield _Line(_CERTAINTY[Certainty.REFUTED], f"  ruled out: {cause.cause.says}{_quoted(cause.weighed.evidence)}")
 
 
@@ -157,17 +179,41 @@ def _is_capture(text: str) -> bool:
     """Whether it is a path that can be opened: never a device, of which an open may change the state."""
     try:
         where = Path(split_side(text, None)[0])
-        return where.is_dir() or where.is_file() or is_live(where, probe.LIVE_ROOT)
+        # A place of the machine that is not there is what the user complains about.
+        return where.is_dir() or where.is_file() or (where.exists() and is_live(where, probe.LIVE_ROOT))
     except (OSError, ValueError):
         return False
 
 
 def _looks_like_a_path(text: str) -> bool:
-    return text.startswith(("/", "./", "../", "~")) and not text.startswith(_OF_THE_MACHINE) and " " not in text
+    """Whether it is meant as one; the name of a capture that is not there must not turn into a word, and this machine into the answer."""
+    if " " in text or text.startswith(_OF_THE_MACHINE):
+        return False
+    return text.startswith(("/", "./", "../", "~")) or _FILE.search(text) is not None
 
 
-def _standard_input() -> bytes:
-    data = sys.stdin.buffer.read(MAX_LOG + 1)
+def _is_log(path: Path) -> bool:
+    """Whether it is a text file of a kernel's log, as ``dmesg > FILE`` writes it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD) if path.is_file() else b""
+    except OSError:
+        return False
+    return b"\0" not in head and (b"Linux version " in head or re.match(rb"(?:<\d{1,6}>)?\[ *\d+\.\d+\]", head) is not None)
+
+
+def _read_log(source: str) -> bytes:
+    if source == STANDARD_INPUT:
+        return _bounded(sys.stdin.buffer)
+    try:
+        with Path(source).open("rb") as file:
+            return _bounded(file)
+    except OSError as error:
+        raise ReadError(f"{visible(source)}: {error.strerror or 'cannot be read'}") from None
+
+
+def _bounded(file: BinaryIO) -> bytes:
+    data = file.read(MAX_LOG + 1)
     if len(data) > MAX_LOG:
         print(f"kho-tui: only the first {MAX_LOG} bytes of the log are read", file=sys.stderr)
     return data[:MAX_LOG]
@@ -178,8 +224,11 @@ def _print(lines: Iterator[_Line]) -> None:
         sys.stdout.writelines(f"{line.text}\n" for line in lines)
         return
     from rich.console import Console
+    from rich.padding import Padding
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     for line in lines:
-        console.print(Text(line.text, line.style))
+        text = line.text.lstrip(" ")
+        # What does not fit goes on below its own beginning.
+        console.print(Padding(Text(text, line.style), (0, 0, 0, len(line.text) - len(text))))

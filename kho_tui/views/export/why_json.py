@@ -45,8 +45,8 @@ def answer_json(answer: Answer) -> Json:
         "exit_code": answer.exit_code,
         "checkup": [],
         "symptoms": [_explained(one) for one in answer.explained],
-        "also": list(answer.others),
-        "known": list(answer.known),
+        "also": [symptom.name for symptom in answer.others],
+        "known": [symptom.name for symptom in answer.nearest],
         "note": answer.note or None,
     }
 
@@ -58,6 +58,7 @@ def _explained(one: Explained) -> Json:
         "causes": [
             {
                 "certainty": cause.weighed.certainty.value,
+                "other_call": cause.other_call,
                 "cause": cause.cause.says,
                 "evidence": _evidence(cause.weighed.evidence),
                 "needs": cause.weighed.needs or None,
