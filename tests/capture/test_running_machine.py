@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine, running_machine
+from captures import SAMPLES, SHARED, capture
+from comparable import decoded_of
+from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine
+from this_machine import Machines, root_page
 
-from kho_tui.capture import archive_writer, probe
+from kho_tui.capture import archive_writer
 from kho_tui.capture.files import MappedTree
 from kho_tui.context import Context
 from kho_tui.decode.state import decode_state
@@ -18,69 +21,25 @@ from kho_tui.errors import InputError, ReadError
 from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.memory.physical import Absence, Extent
 from kho_tui.model.facts import Missing, Moving, Stale, known
-from kho_tui.model.json_value import Json
 from kho_tui.model.tracker import RadixTree
 from kho_tui.model.verdict import verdict
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.watch import Watch
 from kho_tui.views.cli import main
-from kho_tui.views.export.json_stream import json_pieces
-from kho_tui.views.export.state_json import state_json
 from kho_tui.views.tui.changes import Changes, changed_memory
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "captures"
 PRE = "x86_64-7.3/1-pre"
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-
-Machines = Callable[[str], RunningMachine]
-
-
-@pytest.fixture
-def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
-    """A running machine in the state of a capture, which commands take for this one."""
-
-    def made(name: str) -> RunningMachine:
-        capture = SAMPLES / name if (SAMPLES / name).is_dir() else SHARED / name
-        if not capture.is_dir():
-            pytest.skip(f"{capture} is not here")
-        monkeypatch.setattr(probe, "LIVE_ROOT", tmp_path / "root")
-        return running_machine(tmp_path / "root", capture)
-
-    return made
 
 
 def look(machine: RunningMachine, *, search: bool = False) -> Opened:
     return open_state(machine.kho, Context(), search=search)
 
 
-def root_page(name: str) -> int:
-    """Where the outgoing root FDT lies: a page of memory that begins as an FDT of KHO and is not that of the boot record."""
-    capture = SAMPLES / name if (SAMPLES / name).is_dir() else SHARED / name
-    with open_state(capture, Context()) as opened:
-        root = opened.state.sides["out"].root
-        assert not isinstance(root, Missing) and isinstance(root.phys, int)
-        return root.phys
-
-
-def decoded(opened: Opened) -> dict[str, Json]:
-    """What was decoded, without where it was read from."""
-    document = json.loads("".join(json_pieces(state_json(opened.state, blocks=True))))
-    return {"scratch": document["scratch"], "sides": _without_sources(document["sides"])}
-
-
-def _without_sources(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: _without_sources(part) for key, part in value.items() if key not in ("origin", "available", "truncated", "libfdt")}
-    return [_without_sources(part) for part in value] if isinstance(value, list) else value
-
-
 @pytest.mark.parametrize("name", ["x86_64-7.3/1-pre", "x86_64-7.3/2-pre", "x86_64-7.1/1-pre", "x86_64-7.1/2-pre", "x86_64-6.18/1-pre"])
 def test_a_machine_shows_what_its_memory_dump_shows(name: str, machines: Machines) -> None:
     machine = machines(name)
-    machine.name_root(root_page(name))
-    machine.write_memory()
     with look(machine) as live, open_state(SHARED / name, Context()) as captured:
-        assert decoded(live) == decoded(captured)
+        assert decoded_of(live) == decoded_of(captured)
         assert live.changed == ""
         running = live.sources.running
         assert running is not None and running.pages_read < 200
@@ -88,8 +47,6 @@ def test_a_machine_shows_what_its_memory_dump_shows(name: str, machines: Machine
 
 def test_contents_of_preserved_pages_are_never_read(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     with look(machine) as live:
         running = live.sources.running
         assert running is not None
@@ -119,7 +76,6 @@ def test_contents_of_preserved_pages_are_never_read(machines: Machines) -> None:
 @pytest.mark.parametrize(("flag", "word"), [(HWPOISON, "hardware-poisoned"), (OFFLINE, "offline"), (NOPAGE, "without a page")])
 def test_zeros_in_place_of_a_page_are_never_nothing_preserved(flag: int, word: str, machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     machine.pages[tracker] = bytes(PAGE)
     machine.flags[tracker] = flag
@@ -132,7 +88,6 @@ def test_zeros_in_place_of_a_page_are_never_nothing_preserved(flag: int, word: s
 
 def test_a_page_of_zeros_that_is_there_is_a_value(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     machine.pages[tracker] = bytes(PAGE)
     machine.write_memory()
@@ -147,8 +102,6 @@ def test_a_page_of_zeros_that_is_there_is_a_value(machines: Machines) -> None:
 
 def test_every_page_of_metadata_may_be_one_that_kcore_cannot_read(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     with look(machine) as live:
         whole = live.state.sides["out"].preserved
         assert live.sources.running is not None and not isinstance(whole, Missing)
@@ -173,7 +126,6 @@ def test_every_page_of_metadata_may_be_one_that_kcore_cannot_read(machines: Mach
 @pytest.mark.parametrize(("flag", "word"), [(ANON, "anonymous"), (LRU, "LRU")])
 def test_user_memory_is_not_read_whatever_points_there(flag: int, word: str, machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     machine.flags[tracker] = flag
     machine.write_memory()
@@ -187,8 +139,7 @@ def test_user_memory_is_not_read_whatever_points_there(flag: int, word: str, mac
     [("hidden", "kernel.kptr_restrict=1"), ("not-listed", "CONFIG_KALLSYMS_ALL"), ("unreadable", "/proc/kallsyms cannot be read")],
 )
 def test_without_symbols_debugfs_names_the_tracker_and_nobody_the_root(shown: str, words: str, machines: Machines) -> None:
-    machine = machines(PRE)
-    machine.name_root(root_page(PRE), shown=shown)
+    machine = machines(PRE, shown)
     if shown == "unreadable":
         (machine.root / "proc/kallsyms").unlink()
     machine.write_memory()
@@ -203,9 +154,9 @@ def test_without_symbols_debugfs_names_the_tracker_and_nobody_the_root(shown: st
 
 def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
     name = "x86_64-7.3/2-pre"
-    machine = machines(name)
-    page = root_page(name)
-    machine.name_root(page, shown="not-listed")
+    machine = machines(name, "not-listed")
+    page = root_page(capture(name))
+    assert page is not None
     (machine.kho / "out/fdt").unlink(missing_ok=True)
     machine.write_memory()
     with look(machine) as live:
@@ -219,8 +170,6 @@ def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
 
 def test_a_part_that_changes_while_it_is_read_is_moving_and_no_finding(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     decode, readings = decode_state, 0
 
@@ -246,8 +195,6 @@ def test_a_part_that_changes_while_it_is_read_is_moving_and_no_finding(machines:
 
 def test_a_change_that_ends_is_read_again(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     decode, done = decode_state, False
 
     def once(*arguments: object) -> object:
@@ -286,8 +233,6 @@ def test_without_kcore_debugfs_is_shown_and_the_cause_is_named(lockdown: bytes, 
 
 def test_debugfs_may_be_mounted_elsewhere(machines: Machines, tmp_path: Path) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     (machine.root / "sys/kernel/debug").rename(machine.root / "my debug")
     (machine.root / "sys/kernel/debug").mkdir()
     machine.write("proc/mounts", b"none /my\\040debug debugfs rw 0 0\n")
@@ -316,8 +261,6 @@ def test_a_kernel_without_kho_is_told_so(machines: Machines) -> None:
 @pytest.mark.parametrize("arguments", [[], ["show"], ["check"], ["map"], ["--ascii"], ["show", "--json"]])
 def test_commands_without_a_path_look_at_this_machine(arguments: list[str], machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     assert main.run([*arguments, str(machine.kho)]) == main.run(arguments) == 0
     said = capsys.readouterr().out
     assert said[: len(said) // 2] == said[len(said) // 2 :] and ("2056" in said or "20.97 MiB" in said)
@@ -329,7 +272,6 @@ def test_a_capture_of_a_machine_shows_what_the_machine_shows(
 ) -> None:
     name = "x86_64-7.3/2-pre"
     machine = machines(name)
-    machine.name_root(root_page(name))
     machine.flags[0x3FFFFFFF // PAGE * PAGE] = 0
     machine.write("sys/bus/pci/devices/0000:00:03.0/vendor", b"0x1af4\n")
     machine.write_memory()
@@ -341,7 +283,7 @@ def test_a_capture_of_a_machine_shows_what_the_machine_shows(
     assert path.stat().st_mode & 0o77 == 0
     assert not list(tmp_path.glob(".*"))
     with look(machine) as live, open_state(path, Context()) as taken:
-        assert decoded(taken) == decoded(live)
+        assert decoded_of(taken) == decoded_of(live)
         assert live.sources.running is not None and taken.memory is not None
         assert list(taken.memory.extents()) and [(e.start, e.size) for e in taken.memory.extents()] == merged(live.sources.running.used())
         names = {str(file.path) for file in taken.state.machine.files}
@@ -364,8 +306,6 @@ def merged(extents: Iterable[Extent]) -> list[tuple[int, int]]:
 
 def test_captures_without_memory_or_without_kho_say_so(machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     assert main.run(["capture", "-o", str(tmp_path / "none"), "--memory", "none"]) == 0
     assert not (tmp_path / "none/memory.elf").exists()
     assert json.loads((tmp_path / "none/capture.json").read_text())["memory"] == {"taken": "none"}
@@ -379,8 +319,6 @@ def test_captures_without_memory_or_without_kho_say_so(machines: Machines, tmp_p
 
 def test_watching_a_machine_sees_what_memory_alone_shows(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     watch = Watch(machine.kho)
     assert not watch.changed() and not watch.changed()
     with look(machine) as before:
@@ -455,7 +393,6 @@ def test_a_capture_names_what_it_could_not_read_and_so_does_who_opens_it(
     flag: int, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     machine.pages[tracker_page()], machine.flags[tracker_page()] = bytes(PAGE), flag
     machine.write_memory()
     code, said = captured(machine, tmp_path / "c.tar.gz", capsys)
@@ -479,7 +416,6 @@ def test_freed_memory_that_others_use_is_not_captured(machines: Machines, tmp_pa
 
 def test_kcore_by_its_own_name_and_a_tree_by_a_link_are_this_machine(machines: Machines, tmp_path: Path) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     machine.flags[tracker_page()] = ANON
     machine.write_memory()
     (tmp_path / "link").symlink_to(machine.kho)
@@ -493,7 +429,6 @@ def test_kcore_by_its_own_name_and_a_tree_by_a_link_are_this_machine(machines: M
 @pytest.mark.parametrize(("bit", "word"), [(10, "free now"), (24, "page of zeros that all share now")])
 def test_a_page_that_nobody_has_is_no_part_of_a_state(bit: int, word: str, machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     machine.flags[tracker_page()] = 1 << bit
     machine.write_memory()
     with look(machine) as live:
@@ -503,8 +438,6 @@ def test_a_page_that_nobody_has_is_no_part_of_a_state(bit: int, word: str, machi
 
 def test_a_file_of_debugfs_that_moves_is_no_error(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     readings = 0
 
     def changing(*arguments: object) -> object:
@@ -523,8 +456,8 @@ def test_a_file_of_debugfs_that_moves_is_no_error(machines: Machines, monkeypatc
 def test_one_bad_reading_of_the_root_is_read_again(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "x86_64-7.3/2-pre"
     machine = machines(name)
-    page = root_page(name)
-    machine.name_root(page)
+    page = root_page(capture(name))
+    assert page is not None
     machine.write_memory()
     fetch = KcoreMemory._fetch
     torn: list[int] = []
@@ -543,8 +476,6 @@ def test_one_bad_reading_of_the_root_is_read_again(machines: Machines, monkeypat
 
 def test_without_page_flags_the_lost_guard_is_named(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     (machine.root / "proc/kpageflags").unlink()
     with look(machine) as live:
         assert any("user memory is not told from KHO's" in one.message for one in live.state.findings)
@@ -553,8 +484,8 @@ def test_without_page_flags_the_lost_guard_is_named(machines: Machines) -> None:
 def test_a_root_that_cannot_be_read_is_not_one_that_was_not_found(machines: Machines) -> None:
     name = "x86_64-7.3/2-pre"
     machine = machines(name)
-    page = root_page(name)
-    machine.name_root(page)
+    page = root_page(capture(name))
+    assert page is not None
     machine.pages[page], machine.flags[page] = bytes(PAGE), HWPOISON
     machine.write_memory()
     with look(machine) as live:
