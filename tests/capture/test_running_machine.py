@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from captures import SAMPLES, SHARED, capture
 from comparable import decoded_of
-from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine
+from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, TEXT, RunningMachine
 from this_machine import Machines, root_page
 
 from kho_tui.capture import archive_writer
-from kho_tui.capture.files import MappedTree
+from kho_tui.capture.files import MappedTree, Notes
+from kho_tui.capture.live import symbols
+from kho_tui.capture.live import tree as live_tree
 from kho_tui.context import Context
 from kho_tui.decode.state import decode_state
 from kho_tui.errors import InputError, ReadError
@@ -514,3 +518,65 @@ def test_nothing_that_came_meanwhile_is_written_over(machines: Machines, tmp_pat
     for name in (".tar.gz", "...tar.gz", f"{'x' * 300}.tar.gz"):
         assert main.run(["capture", "-o", str(tmp_path / name)]) == 2
         assert "internal error" not in capsys.readouterr().err
+
+
+def log_read(device: Path, monkeypatch: pytest.MonkeyPatch, answers: Iterator[bytes | OSError]) -> tuple[bytes, list[str]]:
+    """What is read of a log whose device answers so, and what is noted of it."""
+
+    def read(number: int, size: int) -> bytes:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    device.touch()
+    notes = Notes()
+    with monkeypatch.context() as patched:
+        patched.setattr("kho_tui.capture.live.tree.os.read", read)
+        log = live_tree._kernel_log(device, notes)
+    return log, [note.message for note in notes]
+
+
+def test_a_log_that_wraps_faster_than_it_is_read_comes_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, record = BrokenPipeError(), b"6,1,1000000,-;KHO: found kexec handover data.\n"
+    log, notes = log_read(tmp_path / "kmsg", monkeypatch, chain([record], repeat(gone)))
+    assert log == b"<6>[    1.000000] KHO: found kexec handover data.\n"
+    assert len(notes) == 2 and "not read to its end" in notes[0] and "lines are missing" in notes[1]
+    # One that goes on and on is cut as well, and one that was overrun once says so.
+    log, notes = log_read(tmp_path / "kmsg", monkeypatch, repeat(b"no record"))
+    assert log == b"" and len(notes) == 1 and "only its first" in notes[0]
+    log, notes = log_read(tmp_path / "kmsg", monkeypatch, iter([record, gone, record, BlockingIOError()]))
+    assert log.count(b"\n") == 2 and len(notes) == 1 and "lines are missing" in notes[0]
+    assert log_read(tmp_path / "kmsg", monkeypatch, iter([record, BlockingIOError()]))[1] == []
+
+
+def test_symbols_are_read_once(machines: Machines, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    read: list[str] = []
+    find = symbols._find
+
+    def counted(*arguments: Any) -> symbols.Symbols:
+        read.append("")
+        return find(*arguments)
+
+    monkeypatch.setattr(symbols, "_find", counted)
+    machine = machines(PRE)
+    for _ in range(2):
+        with look(machine) as live:
+            assert known(live.state.sides["out"].root) is not None
+    assert main.run(["capture", "-o", str(tmp_path / "c")]) in (0, 1)
+    assert len(read) == 1
+
+
+def test_symbols_that_were_hidden_are_looked_for_again(machines: Machines) -> None:
+    machine = machines(PRE, "hidden")
+    asked = (machine.root, "kho_out", "kho_is_enabled")
+    assert symbols.find_symbol(*asked) == symbols.find_symbol(*asked) == symbols.Symbols("hidden", None, True)
+    machine.name_root(0x1000)
+    found = symbols.find_symbol(*asked)
+    # The next symbol is kho_in, 48 bytes on; no less is read than may belong to it.
+    assert found == symbols.Symbols("yes", symbols.Symbol(TEXT, 256), True)
+    # An alias takes no room, and what modules have is listed last, by lower addresses.
+    rows = [(TEXT, "d", "kho_out"), (TEXT, "d", "kho_alias"), (TEXT - 5, "t", "of_a_module\t[m]"), (TEXT + 700, "d", "next")]
+    (machine.root / "other/proc").mkdir(parents=True)
+    (machine.root / "other/proc/kallsyms").write_text("".join(f"{at:016x} {kind} {name}\n" for at, kind, name in rows))
+    assert symbols.find_symbol(machine.root / "other", *asked[1:]) == symbols.Symbols("yes", symbols.Symbol(TEXT, 700), False)
