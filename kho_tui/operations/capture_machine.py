@@ -64,10 +64,10 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
     has none is what such a capture tells.
     """
     archive = _require_new(output)
-    machine = look_at_machine(probe.LIVE_ROOT)
-    opened, problem, files, tree = _read_machine(machine, context)
+    machine = look_at_machine(probe.LIVE_ROOT, memory=memory != "none")
+    opened, problem, files, tree = _read_machine(machine, memory, context)
     try:
-        running = None if opened is None or memory == "none" else opened.sources.running
+        running = None if opened is None else opened.sources.running
         say(f"capturing debugfs, /proc, /sys and the kernel log{_pages_in_words(running)}")
         say(f"the capture holds {CONTAINS}")
         left_out = [] if opened is None else _drop_reused(files, opened)
@@ -110,12 +110,12 @@ def _require_new(output: Path) -> bool:
     return True
 
 
-def _read_machine(machine: Machine, context: Context) -> tuple[Opened | None, SafeText, dict[str, bytes], MappedTree]:
+def _read_machine(machine: Machine, memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText, dict[str, bytes], MappedTree]:
     """The state and the files of one moment: read again where debugfs changed between the two."""
     watched = machine.root / machine.debugfs.tree
     for attempt in range(_MOST_READINGS):
         before = fingerprint(watched)
-        opened, problem = _open(context)
+        opened, problem = _open(memory, context)
         files, tree = _files(machine, context)
         changed = changed_names(before, fingerprint(watched))
         if not changed or attempt == _MOST_READINGS - 1:
@@ -152,11 +152,11 @@ def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[Sa
     return [*unread, (SafeText("state"), opened.changed)] if opened.changed else unread
 
 
-def _open(context: Context) -> tuple[Opened | None, SafeText]:
+def _open(memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText]:
     """The state of this machine; or why there is none to read."""
     path = probe.LIVE_ROOT / "sys/kernel/debug/kho"
     try:
-        return open_state(path, context), SafeText("")
+        return open_state(path, context, memory=memory != "none"), SafeText("")
     except (InputError, ReadError) as error:
         return None, SafeText(str(error).removeprefix(f"{visible(str(path))}: "))
 

@@ -71,17 +71,18 @@ def open_state(
     registry: Registry | None = None,
     search: bool = False,
     even_without_kho: bool = False,
+    memory: bool = True,
 ) -> Opened:
     """The decoded state at ``path``; ``base`` says where the pieces of a raw image lie. Raises InputError, ReadError or Cancelled.
 
     ``registry``: what is known of kernels, None: what is built in. ``search``: look through the running machine's RAM for root FDTs that
     nothing names; memory in files is searched in any case. ``even_without_kho``: a running machine is opened
-    too where it shows no kho tree.
+    too where it shows no kho tree. ``memory``: whether to open its memory.
 
     The files are looked at before and after: a state that another one was written over meanwhile is made of two. Of a running machine
     all is read twice, and again where the two differ; what goes on changing is held back.
     """
-    opening = _Opening(path, context, overrides or Overrides(), tuple(base), registry or builtin(), even_without_kho)
+    opening = _Opening(path, context, overrides or Overrides(), tuple(base), registry or builtin(), even_without_kho, memory)
     reading = opening.read(search=search)
     for attempt in range(_MOST_READINGS):
         running = reading.sources.running
@@ -130,6 +131,7 @@ class _Opening:
     base: tuple[Piece, ...]
     registry: Registry
     even_without_kho: bool = False
+    memory: bool = True
 
     def read(
         self,
@@ -146,7 +148,13 @@ class _Opening:
         watched = path_to_watch(self.path)
         before = fingerprint(watched)
         sources = open_sources(
-            self.path, self.context, self.registry, base=self.base, even_without_kho=self.even_without_kho, moving=moving
+            self.path,
+            self.context,
+            self.registry,
+            base=self.base,
+            even_without_kho=self.even_without_kho,
+            moving=moving,
+            memory=self.memory,
         )
         running = sources.running
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -580,3 +581,50 @@ def test_symbols_that_were_hidden_are_looked_for_again(machines: Machines) -> No
     (machine.root / "other/proc").mkdir(parents=True)
     (machine.root / "other/proc/kallsyms").write_text("".join(f"{at:016x} {kind} {name}\n" for at, kind, name in rows))
     assert symbols.find_symbol(machine.root / "other", *asked[1:]) == symbols.Symbols("yes", symbols.Symbol(TEXT, 700), False)
+
+
+def test_of_the_notes_of_kcore_the_page_size_is_a_hint_and_no_more_memory_is_read(machines: Machines) -> None:
+    machine = machines(PRE)
+    with look(machine) as live:
+        assert live.sources.running is not None and not live.sources.running.vmcoreinfo
+        used = merged(live.sources.running.used())
+    kernel_tables = "".join(f"SYMBOL({name})={TEXT:x}\n" for name in ("kallsyms_names", "kallsyms_num_syms", "_stext", "swapper_pg_dir"))
+    machine.vmcoreinfo = f"OSRELEASE=1.2.3\nPAGESIZE=4096\nNUMBER(phys_base)=0\n{kernel_tables}".encode()
+    machine.write_memory()
+    with look(machine) as live:
+        assert "PAGESIZE of the core's VMCOREINFO" in {hint.reason for hint in live.sources.hints}
+        assert live.state.machine.release != "1.2.3"
+        assert live.sources.running is not None and merged(live.sources.running.used()) == used
+
+
+def test_what_a_damaged_table_of_kcore_costs_is_said(machines: Machines) -> None:
+    machine = machines(PRE)
+    with look(machine) as live:
+        assert not [note for note in live.sources.notes if note.path == "kcore"]
+    core = machine.root / "proc/kcore"
+    core.write_bytes(core.read_bytes()[:-PAGE])
+    with look(machine) as live:
+        (note,) = [note for note in live.sources.notes if note.path == "kcore"]
+        assert "ends too early" in note.message
+
+
+def test_without_memory_kcore_is_not_opened(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE)
+    opened: list[str] = []
+    really_open = os.open
+
+    def spied(path: Any, *arguments: Any, **more: Any) -> int:
+        opened.append(str(path))
+        return really_open(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", spied)
+    assert main.run(["capture", "-o", str(tmp_path / "none"), "--memory", "none"]) == 0
+    said = capsys.readouterr().err
+    assert "no memory" in said and "could not read" not in said
+    assert str(machine.root / "proc/kallsyms") in opened
+    assert not {str(machine.root / "proc" / name) for name in ("kcore", "kpageflags")} & set(opened)
+    with open_state(tmp_path / "none", Context()) as taken:
+        assert known(taken.state.sides["out"].root) is not None
+    assert main.run(["capture", "-o", str(tmp_path / "with")]) in (0, 1) and str(machine.root / "proc/kcore") in opened
