@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from kho_tui.capture import probe
-from kho_tui.capture.archive_writer import is_archive_name, pack
+from kho_tui.capture.archive_writer import is_archive_name, pack, require_place
 from kho_tui.capture.files import MappedTree, read_until_eof
 from kho_tui.capture.live.devices import device_files
 from kho_tui.capture.live.machine import Machine, look_at_machine
@@ -98,16 +98,12 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
 
 
 def _require_new(output: Path) -> bool:
-    """Whether ``output`` is to be an archive. Raises InputError where anything is there, or its name is none."""
-    try:
-        if not is_archive_name(output.name):
-            require_unused(output)
-            return False
-        if output.exists() or output.is_symlink():
-            raise InputError(f"{visible(str(output))} exists: name another one")
-    except OSError as error:
-        raise InputError(f"{visible(str(output))}: {error.strerror or error}") from error
-    return True
+    """Whether ``output`` is to be an archive. Raises InputError where that cannot be written."""
+    if is_archive_name(output.name):
+        require_place(output)
+        return True
+    require_unused(output)
+    return False
 
 
 def _read_machine(machine: Machine, memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText, dict[str, bytes], MappedTree]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -211,6 +212,21 @@ def test_one_file_is_whole_and_its_owners_alone(name: str, machines: Machines, r
         assert not [member.name for member in archive if member.name.startswith("/")]
     again = run("-o", name)
     assert again.returncode == 2 and "exists already: nothing done" in again.stderr
+
+
+def test_no_file_is_moved_into_a_directory_that_came_meanwhile(machines: Machines, run: Runner, tools: str) -> None:
+    machines(PRE)
+    mv = Path(tools.split(":")[0]) / "mv"
+    real, mkdir = (shutil.which(name) for name in ("mv", "mkdir"))
+    mv.unlink(missing_ok=True)
+    mv.write_text(f'#!/bin/sh\ncase $* in *mine.tar*) {mkdir} mine.tar.gz ;; esac\nexec {real} "$@"\n')
+    mv.chmod(0o755)
+    ended = run("-o", "mine.tar.gz")
+    if ended.returncode == 0:
+        pytest.skip("this shell does not look for mv in PATH")
+    assert "it exists by now" in ended.stderr and "the capture is whole in the directory" in ended.stderr
+    assert list((run.cwd / "mine.tar.gz").iterdir()) == [] and (run.cwd / "mine/memory.elf").exists()
+    assert {path.name for path in run.cwd.iterdir()} == {"mine", "mine.tar.gz"}
 
 
 @pytest.mark.parametrize("words", [["-o"], ["-o", "x.zip"], ["-o", "a.tar", "b"], ["-o", ".tar.gz"]])

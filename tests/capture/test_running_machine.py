@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -28,6 +29,7 @@ from kho_tui.memory.physical import Absence, Extent
 from kho_tui.model.facts import Missing, Moving, Stale, known
 from kho_tui.model.tracker import RadixTree
 from kho_tui.model.verdict import verdict
+from kho_tui.operations import capture_machine
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.watch import Watch
 from kho_tui.views.cli import main
@@ -628,3 +630,57 @@ def test_without_memory_kcore_is_not_opened(
     with open_state(tmp_path / "none", Context()) as taken:
         assert known(taken.state.sides["out"].root) is not None
     assert main.run(["capture", "-o", str(tmp_path / "with")]) in (0, 1) and str(machine.root / "proc/kcore") in opened
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("new/c.tar.gz", "new does not exist: make it first"),
+        ("new/er/c.tar", "new/er does not exist: make it first"),
+        ("file/c.tar.gz", "file is not a directory: name another place"),
+        ("file/c", "file is not a directory: name another place"),
+        ("file/c/d", "file is not a directory: name another place"),
+        ("c.tar.zst", "writing .zst needs the package zstandard"),
+    ],
+)
+def test_where_a_capture_cannot_be_written_is_said_before_anything_is_read(
+    output: str, words: str, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machines(PRE)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(capture_machine, "look_at_machine", None)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    assert main.run(["capture", "-o", str(tmp_path / output)]) == 2
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "not root" not in one]
+    assert str(tmp_path / output) in line or "zst" in output
+    assert words in line
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["c.tar.gz", "c"])
+@pytest.mark.parametrize("what", ["an empty directory", "a directory", "a link to one"])
+def test_nothing_is_moved_into_a_directory_that_came_meanwhile(
+    name: str, what: str, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machines(PRE)
+    output, write_capture = tmp_path / name, capture_machine.write_capture
+
+    def meanwhile(*arguments: Any, **more: Any) -> None:
+        write_capture(*arguments, **more)
+        theirs = tmp_path / "theirs" if what == "a link to one" else output
+        theirs.mkdir()
+        if theirs != output:
+            output.symlink_to(theirs)
+        if what != "an empty directory":
+            (theirs / "precious").touch()
+
+    monkeypatch.setattr(capture_machine, "write_capture", meanwhile)
+    assert main.run(["capture", "-o", str(output)]) == 2
+    assert "name another one" in capsys.readouterr().err
+    assert [one.name for one in output.iterdir()] == ([] if what == "an empty directory" else ["precious"])
+    assert not list(tmp_path.glob(".*"))
+    # Nor when it comes at the very end.
+    (tmp_path / "unfinished").touch()
+    with pytest.raises(OSError, match=r"exists|directory"):
+        archive_writer._take_name(tmp_path / "unfinished", output)
+    assert (tmp_path / "unfinished").exists()
