@@ -175,6 +175,22 @@ def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
         assert known(live.state.sides["out"].preserved) is not None
 
 
+def test_what_cannot_be_searched_is_refused_before_the_risk_is_told(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines(PRE)
+    assert main.run(["show", str(machine.kho), "--search"]) == 0
+    assert "--search reads all" in capsys.readouterr().err
+    assert main.run(["show", str(SAMPLES / PRE), "--search"]) == 2
+    assert capsys.readouterr().err == (
+        "kho-tui: --search looks through this machine's RAM, and here is none; memory in files is searched in any case\n"
+    )
+    assert main.run(["show", "/nowhere", "--search"]) == 2
+    assert "--search reads all" not in capsys.readouterr().err
+    (machine.root / "proc/kcore").unlink()
+    assert main.run(["show", str(machine.kho), "--search"]) == 2
+    said = capsys.readouterr().err
+    assert "which cannot be read: this kernel has no /proc/kcore" in said and "--search reads all" not in said
+
+
 def test_a_part_that_changes_while_it_is_read_is_moving_and_no_finding(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = machines(PRE)
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
