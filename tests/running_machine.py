@@ -29,13 +29,15 @@ _PROC = ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "con
 
 @dataclass
 class RunningMachine:
-    """``pages``: page contents by physical address, ``flags``: of a page by its address; ``text``: bytes of the kernel image at TEXT."""
+    """``pages``: page contents by physical address, ``flags``: of a page by its address; ``text``: bytes of the kernel image at TEXT;
+    ``vmcoreinfo``: lines of the note of kcore."""
 
     root: Path
     pages: dict[int, bytes] = field(default_factory=dict)
     flags: dict[int, int] = field(default_factory=dict)
     text: bytes = b""
     text_at: int = 0x100_0000
+    vmcoreinfo: bytes = b""
 
     @property
     def kho(self) -> Path:
@@ -65,9 +67,16 @@ class RunningMachine:
                 runs.append((address, bytearray(data)))
         segments = [(TEXT, self.text_at, self.text.ljust(2 * PAGE, b"\0")), (VMALLOC, NO_ADDRESS, b"\x77" * PAGE)]
         segments += [(DIRECT_MAP + address, address, bytes(data)) for address, data in runs]
-        offset = 64 + 56 * len(segments)
-        head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, len(segments), 0, 0, 0)
-        table, contents = [], []
+        note = (
+            struct.pack("<III", 11, len(self.vmcoreinfo), 0)
+            + b"VMCOREINFO\0\0"
+            + self.vmcoreinfo.ljust(-(-len(self.vmcoreinfo) // 4) * 4, b"\0")
+        )
+        offset = 64 + 56 * (len(segments) + 1)
+        head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, len(segments) + 1, 0, 0, 0)
+        table = [struct.pack("<IIQQQQQQ", 4, 0, offset, 0, 0, len(note), 0, 0)]
+        contents = [note]
+        offset += len(note)
         for virtual, physical, data in segments:
             table.append(struct.pack("<IIQQQQQQ", 1, 7, offset, virtual, physical, len(data), len(data), PAGE))
             contents.append(data)

@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO, cast
 
 from kho_tui.context import Context
@@ -27,6 +28,30 @@ def is_archive_name(name: str) -> bool:
     return name.endswith(ARCHIVE_ENDINGS)
 
 
+def require_place(archive: Path) -> None:
+    """Raises InputError where ``archive`` cannot become a file: it exists, nothing can be made beside it, or a package is not there."""
+    shown, folder = visible(str(archive)), archive.absolute().parent
+    try:
+        if archive.is_symlink() or archive.exists():
+            raise InputError(f"{shown} exists: name another one")
+        if not folder.is_dir():
+            there = folder.exists() or folder.is_symlink()
+            how = "name another place" if there else "make it first, or name another place"
+            raise InputError(f"{shown}: {visible(str(folder))} {'is not a directory' if there else 'does not exist'}: {how}")
+    except OSError as error:
+        raise InputError(f"{shown}: {error.strerror or error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{shown}: nothing can be written in {visible(str(folder))}: name another place")
+    if archive.name in ARCHIVE_ENDINGS or archive.name.removesuffix(_ending(archive.name)) in (".", ".."):
+        raise InputError(f"{shown}: a name is needed before its ending")
+    if archive.name.endswith(".zst"):
+        _zstandard(archive.name)
+
+
+def _ending(name: str) -> str:
+    return next(ending for ending in ARCHIVE_ENDINGS if name.endswith(ending))
+
+
 def pack(directory: Path, archive: Path, context: Context) -> None:
     """Write all files below ``directory`` to ``archive``, in a folder that is called as the archive is, without its ending.
 
@@ -34,11 +59,8 @@ def pack(directory: Path, archive: Path, context: Context) -> None:
     written, or needs a package that is not installed; Cancelled.
     """
     shown = visible(str(archive))
-    if archive.is_symlink() or archive.exists():
-        raise InputError(f"{shown} exists: name another one")
-    top = next(archive.name.removesuffix(ending) for ending in ARCHIVE_ENDINGS if archive.name.endswith(ending))
-    if top in ("", ".", ".."):
-        raise InputError(f"{shown}: a name is needed before its ending")
+    require_place(archive)
+    top = archive.name.removesuffix(_ending(archive.name))
     unfinished = archive.with_name(f".{archive.name}.{os.getpid()}")
     try:
         number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -62,7 +84,7 @@ def _take_name(unfinished: Path, archive: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        if archive.exists():
+        if archive.exists() or archive.is_symlink():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         unfinished.rename(archive)
 
@@ -72,12 +94,16 @@ def _compressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
     if name.endswith(".tar"):
         yield stream
     elif name.endswith(".zst"):
-        try:
-            import zstandard
-        except ImportError:
-            raise InputError(f"{visible(name)}: writing .zst needs the package zstandard: pip install 'kho-tui[images]'") from None
-        with zstandard.open(stream, "wb") as packed:
+        with _zstandard(name).open(stream, "wb") as packed:
             yield cast("BinaryIO", packed)
     else:
         with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6) as zipped:
             yield cast("BinaryIO", zipped)
+
+
+def _zstandard(name: str) -> ModuleType:
+    try:
+        import zstandard
+    except ImportError:
+        raise InputError(f"{visible(name)}: writing .zst needs the package zstandard: pip install 'kho-tui[images]'") from None
+    return zstandard

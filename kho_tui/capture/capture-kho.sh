@@ -1516,6 +1516,11 @@ make_archive() {
     esac
     [ ! -e "$archive" ] && [ ! -L "$archive" ] || archive_failed "it exists by now"
     reason=$({ mv -- "$whole" "$archive"; } 2>&1) || archive_failed
+    # Where a directory of this name has come in between, mv has put it in there.
+    if [ -d "$archive" ]; then
+        rm -f -- "$archive/${whole##*/}"
+        archive_failed "it exists by now"
+    fi
     rm -rf -- "$out"
 }
 

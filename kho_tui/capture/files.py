@@ -91,24 +91,28 @@ def read_until_eof(path: str | Path, limit: int) -> tuple[bytes, bool]:
 
     debugfs, procfs and sysfs say size 0, so only the end counts. Regular files only: a fifo or device is not opened. Raises OSError.
     """
+    data = b"".join(chunks_until_eof(path, limit))
+    return data[:limit], len(data) > limit
+
+
+def chunks_until_eof(path: str | Path, limit: int) -> Iterator[bytes]:
+    """A file to its end in pieces, one byte more than ``limit`` where it goes on after them. As ``read_until_eof``, which see."""
     if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - names may be bytes that are no UTF-8
         raise OSError(0, "not a regular file")
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(0, "not a regular file")
-        parts: list[bytes] = []
         have = 0
         while have <= limit:
             # Not pread: seq files are read from start to end.
             part = os.read(fd, min(limit + 1 - have, _CHUNK))
             if not part:
                 break
-            parts.append(part)
             have += len(part)
+            yield part
     finally:
         os.close(fd)
-    return b"".join(parts)[:limit], have > limit
 
 
 def read_source(source: ByteSource, limit: int, notes: Notes, path: str) -> bytes:

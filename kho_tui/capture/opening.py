@@ -17,6 +17,7 @@ class Opening:
     """``closer`` closes every file that is opened. ``base``: where the pieces of a raw image of memory lie, empty: what it is tells.
 
     ``moving``: files of the running machine, as they are shown, that changed while they were read and are left out.
+    ``memory``: whether its memory may be read.
     """
 
     context: Context
@@ -24,3 +25,4 @@ class Opening:
     closer: ExitStack
     base: Sequence[Piece] = ()
     moving: frozenset[SafeText] = frozenset()
+    memory: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -61,17 +61,18 @@ def open_sources(
     base: Sequence[Piece] = (),
     even_without_kho: bool = False,
     moving: frozenset[SafeText] = frozenset(),
+    memory: bool = True,
 ) -> Sources:
     """What is at ``path``: a capture (directory or archive), a kho tree, an ELF core, a raw image, an FDT or a scratch table.
 
     ``base``: take a single file for a raw image of memory whose pieces lie there, whatever it looks like. ``even_without_kho``: the
     running machine is opened too where it shows no kho tree; ``absent`` of the result says why. ``moving``: files of it to leave out, as
-    they are shown. The caller closes the result.
+    they are shown; ``memory``: whether to open the memory of it. The caller closes the result.
     Raises InputError with one line of advice, ReadError, BudgetError, Cancelled.
     """
     where = Path(path)
     shown = visible(str(path))
-    opening = Opening(context, registry, ExitStack(), base, moving)
+    opening = Opening(context, registry, ExitStack(), base, moving, memory)
     try:
         return _open(where, shown, opening, even_without_kho)
     except BaseException as error:
@@ -83,13 +84,18 @@ def open_sources(
         raise
 
 
+def is_this_machine(path: str | Path) -> bool:
+    """Whether a path stands for the running machine."""
+    return is_live(Path(path), LIVE_ROOT)
+
+
 def path_to_watch(path: str | Path) -> str | Path:
     """What changes where the state at ``path`` does: of a running machine its kho tree, not all of debugfs."""
-    return str(LIVE_ROOT / find_debugfs(LIVE_ROOT).tree) if is_live(Path(path), LIVE_ROOT) else path
+    return str(LIVE_ROOT / find_debugfs(LIVE_ROOT).tree) if is_this_machine(path) else path
 
 
 def _open(where: Path, shown: SafeText, opening: Opening, even_without_kho: bool) -> Sources:
-    if is_live(where, LIVE_ROOT):
+    if is_this_machine(where):
         return _open_live(shown, opening, even_without_kho)
     try:
         is_directory = where.is_dir()
@@ -107,17 +113,21 @@ def _open(where: Path, shown: SafeText, opening: Opening, even_without_kho: bool
 
 
 def _open_live(shown: SafeText, opening: Opening, even_without_kho: bool) -> Sources:
-    machine = look_at_machine(LIVE_ROOT)
+    machine = look_at_machine(LIVE_ROOT, memory=opening.memory)
     tree = live_tree(LIVE_ROOT, machine.debugfs, opening.moving)
     opening.closer.callback(tree.close)
     running: KcoreMemory | None = None
     no_memory = SafeText("")
-    try:
-        running = open_kcore(LIVE_ROOT, machine.platform, machine.symbols.variable, opening.closer)
-    except (InputError, ReadError):
+    if opening.memory:
+        with suppress(InputError, ReadError):
+            running = open_kcore(LIVE_ROOT, machine.platform, machine.symbols.variable, opening.closer)
+    if running is None:
         refused = obstacle("memory", machine.facts)
         no_memory = refused.words if refused is not None else SafeText("")
-        tree.notes.add("kcore", no_memory)
+        if opening.memory:
+            tree.notes.add("kcore", no_memory)
+    for message in () if running is None else running.notes:
+        tree.notes.add("kcore", message)
     if running is not None and running.flags is None:
         tree.notes.add("kpageflags", "/proc/kpageflags cannot be read: pages of zeros do not count, and user memory is not told from KHO's")
     sources = open_capture(tree, opening, path=str(LIVE_ROOT / machine.debugfs.tree), kind="live", machine=machine, running=running)

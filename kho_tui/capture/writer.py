@@ -20,11 +20,16 @@ from kho_tui.text import visible
 
 
 def require_unused(path: str | Path, source: str | Path | None = None) -> None:
-    """Raises InputError where ``path`` holds anything, cannot be looked at, or lies in the ``source`` that is read for it."""
+    """Raises InputError where ``path`` holds anything, lies in the ``source`` that is read for it, or where nothing can be written."""
     final = Path(path)
     try:
         if final.is_symlink() or (final.exists() and (not final.is_dir() or any(final.iterdir()))):
             raise InputError(f"{visible(str(path))} exists and is not an empty directory: name another one")
+        there = next(one for one in (final.absolute(), *final.absolute().parents) if one.exists() or one.is_symlink())
+        if not there.is_dir():
+            raise InputError(f"{visible(str(path))}: {visible(str(there))} is not a directory: name another place")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise InputError(f"{visible(str(path))}: nothing can be written in {visible(str(there))}: name another place")
         if source is not None and Path(source).is_dir() and final.resolve().is_relative_to(Path(source).resolve()):
             raise InputError(f"{visible(str(path))} lies in what is read, {visible(str(source))}: name another one")
     except (OSError, RuntimeError) as error:
@@ -40,6 +45,7 @@ def new_directory(path: str | Path) -> Iterator[Path]:
     """
     require_unused(path)
     final = Path(path)
+    before = _identity(final)
     made: Path | None = None
     parents = [parent for parent in final.absolute().parents if not parent.exists()]
     done = False
@@ -47,7 +53,9 @@ def new_directory(path: str | Path) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
         yield made
-        if final.exists():
+        if _identity(final) != before or (before is not None and any(final.iterdir())):
+            raise InputError(f"{visible(str(path))} is not what it was when this began: name another one")
+        if before is not None:
             _move_into(made, final)
         else:
             made.rename(final)
@@ -60,6 +68,15 @@ def new_directory(path: str | Path) -> Iterator[Path]:
         for parent in () if done else parents:
             with suppress(OSError):
                 parent.rmdir()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells whether a path still is what it was; None where nothing is there."""
+    try:
+        told = path.lstat()
+    except FileNotFoundError:
+        return None
+    return told.st_dev, told.st_ino
 
 
 def _move_into(made: Path, final: Path) -> None:

@@ -64,12 +64,13 @@ def describe_unsupported(head: bytes) -> str | None:
     return next((advice for magics, advice in _UNSUPPORTED if head.startswith(magics)), None)
 
 
-def open_elf(source: ByteSource) -> SegmentedMemory:
+def open_elf(source: ByteSource, *, running: bool = False) -> SegmentedMemory:
     """The memory in an ELF core, 32 or 64 bit, of either byte order.
 
     A segment holds p_filesz bytes from p_paddr on; the rest up to p_memsz, and what lies behind the end of the file, is a
     gap. Where segments overlap, the one first in the table counts. Segments without a physical address (p_paddr all ones:
-    kcore's vmalloc) are left out. Where no segment names one, they lie to each other as their virtual addresses do.
+    kcore's vmalloc) are left out, which of a ``running`` kernel's own core is no news. Where no segment names one, they lie
+    to each other as their virtual addresses do.
     Raises InputError where the file is no usable core, ReadError where reading fails.
     """
     shown = visible(source.name)
@@ -108,7 +109,7 @@ def open_elf(source: ByteSource) -> SegmentedMemory:
             ends = ends or notes[-1]
     elif overlap and (overlaps := _overlaps(placed, starts, sizes, offsets)):
         notes.append(f"{shown}: {overlaps} segments overlap others; where they do, the one first in the table is read")
-    if len(placed) < len(loads):
+    if len(placed) < len(loads) and not running:
         notes.append(f"{shown}: {len(loads) - len(placed)} segments without a physical address are left out")
     unnamed = source.size - max(header.sections_end, _end_of_segments(table, source.size))
     if unnamed >= _WORTH_SAYING:

@@ -35,10 +35,13 @@ class KcoreMemory:
 
     ``core``: /proc/kcore. Only pages that the kernel names as those of root FDTs are searched. What is read is remembered, byte by byte:
     ``used`` says what, and ``differing`` reads it all again.
+
+    Of the notes of /proc/kcore VMCOREINFO is kept as that of any core: its page size is a hint, below what this machine says itself. Its
+    symbols are not asked: /proc/kallsyms has them, and the kernel's own tables are memory that nothing of KHO points at. PRSTATUS,
+    PRPSINFO and TASKSTRUCT are of the process that reads.
     """
 
     placed_by: PlacedBy = "file"
-    cut = ""
 
     def __init__(
         self,
@@ -57,7 +60,8 @@ class KcoreMemory:
         self.name = core.name
         self.byte_order: ByteOrder | None = core.byte_order
         self.machine = core.machine
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = core.notes
+        self.cut = core.cut
         self.vmcoreinfo: Mapping[str, str] = core.vmcoreinfo
         self.flags = flags
         self.page_size = page_size

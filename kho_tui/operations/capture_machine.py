@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from kho_tui.capture import probe
-from kho_tui.capture.archive_writer import is_archive_name, pack
+from kho_tui.capture.archive_writer import is_archive_name, pack, require_place
 from kho_tui.capture.files import MappedTree, read_until_eof
 from kho_tui.capture.live.devices import device_files
 from kho_tui.capture.live.machine import Machine, look_at_machine
@@ -64,10 +64,10 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
     has none is what such a capture tells.
     """
     archive = _require_new(output)
-    machine = look_at_machine(probe.LIVE_ROOT)
-    opened, problem, files, tree = _read_machine(machine, context)
+    machine = look_at_machine(probe.LIVE_ROOT, memory=memory != "none")
+    opened, problem, files, tree = _read_machine(machine, memory, context)
     try:
-        running = None if opened is None or memory == "none" else opened.sources.running
+        running = None if opened is None else opened.sources.running
         say(f"capturing debugfs, /proc, /sys and the kernel log{_pages_in_words(running)}")
         say(f"the capture holds {CONTAINS}")
         left_out = [] if opened is None else _drop_reused(files, opened)
@@ -98,24 +98,20 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
 
 
 def _require_new(output: Path) -> bool:
-    """Whether ``output`` is to be an archive. Raises InputError where anything is there, or its name is none."""
-    try:
-        if not is_archive_name(output.name):
-            require_unused(output)
-            return False
-        if output.exists() or output.is_symlink():
-            raise InputError(f"{visible(str(output))} exists: name another one")
-    except OSError as error:
-        raise InputError(f"{visible(str(output))}: {error.strerror or error}") from error
-    return True
+    """Whether ``output`` is to be an archive. Raises InputError where that cannot be written."""
+    if is_archive_name(output.name):
+        require_place(output)
+        return True
+    require_unused(output)
+    return False
 
 
-def _read_machine(machine: Machine, context: Context) -> tuple[Opened | None, SafeText, dict[str, bytes], MappedTree]:
+def _read_machine(machine: Machine, memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText, dict[str, bytes], MappedTree]:
     """The state and the files of one moment: read again where debugfs changed between the two."""
     watched = machine.root / machine.debugfs.tree
     for attempt in range(_MOST_READINGS):
         before = fingerprint(watched)
-        opened, problem = _open(context)
+        opened, problem = _open(memory, context)
         files, tree = _files(machine, context)
         changed = changed_names(before, fingerprint(watched))
         if not changed or attempt == _MOST_READINGS - 1:
@@ -152,11 +148,11 @@ def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[Sa
     return [*unread, (SafeText("state"), opened.changed)] if opened.changed else unread
 
 
-def _open(context: Context) -> tuple[Opened | None, SafeText]:
+def _open(memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText]:
     """The state of this machine; or why there is none to read."""
     path = probe.LIVE_ROOT / "sys/kernel/debug/kho"
     try:
-        return open_state(path, context), SafeText("")
+        return open_state(path, context, memory=memory != "none"), SafeText("")
     except (InputError, ReadError) as error:
         return None, SafeText(str(error).removeprefix(f"{visible(str(path))}: "))
 

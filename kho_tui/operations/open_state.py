@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kho_tui.capture.probe import open_sources, path_to_watch
+from kho_tui.capture.probe import is_this_machine, open_sources, path_to_watch
 from kho_tui.capture.sources import Sources
 from kho_tui.context import Context
 from kho_tui.decode.placement import search_sources
@@ -71,17 +71,21 @@ def open_state(
     registry: Registry | None = None,
     search: bool = False,
     even_without_kho: bool = False,
+    memory: bool = True,
+    warn: Callable[[SafeText], None] | None = None,
 ) -> Opened:
     """The decoded state at ``path``; ``base`` says where the pieces of a raw image lie. Raises InputError, ReadError or Cancelled.
 
     ``registry``: what is known of kernels, None: what is built in. ``search``: look through the running machine's RAM for root FDTs that
-    nothing names; memory in files is searched in any case. ``even_without_kho``: a running machine is opened
-    too where it shows no kho tree.
+    nothing names; ``warn`` is told first what that means; memory in files is searched in any case. ``even_without_kho``: a running
+    machine is opened too where it shows no kho tree. ``memory``: whether to open its memory.
 
     The files are looked at before and after: a state that another one was written over meanwhile is made of two. Of a running machine
     all is read twice, and again where the two differ; what goes on changing is held back.
     """
-    opening = _Opening(path, context, overrides or Overrides(), tuple(base), registry or builtin(), even_without_kho)
+    opening = _Opening(path, context, overrides or Overrides(), tuple(base), registry or builtin(), even_without_kho, memory, warn)
+    if search and not is_this_machine(path):
+        raise InputError("--search looks through this machine's RAM, and here is none; memory in files is searched in any case")
     reading = opening.read(search=search)
     for attempt in range(_MOST_READINGS):
         running = reading.sources.running
@@ -130,6 +134,8 @@ class _Opening:
     base: tuple[Piece, ...]
     registry: Registry
     even_without_kho: bool = False
+    memory: bool = True
+    warn: Callable[[SafeText], None] | None = None
 
     def read(
         self,
@@ -146,16 +152,24 @@ class _Opening:
         watched = path_to_watch(self.path)
         before = fingerprint(watched)
         sources = open_sources(
-            self.path, self.context, self.registry, base=self.base, even_without_kho=self.even_without_kho, moving=moving
+            self.path,
+            self.context,
+            self.registry,
+            base=self.base,
+            even_without_kho=self.even_without_kho,
+            moving=moving,
+            memory=self.memory,
         )
         running = sources.running
         try:
             if search and running is None:
-                raise InputError("--search looks through this machine's RAM, and here is none; memory in files is searched in any case")
+                raise InputError(f"--search looks through this machine's RAM, which cannot be read: {sources.no_memory}")
             if running is not None:
                 running.hold_back(held_back)
                 running.name_pages(named)
                 if search:
+                    if self.warn is not None:
+                        self.warn(search_risk())
                     running.name_pages([root.phys for root in search_memory(running.core, self.registry.roots, self.context).roots])
             sources, found_roots = search_sources(sources, self.context, self.overrides, self.registry)
             if running is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -13,61 +14,27 @@ from typing import Any
 import pytest
 import running_machine as fake
 from capture.test_capture_script import Runner, cat_that, needs_its_own_cat, script, shell_command, tools, write
+from captures import SAMPLES
+from comparable import decoded_of
 from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine
+from this_machine import BOOT_ID, Machines
 
-from kho_tui.capture import probe
 from kho_tui.context import Context
 from kho_tui.memory.extents import Extents
 from kho_tui.model.facts import Missing
-from kho_tui.model.json_value import Json
-from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.operations.open_state import open_state
 from kho_tui.views.cli import main
-from kho_tui.views.export.json_stream import json_pieces
-from kho_tui.views.export.state_json import state_json
 
 __all__ = ["script", "tools"]
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-SHARED = CHECKOUT.parent / "shared" / "captures"
-SAMPLES = CHECKOUT / "samples"
 PRE = "x86_64-7.3/1-pre"
 FIVE_LEVELS = 0xFF11_0000_0000_0000
-BOOT_ID = "f14f1f2a-0000-4000-8000-000000000001"
 
 
 @pytest.fixture(params=["busybox", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("dash", "bash"))])
 def shell(request: pytest.FixtureRequest) -> list[str]:
     """By day that with the fewest tools; what differs between shells shows in test_capture_script.py."""
     return shell_command(request.param)
-
-
-class Machines:
-    """Running machines in the state of a capture, below one root."""
-
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.root = root
-        monkeypatch.setattr(probe, "LIVE_ROOT", root)
-
-    def __call__(self, name: str, shown: str = "yes") -> RunningMachine:
-        capture = SAMPLES / name if (SAMPLES / name).is_dir() else SHARED / name
-        if not capture.is_dir():
-            pytest.skip(f"{capture} is not here")
-        machine = fake.running_machine(self.root, capture)
-        with open_state(capture, Context()) as opened:
-            side = opened.state.sides.get("out")
-            root = None if side is None or isinstance(side.root, Missing) else side.root.phys
-        machine.name_root(root if isinstance(root, int) else None, shown=shown)
-        machine.write_memory()
-        release = (capture / "version").read_text().split()[2]
-        machine.write("proc/sys/kernel/osrelease", f"{release}\n".encode())
-        machine.write("proc/sys/kernel/random/boot_id", f"{BOOT_ID}\n".encode())
-        machine.write("proc/self/smaps", b"KernelPageSize: 4 kB\n")
-        return machine
-
-
-@pytest.fixture
-def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
-    return Machines(tmp_path / "root", monkeypatch)
 
 
 @pytest.fixture
@@ -96,17 +63,6 @@ def pages_captured(run: Runner) -> set[int]:
         return set() if opened.sources.memory is None else pages_of(opened.sources.memory.extents())
 
 
-def decoded(opened: Opened) -> dict[str, Json]:
-    document = json.loads("".join(json_pieces(state_json(opened.state, blocks=True))))
-    return {"scratch": document["scratch"], "sides": without_sources(document["sides"])}
-
-
-def without_sources(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: without_sources(part) for key, part in value.items() if key not in ("origin", "available", "truncated", "libfdt")}
-    return [without_sources(part) for part in value] if isinstance(value, list) else value
-
-
 def tracker_of(machine: RunningMachine) -> int:
     number: int = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     return number
@@ -120,7 +76,7 @@ def test_exactly_the_pages_that_the_program_reads_are_taken(name: str, machines:
     manifest = captured(run)
     assert manifest["memory"] == {"state": "taken", "reason": None, "message": None, "left_out": []}
     with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
-        assert decoded(opened) == decoded(live)
+        assert decoded_of(opened) == decoded_of(live)
         assert live.sources.running is not None and opened.sources.memory is not None
         taken = pages_of(opened.sources.memory.extents())
         assert taken == pages_of(live.sources.running.used())
@@ -137,7 +93,7 @@ def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machine
     machine = machines(str(capture))
     captured(run, 1)
     with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
-        assert decoded(opened) == decoded(live)
+        assert decoded_of(opened) == decoded_of(live)
         assert opened.sources.memory is not None
         extents = [(int(extent.start), int(extent.size)) for extent in opened.sources.memory.extents()]
         assert all(opened.sources.memory.read(start, 512) == whole(machine, start) for start, _ in extents)
@@ -208,7 +164,7 @@ def test_nothing_stale_is_followed_after_a_handover(machines: Machines, run: Run
     machine = machines("x86_64-7.3/1-post")
     captured(run, 1)
     with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
-        assert decoded(opened)["sides"]["in"] == decoded(live)["sides"]["in"]  # type: ignore[index,call-overload]
+        assert decoded_of(opened)["sides"]["in"] == decoded_of(live)["sides"]["in"]
         running = live.sources.running
         assert running is not None
         # The program looks whether the tracker that was handed in still keeps its root; what it says is stale.
@@ -251,11 +207,26 @@ def test_one_file_is_whole_and_its_owners_alone(name: str, machines: Machines, r
     assert [path for path in run.cwd.rglob("*") if path != run.cwd / "sub"] == [run.cwd / name]
     assert stat.S_IMODE((run.cwd / name).stat().st_mode) == 0o600
     with open_state(machine.kho, Context()) as live, open_state(run.cwd / name, Context()) as opened:
-        assert decoded(opened) == decoded(live)
+        assert decoded_of(opened) == decoded_of(live)
     with tarfile.open(run.cwd / name) as archive:
         assert not [member.name for member in archive if member.name.startswith("/")]
     again = run("-o", name)
     assert again.returncode == 2 and "exists already: nothing done" in again.stderr
+
+
+def test_no_file_is_moved_into_a_directory_that_came_meanwhile(machines: Machines, run: Runner, tools: str) -> None:
+    machines(PRE)
+    mv = Path(tools.split(":")[0]) / "mv"
+    real, mkdir = (shutil.which(name) for name in ("mv", "mkdir"))
+    mv.unlink(missing_ok=True)
+    mv.write_text(f'#!/bin/sh\ncase $* in *mine.tar*) {mkdir} mine.tar.gz ;; esac\nexec {real} "$@"\n')
+    mv.chmod(0o755)
+    ended = run("-o", "mine.tar.gz")
+    if ended.returncode == 0:
+        pytest.skip("this shell does not look for mv in PATH")
+    assert "it exists by now" in ended.stderr and "the capture is whole in the directory" in ended.stderr
+    assert list((run.cwd / "mine.tar.gz").iterdir()) == [] and (run.cwd / "mine/memory.elf").exists()
+    assert {path.name for path in run.cwd.iterdir()} == {"mine", "mine.tar.gz"}
 
 
 @pytest.mark.parametrize("words", [["-o"], ["-o", "x.zip"], ["-o", "a.tar", "b"], ["-o", ".tar.gz"]])

@@ -3,84 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine, running_machine
+from captures import SAMPLES, SHARED, capture
+from comparable import decoded_of
+from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, TEXT, RunningMachine
+from this_machine import Machines, root_page
 
-from kho_tui.capture import archive_writer, probe
-from kho_tui.capture.files import MappedTree
+from kho_tui.capture import archive_writer
+from kho_tui.capture.files import MappedTree, Notes
+from kho_tui.capture.live import symbols
+from kho_tui.capture.live import tree as live_tree
 from kho_tui.context import Context
 from kho_tui.decode.state import decode_state
 from kho_tui.errors import InputError, ReadError
 from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.memory.physical import Absence, Extent
 from kho_tui.model.facts import Missing, Moving, Stale, known
-from kho_tui.model.json_value import Json
 from kho_tui.model.tracker import RadixTree
 from kho_tui.model.verdict import verdict
+from kho_tui.operations import capture_machine
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.operations.watch import Watch
 from kho_tui.views.cli import main
-from kho_tui.views.export.json_stream import json_pieces
-from kho_tui.views.export.state_json import state_json
 from kho_tui.views.tui.changes import Changes, changed_memory
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "captures"
 PRE = "x86_64-7.3/1-pre"
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-
-Machines = Callable[[str], RunningMachine]
-
-
-@pytest.fixture
-def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
-    """A running machine in the state of a capture, which commands take for this one."""
-
-    def made(name: str) -> RunningMachine:
-        capture = SAMPLES / name if (SAMPLES / name).is_dir() else SHARED / name
-        if not capture.is_dir():
-            pytest.skip(f"{capture} is not here")
-        monkeypatch.setattr(probe, "LIVE_ROOT", tmp_path / "root")
-        return running_machine(tmp_path / "root", capture)
-
-    return made
 
 
 def look(machine: RunningMachine, *, search: bool = False) -> Opened:
     return open_state(machine.kho, Context(), search=search)
 
 
-def root_page(name: str) -> int:
-    """Where the outgoing root FDT lies: a page of memory that begins as an FDT of KHO and is not that of the boot record."""
-    capture = SAMPLES / name if (SAMPLES / name).is_dir() else SHARED / name
-    with open_state(capture, Context()) as opened:
-        root = opened.state.sides["out"].root
-        assert not isinstance(root, Missing) and isinstance(root.phys, int)
-        return root.phys
-
-
-def decoded(opened: Opened) -> dict[str, Json]:
-    """What was decoded, without where it was read from."""
-    document = json.loads("".join(json_pieces(state_json(opened.state, blocks=True))))
-    return {"scratch": document["scratch"], "sides": _without_sources(document["sides"])}
-
-
-def _without_sources(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: _without_sources(part) for key, part in value.items() if key not in ("origin", "available", "truncated", "libfdt")}
-    return [_without_sources(part) for part in value] if isinstance(value, list) else value
-
-
 @pytest.mark.parametrize("name", ["x86_64-7.3/1-pre", "x86_64-7.3/2-pre", "x86_64-7.1/1-pre", "x86_64-7.1/2-pre", "x86_64-6.18/1-pre"])
 def test_a_machine_shows_what_its_memory_dump_shows(name: str, machines: Machines) -> None:
     machine = machines(name)
-    machine.name_root(root_page(name))
-    machine.write_memory()
     with look(machine) as live, open_state(SHARED / name, Context()) as captured:
-        assert decoded(live) == decoded(captured)
+        assert decoded_of(live) == decoded_of(captured)
         assert live.changed == ""
         running = live.sources.running
         assert running is not None and running.pages_read < 200
@@ -88,8 +54,6 @@ def test_a_machine_shows_what_its_memory_dump_shows(name: str, machines: Machine
 
 def test_contents_of_preserved_pages_are_never_read(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     with look(machine) as live:
         running = live.sources.running
         assert running is not None
@@ -119,7 +83,6 @@ def test_contents_of_preserved_pages_are_never_read(machines: Machines) -> None:
 @pytest.mark.parametrize(("flag", "word"), [(HWPOISON, "hardware-poisoned"), (OFFLINE, "offline"), (NOPAGE, "without a page")])
 def test_zeros_in_place_of_a_page_are_never_nothing_preserved(flag: int, word: str, machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     machine.pages[tracker] = bytes(PAGE)
     machine.flags[tracker] = flag
@@ -132,7 +95,6 @@ def test_zeros_in_place_of_a_page_are_never_nothing_preserved(flag: int, word: s
 
 def test_a_page_of_zeros_that_is_there_is_a_value(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     machine.pages[tracker] = bytes(PAGE)
     machine.write_memory()
@@ -147,8 +109,6 @@ def test_a_page_of_zeros_that_is_there_is_a_value(machines: Machines) -> None:
 
 def test_every_page_of_metadata_may_be_one_that_kcore_cannot_read(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     with look(machine) as live:
         whole = live.state.sides["out"].preserved
         assert live.sources.running is not None and not isinstance(whole, Missing)
@@ -173,7 +133,6 @@ def test_every_page_of_metadata_may_be_one_that_kcore_cannot_read(machines: Mach
 @pytest.mark.parametrize(("flag", "word"), [(ANON, "anonymous"), (LRU, "LRU")])
 def test_user_memory_is_not_read_whatever_points_there(flag: int, word: str, machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     machine.flags[tracker] = flag
     machine.write_memory()
@@ -187,8 +146,7 @@ def test_user_memory_is_not_read_whatever_points_there(flag: int, word: str, mac
     [("hidden", "kernel.kptr_restrict=1"), ("not-listed", "CONFIG_KALLSYMS_ALL"), ("unreadable", "/proc/kallsyms cannot be read")],
 )
 def test_without_symbols_debugfs_names_the_tracker_and_nobody_the_root(shown: str, words: str, machines: Machines) -> None:
-    machine = machines(PRE)
-    machine.name_root(root_page(PRE), shown=shown)
+    machine = machines(PRE, shown)
     if shown == "unreadable":
         (machine.root / "proc/kallsyms").unlink()
     machine.write_memory()
@@ -203,9 +161,9 @@ def test_without_symbols_debugfs_names_the_tracker_and_nobody_the_root(shown: st
 
 def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
     name = "x86_64-7.3/2-pre"
-    machine = machines(name)
-    page = root_page(name)
-    machine.name_root(page, shown="not-listed")
+    machine = machines(name, "not-listed")
+    page = root_page(capture(name))
+    assert page is not None
     (machine.kho / "out/fdt").unlink(missing_ok=True)
     machine.write_memory()
     with look(machine) as live:
@@ -217,10 +175,24 @@ def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
         assert known(live.state.sides["out"].preserved) is not None
 
 
+def test_what_cannot_be_searched_is_refused_before_the_risk_is_told(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines(PRE)
+    assert main.run(["show", str(machine.kho), "--search"]) == 0
+    assert "--search reads all" in capsys.readouterr().err
+    assert main.run(["show", str(SAMPLES / PRE), "--search"]) == 2
+    assert capsys.readouterr().err == (
+        "kho-tui: --search looks through this machine's RAM, and here is none; memory in files is searched in any case\n"
+    )
+    assert main.run(["show", "/nowhere", "--search"]) == 2
+    assert "--search reads all" not in capsys.readouterr().err
+    (machine.root / "proc/kcore").unlink()
+    assert main.run(["show", str(machine.kho), "--search"]) == 2
+    said = capsys.readouterr().err
+    assert "which cannot be read: this kernel has no /proc/kcore" in said and "--search reads all" not in said
+
+
 def test_a_part_that_changes_while_it_is_read_is_moving_and_no_finding(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     tracker = json.loads((SAMPLES / PRE / "expected.json").read_text())["map"]
     decode, readings = decode_state, 0
 
@@ -246,8 +218,6 @@ def test_a_part_that_changes_while_it_is_read_is_moving_and_no_finding(machines:
 
 def test_a_change_that_ends_is_read_again(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     decode, done = decode_state, False
 
     def once(*arguments: object) -> object:
@@ -286,8 +256,6 @@ def test_without_kcore_debugfs_is_shown_and_the_cause_is_named(lockdown: bytes, 
 
 def test_debugfs_may_be_mounted_elsewhere(machines: Machines, tmp_path: Path) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     (machine.root / "sys/kernel/debug").rename(machine.root / "my debug")
     (machine.root / "sys/kernel/debug").mkdir()
     machine.write("proc/mounts", b"none /my\\040debug debugfs rw 0 0\n")
@@ -316,8 +284,6 @@ def test_a_kernel_without_kho_is_told_so(machines: Machines) -> None:
 @pytest.mark.parametrize("arguments", [[], ["show"], ["check"], ["map"], ["--ascii"], ["show", "--json"]])
 def test_commands_without_a_path_look_at_this_machine(arguments: list[str], machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     assert main.run([*arguments, str(machine.kho)]) == main.run(arguments) == 0
     said = capsys.readouterr().out
     assert said[: len(said) // 2] == said[len(said) // 2 :] and ("2056" in said or "20.97 MiB" in said)
@@ -329,7 +295,6 @@ def test_a_capture_of_a_machine_shows_what_the_machine_shows(
 ) -> None:
     name = "x86_64-7.3/2-pre"
     machine = machines(name)
-    machine.name_root(root_page(name))
     machine.flags[0x3FFFFFFF // PAGE * PAGE] = 0
     machine.write("sys/bus/pci/devices/0000:00:03.0/vendor", b"0x1af4\n")
     machine.write_memory()
@@ -341,7 +306,7 @@ def test_a_capture_of_a_machine_shows_what_the_machine_shows(
     assert path.stat().st_mode & 0o77 == 0
     assert not list(tmp_path.glob(".*"))
     with look(machine) as live, open_state(path, Context()) as taken:
-        assert decoded(taken) == decoded(live)
+        assert decoded_of(taken) == decoded_of(live)
         assert live.sources.running is not None and taken.memory is not None
         assert list(taken.memory.extents()) and [(e.start, e.size) for e in taken.memory.extents()] == merged(live.sources.running.used())
         names = {str(file.path) for file in taken.state.machine.files}
@@ -364,8 +329,6 @@ def merged(extents: Iterable[Extent]) -> list[tuple[int, int]]:
 
 def test_captures_without_memory_or_without_kho_say_so(machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     assert main.run(["capture", "-o", str(tmp_path / "none"), "--memory", "none"]) == 0
     assert not (tmp_path / "none/memory.elf").exists()
     assert json.loads((tmp_path / "none/capture.json").read_text())["memory"] == {"taken": "none"}
@@ -379,8 +342,6 @@ def test_captures_without_memory_or_without_kho_say_so(machines: Machines, tmp_p
 
 def test_watching_a_machine_sees_what_memory_alone_shows(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     watch = Watch(machine.kho)
     assert not watch.changed() and not watch.changed()
     with look(machine) as before:
@@ -455,7 +416,6 @@ def test_a_capture_names_what_it_could_not_read_and_so_does_who_opens_it(
     flag: int, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     machine.pages[tracker_page()], machine.flags[tracker_page()] = bytes(PAGE), flag
     machine.write_memory()
     code, said = captured(machine, tmp_path / "c.tar.gz", capsys)
@@ -479,7 +439,6 @@ def test_freed_memory_that_others_use_is_not_captured(machines: Machines, tmp_pa
 
 def test_kcore_by_its_own_name_and_a_tree_by_a_link_are_this_machine(machines: Machines, tmp_path: Path) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     machine.flags[tracker_page()] = ANON
     machine.write_memory()
     (tmp_path / "link").symlink_to(machine.kho)
@@ -493,7 +452,6 @@ def test_kcore_by_its_own_name_and_a_tree_by_a_link_are_this_machine(machines: M
 @pytest.mark.parametrize(("bit", "word"), [(10, "free now"), (24, "page of zeros that all share now")])
 def test_a_page_that_nobody_has_is_no_part_of_a_state(bit: int, word: str, machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
     machine.flags[tracker_page()] = 1 << bit
     machine.write_memory()
     with look(machine) as live:
@@ -503,8 +461,6 @@ def test_a_page_that_nobody_has_is_no_part_of_a_state(bit: int, word: str, machi
 
 def test_a_file_of_debugfs_that_moves_is_no_error(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     readings = 0
 
     def changing(*arguments: object) -> object:
@@ -523,8 +479,8 @@ def test_a_file_of_debugfs_that_moves_is_no_error(machines: Machines, monkeypatc
 def test_one_bad_reading_of_the_root_is_read_again(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "x86_64-7.3/2-pre"
     machine = machines(name)
-    page = root_page(name)
-    machine.name_root(page)
+    page = root_page(capture(name))
+    assert page is not None
     machine.write_memory()
     fetch = KcoreMemory._fetch
     torn: list[int] = []
@@ -543,8 +499,6 @@ def test_one_bad_reading_of_the_root_is_read_again(machines: Machines, monkeypat
 
 def test_without_page_flags_the_lost_guard_is_named(machines: Machines) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
-    machine.write_memory()
     (machine.root / "proc/kpageflags").unlink()
     with look(machine) as live:
         assert any("user memory is not told from KHO's" in one.message for one in live.state.findings)
@@ -553,8 +507,8 @@ def test_without_page_flags_the_lost_guard_is_named(machines: Machines) -> None:
 def test_a_root_that_cannot_be_read_is_not_one_that_was_not_found(machines: Machines) -> None:
     name = "x86_64-7.3/2-pre"
     machine = machines(name)
-    page = root_page(name)
-    machine.name_root(page)
+    page = root_page(capture(name))
+    assert page is not None
     machine.pages[page], machine.flags[page] = bytes(PAGE), HWPOISON
     machine.write_memory()
     with look(machine) as live:
@@ -583,3 +537,166 @@ def test_nothing_that_came_meanwhile_is_written_over(machines: Machines, tmp_pat
     for name in (".tar.gz", "...tar.gz", f"{'x' * 300}.tar.gz"):
         assert main.run(["capture", "-o", str(tmp_path / name)]) == 2
         assert "internal error" not in capsys.readouterr().err
+
+
+def log_read(device: Path, monkeypatch: pytest.MonkeyPatch, answers: Iterator[bytes | OSError]) -> tuple[bytes, list[str]]:
+    """What is read of a log whose device answers so, and what is noted of it."""
+
+    def read(number: int, size: int) -> bytes:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    device.touch()
+    notes = Notes()
+    with monkeypatch.context() as patched:
+        patched.setattr("kho_tui.capture.live.tree.os.read", read)
+        log = live_tree._kernel_log(device, notes)
+    return log, [note.message for note in notes]
+
+
+def test_a_log_that_wraps_faster_than_it_is_read_comes_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, record = BrokenPipeError(), b"6,1,1000000,-;KHO: found kexec handover data.\n"
+    log, notes = log_read(tmp_path / "kmsg", monkeypatch, chain([record], repeat(gone)))
+    assert log == b"<6>[    1.000000] KHO: found kexec handover data.\n"
+    assert len(notes) == 2 and "not read to its end" in notes[0] and "lines are missing" in notes[1]
+    # One that goes on and on is cut as well, and one that was overrun once says so.
+    log, notes = log_read(tmp_path / "kmsg", monkeypatch, repeat(b"no record"))
+    assert log == b"" and len(notes) == 1 and "only its first" in notes[0]
+    log, notes = log_read(tmp_path / "kmsg", monkeypatch, iter([record, gone, record, BlockingIOError()]))
+    assert log.count(b"\n") == 2 and len(notes) == 1 and "lines are missing" in notes[0]
+    assert log_read(tmp_path / "kmsg", monkeypatch, iter([record, BlockingIOError()]))[1] == []
+
+
+def test_symbols_are_read_once(machines: Machines, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    read: list[str] = []
+    find = symbols._find
+
+    def counted(*arguments: Any) -> symbols.Symbols:
+        read.append("")
+        return find(*arguments)
+
+    monkeypatch.setattr(symbols, "_find", counted)
+    machine = machines(PRE)
+    for _ in range(2):
+        with look(machine) as live:
+            assert known(live.state.sides["out"].root) is not None
+    assert main.run(["capture", "-o", str(tmp_path / "c")]) in (0, 1)
+    assert len(read) == 1
+
+
+def test_symbols_that_were_hidden_are_looked_for_again(machines: Machines) -> None:
+    machine = machines(PRE, "hidden")
+    asked = (machine.root, "kho_out", "kho_is_enabled")
+    assert symbols.find_symbol(*asked) == symbols.find_symbol(*asked) == symbols.Symbols("hidden", None, True)
+    machine.name_root(0x1000)
+    found = symbols.find_symbol(*asked)
+    # The next symbol is kho_in, 48 bytes on; no less is read than may belong to it.
+    assert found == symbols.Symbols("yes", symbols.Symbol(TEXT, 256), True)
+    # An alias takes no room, and what modules have is listed last, by lower addresses.
+    rows = [(TEXT, "d", "kho_out"), (TEXT, "d", "kho_alias"), (TEXT - 5, "t", "of_a_module\t[m]"), (TEXT + 700, "d", "next")]
+    (machine.root / "other/proc").mkdir(parents=True)
+    (machine.root / "other/proc/kallsyms").write_text("".join(f"{at:016x} {kind} {name}\n" for at, kind, name in rows))
+    assert symbols.find_symbol(machine.root / "other", *asked[1:]) == symbols.Symbols("yes", symbols.Symbol(TEXT, 700), False)
+
+
+def test_of_the_notes_of_kcore_the_page_size_is_a_hint_and_no_more_memory_is_read(machines: Machines) -> None:
+    machine = machines(PRE)
+    with look(machine) as live:
+        assert live.sources.running is not None and not live.sources.running.vmcoreinfo
+        used = merged(live.sources.running.used())
+    kernel_tables = "".join(f"SYMBOL({name})={TEXT:x}\n" for name in ("kallsyms_names", "kallsyms_num_syms", "_stext", "swapper_pg_dir"))
+    machine.vmcoreinfo = f"OSRELEASE=1.2.3\nPAGESIZE=4096\nNUMBER(phys_base)=0\n{kernel_tables}".encode()
+    machine.write_memory()
+    with look(machine) as live:
+        assert "PAGESIZE of the core's VMCOREINFO" in {hint.reason for hint in live.sources.hints}
+        assert live.state.machine.release != "1.2.3"
+        assert live.sources.running is not None and merged(live.sources.running.used()) == used
+
+
+def test_what_a_damaged_table_of_kcore_costs_is_said(machines: Machines) -> None:
+    machine = machines(PRE)
+    with look(machine) as live:
+        assert not [note for note in live.sources.notes if note.path == "kcore"]
+    core = machine.root / "proc/kcore"
+    core.write_bytes(core.read_bytes()[:-PAGE])
+    with look(machine) as live:
+        (note,) = [note for note in live.sources.notes if note.path == "kcore"]
+        assert "ends too early" in note.message
+
+
+def test_without_memory_kcore_is_not_opened(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE)
+    opened: list[str] = []
+    really_open = os.open
+
+    def spied(path: Any, *arguments: Any, **more: Any) -> int:
+        opened.append(str(path))
+        return really_open(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", spied)
+    assert main.run(["capture", "-o", str(tmp_path / "none"), "--memory", "none"]) == 0
+    said = capsys.readouterr().err
+    assert "no memory" in said and "could not read" not in said
+    assert str(machine.root / "proc/kallsyms") in opened
+    assert not {str(machine.root / "proc" / name) for name in ("kcore", "kpageflags")} & set(opened)
+    with open_state(tmp_path / "none", Context()) as taken:
+        assert known(taken.state.sides["out"].root) is not None
+    assert main.run(["capture", "-o", str(tmp_path / "with")]) in (0, 1) and str(machine.root / "proc/kcore") in opened
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("new/c.tar.gz", "new does not exist: make it first"),
+        ("new/er/c.tar", "new/er does not exist: make it first"),
+        ("file/c.tar.gz", "file is not a directory: name another place"),
+        ("file/c", "file is not a directory: name another place"),
+        ("file/c/d", "file is not a directory: name another place"),
+        ("c.tar.zst", "writing .zst needs the package zstandard"),
+    ],
+)
+def test_where_a_capture_cannot_be_written_is_said_before_anything_is_read(
+    output: str, words: str, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machines(PRE)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(capture_machine, "look_at_machine", None)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    assert main.run(["capture", "-o", str(tmp_path / output)]) == 2
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "not root" not in one]
+    assert str(tmp_path / output) in line or "zst" in output
+    assert words in line
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["c.tar.gz", "c"])
+@pytest.mark.parametrize("what", ["an empty directory", "a directory", "a link to one"])
+def test_nothing_is_moved_into_a_directory_that_came_meanwhile(
+    name: str, what: str, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machines(PRE)
+    output, write_capture = tmp_path / name, capture_machine.write_capture
+
+    def meanwhile(*arguments: Any, **more: Any) -> None:
+        write_capture(*arguments, **more)
+        theirs = tmp_path / "theirs" if what == "a link to one" else output
+        theirs.mkdir()
+        if theirs != output:
+            output.symlink_to(theirs)
+        if what != "an empty directory":
+            (theirs / "precious").touch()
+
+    monkeypatch.setattr(capture_machine, "write_capture", meanwhile)
+    assert main.run(["capture", "-o", str(output)]) == 2
+    assert "name another one" in capsys.readouterr().err
+    assert [one.name for one in output.iterdir()] == ([] if what == "an empty directory" else ["precious"])
+    assert not list(tmp_path.glob(".*"))
+    # Nor when it comes at the very end.
+    (tmp_path / "unfinished").touch()
+    with pytest.raises(OSError, match=r"exists|directory"):
+        archive_writer._take_name(tmp_path / "unfinished", output)
+    assert (tmp_path / "unfinished").exists()

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from comparable import without_origin
+
 from guests.guest import Guest
 
 PROGRAM = "python3 -m kho_tui"
 SLOW = 180.0
 """Seconds that the program may take under software emulation."""
 _HOST_SECONDS = 120
-_HOW_READ = frozenset({"origin", "available", "truncated", "libfdt"})
-"""Keys that say where bytes were read from: a root FDT of debugfs is cut, that of memory is whole."""
 
 
 def shown(guest: Guest, *words: str) -> dict[str, Any]:
@@ -31,18 +31,6 @@ def shown_here(path: Path) -> dict[str, Any]:
     assert ran.returncode == 0, ran.stderr
     document: dict[str, Any] = json.loads(ran.stdout)
     return document
-
-
-def without_origin(value: Any) -> Any:
-    """A part of a document without where it was read from."""
-    if isinstance(value, dict):
-        return {key: without_origin(part) for key, part in value.items() if key not in _HOW_READ}
-    return [without_origin(part) for part in value] if isinstance(value, list) else value
-
-
-def decoded(document: dict[str, Any]) -> Any:
-    """What was decoded: scratch and both sides."""
-    return {"scratch": without_origin(document["scratch"]), "sides": without_origin(document["sides"])}
 
 
 def only_side(document: dict[str, Any]) -> Any:

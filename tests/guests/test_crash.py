@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparable import without_origin
 
 from guests.guest import Guest, kernel, why_not
-from guests.looks import areas, messages, only_side, shown, shown_here, without_origin
+from guests.looks import areas, messages, only_side, shown, shown_here
 from kho_tui.memory.elf import open_elf
 from kho_tui.memory.kdump import open_dump
 from kho_tui.memory.source import open_file

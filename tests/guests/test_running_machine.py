@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import comparable
 import pytest
 
-from guests import looks
 from guests.guest import Guest, Ran, kernel, why_not
 from kho_tui.context import Context
 from kho_tui.model.facts import Missing
@@ -42,7 +42,7 @@ def program(guest: Guest, *commands: tuple[str, ...], user: int = 0) -> list[Ran
 
 def decoded(document: str) -> Any:
     """What ``show --json`` decoded, without where it was read from."""
-    return looks.decoded(json.loads(document))
+    return comparable.decoded(json.loads(document))
 
 
 def problems(document: str) -> list[str]:

@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from comparable import decoded, without_origin
 
 from guests.guest import Guest, kernel, why_not
-from guests.looks import PROGRAM, SLOW, areas, decoded, messages, only_side, shown, shown_here, without_origin
+from guests.looks import PROGRAM, SLOW, areas, messages, only_side, shown, shown_here
 
 pytestmark = [pytest.mark.qemu, pytest.mark.guest, pytest.mark.shared]
 

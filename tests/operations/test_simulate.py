@@ -212,6 +212,14 @@ def test_nothing_is_left_of_a_directory_that_could_not_be_finished(tmp_path: Pat
         pass
 
 
+def test_a_directory_that_is_no_longer_empty_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match="not what it was"), new_directory(tmp_path / "out") as made:
+        (made / "version").write_bytes(b"ours")
+        (tmp_path / "out" / "version").write_bytes(b"theirs")
+    assert files(tmp_path / "out") == {"version": b"theirs"}
+
+
 def test_memory_of_a_kernel_is_for_its_owner_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -33,7 +33,7 @@ class Machine:
     debugfs: Debugfs
     symbols: Symbols
     lockdown: Lockdown
-    kcore: Literal["readable", "denied", "absent"]
+    kcore: Literal["readable", "denied", "absent", "not-asked"]
     image_loaded: Switch = "unknown"
     """Whether a kexec image is loaded (/sys/kernel/kexec_loaded)."""
     load_disabled: Switch = "unknown"
@@ -71,14 +71,14 @@ class Machine:
         )
 
 
-def look_at_machine(root: Path) -> Machine:
-    """The machine as it is now. Never raises."""
+def look_at_machine(root: Path, *, memory: bool = True) -> Machine:
+    """The machine as it is now. ``memory``: whether /proc/kcore may be opened. Never raises."""
     return Machine(
         root=root,
         debugfs=find_debugfs(root),
         symbols=find_symbol(root, OUTGOING, _KHO_FUNCTION),
         lockdown=_lockdown(root),
-        kcore=_kcore(root / "proc/kcore"),
+        kcore=_kcore(root / "proc/kcore") if memory else "not-asked",
         image_loaded=_switch(root / "sys/kernel/kexec_loaded"),
         load_disabled=_switch(root / "proc/sys/kernel/kexec_load_disabled"),
         liveupdate_device=_device(root),

@@ -34,7 +34,7 @@ def open_kcore(root: Path, platform: tuple[int, ByteOrder], outgoing: Symbol | N
     """
     page_size, byte_order = platform
     source = closer.enter_context(open_file(root / "proc/kcore", "kcore"))
-    core = open_elf(source)
+    core = open_elf(source, running=True)
     flags: PageFlags | None = None
     try:
         flags = PageFlags(closer.enter_context(open_file(root / "proc/kpageflags", "kpageflags", _FLAGS_SIZE)), byte_order)

@@ -12,8 +12,10 @@ from kho_tui.capture.machine_names import FILES, FOLDERS, PROC
 from kho_tui.text import SafeText, visible
 
 _RECORD = re.compile(rb"(\d{1,9}),\d+,(\d{1,18}),[^;]*;(.*)")
-_LOG_RECORDS = 200_000
+_LOG_READS = 200_000
 _LOG_BYTES = 64 << 20
+_MOST_OVERRUNS = 100
+"""How often records may be overwritten before they are read until this log is left as it is: it may go on for ever."""
 
 
 def live_tree(root: Path, debugfs: Debugfs, without: frozenset[SafeText] = frozenset()) -> MappedTree:
@@ -44,20 +46,24 @@ def live_tree(root: Path, debugfs: Debugfs, without: frozenset[SafeText] = froze
 def _kernel_log(device: Path, notes: Notes) -> bytes:
     """/dev/kmsg from its oldest record on, as dmesg prints it; reading takes nothing away."""
     lines: list[bytes] = []
-    size = 0
+    size = overruns = 0
     try:
         fd = os.open(device, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
         notes.add("dmesg", why(error))
         return b""
     try:
-        while len(lines) < _LOG_RECORDS and size < _LOG_BYTES:
+        for _ in range(_LOG_READS):
+            if size >= _LOG_BYTES or overruns > _MOST_OVERRUNS:
+                notes.add("dmesg", "not read to its end: it grows faster than it is read, or is too long")
+                break
             try:
                 record = os.read(fd, 16384)
             except BlockingIOError:
                 break
             except BrokenPipeError:
-                # Records were overwritten meanwhile; the next read goes on after them.
+                # The next read goes on after those that are gone.
+                overruns += 1
                 continue
             if not record:
                 break
@@ -66,6 +72,10 @@ def _kernel_log(device: Path, notes: Notes) -> bytes:
                 micros = int(match[2])
                 lines.append(b"<%d>[%5d.%06d] %s\n" % (int(match[1]), micros // 1_000_000, micros % 1_000_000, match[3]))
                 size += len(lines[-1])
+        else:
+            notes.add("dmesg", f"not read to its end: only its first {_LOG_READS} records")
+        if overruns:
+            notes.add("dmesg", "records were overwritten before they were read: lines are missing in it")
     except OSError as error:
         notes.add("dmesg", why(error))
     finally:

@@ -16,8 +16,8 @@ from kho_tui.model.facts import Missing
 from kho_tui.model.json_value import Json
 from kho_tui.model.kinds import Kind
 from kho_tui.model.verdict import nothing_read
-from kho_tui.operations.open_state import Opened, open_state, search_risk
-from kho_tui.text import visible
+from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.text import SafeText, visible
 from kho_tui.views.cli.progress import StderrProgress
 from kho_tui.views.cli.request import Request
 from kho_tui.views.export.json_stream import json_pieces
@@ -180,12 +180,14 @@ def _width(wanted: int | None) -> int:
     return wanted
 
 
+def _warn(risk: SafeText) -> None:
+    print(f"kho-tui: {risk}", file=sys.stderr)
+
+
 def open_request(request: Request, context: Context) -> Opened:
     """The opened state, of one side where one was asked for. Raises InputError, ReadError or Cancelled."""
     overrides = Overrides(request.page_size, request.byte_order, request.root)
-    if request.search:
-        print(f"kho-tui: {search_risk()}", file=sys.stderr)
-    opened = open_state(request.path, context, overrides, base=request.base, search=request.search)
+    opened = open_state(request.path, context, overrides, base=request.base, search=request.search, warn=_warn)
     if request.side is None:
         return opened
     if request.side not in opened.state.sides:
