@@ -85,11 +85,16 @@ def open_sources(
 
 def path_to_watch(path: str | Path) -> str | Path:
     """What changes where the state at ``path`` does: of a running machine its kho tree, not all of debugfs."""
-    return str(LIVE_ROOT / find_debugfs(LIVE_ROOT).tree) if is_live(Path(path), LIVE_ROOT) else path
+    return str(LIVE_ROOT / find_debugfs(LIVE_ROOT).tree) if is_this_machine(path) else path
+
+
+def is_this_machine(path: str | Path) -> bool:
+    """Whether ``path`` names the running machine and no capture."""
+    return is_live(Path(path), LIVE_ROOT)
 
 
 def _open(where: Path, shown: SafeText, opening: Opening, even_without_kho: bool) -> Sources:
-    if is_live(where, LIVE_ROOT):
+    if is_this_machine(where):
         return _open_live(shown, opening, even_without_kho)
     try:
         is_directory = where.is_dir()

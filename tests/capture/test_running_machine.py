@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -395,6 +396,22 @@ def test_watching_a_machine_sees_what_memory_alone_shows(machines: Machines) -> 
             assert preserved.bytes >= PAGE and unpreserved.bytes == 0
             assert "preserved" in str(Changes(preserved=preserved))
             assert changed_memory(after.state, before.state)[1].bytes == preserved.bytes
+
+
+def test_watching_a_machine_whose_memory_cannot_be_read_sees_its_files(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = machines(PRE)
+    (machine.root / "proc/kcore").unlink()
+    readings: list[object] = []
+
+    def counted(*arguments: Any) -> Opened:
+        readings.append(arguments)
+        return open_state(*arguments)
+
+    monkeypatch.setattr("kho_tui.operations.watch.open_state", counted)
+    watch = Watch(machine.kho)
+    assert [watch.changed() for _ in range(5)] == [False] * 5 and len(readings) == 1
+    (machine.kho / "out/fdt").write_bytes(b"other")
+    assert watch.changed() and not watch.changed()
 
 
 def _leaves(opened: Opened) -> set[int]:
