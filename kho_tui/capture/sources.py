@@ -106,6 +106,7 @@ class Sources:
     memblock_memory: tuple[MemblockRange, ...] | Missing = NOT_HERE
     memblock_reserved: tuple[MemblockRange, ...] | Missing = NOT_HERE
     meminfo: Mapping[str, int] | Missing = NOT_HERE
+    """Bytes by the names of /proc/meminfo, likewise of each node by its number in ``node_meminfo``."""
     node_meminfo: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
     log_from_boot: bool = False
