@@ -269,6 +269,15 @@ fill() {
     esac
 }
 
+# NAME FILE: adds to $facts what a file says that holds 0 or 1.
+fact_of_switch() {
+    case $(cat -- "$root$2" 2>/dev/null) in
+    0) facts="$facts $1=no" ;;
+    1) facts="$facts $1=yes" ;;
+    *) facts="$facts $1=unknown" ;;
+    esac
+}
+
 # Sets $debugfs, and $facts: words that the table of obstacles is asked with.
 look_at_machine() {
     debugfs=/sys/kernel/debug
@@ -299,8 +308,25 @@ look_at_machine() {
     *"[confidentiality]"*) facts="$facts lockdown=confidentiality" ;;
     *"[integrity]"*) facts="$facts lockdown=integrity" ;;
     *"[none]"*) facts="$facts lockdown=none" ;;
-    *) facts="$facts lockdown=unknown" ;;
+    *)
+        # Where securityfs is mounted and has no such file, the kernel has no lockdown.
+        if [ ! -e "$root/sys/kernel/security/lockdown" ] && [ -n "$(ls "$root/sys/kernel/security" 2>/dev/null)" ]; then
+            facts="$facts lockdown=none"
+        else
+            facts="$facts lockdown=unknown"
+        fi
+        ;;
     esac
+    fact_of_switch image-loaded /sys/kernel/kexec_loaded
+    fact_of_switch load-disabled /proc/sys/kernel/kexec_load_disabled
+    # It is looked for and never opened.
+    if [ -e "$root/dev/liveupdate" ]; then
+        facts="$facts liveupdate-device=yes"
+    elif [ -r "$root/dev" ] && [ -x "$root/dev" ]; then
+        facts="$facts liveupdate-device=no"
+    else
+        facts="$facts liveupdate-device=unknown"
+    fi
     if [ ! -e "$root/proc/kcore" ]; then
         facts="$facts kcore=absent"
     elif (: <"$root/proc/kcore") 2>/dev/null; then
@@ -316,6 +342,7 @@ look_at_machine() {
             if (!NR) print "symbol-built=unknown symbols=unreadable"
             else print "symbol-built=" (built ? "yes" : "no") " symbols=" (shown ? "yes" : listed ? "hidden" : "not-listed")
         }' "$root/proc/kallsyms" 2>/dev/null || echo symbol-built=unknown symbols=unreadable)"
+    machine_facts=$facts
 }
 
 # Adds to $facts what the captured configuration and command line say; sets $parameter to the word that decides on KHO.
@@ -1401,7 +1428,7 @@ manifest() {
     printf '  "boot_id": %s,\n' "$(json_or_null "$(fact /proc/sys/kernel/random/boot_id true)")"
     printf '  "lockdown": %s,\n' "$(json_or_null "$(fact /sys/kernel/security/lockdown true)")"
     printf '  "uid": %s,\n' "$(id -u)"
-    printf '  "facts": %s,\n' "$(json_or_null "$facts")"
+    printf '  "facts": %s,\n' "$(json_or_null "$machine_facts")"
     printf '  "kho": {"present": %s, "reason": %s, "message": %s},\n' "$kho_present" \
         "$(json_or_null "$kho_code")" "$(json_or_null "$kho_message")"
     printf '  "memory": {"state": %s, "reason": %s, "message": %s, "left_out": [%s]},\n' \
@@ -1595,6 +1622,7 @@ main() {
     memory_code=
     memory_message=
     facts=
+    machine_facts=
     parameter=
     debugfs=/sys/kernel/debug
     json_string "$out"

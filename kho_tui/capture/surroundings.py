@@ -12,7 +12,7 @@ from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
 from kho_tui.capture.live.machine import Machine
-from kho_tui.capture.obstacles import obstacle
+from kho_tui.capture.obstacles import facts_of_kernel, facts_told, obstacle
 from kho_tui.capture.opening import Opening
 from kho_tui.capture.proc import (
     IomemEntry,
@@ -110,6 +110,7 @@ def open_capture(
         memory=memory,
         running=running,
         machine=machine,
+        facts=facts_of_kernel(config, cmdline) | (facts_told((manifest or {}).get("facts")) if machine is None else machine.facts),
         boot=boot,
         release=release,
         arch=arch,

@@ -16,6 +16,8 @@ from capture.test_capture_script import Runner, cat_that, needs_its_own_cat, scr
 from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine
 
 from kho_tui.capture import probe
+from kho_tui.capture.live.machine import look_at_machine
+from kho_tui.capture.obstacles import values_of
 from kho_tui.context import Context
 from kho_tui.memory.extents import Extents
 from kho_tui.model.facts import Missing
@@ -127,6 +129,31 @@ def test_exactly_the_pages_that_the_program_reads_are_taken(name: str, machines:
         assert all(opened.sources.memory.read(page, PAGE) == machine.pages[page] for page in taken)
     flags = dict(line.split() for line in (run.cwd / "cap/kpageflags").read_text().splitlines())
     assert flags == {hex(page): "0x0" for page in taken}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"sys/kernel/kexec_loaded": b"1\n", "proc/sys/kernel/kexec_load_disabled": b"0\n", "dev/liveupdate": b""},
+        {"sys/kernel/security/lockdown": b"none [integrity] confidentiality\n", "proc/kallsyms": b"0000000000000000 d kho_out\n"},
+        {"sys/kernel/security/lsm": b"bpf"},
+        {"proc/kcore": None, "dev/kmsg": None, "proc/kallsyms": None},
+    ],
+)
+def test_program_and_script_gather_the_same_facts(change: dict[str, bytes | None], machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    for name, content in change.items():
+        if content is None:
+            (machine.root / name).unlink()
+        else:
+            machine.write(name, content)
+    run("cap")
+    told = json.loads((run.cwd / "cap/capture.json").read_text())["facts"].split()
+    assert sorted(told) == sorted(look_at_machine(machine.root).facts)
+    assert all(value in values_of(name) for name, _, value in (fact.partition("=") for fact in told))
+    with open_state(run.cwd / "cap", Context()) as opened, open_state(machine.kho, Context()) as live:
+        assert opened.sources.facts == live.sources.facts - {"here=yes"}
 
 
 def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machines, run: Runner, tmp_path: Path) -> None:

@@ -15,15 +15,19 @@ _LONGEST = 4 << 20
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 
+DebugfsState = Literal["mounted", "denied", "not-mounted", "none", "unknown"]
+"""none: the kernel offers no debugfs; unknown: /proc does not say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Debugfs:
     """``place``: the mount point below the root of the machine's file system, without a slash in front.
 
-    ``state``: whether it can be entered; ``none``: the kernel offers no debugfs, ``unknown``: /proc does not say.
+    ``state``: whether it can be entered.
     """
 
     place: str
-    state: Literal["mounted", "denied", "not-mounted", "none", "unknown"]
+    state: DebugfsState
 
     @property
     def tree(self) -> str:
