@@ -24,7 +24,7 @@ _PLACES = {
     "setup_data": "sys/kernel/boot_params/setup_data",
     "firmware-memmap": "sys/firmware/memmap",
 }
-_PROC = ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "config.gz")
+PROC = ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "config.gz")
 
 
 @dataclass
@@ -96,7 +96,7 @@ def running_machine(root: Path, capture: Path) -> RunningMachine:
     for name, place in _PLACES.items():
         if (capture / name).is_dir():
             shutil.copytree(capture / name, root / place)
-    for name in _PROC:
+    for name in PROC:
         if (capture / name).is_file():
             machine.write(f"proc/{name}", (capture / name).read_bytes())
     for meminfo in sorted((capture / "node").glob("*.meminfo")):

@@ -269,6 +269,15 @@ fill() {
     esac
 }
 
+# NAME FILE: adds to $facts what a file says that holds 0 or 1.
+fact_of_switch() {
+    case $(cat -- "$root$2" 2>/dev/null) in
+    0) facts="$facts $1=no" ;;
+    1) facts="$facts $1=yes" ;;
+    *) facts="$facts $1=unknown" ;;
+    esac
+}
+
 # Sets $debugfs, and $facts: words that the table of obstacles is asked with.
 look_at_machine() {
     debugfs=/sys/kernel/debug
@@ -299,8 +308,25 @@ look_at_machine() {
     *"[confidentiality]"*) facts="$facts lockdown=confidentiality" ;;
     *"[integrity]"*) facts="$facts lockdown=integrity" ;;
     *"[none]"*) facts="$facts lockdown=none" ;;
-    *) facts="$facts lockdown=unknown" ;;
+    *)
+        # Where securityfs is mounted and has no such file, the kernel has no lockdown.
+        if [ ! -e "$root/sys/kernel/security/lockdown" ] && [ -n "$(ls "$root/sys/kernel/security" 2>/dev/null)" ]; then
+            facts="$facts lockdown=none"
+        else
+            facts="$facts lockdown=unknown"
+        fi
+        ;;
     esac
+    fact_of_switch image-loaded /sys/kernel/kexec_loaded
+    fact_of_switch load-disabled /proc/sys/kernel/kexec_load_disabled
+    # It is looked for and never opened.
+    if [ -e "$root/dev/liveupdate" ]; then
+        facts="$facts liveupdate-device=yes"
+    elif [ -r "$root/dev" ] && [ -x "$root/dev" ]; then
+        facts="$facts liveupdate-device=no"
+    else
+        facts="$facts liveupdate-device=unknown"
+    fi
     if [ ! -e "$root/proc/kcore" ]; then
         facts="$facts kcore=absent"
     elif (: <"$root/proc/kcore") 2>/dev/null; then
@@ -316,6 +342,7 @@ look_at_machine() {
             if (!NR) print "symbol-built=unknown symbols=unreadable"
             else print "symbol-built=" (built ? "yes" : "no") " symbols=" (shown ? "yes" : listed ? "hidden" : "not-listed")
         }' "$root/proc/kallsyms" 2>/dev/null || echo symbol-built=unknown symbols=unreadable)"
+    machine_facts=$facts
 }
 
 # Adds to $facts what the captured configuration and command line say; sets $parameter to the word that decides on KHO.
@@ -375,34 +402,70 @@ capture_debugfs() {
         leave_out_reused
         copy_tree "$root$debugfs/kho" kho 1 twice
     fi
-    # Only what keeps anybody out of debugfs itself: the rest of the table speaks of KHO.
-    debugfs_closed=
-    case $facts in
-    *debugfs=mounted*) ;;
-    *) debugfs_closed=yes && obstacle tree ;;
-    esac
-    for part in memblock cma; do
-        if [ -d "$root$debugfs/$part" ]; then
-            copy_tree "$root$debugfs/$part" "$part" 1
-        elif [ -n "$debugfs_closed" ]; then
-            note_unreadable "$part" "$debugfs/$part" "$message"
-        else
-            note_absent "$part" "$debugfs/$part" "this kernel does not show it"
-        fi
-    done
 }
 
-capture_proc() {
-    for part in iomem cmdline version zoneinfo buddyinfo meminfo; do
-        if [ -e "$root/proc/$part" ]; then
-            copy_file "$root/proc/$part" "$part"
-        else
-            note_unreadable "$part" "/proc/$part" "No such file or directory"
-        fi
-    done
+# What a capture holds: name in it|path on the machine|what it means where that is not there (empty: another line tells).
+rows() {
+    cat <<'END'
+@rows@
+END
+}
+
+# Everything but the KHO tree and memory, which are taken before.
+capture_rows() {
+    # Only what keeps anybody out of debugfs itself: the rest of the table of obstacles speaks of KHO.
+    message=
+    case $facts in
+    *debugfs=mounted*) ;;
+    *) obstacle tree ;;
+    esac
+    debugfs_closed=$message
+    while IFS='|' read -r name path absence; do
+        closed=
+        case $path in
+        sys/kernel/debug/*)
+            path=$debugfs/${path#sys/kernel/debug/}
+            closed=$debugfs_closed
+            ;;
+        *) path=/$path ;;
+        esac
+        case $name in
+        kho/ | config.gz) ;;
+        config) capture_config ;;
+        node/) capture_nodes ;;
+        pci/) capture_pci ;;
+        */) capture_folder "${name%/}" ;;
+        *) capture_text ;;
+        esac
+    done <<END
+$(rows)
+END
     # Without CAP_SYS_ADMIN the kernel prints 0 for every address.
     if [ -f "$out/iomem" ] && ! awk '/^ *0*[1-9a-f]|^ *0+-0*[1-9a-f]/ { f = 1; exit } END { exit !f }' "$out/iomem"; then
         note_unreadable iomem /proc/iomem "every address in it is zero: the kernel hides them from all but root"
+    fi
+}
+
+# FOLDER: that of $path, where this machine has one.
+capture_folder() {
+    if [ -d "$root$path" ]; then
+        copy_tree "$root$path" "$1" 1
+    elif [ -n "$closed" ]; then
+        note_unreadable "$1" "$path" "$closed"
+    elif [ -n "$absence" ]; then
+        note_absent "$1" "$path" "$absence"
+    fi
+}
+
+# The file $path as $name, where this machine has one.
+capture_text() {
+    if [ -e "$root$path" ] || [ -L "$root$path" ]; then
+        case $name in
+        */*) [ -d "$out/${name%/*}" ] || new_folder "${name%/*}" || return ;;
+        esac
+        copy_file "$root$path" "$name"
+    elif [ -n "$absence" ]; then
+        note_absent "$name" "$path" "$absence"
     fi
 }
 
@@ -434,12 +497,12 @@ capture_config() {
     if [ -e "$root/proc/config.gz" ]; then
         copy_file "$root/proc/config.gz" config.gz && return
     fi
-    for source in "/boot/config-$release" "/lib/modules/$release/config" "/usr/lib/modules/$release/config"; do
+    for source in @configs@; do
         if [ -e "$root$source" ]; then
             copy_file "$root$source" config && return
         fi
     done
-    [ -e "$root/proc/config.gz" ] || note_absent config "/proc/config.gz, $source" "the configuration of this kernel was not found"
+    [ -e "$root/proc/config.gz" ] || note_absent config /proc/config.gz "$absence"
 }
 
 capture_nodes() {
@@ -451,16 +514,7 @@ capture_nodes() {
         name=${node%/meminfo}
         copy_file "$node" "node/${name##*/}.meminfo"
     done
-    [ -n "$found" ] || note_absent node /sys/devices/system/node "this kernel shows no memory nodes"
-}
-
-# PATH DIRECTORY REASON: a tree that not every machine has.
-capture_optional() {
-    if [ -d "$root$2" ]; then
-        copy_tree "$root$2" "$1" 1
-    else
-        note_absent "$1" "$2" "$3"
-    fi
+    [ -n "$found" ] || note_absent node /sys/devices/system/node "$absence"
 }
 
 # What tells one device from another: five numbers each. Read by the shell itself: there may be thousands.
@@ -491,24 +545,9 @@ capture_pci() {
             file_count=$((file_count + 1))
         done
     done
-    [ "$devices" -gt 0 ] || note_absent pci /sys/bus/pci/devices "no PCI devices"
+    [ "$devices" -gt 0 ] || note_absent pci /sys/bus/pci/devices "$absence"
     [ -n "$files" ] || pci_files=${pci_files#,}
     files=$files$pci_files
-}
-
-# One directory for both forms: single files up to 6.18, /sys/kernel/kexec/ on newer kernels.
-capture_kexec() {
-    if [ -d "$root/sys/kernel/kexec" ]; then
-        copy_tree "$root/sys/kernel/kexec" kexec 1
-    fi
-    found=
-    for part in kexec_loaded kexec_crash_loaded kexec_crash_size; do
-        [ -e "$root/sys/kernel/$part" ] || continue
-        [ -d "$out/kexec" ] || new_folder kexec || return
-        found=yes
-        copy_file "$root/sys/kernel/$part" "kexec/$part"
-    done
-    [ -n "$found" ] || [ -d "$out/kexec" ] || note_absent kexec /sys/kernel/kexec "this kernel does not show its kexec state"
 }
 
 # ---------------------------------------------------------------- pages of the running kernel's memory
@@ -1401,7 +1440,7 @@ manifest() {
     printf '  "boot_id": %s,\n' "$(json_or_null "$(fact /proc/sys/kernel/random/boot_id true)")"
     printf '  "lockdown": %s,\n' "$(json_or_null "$(fact /sys/kernel/security/lockdown true)")"
     printf '  "uid": %s,\n' "$(id -u)"
-    printf '  "facts": %s,\n' "$(json_or_null "$facts")"
+    printf '  "facts": %s,\n' "$(json_or_null "$machine_facts")"
     printf '  "kho": {"present": %s, "reason": %s, "message": %s},\n' "$kho_present" \
         "$(json_or_null "$kho_code")" "$(json_or_null "$kho_message")"
     printf '  "memory": {"state": %s, "reason": %s, "message": %s, "left_out": [%s]},\n' \
@@ -1600,6 +1639,7 @@ main() {
     memory_code=
     memory_message=
     facts=
+    machine_facts=
     parameter=
     debugfs=/sys/kernel/debug
     json_string "$out"
@@ -1617,14 +1657,7 @@ main() {
     capture_debugfs
     say "debugfs: $file_count files"
     capture_memory
-    capture_proc
-    capture_nodes
-    capture_kexec
-    capture_pci
-    capture_optional setup_data /sys/kernel/boot_params/setup_data "the boot loader passed no setup_data, or this is not x86"
-    capture_optional dt-chosen /proc/device-tree/chosen "no device tree"
-    capture_optional firmware-memmap /sys/firmware/memmap "this kernel does not show the firmware's memory map (CONFIG_FIRMWARE_MEMMAP)"
-    capture_config
+    capture_rows
     capture_log
     say "with /proc, /sys, configuration and log: $file_count files"
 

@@ -1,6 +1,7 @@
 """Why a state, its memory or its outgoing root FDT cannot be seen, and what to do about it: one table for the program and for the script.
 
 The table is ``obstacles.txt``. Whoever asks gathers facts, words such as ``lockdown=integrity``; the first row that needs no other answers.
+``FACTS`` declares all of them.
 """
 
 from __future__ import annotations
@@ -9,10 +10,58 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
+from typing import get_args
 
+from kho_tui.capture.live.debugfs import DebugfsState
+from kho_tui.capture.live.machine import Kcore, Lockdown, Switch
+from kho_tui.capture.live.symbols import Shown
 from kho_tui.model.facts import Missing, known
 from kho_tui.releases.cmdline import CommandLine
 from kho_tui.text import SafeText, visible
+
+_SWITCH = frozenset(get_args(Switch))
+FACTS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        # Of who looks: the machine itself is looked at, not a copy of its files.
+        "here": frozenset({"yes"}),
+        # Of the machine (Machine.facts; look_at_machine in capture-kho.sh).
+        "user": frozenset({"root", "other"}),
+        "debugfs": frozenset(get_args(DebugfsState)),
+        "lockdown": frozenset(get_args(Lockdown)),
+        "kcore": frozenset(get_args(Kcore)),
+        "symbols": frozenset(get_args(Shown)),
+        "symbol-built": _SWITCH,
+        "image-loaded": _SWITCH,
+        "load-disabled": _SWITCH,
+        "liveupdate-device": _SWITCH,
+        # Of configuration and command line (facts_of_kernel; look_at_kernel in capture-kho.sh).
+        "config-built": _SWITCH,
+        "config-shows": frozenset({"yes", "no"}),
+        "default": frozenset({"on", "off", "unknown"}),
+        "switch": frozenset({"on", "off", "unset", "unknown"}),
+    }
+)
+"""Every fact by its name, with the values that it may have."""
+_OF_WHO_LOOKS = frozenset({"here"})
+
+
+def values_of(name: str) -> frozenset[str]:
+    """The values that a fact may have. Raises LookupError for a name that is not declared: a fact of that name never holds."""
+    try:
+        return FACTS[name]
+    except KeyError:
+        raise LookupError(f"{name!r} is no fact of the table of obstacles; it knows {', '.join(FACTS)}") from None
+
+
+def facts_told(words: object) -> frozenset[str]:
+    """The facts that a manifest tells of its machine, in one string; words that are not declared, and what is told of who looked, left out.
+
+    >>> sorted(facts_told("here=yes kcore=denied kcore=gone user=root"))
+    ['kcore=denied', 'user=root']
+    """
+    pairs = (word.partition("=") for word in (words.split() if isinstance(words, str) else ()))
+    return frozenset(f"{name}={value}" for name, _, value in pairs if name not in _OF_WHO_LOOKS and value in FACTS.get(name, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +132,8 @@ def kho_parameter(cmdline: CommandLine | Missing) -> str:
 @cache
 def _rows() -> tuple[_Row, ...]:
     split = (line.split("|") for line in obstacles_table().splitlines())
-    return tuple(_Row(question, frozenset(facts.split()), code, message, remedy) for question, facts, code, message, remedy in split)
+    rows = tuple(_Row(question, frozenset(facts.split()), code, message, remedy) for question, facts, code, message, remedy in split)
+    for name, _, value in (fact.partition("=") for row in rows for fact in row.facts):
+        if value not in values_of(name):
+            raise ValueError(f"obstacles.txt: {name} is never {value!r}; it is one of {', '.join(sorted(FACTS[name]))}")
+    return rows

@@ -141,8 +141,9 @@ _MEMINFO = re.compile(rb"(?:Node \d+ )?([A-Za-z0-9_]{1,64}(?:\([a-z]{1,16}\))?):
 
 
 def parse_meminfo(data: bytes) -> Mapping[str, int] | Missing:
-    """/proc/meminfo, or that of a node: name -> kB. Lines that are counts (HugePages_*) are left out."""
-    found = {match[1].decode("ascii"): int(match[2]) for line in _lines(data) if (match := _MEMINFO.fullmatch(line)) is not None}
+    """/proc/meminfo, or that of a node: name -> bytes. Lines that are counts (HugePages_*) are left out."""
+    matches = (match for line in _lines(data) if (match := _MEMINFO.fullmatch(line)) is not None)
+    found = {match[1].decode("ascii"): int(match[2]) << 10 for match in matches}
     return found or _unreadable("meminfo")
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kho_tui.capture.machine_names import FOLDERS, name_in_capture
+from kho_tui.capture.machine_names import FOLDERS, TEXTS, name_in_capture
 from kho_tui.releases.names import Names
 
 RootKind = Literal["capture", "debugfs", "in", "out"]
 
-_SURROUNDINGS = frozenset({"iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "dmesg", "config.gz"})
 _CORE = re.compile(r"memory\.elf(?:\.(?:gz|xz|bz2))?|capture\.json")
 _SIDE = r"(?:kho[-_])?(?P<side>in|out)/"
 """The folder of a side, as debugfs names it or as a copy beside others is named: ``in``, ``kho-in``, ``kho_in``."""
@@ -61,7 +60,7 @@ def find_roots(paths: Sequence[str], name: str, names: Iterable[Names]) -> tuple
             trees.add(match["tree"])
         elif _CORE.fullmatch(last):
             cores.add(folder + slash)
-        elif last in _SURROUNDINGS:
+        elif last in TEXTS:
             surroundings[folder + slash] += 1
     machines = {tree[: -len(_MACHINE)] for tree in trees if tree == _MACHINE or tree.endswith(f"/{_MACHINE}")}
     machines = {prefix for prefix in machines if any(path.startswith(f"{prefix}proc/") for path in paths)}

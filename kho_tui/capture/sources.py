@@ -93,6 +93,9 @@ class Sources:
     running: KcoreMemory | None = None
     machine: Machine | None = None
     """What was told of the running machine before anything of KHO was read; None for a capture."""
+    facts: frozenset[str] = frozenset()
+    """What is known of the machine, by the names of ``obstacles.FACTS``: by configuration and command line, and as it was looked at, now or
+    when the capture was taken (its manifest)."""
     boot: BootHandover | None = None
     bare: Blob | None = None
     bare_side: Side | None = None
@@ -106,6 +109,7 @@ class Sources:
     memblock_memory: tuple[MemblockRange, ...] | Missing = NOT_HERE
     memblock_reserved: tuple[MemblockRange, ...] | Missing = NOT_HERE
     meminfo: Mapping[str, int] | Missing = NOT_HERE
+    """Bytes by the names of /proc/meminfo, likewise of each node by its number in ``node_meminfo``."""
     node_meminfo: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
     log_from_boot: bool = False

@@ -12,7 +12,8 @@ from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
 from kho_tui.capture.live.machine import Machine
-from kho_tui.capture.obstacles import obstacle
+from kho_tui.capture.machine_names import TEXTS
+from kho_tui.capture.obstacles import facts_of_kernel, facts_told, obstacle
 from kho_tui.capture.opening import Opening
 from kho_tui.capture.proc import (
     IomemEntry,
@@ -50,6 +51,7 @@ _FIRMWARE_MAP = "firmware-memmap/"
 _HEAD = 64
 """Bytes that tell what a file of memory is."""
 _RAW_NAME = re.compile(r"memory\.raw|.*\.raw|memory\.img|.*\.dump", re.DOTALL)
+_TEXT_NAMES = TEXTS | {"config", "capture.json"}
 _LOOKED_AT = 200
 """Files at the top of a capture whose first bytes are looked at for an ELF core."""
 _MOST_ABSENCES = 100_000
@@ -110,6 +112,7 @@ def open_capture(
         memory=memory,
         running=running,
         machine=machine,
+        facts=facts_of_kernel(config, cmdline) | (facts_told((manifest or {}).get("facts")) if machine is None else machine.facts),
         boot=boot,
         release=release,
         arch=arch,
@@ -320,9 +323,6 @@ def _cores(reader: CaptureReader, top: list[str]) -> list[str]:
         except KhoError:
             continue
     return cores
-
-
-_TEXT_NAMES = frozenset({"iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "dmesg", "config", "config.gz", "capture.json"})
 
 
 def _firmware_map(reader: CaptureReader) -> tuple[IomemEntry, ...] | Missing:

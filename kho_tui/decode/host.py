@@ -13,7 +13,6 @@ from kho_tui.text import NO_TEXT, SafeText, human_size, join_safe, visible
 
 _RAM = SYSTEM_RAM.encode()
 _KERNEL = b"Kernel "
-_MEMINFO_UNIT = 1024
 
 
 def decode_host(sources: Sources, platform: Platform) -> Host:
@@ -21,16 +20,13 @@ def decode_host(sources: Sources, platform: Platform) -> Host:
     nodes = tuple(
         MemoryRange(n.start, n.size, SafeText(f"node {n.node}"), n.node, n.present) for n in sources.node_ranges(platform.page_size)
     )
-    meminfo = sources.meminfo
-    if not isinstance(meminfo, Missing):
-        meminfo = {name: value * _MEMINFO_UNIT for name, value in meminfo.items()}
     ram = _ranges(sources.iomem, lambda entry: entry.name == _RAM or entry.name.startswith(_RAM + b" ("))
-    total = 0 if isinstance(meminfo, Missing) else meminfo.get("MemTotal", 0)
+    total = (known(sources.meminfo) or {}).get("MemTotal", 0)
     return Host(
         ram=ram,
         kernel=_ranges(sources.iomem, lambda entry: entry.name.startswith(_KERNEL)),
         nodes=nodes,
-        meminfo=meminfo,
+        meminfo=sources.meminfo,
         free_cma=_free_cma(sources, platform),
         iomem_bound=_iomem_bound(sources, nodes, known(ram) or (), total),
         nodes_bound=_nodes_bound(sources, platform, nodes, total),

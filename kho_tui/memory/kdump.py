@@ -21,9 +21,17 @@ from kho_tui.memory.elf_format import MACHINES
 from kho_tui.memory.extents import Extents, arrange
 from kho_tui.memory.flattened import FLATTENED_MAGIC, FlattenedSource
 from kho_tui.memory.kdump_bitmap import RUNS_LIMIT, bit_is_set, runs_of_bits
-from kho_tui.memory.kdump_format import COMPRESSIONS, INCOMPLETE, KDUMP_MAGIC, LAYERS, KdumpHeader, descriptor_dtype, read_header
+from kho_tui.memory.kdump_format import (
+    INCOMPLETE,
+    KDUMP_MAGIC,
+    LAYERS,
+    WITHOUT_VMEMMAP,
+    KdumpHeader,
+    descriptor_dtype,
+    read_header,
+)
 from kho_tui.memory.kdump_pages import CACHE_BYTES, JoinedPages, KdumpPages
-from kho_tui.memory.page_codecs import decompressor
+from kho_tui.memory.page_codecs import CODECS, decompressor
 from kho_tui.memory.physical import ADDRESS_END, Absence, Extent, PageBytes, PresentMask
 from kho_tui.memory.segmented import SegmentedMemory
 from kho_tui.memory.source import ByteSource
@@ -117,6 +125,7 @@ class KdumpMemory(SegmentedMemory):
         if header.exists_at is not None and not bit_is_set(self.file, header.exists_at, page):
             return SafeText("the machine has no memory there, says the dump")
         kinds = [name for bit, name in LAYERS.items() if header.level & bit]
+        kinds += ["unused vmemmap"] if header.status & WITHOUT_VMEMMAP else []
         if not kinds:
             return SafeText(f"left out by makedumpfile -d {header.level}, which keeps all kinds of pages: poisoned or offline")
         named = f"{', '.join(kinds[:-1])} and {kinds[-1]}" if len(kinds) > 1 else kinds[0]
@@ -288,12 +297,18 @@ def open_dump(source: ByteSource, beside: Callable[[], Iterable[ByteSource]] = t
         core = open_elf(file)
         return replace(core, notes=(*notes, *core.notes), cut=core.cut or flattened_end)
     header = read_header(file)
-    for bit in COMPRESSIONS:
-        if header.status & bit:
+    unknown = header.status & ~(INCOMPLETE | WITHOUT_VMEMMAP)
+    for codec in CODECS.values():
+        if header.status & codec.bit:
+            unknown -= codec.bit
             try:
-                decompressor(bit)
+                decompressor(codec)
             except InputError as error:
                 raise InputError(f"{visible(source.name)}: {error}") from None
+    if unknown:
+        notes.append(
+            f"{visible(source.name)}: its header says what is not known here (status {unknown:#x}): its pages may be compressed so"
+        )
     files = [(file, header)]
     if header.split is not None:
         files += _other_parts(files[0], beside())

@@ -17,11 +17,8 @@ from kho_tui.text import SafeText, c_string, visible
 
 KDUMP_MAGIC = b"KDUMP   "
 
-ZLIB, LZO, SNAPPY, INCOMPLETE, ZSTD = 0x1, 0x2, 0x4, 0x8, 0x20
-"""DUMP_DH_COMPRESSED_*: in the header's status which the dump uses, in a page's flags how that page is compressed. INCOMPLETE: the header's
-alone, makedumpfile ran out of room.
-"""
-COMPRESSIONS: Mapping[int, str] = MappingProxyType({ZLIB: "zlib", LZO: "lzo", SNAPPY: "snappy", ZSTD: "zstd"})
+INCOMPLETE, WITHOUT_VMEMMAP = 0x8, 0x10
+"""Bits of the header's status beside those of codecs: makedumpfile ran out of room; it left out vmemmap pages that nobody uses (-e)."""
 
 LAYERS: Mapping[int, str] = MappingProxyType({2: "cache", 4: "private cache", 8: "user", 16: "free"})
 """Bits of the dump level: which pages makedumpfile leaves out. Zero pages (1) are in the dump all the same, as one page for all."""

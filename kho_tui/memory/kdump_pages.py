@@ -15,8 +15,8 @@ from kho_tui.errors import InputError, ReadError
 from kho_tui.layout.arrays import I64s, U64s
 from kho_tui.layout.table import Rows
 from kho_tui.memory.flattened import FlattenedSource
-from kho_tui.memory.kdump_format import COMPRESSIONS, KdumpHeader, descriptor_dtype
-from kho_tui.memory.page_codecs import decompressor
+from kho_tui.memory.kdump_format import KdumpHeader, descriptor_dtype
+from kho_tui.memory.page_codecs import CODECS, decompressor
 from kho_tui.memory.physical import PresentMask
 from kho_tui.memory.source import ByteSource
 from kho_tui.text import SafeText, visible
@@ -59,6 +59,7 @@ class KdumpPages:
         """Pages to ask ``unpack`` for at once."""
         self._source = source
         self._at = header.descriptors_at
+        self._status = header.status
         self._dtype = descriptor_dtype(header.byte_order)
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._zeros: dict[tuple[int, int, int], bool] = {}
@@ -215,10 +216,12 @@ class KdumpPages:
         """The page in the bytes that a descriptor names, else why there is none."""
         if not flags:
             return data if len(data) == self.page_size else SafeText(f"page descriptor damaged: {len(data)} bytes that are not compressed")
-        if flags not in COMPRESSIONS:
-            return SafeText(f"page descriptor damaged, or a compression that is not known (flags {flags:#x})")
+        codec = CODECS.get(flags)
+        if codec is None:
+            said = "compressed in a way that is not known" if flags & self._status == flags else "page descriptor damaged"
+            return SafeText(f"{said} (flags {flags:#x})")
         try:
-            unpack: Callable[[bytes, int], bytes] = decompressor(flags)
+            unpack: Callable[[bytes, int], bytes] = decompressor(codec)
         except InputError as error:
             return SafeText(str(error))
         try:

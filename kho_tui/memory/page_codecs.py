@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 from kho_tui.errors import InputError
-from kho_tui.memory.kdump_format import COMPRESSIONS, LZO, SNAPPY, ZLIB, ZSTD
 from kho_tui.text import SafeText
 
 Decompress = Callable[[bytes, int], bytes]
 """The page that compressed bytes hold, and how many bytes a page has: gives as many, or raises ValueError."""
 
-PACKAGES = {LZO: "lzallright", SNAPPY: "cramjam", ZSTD: "zstandard"}
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A way to compress pages.
+
+    ``bit`` is DUMP_DH_COMPRESSED_*: in the header's status which the dump uses, in a page's flags how that page is compressed. ``package``
+    unpacks it, None where Python does; ``make`` raises ImportError where it is not installed.
+    """
+
+    bit: int
+    name: str
+    package: str | None
+    make: Callable[[], Decompress]
 
 
 @cache
-def decompressor(method: int) -> Decompress:
-    """What unpacks a page compressed by ``method`` (ZLIB ...). Raises InputError that names the package where it is missing."""
+def decompressor(codec: Codec) -> Decompress:
+    """What unpacks a page. Raises InputError that names the package where it is missing."""
     try:
-        return _MAKERS[method]()
+        return codec.make()
     except ImportError:
-        raise InputError(missing_package(method)) from None
-
-
-def missing_package(method: int) -> SafeText:
-    """What to do where the package for ``method`` is not installed."""
-    return SafeText(f"compressed by {COMPRESSIONS[method]}: pip install 'kho-tui[dumps]' (or {PACKAGES[method]}) to read it")
+        raise InputError(SafeText(f"compressed by {codec.name}: pip install 'kho-tui[dumps]' (or {codec.package}) to read it")) from None
 
 
 def _zlib() -> Decompress:
@@ -114,4 +122,11 @@ def _whole(page: bytes, size: int) -> bytes:
     return page
 
 
-_MAKERS: dict[int, Callable[[], Decompress]] = {ZLIB: _zlib, LZO: _lzo, SNAPPY: _snappy, ZSTD: _zstd}
+_ROWS = (
+    Codec(0x1, "zlib", None, _zlib),
+    Codec(0x2, "lzo", "lzallright", _lzo),
+    Codec(0x4, "snappy", "cramjam", _snappy),
+    Codec(0x20, "zstd", "zstandard", _zstd),
+)
+CODECS: Mapping[int, Codec] = MappingProxyType({codec.bit: codec for codec in _ROWS})
+"""By their bits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kho_tui.capture.probe import path_to_watch
+from kho_tui.capture.probe import is_this_machine, path_to_watch
 from kho_tui.context import Context
 from kho_tui.errors import KhoError
 from kho_tui.operations.fingerprint import Fingerprint, fingerprint
@@ -20,7 +20,7 @@ class Watch:
     def __init__(self, path: str | Path) -> None:
         self._path = path
         self._watched = path_to_watch(path)
-        self._is_live = self._watched is not path
+        self._is_live = is_this_machine(path)
         self._seen: Fingerprint | None = None
         self._opened: Opened | None = None
 
@@ -34,11 +34,12 @@ class Watch:
         return before is not None and (before != self._seen or memory)
 
     def _memory_changed(self) -> bool:
+        """Where no memory can be read, files alone tell, and nothing is opened for it again."""
         opened = self._opened
-        running = None if opened is None else opened.sources.running
-        if running is not None and not running.differing():
-            return False
         if opened is not None:
+            running = opened.sources.running
+            if running is None or not running.differing():
+                return False
             opened.close()
         self._opened = None
         try:

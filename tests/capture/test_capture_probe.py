@@ -407,7 +407,7 @@ def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert sources.incoming is not None and sources.incoming.fdt is not None and sources.incoming.fdt.data == FDT
         assert sources.release == "7.3.4" and sources.arch == "x86_64"
         assert sources.boot is not None and sources.boot.fdt_phys == 0x5000
-        assert sources.node_meminfo == {0: {"MemTotal": 8}}
+        assert sources.node_meminfo == {0: {"MemTotal": 8 << 10}}
         assert [one.node for one in sources.node_ranges(4096)] == [0]
         assert sources.hints[0].value == os.sysconf("SC_PAGE_SIZE")
         assert [one.kind for one in sources.evidence] == ["found"]

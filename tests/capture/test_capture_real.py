@@ -117,7 +117,7 @@ def test_scratch_nodes_command_line_of_7_3() -> None:
         assert line is not None
         assert (line.kho, line.liveupdate, line.values("kho_scratch"), line.whole) == (True, True, (), True)
         assert line.values("reserve_mem") == ("4M:4096:oops_trace", "1M:2M:pstore")
-        assert sources.node_meminfo[0]["MemTotal"] == 514880
+        assert sources.node_meminfo[0]["MemTotal"] == 514880 << 10
         zones = known(sources.zones)
         assert zones is not None
         assert next((zone.node, zone.name, zone.spanned, zone.free_cma) for zone in zones if zone.spanned) == (0, b"DMA32", 131071, 7123)

@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running_machine import PROC
 
+from kho_tui.capture.machine_names import TEXTS
 from kho_tui.capture.script import capture_script
 from kho_tui.context import Context
 from kho_tui.operations.open_state import open_state
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CAPTURES = CHECKOUT.parent / "shared" / "captures"
-PROC_FILES = ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo")
+PROC_FILES = tuple(name for name in PROC if name != "config.gz")
 LOG = "<6>[    0.000000] KHO: it is me"
 HOSTILE = [b'a b\n"\\x\\', b"-rf", b"*", b"..hidden", b".dot", b"\xff\xfe", "f\u00fcr-\U0001f512".encode(), b"\x1b[2J", b" "]
 
@@ -193,6 +195,15 @@ def test_the_manifest_says_what_the_capture_is_of(kho: Path, run: Runner) -> Non
     assert {"path": "kho/out/fdt", "source": "/sys/kernel/debug/kho/out/fdt", "bytes": 6} in manifest["files"]
     assert {"node/node0.meminfo", "kexec/kexec_loaded", "config.gz", "dmesg"} <= {entry["path"] for entry in manifest["files"]}
     assert set(reasons(manifest["absent"])) == {"memblock", "cma", "setup_data", "dt-chosen", "firmware-memmap", "memory.elf", "pci"}
+
+
+def test_the_fake_machines_have_all_texts_of_the_table() -> None:
+    assert {*PROC, "dmesg"} == TEXTS
+
+
+def test_what_this_kernel_has_not_is_no_failure(kho: Path, run: Runner, machine: Path) -> None:
+    (machine / "proc/buddyinfo").unlink()
+    assert reasons(run.capture(0)["absent"])["buddyinfo"] == "this kernel does not show it"
 
 
 def test_any_name_that_a_kernel_may_choose_is_copied(kho: Path, run: Runner) -> None:

@@ -19,6 +19,10 @@ from comparable import decoded_of
 from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine
 from this_machine import BOOT_ID, Machines
 
+from kho_tui.capture.live.machine import look_at_machine
+from kho_tui.capture.live.tree import release_of
+from kho_tui.capture.machine_names import CONFIGS, FILES, ROWS
+from kho_tui.capture.obstacles import values_of
 from kho_tui.context import Context
 from kho_tui.memory.extents import Extents
 from kho_tui.model.facts import Missing
@@ -85,13 +89,68 @@ def test_exactly_the_pages_that_the_program_reads_are_taken(name: str, machines:
     assert flags == {hex(page): "0x0" for page in taken}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"sys/kernel/kexec_loaded": b"1\n", "proc/sys/kernel/kexec_load_disabled": b"0\n", "dev/liveupdate": b""},
+        {"sys/kernel/security/lockdown": b"none [integrity] confidentiality\n", "proc/kallsyms": b"0000000000000000 d kho_out\n"},
+        {"sys/kernel/security/lsm": b"bpf"},
+        {"proc/kcore": None, "dev/kmsg": None, "proc/kallsyms": None},
+    ],
+)
+def test_program_and_script_gather_the_same_facts(change: dict[str, bytes | None], machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    for name, content in change.items():
+        if content is None:
+            (machine.root / name).unlink()
+        else:
+            machine.write(name, content)
+    run("cap")
+    told = json.loads((run.cwd / "cap/capture.json").read_text())["facts"].split()
+    assert sorted(told) == sorted(look_at_machine(machine.root).facts)
+    assert all(value in values_of(name) for name, _, value in (fact.partition("=") for fact in told))
+    with open_state(run.cwd / "cap", Context()) as opened, open_state(machine.kho, Context()) as live:
+        assert opened.sources.facts == live.sources.facts - {"here=yes"}
+
+
+def files_of(capture: Path) -> dict[str, bytes]:
+    """What is copied: no log, which commands print and the device holds, and nothing that is made of memory."""
+    made = {"capture.json", "dmesg", "memory.elf", "kpageflags", "scratch-flags"}
+    files = {str(path.relative_to(capture)): path for path in capture.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in files.items() if name not in made}
+
+
+@pytest.mark.parametrize("release", ["7.3", "6.18"])
+def test_program_and_script_take_the_same_of_a_machine(release: str, machines: Machines, run: Runner, tmp_path: Path) -> None:
+    machine = machines(f"x86_64-{release}/2-pre")
+    machine.flags[0x3FFFF000] = 0
+    machine.write_memory()
+    for row in ROWS:
+        if row.name in FILES and not (machine.root / row.path).exists():
+            machine.write(row.path, f"{row.name}\n".encode())
+    machine.write("proc/filesystems", b"nodev\tdebugfs\n")
+    for name in ("proc/buddyinfo", "proc/config.gz", "sys/kernel/kexec_crash_size"):
+        (machine.root / name).unlink()
+    machine.write("sys/kernel/debug/cma/reserved/count", b"16\n")
+    machine.write("sys/bus/pci/devices/0000:00:03.0/vendor", b"0x1af4\n")
+    machine.write("sys/firmware/memmap/0/type", b"System RAM\n")
+    machine.write(CONFIGS[-1].format(release=release_of(machine.root)), b"CONFIG_KEXEC_HANDOVER=y\n")
+    captured(run)
+    assert main.run(["capture", "-o", str(tmp_path / "ours")]) == 0
+    ours = files_of(tmp_path / "ours")
+    assert files_of(run.cwd / "cap") == ours
+    copied = {row.name for row in ROWS if any(name.startswith(row.name) for name in ours)}
+    assert {"iomem", "cma/", "config", "node/", "pci/", "kexec/kexec_loaded", "firmware-memmap/"} <= copied and "buddyinfo" not in copied
+
+
 def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machines, run: Runner, tmp_path: Path) -> None:
     """Those of 6.16 and 6.17 have 512 bytes and share their pages with strangers."""
     assert main.run(["sim", "run", str(SAMPLES / "scenarios/story-6.17.toml"), "-o", str(tmp_path / "sim")]) in (0, 1)
     capture = tmp_path / "sim/1-pre"
     (capture / "dmesg").touch()
     machine = machines(str(capture))
-    captured(run, 1)
+    captured(run)
     with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
         assert decoded_of(opened) == decoded_of(live)
         assert opened.sources.memory is not None

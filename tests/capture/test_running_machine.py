@@ -21,6 +21,7 @@ from kho_tui.capture import archive_writer
 from kho_tui.capture.files import MappedTree, Notes
 from kho_tui.capture.live import symbols
 from kho_tui.capture.live import tree as live_tree
+from kho_tui.capture.writer import write_capture
 from kho_tui.context import Context
 from kho_tui.decode.state import decode_state
 from kho_tui.errors import InputError, ReadError
@@ -358,6 +359,22 @@ def test_watching_a_machine_sees_what_memory_alone_shows(machines: Machines) -> 
             assert changed_memory(after.state, before.state)[1].bytes == preserved.bytes
 
 
+def test_watching_a_machine_whose_memory_cannot_be_read_sees_its_files(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = machines(PRE)
+    (machine.root / "proc/kcore").unlink()
+    readings: list[object] = []
+
+    def counted(*arguments: Any) -> Opened:
+        readings.append(arguments)
+        return open_state(*arguments)
+
+    monkeypatch.setattr("kho_tui.operations.watch.open_state", counted)
+    watch = Watch(machine.kho)
+    assert [watch.changed() for _ in range(5)] == [False] * 5 and len(readings) == 1
+    (machine.kho / "out/fdt").write_bytes(b"other")
+    assert watch.changed() and not watch.changed()
+
+
 def _leaves(opened: Opened) -> set[int]:
     """Pages of the tracker that hold bits."""
     preserved = known(opened.state.sides["out"].preserved)
@@ -679,7 +696,7 @@ def test_nothing_is_moved_into_a_directory_that_came_meanwhile(
     name: str, what: str, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machines(PRE)
-    output, write_capture = tmp_path / name, capture_machine.write_capture
+    output = tmp_path / name
 
     def meanwhile(*arguments: Any, **more: Any) -> None:
         write_capture(*arguments, **more)

@@ -2,8 +2,10 @@
 
 import os
 import random
+import re
 import struct
 import sys
+import tomllib
 from collections.abc import Sequence
 from itertools import count, pairwise
 from pathlib import Path
@@ -22,11 +24,15 @@ from kho_tui.memory import kdump, kdump_bitmap, page_codecs
 from kho_tui.memory.flattened import FlattenedSource
 from kho_tui.memory.kdump import KdumpMemory, is_dump, open_dump
 from kho_tui.memory.kdump_bitmap import runs_of_bits
+from kho_tui.memory.kdump_format import WITHOUT_VMEMMAP
+from kho_tui.memory.page_codecs import CODECS
 from kho_tui.memory.physical import Extent
 from kho_tui.memory.source import BytesSource
 from kho_tui.operations.open_state import open_state
 
 PAGE = 4096
+UNKNOWN = 1 << max(*CODECS, WITHOUT_VMEMMAP).bit_length()
+"""A bit that no codec has."""
 
 
 def content(number: int, size: int = PAGE, kind: str = "text") -> bytes:
@@ -298,14 +304,14 @@ def test_a_damaged_page_is_a_gap_and_its_neighbours_are_not(method: int) -> None
     data = bytearray(dump.write())
     for at in range(dump.places[2][1], dump.places[3][1]):
         data[at] ^= 0xA5
-    struct.pack_into("<I", data, dump.places[4][0] + 12, 0x40)
+    struct.pack_into("<I", data, dump.places[4][0] + 12, UNKNOWN)
     memory = opened(bytes(data))
     assert memory.available(0, 6 * PAGE) == 6 * PAGE
     with pytest.raises(GapError) as error:
         memory.read(PAGE + 100, 4 * PAGE)
     assert (error.value.address, error.value.size) == (2 * PAGE, 3 * PAGE + 100)
     assert memory.available(PAGE, 3 * PAGE) == PAGE and memory.available(2 * PAGE + 1, 1) == 0
-    assert "damaged" in why(memory, 2 * PAGE + 7) and "flags 0x40" in why(memory, 4 * PAGE)
+    assert "damaged" in why(memory, 2 * PAGE + 7) and why(memory, 4 * PAGE) == f"page descriptor damaged (flags {UNKNOWN:#x})"
     found, present = memory.read_pages(np.arange(0, 6 * PAGE - 2048, 2048, dtype=np.uint64), 4096)
     assert present.tolist() == [True, True, True] + [False] * 3 + [True] + [False] * 3 + [True]
     assert found[6].tobytes() == pages[3] and not found[3].any()
@@ -313,6 +319,31 @@ def test_a_damaged_page_is_a_gap_and_its_neighbours_are_not(method: int) -> None
         memory.source.read_at(0, 6 * PAGE)
     read = dict(chunks(opened(bytes(data)), Context(), "x"))
     assert read == {0: pages[0] + pages[1], 3 * PAGE: pages[3], 5 * PAGE: pages[5]}
+
+
+def test_a_compression_that_is_not_known_is_told_and_its_pages_are_gaps() -> None:
+    pages = {number: content(number) for number in range(3)}
+    dump = Dump(pages=pages, end=3, status=1 | UNKNOWN)
+    data = bytearray(dump.write())
+    struct.pack_into("<I", data, dump.places[1][0] + 12, UNKNOWN)
+    memory = opened(bytes(data))
+    assert memory.notes == (f"vmcore: its header says what is not known here (status {UNKNOWN:#x}): its pages may be compressed so",)
+    with pytest.raises(GapError):
+        memory.read(PAGE, PAGE)
+    assert why(memory, PAGE) == f"compressed in a way that is not known (flags {UNKNOWN:#x})"
+    assert memory.read(2 * PAGE, PAGE) == pages[2]
+
+
+def test_vmemmap_that_is_left_out_is_told_as_such() -> None:
+    memory = opened(Dump(pages={1: content(1)}, exists=range(8), end=8, level=0, status=1 | WITHOUT_VMEMMAP).write())
+    assert not memory.notes
+    assert why(memory, 2 * PAGE) == "left out by makedumpfile -d 0 (unused vmemmap pages)"
+
+
+def test_every_package_of_a_codec_is_in_the_extra_dumps() -> None:
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
+    named = {re.match(r"[\w-]+", one)[0] for one in project["optional-dependencies"]["dumps"]}  # type: ignore[index]
+    assert named == {codec.package for codec in CODECS.values() if codec.package}
 
 
 def test_erased_data_is_told() -> None:
@@ -349,7 +380,7 @@ def bomb(method: int) -> bytes:
 
 @pytest.mark.parametrize("method", METHODS[1:], ids=NAMES.__getitem__)
 def test_a_page_that_unpacks_to_more_is_damaged(method: int) -> None:
-    unpack = page_codecs.decompressor(method)
+    unpack = page_codecs.decompressor(CODECS[method])
     with pytest.raises(ValueError, match=r"."):
         unpack(bomb(method), PAGE)
     for data in (b"", b"\xff" * 60, bytes(60), random.Random(1).randbytes(4000)):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from running_machine import PROC
 from states.catalogue import Machine
 from states.fdt import Node, build, text
 from states.luo import block_chain
@@ -175,7 +176,7 @@ def overlapping_segments(folder: Path) -> Path:
 
 
 _TEXTS = (
-    "iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo", "dmesg", "config", "memblock/memory", "memblock/reserved",
+    *(name for name in PROC if name != "config.gz"), "dmesg", "config", "memblock/memory", "memblock/reserved",
     "kho/out/scratch_phys", "kho/out/scratch_len", "kho/out/finalize", "node/node0.meminfo", "memblock/reserve_mem_param",
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ LIVEUPDATE_DEVICE = "dev/liveupdate"
 """LUO's device (kernel/liveupdate/luo_core.c, 6.19 to 7.3). It is looked for and never opened."""
 
 Lockdown = Literal["none", "integrity", "confidentiality", "unknown"]
+Kcore = Literal["readable", "denied", "absent", "not-asked"]
 Switch = Literal["yes", "no", "unknown"]
 
 
@@ -33,7 +34,7 @@ class Machine:
     debugfs: Debugfs
     symbols: Symbols
     lockdown: Lockdown
-    kcore: Literal["readable", "denied", "absent", "not-asked"]
+    kcore: Kcore
     image_loaded: Switch = "unknown"
     """Whether a kexec image is loaded (/sys/kernel/kexec_loaded)."""
     load_disabled: Switch = "unknown"
@@ -53,7 +54,7 @@ class Machine:
 
     @property
     def facts(self) -> frozenset[str]:
-        """What the table of obstacles is asked with."""
+        """What the table of obstacles is asked with, by the names of ``obstacles.FACTS``; capture-kho.sh gathers the same."""
         kho = self.symbols.kho
         return frozenset(
             {
@@ -116,7 +117,7 @@ def _lockdown(root: Path) -> Lockdown:
     return next((level for level in levels if f"[{level}]".encode() in data), "unknown")
 
 
-def _kcore(path: Path) -> Literal["readable", "denied", "absent"]:
+def _kcore(path: Path) -> Kcore:
     if not os.path.exists(path):  # noqa: PTH110 - never raises
         return "absent"
     try:

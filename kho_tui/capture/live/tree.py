@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kho_tui.capture.files import MappedTree, Notes, directory_tree, why
-from kho_tui.capture.live.debugfs import USUAL, Debugfs
-from kho_tui.capture.machine_names import FILES, FOLDERS, PROC
+from kho_tui.capture.files import MappedTree, Notes, directory_tree, read_until_eof, why
+from kho_tui.capture.live.debugfs import Debugfs
+from kho_tui.capture.machine_names import CONFIGS, FILES, FOLDERS, ROWS, Row
 from kho_tui.text import SafeText, visible
 
 _RECORD = re.compile(rb"(\d{1,9}),\d+,(\d{1,18}),[^;]*;(.*)")
@@ -21,10 +22,9 @@ _MOST_OVERRUNS = 100
 def live_tree(root: Path, debugfs: Debugfs, without: frozenset[SafeText] = frozenset()) -> MappedTree:
     """The files of the machine whose file system is ``root``. ``without``: names, as they are shown, of files to leave out."""
     notes = Notes()
-    files = {name: str(root / "proc" / name) for name in PROC if os.path.isfile(root / "proc" / name)}  # noqa: PTH113 - never raises
-    files |= {name: str(root / path) for name, path in FILES.items() if os.path.isfile(root / path)}  # noqa: PTH113 - never raises
+    files = {name: str(root / path) for name, path in FILES.items() if os.path.isfile(root / path)}  # noqa: PTH113 - never raises
     for under, folder in FOLDERS.items():
-        here = root / (debugfs.place + folder.removeprefix(USUAL) if folder.startswith(USUAL) else folder)
+        here = root / debugfs.of(folder)
         # /proc/device-tree is a symlink, and only the link is allowed to lead out of where it lies.
         part = directory_tree(Path(os.path.realpath(here)))
         files |= {under + path: os.path.join(part.name, path) for path in part.paths()}  # noqa: PTH118 - names may be any bytes
@@ -34,13 +34,29 @@ def live_tree(root: Path, debugfs: Debugfs, without: frozenset[SafeText] = froze
     for node in sorted((root / "sys/devices/system/node").glob("node[0-9]*"))[:4096]:
         files[f"node/{node.name}.meminfo"] = str(node / "meminfo")
     if "config.gz" not in files:
-        release = os.uname().release
-        for place in (f"boot/config-{release}", f"lib/modules/{release}/config"):
-            if os.path.isfile(root / place):  # noqa: PTH113 - never raises
-                files["config"] = str(root / place)
-                break
+        places = (root / place.format(release=release_of(root)) for place in CONFIGS)
+        config = next((str(place) for place in places if os.path.isfile(place)), None)  # noqa: PTH113 - never raises
+        files |= {} if config is None else {"config": config}
     files = {name: path for name, path in files.items() if visible(name) not in without} if without else files
     return MappedTree(str(root / debugfs.tree), files, notes, {"dmesg": log} if (log := _kernel_log(root / "dev/kmsg", notes)) else {})
+
+
+def release_of(root: Path) -> str:
+    """The release of the machine's kernel."""
+    try:
+        return read_until_eof(root / "proc/sys/kernel/osrelease", 4096)[0].decode("utf-8", "replace").strip() or os.uname().release
+    except OSError:
+        return os.uname().release
+
+
+def not_there(root: Path, debugfs: Debugfs, taken: Iterable[str]) -> Iterator[Row]:
+    """What this machine does not have of what a capture may hold. ``taken``: the names of what is in it."""
+    names = tuple(taken)
+    for row in ROWS:
+        # Of what is special any form will do: a configuration is packed or not.
+        there = any(name.startswith(row.name) for name in names) if row.special else os.path.lexists(root / debugfs.of(row.path))
+        if row.absence and not there:
+            yield row
 
 
 def _kernel_log(device: Path, notes: Notes) -> bytes:
