@@ -9,6 +9,7 @@ from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import OFF_CODES, kho_is_off, loaded_by_kexec_load, switch_evidence
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD
 from kho_tui.analysis.symptoms.symptom import Certainty
+from kho_tui.model.facts import Missing
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Finalize
 
@@ -103,7 +104,13 @@ def _memory(case: Case) -> Finding:
         hidden = case.obstacle("outgoing")
         if hidden is None:
             return ok("/proc/kcore can be read, and the kernel shows where the outgoing root FDT is", said("/proc/kcore", "readable"))
-        return wrong(hidden.message, hidden.remedy, said("/proc/kallsyms", case.fact("symbols")))
+        symbols = said("/proc/kallsyms", case.fact("symbols"))
+        side = None if case.state is None else case.state.sides.get("out")
+        if side is not None and isinstance(side.root, Missing) and side.subtrees_told and not side.subtrees:
+            return ok("/proc/kcore can be read; there is no outgoing root FDT before it is finalized", said("/proc/kcore", "readable"))
+        if side is not None and not isinstance(side.root, Missing) and not side.root.view.tree.truncated:
+            return ok("/proc/kcore can be read, and debugfs shows all of the outgoing root FDT but its address", symbols)
+        return wrong(hidden.message, hidden.remedy, symbols)
     found = case.obstacle("memory")
     assert found is not None  # the last row of the question needs no facts
     return wrong(found.message, found.remedy, said("/proc/kcore", case.fact("kcore")), said("user", case.fact("user")))
