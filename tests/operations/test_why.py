@@ -474,6 +474,15 @@ def test_a_running_machine_is_found_well_and_its_boot_directory_is_looked_at(mac
     assert "vmlinuz-7.3.4" in said_of(found, "kernels")
 
 
+def test_a_kernel_without_lockdown_is_not_locked_down(machine: Callable[[str], RunningMachine]) -> None:
+    """Without CONFIG_SECURITY there is no securityfs either, whose file would say it."""
+    fake = machine("x86_64-7.3/1-pre")
+    found = examine(fake.kho)
+    assert standing(found, "lockdown") is Standing.OK and "no CONFIG_SECURITY_LOCKDOWN_LSM" in said_of(found, "lockdown")
+    (fake.root / "proc/config.gz").unlink()
+    assert standing(examine(fake.kho), "lockdown") is Standing.UNKNOWN
+
+
 def test_symbols_that_are_not_listed_are_wrong_where_something_is_missing_for_it(machine: Callable[[str], RunningMachine]) -> None:
     """6.16 to 6.18 show all of the outgoing root FDT once it is finalized, and there is none before (kernel/kexec_handover.c)."""
     fake = machine("x86_64-6.18/1-pre")

@@ -16,6 +16,8 @@ from kho_tui.releases.table import Finalize
 _LUO_RELEASES = Range("6.19")
 _DEBUGFS_FACTS = ("here", "debugfs", "config-shows")
 _BOOT_ON = "boot with kho=on"
+_LOCKDOWN = "CONFIG_SECURITY_LOCKDOWN_LSM"
+"""security/lockdown/Kconfig; not listed where CONFIG_SECURITY is off."""
 
 
 def _built(case: Case) -> Finding:
@@ -127,6 +129,8 @@ def _signed(case: Case) -> str:
 def _lockdown(case: Case) -> Finding:
     level = case.fact("lockdown")
     seen = said("/sys/kernel/security/lockdown", level)
+    if level == "unknown" and case.option(_LOCKDOWN) is False:
+        return ok("this kernel is built without lockdown", case.option_evidence(_LOCKDOWN))
     if level == "unknown":
         where = "" if case.live else ": a capture does not have it"
         return unknown(f"whether the kernel is locked down is not known{where}", remedy="as root:  cat /sys/kernel/security/lockdown")
