@@ -122,11 +122,16 @@ class Sources:
     no_memory: SafeText = NO_MEMORY
     """Why there is no memory, where there is none."""
     no_outgoing: SafeText = _NOTHING
-    """Why a running machine does not show where the outgoing root FDT is; empty where it does."""
+    """Why a running machine does not show where the outgoing root FDT is, or did not when it was captured; empty where it does."""
     foreign_log: str = ""
     placement: SafeText = _NOTHING
     """Where the memory's bytes are taken to lie, and why, where the file does not say so; also among the notes."""
     closer: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    @property
+    def debugfs_is_memory(self) -> bool:
+        """Whether debugfs shows memory as it was read: of a running machine, and of a capture that says what this one did not show."""
+        return self.running is not None or bool(self.no_outgoing)
 
     def node_ranges(self, page_size: int) -> tuple[NodeRange, ...]:
         """Physical memory of each NUMA node, as far as the capture says; ``page_size`` in bytes."""

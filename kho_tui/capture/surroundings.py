@@ -135,6 +135,7 @@ def open_capture(
         notes=tuple(reader.notes),
         manifest=manifest,
         absent=absent,
+        no_outgoing=_no_outgoing(manifest) if memory is not None else SafeText(""),
         closer=opening.closer,
     )
 
@@ -228,6 +229,12 @@ def _manifest_release(manifest: dict[str, object] | None) -> str | None:
 
 def _version(data: bytes) -> str | Missing:
     return parse_version(data) or Unavailable(SafeText("no kernel release in it"))
+
+
+def _no_outgoing(manifest: dict[str, object] | None) -> SafeText:
+    """Why the machine did not show where the outgoing root FDT is when it was captured, as the manifest says it."""
+    memory = (manifest or {}).get("memory")
+    return visible(_text(memory.get("no_outgoing"))[:_LONGEST_REASON]) if isinstance(memory, dict) else SafeText("")
 
 
 def _absences(manifest: dict[str, object] | None) -> dict[int, Absence]:

@@ -48,7 +48,7 @@ class SideSource:
     release: Release | None
     stale_tracker: Stale | None = None
     debugfs_is_memory: bool = False
-    """True: of a running machine, whose debugfs shows memory as it is now, so that no copy of it is an earlier one."""
+    """True: debugfs shows memory as it was read, so that no copy of it is an earlier one."""
     use_memory: bool = True
     """False: memory is of another boot, so nothing of this side may be followed into it."""
     none_yet: bool = False
@@ -154,7 +154,7 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
     if source.stale_tracker is not None:
         return source.stale_tracker
     if isinstance(root, Missing):
-        return Unavailable(_no_root(source, "its"))
+        return Unavailable(source.no_root if source.none_yet else _no_root(source, "its"))
     if isinstance(root.map_address, Missing):
         return root.map_address
     if root.format is None:

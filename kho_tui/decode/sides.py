@@ -245,7 +245,7 @@ def _outgoing(
         no_root=no_root,
         finalized=finalized,
         release=release,
-        debugfs_is_memory=sources.running is not None,
+        debugfs_is_memory=sources.debugfs_is_memory,
         use_memory=use_memory,
         none_yet=aborted,
     )

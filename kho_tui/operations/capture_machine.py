@@ -214,6 +214,7 @@ def _manifest(
     if running is not None:
         memory |= {"pages": running.pages_read, "bytes": running.used().total_bytes, "named": [f"{page:#x}" for page in running.named]}
         absent = ((page, absence) for page, absence in running.refused())
+        memory["no_outgoing"] = None if opened is None else opened.sources.no_outgoing or None
         memory["absent"] = [{"address": f"{page:#x}", "reason": one.reason, "moving": one.moving} for page, one in absent]
     return {
         "schema": "kho-tui.capture/1",

@@ -299,7 +299,8 @@ def _bytes(held: PhysicalMemory | None, address: int) -> bytes | Missing:
         return Unavailable(SafeText("no memory in this capture"))
     try:
         return held.read(address, ROW_BYTES)
-    except GapError:
-        return Unavailable(SafeText("not in this capture"))
+    except GapError as gap:
+        absence = held.absence(gap.address)
+        return Unavailable(SafeText("not in this capture") if absence is None else absence.reason)
     except ReadError as error:
         return Unavailable(visible(str(error)))

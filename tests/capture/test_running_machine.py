@@ -160,6 +160,65 @@ def test_without_symbols_debugfs_names_the_tracker_and_nobody_the_root(shown: st
         assert "KHO103" not in {finding.code for finding in live.state.findings}
 
 
+def not_finalized(machine: RunningMachine) -> None:
+    """Make a machine with 6.18 one where nobody has written to out/finalize (kernel/kexec_handover.c: there is no out/fdt, no subtree)."""
+    (machine.kho / "out/fdt").unlink()
+    for blob in (machine.kho / "out/sub_fdts").iterdir():
+        blob.unlink()
+    machine.write("sys/kernel/debug/kho/out/finalize", b"0\n")
+    machine.name_root(None, shown="not-listed")
+    machine.write_memory()
+
+
+def test_before_it_is_finalized_there_is_no_root_whose_place_could_be_unknown(machines: Machines, tmp_path: Path) -> None:
+    machine = machines("x86_64-6.18/1-pre")
+    not_finalized(machine)
+    with look(machine) as live:
+        side = live.state.sides["out"]
+        assert isinstance(side.root, Missing) and isinstance(side.preserved, Missing)
+        assert side.preserved.reason == side.root.reason and side.root.reason.startswith("not finalized: this release builds")
+    # 1: the flags of this machine's pages end before scratch does.
+    assert main.run(["capture", "-o", str(tmp_path / "capture")]) == 1
+    with look(machine) as live, open_state(tmp_path / "capture", Context()) as taken:
+        assert decoded(live) == decoded(taken)
+
+
+@pytest.mark.parametrize("name", [PRE, "x86_64-7.3/2-pre", "x86_64-6.18/1-pre"])
+def test_a_capture_says_why_the_machine_did_not_show_its_root(name: str, machines: Machines, tmp_path: Path) -> None:
+    """After a KHO boot debugfs has no out/fdt from 6.19 on, and what it has is not older than the pages beside it."""
+    machine = machines(name)
+    machine.name_root(root_page(name), shown="not-listed")
+    machine.write_memory()
+    main.run(["capture", "-o", str(tmp_path / "capture")])
+    with look(machine) as live, open_state(tmp_path / "capture", Context()) as taken:
+        assert decoded(live) == decoded(taken)
+        here, there = ([one.code for one in each.state.findings if one.where.parts[:1] == ("out",)] for each in (live, taken))
+        assert here == there
+        root = taken.state.sides["out"].root
+        place = root if isinstance(root, Missing) else root.phys
+        assert isinstance(place, Missing) and "CONFIG_KALLSYMS_ALL off" in place.reason
+
+
+def test_what_is_not_read_of_a_machine_is_not_said_to_lack_in_a_capture(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    main.run(["whois", str(machine.kho), f"{next(iter(machine.pages)):#x}"])
+    main.run(["check", "--only", "KHO049"])
+    said = capsys.readouterr().out
+    assert said.count("contents of a running machine's memory are not looked at") == 2 and "in this capture" not in said
+
+
+def test_the_version_of_a_root_that_is_nowhere_named_lacks_for_that_reason(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines("x86_64-7.3/2-pre")
+    machine.name_root(None, shown="not-listed")
+    (machine.kho / "out/fdt").unlink(missing_ok=True)
+    machine.write_memory()
+    main.run(["check", "--only", "KHO039"])
+    said = capsys.readouterr().out
+    assert "version of the root: KHO039\n  a kernel that itself booted through KHO has no out/fdt, and /proc/kallsyms does not" in said
+
+
 def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
     name = "x86_64-7.3/2-pre"
     machine = machines(name, "not-listed")

@@ -563,6 +563,31 @@ def test_a_running_machine_is_found_well_and_its_boot_directory_is_looked_at(mac
     assert "vmlinuz-7.3.4" in said_of(found, "kernels")
 
 
+def test_a_kernel_without_lockdown_is_not_locked_down(machine: Callable[[str], RunningMachine]) -> None:
+    """Without CONFIG_SECURITY there is no securityfs either, whose file would say it."""
+    fake = machine("x86_64-7.3/1-pre")
+    found = examine(fake.kho)
+    assert standing(found, "lockdown") is Standing.OK and "no CONFIG_SECURITY_LOCKDOWN_LSM" in said_of(found, "lockdown")
+    (fake.root / "proc/config.gz").unlink()
+    assert standing(examine(fake.kho), "lockdown") is Standing.UNKNOWN
+
+
+def test_symbols_that_are_not_listed_are_wrong_where_something_is_missing_for_it(machine: Callable[[str], RunningMachine]) -> None:
+    """6.16 to 6.18 show all of the outgoing root FDT once it is finalized, and there is none before (kernel/kexec_handover.c)."""
+    fake = machine("x86_64-6.18/1-pre")
+    fake.name_root(None, shown="not-listed")
+    fake.write_memory()
+    assert standing(examine(fake.kho), "memory") is Standing.OK and "all of the outgoing root FDT" in said_of(examine(fake.kho), "memory")
+    root, whole = fake.kho / "out/fdt", (fake.kho / "out/fdt").read_bytes()
+    root.write_bytes(whole[:152])
+    assert standing(examine(fake.kho), "memory") is Standing.WRONG
+    root.unlink()
+    for blob in (fake.kho / "out/sub_fdts").iterdir():
+        blob.unlink()
+    (fake.kho / "out/finalize").write_bytes(b"0\n")
+    assert standing(examine(fake.kho), "memory") is Standing.OK and "before it is finalized" in said_of(examine(fake.kho), "memory")
+
+
 def test_not_finalized_is_wrong_where_the_release_needs_it(tmp_path: Path) -> None:
     copy = unfinalized(tmp_path)
     found = examine(copy)

@@ -10,12 +10,15 @@ from kho_tui.analysis.symptoms.checks import OFF_CODES, kho_is_off, loaded_by_ke
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD
 from kho_tui.analysis.symptoms.symptom import Certainty
 from kho_tui.capture.dmesg import NO_LOG
+from kho_tui.model.facts import Missing
 from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Finalize
 
 _LUO_RELEASES = Range("6.19")
 _DEBUGFS_FACTS = ("here", "debugfs", "config-shows")
 _BOOT_ON = "boot with kho=on"
+_LOCKDOWN = "CONFIG_SECURITY_LOCKDOWN_LSM"
+"""security/lockdown/Kconfig; not listed where CONFIG_SECURITY is off."""
 
 
 def _built(case: Case) -> Finding:
@@ -104,7 +107,13 @@ def _memory(case: Case) -> Finding:
         hidden = case.obstacle("outgoing")
         if hidden is None:
             return ok("/proc/kcore can be read, and the kernel shows where the outgoing root FDT is", said("/proc/kcore", "readable"))
-        return wrong(hidden.message, hidden.remedy, said("/proc/kallsyms", case.fact("symbols")))
+        symbols = said("/proc/kallsyms", case.fact("symbols"))
+        side = None if case.state is None else case.state.sides.get("out")
+        if side is not None and isinstance(side.root, Missing) and side.subtrees_told and not side.subtrees:
+            return ok("/proc/kcore can be read; there is no outgoing root FDT before it is finalized", said("/proc/kcore", "readable"))
+        if side is not None and not isinstance(side.root, Missing) and not side.root.view.tree.truncated:
+            return ok("/proc/kcore can be read, and debugfs shows all of the outgoing root FDT but its address", symbols)
+        return wrong(hidden.message, hidden.remedy, symbols)
     found = case.obstacle("memory")
     assert found is not None  # the last row of the question needs no facts
     return wrong(found.message, found.remedy, said("/proc/kcore", case.fact("kcore")), said("user", case.fact("user")))
@@ -121,6 +130,8 @@ def _signed(case: Case) -> str:
 def _lockdown(case: Case) -> Finding:
     level = case.fact("lockdown")
     seen = said("/sys/kernel/security/lockdown", level)
+    if level == "unknown" and case.option(_LOCKDOWN) is False:
+        return ok("this kernel is built without lockdown", case.option_evidence(_LOCKDOWN))
     if level == "unknown":
         where = "" if case.live else ": a capture does not have it"
         return unknown(f"whether the kernel is locked down is not known{where}", remedy="as root:  cat /sys/kernel/security/lockdown")

@@ -68,10 +68,12 @@ def _sum(evidence: Evidence, blocks: list[tuple[int, int]], found: Found) -> int
     if evidence.side.name == "in":
         found.lack(_CONTENTS, "the running kernel gives them back once the test module has restored them")
         return None
-    if any(evidence.held.available(address, evidence.page_size << order) < evidence.page_size << order for address, order in blocks):
-        found.lack(_CONTENTS, "not in this capture")
-        return None
     held = evidence.held
+    for address, order in blocks:
+        if (there := held.available(address, evidence.page_size << order)) < evidence.page_size << order:
+            absence = held.absence(address + there)
+            found.lack(_CONTENTS, "not in this capture" if absence is None else absence.reason)
+            return None
 
     def contents() -> Iterator[bytes]:
         for at, size in checksum_chunks((address, evidence.page_size << order) for address, order in blocks):

@@ -69,7 +69,7 @@ def version(evidence: Evidence, found: Found) -> None:
         _unknown(evidence, subtree.path, subtree.compatible, found)
         return
     if isinstance(root, Missing) or root.compatible is None:
-        found.lack("version of the root", "the root FDT is not in this capture" if isinstance(root, Missing) else "it has none")
+        found.lack("version of the root", root.reason if isinstance(root, Missing) else "it has none")
     elif root.format is not None and root.compatible not in form.roots:
         found.broken(f"{visible(subtree.compatible)} in {visible(root.compatible)}", subtree.path)
     if not isinstance(subtree.content, Luo):
