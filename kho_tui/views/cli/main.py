@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -308,10 +309,16 @@ def with_command(arguments: Sequence[str]) -> list[str]:
     return ["open", *words]
 
 
+@cache
+def commands() -> Callable[..., Any]:
+    """``app`` as it runs. Calling ``app`` itself makes it anew from the signatures, which takes longer than most commands."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: Sequence[str]) -> int:
     """The whole program; the exit code. Never a traceback."""
     try:
-        code = app(with_command(arguments), standalone_mode=False, prog_name="kho-tui")
+        code = commands()(with_command(arguments), standalone_mode=False, prog_name="kho-tui")
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except typer.Exit as done:
