@@ -1,28 +1,25 @@
 """Which tests run: of those that boot a kernel the ones that a seed draws, and none whose marker needs what is not here.
 
-What is left out is deselected, which the closing line counts, also where pytest-xdist runs the tests in workers.
+A third of the drawn ones are guests of tests/guests. What is left out is deselected, which the closing line counts, also where pytest-xdist
+runs the tests in workers.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import guest_directory
 import pytest
 from captures import SHARED
 
 from kho_tui.simulator.qemu.guest import BINARY
 
-GUEST_ROOT = Path(os.environ.get("KHO_GUEST_ROOT", "/var/tmp/kho-guest-root"))
-"""The root directory of the guests of tests/guests."""
-GUEST_ROOT_MARK = ".kho-guest-root"
-"""In a root directory that is whole."""
 BOOTS = 6
 """Boots of a run unless asked for more: they are most of its time."""
 
@@ -30,6 +27,14 @@ BOOTS = 6
 def drawn(names: Iterable[str], count: int | None, seed: str) -> frozenset[str]:
     """The ``count`` names that a seed draws, all for None. A name that comes or goes displaces at most one other."""
     return frozenset(sorted(names, key=lambda name: sha256(f"{seed} {name}".encode()).digest())[:count])
+
+
+def drawn_boots(alone: Collection[str], guests: Collection[str], count: int | None, seed: str) -> frozenset[str]:
+    """The boots of a run: of two or more a third are guests, one at least, or as many as there are; what one kind lacks the other fills."""
+    if count is None or count < 2:
+        return drawn([*alone, *guests], count, seed)
+    of_guests = max(min(max(count // 3, 1), len(guests)), count - len(alone))
+    return drawn(guests, of_guests, seed) | drawn(alone, count - min(of_guests, len(guests)), seed)
 
 
 def boots_asked(text: str) -> int | None:
@@ -56,8 +61,8 @@ def _missing() -> dict[str, str]:
         found["shared"] = "../shared is not beside the checkout"
     if shutil.which(BINARY) is None:
         found["qemu"] = f"{BINARY} is not installed"
-    if not (GUEST_ROOT / GUEST_ROOT_MARK).is_file():
-        found["guest"] = f"{GUEST_ROOT} is no root directory of a guest: tests/guests/make_root.sh makes it"
+    if reason := guest_directory.why_not(guest_directory.chosen()):
+        found["guest"] = reason
     return found
 
 
@@ -86,8 +91,10 @@ class Selection:
                 item.add_marker(pytest.mark.skip(reason=missing[name]))
         # A guest that has no root to boot with must not be drawn for one that has.
         drawable = [item for item in items if "guest" not in missing or not item.get_closest_marker("guest")]
-        boots = [item.nodeid for item in drawable if item.get_closest_marker("qemu")]
-        left_out = frozenset(boots) - drawn(boots, self._config.option.boots, self._config.option.boot_seed)
+        boots = {item.nodeid: bool(item.get_closest_marker("guest")) for item in drawable if item.get_closest_marker("qemu")}
+        guests = [name for name, of_guest in boots.items() if of_guest]
+        alone = [name for name, of_guest in boots.items() if not of_guest]
+        left_out = boots.keys() - drawn_boots(alone, guests, self._config.option.boots, self._config.option.boot_seed)
         self._output |= {"boots": len(boots), "boots_drawn": len(boots) - len(left_out)}
         if left_out:
             self._config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from kho_tui.capture.unpack import unpack_bytes
@@ -162,6 +163,8 @@ _OPTION = re.compile(r"(CONFIG_[A-Za-z0-9_]+)=(.*)")
 _NOT_SET = re.compile(r"# (CONFIG_[A-Za-z0-9_]+) is not set")
 
 
+# Captures that are compared, or read again and again by the app, are mostly of one kernel.
+@lru_cache(maxsize=2)
 def parse_config(data: bytes) -> Mapping[str, str] | Missing:
     """A kernel's .config, plain or gzip: option -> value as written ("y", "m", "16", '"text"'), "n" for "is not set"."""
     plain: bytes | None = data

@@ -1,5 +1,5 @@
 /*
- * PID 1 of a test guest: mounts the root directory that the host shares, then runs the host's commands one after the other.
+ * PID 1 of a test guest: makes a root directory of those that the host shares, then runs the host's commands one after the other.
  *
  * Static, alone in the initrd, so that the same file starts again after a kexec. The host speaks through a virtio-serial port named
  * "rig"; numbers are decimal, a frame is a line and the bytes it counts:
@@ -104,6 +104,50 @@ static int open_port(void)
 	return found;
 }
 
+/*
+ * /new: a tmpfs with the directories that this file mounts something on, and of the host's directory those that hold programs. The host's
+ * directory may be its own root, which has no /share, and whose /tmp and /home are none of the guest's business.
+ */
+static void put_root_together(void)
+{
+	/* guest_directory.py: SHOWN */
+	static const char *const shown[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "var", "opt"};
+	static const char *const empty[] = {"proc", "sys", "dev", "run", "tmp", "root", "share", "packages", "mnt"};
+
+	if (mount("newroot", "/new", "tmpfs", 0, "mode=755"))
+		die("mount a tmpfs");
+	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/new/%s", empty[i]);
+		mkdir(path, 0755);
+	}
+	mkdir("/host", 0755);
+	/* These do not change while they are mounted: their pages may be cached. What is in the share does. */
+	if (mount("root", "/host", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,cache=loose," MSIZE))
+		die("mount the root");
+	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
+		char from[64], to[64], target[256];
+		struct stat found;
+
+		snprintf(from, sizeof(from), "/host/%s", shown[i]);
+		snprintf(to, sizeof(to), "/new/%s", shown[i]);
+		if (lstat(from, &found))
+			continue;
+		if (S_ISLNK(found.st_mode)) {
+			ssize_t length = readlink(from, target, sizeof(target) - 1);
+
+			target[length < 0 ? 0 : length] = 0;
+			if (symlink(target, to))
+				die(to);
+		} else if (mkdir(to, 0755) || mount(from, to, NULL, MS_BIND, NULL)) {
+			die(to);
+		}
+	}
+	/* Python packages, where the root does not have them itself. */
+	mount("packages", "/new/packages", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,cache=loose," MSIZE);
+}
+
 static void set_up(void)
 {
 	mkdir("/new", 0755);
@@ -116,9 +160,7 @@ static void set_up(void)
 	if (console > 2)
 		close(console);
 	setbuf(stdout, NULL);
-	/* The root does not change while it is mounted: its pages may be cached. What is in the share does. */
-	if (mount("root", "/new", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,cache=loose," MSIZE))
-		die("mount the root");
+	put_root_together();
 	mount_or_say("devtmpfs", "/new/dev", "devtmpfs", 0, NULL);
 	if (chdir("/new") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
 		die("change the root");
@@ -140,7 +182,7 @@ static void set_up(void)
 	setenv("PATH", "/share/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("LANG", "C.UTF-8", 1);
 	setenv("TERM", "dumb", 1);
-	setenv("PYTHONPATH", "/share/project", 1);
+	setenv("PYTHONPATH", "/share/project:/packages", 1);
 	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
 }
 

@@ -1,12 +1,13 @@
-"""A Debian guest in QEMU (software emulation) whose kernel is one of ../shared/kernels: commands run in it, before and after a kexec.
+"""A guest in QEMU (software emulation) whose kernel is one of ../shared/kernels: commands run in it, before and after a kexec.
 
     with Guest(kernel("7.3-server")) as guest:
         guest.check("uname -r")
         guest.kexec()
         guest.dump(path, "kdump-zlib")
 
-The root directory is made by make_root.sh beside this file and mounted read-only; /tmp, /var/tmp, /root and /run of the guest are empty
-after each boot, /share is a directory of the host and stays. Commands go through a virtio port to PID 1 (agent.c), which the initrd holds.
+The programs are of a root directory that make_root.sh beside this file has made, or of this machine's own, read-only; then the Python
+packages are those that the tests run with. /tmp, /var/tmp, /root and /run of the guest are empty after each boot, /share is a directory of
+the host and stays. Commands go through a virtio port to PID 1 (agent.c), which the initrd holds.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from time import monotonic
 from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
 
-from selection import GUEST_ROOT, GUEST_ROOT_MARK
+import guest_directory
 
 from guests.programs import CHECKOUT, SOURCES, compiled, initrd, put_project
 from guests.qmp import Qmp, QmpError
 
-ROOT: Final = GUEST_ROOT
+ROOT: Final = guest_directory.chosen()
 KERNELS: Final = CHECKOUT.parent / "shared" / "kernels"
 QEMU: Final = "qemu-system-x86_64"
 
@@ -69,11 +70,7 @@ def why_not(image: Path, root: Path = ROOT) -> str | None:
             return f"{tool} is not installed"
     if not image.is_file():
         return f"{image} is not here"
-    if not (root / GUEST_ROOT_MARK).is_file():
-        recipe = f"{SOURCES.relative_to(CHECKOUT)}/make_root.sh"
-        known = "" if shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") else " (needs debootstrap)"
-        return f"{root} is no root directory of a guest: {recipe} {root} makes it{known}"
-    return None
+    return guest_directory.why_not(root)
 
 
 class Guest:
@@ -242,7 +239,7 @@ class Guest:
         self._initrd.write_bytes(initrd(compiled(SOURCES / "agent.c", self._private / "agent").read_bytes()))
         compiled(SOURCES / "hold_state.c", self._share / "bin" / "hold_state")
         if self._project:
-            put_project(self._share)
+            put_project(self._share, compiles=guest_directory.compiles_for(self._root))
 
     def _start(self, closer: ExitStack) -> None:
         self._ram = os.memfd_create("guest")
@@ -260,7 +257,10 @@ class Guest:
         words += ["-chardev", f"socket,id=rig,fd={theirs.fileno()}", "-device", "virtserialport,chardev=rig,name=rig"]
         words += ["-chardev", f"socket,id=q,fd={their_qmp.fileno()}", "-mon", "chardev=q,mode=control"]
         words += ["-qmp", f"unix:{self.qmp_socket},server=on,wait=off"]
-        for tag, path, more in (("root", self._root, ",readonly=on"), ("share", self._share, "")):
+        exported = [("root", self._root, ",readonly=on"), ("share", self._share, "")]
+        if (packages := guest_directory.packages(self._root)) is not None:
+            exported.append(("packages", packages, ",readonly=on"))
+        for tag, path, more in exported:
             # A comma in a value is written twice.
             escaped = str(path.resolve()).replace(",", ",,")
             words += ["-fsdev", f"local,id={tag},path={escaped},security_model=none,multidevs=remap{more}"]

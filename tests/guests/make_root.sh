@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes the root directory of the test guests: Debian bookworm with python3, what kho-tui needs, kexec-tools and makedumpfile.
+# For machines that cannot be their guests' root directory themselves (../guest_directory.py).
 #
 #   make_root.sh DIRECTORY [SITE-PACKAGES]
 #

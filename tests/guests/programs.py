@@ -6,7 +6,6 @@ import compileall
 import gzip
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Final
@@ -14,7 +13,6 @@ from typing import Final
 SOURCES: Final = Path(__file__).resolve().parent
 CHECKOUT: Final = SOURCES.parents[1]
 _GCC_SECONDS: Final = 60
-_GUEST_PYTHON: Final = (3, 11)
 
 
 class BuildError(Exception):
@@ -51,9 +49,9 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
-def put_project(share: Path) -> None:
-    """kho-tui at ``share``/project, compiled: a slow guest should not have to. Takes the host some seconds."""
+def put_project(share: Path, *, compiles: bool) -> None:
+    """kho-tui at ``share``/project, compiled where this interpreter can: a slow guest should not have to. Takes the host some seconds."""
     target = share / "project"
     shutil.copytree(CHECKOUT / "kho_tui", target / "kho_tui", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
-    if sys.version_info[:2] == _GUEST_PYTHON:
+    if compiles:
         compileall.compile_dir(target, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)

@@ -36,7 +36,7 @@ def guest() -> Iterator[Guest]:
 def program(guest: Guest, *commands: tuple[str, ...], user: int = 0) -> list[Ran]:
     """What several commands of kho-tui did, run in the guest by one process."""
     shutil.copy(Path(__file__).with_name("many_commands.py"), guest.share / "many_commands.py")
-    line = f"PYTHONPATH=/share/project python3 /share/many_commands.py {shlex.quote(json.dumps(commands))}"
+    line = f"python3 /share/many_commands.py {shlex.quote(json.dumps(commands))}"
     return [Ran(*done) for done in json.loads(guest.check(line, SLOW, user))]
 
 

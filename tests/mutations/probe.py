@@ -20,7 +20,7 @@ from kho_tui.errors import KhoError
 from kho_tui.model.entities.state import state_entity
 from kho_tui.model.entity import Detail, RowSource, walk
 from kho_tui.operations.open_state import Opened, open_state
-from kho_tui.views.cli.main import app
+from kho_tui.views.cli.main import commands
 from kho_tui.views.cli.show_text import print_state
 from kho_tui.views.export.json_stream import json_pieces
 from kho_tui.views.export.state_json import state_json
@@ -136,7 +136,7 @@ def _run(*words: str) -> int:
     out, errors = _CheckedOutput(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         try:
-            code = app(list(words), standalone_mode=False, prog_name="kho-tui")
+            code = commands()(list(words), standalone_mode=False, prog_name="kho-tui")
         except typer.Exit as done:
             code = done.exit_code
         except KhoError as error:

@@ -140,8 +140,11 @@ def test_page_size_and_byte_order_can_be_told() -> None:
     assert document["sides"]["out"]["preserved"]["blocks"] is None
 
 
-def test_the_first_line_is_the_verdict() -> None:
-    lines = {str(path.relative_to(SAMPLES)): kho_tui("show", str(path)).stdout.splitlines()[0] for path in SAMPLES.glob("*/*-p*")}
+def test_the_first_line_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = {}
+    for path in SAMPLES.glob("*/*-p*"):
+        assert main.run(["show", str(path)]) == 0
+        lines[str(path.relative_to(SAMPLES))] = capsys.readouterr().out.splitlines()[0]
     assert lines["x86_64-7.3/1-pre"] == "a kexec now would hand over kho-v4: 2056 blocks, 20.97 MiB; 4 subtrees; 3 sessions, 3 files"
     assert lines["x86_64-6.18/1-post"].startswith("out: not finalized: a kexec image loaded now would carry nothing; 1 has to be written")
     assert lines["x86_64-6.19/1-post"].startswith("out: not finalized: LUO does that inside the reboot call")
@@ -158,3 +161,16 @@ def test_every_command_is_known_by_its_name() -> None:
         one.typer_instance and one.typer_instance.info.name for one in main.app.registered_groups
     ]
     assert sorted(name for name in names if isinstance(name, str)) == sorted(main.COMMANDS) and all(names)
+
+
+@pytest.mark.parametrize("words", [[name] for name in main.COMMANDS] + [["sim", "fault"], ["sim", "run"]])
+def test_a_command_that_is_made_alone_is_the_same(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([*words, "--help"], [*words, "--no-such-option"]):
+        said = []
+        for first in (words[0], ""):
+            try:
+                main.commands(first)(arguments, standalone_mode=False, prog_name="kho-tui")
+                said.append(capsys.readouterr().out)
+            except Exception as error:
+                said.append(f"{type(error).__name__}: {error}")
+        assert said[0] == said[1] and said[0]
