@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from captures import capture
-from running_machine import RunningMachine, running_machine
+from running_machine import PAGE, RunningMachine, running_machine
 
 from kho_tui.capture import probe
 from kho_tui.context import Context
@@ -43,3 +43,15 @@ def root_page(where: Path) -> int | None:
         side = opened.state.sides.get("out")
         root = None if side is None or isinstance(side.root, Missing) else side.root.phys
         return root if isinstance(root, int) else None
+
+
+def grow_blob(machine: RunningMachine, name: str, address: int, old: int, new: int) -> None:
+    """Let the outgoing root FDT say that the blob at ``address`` has ``new`` bytes instead of ``old``, and let memory be there."""
+    for page, data in machine.pages.items():
+        at = data.find(name.encode() + b"\0")
+        told = data.find(old.to_bytes(8, "little"), at)
+        if at >= 0 and told >= 0 and data.startswith(b"\xd0\x0d\xfe\xed") and address.to_bytes(8, "little") in data:
+            machine.pages[page] = data[:told] + new.to_bytes(8, "little") + data[told + 8 :]
+    for page in range(address // PAGE * PAGE, address + new, PAGE):
+        machine.pages.setdefault(page, b"\x5a" * PAGE)
+    machine.write_memory()

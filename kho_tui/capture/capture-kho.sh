@@ -30,6 +30,7 @@ out=
 max_depth=16
 partial=.partial  # the name of a file until all of it is there
 memory=metadata
+longest_blob=1048576  # bytes of one blob of metadata
 memory_pages=262144  # of memory, at most: 1 GiB of 4 KiB pages
 memory_seconds=900   # to read them in
 most_devices=4096
@@ -181,8 +182,14 @@ copy_file() {
     fi
     # First under another name: a part under the name of the whole would lie.
     if reason=$({ cat -- "$1" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"; } 2>&1); then
+        had=0
+        [ "${3-}" != twice ] || had=$(wc -c <"$out/$2")
+        if [ "$had" -gt "$longest_blob" ]; then
+            head -c "$longest_blob" <"$out/$2" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"
+            note_unreadable "$2" "${1#"$root"}" "only the first $longest_blob of $had bytes are kept"
+        fi
         note_file "$2" "${1#"$root"}"
-        if [ "${3-}" = twice ] && [ "$(md5sum 2>/dev/null <"$1")" != "$(md5sum <"$out/$2")" ]; then
+        if [ "${3-}" = twice ] && [ "$had" -le "$longest_blob" ] && [ "$(md5sum 2>/dev/null <"$1")" != "$(md5sum <"$out/$2")" ]; then
             json_string "$2"
             changed="$changed${changed:+,}
     $json"
@@ -816,6 +823,10 @@ function area(a,    total, order) {
 function pointer(name, here, size) {
     if (side == "in" && name != "memblock" && name != "kexec-metadata" && name != "kho_test" && (name != "LUO" || version == "kho-v4")) return
     if (size < 1 || size > 16777216) size = 0
+    # What its format declares, where it does; of others no more than serves.
+    if (size > P && name == "LUO") size = 0
+    if (size > P && name == "kexec-metadata") size = 73
+    if (size > longest_blob) size = longest_blob
     # Without a size that can be right, what its first page says.
     emit(size && name != "LUO" && name != "kho_test" ? "kept" : "blob", here, size ? size : P - here % P, side, name (size ? "" : "*"))
 }
@@ -889,7 +900,8 @@ function follow(a, size,    i, n, small, v, left, order) {
     } else if (kind == "blob") {
         subtree_name = B
         sub(/\*$/, "", subtree_name)
-        if (B ~ /\*$/ && be32(a) == 3490578157 && be32(a + 4) > size && be32(a + 4) <= 16777216) emit("kept", a + size, be32(a + 4) - size)
+        if (B ~ /\*$/ && be32(a) == 3490578157 && be32(a + 4) > size && be32(a + 4) <= 16777216)
+            emit("kept", a + size, (be32(a + 4) < longest_blob ? be32(a + 4) : longest_blob) - size)
         if (A == "in") return
         if (be32(a) == 3490578157) {
             if (subtree_name == "LUO" || subtree_name == "kho_test") fdt(a, a + size)
@@ -1122,7 +1134,7 @@ fetch() {
     # Pages that are only kept are not looked at, unless it matters whether they are zeros.
     { [ "$1" = 0 ] || od -Ad -tu4 -j "$base" -N "$1" "$work/pages"; } |
         awk -v P="$page" -v base="$base" -v allowed="$work/allowed" -v failures="$work/failed" -v todo="$work/todo" -v place="$work/index" \
-            -v refused="$work/refused" -v handlers="$work/handlers" -v bitmaps="$bitmap_bytes" "$numbers_awk$follow_awk" \
+            -v refused="$work/refused" -v longest_blob="$longest_blob" -v handlers="$work/handlers" -v bitmaps="$bitmap_bytes" "$numbers_awk$follow_awk" \
             "$work/failed" "$work/allowed" "$work/todo" - >"$work/next"
     mv -f "$work/next" "$work/todo"
     base=$((base + ($2 + page - 1) / page * page))
@@ -1248,7 +1260,7 @@ follow_file() {
     printf '%s 0 %s out %s\n' "$1" "$(wc -c <"$out/kho/out/$2")" "${3--}" >"$work/file"
     printf '0 0 %s 0 1\n' "$page" >"$work/one"
     od -Ad -tu4 "$out/kho/out/$2" | awk -v P="$page" -v base=0 -v allowed="$work/one" -v failures=/none -v todo="$work/file" -v place= \
-        -v nowhere=0 -v handlers="$work/handlers" "$numbers_awk$follow_awk" "$work/one" "$work/file" - >>"$work/todo"
+        -v nowhere=0 -v longest_blob="$longest_blob" -v handlers="$work/handlers" "$numbers_awk$follow_awk" "$work/one" "$work/file" - >>"$work/todo"
 }
 
 capture_memory() {

@@ -19,6 +19,8 @@ T = TypeVar("T")
 BLOB_LIMIT = 16 << 20
 MOST_BLOBS = 64 << 20
 """Bytes of all blobs of a capture. A kernel shows a few pages."""
+LIVE_BLOB_LIMIT = 1 << 20
+"""Bytes of one blob of a running machine, in debugfs or where a root FDT says: a size that is wrong must not make a copy of its memory."""
 TEXT_LIMIT = 16 << 20
 LOG_LIMIT = 64 << 20
 
@@ -26,7 +28,7 @@ LOG_LIMIT = 64 << 20
 class CaptureReader:
     """A tree, and for every file of it what was made of it. Problems become notes of the tree, never exceptions."""
 
-    def __init__(self, tree: FileTree, context: Context) -> None:
+    def __init__(self, tree: FileTree, context: Context, *, live: bool = False) -> None:
         self.tree = tree
         self.notes = tree.notes
         self.paths = tuple(tree.paths())
@@ -34,6 +36,7 @@ class CaptureReader:
         self._context = context
         self._files: dict[str, SourceFile] = {}
         self._left = MOST_BLOBS
+        self._longest = LIVE_BLOB_LIMIT if live else BLOB_LIMIT
 
     def has(self, path: str) -> bool:
         """True where the capture holds such a file."""
@@ -75,7 +78,7 @@ class CaptureReader:
         if not self._left and self.has(path):
             self.failed(path, ReadError(f"not read: the files before it have {human_size(MOST_BLOBS)}"))
             return None
-        data = self.read(path, gave, min(BLOB_LIMIT, self._left))
+        data = self.read(path, gave, min(self._longest, self._left))
         if isinstance(data, Missing):
             return None
         self._left -= len(data)

@@ -73,7 +73,7 @@ def open_capture(
 
     Raises InputError where nothing of it can be read, Cancelled, BudgetError.
     """
-    reader = CaptureReader(tree, opening.context)
+    reader = CaptureReader(tree, opening.context, live=machine is not None)
     names = opening.registry.releases.names
     incoming = _side(reader, "in", names)
     outgoing = _side(reader, "out", names, machine)

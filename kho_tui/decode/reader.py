@@ -97,6 +97,8 @@ class Reader:
     findings: Findings
     no_memory: SafeText = NO_MEMORY
     registry: Registry
+    live: bool = False
+    """Whether this is the running machine: what is read of it is kept to what is needed."""
     host: Host | None = None
     """What tells that an address is no RAM."""
     _reached: set[int] = field(default_factory=set)

@@ -51,6 +51,7 @@ def decode_state(
         context=context,
         findings=findings,
         no_memory=sources.no_memory,
+        live=sources.machine is not None,
         registry=registry,
         host=host,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kho_tui.abi.properties import compatible_of
-from kho_tui.decode.facet import Decoding, SubtreeBlob, struct_head
+from kho_tui.capture.reader import LIVE_BLOB_LIMIT
+from kho_tui.decode.facet import MAGIC_BYTES, Decoding, SubtreeBlob, struct_head
 from kho_tui.decode.fdts import is_fdt, report_fdt, view_fdt
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.header import FDT_HEADER
@@ -19,6 +20,7 @@ from kho_tui.model.codes import (
     NOT_ONE_BOOT,
     POINTER_BAD,
     POINTER_GAP,
+    SOURCE_NOTE,
     SOURCE_PROBLEM,
     SOURCES_DIFFER,
     STALE_LOOKS_WHOLE,
@@ -28,7 +30,7 @@ from kho_tui.model.facts import Damaged, Fact, Missing, Stale, Status, Unavailab
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
 from kho_tui.model.state import FdtView, RawContent, Subtree
-from kho_tui.text import NO_TEXT, SafeText, visible
+from kho_tui.text import NO_TEXT, SafeText, plural, visible
 
 MOST_BLOB_BYTES = 16 << 20
 _UNKNOWN_SHOWN = 4096
@@ -67,7 +69,7 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
     # Where the root leads to nothing, an earlier copy is none of what the next kernel finds.
     misled = memory_first and isinstance(from_memory, Damaged) and trust.blob is None
     primary = from_memory if misled or not blobs else blobs[0]
-    copies = tuple(blob for blob in blobs if blob is not primary and (misled or blob.data != blobs[0].data))
+    copies = tuple(blob for blob in blobs if blob is not primary and (misled or _differ(reader, blob, blobs[0])))
     for copy in () if misled else copies:
         if trust.blob is None:
             later = ": memory was taken later" if memory_first else ""
@@ -106,6 +108,12 @@ def decode_subtree(reader: Reader, source: SubtreeSource, where: EntityPath, tru
         in_root=source.in_root,
         outdated=outdated,
     )
+
+
+def _differ(reader: Reader, one: Blob, other: Blob) -> bool:
+    """Whether two copies hold other bytes; of a running machine as much as was read of both."""
+    most = min(len(one.data), len(other.data)) if reader.live else None
+    return one.data[:most] != other.data[:most]
 
 
 def is_blob_of_kho(registry: Registry, blob: Blob) -> bool:
@@ -155,6 +163,11 @@ def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, qu
         reader.findings.add(COUNT_BAD, where, f"a size of {told} bytes cannot be right: read by what stands there", source.phys)
         told = None if source.debugfs is None else len(source.debugfs.data)
     size = _size_in_memory(reader, source.phys, told)
+    if reader.live and not isinstance(size, Missing) and (most := _most_needed(reader, source, source.phys, size)) < size:
+        why = "its format has no more" if most < LIVE_BLOB_LIMIT else "no more is read of a blob on a running machine"
+        message = f"only the first {plural(most, 'byte')} of {size} were read: {why}"
+        reader.findings.add(SOURCE_NOTE, where, message, source.phys)
+        size = most
     if isinstance(size, Missing):
         blob: Blob | Missing = size
     else:
@@ -165,6 +178,23 @@ def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, qu
     if isinstance(blob, Missing) and not quiet:
         reader.unreadable(blob, where, "its blob", source.phys)
     return blob
+
+
+def _most_needed(reader: Reader, source: SubtreeSource, phys: int, size: int) -> int:
+    """Bytes of a blob of ``size`` bytes that are worth reading: those that its format declares, where that is known."""
+    if size <= reader.platform.page_size:
+        return size
+    head = reader.blob(phys, FDT_HEADER.size)
+    decoding = _decoding(reader, source.name)
+    if isinstance(head, Missing):
+        return reader.platform.page_size
+    if is_fdt(head):
+        claimed = int.from_bytes(head.data[4:8], "big")
+        return min(size, LIVE_BLOB_LIMIT, claimed if claimed >= FDT_HEADER.size else LIVE_BLOB_LIMIT)
+    if decoding is None:
+        return min(size, LIVE_BLOB_LIMIT)
+    declared = decoding.least(reader.registry, head.data)
+    return declared if declared > MAGIC_BYTES else reader.platform.page_size
 
 
 def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missing:

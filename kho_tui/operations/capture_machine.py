@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,9 +19,10 @@ from kho_tui.capture.live.devices import device_files
 from kho_tui.capture.live.machine import Machine, look_at_machine
 from kho_tui.capture.live.page_report import flags_of_pages, scratch_summary
 from kho_tui.capture.live.tree import live_tree
-from kho_tui.capture.reader import BLOB_LIMIT, LOG_LIMIT
+from kho_tui.capture.reader import BLOB_LIMIT, LIVE_BLOB_LIMIT, LOG_LIMIT
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
+from kho_tui.decode.facet import struct_head
 from kho_tui.decode.subtrees import is_blob_of_kho
 from kho_tui.errors import InputError, ReadError
 from kho_tui.layout.place import Blob
@@ -71,6 +72,8 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
         say(f"capturing debugfs, /proc, /sys and the kernel log{_pages_in_words(running)}")
         say(f"the capture holds {CONTAINS}")
         left_out = [] if opened is None else _drop_reused(files, opened)
+        for name, size in () if opened is None else _cut_to_format(files, opened):
+            tree.notes.add(name, f"only the first {len(files[name])} of {size} bytes are kept: its format has no more")
         if running is not None and opened is not None:
             files |= _page_flags(running, opened, tree)
         unread = [(note.path or SafeText("capture"), note.message) for note in tree.notes]
@@ -139,6 +142,16 @@ def _drop_reused(files: dict[str, bytes], opened: Opened) -> list[str]:
     return [name for name in dict.fromkeys(reused) if files.pop(name, None) is not None]
 
 
+def _cut_to_format(files: dict[str, bytes], opened: Opened) -> Iterator[tuple[str, int]]:
+    """Cut blobs whose struct says its size, and that go on for more than the page it is in; their names and what they had."""
+    registry = opened.state.registry
+    for name, data in files.items():
+        head = struct_head(registry, data) if name.startswith("kho/") else None
+        if head is not None and len(data) > max(head.size, opened.state.machine.platform.page_size):
+            files[name] = data[: head.size]
+            yield name, len(data)
+
+
 def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[SafeText, SafeText]]:
     """Pages of the state that could not be read, and what moved; what points at somebody else's memory lacks nothing."""
     lost = [] if running is None else [(page, absence) for page, absence in running.refused() if not absence.outdated]
@@ -171,7 +184,7 @@ def _files(machine: Machine, context: Context) -> tuple[dict[str, bytes], Mapped
     for path in tree.paths():
         context.step("reading the machine's files")
         try:
-            files[path] = tree.read(path, LOG_LIMIT if path == "dmesg" else BLOB_LIMIT)
+            files[path] = tree.read(path, LOG_LIMIT if path == "dmesg" else LIVE_BLOB_LIMIT if path.startswith("kho/") else BLOB_LIMIT)
         except ReadError as error:
             tree.notes.add(path, str(error).removeprefix(f"{visible(path)}: "))
     for name, path in device_files(machine.root).items():

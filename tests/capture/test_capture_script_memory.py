@@ -17,7 +17,7 @@ from capture.test_capture_script import Runner, cat_that, needs_its_own_cat, scr
 from captures import SAMPLES
 from comparable import decoded_of
 from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, RunningMachine
-from this_machine import BOOT_ID, Machines
+from this_machine import BOOT_ID, Machines, grow_blob
 
 from kho_tui.capture.live.machine import look_at_machine
 from kho_tui.capture.live.tree import release_of
@@ -162,6 +162,22 @@ def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machine
 
 def whole(machine: RunningMachine, address: int) -> bytes:
     return machine.pages[address - address % PAGE][address % PAGE :][:512]
+
+
+def test_a_blob_takes_no_more_than_its_format_has(machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    with open_state(machine.kho, Context()) as live:
+        (luo,) = [one for one in live.state.sides["out"].subtrees if one.name == b"LUO"]
+        assert isinstance(luo.phys, int)
+    grow_blob(machine, "LUO", luo.phys, 32, 8 << 20)
+    (machine.kho / "out/sub_fdts/vendor").write_bytes(b"\x5a" * (8 << 20))
+    (missing,) = captured(run, 1)["unreadable"]
+    assert "only the first 1048576 of 8388608 bytes are kept" in missing["reason"]
+    assert (run.cwd / "cap/kho/out/sub_fdts/vendor").stat().st_size == 1 << 20
+    with open_state(machine.kho, Context()) as live:
+        assert live.sources.running is not None
+        assert pages_captured(run) == pages_of(live.sources.running.used())
+        assert len(pages_captured(run)) == 69
 
 
 @pytest.mark.parametrize("virtual", [FIVE_LEVELS, fake.DIRECT_MAP])

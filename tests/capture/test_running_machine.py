@@ -15,7 +15,7 @@ import pytest
 from captures import SAMPLES, SHARED, capture
 from comparable import decoded_of
 from running_machine import ANON, HWPOISON, LRU, NOPAGE, OFFLINE, PAGE, TEXT, RunningMachine
-from this_machine import Machines, root_page
+from this_machine import Machines, grow_blob, root_page
 
 from kho_tui.capture import archive_writer
 from kho_tui.capture.files import MappedTree, Notes
@@ -25,6 +25,7 @@ from kho_tui.capture.writer import write_capture
 from kho_tui.context import Context
 from kho_tui.decode.state import decode_state
 from kho_tui.errors import InputError, ReadError
+from kho_tui.layout.place import Blob
 from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.memory.physical import Absence, Extent
 from kho_tui.model.facts import Missing, Moving, Stale, known
@@ -776,3 +777,38 @@ def test_nothing_is_moved_into_a_directory_that_came_meanwhile(
     with pytest.raises(OSError, match=r"exists|directory"):
         archive_writer._take_name(tmp_path / "unfinished", output)
     assert (tmp_path / "unfinished").exists()
+
+
+def test_a_blob_takes_no_more_than_its_format_has(machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines(PRE)
+    with look(machine) as live:
+        before = live.sources.running
+        assert before is not None
+        (luo,) = [one for one in live.state.sides["out"].subtrees if one.name == b"LUO"]
+        assert isinstance(luo.phys, int)
+    grow_blob(machine, "LUO", luo.phys, 32, 8 << 20)
+    page, inside = divmod(luo.phys, PAGE)
+    struct = machine.pages[page * PAGE][inside : inside + 32]
+    (machine.kho / "out/sub_fdts/LUO").write_bytes(struct + b"\x5a" * (8 << 20))
+    with look(machine) as live:
+        running = live.sources.running
+        assert running is not None and running.pages_read == before.pages_read
+        (luo,) = [one for one in live.state.sides["out"].subtrees if one.name == b"LUO"]
+        sessions = known(luo.sessions)
+        assert sessions is not None and len(sessions.sessions) == 3 and luo.size == 8 << 20
+        assert any("only the first 32 bytes of 8388608 were read: its format has no more" in one.message for one in live.state.findings)
+        assert "KHO109" not in {one.code for one in live.state.findings if one.where == luo.path}
+    assert captured(machine, tmp_path / "c", capsys)[0] == 1
+    assert (tmp_path / "c/kho/out/sub_fdts/LUO").stat().st_size == 32
+    assert (tmp_path / "c/memory.elf").stat().st_size < 1 << 20
+
+
+def test_a_blob_whose_size_no_format_declares_is_cut_and_the_rest_is_usable(machines: Machines, tmp_path: Path) -> None:
+    machine = machines(PRE)
+    (machine.kho / "out/sub_fdts/vendor").write_bytes(b"\x5a" * (8 << 20))
+    with look(machine) as live:
+        (vendor,) = [one for one in live.state.sides["out"].subtrees if one.name == b"vendor"]
+        assert isinstance(vendor.blob, Blob) and len(vendor.blob.data) == 1 << 20
+        assert any("longer than 1048576 bytes, cut" in note.message for note in live.sources.notes)
+    assert main.run(["capture", "-o", str(tmp_path / "c")]) == 1
+    assert (tmp_path / "c/kho/out/sub_fdts/vendor").stat().st_size == 1 << 20
