@@ -181,18 +181,18 @@ def test_before_it_is_finalized_there_is_no_root_whose_place_could_be_unknown(ma
     # 1: the flags of this machine's pages end before scratch does.
     assert main.run(["capture", "-o", str(tmp_path / "capture")]) == 1
     with look(machine) as live, open_state(tmp_path / "capture", Context()) as taken:
-        assert decoded(live) == decoded(taken)
+        assert decoded_of(live) == decoded_of(taken)
 
 
 @pytest.mark.parametrize("name", [PRE, "x86_64-7.3/2-pre", "x86_64-6.18/1-pre"])
 def test_a_capture_says_why_the_machine_did_not_show_its_root(name: str, machines: Machines, tmp_path: Path) -> None:
     """After a KHO boot debugfs has no out/fdt from 6.19 on, and what it has is not older than the pages beside it."""
     machine = machines(name)
-    machine.name_root(root_page(name), shown="not-listed")
+    machine.name_root(root_page(SAMPLES / name), shown="not-listed")
     machine.write_memory()
     main.run(["capture", "-o", str(tmp_path / "capture")])
     with look(machine) as live, open_state(tmp_path / "capture", Context()) as taken:
-        assert decoded(live) == decoded(taken)
+        assert decoded_of(live) == decoded_of(taken)
         here, there = ([one.code for one in each.state.findings if one.where.parts[:1] == ("out",)] for each in (live, taken))
         assert here == there
         root = taken.state.sides["out"].root
@@ -202,7 +202,7 @@ def test_a_capture_says_why_the_machine_did_not_show_its_root(name: str, machine
 
 def test_what_is_not_read_of_a_machine_is_not_said_to_lack_in_a_capture(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
     machine = machines(PRE)
-    machine.name_root(root_page(PRE))
+    machine.name_root(root_page(SAMPLES / PRE))
     machine.write_memory()
     main.run(["whois", str(machine.kho), f"{next(iter(machine.pages)):#x}"])
     main.run(["check", "--only", "KHO049"])
