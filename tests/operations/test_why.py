@@ -23,6 +23,7 @@ from kho_tui.context import Context
 from kho_tui.operations.fault_capture import fault_capture
 from kho_tui.operations.why import Answer, Checkup, case_of, checkup, explain_log, explain_words
 from kho_tui.subsystems.registry import builtin
+from kho_tui.views.cli.main import run
 
 PRE, POST = sample("x86_64-7.3/1-pre"), sample("x86_64-7.3/1-post")
 BANNER = "[    0.000000] Linux version 7.3.4 (gcc) #1 SMP\n"
@@ -586,6 +587,18 @@ def test_symbols_that_are_not_listed_are_wrong_where_something_is_missing_for_it
         blob.unlink()
     (fake.kho / "out/finalize").write_bytes(b"0\n")
     assert standing(examine(fake.kho), "memory") is Standing.OK and "before it is finalized" in said_of(examine(fake.kho), "memory")
+
+
+def test_a_capture_knows_lockdown_and_loaded_image_of_its_machine(machine: Callable[[str], RunningMachine], tmp_path: Path) -> None:
+    fake = machine("x86_64-7.3/1-pre")
+    fake.write("sys/kernel/security/lockdown", b"none [integrity] confidentiality\n")
+    fake.write("sys/kernel/kexec_loaded", b"0\n")
+    run(["capture", "-o", str(tmp_path / "capture"), "--memory", "none"])
+    found = examine(tmp_path / "capture")
+    assert "lockdown (integrity) refuses kexec_load" in said_of(found, "lockdown")
+    assert standing(found, "loaded") is Standing.OK and "no image is loaded" in said_of(found, "loaded")
+    # Who took it says nothing of who ran the command that failed.
+    assert certainty(ask("EACCES", tmp_path / "capture"), "did not run as root") is P
 
 
 def test_not_finalized_is_wrong_where_the_release_needs_it(tmp_path: Path) -> None:

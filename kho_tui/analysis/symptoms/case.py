@@ -10,7 +10,7 @@ from functools import cached_property
 from kho_tui.analysis.checks.report import Report
 from kho_tui.analysis.compat import Compatibility
 from kho_tui.capture.dmesg import NO_LOG, KernelLog
-from kho_tui.capture.obstacles import Obstacle, facts_of_kernel, kho_parameter, obstacle
+from kho_tui.capture.obstacles import Obstacle, facts_of_kernel, kho_parameter, obstacle, values_of
 from kho_tui.capture.sources import NOT_HERE, Sources
 from kho_tui.context import Context
 from kho_tui.memory.physical import PhysicalMemory
@@ -23,6 +23,8 @@ from kho_tui.releases.table import Release
 from kho_tui.releases.version import Version
 from kho_tui.text import NO_TEXT, SafeText, visible
 
+_OF_THE_READER = ("user=", "kcore=")
+"""Facts of who made a capture, not of the machine that it shows."""
 _LONGEST = 300
 """Characters of a value that are quoted."""
 
@@ -185,15 +187,15 @@ class Case:
         if self.sources is None:
             locked = frozenset({f"lockdown={self.given.lockdown}"} if self.given.lockdown is not None else ())
             return facts_of_kernel(NOT_HERE, self.cmdline or NOT_HERE) | locked
-        machine = self.sources.machine
-        return facts_of_kernel(self.sources.config, self.sources.cmdline) | (frozenset() if machine is None else machine.facts)
+        return self.sources.facts if self.live else frozenset(fact for fact in self.sources.facts if not fact.startswith(_OF_THE_READER))
 
     def lockdown_evidence(self) -> Evidence:
         """How far the kernel is locked down."""
         return said("/sys/kernel/security/lockdown" if self.sources is not None else self.given_file, f"lockdown={self.fact('lockdown')}")
 
     def fact(self, name: str) -> str:
-        """The value of one fact; unknown where it is not among them."""
+        """The value of one fact; unknown where it is not among them. Raises LookupError for one that is not declared."""
+        values_of(name)
         return next((one.partition("=")[2] for one in sorted(self.facts) if one.startswith(f"{name}=")), "unknown")
 
     def obstacle(self, question: str, *names: str) -> Obstacle | None:
