@@ -22,6 +22,7 @@ from kho_tui.capture.dmesg import NO_LOG, parse_dmesg, read_log
 from kho_tui.capture.reader import LOG_LIMIT
 from kho_tui.context import Context
 from kho_tui.errors import InputError, ReadError
+from kho_tui.model.registry import Registry
 from kho_tui.model.sides import outgoing_or_none
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
@@ -42,6 +43,7 @@ _FAILURE = re.compile(
 )
 """Words of a message that is of a failure, of which it may not be known what it means."""
 _FEW_LINES = 20
+_RELEASE = re.compile(r"(?<![\d.])\d{1,2}\.\d{1,2}(?:\.\d{1,3})?(?![\d.]\d)")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -65,8 +67,8 @@ class Checkup:
 class Answer:
     """The symptoms that were meant, each with its causes. ``others``: those that match less well.
 
-    ``nearest``: where no symptom was meant, all that are known, the nearest first. ``note``: what else is to be said; ``sound_log``: of a
-    log with KHO messages, that none is of a failure.
+    ``nearest``: where no symptom was meant, those whose words are alike. ``note``: what else is to be said; ``sound_log``: of a log with
+    KHO messages, that none is of a failure.
     """
 
     subject: SafeText
@@ -130,7 +132,9 @@ def case_of(
         )
         without_kho = case.obstacle("tree") if implied and not case.shows_kho else None
         if without_kho is not None and without_kho.code == "not-built":
-            set_aside = SafeText(f"this machine is left out ({without_kho.message}); give a capture of the one that you ask about")
+            set_aside = SafeText(
+                f"for more give a capture or the log of the machine that you ask about (this one is left out: {without_kho.message})"
+            )
             case = Case(registry=registry, given=given, set_aside=set_aside, context=context)
         yield case
 
@@ -147,11 +151,18 @@ def explain_words(text: str, case: Case) -> Answer:
     if lines:
         given = replace(case.given, messages=(*lines, *case.given.messages))
         case = replace(case, given=given, given_file=case.given_file if case.given.from_log else "message given")
+    if case.version is None and (release := _release_in(text, case.registry)) is not None:
+        case = replace(case, given=replace(case.given, release=release), given_file="words given")
     chosen = select(said, lines, SYMPTOMS)
     asked = visible(text[:200])
-    if not chosen.symptoms:
-        return Answer(case.subject, asked, (), nearest=nearest(said, SYMPTOMS))
-    return Answer(case.subject, asked, tuple(explain(symptom, case, said) for symptom in chosen.symptoms), chosen.others)
+    if chosen.symptoms:
+        unknown = lines and not any(symptom.names_line(line.kind, line.text) for symptom in chosen.symptoms for line in lines)
+        note = SafeText("this message is not known here; its words say" if unknown else "")
+        return Answer(case.subject, asked, tuple(explain(symptom, case, said) for symptom in chosen.symptoms), chosen.others, note=note)
+    if named := named_by(case):
+        note = SafeText("not a symptom that is known here; the kernel's log names")
+        return Answer(case.subject, asked, tuple(explain(symptom, case, said) for symptom, _ in named.values()), note=note)
+    return Answer(case.subject, asked, (), nearest=nearest(said, SYMPTOMS))
 
 
 def explain_log(text: bytes, case: Case) -> Answer:
@@ -177,6 +188,12 @@ def explain_log(text: bytes, case: Case) -> Answer:
         if answer.explained:
             return answer
     return Answer(case.subject, asked, (), note=SafeText("there is no KHO message in it"))
+
+
+def _release_in(text: str, registry: Registry) -> str | None:
+    """The release that a text names, if it is one that is known and the only one."""
+    named = {match for match in _RELEASE.findall(text) if registry.releases.of(match) is not None}
+    return named.pop() if len(named) == 1 else None
 
 
 def _as_log(text: str) -> bytes:

@@ -286,7 +286,7 @@ def test_memory_is_missing(tmp_path: Path) -> None:
     assert certainty(ask("memory missing", cut), "mem= or memmap=") is C
     assert certainty(ask("memory missing", PRE), "mem= or memmap=") is R
     assert certainty(ask("memory missing", PRE), "scratch holds it") is P
-    assert certainty(ask("memory missing", POST), "memory that came in stays reserved") is L
+    assert certainty(ask("memory missing", POST), "memory that came in stays reserved") is P
 
 
 def test_a_region_that_nobody_asks_for(tmp_path: Path) -> None:
@@ -381,6 +381,11 @@ def test_no_debugfs(machine: Callable[[str], RunningMachine]) -> None:
         ("EINVAL finalize", "einval"),
         ("sh: echo: I/O error", "eio"),
         ("memory lost after kexec", "memory-missing"),
+        ("kexec -l without -s", "cold"),
+        ("kexec_load: Operation not permitted", "eperm"),
+        ("kexec -l worked, but the new kernel knows nothing of KHO's sessions", "sessions-gone"),
+        ("The incoming tree failed to initialize properly", "luo-refuses"),
+        ("KHO does not work at all", "scratch-failed"),
     ],
 )
 def test_symptoms_as_a_new_user_types_them(words: str, name: str) -> None:
@@ -417,6 +422,37 @@ def test_where_nothing_is_known_of_the_machine_the_likeliest_cause_comes_first(w
     assert (piped.symptom.name, piped.causes[0].cause.says) == (name, explained.causes[0].cause.says)
 
 
+def test_the_panic_of_luo_is_no_panic_of_any_kind() -> None:
+    """luo_restore_fail panics with this text, without a prefix (kernel/liveupdate/luo_internal.h, 6.19 to 7.3)."""
+    panic = "Kernel panic - not syncing: The incoming tree failed to initialize properly [{}], disabling live update"
+    for text in (panic.format("-22"), panic.format("-EINVAL")):
+        (explained,) = ask(text).explained
+        assert explained.symptom.name == "luo-refuses"
+        assert [cause.weighed.certainty for cause in explained.causes] == [L, P] and "another version" in explained.causes[0].cause.says
+    missing = ask(panic.format("-ENOENT"))
+    assert certainty(missing, "another version") is R and certainty(missing, "cut short or damaged") is L
+    told = ask("", log=log_of(f"luo: FDT 'LUO' is incompatible with 'luo-v1' [1]\n[    2.0] {panic.format('-22')}", "7.1.13"))
+    assert certainty(told, "another version") is C and certainty(told, "cut short or damaged") is R
+
+
+def test_words_that_say_nothing_leave_the_word_to_the_log() -> None:
+    log = log_of("KHO: Failed to reserve scratch area, disabling kexec handover", "6.18.2")
+    answer = ask("it is broken", log=log)
+    assert [explained.symptom.name for explained in answer.explained] == ["scratch-failed"] and answer.note
+    off = ask("no-debugfs", log=log)
+    assert certainty(off, "switched itself off") is C and certainty(off, "KHO is not on") is R
+
+
+def test_a_release_among_the_words_counts() -> None:
+    assert certainty(ask("PRESERVE_FD ENOSPC 7.3"), "the session is full") is R
+    assert certainty(ask("PRESERVE_FD ENOSPC 7.1"), "the session is full") is P
+    assert certainty(ask("PRESERVE_FD ENOSPC from 7.1 to 7.3"), "the session is full") is P
+
+
+def test_a_log_of_this_boot_says_nothing_of_the_next_kexec() -> None:
+    assert certainty(ask("boots cold", PRE), "another version of the root FDT") is P
+
+
 def test_the_error_number_of_an_older_kernel_decides() -> None:
     """6.16 to 6.18 write it behind the message: kernel/kexec_handover.c, kho_populate."""
     refused, unmapped = ask("KHO: disabling KHO revival: -22"), ask("KHO: disabling KHO revival: -14")
@@ -437,7 +473,7 @@ def test_a_machine_without_kho_is_no_evidence_of_another(machine: Callable[[str]
     (fake.root / "proc/config.gz").write_bytes(gzip.compress(b"# CONFIG_KEXEC_HANDOVER is not set\n"))
     with case_of(fake.kho, Context(), implied=True) as case:
         answer = explain_words("EIO of /dev/liveupdate", case)
-    assert "this machine is left out (this kernel is built without KHO" in answer.subject
+    assert "this one is left out: this kernel is built without KHO" in answer.subject
     assert certainty(answer, "the sessions that came in could not be made again") is P and answer.exit_code == 2
     # Who names the machine means it.
     assert ask("EOPNOTSUPP", fake.kho).exit_code == 1
@@ -471,7 +507,8 @@ def test_a_message_of_a_failure_that_is_not_known_is_no_good_news() -> None:
 def test_an_unknown_word_lists_what_is_known_nearest_first() -> None:
     answer = ask("EBUSSY")
     assert answer.exit_code == 2 and not answer.explained
-    assert answer.nearest[0].name == "ebusy" and len(answer.nearest) == len(SYMPTOMS)
+    assert answer.nearest[0].name == "ebusy" and len(answer.nearest) < len(SYMPTOMS)
+    assert not ask("xyzzy").nearest
     assert ask("\udcff\udce9 \ud800 \x1b[31m").exit_code == 2
 
 

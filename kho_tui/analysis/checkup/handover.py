@@ -146,7 +146,8 @@ def _log(case: Case) -> Finding:
             )
         return unknown("the kernel's log is not at hand", remedy="run this as root, or add dmesg to the capture")
     shown = sorted({number for _, numbers in found.values() for number in numbers})[:_MOST_LINES]
-    asks = ", ".join(f"kho-tui why {name}" for name in found)
+    path = "" if case.state is None or case.live else f" {case.state.machine.path}"
+    asks = ", ".join(f"kho-tui why {name}{path}" for name in found)
     return wrong(
         f"the kernel's log names {plural(len(found), 'cause')}",
         asks,
@@ -156,7 +157,7 @@ def _log(case: Case) -> Finding:
 
 
 QUESTIONS = (
-    Question(name="finalized", title="finalized", ask=_finalized, decides=True),
+    Question(name="finalized", title="finalize", ask=_finalized, decides=True),
     Question(name="owners", title="preserved", ask=_owners),
     Question(name="sound", title="state sound", ask=_sound),
     Question(name="kernels", title="next kernels", ask=_accepted),

@@ -29,9 +29,9 @@ _NAMES = {
     Call.FINISH: r"session[_ ]finish|finish\w* .{0,12}session",
     Call.KEXEC_LOAD: r"kexec_(?:file_)?load|\bkexec\b.{0,12} -l\b|\bkexec -s|\bkexec load|\bload\w* .{0,20}(?:kernel|image)\b",
     Call.FINALIZE: r"\bfinali[sz]",
-    # A bare "reboot" also says when something was seen: "gone after the reboot".
-    Call.REBOOT: r"reboot(?: system)?[ _-]?(?:sys)?call|\breboot ?\(|\breboot (?:fail|return|give|say|e[a-z]{3,}\b)|invoke reboot|"
-    r"systemctl kexec|\bkexec -e\b|\breboot -k\b",
+    # A bare "reboot" or "kexec -e" also says when something was seen: "gone after the reboot".
+    Call.REBOOT: r"reboot(?: system)?[ _-]?(?:sys)?call|\breboot ?\(|invoke reboot|"
+    r"(?:\breboot|systemctl kexec|\bkexec -e|\breboot -k):? (?:fail|return|give|say|come|e[a-z]{3,}\b)",
 }
 _PATTERNS = {call: re.compile(pattern, re.IGNORECASE) for call, pattern in _NAMES.items()}
 

@@ -16,6 +16,7 @@ from kho_tui.context import Context
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.registry import Registry
+from kho_tui.model.sides import outgoing_or_none
 from kho_tui.model.state import State
 from kho_tui.releases.cmdline import CommandLine
 from kho_tui.releases.ranges import Range
@@ -242,6 +243,11 @@ class Case:
         """Whether it shows that the kernel that runs was handed something, which it took over or refused."""
         incoming = self.state is not None and "in" in self.state.sides
         return incoming or bool(self.saying("found", "disabled", side="in"))
+
+    @property
+    def about_to_hand_over(self) -> bool:
+        """Whether it is a state before a kexec: something may be handed over, and nothing came in. The log is not of the boot to come."""
+        return self.state is not None and outgoing_or_none(self.state) is not None and not self.handover_came_in
 
     @property
     def release_evidence(self) -> Evidence:

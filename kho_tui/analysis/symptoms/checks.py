@@ -7,12 +7,12 @@ from kho_tui.analysis.symptoms.symptom import Ask, Weighed, certain, likely, pos
 from kho_tui.model.facts import Missing
 from kho_tui.model.host import MemoryRange
 from kho_tui.model.sides import outgoing_or_none
-from kho_tui.releases.fixes import Fix
+from kho_tui.releases.fixes import KDUMP_KEEPS_KHO, Fix
 from kho_tui.releases.table import Finalize
 from kho_tui.text import human_size, plural
 
 NO_CAPTURE = "this command on that machine, or on a capture of it"
-KERNEL_LOG = "the kernel's whole log of that boot:  dmesg | kho-tui why -"
+KERNEL_LOG = "the log of that boot from its first line on (dmesg, or the console's):  kho-tui why - < LOG"
 OFF_CODES = frozenset({"not-built", "disabled", "not-enabled"})
 """Answers of the table of obstacles that say that KHO is not on."""
 _MANY = 3
@@ -81,6 +81,13 @@ def kho_is_off(case: Case) -> Weighed:
     if on := case.saying("found", "revived", "liveupdate", "exec-from"):
         return refuted(on[0].evidence)
     return possible(NO_CAPTURE, *(() if case.cmdline is None else switch_evidence(case)))
+
+
+def not_switched_on(case: Case) -> Weighed:
+    """As ``kho_is_off``, but for a KHO that was on and switched itself off."""
+    if off := case.saying("disabled", side="out"):
+        return refuted(off[0].evidence)
+    return kho_is_off(case)
 
 
 def switch_evidence(case: Case) -> tuple[Evidence, ...]:
@@ -234,9 +241,14 @@ def finalized_now(case: Case) -> Weighed:
 
 def kdump_kernel(case: Case) -> Weighed:
     """The kernel that runs is a kdump kernel, which leaves KHO off from 7.3.4 on."""
+    # That kernel says another sentence, and reserves nothing.
+    if failed := case.saying("disabled", pattern=rb"reserve scratch", side="out"):
+        return refuted(failed[0].evidence)
     if case.cmdline is None:
         return possible(NO_CAPTURE)
     if case.cmdline.is_kdump:
+        if KDUMP_KEEPS_KHO.affects(case.version, case.registry.releases):
+            return refuted(case.release_evidence)
         return likely(case.cmdline_evidence("elfcorehdr"))
     return refuted(case.cmdline_evidence("elfcorehdr"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kho_tui.analysis.symptoms.calls import Call
 from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import KERNEL_LOG, device_is_open, elsewhere, faulty, finalized_now, in_release
-from kho_tui.analysis.symptoms.kexec import KHO_OFF
+from kho_tui.analysis.symptoms.kexec import KHO_OFF, KHO_SWITCHED_ITSELF_OFF
 from kho_tui.analysis.symptoms.liveupdate import LUO_OFF, NO_HANDLER, RESTORE_FAILED, SESSIONS_NOT_RESTORED, TWICE
 from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, possible, words
 from kho_tui.releases.fixes import EMPTY_BLOCK
@@ -147,6 +147,7 @@ NOT_SUPPORTED = Symptom(
         ),
         LUO_OFF,
         KHO_OFF,
+        KHO_SWITCHED_ITSELF_OFF,
     ),
 )
 TOO_BIG = Symptom(

@@ -15,12 +15,12 @@ from kho_tui.analysis.symptoms.checks import (
     image_too_large,
     in_release,
     kdump_kernel,
-    kho_is_off,
     loaded_by_kexec_load,
     logged,
     memory_taken_by_cmdline,
     no_handover_came_in,
     not_finalized,
+    not_switched_on,
     scratch_evidence,
     unless_refused_as_incompatible,
 )
@@ -61,7 +61,7 @@ def _other_root_version(case: Case) -> Weighed:
     ]
     if bad:
         return certain(*(said(one.path, found.verdict) for one, found in bad[:3]))
-    if case.log_whole:
+    if case.log_whole and not case.about_to_hand_over:
         return refuted(said(case.log_file, "from its first line on, and no such message"))
     if unmapped := case.saying("disabled", pattern=_EFAULT, side="in"):
         return refuted(unmapped[0].evidence)
@@ -151,7 +151,7 @@ BY_KEXEC_LOAD = Cause(
     remedy="load it again by  kexec -s -l IMAGE --initrd=FILE --reuse-cmdline  (-s is kexec_file_load), then kexec",
     source=f"{_CORE}, kho_fill_kimage, called by kernel/kexec_file.c alone, 6.16 to 7.3",
     ask=loaded_by_kexec_load,
-    words=frozenset({"kexec_load"}),
+    words=frozenset({"kexec_load", "without", "-l"}),
 )
 NOT_FINALIZED = Cause(
     says="the outgoing side was not finalized: nothing, or a root FDT that the next kernel refuses, is handed over",
@@ -189,8 +189,14 @@ KHO_OFF = Cause(
     says="KHO is not on in the kernel that runs",
     remedy="boot a kernel with CONFIG_KEXEC_HANDOVER=y and kho=on on its command line",
     source=f"{_CORE}, kho_is_enabled, 6.16 to 7.3",
-    ask=kho_is_off,
+    ask=not_switched_on,
     words=frozenset({"kho"}),
+)
+KHO_SWITCHED_ITSELF_OFF = Cause(
+    says="KHO was on and switched itself off in this boot: scratch could not be reserved",
+    remedy="kho-tui why scratch-failed  has the causes",
+    source=f"{_CORE}, kho_reserve_scratch, 6.16 to 7.3",
+    ask=logged("disabled", side="out"),
 )
 NOTHING_CAME_IN = Cause(
     says="the kernel that runs was handed nothing: it came up through the firmware, or the image carried no KHO",
@@ -214,6 +220,7 @@ NO_ROOM = Symptom(
             f"dracut --hostonly), which needs no reboot; else {LARGER_SCRATCH}",
             source=f"{_CORE}, kho_locate_mem_hole; kernel/kexec_file.c, kexec_locate_mem_hole, 6.16 to 7.3",
             ask=image_too_large,
+            calls=frozenset({Call.KEXEC_LOAD}),
         ),
         Cause(
             says="scratch was sized by an earlier boot, and kho_scratch= of this command line has no effect on a KHO boot",
@@ -245,6 +252,13 @@ BOOTS_COLD = Symptom(
         "kho revival",
         "disabling revival",
         "state lost kexec",
+        "handover gone",
+        "handover lost",
+        "handover there",
+        "know nothing",
+        "kexec_load",
+        "kexec without",
+        "kexec -l",
         "nothing restored",
         "handover fdt incompatible",
         "fdt incompatible",
@@ -279,6 +293,8 @@ SCRATCH_FAILED = Symptom(
         "disabling kexec handover",
         "scratch fail",
         "kho disabl",
+        "kho not work",
+        "kho=on not work",
         "disabl kho",
     ),
     kinds=frozenset({"disabled"}),
@@ -342,6 +358,7 @@ FINALIZE = Symptom(
             words=frozenset({"eacces", "denied"}),
         ),
         KHO_OFF,
+        KHO_SWITCHED_ITSELF_OFF,
     ),
 )
 NOT_PERMITTED = Symptom(
@@ -361,6 +378,7 @@ NOT_PERMITTED = Symptom(
             remedy="reboot without whatever sets kernel.kexec_load_disabled=1",
             source="kernel/kexec_core.c, kexec_load_disabled, 6.16 to 7.3",
             ask=_load_disabled,
+            calls=frozenset({Call.KEXEC_LOAD}),
             words=frozenset({"load", "kexec"}),
         ),
         Cause(
@@ -378,7 +396,14 @@ PANIC = Symptom(
     title="the next kernel panics, hangs or oopses",
     phrases=words("panic", "oops", "hang", "crash", "dies", "kernel bug"),
     kinds=frozenset({"crash"}),
+    pattern=re.compile(rb"^(?!.*incoming tree failed)"),
     causes=(
+        Cause(
+            says="panic_on_warn is set: the kernel would have gone on after the WARNING that stands before the panic",
+            remedy="ask for the WARNING's cause:  kho-tui why 'LINE' ; without panic_on_warn (kernel.panic_on_warn=0) the host stays up",
+            source="kernel/panic.c, check_panic_on_warn, 6.16 to 7.3",
+            ask=logged("crash", pattern=rb"panic_on_warn set"),
+        ),
         Cause(
             says="LUO refuses what it was handed, which panics, even with liveupdate=off",
             remedy=f"kho=off on the next kernel's command line boots it, without the sessions; {GATE}",

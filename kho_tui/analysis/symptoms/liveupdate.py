@@ -68,6 +68,32 @@ def _test_failed(case: Case) -> Weighed:
     return logged("test-restore", pattern=rb"failed", side="in")(case)
 
 
+_PANIC = rb"incoming tree failed to initialize"
+_OTHER_VERSION, _DAMAGED = rb"incompatible", rb"too small|failed to retrieve|Unable to get|Failed to deserialize"
+
+
+def _other_luo_version(case: Case) -> Weighed:
+    if lines := case.saying("luo-failed", pattern=_OTHER_VERSION):
+        return certain(*(line.evidence for line in lines[:3]))
+    if lines := case.saying("luo-failed", pattern=_DAMAGED) or case.saying("crash", pattern=_PANIC + rb".*\[-(?:2|ENOENT)\]"):
+        return refuted(*(line.evidence for line in lines[:3]))
+    # EINVAL also of a header that is damaged.
+    if lines := case.saying("crash", "disabled", pattern=_PANIC):
+        return likely(lines[0].evidence)
+    return logged("luo-failed", pattern=_OTHER_VERSION)(case)
+
+
+def _luo_damaged(case: Case) -> Weighed:
+    if not case.saying("luo-failed", pattern=_DAMAGED):
+        if lines := case.saying("luo-failed", pattern=_OTHER_VERSION):
+            return refuted(lines[0].evidence)
+        if lines := case.saying("crash", pattern=_PANIC + rb".*\[-(?:2|ENOENT)\]"):
+            return likely(lines[0].evidence)
+        if lines := case.saying("crash", "disabled", pattern=_PANIC):
+            return possible("luo's message before the panic, which names what is wrong", lines[0].evidence)
+    return logged("luo-failed", pattern=_DAMAGED, side="in")(case)
+
+
 LUO_OFF = Cause(
     says="LUO is not on in the kernel that runs: not built (CONFIG_LIVEUPDATE), or without liveupdate=on",
     remedy="boot a kernel with CONFIG_LIVEUPDATE=y, and kho=on liveupdate=on on its command line",
@@ -145,6 +171,7 @@ SESSIONS_GONE = Symptom(
         "vm lost",
         "session not there",
         "where session",
+        "know nothing session",
     ),
     kinds=frozenset({"session-failed", "session-list-failed"}),
     causes=(
@@ -235,22 +262,22 @@ NO_DEVICE = Symptom(
 LUO_REFUSES = Symptom(
     name="luo-refuses",
     title="LUO refuses what it was handed, and the kernel panics",
-    phrases=words("luo incompatible", "luo state", "luo panic", "live update failed initialize", "disabling live update"),
-    kinds=frozenset({"luo-failed", "disabled"}),
-    pattern=re.compile(rb"luo: (?!.*because KHO)"),
+    phrases=words("luo incompatible", "luo state", "luo panic", "incoming tree failed", "disabling live update"),
+    kinds=frozenset({"luo-failed", "disabled", "crash"}),
+    pattern=re.compile(rb"luo: (?!.*because KHO)|incoming tree failed to initialize"),
     causes=(
         Cause(
             says="the kernel that booted reads another version of LUO's state than the one that was handed over",
             remedy="kho=off on its command line boots it, without the sessions. Kexec between kernels of one version "
             f"({versions_of(LUO_FORMATS)}); {GATE}",
             source=f"{_LUO}, luo_early_startup, 6.19 to 7.3",
-            ask=logged("luo-failed", "disabled", pattern=rb"luo: .*(?:incompatible|failed to initialize)", side=None),
+            ask=_other_luo_version,
         ),
         Cause(
             says="LUO's state is cut short or damaged",
             remedy=f"kho=off on its command line boots it, without the sessions; {GATE}, on a capture with memory",
             source=f"{_LUO}, luo_early_startup; {_SESSION}, luo_session_setup_incoming, 6.19 to 7.3",
-            ask=logged("luo-failed", pattern=rb"too small|failed to retrieve|Unable to get|Failed to deserialize", side="in"),
+            ask=_luo_damaged,
         ),
     ),
 )

@@ -10,13 +10,14 @@ from kho_tui.analysis.symptoms.checks import (
     counter,
     counter_evidence,
     elsewhere,
+    kho_is_off,
     logged,
     memory_taken_by_cmdline,
     scratch_bytes,
     scratch_evidence,
 )
-from kho_tui.analysis.symptoms.kexec import GATE, KHO_OFF
-from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, likely, possible, refuted, words
+from kho_tui.analysis.symptoms.kexec import GATE, KHO_OFF, KHO_SWITCHED_ITSELF_OFF
+from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed, certain, likely, possible, refuted, words
 from kho_tui.fdt.tree import lookup_name
 from kho_tui.model.facts import Missing
 from kho_tui.model.sides import outgoing_or_none
@@ -73,7 +74,7 @@ def _still_preserved(case: Case) -> Weighed:
         return possible(NO_CAPTURE)
     if "in" not in case.state.sides:
         return refuted(said("kho/in", "not there: nothing came in that could stay reserved"))
-    return likely(said("kho/in", "this boot took over a handover"))
+    return possible("whether the agent has retrieved and finished all its sessions", said("kho/in", "this boot took over a handover"))
 
 
 def _handed_regions(case: Case) -> dict[bytes, str] | None:
@@ -111,6 +112,8 @@ def _out_preserved(case: Case) -> Weighed:
 
 
 def _hidden(case: Case) -> Weighed:
+    if (off := kho_is_off(case)).certainty is Certainty.CERTAIN:
+        return refuted(*off.evidence)
     found = case.obstacle("tree")
     if case.shows_kho or found is None:
         return refuted(said("kho/", "there is a kho tree"))
@@ -292,6 +295,7 @@ NO_DEBUGFS = Symptom(
     ),
     causes=(
         KHO_OFF,
+        KHO_SWITCHED_ITSELF_OFF,
         Cause(
             says="KHO may be on, and its files in debugfs cannot be seen",
             remedy="mount debugfs (mount -t debugfs debugfs /sys/kernel/debug), be root, and have CONFIG_KEXEC_HANDOVER_DEBUGFS=y; "

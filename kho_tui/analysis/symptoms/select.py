@@ -20,6 +20,8 @@ _WORD = re.compile(r"[\w/.+-]*\w", re.ASCII)
 _NUMBER = re.compile(r"-(\d{1,3})")
 _INFLECTED = re.compile(r"[a-z]{0,4}")
 """What may follow the beginning of a word that a phrase has: fail, failed, failing, failure."""
+_LIKE = 0.7
+"""Likeness of two words, of at most 1, from which on one may have been meant by the other."""
 _LINE, _NAMED = 300, 200
 _CALL, _PHRASE, _EACH_WORD = 50, 30, 10
 _ERRNO, _ERRNO_OF_CALL = 20, 40
@@ -38,7 +40,7 @@ class Spoken:
     def says(self, word: str) -> bool:
         """Whether a word, or an inflection of it, is said."""
         return any(
-            said == word or (len(word) > 2 and said.startswith(word) and _INFLECTED.fullmatch(said[len(word) :]) is not None)
+            said == word or (len(word) > 3 and said.startswith(word) and _INFLECTED.fullmatch(said[len(word) :]) is not None)
             for said in self.words
         )
 
@@ -99,22 +101,24 @@ def _score(symptom: Symptom, said: Spoken, lines: Sequence[Evidence], *, an_erro
         return score + _ERRNO + (_ERRNO_OF_CALL if any(cause.calls & said.calls for cause in symptom.causes) else 0)
     if symptom.errno and an_error_is_named:
         return score  # another error than its own is named
-    phrases = (*symptom.phrases, frozenset({symptom.name}))
-    telling = [_PHRASE + _EACH_WORD * len(phrase) for phrase in phrases if all(said.says(word) for word in phrase)]
+    telling = [_PHRASE + _EACH_WORD * len(phrase) for phrase in symptom.phrases if all(said.says(word) for word in phrase)]
+    if symptom.name in said.words:
+        telling.append(_PHRASE + _EACH_WORD)
     return score + max((*telling, _CALL if symptom.calls & said.calls else 0))
 
 
 def nearest(said: Spoken, known: Iterable[Symptom]) -> tuple[Symptom, ...]:
-    """All symptoms, those whose words are most like what was said first."""
+    """The symptoms whose words are like what was said, the nearest first."""
     words = [word for word in said.words if len(word) > 2] or [said.text]
 
-    def likeness(symptom: Symptom) -> float:
+    def likeness(symptom: Symptom) -> tuple[float, float]:
         own = {symptom.name, *(error.lower() for error in symptom.errno), *(word for phrase in symptom.phrases for word in phrase)}
         best = [max(SequenceMatcher(None, word[:64], name).ratio() for name in own) for word in words]
         # All words count, the best one most: a word that one symptom alone is like must not be drowned by others.
-        return max(best) + sum(best) / len(best)
+        return max(best), max(best) + sum(best) / len(best)
 
-    return tuple(sorted(known, key=lambda symptom: -likeness(symptom)))
+    like = [(symptom, *likeness(symptom)) for symptom in known]
+    return tuple(symptom for symptom, best, _ in sorted(like, key=lambda row: -row[2]) if best >= _LIKE)
 
 
 def _strerror(name: str) -> str:

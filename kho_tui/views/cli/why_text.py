@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ from kho_tui.analysis.checkup.question import Examined, Standing
 from kho_tui.analysis.symptoms.case import Evidence
 from kho_tui.analysis.symptoms.explain import Explained, WeighedCause
 from kho_tui.analysis.symptoms.symptom import Certainty, Symptom
+from kho_tui.analysis.symptoms.table import SYMPTOMS
 from kho_tui.capture import probe
 from kho_tui.capture.live.debugfs import is_live
 from kho_tui.errors import InputError, ReadError
@@ -31,6 +33,7 @@ _TITLE = 15
 _SHOWN = 3
 """Symptoms that are offered for words that name none."""
 _FILE = re.compile(r"\.(?:tar|tgz|gz|zst|xz|elf|core|dump|vmcore|dtb|fdt|img|bin|txt|log)$", re.IGNORECASE)
+_ALIKE = 0.8
 _HEAD = 4096
 """Bytes of a file in which a kernel's log is known by its text."""
 
@@ -48,6 +51,9 @@ class WhyRequest:
 def read_arguments(arguments: Sequence[str], images: Path | None) -> WhyRequest:
     """Words, then a capture or a log: the last argument that is a path, else the first one. Raises InputError for a path that is none."""
     rest = [argument for argument in arguments if argument != STANDARD_INPUT]
+    files = [argument for argument in rest if _is_capture(argument)]
+    if len(files) > 1 and _FILE.search(files[0]) is not None:
+        raise InputError(f"{visible(files[0])}, {visible(files[1])}: one capture or log at a time")
     log = STANDARD_INPUT if len(rest) < len(arguments) else None
     at = next((number for number in (len(rest) - 1, 0) if rest and _is_capture(rest[number])), None)
     # A side of it says nothing less than all of it: the whole is looked at.
@@ -55,8 +61,12 @@ def read_arguments(arguments: Sequence[str], images: Path | None) -> WhyRequest:
     missing = next((argument for argument in rest if _looks_like_a_path(argument)), None)
     if missing is not None:
         raise InputError(f"{visible(missing[:200])}: no such file or directory")
-    if path is not None and log is None and _is_log(Path(path)):
+    if path is not None and _is_log(Path(path)):
+        if log is not None:
+            raise InputError(f"a log on standard input, and {visible(path)}: one log at a time")
         path, log = None, path
+    if path is None and log is None and rest and (meant := _misspelt(rest[-1])):
+        raise InputError(f"{visible(rest[-1][:200])}: no such file or directory; there is {visible(meant)}")
     return WhyRequest(" ".join(rest).strip(), path, log, images)
 
 
@@ -127,12 +137,15 @@ def answer_lines(answer: Answer) -> Iterator[_Line]:
             yield _Line("bold", f"{answer.asked}: {answer.note}")
             return
         yield _Line("bold", f"{answer.asked}: not a symptom that is known here")
-        yield _Line("", "did you mean:")
-        yield from (_named(symptom) for symptom in answer.nearest[:_SHOWN])
-        yield _Line("", f"all that are known: {', '.join(sorted(symptom.name for symptom in answer.nearest))}")
+        if answer.nearest:
+            yield _Line("", "did you mean:")
+            yield from (_named(symptom) for symptom in answer.nearest[:_SHOWN])
+        yield _Line("", f"all that are known: {', '.join(sorted(symptom.name for symptom in SYMPTOMS))}")
         yield _Line("", "a line of the kernel's log is taken too, and a whole log on standard input:  dmesg | kho-tui why -")
         return
     yield _Line("", f"evidence from: {answer.subject}")
+    if answer.note:
+        yield _Line("", f"{answer.asked}: {answer.note}")
     for explained in answer.explained:
         yield from _explained(explained)
     if answer.others:
@@ -146,6 +159,8 @@ def _named(symptom: Symptom) -> _Line:
 
 def _explained(one: Explained) -> Iterator[_Line]:
     yield _Line("bold", one.symptom.title)
+    quoted = {evidence for cause in one.causes for evidence in cause.weighed.evidence}
+    yield from (_Line("", f"  seen in {line.file}: {line.value}") for line in one.seen if line not in quoted)
     standing = [cause for cause in one.causes if cause.stands]
     if not standing:
         yield _Line(
@@ -153,8 +168,10 @@ def _explained(one: Explained) -> Iterator[_Line]:
         )
     undecided = [cause for cause in standing if cause.weighed.certainty is Certainty.POSSIBLE]
     for cause in standing:
-        if len(undecided) > 1 and cause is undecided[0]:
-            yield _Line("", "  nothing at hand decides between these, the likeliest first:")
+        if len(standing) > 1 and undecided and cause is undecided[0]:
+            proven = standing[0].weighed.certainty is Certainty.CERTAIN
+            beside = "these are not ruled out beside it" if proven else "nothing at hand decides between these"
+            yield _Line("", f"  {beside}, the likeliest first:")
         yield from _cause(cause)
     for cause in one.causes:
         if cause.other_call:
@@ -190,6 +207,17 @@ def _looks_like_a_path(text: str) -> bool:
     if " " in text or text.startswith(_OF_THE_MACHINE):
         return False
     return text.startswith(("/", "./", "../", "~")) or _FILE.search(text) is not None
+
+
+def _misspelt(text: str) -> str | None:
+    """A file or directory here that a word looks like, if it can be no other word: it has a sign of a name in it."""
+    if not re.search(r"[-_.\d]", text) or " " in text or text.startswith("-") or "/" in text:
+        return None
+    try:
+        names = [path.name for path in Path().iterdir()]
+    except OSError:
+        return None
+    return next(iter(get_close_matches(text, names, 1, _ALIKE)), None)
 
 
 def _is_log(path: Path) -> bool:
