@@ -369,9 +369,12 @@ def test_captures_without_memory_or_without_kho_say_so(machines: Machines, tmp_p
     machine.write_memory()
     assert main.run(["capture", "-o", str(tmp_path / "none"), "--memory", "none"]) == 0
     assert not (tmp_path / "none/memory.elf").exists()
-    assert json.loads((tmp_path / "none/capture.json").read_text())["memory"] == {"taken": "none"}
+    memory = json.loads((tmp_path / "none/capture.json").read_text())["memory"]
+    assert (memory["state"], memory["pages"], memory["absent"]) == ("off", 0, [])
     machine.kho.rename(machine.kho.with_name("other"))
     machine.write("proc/cmdline", b"kho=off\n")
+    machine.name_root(None)
+    machine.write_memory()
     assert main.run(["capture", "-o", str(tmp_path / "off.tar.gz")]) == 1
     assert "KHO is switched off by kho=off" in capsys.readouterr().err
     assert main.run(["show", str(tmp_path / "off.tar.gz")]) == 2
@@ -476,7 +479,7 @@ def test_a_capture_names_what_it_could_not_read_and_so_does_who_opens_it(
     machine.pages[tracker_page()], machine.flags[tracker_page()] = bytes(PAGE), flag
     machine.write_memory()
     code, said = captured(machine, tmp_path / "c.tar.gz", capsys)
-    assert code == 1 and f"could not read memory at {tracker_page():#x}: the page is" in said
+    assert code == 1 and f"could not read memory.elf: {tracker_page():#x}: the page is" in said
     with look(machine) as live, open_state(tmp_path / "c.tar.gz", Context()) as taken:
         reasons = [one.state.sides["out"].preserved for one in (live, taken)]
         assert all(isinstance(one, Missing) for one in reasons) and reasons[0] == reasons[1]
@@ -488,7 +491,8 @@ def test_freed_memory_that_others_use_is_not_captured(machines: Machines, tmp_pa
     blob.write_bytes(b"someone's secrets, 32 bytes long")
     captured(machine, tmp_path / "c", capsys)
     assert not (tmp_path / "c/kho/in/sub_fdts/LUO").exists() and (tmp_path / "c/kho/in/sub_fdts/memblock").exists()
-    assert json.loads((tmp_path / "c/capture.json").read_text())["left_out"][0]["path"] == "kho/in/sub_fdts/LUO"
+    absent = json.loads((tmp_path / "c/capture.json").read_text())["absent"]
+    assert {entry["path"]: entry["source"] for entry in absent}["kho/in/sub_fdts/LUO"] == "/sys/kernel/debug/kho/in/sub_fdts/LUO"
     blob.write_bytes(b"luo-v5\0\0" + bytes(24))
     captured(machine, tmp_path / "d", capsys)
     assert (tmp_path / "d/kho/in/sub_fdts/LUO").exists()
