@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -496,6 +497,27 @@ def test_freed_memory_that_others_use_is_not_captured(machines: Machines, tmp_pa
     blob.write_bytes(b"luo-v5\0\0" + bytes(24))
     captured(machine, tmp_path / "d", capsys)
     assert (tmp_path / "d/kho/in/sub_fdts/LUO").exists()
+
+
+def test_the_order_in_which_memory_is_asked_is_held(machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(PRE))
+    machine.write_memory()
+    with look(machine) as live:
+        done = live.sources.running
+        assert done is not None
+        late = partial(done.hold_back, frozenset()), partial(done.name_pages, ()), partial(done.begin, ())
+        for call in late:
+            with pytest.raises(RuntimeError):
+                call()
+        fresh = KcoreMemory(done.core, flags=done.flags, page_size=PAGE)
+        for early in (fresh.differing, fresh.seal):
+            with pytest.raises(RuntimeError, match="begun"):
+                early()
+        beyond = 1 << 40
+        assert fresh.available(beyond, 1) == 0 and not list(fresh.refused())
+        absence = fresh.absence(beyond)
+        assert absence is not None and absence.no_ram
 
 
 def test_kcore_by_its_own_name_and_a_tree_by_a_link_are_this_machine(machines: Machines, tmp_path: Path) -> None:
