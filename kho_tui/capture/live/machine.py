@@ -15,7 +15,8 @@ from kho_tui.capture.live.symbols import Symbols, find_symbol
 from kho_tui.layout.platform import ByteOrder
 
 _OUTGOING = "kho_out"
-"""The kernel's variable that keeps the outgoing side (kernel/liveupdate/kexec_handover.c, 6.19 to 7.3; kernel/kexec_handover.c before)."""
+"""The kernel's variable of the outgoing side (kernel/liveupdate/kexec_handover.c, 6.19 to 7.3). That of 6.16 to 6.18
+(kernel/kexec_handover.c) has a pointer to the struct page of the root FDT, which is no address of it."""
 _KHO_FUNCTION = "kho_is_enabled"
 """A function of every kernel with KHO (6.16 on)."""
 
