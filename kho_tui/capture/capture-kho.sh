@@ -34,6 +34,7 @@ longest_blob=1048576  # bytes of one blob of metadata
 memory_pages=262144  # of memory, at most: 1 GiB of 4 KiB pages
 memory_seconds=900   # to read them in
 most_devices=4096
+most_absent=4096     # pages that memory.elf lacks, in capture.json
 
 files=        # JSON members, joined by commas
 unreadable=
@@ -1359,7 +1360,14 @@ take_memory() {
     done <"$work/handlers"
     [ -z "$flags_known" ] || look_again
     note_refused
+    # shellcheck disable=SC2016
+    memory_absent=$(head -n "$most_absent" "$work/refused" | awk "$numbers_awk"'{
+        address = $1
+        sub(/^[^ ]* /, "")
+        printf "%s{\"address\": \"0x%s\", \"reason\": \"%s\", \"moving\": false}", (NR > 1 ? ", " : ""), hexadecimal(address), $0
+    }')
     if [ -s "$work/index" ]; then
+        memory_used=$(awk -v P="$page" '{ b += $2; p = $1 - $1 % P; if (!seen[p]++) n++ } END { printf "%d %.0f", n, b }' "$work/index")
         write_core
     else
         memory_state=none
@@ -1455,8 +1463,9 @@ manifest() {
     printf '  "facts": %s,\n' "$(json_or_null "$machine_facts")"
     printf '  "kho": {"present": %s, "reason": %s, "message": %s},\n' "$kho_present" \
         "$(json_or_null "$kho_code")" "$(json_or_null "$kho_message")"
-    printf '  "memory": {"state": %s, "reason": %s, "message": %s, "left_out": [%s]},\n' \
-        "$(json_or_null "$memory_state")" "$(json_or_null "$memory_code")" "$(json_or_null "$memory_message")" "$left_out"
+    printf '  "memory": {"state": %s, "reason": %s, "message": %s, "pages": %s, "bytes": %s, "left_out": [%s], "absent": [%s]},\n' \
+        "$(json_or_null "$memory_state")" "$(json_or_null "$memory_code")" "$(json_or_null "$memory_message")" \
+        "${memory_used% *}" "${memory_used#* }" "$left_out" "$memory_absent"
     json_list files "$files" && printf ',\n'
     json_list unreadable "$unreadable" && printf ',\n'
     json_list absent "$absent" && printf ',\n'
@@ -1650,6 +1659,8 @@ main() {
     memory_state=
     memory_code=
     memory_message=
+    memory_used="0 0"
+    memory_absent=
     facts=
     machine_facts=
     parameter=

@@ -141,6 +141,10 @@ class MappedTree:
         """See FileTree."""
         return tuple(sorted((*self._files, *self._contents)))
 
+    def source(self, path: str) -> str | None:
+        """The absolute path of a file; None for one that exists only here."""
+        return self._files.get(path)
+
     def open(self, path: str) -> ByteSource:
         """See FileTree."""
         if path in self._contents:

@@ -234,7 +234,8 @@ def _version(data: bytes) -> str | Missing:
 def _no_outgoing(manifest: dict[str, object] | None) -> SafeText:
     """Why the machine did not show where the outgoing root FDT is when it was captured, as the manifest says it."""
     memory = (manifest or {}).get("memory")
-    return visible(_text(memory.get("no_outgoing"))[:_LONGEST_REASON]) if isinstance(memory, dict) else SafeText("")
+    # Without a reason nothing is missing of it.
+    return visible(_text(memory.get("message"))[:_LONGEST_REASON]) if isinstance(memory, dict) and memory.get("reason") else SafeText("")
 
 
 def _absences(manifest: dict[str, object] | None) -> dict[int, Absence]:

@@ -1,6 +1,7 @@
 """What the kernel of a memory dump says itself: its variables kho_in, kho_out and kho_scratch name both root FDTs and the scratch table.
 
-Source: kernel/liveupdate/kexec_handover.c, 6.19 to 7.3 (kho_out of 6.16 to 6.18 has no address of the root FDT).
+Source: kernel/liveupdate/kexec_handover.c, 6.19 to 7.3. kho_out of 6.16 to 6.18 (kernel/kexec_handover.c) has a pointer to the struct page
+of the root FDT, and no address of it.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def write_elf_core(
     header_size, section_size = struct.calcsize(sign + _ELF_HEADER), struct.calcsize(sign + _SECTION_HEADER)
     sections_at = header_size + len(ranges) * dtype.itemsize
     headers_end = sections_at + (section_size if extended else 0)
-    data_at = -(-headers_end // _DATA_ALIGNMENT) * _DATA_ALIGNMENT
+    data_at = _data_at(len(ranges))
 
     ident = b"\x7fELF" + bytes((2, 1 if byte_order == "little" else 2, 1))
     stream.write(
@@ -83,6 +83,18 @@ def write_elf_core(
     if stream.seek(0, os.SEEK_END) < origin + data_at + total:
         stream.seek(origin + data_at + total - 1)
         stream.write(b"\0")
+
+
+def core_size(memory: PhysicalMemory) -> int:
+    """Bytes of the file that ``write_elf_core`` makes."""
+    return _data_at(len(_ranges(memory.extents()))) + memory.total_bytes
+
+
+def _data_at(ranges: int) -> int:
+    """Where the bytes of memory begin, behind the headers of so many ranges."""
+    headers = struct.calcsize("<" + _ELF_HEADER) + ranges * program_header_dtype(64, "little").itemsize
+    headers += struct.calcsize("<" + _SECTION_HEADER) if ranges >= PN_XNUM else 0
+    return -(-headers // _DATA_ALIGNMENT) * _DATA_ALIGNMENT
 
 
 def _ranges(extents: Sequence[Extent]) -> list[tuple[int, int]]:

@@ -33,8 +33,12 @@ _MOVING = SafeText("it changed between two readings")
 class KcoreMemory:
     """Pages of this machine, each read once and kept, so that all who ask see the same. Implements MemoryFile.
 
-    ``core``: /proc/kcore. Only pages that the kernel names as those of root FDTs are searched. What is read is remembered, byte by byte:
-    ``used`` says what, and ``differing`` reads it all again.
+    * ``core``: /proc/kcore. A page is read when somebody asks for it or names it, and no other: the kernel's pointers decide.
+    * Its flags are asked before and after it is read: it may have become another's meanwhile.
+    * A search looks through the pages that are named and no others. They are compared again by how they begin, what was used to the byte.
+    * The order is ``hold_back`` and ``name_pages``, the search, ``begin``, decoding, ``differing``, ``seal``; another raises RuntimeError.
+    * Once sealed nothing more is read from the kernel for the state, whoever asks; ``differing`` may be asked again, to watch.
+    * Nothing is read twice into one of these: who reads again makes a new one, and names to it the pages ``named`` of the one before.
 
     Of the notes of /proc/kcore VMCOREINFO is kept as that of any core: its page size is a hint, below what this machine says itself. Its
     symbols are not asked: /proc/kallsyms has them, and the kernel's own tables are memory that nothing of KHO points at. PRSTATUS,
@@ -72,7 +76,7 @@ class KcoreMemory:
         self._moving = moving
         self._pages: dict[int, bytes | Absence] = {}
         self._used: dict[int, set[tuple[int, int]]] = {}
-        self._sealed = False
+        self._begun = self._sealed = False
 
     @property
     def total_bytes(self) -> int:
@@ -90,10 +94,10 @@ class KcoreMemory:
         return self._outgoing
 
     def refused(self) -> Iterator[tuple[int, Absence]]:
-        """Pages that were asked for and are not there, ascending, with the reason; what is no RAM is none."""
+        """Pages that were asked for and are not there, ascending, with the reason. Addresses without RAM are not among them."""
         for number in sorted(self._pages):
             page = self._page(number)
-            if isinstance(page, Absence) and page.reason is not _NOT_RAM:
+            if isinstance(page, Absence) and not page.no_ram:
                 yield number * self.page_size, page
 
     @property
@@ -103,6 +107,8 @@ class KcoreMemory:
 
     def begin(self, needed: Iterable[tuple[int, int]]) -> None:
         """Count as used only what is read from here on, and ``needed``, (address, bytes): a search looks at more than it uses."""
+        self._require(not self._begun, "begun twice")
+        self._begun = True
         self._used.clear()
         self._searched = frozenset(self._pages)
         for address, size in needed:
@@ -110,14 +116,17 @@ class KcoreMemory:
 
     def name_pages(self, addresses: Sequence[int]) -> None:
         """Add pages that a search looks through."""
+        self._require(not self._begun, "a page named behind the search would not be looked through")
         self._named |= dict.fromkeys(addresses)
 
     def hold_back(self, addresses: frozenset[int]) -> None:
         """Answer for these pages that they are moving."""
+        self._require(not self._begun, "a page held back behind the search may have been believed")
         self._moving |= addresses
 
     def seal(self) -> None:
         """From here on only what was read is there: the state is decoded, and what else lies in memory is not KHO's."""
+        self._require(self._begun, "sealed before it was begun")
         self._sealed = True
 
     def used(self) -> Extents:
@@ -131,6 +140,7 @@ class KcoreMemory:
 
         Also the pages that the kernel's variable points at now and did not, and those that were searched and begin differently now.
         """
+        self._require(self._begun, "compared before it was begun: what was searched is not known")
         changed = set(self._outgoing) ^ set(self._pointed_at())
         for number, before in self._pages.items():
             if number * self.page_size in self._moving:
@@ -199,6 +209,10 @@ class KcoreMemory:
         """See PhysicalMemory."""
         return read_pages_singly(self, addresses, size)
 
+    def _require(self, holds: bool, problem: str) -> None:
+        if not holds:
+            raise RuntimeError(f"{type(self).__name__}: {problem}")
+
     def _page(self, number: int) -> bytes | Absence:
         page = self._pages.get(number)
         if page is None and self._sealed:
@@ -211,7 +225,7 @@ class KcoreMemory:
         """The page from the kernel, or why it is none that counts."""
         address = number * self.page_size
         if self.core.available(address, self.page_size) < self.page_size:
-            return Absence(_NOT_RAM)
+            return Absence(_NOT_RAM, no_ram=True)
         try:
             if (before := self._refusal(number)) is not None:
                 return before

@@ -36,12 +36,13 @@ class Absence:
     """Why memory at an address cannot be read, where more is known than that the file does not hold it.
 
     ``moving``: the page changed while it was read, so that what was read of it may be of two moments. ``outdated``: it is somebody else's
-    by now, so that it is what pointed there that is wrong, and nothing of the state lacks.
+    by now: what pointed there is wrong, and nothing of the state is missing. ``no_ram``: the machine has no memory there.
     """
 
     reason: SafeText
     moving: bool = False
     outdated: bool = False
+    no_ram: bool = False
 
 
 class PhysicalMemory(Protocol):
@@ -80,7 +81,7 @@ class PhysicalMemory(Protocol):
         """Why the byte at ``address`` is not there; None where it is there, or simply not in the file."""
 
     def extents(self) -> Sequence[Extent]:
-        """What is there, ascending, without overlaps, merged where both addresses and file go on."""
+        """What is there, ascending and without overlaps; two that follow each other both by address and in the file are one."""
 
     def stored(self) -> Iterator[Extent]:
         """The extents, ascending, less the holes of the file, which read as zeros: what a search has to look through."""

@@ -24,12 +24,12 @@ def sides_shown(state: State) -> tuple[str, ...]:
 
 
 def sides_meant(state: State) -> tuple[str, ...]:
-    """The sides that a state has; the first is meant by who names none, the others follow when asked for the next."""
+    """The sides that a state has. The first is shown where the user names none, the others on going to the next side."""
     return tuple(name for name in _MEANT if name in state.sides)
 
 
 def side_meant(state: State) -> Side:
-    """The side that is meant by who names none; of a state without any one that says of everything why it is not there."""
+    """The side that is shown where the user names none. A state without sides gives one of which everything says why it is missing."""
     name = next(iter(sides_meant(state)), None)
     if name is not None:
         return state.sides[name]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,17 @@ from typing import Literal
 
 from kho_tui.capture import probe
 from kho_tui.capture.archive_writer import is_archive_name, pack, require_place
-from kho_tui.capture.files import MappedTree, read_until_eof
+from kho_tui.capture.files import read_until_eof
+from kho_tui.capture.hints import tree_obstacle
 from kho_tui.capture.live.devices import device_files
 from kho_tui.capture.live.machine import Machine, look_at_machine
 from kho_tui.capture.live.page_report import flags_of_pages, scratch_summary
-from kho_tui.capture.live.tree import live_tree
+from kho_tui.capture.live.tree import live_tree, not_there, release_of
+from kho_tui.capture.machine_names import DEBUGFS
+from kho_tui.capture.obstacles import obstacle
+from kho_tui.capture.proc import parse_cmdline, parse_config
 from kho_tui.capture.reader import BLOB_LIMIT, LIVE_BLOB_LIMIT, LOG_LIMIT
+from kho_tui.capture.sources import NOT_HERE
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
 from kho_tui.decode.facet import struct_head
@@ -27,6 +32,7 @@ from kho_tui.decode.subtrees import is_blob_of_kho
 from kho_tui.errors import InputError, ReadError
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
+from kho_tui.memory.elf_writer import core_size
 from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.model.facts import Missing, Status
 from kho_tui.operations.fingerprint import changed_names, fingerprint
@@ -66,23 +72,24 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
     """
     archive = _require_new(output)
     machine = look_at_machine(probe.LIVE_ROOT, memory=memory != "none")
-    opened, problem, files, tree = _read_machine(machine, memory, context)
+    opened, problem, taken = _read_machine(machine, memory, context)
     try:
         running = None if opened is None else opened.sources.running
         say(f"capturing debugfs, /proc, /sys and the kernel log{_pages_in_words(running)}")
         say(f"the capture holds {CONTAINS}")
-        left_out = [] if opened is None else _drop_reused(files, opened)
-        for name, size in () if opened is None else _cut_to_format(files, opened):
-            tree.notes.add(name, f"only the first {len(files[name])} of {size} bytes are kept: its format has no more")
+        if opened is not None:
+            taken.drop_reused(opened)
+            taken.cut_to_format(opened)
+            taken.unread += _unread_memory(opened, running)
         if running is not None and opened is not None:
-            files |= _page_flags(running, opened, tree)
-        unread = [(note.path or SafeText("capture"), note.message) for note in tree.notes]
-        unread += [] if opened is None else _unread_memory(opened, running)
+            taken.add_flags(running, opened)
         if problem:
-            unread.append((SafeText("kho"), problem))
-        manifest = _manifest(machine, opened, running, problem, files, unread, left_out)
+            taken.unread.append((SafeText("kho"), problem))
+        told = _memory_told(machine, opened, running, memory)
+        taken.note_missing(machine, running, told)
+        manifest = _manifest(machine, problem, running, taken, told)
         write = partial(
-            write_capture, files=files, memory=running, platform=_platform(machine), machine=os.uname().machine, context=context
+            write_capture, files=taken.files, memory=running, platform=_platform(machine), machine=os.uname().machine, context=context
         )
         if not archive:
             with new_directory(output) as made:
@@ -96,8 +103,92 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
     finally:
         if opened is not None:
             opened.close()
+    changed = ((visible(name), SafeText("it changed between two readings")) for name in taken.changed)
     pages = 0 if running is None else running.pages_read
-    return Captured(path=output, files=len(files) + 1 + (running is not None), pages=pages, unread=tuple(unread))
+    return Captured(path=output, files=len(taken.files) + 1 + (pages > 0), pages=pages, unread=(*taken.unread, *changed))
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What goes into the capture, by names in it: ``files``, and where each was read, ``sources``; and what does not go into it.
+
+    ``unread``: what and why; ``absent``: names, where they would be, and what it means that they are not; ``write_only``: files that nobody
+    may read; ``changed``: files that may be of another moment than the rest.
+    """
+
+    root: Path
+    files: dict[str, bytes]
+    sources: dict[str, str]
+    unread: list[tuple[SafeText, SafeText]]
+    write_only: list[str]
+    absent: list[tuple[str, str, str]] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    def source(self, name: str) -> str | None:
+        """Where a file was read, as the machine names it."""
+        path = self.sources.get(name)
+        return None if path is None else "/" + path.removeprefix(str(self.root)).lstrip("/")
+
+    def drop_reused(self, opened: Opened) -> None:
+        """Take away what debugfs shows of freed memory that somebody else uses by now.
+
+        The kernel's files of the incoming side go on pointing at blobs whose memory it has freed. One that does not begin as a blob of KHO
+        is no longer one.
+        """
+        side = opened.state.sides.get("in")
+        for subtree in () if side is None else side.subtrees:
+            if (
+                subtree.status is Status.STALE
+                and isinstance(subtree.blob, Blob)
+                and not is_blob_of_kho(opened.state.registry, subtree.blob)
+            ):
+                for names in opened.state.registry.releases.names:
+                    name = f"kho/in/{names.sub_fdts}/{os.fsdecode(subtree.name)}"
+                    if self.files.pop(name, None) is not None:
+                        self.absent.append((name, self.source(name) or "", "freed memory that somebody else uses by now"))
+
+    def cut_to_format(self, opened: Opened) -> None:
+        """Cut blobs whose struct says its size, and that go on for more than the page it is in."""
+        for name, data in self.files.items():
+            head = struct_head(opened.state.registry, data) if name.startswith("kho/") else None
+            if head is not None and len(data) > max(head.size, opened.state.machine.platform.page_size):
+                self.files[name] = data[: head.size]
+                note = f"only the first {head.size} of {len(data)} bytes are kept: its format has no more"
+                self.unread.append((visible(name), SafeText(note)))
+
+    def add_flags(self, running: KcoreMemory, opened: Opened) -> None:
+        """What /proc/kpageflags says of the pages that were read, and of scratch."""
+        if running.flags is None:
+            self.unread.append((SafeText("kpageflags"), SafeText("/proc/kpageflags cannot be read")))
+            return
+        scratch = opened.state.scratch
+        areas = [] if isinstance(scratch, Missing) else [(area.start, area.size) for area in scratch.areas]
+        reports = {
+            "kpageflags": partial(flags_of_pages, running.flags, running.used(), running.page_size),
+            "scratch-flags": partial(scratch_summary, running.flags, areas, running.page_size),
+        }
+        for name, report in reports.items():
+            try:
+                self.files[name] = report()
+                self.sources[name] = "/proc/kpageflags"
+            except ReadError as error:
+                self.unread.append((SafeText(name), SafeText(str(error))))
+
+    def note_missing(self, machine: Machine, running: KcoreMemory | None, memory: Mapping[str, object]) -> None:
+        """What this machine does not have, or what keeps it away. ``memory``: what the manifest says of memory."""
+        closed = None if machine.debugfs.state == "mounted" else obstacle("tree", machine.facts)
+        for row in not_there(machine.root, machine.debugfs, self.files):
+            name = row.name.rstrip("/")
+            if closed is not None and row.path.startswith(f"{DEBUGFS}/"):
+                self.unread.append((SafeText(name), closed.words))
+            else:
+                self.absent.append((name, f"/{machine.debugfs.of(row.path)}", row.absence))
+        if running is None or not running.pages_read:
+            reason = "not asked for (--memory none)" if memory["state"] == "off" else f"{memory['message']}"
+            if memory["state"] != "off" and machine.kcore == "denied":
+                self.unread.append((SafeText("memory.elf"), SafeText(reason)))
+            else:
+                self.absent.append(("memory.elf", "/proc/kcore", reason))
 
 
 def _require_new(output: Path) -> bool:
@@ -109,142 +200,140 @@ def _require_new(output: Path) -> bool:
     return False
 
 
-def _read_machine(machine: Machine, memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText, dict[str, bytes], MappedTree]:
+def _read_machine(machine: Machine, memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText, _Taken]:
     """The state and the files of one moment: read again where debugfs changed between the two."""
     watched = machine.root / machine.debugfs.tree
     for attempt in range(_MOST_READINGS):
         before = fingerprint(watched)
         opened, problem = _open(memory, context)
-        files, tree = _files(machine, context)
+        taken = _files(machine, context)
         changed = changed_names(before, fingerprint(watched))
         if not changed or attempt == _MOST_READINGS - 1:
             break
         if opened is not None:
             opened.close()
-    for name in changed:
-        tree.notes.add(f"kho/{name}", "it changed between two readings: it may be of another moment than the rest")
-    return opened, problem, files, tree
-
-
-def _drop_reused(files: dict[str, bytes], opened: Opened) -> list[str]:
-    """Take away what debugfs shows of freed memory that somebody else uses by now; the names.
-
-    The kernel's files of the incoming side go on pointing at blobs whose memory it has freed. One that does not begin as a blob of KHO is
-    no longer one.
-    """
-    side = opened.state.sides.get("in")
-    reused = [
-        f"kho/in/{names.sub_fdts}/{os.fsdecode(subtree.name)}"
-        for subtree in (() if side is None else side.subtrees)
-        if subtree.status is Status.STALE and isinstance(subtree.blob, Blob) and not is_blob_of_kho(opened.state.registry, subtree.blob)
-        for names in opened.state.registry.releases.names
-    ]
-    return [name for name in dict.fromkeys(reused) if files.pop(name, None) is not None]
-
-
-def _cut_to_format(files: dict[str, bytes], opened: Opened) -> Iterator[tuple[str, int]]:
-    """Cut blobs whose struct says its size, and that go on for more than the page it is in; their names and what they had."""
-    registry = opened.state.registry
-    for name, data in files.items():
-        head = struct_head(registry, data) if name.startswith("kho/") else None
-        if head is not None and len(data) > max(head.size, opened.state.machine.platform.page_size):
-            files[name] = data[: head.size]
-            yield name, len(data)
+    taken.changed += (f"kho/{name}" for name in changed)
+    return opened, problem, taken
 
 
 def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[SafeText, SafeText]]:
-    """Pages of the state that could not be read, and what moved; what points at somebody else's memory lacks nothing."""
+    """Pages of the state that could not be read, and what moved. Nothing is lost with a page that is somebody else's now."""
     lost = [] if running is None else [(page, absence) for page, absence in running.refused() if not absence.outdated]
-    unread = [(SafeText(f"memory at {page:#x}"), absence.reason) for page, absence in lost[:_MOST_PAGES_NAMED]]
+    unread = [(SafeText("memory.elf"), SafeText(f"{page:#x}: {absence.reason}")) for page, absence in lost[:_MOST_PAGES_NAMED]]
     if len(lost) > _MOST_PAGES_NAMED:
-        unread.append((SafeText("memory"), SafeText(f"{len(lost) - _MOST_PAGES_NAMED} more pages could not be read")))
+        unread.append((SafeText("memory.elf"), SafeText(f"{len(lost) - _MOST_PAGES_NAMED} more pages could not be read")))
     return [*unread, (SafeText("state"), opened.changed)] if opened.changed else unread
 
 
 def _open(memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText]:
-    """The state of this machine; or why there is none to read."""
+    """The state of this machine, of memory alone where debugfs does not show it; and why there is no kho tree."""
     path = probe.LIVE_ROOT / "sys/kernel/debug/kho"
     try:
-        return open_state(path, context, memory=memory != "none"), SafeText("")
+        opened = open_state(path, context, even_without_kho=True, memory=memory != "none")
+        return opened, opened.sources.absent
     except (InputError, ReadError) as error:
         return None, SafeText(str(error).removeprefix(f"{visible(str(path))}: "))
 
 
 def _pages_in_words(running: KcoreMemory | None) -> str:
-    if running is None:
+    if running is None or not running.pages_read:
         return ", no memory"
     size = human_size(running.used().total_bytes)
     return f", and {size} on {plural(running.pages_read, 'page')} of KHO's own structures; no contents of preserved pages"
 
 
-def _files(machine: Machine, context: Context) -> tuple[dict[str, bytes], MappedTree]:
-    """All files of the capture by their names; what could not be read is among the notes of the tree."""
+def _files(machine: Machine, context: Context) -> _Taken:
+    """All files of the machine, and what of them could not be read."""
     tree = live_tree(machine.root, machine.debugfs)
+    sources = {path: tree.source(path) or "/dev/kmsg" for path in tree.paths()}
     files: dict[str, bytes] = {}
-    for path in tree.paths():
+    write_only: list[str] = []
+    for path in sources:
         context.step("reading the machine's files")
         try:
             files[path] = tree.read(path, LOG_LIMIT if path == "dmesg" else LIVE_BLOB_LIMIT if path.startswith("kho/") else BLOB_LIMIT)
         except ReadError as error:
-            tree.notes.add(path, str(error).removeprefix(f"{visible(path)}: "))
+            if _is_write_only(sources[path]):
+                write_only.append(path)
+            else:
+                tree.notes.add(path, str(error).removeprefix(f"{visible(path)}: "))
     for name, path in device_files(machine.root).items():
         try:
             files[name] = read_until_eof(path, 4096)[0]
+            sources[name] = path
         except OSError:
             continue  # unplugged meanwhile
-    return files, tree
+    unread = [(note.path or SafeText("capture"), note.message) for note in tree.notes]
+    return _Taken(machine.root, files, sources, unread, write_only)
 
 
-def _page_flags(running: KcoreMemory, opened: Opened, tree: MappedTree) -> dict[str, bytes]:
-    if running.flags is None:
-        tree.notes.add("kpageflags", "/proc/kpageflags cannot be read")
-        return {}
-    files: dict[str, bytes] = {}
-    scratch = opened.state.scratch
-    areas = [] if isinstance(scratch, Missing) else [(area.start, area.size) for area in scratch.areas]
-    reports = {
-        "kpageflags": partial(flags_of_pages, running.flags, running.used(), running.page_size),
-        "scratch-flags": partial(scratch_summary, running.flags, areas, running.page_size),
+def _is_write_only(path: str) -> bool:
+    """Whether nobody may read a file by its mode, as control files of debugfs: root may open and not read them."""
+    try:
+        return not os.stat(path).st_mode & 0o444  # noqa: PTH116 - names may be bytes that are no UTF-8
+    except OSError:
+        return False
+
+
+def _memory_told(machine: Machine, opened: Opened | None, running: KcoreMemory | None, wanted: MemoryTaken) -> dict[str, object]:
+    """What the manifest says of memory."""
+    refused = () if running is None else tuple(running.refused())
+    why = SafeText("") if opened is None else opened.sources.no_outgoing
+    read = opened is None or opened.sources.running is not None
+    hidden = obstacle("outgoing" if machine.kcore == "readable" and read else "memory", machine.facts)
+    reason: str | None = None
+    message: str | None = None
+    if wanted == "none":
+        state = "off"
+    elif running is not None and not why:
+        state = "partial" if any(not absence.outdated for _, absence in refused) else "taken"
+    else:
+        state = "none" if running is None or not running.pages_read else "partial"
+        reason = "no-root" if hidden is None else hidden.code
+        message = why if hidden is None else hidden.words
+    return {
+        "state": state,
+        "reason": reason,
+        "message": message or (None if reason is None else "nothing tells where a root FDT lies"),
+        "pages": 0 if running is None else running.pages_read,
+        "bytes": 0 if running is None else running.used().total_bytes,
+        "left_out": [],
+        "absent": [{"address": f"{page:#x}", "reason": one.reason, "moving": one.moving} for page, one in refused],
     }
-    for name, report in reports.items():
-        try:
-            files[name] = report()
-        except ReadError as error:
-            tree.notes.add(name, str(error))
-    return files
 
 
 def _manifest(
-    machine: Machine,
-    opened: Opened | None,
-    running: KcoreMemory | None,
-    problem: SafeText,
-    files: Mapping[str, bytes],
-    unread: Sequence[tuple[SafeText, SafeText]],
-    left_out: Sequence[str],
+    machine: Machine, problem: SafeText, running: KcoreMemory | None, taken: _Taken, memory: Mapping[str, object]
 ) -> dict[str, object]:
-    memory: dict[str, object] = {"taken": "none" if running is None else "metadata"}
-    if running is not None:
-        memory |= {"pages": running.pages_read, "bytes": running.used().total_bytes, "named": [f"{page:#x}" for page in running.named]}
-        absent = ((page, absence) for page, absence in running.refused())
-        memory["no_outgoing"] = None if opened is None else opened.sources.no_outgoing or None
-        memory["absent"] = [{"address": f"{page:#x}", "reason": one.reason, "moving": one.moving} for page, one in absent]
+    """As docs/capture.md says; write_capture adds the platform."""
+    present = (machine.root / machine.debugfs.tree).is_dir()
+    config = next((parse_config(taken.files[name]) for name in ("config.gz", "config") if name in taken.files), NOT_HERE)
+    cmdline = parse_cmdline(taken.files["cmdline"]) if "cmdline" in taken.files else NOT_HERE
+    files = [(name, taken.source(name), len(data)) for name, data in sorted(taken.files.items())]
+    files += [] if running is None or not running.pages_read else [("memory.elf", "/proc/kcore", core_size(running))]
+    sources = {visible(name): taken.source(name) for name in taken.sources} | {"memory.elf": "/proc/kcore"}
     return {
         "schema": "kho-tui.capture/1",
         "tool": {"name": "kho-tui", "version": program_version()},
         "complete": True,
         "taken": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "hostname": _line(machine.root / "proc/sys/kernel/hostname") or socket.gethostname(),
-        "kernel": _line(machine.root / "proc/sys/kernel/osrelease") or os.uname().release,
+        "kernel": release_of(machine.root),
         "boot_id": _line(machine.root / "proc/sys/kernel/random/boot_id"),
         "lockdown": _line(machine.root / "sys/kernel/security/lockdown"),
         "uid": os.geteuid(),
         "facts": " ".join(sorted(machine.facts)),
-        "kho": {"present": opened is not None, "reason": None, "message": problem or None},
+        "kho": {
+            "present": present,
+            "reason": None if present else tree_obstacle(config, cmdline, machine).code,
+            "message": problem or None,
+        },
         "memory": memory,
-        "files": [{"path": name, "bytes": len(data)} for name, data in sorted(files.items())],
-        "unreadable": [{"path": what, "reason": why} for what, why in unread],
-        "left_out": [{"path": name, "reason": "freed memory that somebody else uses by now"} for name in left_out],
+        "files": [{"path": name, "source": source, "bytes": size} for name, source, size in files],
+        "unreadable": [{"path": what, "source": sources.get(what), "reason": why} for what, why in taken.unread],
+        "absent": [{"path": name, "source": source, "reason": why} for name, source, why in taken.absent],
+        "write_only": taken.write_only,
+        "changed_while_reading": taken.changed,
     }
 
 

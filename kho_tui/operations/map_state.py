@@ -68,7 +68,7 @@ class Mapped:
 
 
 def map_state(state: State, context: Context | None = None) -> Mapped:
-    """The map of the side that a user means who names none: out, else unsided, else in. Without any, the machine's own layers.
+    """The map of the side that is shown where the user names none: out, else unsided, else in. Without any, the machine's own layers.
 
     Raises Cancelled.
     """

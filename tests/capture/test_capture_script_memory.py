@@ -25,7 +25,9 @@ from kho_tui.capture.machine_names import CONFIGS, FILES, ROWS
 from kho_tui.capture.obstacles import values_of
 from kho_tui.context import Context
 from kho_tui.memory.extents import Extents
-from kho_tui.model.facts import Missing
+from kho_tui.model.facts import Missing, known
+from kho_tui.model.json_value import Json
+from kho_tui.model.tracker import RadixTree
 from kho_tui.operations.open_state import open_state
 from kho_tui.views.cli import main
 
@@ -78,7 +80,8 @@ def tracker_of(machine: RunningMachine) -> int:
 def test_exactly_the_pages_that_the_program_reads_are_taken(name: str, machines: Machines, run: Runner) -> None:
     machine = machines(name)
     manifest = captured(run)
-    assert manifest["memory"] == {"state": "taken", "reason": None, "message": None, "left_out": []}
+    told = {key: manifest["memory"][key] for key in ("state", "reason", "message", "left_out", "absent")}
+    assert told == {"state": "taken", "reason": None, "message": None, "left_out": [], "absent": []}
     with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
         assert decoded_of(opened) == decoded_of(live)
         assert live.sources.running is not None and opened.sources.memory is not None
@@ -142,6 +145,59 @@ def test_program_and_script_take_the_same_of_a_machine(release: str, machines: M
     assert files_of(run.cwd / "cap") == ours
     copied = {row.name for row in ROWS if any(name.startswith(row.name) for name in ours)}
     assert {"iomem", "cma/", "config", "node/", "pci/", "kexec/kexec_loaded", "firmware-memmap/"} <= copied and "buddyinfo" not in copied
+
+
+def shape(value: Json) -> Json:
+    """The keys of a document; of a list those of its rows."""
+    if isinstance(value, dict):
+        return {key: shape(part) for key, part in sorted(value.items())}
+    rows = [shape(part) for part in value] if isinstance(value, list) else []
+    assert all(row == rows[0] for row in rows)
+    return rows[:1] or None
+
+
+def paths(manifest: dict[str, Any], key: str) -> set[str]:
+    return {entry["path"] for entry in manifest[key]}
+
+
+@pytest.mark.parametrize("trouble", ["", "poisoned", "hidden", "no memory", "not asked for", "no KHO", "debugfs"])
+def test_both_manifests_have_one_shape_and_say_the_same(trouble: str, machines: Machines, run: Runner, tmp_path: Path) -> None:
+    machine = machines("x86_64-7.3/2-pre", shown="hidden" if trouble == "hidden" else "yes")
+    machine.flags[0x3FFFF000] = 0
+    if trouble == "poisoned":
+        with open_state(machine.kho, Context()) as opened:
+            preserved = known(opened.state.sides["out"].preserved)
+            assert preserved is not None and isinstance(preserved.structure, RadixTree)
+            machine.flags[int(preserved.structure.addresses[-1][0])] = HWPOISON
+    machine.write_memory()
+    if trouble == "no memory":
+        (machine.root / "proc/kcore").unlink()
+    if trouble in ("no KHO", "debugfs"):
+        machine.kho.rename(machine.kho.with_name("other"))
+        machine.write("proc/filesystems", b"nodev\tdebugfs\n")
+        machine.write("proc/mounts", b"" if trouble == "debugfs" else b"debugfs /sys/kernel/debug debugfs rw 0 0\n")
+        machine.write("proc/cmdline", b"kho=off\n" if trouble == "no KHO" else b"kho=on\n")
+    if trouble == "debugfs":
+        (machine.root / "sys/kernel/debug").rename(machine.root / "sys/kernel/elsewhere")
+    without = ["--memory", "none"] if trouble == "not asked for" else []
+    code = run(*without, "cap").returncode
+    assert main.run(["capture", "-o", str(tmp_path / "ours"), *without]) == code
+    theirs, ours = (json.loads((folder / "capture.json").read_text()) for folder in (run.cwd / "cap", tmp_path / "ours"))
+    lists = ("files", "unreadable", "absent")
+    for key in ours.keys() | theirs.keys():
+        mine, other = shape(ours[key]), shape(theirs[key])
+        assert mine == other or (key in lists and None in (mine, other)), key
+    assert {key: ours["memory"][key] for key in ("state", "reason", "message", "left_out")} == {
+        key: theirs["memory"][key] for key in ("state", "reason", "message", "left_out")
+    }
+    assert [one["address"] for one in ours["memory"]["absent"]] == [one["address"] for one in theirs["memory"]["absent"]]
+    assert ours["memory"]["pages"] == theirs["memory"]["pages"]
+    assert [ours["kho"][key] for key in ("present", "reason")] == [theirs["kho"][key] for key in ("present", "reason")]
+    assert paths(ours, "files") - {"scratch-flags", "dmesg"} == paths(theirs, "files") - {"dmesg"}
+    assert paths(ours, "absent") == paths(theirs, "absent")
+    assert paths(ours, "unreadable") == paths(theirs, "unreadable")
+    for folder, manifest in ((tmp_path / "ours", ours), (run.cwd / "cap", theirs)):
+        assert all((folder / entry["path"]).stat().st_size == entry["bytes"] for entry in manifest["files"])
 
 
 def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machines, run: Runner, tmp_path: Path) -> None:

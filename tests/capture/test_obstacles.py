@@ -31,7 +31,7 @@ def test_a_row_that_asks_for_what_is_not_declared_is_refused(fact: str, fresh: N
 
 
 def test_a_name_that_is_not_declared_is_no_fact() -> None:
-    assert values_of("kcore") == {"readable", "denied", "absent"}
+    assert values_of("kcore") == {"readable", "denied", "absent", "not-asked"}
     with pytest.raises(LookupError, match="'kcor' is no fact"):
         values_of("kcor")
     assert facts_told("kcore=denied kcor=denied kcore=gone here=yes kcore") == {"kcore=denied"}

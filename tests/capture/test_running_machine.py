@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -392,9 +393,12 @@ def test_captures_without_memory_or_without_kho_say_so(machines: Machines, tmp_p
     machine = machines(PRE)
     assert main.run(["capture", "-o", str(tmp_path / "none"), "--memory", "none"]) == 0
     assert not (tmp_path / "none/memory.elf").exists()
-    assert json.loads((tmp_path / "none/capture.json").read_text())["memory"] == {"taken": "none"}
+    memory = json.loads((tmp_path / "none/capture.json").read_text())["memory"]
+    assert (memory["state"], memory["pages"], memory["absent"]) == ("off", 0, [])
     machine.kho.rename(machine.kho.with_name("other"))
     machine.write("proc/cmdline", b"kho=off\n")
+    machine.name_root(None)
+    machine.write_memory()
     assert main.run(["capture", "-o", str(tmp_path / "off.tar.gz")]) == 1
     assert "KHO is switched off by kho=off" in capsys.readouterr().err
     assert main.run(["show", str(tmp_path / "off.tar.gz")]) == 2
@@ -496,7 +500,7 @@ def test_a_capture_names_what_it_could_not_read_and_so_does_who_opens_it(
     machine.pages[tracker_page()], machine.flags[tracker_page()] = bytes(PAGE), flag
     machine.write_memory()
     code, said = captured(machine, tmp_path / "c.tar.gz", capsys)
-    assert code == 1 and f"could not read memory at {tracker_page():#x}: the page is" in said
+    assert code == 1 and f"could not read memory.elf: {tracker_page():#x}: the page is" in said
     with look(machine) as live, open_state(tmp_path / "c.tar.gz", Context()) as taken:
         reasons = [one.state.sides["out"].preserved for one in (live, taken)]
         assert all(isinstance(one, Missing) for one in reasons) and reasons[0] == reasons[1]
@@ -508,10 +512,32 @@ def test_freed_memory_that_others_use_is_not_captured(machines: Machines, tmp_pa
     blob.write_bytes(b"someone's secrets, 32 bytes long")
     captured(machine, tmp_path / "c", capsys)
     assert not (tmp_path / "c/kho/in/sub_fdts/LUO").exists() and (tmp_path / "c/kho/in/sub_fdts/memblock").exists()
-    assert json.loads((tmp_path / "c/capture.json").read_text())["left_out"][0]["path"] == "kho/in/sub_fdts/LUO"
+    absent = json.loads((tmp_path / "c/capture.json").read_text())["absent"]
+    assert {entry["path"]: entry["source"] for entry in absent}["kho/in/sub_fdts/LUO"] == "/sys/kernel/debug/kho/in/sub_fdts/LUO"
     blob.write_bytes(b"luo-v5\0\0" + bytes(24))
     captured(machine, tmp_path / "d", capsys)
     assert (tmp_path / "d/kho/in/sub_fdts/LUO").exists()
+
+
+def test_the_order_in_which_memory_is_asked_is_held(machines: Machines) -> None:
+    machine = machines(PRE)
+    machine.name_root(root_page(SAMPLES / PRE))
+    machine.write_memory()
+    with look(machine) as live:
+        done = live.sources.running
+        assert done is not None
+        late = partial(done.hold_back, frozenset()), partial(done.name_pages, ()), partial(done.begin, ())
+        for call in late:
+            with pytest.raises(RuntimeError):
+                call()
+        fresh = KcoreMemory(done.core, flags=done.flags, page_size=PAGE)
+        for early in (fresh.differing, fresh.seal):
+            with pytest.raises(RuntimeError, match="begun"):
+                early()
+        beyond = 1 << 40
+        assert fresh.available(beyond, 1) == 0 and not list(fresh.refused())
+        absence = fresh.absence(beyond)
+        assert absence is not None and absence.no_ram
 
 
 def test_kcore_by_its_own_name_and_a_tree_by_a_link_are_this_machine(machines: Machines, tmp_path: Path) -> None:

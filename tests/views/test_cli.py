@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from captures import CHECKOUT, SAMPLES, sample
 
+from kho_tui.capture.machine_names import rows_for_script
 from kho_tui.capture.obstacles import obstacles_table
 from kho_tui.views.cli import main
 
@@ -153,7 +155,12 @@ def test_the_first_line_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_capture_script_is_the_script() -> None:
     shipped = (CHECKOUT / "kho_tui/capture/capture-kho.sh").read_text()
-    assert kho_tui("capture-script").stdout == shipped.replace("@obstacles@\n", obstacles_table())
+    printed = kho_tui("capture-script").stdout
+    assert obstacles_table() in printed and rows_for_script() in printed
+    # Nothing else is put into what is shipped.
+    for part in re.split(r"@[a-z]+@\n?", shipped):
+        assert part in printed
+    assert not re.search(r"@[a-z]+@", printed)
 
 
 def test_every_command_is_known_by_its_name() -> None:

@@ -11,10 +11,12 @@ from typing import Literal
 from kho_tui.capture.files import read_until_eof
 from kho_tui.capture.live.debugfs import Debugfs, find_debugfs
 from kho_tui.capture.live.holders import Holder, holders_of
-from kho_tui.capture.live.memory import OUTGOING
 from kho_tui.capture.live.symbols import Symbols, find_symbol
 from kho_tui.layout.platform import ByteOrder
 
+_OUTGOING = "kho_out"
+"""The kernel's variable of the outgoing side (kernel/liveupdate/kexec_handover.c, 6.19 to 7.3). That of 6.16 to 6.18
+(kernel/kexec_handover.c) has a pointer to the struct page of the root FDT, which is no address of it."""
 _KHO_FUNCTION = "kho_is_enabled"
 """A function of every kernel with KHO (6.16 on)."""
 
@@ -77,7 +79,7 @@ def look_at_machine(root: Path, *, memory: bool = True) -> Machine:
     return Machine(
         root=root,
         debugfs=find_debugfs(root),
-        symbols=find_symbol(root, OUTGOING, _KHO_FUNCTION),
+        symbols=find_symbol(root, _OUTGOING, _KHO_FUNCTION),
         lockdown=_lockdown(root),
         kcore=_kcore(root / "proc/kcore") if memory else "not-asked",
         image_loaded=_switch(root / "sys/kernel/kexec_loaded"),

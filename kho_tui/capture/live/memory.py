@@ -16,8 +16,6 @@ from kho_tui.memory.page_flags import PageFlags
 from kho_tui.memory.source import open_file
 from kho_tui.memory.virtual import VirtualMap
 
-OUTGOING = "kho_out"
-"""The kernel's variable that keeps the outgoing side (kernel/liveupdate/kexec_handover.c, 6.19 to 7.3; kernel/kexec_handover.c before)."""
 _MOST_WORDS = 128
 """u64 words of that variable that are looked at for a pointer to the root FDT; it has about 30."""
 _FLAGS_SIZE = 1 << 56

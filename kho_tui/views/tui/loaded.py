@@ -37,7 +37,7 @@ class Maps:
         self._lock = Lock()
 
     def __call__(self, side: str, context: Context | None = None) -> MemoryMap:
-        """The map of a side; who asks while another computes it waits for that one. Raises Cancelled, and KhoError where there is none."""
+        """The map of a side, computed once: a second caller waits for the first. Raises Cancelled, and KhoError where there is none."""
         with self._lock:
             found = self._made.get(side)
             if found is None:
