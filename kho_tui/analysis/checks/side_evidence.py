@@ -157,9 +157,13 @@ class SideEvidence:
         if one is None:
             self.subtrees(found)
             found.not_here(f"no subtree {visible(name)}")
-        elif self._in_memory and isinstance(one.blob, Blob) and one.blob.place.origin is not Origin.MEMORY:
+        elif self.only_earlier(one):
             found.lack(f"blob of {one.path} in memory", "only a copy in debugfs is in this capture, which was made earlier")
         return one
+
+    def only_earlier(self, subtree: Subtree) -> bool:
+        """Whether only an earlier copy of a blob is at hand, where memory was captured at a later moment."""
+        return self._in_memory and isinstance(subtree.blob, Blob) and subtree.blob.place.origin is not Origin.MEMORY
 
     @cached_property
     def _in_memory(self) -> bool:
