@@ -21,13 +21,16 @@ from this_machine import BOOT_ID, Machines, grow_blob
 
 from kho_tui.context import Context
 from kho_tui.memory.extents import Extents
-from kho_tui.model.facts import Missing
+from kho_tui.model.facts import Missing, known
+from kho_tui.model.tracker import ChunkList
 from kho_tui.operations.open_state import open_state
 from kho_tui.views.cli import main
 
 __all__ = ["script", "tools"]
 
 PRE = "x86_64-7.3/1-pre"
+SLAB = 1 << 7
+STRANGER = b"tenant's secret!"
 FIVE_LEVELS = 0xFF11_0000_0000_0000
 
 
@@ -85,20 +88,39 @@ def test_exactly_the_pages_that_the_program_reads_are_taken(name: str, machines:
     assert flags == {hex(page): "0x0" for page in taken}
 
 
-def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machines, run: Runner, tmp_path: Path) -> None:
-    """Those of 6.16 and 6.17 have 512 bytes and share their pages with strangers."""
+@pytest.mark.parametrize("shown", ["slab", "no flag", "no kpageflags"])
+def test_small_bitmaps_are_taken_without_what_lies_beside_them(shown: str, machines: Machines, run: Runner, tmp_path: Path) -> None:
+    """Those of 6.16 and 6.17 have 512 bytes and share their pages with strangers; whether the kernel calls them slab is all the same."""
     assert main.run(["sim", "run", str(SAMPLES / "scenarios/story-6.17.toml"), "-o", str(tmp_path / "sim")]) in (0, 1)
     capture = tmp_path / "sim/1-pre"
     (capture / "dmesg").touch()
     machine = machines(str(capture))
+    with open_state(machine.kho, Context()) as live:
+        preserved = known(live.state.sides["out"].preserved)
+        assert preserved is not None and isinstance(preserved.structure, ChunkList)
+        bitmaps = {int(at) for chunk in preserved.structure.chunks for at in chunk.elements.column("bitmap")}
+    if shown == "slab":
+        machine.flags.update({at - at % PAGE: SLAB for at in bitmaps})
+    # A stranger beside each bitmap, in the same page.
+    for at in bitmaps:
+        page = bytearray(machine.pages[at - at % PAGE])
+        for beside in range(0, PAGE, 512):
+            if at - at % PAGE + beside not in bitmaps:
+                page[beside : beside + 512] = STRANGER * (512 // len(STRANGER))
+        machine.pages[at - at % PAGE] = bytes(page)
+    machine.write_memory()
+    if shown == "no kpageflags":
+        (machine.root / "proc/kpageflags").unlink()
     captured(run, 1)
-    with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
-        assert decoded_of(opened) == decoded_of(live)
-        assert opened.sources.memory is not None
-        extents = [(int(extent.start), int(extent.size)) for extent in opened.sources.memory.extents()]
-        assert all(opened.sources.memory.read(start, 512) == whole(machine, start) for start, _ in extents)
-    small = [(start, size) for start, size in extents if start % PAGE or size % PAGE]
-    assert small and all(start % 512 == size % 512 == 0 for start, size in small)
+    assert main.run(["capture", "-o", str(tmp_path / "program")]) in (0, 1)
+    for path in (run.cwd / "cap", tmp_path / "program"):
+        assert STRANGER not in (path / "memory.elf").read_bytes()
+        with open_state(machine.kho, Context()) as live, open_state(path, Context()) as opened:
+            assert decoded_of(opened) == decoded_of(live)
+            assert opened.sources.memory is not None
+            extents = [(int(extent.start), int(extent.size)) for extent in opened.sources.memory.extents()]
+            assert all(opened.sources.memory.read(start, 512) == whole(machine, start) for start, size in extents if size >= 512)
+        assert bitmaps <= {at for start, size in extents for at in range(start, start + size, 512)}
 
 
 def whole(machine: RunningMachine, address: int) -> bytes:
