@@ -20,7 +20,7 @@ from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.memory.physical import MemoryFile
 from kho_tui.model.facts import Missing, Unavailable, known
 from kho_tui.releases.cmdline import CommandLine
-from kho_tui.text import SafeText
+from kho_tui.text import SafeText, where_shown
 
 SourceKind = Literal["capture", "debugfs", "live", "core", "raw", "fdt", "scratch", "blob"]
 """capture: a directory of files in the capture layout; debugfs: a bare kho tree; live: this machine's; the others: a single file."""
@@ -123,6 +123,11 @@ class Sources:
     placement: SafeText = _NOTHING
     """Where the memory's bytes are taken to lie, and why, where the file does not say so; also among the notes."""
     closer: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    @property
+    def here(self) -> str:
+        """How what is here, or is not, is called."""
+        return where_shown(live=self.machine is not None)
 
     def node_ranges(self, page_size: int) -> tuple[NodeRange, ...]:
         """Physical memory of each NUMA node, as far as the capture says; ``page_size`` in bytes."""

@@ -58,7 +58,7 @@ def version(evidence: Evidence, found: Found) -> None:
     root = evidence.side.root
     if subtree.compatible is None:
         if subtree.fdt is not None and subtree.fdt.tree.truncated:
-            found.lack("version of LUO", "only part of its FDT is in this capture")
+            found.lack("version of LUO", f"only part of its FDT is {evidence.here}")
         elif isinstance(subtree.blob, Blob) and subtree.status in (Status.DAMAGED, Status.UNKNOWN):
             found.broken(f"no version: {subtree.reason}", subtree.path)
         else:
@@ -69,7 +69,7 @@ def version(evidence: Evidence, found: Found) -> None:
         _unknown(evidence, subtree.path, subtree.compatible, found)
         return
     if isinstance(root, Missing) or root.compatible is None:
-        found.lack("version of the root", "the root FDT is not in this capture" if isinstance(root, Missing) else "it has none")
+        found.lack("version of the root", f"the root FDT is not {evidence.here}" if isinstance(root, Missing) else "it has none")
     elif root.format is not None and root.compatible not in form.roots:
         found.broken(f"{visible(subtree.compatible)} in {visible(root.compatible)}", subtree.path)
     if not isinstance(subtree.content, Luo):
@@ -143,7 +143,7 @@ def whole_root(evidence: Evidence, found: Found) -> None:
         found.lack("form of LUO", "a version that no release writes (KHO039)")
         return
     if subtree.fdt is not None and subtree.fdt.tree.truncated:
-        found.lack("blob of LUO", "only part of it is in this capture")
+        found.lack("blob of LUO", f"only part of it is {evidence.here}")
         return
     order = evidence.state.machine.platform.byte_order
     for list_node in (form.session_node, form.flb_node):
