@@ -86,3 +86,12 @@ def _visible_char(char: str) -> str:
     if unicodedata.category(char) in _HIDDEN_CATEGORIES or unicodedata.category(char) == "Zs":
         return f"\\u{{{code:x}}}"
     return char
+
+
+def where_shown(*, live: bool) -> str:
+    """What is said to be, or not to be, where a state is read: ``memory at 0x1000 is not in this capture``.
+
+    >>> f"nothing {where_shown(live=True)} lists them"
+    'nothing shown by this machine lists them'
+    """
+    return "shown by this machine" if live else "in this capture"

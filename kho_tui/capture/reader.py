@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.proc import Lines
-from kho_tui.capture.sources import NOT_HERE, SourceFile
+from kho_tui.capture.sources import SourceFile
 from kho_tui.context import Context
 from kho_tui.errors import InputError, KhoError, ReadError
 from kho_tui.layout.place import Blob, Origin, Place
 from kho_tui.model.facts import Missing, Unavailable
-from kho_tui.text import SafeText, human_size, plural, visible
+from kho_tui.text import SafeText, human_size, plural, visible, where_shown
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ class CaptureReader:
         self._context = context
         self._files: dict[str, SourceFile] = {}
         self._left = MOST_BLOBS
+        self._not_here = Unavailable(SafeText(f"not {where_shown(live=live)}"))
         self._longest = LIVE_BLOB_LIMIT if live else BLOB_LIMIT
 
     def has(self, path: str) -> bool:
@@ -64,7 +65,7 @@ class CaptureReader:
     def read(self, path: str, gave: str, limit: int = TEXT_LIMIT) -> bytes | Missing:
         """A file's bytes, or why there are none."""
         if path not in self._present:
-            return NOT_HERE
+            return self._not_here
         self._context.step("reading the capture")
         try:
             data = self.tree.read(path, limit)

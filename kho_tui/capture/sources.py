@@ -20,7 +20,7 @@ from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.memory.physical import MemoryFile
 from kho_tui.model.facts import Missing, Unavailable, known
 from kho_tui.releases.cmdline import CommandLine
-from kho_tui.text import SafeText
+from kho_tui.text import SafeText, where_shown
 
 SourceKind = Literal["capture", "debugfs", "live", "core", "raw", "fdt", "scratch", "blob"]
 """capture: a directory of files in the capture layout; debugfs: a bare kho tree; live: this machine's; the others: a single file."""
@@ -132,6 +132,11 @@ class Sources:
     def debugfs_is_memory(self) -> bool:
         """Whether debugfs shows memory as it was read: of a running machine, and of a capture that says what this one did not show."""
         return self.running is not None or bool(self.no_outgoing)
+
+    @property
+    def here(self) -> str:
+        """How what is here, or is not, is called."""
+        return where_shown(live=self.machine is not None)
 
     def node_ranges(self, page_size: int) -> tuple[NodeRange, ...]:
         """Physical memory of each NUMA node, as far as the capture says; ``page_size`` in bytes."""

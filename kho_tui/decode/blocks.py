@@ -106,9 +106,9 @@ def _array(reader: Reader, address: int, array: PageArray, count: int | None, wh
     if isinstance(header, Missing) and not len(table):
         return header
     if of is None:
-        status, reason = Status.PARTIAL, f"how many {what} there are is not in this capture"
+        status, reason = Status.PARTIAL, f"how many {what} there are is not {reader.here}"
     elif len(table) < asked and status is Status.DECODED:
-        status, reason = Status.PARTIAL, f"{len(table)} of {asked} entries of the {what} are in this capture"
+        status, reason = Status.PARTIAL, f"{len(table)} of {asked} entries of the {what} are {reader.here}"
         report_missing(reader, read.missing, pages, where, what)
     if not len(table) and status is Status.PARTIAL:
         return Unavailable(SafeText(reason))

@@ -25,7 +25,7 @@ from kho_tui.model.finding import Finding
 from kho_tui.model.host import Host
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
-from kho_tui.text import SafeText, plural, visible
+from kho_tui.text import SafeText, plural, visible, where_shown
 
 _SAME_CODE_LIMIT = 50
 _LAST_ADDRESS = 2**64
@@ -103,6 +103,11 @@ class Reader:
     """What tells that an address is no RAM."""
     _reached: set[int] = field(default_factory=set)
 
+    @property
+    def here(self) -> str:
+        """How what the state has, or lacks, is called."""
+        return where_shown(live=self.live)
+
     def on_trial(self) -> Reader:
         """The same reader with findings of its own, for a part that may have to be decoded again."""
         return replace(self, findings=Findings(), _reached=set())
@@ -152,7 +157,7 @@ class Reader:
             return Damaged(SafeText(f"no RAM at {address:#x}"))
         absence = None if self.memory is None else self.memory.absence(address)
         if absence is None:
-            return Unavailable(SafeText(f"not in this capture: memory at {address:#x}"))
+            return Unavailable(SafeText(f"not {self.here}: memory at {address:#x}"))
         reason = SafeText(f"memory at {address:#x}: {absence.reason}")
         return Moving(reason) if absence.moving else Unavailable(reason)
 

@@ -70,7 +70,7 @@ def decode_scratch(reader: Reader, sources: Sources) -> Scratch | Missing:
         source = SafeText("scratch table in memory" if sources.bare is None else "scratch table")
         return Scratch(areas=_areas(pairs, nodes), table=binary, source=source, status=Status.DECODED, reason=NO_TEXT)
     name = reader.registry.releases.names_of(sources.release).scratch_phys
-    return Unavailable(SafeText(f"neither out/{name} nor the table itself is in this capture"))
+    return Unavailable(SafeText(f"neither out/{name} nor the table itself is {sources.here}"))
 
 
 def scratch_in_memory(reader: Reader, sources: Sources, found: FoundInMemory, sides: Sequence[Side]) -> Scratch | Missing | None:

@@ -144,7 +144,7 @@ def _incoming(
     here = next((c for c in candidates if c.phys == boot), None) if boot is not None else None
     if boot is None and copies:
         here = next((c for c in candidates if c.data == copies[0].data), None)
-    phys: Fact[int] = Unavailable(SafeText("no boot record in this capture"))
+    phys: Fact[int] = Unavailable(SafeText(f"no boot record {sources.here}"))
     if boot is not None:
         phys = boot
     elif here is not None:
@@ -166,7 +166,7 @@ def _incoming(
             else [*copies, memory]
         )
     _check_version(reader, copies, release)
-    no_root = SafeText("in/fdt is not in this capture" if boot is None else f"neither in/fdt nor memory at {boot:#x} is in this capture")
+    no_root = SafeText(f"in/fdt is not {sources.here}" if boot is None else f"neither in/fdt nor memory at {boot:#x} is {sources.here}")
     return SideSource(
         name="in",
         roots=tuple(copies),
@@ -210,7 +210,7 @@ def _outgoing(
         if boot is None and sources.incoming is not None:
             handed = counts_of_blobs(reader, sources.incoming.subtrees)
             candidates = [one for one in candidates if follows(counts_of_root(reader, one), handed) is not False]
-    file: Fact[bool] = debugfs.finalize if debugfs is not None else Unavailable(SafeText("out/finalize is not in this capture"))
+    file: Fact[bool] = debugfs.finalize if debugfs is not None else Unavailable(SafeText(f"out/finalize is not {sources.here}"))
     stateful = release is not None and release.finalize is Finalize.STATEFUL
     if stateful and file is False and debugfs is not None and debugfs.fdt is not None:
         file = Unknown(SafeText("out/finalize says 0, yet out/fdt is there, which it is only while finalized"))
@@ -276,11 +276,11 @@ def _no_outgoing_root(sources: Sources, release: Release | None, boot: int | Non
         return SafeText("not finalized: this release builds the root FDT when 1 is written to out/finalize")
     through_kho = sources.incoming is not None or boot is not None or any(e.kind == "found" for e in sources.evidence)
     if through_kho and not (release is not None and release.finalize is Finalize.STATEFUL):
-        found = "memory with its root FDT is not in this capture" if sources.memory is None else "no root FDT of it was found in memory"
+        found = f"memory with its root FDT is not {sources.here}" if sources.memory is None else "no root FDT of it was found in memory"
         lacks = sources.no_outgoing or (found if has_memory else "the memory in this capture is of another boot")
         return SafeText(f"a kernel that itself booted through KHO has no out/fdt, and {lacks}")
     also = "" if has_memory else ", and the memory in it is of another boot"
-    return SafeText(f"out/fdt is not in this capture{also}")
+    return SafeText(f"out/fdt is not {sources.here}{also}")
 
 
 def _unsided(

@@ -157,7 +157,7 @@ def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, qu
     if source.phys == 0:
         return Damaged(SafeText("its address is 0, which stands for none"))
     if reader.memory is None:
-        return Unavailable(SafeText("no memory in this capture"))
+        return Unavailable(reader.no_memory)
     told = known(source.size)
     if told is not None and not 0 < told <= MOST_BLOB_BYTES:
         reader.findings.add(COUNT_BAD, where, f"a size of {told} bytes cannot be right: read by what stands there", source.phys)
@@ -174,7 +174,7 @@ def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, qu
         there = reader.available(source.phys, size)
         blob = reader.blob(source.phys, there or size)
         if there and there < size and not quiet:
-            reader.findings.add(POINTER_GAP, where, f"{there} of {size} bytes of its blob are in this capture", source.phys)
+            reader.findings.add(POINTER_GAP, where, f"{there} of {size} bytes of its blob are {reader.here}", source.phys)
     if isinstance(blob, Missing) and not quiet:
         reader.unreadable(blob, where, "its blob", source.phys)
     return blob
@@ -275,9 +275,9 @@ def _cut(reader: Reader, source: SubtreeSource, blob: Blob, fdt: FdtView | None)
         return None
     if fdt is not None:
         cut = fdt.tree.truncated and fdt.tree.root is None
-        return Unavailable(SafeText(f"only {len(blob.data)} bytes of its FDT are in this capture")) if cut else None
+        return Unavailable(SafeText(f"only {len(blob.data)} bytes of its FDT are {reader.here}")) if cut else None
     if blob.place.origin is not Origin.DEBUGFS:
         return None
     decoding = _decoding(reader, source.name)
     needed = 0 if decoding is None else decoding.least(reader.registry, blob.data)
-    return Unavailable(SafeText(f"only {len(blob.data)} of its bytes are in this capture")) if len(blob.data) < needed else None
+    return Unavailable(SafeText(f"only {len(blob.data)} of its bytes are {reader.here}")) if len(blob.data) < needed else None

@@ -24,6 +24,12 @@ def gaps(side: Side) -> tuple[Gap, ...]:
     return tuple(_gaps(side))
 
 
+def not_read(side: Side) -> tuple[Gap, ...]:
+    """Those of them that were to be read and could not be, or only in part: not what is stale or damaged, nor that a place is unknown."""
+    lacking = (Status.UNAVAILABLE, Status.PARTIAL)
+    return tuple(gap for gap in _gaps(side) if gap.status in lacking and gap.reason != _NOWHERE)
+
+
 def _gaps(side: Side) -> Iterator[Gap]:
     path, root = EntityPath((side.name,)), side.root
     if side.preserved.status is not Status.DECODED:

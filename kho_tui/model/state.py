@@ -24,7 +24,7 @@ from kho_tui.model.registry import Registry
 from kho_tui.model.sessions import File, SessionList
 from kho_tui.model.tracker import PreservedMap
 from kho_tui.model.unpredictable import Unpredictable
-from kho_tui.text import NO_TEXT, SafeText, visible
+from kho_tui.text import NO_TEXT, SafeText, visible, where_shown
 
 if TYPE_CHECKING:
     from kho_tui.model.plain import Further
@@ -286,6 +286,11 @@ class Machine:
     """False: the end of ``cmdline`` may be cut off."""
     memory_cut: SafeText = NO_TEXT
     """Why some of the memory that was captured is lost, empty where nothing shows that."""
+
+    @property
+    def here(self) -> str:
+        """How what it has, or lacks, is called: ``in this capture``, or of a running machine what it shows."""
+        return where_shown(live=self.kind == "live")
 
     @property
     def elf_machine(self) -> ElfMachine:

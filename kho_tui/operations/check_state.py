@@ -33,8 +33,8 @@ class Checked:
     def exit_code(self, *, strict: bool) -> int:
         """0 nothing wrong found, 1 errors, 2 could not check.
 
-        That is: root FDT, tracker or LUO's root was not read, or ``after`` is of another kexec; with ``strict`` also that a rule of
-        severity error cannot be told.
+        That is: something of the side was not read, whole or in part, or ``after`` is of another kexec; with ``strict`` also that a rule
+        of severity error cannot be told.
         """
         if self.report.broken["error"]:
             return ERRORS

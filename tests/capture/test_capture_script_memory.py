@@ -27,13 +27,15 @@ from kho_tui.context import Context
 from kho_tui.memory.extents import Extents
 from kho_tui.model.facts import Missing, known
 from kho_tui.model.json_value import Json
-from kho_tui.model.tracker import RadixTree
+from kho_tui.model.tracker import ChunkList, RadixTree
 from kho_tui.operations.open_state import open_state
 from kho_tui.views.cli import main
 
 __all__ = ["script", "tools"]
 
 PRE = "x86_64-7.3/1-pre"
+SLAB = 1 << 7
+STRANGER = b"tenant's secret!"
 FIVE_LEVELS = 0xFF11_0000_0000_0000
 
 
@@ -200,20 +202,39 @@ def test_both_manifests_have_one_shape_and_say_the_same(trouble: str, machines: 
         assert all((folder / entry["path"]).stat().st_size == entry["bytes"] for entry in manifest["files"])
 
 
-def test_small_bitmaps_are_taken_without_what_lies_beside_them(machines: Machines, run: Runner, tmp_path: Path) -> None:
-    """Those of 6.16 and 6.17 have 512 bytes and share their pages with strangers."""
+@pytest.mark.parametrize("shown", ["slab", "no flag", "no kpageflags"])
+def test_small_bitmaps_are_taken_without_what_lies_beside_them(shown: str, machines: Machines, run: Runner, tmp_path: Path) -> None:
+    """Those of 6.16 and 6.17 have 512 bytes and share their pages with strangers; whether the kernel calls them slab is all the same."""
     assert main.run(["sim", "run", str(SAMPLES / "scenarios/story-6.17.toml"), "-o", str(tmp_path / "sim")]) in (0, 1)
     capture = tmp_path / "sim/1-pre"
     (capture / "dmesg").touch()
     machine = machines(str(capture))
+    with open_state(machine.kho, Context()) as live:
+        preserved = known(live.state.sides["out"].preserved)
+        assert preserved is not None and isinstance(preserved.structure, ChunkList)
+        bitmaps = {int(at) for chunk in preserved.structure.chunks for at in chunk.elements.column("bitmap")}
+    if shown == "slab":
+        machine.flags.update({at - at % PAGE: SLAB for at in bitmaps})
+    # A stranger beside each bitmap, in the same page.
+    for at in bitmaps:
+        page = bytearray(machine.pages[at - at % PAGE])
+        for beside in range(0, PAGE, 512):
+            if at - at % PAGE + beside not in bitmaps:
+                page[beside : beside + 512] = STRANGER * (512 // len(STRANGER))
+        machine.pages[at - at % PAGE] = bytes(page)
+    machine.write_memory()
+    if shown == "no kpageflags":
+        (machine.root / "proc/kpageflags").unlink()
     captured(run)
-    with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
-        assert decoded_of(opened) == decoded_of(live)
-        assert opened.sources.memory is not None
-        extents = [(int(extent.start), int(extent.size)) for extent in opened.sources.memory.extents()]
-        assert all(opened.sources.memory.read(start, 512) == whole(machine, start) for start, _ in extents)
-    small = [(start, size) for start, size in extents if start % PAGE or size % PAGE]
-    assert small and all(start % 512 == size % 512 == 0 for start, size in small)
+    assert main.run(["capture", "-o", str(tmp_path / "program")]) in (0, 1)
+    for path in (run.cwd / "cap", tmp_path / "program"):
+        assert STRANGER not in (path / "memory.elf").read_bytes()
+        with open_state(machine.kho, Context()) as live, open_state(path, Context()) as opened:
+            assert decoded_of(opened) == decoded_of(live)
+            assert opened.sources.memory is not None
+            extents = [(int(extent.start), int(extent.size)) for extent in opened.sources.memory.extents()]
+            assert all(opened.sources.memory.read(start, 512) == whole(machine, start) for start, size in extents if size >= 512)
+        assert bitmaps <= {at for start, size in extents for at in range(start, start + size, 512)}
 
 
 def whole(machine: RunningMachine, address: int) -> bytes:
@@ -293,7 +314,7 @@ def test_without_symbols_debugfs_tells_where_to_begin(shown: str, code: str, mac
 
 def test_nothing_stale_is_followed_after_a_handover(machines: Machines, run: Runner) -> None:
     machine = machines("x86_64-7.3/1-post")
-    captured(run, 1)
+    captured(run)
     with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
         assert decoded_of(opened)["sides"]["in"] == decoded_of(live)["sides"]["in"]
         running = live.sources.running

@@ -838,3 +838,20 @@ def test_a_blob_whose_size_no_format_declares_is_cut_and_the_rest_is_usable(mach
         assert any("longer than 1048576 bytes, cut" in note.message for note in live.sources.notes)
     assert main.run(["capture", "-o", str(tmp_path / "c")]) == 1
     assert (tmp_path / "c/kho/out/sub_fdts/vendor").stat().st_size == 1 << 20
+
+
+def test_a_running_machine_is_no_capture(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it does not show is said to be so, by rules and by what is decoded."""
+    machine = machines(PRE)
+    assert main.run(["check", str(machine.kho)]) == 0
+    said = capsys.readouterr().out
+    assert "KHO049" in said and "contents of a running machine's memory are not looked at" in said and "capture" not in said
+    del machine.pages[tracker_page()]
+    for name in ("proc/cmdline", "proc/zoneinfo", "proc/iomem", "dev/kmsg"):
+        (machine.root / name).unlink()
+    machine.write_memory()
+    assert main.run(["check", str(machine.kho)]) == 2
+    said = capsys.readouterr().out
+    assert "shown by this machine" in said and "in this capture" not in said
+    assert main.run(["show", str(machine.kho)]) == 0
+    assert "in this capture" not in capsys.readouterr().out

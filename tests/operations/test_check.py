@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from altered import altered
 from captures import SHARED, sample
 
 from kho_tui.analysis.checks.answer import Answer
@@ -113,10 +114,23 @@ def test_a_tracker_node_that_is_missing_closes_the_gate_and_is_named(tmp_path: P
         write_elf_core(stream, image)
     (tmp_path / "elf").replace(copy / "memory.elf")
     found = checked(copy)
-    assert (found.exit_code(strict=False), found.exit_code(strict=True)) == (0, 2)
+    assert (found.exit_code(strict=False), found.exit_code(strict=True)) == (2, 2)
+    assert f"{node:#x}" in found.report.verdict and "nothing wrong found" not in found.report.verdict
     assert f"{node:#x}" in str(of(found, "KHO017").lacks[0].reason)
     assert of(found, "KHO011").answer in (Answer.CANNOT_TELL, Answer.HOLDS)
     assert of(found, "KHO021").answer is Answer.CANNOT_TELL
+
+
+@pytest.mark.parametrize("name", ["x86_64-7.3/1-pre", "x86_64-6.18/1-pre"])
+def test_whichever_page_of_a_state_was_not_read_it_is_no_pass(name: str, tmp_path: Path) -> None:
+    """A node or bitmap of the tracker, a blob, sessions, files, FLBs, page lists: all count alike. What lies in no page counts not."""
+    with open_state(sample(name), Context()) as opened:
+        assert opened.memory is not None
+        pages = [page for extent in opened.memory.extents() for page in range(extent.start, extent.start + extent.size, 4096)]
+    for page in pages[::4]:
+        found = checked(altered(sample(name), tmp_path / hex(page), without=[page]))
+        assert (found.report.broken["error"], found.exit_code(strict=False)) == (0, 2), hex(page)
+        assert "could not check: " in found.report.verdict and "nothing wrong found" not in found.report.verdict
 
 
 def test_memory_cut_short_closes_the_gate(tmp_path: Path) -> None:

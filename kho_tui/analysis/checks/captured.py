@@ -19,7 +19,7 @@ from kho_tui.analysis.checks.rule import error, rule
 def whole_memory(evidence: Evidence, found: Found) -> None:
     """Fail closed on a core that lost its end."""
     if evidence.held is None:
-        found.not_here("no memory in this capture")
+        found.not_here(f"no memory {evidence.here}")
     elif evidence.state.machine.memory_cut:
         found.lack("memory of the capture", evidence.state.machine.memory_cut)
     else:

@@ -29,7 +29,7 @@ def earlier(evidence: Evidence, counted: Counted, found: Found) -> int | None:
     state = evidence.state
     name = f"{counted.what} of the boot before"
     if evidence.side.name != "out":
-        found.lack(name, "the state of that boot is not in this capture")
+        found.lack(name, f"the state of that boot is not {evidence.here}")
         return None
     incoming = state.sides.get("in")
     number = None if incoming is None else counted.read(incoming)

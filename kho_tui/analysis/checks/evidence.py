@@ -10,14 +10,16 @@ from typing import TypeVar
 from kho_tui.abi.luo import LUO_NAME
 from kho_tui.analysis.checks.answer import FLBS, SCRATCH, SESSIONS, Found
 from kho_tui.analysis.checks.tracker_evidence import TrackerEvidence
+from kho_tui.model.codes import POINTER_GAP
 from kho_tui.model.content import Content, FileContent, FlbContent, SubtreeContent
 from kho_tui.model.facts import Missing, Status
 from kho_tui.model.flbs import Flb
+from kho_tui.model.gaps import not_read
 from kho_tui.model.path import EntityPath
 from kho_tui.model.sessions import File, Session, SessionList
 from kho_tui.model.state import Scratch, Subtree
 from kho_tui.model.vmalloc import DescribedArea
-from kho_tui.text import SafeText, visible
+from kho_tui.text import SafeText, plural, visible
 
 C = TypeVar("C", bound=SubtreeContent)
 
@@ -45,9 +47,10 @@ class Evidence(TrackerEvidence):
 
     @cached_property
     def unread(self) -> SafeText | None:
-        """Why a structure was not read without which most rules mean nothing: root FDT, tracker or LUO's root; None where all were.
+        """Why this is no check of the whole state: a structure of it was not read, or only in part; None where all were.
 
-        A bare blob or scratch table is asked what it can answer; what LUO's root leads to is told rule by rule.
+        The worst first: root FDT, tracker, LUO's root, then whatever else of the side. A bare blob or scratch table is asked what it can
+        answer. What no capture has by its nature (contents, another boot, files beside the state) is none of it.
         """
         root = self.side.root
         if self.side.name not in self.state.sides or (self.side.name == "unsided" and self.held is None):
@@ -70,11 +73,28 @@ class Evidence(TrackerEvidence):
         if cut:
             return SafeText(f"the root FDT was read in part only: {root.view.tree.extent}")
         luo = self.named(LUO_NAME)
-        if luo is None or luo.status is Status.STALE:
-            return None
-        if isinstance(luo.content, Missing):
-            return SafeText(f"LUO's state was not read: {luo.reason}")
-        return SafeText(f"LUO's state was not read: {luo.outdated}") if luo.outdated else None
+        if luo is not None and luo.status is not Status.STALE:
+            if isinstance(luo.content, Missing):
+                return SafeText(f"LUO's state was not read: {luo.reason}")
+            if luo.outdated:
+                return SafeText(f"LUO's state was not read: {luo.outdated}")
+        lacking = [*self._unread_pages, *(gap.words for gap in not_read(self.side)), *self._unread_blobs]
+        more = f", and {plural(len(lacking) - 1, 'more part')}" if len(lacking) > 1 else ""
+        return SafeText(f"not all of the state was read: {lacking[0]}{more}") if lacking else None
+
+    @property
+    def _unread_pages(self) -> Iterator[SafeText]:
+        """The pages of the tracker that could not be read."""
+        return (one.message for one in self.met(self.tracker_path, POINTER_GAP.name))
+
+    @property
+    def _unread_blobs(self) -> Iterator[SafeText]:
+        """Blobs that only an earlier copy shows; what debugfs of the running machine shows is as late as memory."""
+        if self.state.machine.kind == "live":
+            return
+        for subtree in self.side.handed_over:
+            if subtree.status is not Status.STALE and self.only_earlier(subtree):
+                yield SafeText(f"blob of {subtree.path} in memory: only an earlier copy in debugfs")
 
     def session_list(self, found: Found) -> SessionList | None:
         """The list of sessions as far as it was read; whether that is all is for the rule to say."""

@@ -85,7 +85,7 @@ def readable(evidence: Evidence, found: Found) -> None:
     """libfdt's own verdict."""
     for fdt in _fdts(evidence, found):
         if fdt.cut:
-            found.lack(f"FDT of {fdt.path}", "only part of it is in this capture, or it claims more than its page")
+            found.lack(f"FDT of {fdt.path}", f"only part of it is {evidence.here}, or it claims more than its page")
         elif fdt.view.verdict.startswith(UNAVAILABLE):
             found.lack("libfdt's verdict", fdt.view.verdict)
         elif fdt.view.verdict != "ok":

@@ -132,7 +132,7 @@ def numa_split(evidence: Evidence, found: Found) -> None:
         return
     nodes = sorted(evidence.state.host.nodes, key=lambda one: one.start)
     if not nodes:
-        found.lack("zoneinfo or memblock", "nothing in this capture tells which memory is whose node's")
+        found.lack("zoneinfo or memblock", f"nothing {evidence.here} tells which memory is whose node's")
         return
     if evidence.state.host.nodes_bound:
         found.lack("zoneinfo or memblock", evidence.state.host.nodes_bound)

@@ -52,7 +52,7 @@ class Report:
     named: frozenset[str] = frozenset()
     """Codes that were asked for by name."""
     unread: SafeText | None = None
-    """Why all this decides nothing: a structure was not read that most rules need. None where it was, or only some codes were asked for."""
+    """Why all this is no pass: something of the state was not read. None where all was, or only some codes were asked for."""
 
     def of(self, answer: Answer) -> tuple[Result, ...]:
         """The results with one answer, worst first."""

@@ -56,7 +56,7 @@ def shape(evidence: Evidence, found: Found) -> None:
             found.broken(f"{area.kind} has {area.size:#x} bytes: no multiple of {human_size(align)}", path, area.start)
     nodes = evidence.state.host.boot_nodes
     if not nodes:
-        found.lack("zoneinfo or memblock", "nothing in this capture tells how many nodes there are")
+        found.lack("zoneinfo or memblock", f"nothing {evidence.here} tells how many nodes there are")
     elif evidence.state.host.nodes_bound:
         found.lack("zoneinfo or memblock", evidence.state.host.nodes_bound)
     elif len(scratch.areas) != FIRST_NODE_ENTRY + len(nodes) and scratch.reason in ("", fewer_than_nodes(len(scratch.areas), len(nodes))):
@@ -119,7 +119,7 @@ def lowmem(evidence: Evidence, found: Found) -> None:
     if scratch is None or not scratch.areas:
         return
     if evidence.state.machine.arch is None:
-        found.lack("architecture", "nothing in this capture tells it")
+        found.lack("architecture", f"nothing {evidence.here} tells it")
     elif evidence.state.machine.arch != "x86_64":
         found.not_here("the limit of this architecture depends on the machine")
     elif scratch.areas[0].size and scratch.areas[0].start + scratch.areas[0].size > LOW_LIMIT:
@@ -247,7 +247,7 @@ def early_reservations(evidence: Evidence, found: Found) -> None:
     following = (evidence.after or evidence.state).machine
     release = evidence.state.registry.releases.of(following.release) or evidence.release
     if following.cmdline is None or release is None:
-        found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
+        found.lack("command line" if release is not None else "release of the next kernel", f"not {evidence.here}")
         return
     for lacking in without_room(evidence.state, release, read_cmdline(following.cmdline), None):
         found.broken(f"{lacking.word} fits into no area: {lacking.consequence}", _WHERE)

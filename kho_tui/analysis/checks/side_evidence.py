@@ -37,6 +37,16 @@ class SideEvidence:
     not_after: SafeText = NO_TEXT
 
     @property
+    def here(self) -> str:
+        """How what the state has, or lacks, is called."""
+        return self.state.machine.here
+
+    def why_absent(self, address: int) -> SafeText:
+        """Why the memory at an address is not at hand, as whoever read it says."""
+        absence = None if self.held is None else self.held.absence(address)
+        return SafeText(f"not {self.here}") if absence is None else absence.reason
+
+    @property
     def path(self) -> EntityPath:
         """The side."""
         return EntityPath((self.side.name,))
@@ -141,7 +151,7 @@ class SideEvidence:
     def subtrees(self, found: Found) -> tuple[Subtree, ...]:
         """The subtrees that are handed over."""
         if not self.side.subtrees_told:
-            found.lack(SUBTREES, "nothing in this capture lists them")
+            found.lack(SUBTREES, f"nothing {self.here} lists them")
         elif self.root_damaged:
             found.lack(SUBTREES, self.root_damaged)
         elif not self.side.handed_over:
@@ -157,9 +167,13 @@ class SideEvidence:
         if one is None:
             self.subtrees(found)
             found.not_here(f"no subtree {visible(name)}")
-        elif self._in_memory and isinstance(one.blob, Blob) and one.blob.place.origin is not Origin.MEMORY:
-            found.lack(f"blob of {one.path} in memory", "only a copy in debugfs is in this capture, which was made earlier")
+        elif self.only_earlier(one):
+            found.lack(f"blob of {one.path} in memory", f"only a copy in debugfs is {self.here}, which was made earlier")
         return one
+
+    def only_earlier(self, subtree: Subtree) -> bool:
+        """Whether only an earlier copy of a blob is at hand, where memory was captured at a later moment."""
+        return self._in_memory and isinstance(subtree.blob, Blob) and subtree.blob.place.origin is not Origin.MEMORY
 
     @cached_property
     def _in_memory(self) -> bool:

@@ -63,16 +63,16 @@ def test_state(evidence: Evidence, found: Found) -> None:
 def _sum(evidence: Evidence, blocks: list[tuple[int, int]], found: Found) -> int | None:
     """The 16-bit words of all folios, added modulo 65535; None where some of them are not at hand."""
     if evidence.held is None:
-        found.lack(_CONTENTS, "no memory in this capture")
+        found.lack(_CONTENTS, f"no memory {evidence.here}")
         return None
     if evidence.side.name == "in":
         found.lack(_CONTENTS, "the running kernel gives them back once the test module has restored them")
         return None
     held = evidence.held
     for address, order in blocks:
-        if (there := held.available(address, evidence.page_size << order)) < evidence.page_size << order:
-            absence = held.absence(address + there)
-            found.lack(_CONTENTS, "not in this capture" if absence is None else absence.reason)
+        size = evidence.page_size << order
+        if (there := held.available(address, size)) < size:
+            found.lack(_CONTENTS, evidence.why_absent(address + there))
             return None
 
     def contents() -> Iterator[bytes]:

@@ -58,7 +58,7 @@ def version(evidence: Evidence, found: Found) -> None:
     root = evidence.side.root
     if subtree.compatible is None:
         if subtree.fdt is not None and subtree.fdt.tree.truncated:
-            found.lack("version of LUO", "only part of its FDT is in this capture")
+            found.lack("version of LUO", f"only part of its FDT is {evidence.here}")
         elif isinstance(subtree.blob, Blob) and subtree.status in (Status.DAMAGED, Status.UNKNOWN):
             found.broken(f"no version: {subtree.reason}", subtree.path)
         else:
@@ -143,7 +143,7 @@ def whole_root(evidence: Evidence, found: Found) -> None:
         found.lack("form of LUO", "a version that no release writes (KHO039)")
         return
     if subtree.fdt is not None and subtree.fdt.tree.truncated:
-        found.lack("blob of LUO", "only part of it is in this capture")
+        found.lack("blob of LUO", f"only part of it is {evidence.here}")
         return
     order = evidence.state.machine.platform.byte_order
     for list_node in (form.session_node, form.flb_node):

@@ -119,7 +119,7 @@ def asked_again(evidence: Evidence, found: Found) -> None:
     state = evidence.after or evidence.state
     release = evidence.state.registry.releases.of(state.machine.release) or evidence.release
     if state.machine.cmdline is None or release is None:
-        found.lack("command line" if release is not None else "release of the next kernel", "not in this capture")
+        found.lack("command line" if release is not None else "release of the next kernel", f"not {evidence.here}")
         return
     asked = read_cmdline(state.machine.cmdline).options(release, state.registry.releases).regions
     for region in memblock.regions:
