@@ -154,7 +154,7 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
     if source.stale_tracker is not None:
         return source.stale_tracker
     if isinstance(root, Missing):
-        return Unavailable(source.no_root if source.none_yet else _no_root(source, "its"))
+        return _no_tracker(source)
     if isinstance(root.map_address, Missing):
         return root.map_address
     if root.format is None:
@@ -172,6 +172,15 @@ def _preserved(reader: Reader, root: Root | Missing, source: SideSource, where: 
         packed = header is not None and header.integer("off_dt_struct") == PACKED_STRUCT_OFFSET
         return decode_chunks(reader, root.map_address, where, ChunkClues(known(root.phys), packed, source.release))
     return decode_radix(reader, root.map_address, root.format.marker_counted, where)
+
+
+def _no_tracker(source: SideSource) -> Unavailable:
+    """Why there is no tracker where there is no root FDT to name it."""
+    if source.none_yet:
+        return Unavailable(source.no_root)
+    if source.debugfs_is_memory and isinstance(source.phys, Missing):
+        return Unavailable(source.phys.reason)
+    return Unavailable(_no_root(source, "its"))
 
 
 def _no_root(source: SideSource, whose: str) -> SafeText:

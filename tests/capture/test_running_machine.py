@@ -231,6 +231,9 @@ def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
     with look(machine) as live:
         root = live.state.sides["out"].root
         assert isinstance(root, Missing) and "--search" in root.reason
+        # What needs the tracker says it too: map, whois, check.
+        preserved = live.state.sides["out"].preserved
+        assert isinstance(preserved, Missing) and "--search" in preserved.reason
     with look(machine, search=True) as live:
         root = live.state.sides["out"].root
         assert not isinstance(root, Missing) and root.phys == page

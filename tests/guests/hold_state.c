@@ -9,12 +9,15 @@
  * 5 MiB and a sealed page, vm-beta with 3000000 bytes, and one that is empty.
  *
  * The caller gets the prompt back once the JSON is written (bytes, page frame numbers in the file's order, zlib's CRC-32); its "pid" is what
- * stays behind and holds everything open. A signal ends that, and with it what it held. Exit code: 0, 1 for no LUO here or no JSON, 2 for
- * wrong arguments, 3 where a session or a file was refused or is not what it was ("error": an errno's text).
+ * stays behind and holds everything open. A signal ends that, and with it what it held; but SIGUSR1 makes what holds preserve 1056768 bytes
+ * more, in a session "later" that it describes in TRUTH.later, and SIGUSR2 makes it close that session, which unpreserves them, and remove
+ * TRUTH.later. Exit code: 0, 1 for no LUO here or no JSON, 2 for wrong arguments, 3 where a session or a file was refused or is not what it
+ * was ("error": an errno's text).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +252,45 @@ static void all_sessions(FILE *json, const struct file *files, int count, int ho
 	fprintf(json, "],\n\"pid\": ");
 }
 
+/* Puts a finished file into its place: whoever waits for it finds it whole. */
+static int put(FILE *json, const char *unfinished, const char *path)
+{
+	return fclose(json) || rename(unfinished, path);
+}
+
+/* Holds what is held until a signal ends it, more and less of it as SIGUSR1 and SIGUSR2, which are blocked, say. */
+static void stay(const char *truth)
+{
+	static const struct file more = {.session = "later", .has_file = 1, .token = 7, .bytes = 1056768};
+	char path[512], unfinished[540];
+	int number, session = -1;
+	sigset_t both;
+
+	snprintf(path, sizeof(path), "%s.later", truth);
+	snprintf(unfinished, sizeof(unfinished), "%s.unfinished", path);
+	sigemptyset(&both);
+	sigaddset(&both, SIGUSR1);
+	sigaddset(&both, SIGUSR2);
+	while (!sigwait(&both, &number)) {
+		if (number == SIGUSR1 && session < 0) {
+			FILE *json = fopen(unfinished, "we");
+
+			if (!json)
+				continue;
+			session = open_session(more.session, CREATE_SESSION);
+			if (session < 0)
+				refused(json, "create");
+			else
+				hold_file(json, &more, session);
+			put(json, unfinished, path);
+		} else if (number == SIGUSR2 && session >= 0) {
+			close(session);
+			session = -1;
+			unlink(path);
+		}
+	}
+}
+
 int main(int count, char **words)
 {
 	int hold = count > 2 && !strcmp(words[1], "hold");
@@ -273,7 +315,6 @@ int main(int count, char **words)
 		fprintf(stderr, "/dev/liveupdate: %s\n", strerror(errno));
 		return 1;
 	}
-	/* Whoever waits for the file finds it whole. */
 	snprintf(unfinished, sizeof(unfinished), "%s.unfinished", words[2]);
 	FILE *json = fopen(unfinished, "we");
 	if (!json) {
@@ -282,12 +323,20 @@ int main(int count, char **words)
 	}
 	all_sessions(json, files, total, hold, keep);
 	fflush(json);
+	sigset_t both;
+	sigemptyset(&both);
+	sigaddset(&both, SIGUSR1);
+	sigaddset(&both, SIGUSR2);
+	if (hold)
+		sigprocmask(SIG_BLOCK, &both, NULL);
 	pid_t child = hold || keep ? fork() : 0;
 	if ((hold || keep) && !child) {
 		setsid();
 		for (int fd = 0; fd < 3; fd++)
 			close(fd);
 		fclose(json);
+		if (hold)
+			stay(words[2]);
 		for (;;)
 			pause();
 	}
@@ -295,7 +344,7 @@ int main(int count, char **words)
 		fprintf(json, "%d}\n", (int)child);
 	else
 		fprintf(json, "null}\n");
-	if (fclose(json) || rename(unfinished, words[2])) {
+	if (put(json, unfinished, words[2])) {
 		fprintf(stderr, "%s: %s\n", words[2], strerror(errno));
 		return 1;
 	}
