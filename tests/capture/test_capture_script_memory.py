@@ -314,7 +314,7 @@ def test_without_symbols_debugfs_tells_where_to_begin(shown: str, code: str, mac
 
 def test_nothing_stale_is_followed_after_a_handover(machines: Machines, run: Runner) -> None:
     machine = machines("x86_64-7.3/1-post")
-    captured(run)
+    captured(run, 1)
     with open_state(machine.kho, Context()) as live, open_state(run.cwd / "cap", Context()) as opened:
         assert decoded_of(opened)["sides"]["in"] == decoded_of(live)["sides"]["in"]
         running = live.sources.running

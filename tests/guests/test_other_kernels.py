@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from comparable import decoded
 
-from guests import looks
 from guests.guest import Guest, Ran, kernel, why_not
 
 pytestmark = [pytest.mark.qemu, pytest.mark.guest, pytest.mark.shared]
@@ -91,7 +91,7 @@ def look(guest: Guest, name: str, address: str) -> Looked:
         assert "Traceback" not in one.out + one.err and (one.out or one.err)
     assert (text.status, shown.status, searched.status, captured.status, again.status) == (0, 0, 0, 0, 0)
     live, taken = json.loads(shown.out), json.loads(again.out)
-    assert looks.decoded(taken) == looks.decoded(live)
+    assert decoded(taken) == decoded(live)
     assert [one["code"] for one in taken["findings"]] == [one["code"] for one in live["findings"]]
     return Looked(
         text=text.out,
