@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from kho_tui.capture import probe
 from kho_tui.capture.archive_writer import is_archive_name, pack, require_place
@@ -43,6 +43,7 @@ from kho_tui.version import program_version
 MemoryTaken = Literal["metadata", "none"]
 """metadata: pages that the state's structures lie on; contents of preserved pages are never taken."""
 
+_Reading: TypeAlias = tuple[Opened | None, SafeText]
 _MOST_READINGS = 3
 _MOST_PAGES_NAMED = 20
 CONTAINS = SafeText("kernel addresses, the kernel's command line and log, session names: keep it private")
@@ -64,15 +65,16 @@ def default_name() -> str:
     return f"kho-{host}-{datetime.now():%Y%m%d-%H%M%S}.tar.gz"
 
 
-def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Callable[[str], None]) -> Captured:
+def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Callable[[str], None], *, search: bool = False) -> Captured:
     """Write a capture of this machine to ``output``, a new directory or, by its ending, a new archive. ``say`` is told what is in it first.
 
+    ``search``: look through all RAM for root FDTs where the kernel does not say where they are; ``say`` is told what that means.
     Raises InputError where ``output`` exists or cannot be written, EncodeError, Cancelled. A machine without KHO is captured, too: why it
     has none is what such a capture tells.
     """
     archive = _require_new(output)
     machine = look_at_machine(probe.LIVE_ROOT, memory=memory != "none")
-    opened, problem, taken = _read_machine(machine, memory, context)
+    opened, problem, taken = _read_machine(machine, partial(_open, memory, context, say, search=search), context)
     try:
         running = None if opened is None else opened.sources.running
         say(f"capturing debugfs, /proc, /sys and the kernel log{_pages_in_words(running)}")
@@ -200,12 +202,12 @@ def _require_new(output: Path) -> bool:
     return False
 
 
-def _read_machine(machine: Machine, memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText, _Taken]:
+def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Context) -> tuple[Opened | None, SafeText, _Taken]:
     """The state and the files of one moment: read again where debugfs changed between the two."""
     watched = machine.root / machine.debugfs.tree
     for attempt in range(_MOST_READINGS):
         before = fingerprint(watched)
-        opened, problem = _open(memory, context)
+        opened, problem = read()
         taken = _files(machine, context)
         changed = changed_names(before, fingerprint(watched))
         if not changed or attempt == _MOST_READINGS - 1:
@@ -225,11 +227,11 @@ def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[Sa
     return [*unread, (SafeText("state"), opened.changed)] if opened.changed else unread
 
 
-def _open(memory: MemoryTaken, context: Context) -> tuple[Opened | None, SafeText]:
+def _open(memory: MemoryTaken, context: Context, say: Callable[[str], None], *, search: bool) -> _Reading:
     """The state of this machine, of memory alone where debugfs does not show it; and why there is no kho tree."""
     path = probe.LIVE_ROOT / "sys/kernel/debug/kho"
     try:
-        opened = open_state(path, context, even_without_kho=True, memory=memory != "none")
+        opened = open_state(path, context, even_without_kho=True, memory=memory != "none", search=search, warn=say)
         return opened, opened.sources.absent
     except (InputError, ReadError) as error:
         return None, SafeText(str(error).removeprefix(f"{visible(str(path))}: "))

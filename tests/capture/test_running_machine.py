@@ -240,6 +240,21 @@ def test_ram_is_searched_only_on_demand(machines: Machines) -> None:
         assert known(live.state.sides["out"].preserved) is not None
 
 
+def test_a_capture_may_search_too(machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = machines(PRE, shown="not-listed")
+    machine.flags[0x3FFFF000] = 0
+    machine.write_memory()
+    assert main.run(["capture", "-o", str(tmp_path / "without")]) == 0
+    assert main.run(["capture", "--search", "-o", str(tmp_path / "with")]) == 0
+    assert capsys.readouterr().err.count("--search reads all") == 1
+    with look(machine, search=True) as live, open_state(tmp_path / "with", Context()) as taken:
+        assert decoded_of(taken) == decoded_of(live)
+        assert not isinstance(taken.state.sides["out"].preserved, Missing)
+    with open_state(tmp_path / "without", Context()) as taken:
+        assert "--search" in str(taken.sources.no_outgoing)
+    assert main.run(["capture", "--search", "--memory", "none", "-o", str(tmp_path / "none")]) == 2
+
+
 def test_what_cannot_be_searched_is_refused_before_the_risk_is_told(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
     machine = machines(PRE)
     assert main.run(["show", str(machine.kho), "--search"]) == 0

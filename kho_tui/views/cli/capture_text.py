@@ -16,13 +16,13 @@ from kho_tui.views.cli.opened import telling
 INCOMPLETE = 1
 
 
-def capture(output: Path | None, memory: MemoryTaken) -> int:
+def capture(output: Path | None, memory: MemoryTaken, *, search: bool) -> int:
     """Capture this machine; 0, or 1 where something could not be read. Raises InputError, EncodeError or Cancelled."""
     path = output or Path(default_name())
     if os.geteuid() != 0:
         _say("not root: most of the state cannot be read")
     with telling() as context, _interrupted_by_signals():
-        captured = capture_machine(path, memory, context, _say)
+        captured = capture_machine(path, memory, context, _say, search=search)
     for what, why in captured.unread:
         _say(f"could not read {what}: {why}")
     size = f", {human_size(path.stat().st_size)}" if path.is_file() else ""

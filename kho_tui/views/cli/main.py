@@ -281,13 +281,16 @@ def capture_command(
         str,
         typer.Option("--memory", metavar="metadata|none", help="Of memory: pages of KHO's own structures, or none; contents never."),
     ] = "metadata",
+    search: SearchOption = False,
 ) -> None:
     """Write a capture of this machine (as root). Exit code 0: all of it, 1: something could not be read, which is said."""
     from kho_tui.views.cli.capture_text import capture
 
     if memory not in ("metadata", "none"):
         raise InputError("--memory takes metadata or none")
-    raise typer.Exit(capture(output, "none" if memory == "none" else "metadata"))
+    if search and memory == "none":
+        raise InputError("--search looks through memory, and --memory none takes none")
+    raise typer.Exit(capture(output, "none" if memory == "none" else "metadata", search=search))
 
 
 @app.command("capture-script")
