@@ -43,7 +43,7 @@ _FAILURE = re.compile(
 )
 """Words of a message that is of a failure, of which it may not be known what it means."""
 _FEW_LINES = 20
-_RELEASE = re.compile(r"(?<![\d.])\d{1,2}\.\d{1,2}(?:\.\d{1,3})?(?![\d.]\d)")
+_RELEASE = re.compile(r"(?<![\d.])\d{1,2}\.\d{1,2}(?:\.\d{1,3})?(?![\d.]*\d|\s*(?:[KMGT]i?B|%|m?s\b))", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)")
 
 

@@ -447,6 +447,7 @@ def test_a_release_among_the_words_counts() -> None:
     assert certainty(ask("PRESERVE_FD ENOSPC 7.3"), "the session is full") is R
     assert certainty(ask("PRESERVE_FD ENOSPC 7.1"), "the session is full") is P
     assert certainty(ask("PRESERVE_FD ENOSPC from 7.1 to 7.3"), "the session is full") is P
+    assert certainty(ask("PRESERVE_FD ENOSPC with 6.18 GiB free"), "the session is full") is P
 
 
 def test_a_log_of_this_boot_says_nothing_of_the_next_kexec() -> None:
