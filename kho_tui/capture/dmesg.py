@@ -63,9 +63,12 @@ def releases_of(data: bytes) -> frozenset[str]:
     return frozenset(match[1].decode() for match in _BANNER.finditer(data))
 
 
-def starts_at_boot(data: bytes) -> bool:
-    """Whether the log is there from its first line on, and no excerpt: only then does it mean something that a line is not there."""
-    return b"Linux version " in data[:_BOOT_LINES] and data.count(b"\n") >= _BOOT_MESSAGES
+def starts_at_boot(data: bytes, *, simulated: bool = False) -> bool:
+    """Whether the log is there from its first line on, and no excerpt: only then does it mean something that a line is not there.
+
+    A ``simulated`` one has what concerns KHO and no more.
+    """
+    return b"Linux version " in data[:_BOOT_LINES] and (simulated or data.count(b"\n") >= _BOOT_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

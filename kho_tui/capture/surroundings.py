@@ -126,7 +126,7 @@ def open_capture(
         meminfo=reader.parsed("meminfo", "memory counters", parse_meminfo),
         node_meminfo=_node_meminfo(reader),
         evidence=parse_dmesg(log, opening.registry),
-        log_from_boot=starts_at_boot(log),
+        log_from_boot=starts_at_boot(log, simulated=(manifest or {}).get("simulated") is True),
         foreign_log=foreign_log,
         hints=platform_hints(
             live=None if machine is None else machine.platform, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch
