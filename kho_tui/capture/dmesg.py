@@ -51,7 +51,8 @@ log of a serial console may have the time of the one who wrote it down in front.
 
 _BANNER = re.compile(rb"Linux version ([!-~]{1,128})(?= \(|\s*$)", re.MULTILINE)
 _BOOT_MESSAGES = 100
-"""Lines that a log has at least which is all of a boot: the kernel alone writes more of them, an excerpt (``dmesg | grep``) has fewer."""
+"""A log with fewer lines before its kernel starts init is taken for an excerpt (``dmesg | grep``): kernels write more."""
+_INIT_STARTS = re.compile(rb"Freeing unused kernel |Run \S+ as init process")
 _COMMAND_LINE = re.compile(rb"(?:Kernel c|C)ommand line: ([^\n]{0,4096})")
 _LOCKED_DOWN = re.compile(rb"Kernel is locked down from ")
 _LONGEST_COMMAND_LINE = 900
@@ -68,51 +69,63 @@ def starts_at_boot(data: bytes, *, simulated: bool = False) -> bool:
 
     A ``simulated`` one has what concerns KHO and no more.
     """
-    return b"Linux version " in data[:_BOOT_LINES] and (simulated or data.count(b"\n") >= _BOOT_MESSAGES)
+    if b"Linux version " not in data[:_BOOT_LINES]:
+        return False
+    init = _INIT_STARTS.search(data)
+    return simulated or (init is not None and data.count(b"\n", 0, init.start()) >= _BOOT_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelLog:
-    """What a log that somebody gave says. ``messages`` as ``parse_dmesg`` finds them.
+    """What a log that somebody gave says of its last boot. ``messages`` as ``parse_dmesg`` finds them.
 
-    Of the boot that it is of, each None where the log does not say it or goes on over a kexec: ``release``, ``cmdline``, ``lockdown``
-    (the level). ``whole``: it is there from its first line on. ``from_log``: there was a log, not a line alone.
+    ``release``, ``cmdline`` and ``lockdown`` (the level) are None where the log does not say it. ``boots``: how many begin in it.
+    ``whole``: the last one is there from its first line on. ``from_log``: there was a log, not a line alone. ``cut``: there is more of it.
     """
 
     messages: tuple[Evidence, ...] = ()
     release: str | None = None
     cmdline: CommandLine | None = None
     lockdown: str | None = None
+    boots: int = 0
     whole: bool = False
     from_log: bool = False
+    cut: bool = False
 
 
 NO_LOG = KernelLog()
 
 
-def read_log(data: bytes, registry: Registry) -> KernelLog:
-    """A log as dmesg, journalctl or a serial console gives it.
+def read_log(data: bytes, registry: Registry, limit: int) -> KernelLog:
+    """A log as dmesg, journalctl or a serial console gives it, of which ``limit`` bytes are read.
 
     >>> from kho_tui.subsystems.registry import builtin
-    >>> read_log(b"Linux version 7.3.4 (gcc)\nCommand line: kho=on\n", builtin()).cmdline.kho
+    >>> read_log(b"Linux version 7.3.4 (gcc)\nCommand line: kho=on\n", builtin(), 1000).cmdline.kho
     True
     """
-    messages, banners = parse_dmesg(data, registry), releases_of(data)
-    if len(banners) > 1:
-        return KernelLog(messages=messages, from_log=True)
+    cut, data = len(data) > limit, data[:limit]
+    boots = list(_BANNER.finditer(data))
+    if len(boots) > 1:
+        data = data[data.rfind(b"\n", 0, boots[-1].start()) + 1 :]
+    messages = parse_dmesg(data, registry)
+    cut |= len(messages) >= MAX_EVIDENCE
     text = match[1].strip() if (match := _COMMAND_LINE.search(data)) else None
     cmdline = None if text is None else CommandLine(text, whole=len(text) < _LONGEST_COMMAND_LINE)
-    lockdown = "integrity" if _LOCKED_DOWN.search(data) else None
-    if cmdline is not None and cmdline.values("lockdown"):
-        # As asked for: the message does not name the level (security/lockdown/lockdown.c).
-        lockdown = cmdline.values("lockdown")[-1]
+    whole, lockdown = starts_at_boot(data) and not cut, None
+    if _LOCKED_DOWN.search(data) or not whole:
+        # The message does not name the level (security/lockdown/lockdown.c): it is the one that was asked for.
+        asked = cmdline.values("lockdown")[-1:] if cmdline is not None else ()
+        lockdown = next((level for level in asked if level in ("integrity", "confidentiality")), None)
+        lockdown = lockdown or ("integrity" if _LOCKED_DOWN.search(data) else None)
     return KernelLog(
         messages=messages,
-        release=next(iter(banners), None),
+        release=boots[-1][1].decode() if boots else None,
         cmdline=cmdline,
-        lockdown=lockdown if lockdown in ("integrity", "confidentiality") else None,
-        whole=starts_at_boot(data),
+        lockdown=lockdown,
+        boots=len(boots),
+        whole=whole,
         from_log=True,
+        cut=cut,
     )
 
 

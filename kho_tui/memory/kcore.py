@@ -33,12 +33,12 @@ _MOVING = SafeText("it changed between two readings")
 class KcoreMemory:
     """Pages of this machine, each read once and kept, so that all who ask see the same. Implements MemoryFile.
 
-    * ``core``: /proc/kcore. A page is read when somebody asks for it or names it, and no other: the kernel's pointers decide.
+    * ``core``: /proc/kcore. A page is read when it is asked for or named: only pages that the kernel points to.
     * Its flags are asked before and after it is read: it may have become another's meanwhile.
     * A search looks through the pages that are named and no others. They are compared again by how they begin, what was used to the byte.
     * The order is ``hold_back`` and ``name_pages``, the search, ``begin``, decoding, ``differing``, ``seal``; another raises RuntimeError.
     * Once sealed nothing more is read from the kernel for the state, whoever asks; ``differing`` may be asked again, to watch.
-    * Nothing is read twice into one of these: who reads again makes a new one, and names to it the pages ``named`` of the one before.
+    * To read again, make a new KcoreMemory and give it the pages in ``named`` of this one.
 
     Of the notes of /proc/kcore VMCOREINFO is kept as that of any core: its page size is a hint, below what this machine says itself. Its
     symbols are not asked: /proc/kallsyms has them, and the kernel's own tables are memory that nothing of KHO points at. PRSTATUS,

@@ -41,9 +41,13 @@ _FAILURE = re.compile(
     rb"too (?:small|large)",
     re.IGNORECASE,
 )
-"""Words of a message that is of a failure, of which it may not be known what it means."""
+"""Matches log messages that report a failure, also those that are not known here."""
 _FEW_LINES = 20
-_RELEASE = re.compile(r"(?<![\d.])\d{1,2}\.\d{1,2}(?:\.\d{1,3})?(?![\d.]*\d|\s*(?:[KMGT]i?B|%|m?s\b))", re.IGNORECASE)
+_RELEASE = re.compile(
+    r"\b(?:kernel|linux|release)s?(?: of| is)? v?(?P<behind>\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)(?![.\d]*\d)"
+    r"|(?<![\d.])(?P<before>\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)[- ]kernel\b",
+    re.IGNORECASE,
+)
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -104,11 +108,16 @@ def case_of(
     ``implied``: the user did not name this machine. One without KHO cannot have the symptom: then what it shows is no evidence.
     """
     registry = builtin()
-    given = read_log(log[:MAX_LOG], registry) if log else NO_LOG
+    given = read_log(log, registry, MAX_LOG) if log else NO_LOG
     if path is None:
+        if images is not None:
+            raise InputError("--images asks what kernels would do with a state: name a capture too")
         yield Case(registry=registry, given=given, context=context)
         return
     with open_state(path, context, even_without_kho=True) as opened:
+        runs = opened.state.machine.release
+        if given.release is not None and runs is not None and given.release != runs:
+            raise InputError(f"the log given is of kernel {visible(given.release)}, the state of {visible(runs)}: ask with one of them")
         folder = images
         hands_over = outgoing_or_none(opened.state) is not None
         if folder is None and hands_over and opened.sources.machine is not None:
@@ -175,7 +184,11 @@ def explain_log(text: bytes, case: Case) -> Answer:
     if named:
         return Answer(case.subject, asked, tuple(explain(symptom, case) for symptom, _ in named.values()))
     if case.given.messages:
-        failing = [line for line in case.lines if _FAILURE.search(line.text)]
+        failing = [line for line in case.lines if line.kind == "warning" or _FAILURE.search(line.text)]
+        if not failing and case.given.cut:
+            return Answer(
+                case.subject, asked, (), note=SafeText("no KHO message of what was read is of a failure, and not all of it was read")
+            )
         if not failing:
             return Answer(case.subject, asked, (), note=SafeText("no KHO message of it is of a failure"), sound_log=True)
         answer = explain_words(failing[0].text.decode("utf-8", "replace"), case)
@@ -191,9 +204,9 @@ def explain_log(text: bytes, case: Case) -> Answer:
 
 
 def _release_in(text: str, registry: Registry) -> str | None:
-    """The release that a text names, if it is one that is known and the only one."""
-    named = {match for match in _RELEASE.findall(text) if registry.releases.of(match) is not None}
-    return named.pop() if len(named) == 1 else None
+    """The kernel that a text names, if its release is known and it is the only one."""
+    named = {match["behind"] or match["before"] for match in _RELEASE.finditer(text)}
+    return named.pop() if len(named) == 1 and all(registry.releases.of(name) is not None for name in named) else None
 
 
 def _as_log(text: str) -> bytes:

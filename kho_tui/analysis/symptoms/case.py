@@ -106,6 +106,7 @@ class Case:
         """What is looked at, in words."""
         if self.state is None:
             alone = "the log given" if self.given.from_log else "nothing but the words given"
+            alone += f", the last of its {self.given.boots} boots" if self.given.boots > 1 else ""
             kernel = f", kernel {visible(self.given.release)}" if self.given.release else ""
             return SafeText(f"{alone}{kernel}{f'; {self.set_aside}' if self.set_aside else ''}")
         where = "this machine" if self.live else str(self.state.machine.path)
@@ -246,16 +247,23 @@ class Case:
 
     @property
     def about_to_hand_over(self) -> bool:
-        """Whether it is a state before a kexec: something may be handed over, and nothing came in. The log is not of the boot to come."""
-        return self.state is not None and outgoing_or_none(self.state) is not None and not self.handover_came_in
+        """Whether it is a capture of before a kexec, whose log and command line are not of the boot to come."""
+        waits = self.state is not None and not self.live and outgoing_or_none(self.state) is not None
+        return waits and not self.handover_came_in and not self.given.from_log
+
+    def absent_from_cmdline(self, *parameters: str) -> bool:
+        """Whether a command line that is known to its end has none of these parameters."""
+        line = self.cmdline
+        return line is not None and line.whole and not any(line.values(parameter) for parameter in parameters)
 
     @property
     def release_evidence(self) -> Evidence:
         """The kernel's release."""
         if self.given.release is not None:
-            return quote(self.given_file, f"Linux version {self.given.release}")
+            return quote(self.given_file, f"{'Linux version' if self.given.from_log else 'kernel'} {self.given.release}")
         return quote("version", (None if self.state is None else self.state.machine.release) or "unknown")
 
     def within(self, span: Range) -> bool | None:
-        """Whether the kernel is in a range of releases; None where that is unknown."""
-        return self.registry.releases.covers(span, self.version)
+        """Whether the kernel is in a range of releases; None where that is unknown: a vendor may have added what a later one has."""
+        covered = self.registry.releases.covers(span, self.version)
+        return None if covered is False and self.version is not None and self.version.is_vendors else covered

@@ -26,7 +26,7 @@ def logged(*kinds: str, pattern: bytes = rb"", side: str | None = None, absence_
         lines = case.saying(*kinds, pattern=pattern, side=side)
         if lines:
             return certain(*(line.evidence for line in lines[:_MANY]))
-        if case.log_whole and absence_counts:
+        if case.log_whole and absence_counts and not case.about_to_hand_over:
             return refuted(said(case.log_file, "from its first line on, and no such message"))
         return possible(KERNEL_LOG)
 
@@ -78,7 +78,8 @@ def kho_is_off(case: Case) -> Weighed:
         return certain(*switch_evidence(case))
     if case.fact("switch") == "on" and case.fact("config-built") == "yes":
         return refuted(*switch_evidence(case))
-    if on := case.saying("found", "revived", "liveupdate", "exec-from"):
+    # "found kexec handover data" is said by a kernel with kho=off, too.
+    if on := case.saying("revived", "liveupdate", "exec-from"):
         return refuted(on[0].evidence)
     return possible(NO_CAPTURE, *(() if case.cmdline is None else switch_evidence(case)))
 
@@ -113,7 +114,10 @@ def liveupdate_is_off(case: Case) -> Weighed:
     if case.cmdline is not None and case.cmdline.whole and not case.cmdline.liveupdate:
         return certain(case.cmdline_evidence("liveupdate"))
     if case.cmdline is not None and case.cmdline.liveupdate:
-        return refuted(case.cmdline_evidence("liveupdate"))
+        evidence = case.cmdline_evidence("liveupdate")
+        if case.option("CONFIG_LIVEUPDATE"):
+            return refuted(evidence, case.option_evidence("CONFIG_LIVEUPDATE"))
+        return possible("whether the kernel is built with CONFIG_LIVEUPDATE=y", evidence)
     return possible(NO_CAPTURE)
 
 
@@ -143,7 +147,7 @@ def not_finalized(case: Case) -> Weighed:
         return possible(needs)
     evidence = said("kho/out/finalize", "1" if side.finalized else "0")
     if side.finalized:
-        return refuted(evidence)
+        return possible("out/finalize when the image was loaded", evidence)
     # With LUO on, 6.19 and 7.0 finalize inside the reboot call.
     if release.finalize is Finalize.SERIALIZE and any(one.sessions is not None for one in side.subtrees):
         return refuted(said("kho/out/sub_fdts", "LUO is on, which finalizes inside the reboot call"))
@@ -227,7 +231,7 @@ def device_is_open(case: Case) -> Weighed:
         return possible("as root:  fuser -v /dev/liveupdate")
     if holders:
         return certain(*(said(f"/proc/{one.pid}/fd", f"{one.name} (pid {one.pid}) has /dev/liveupdate open") for one in holders[:_MANY]))
-    return refuted(said("/proc/PID/fd", "no process has /dev/liveupdate open"))
+    return possible("who had it open when the call failed", said("/proc/PID/fd", "no process has /dev/liveupdate open now"))
 
 
 def finalized_now(case: Case) -> Weighed:
@@ -236,7 +240,7 @@ def finalized_now(case: Case) -> Weighed:
     if side is None or isinstance(side.finalized, Missing):
         return possible("out/finalize of the machine")
     evidence = said("kho/out/finalize", "1" if side.finalized else "0")
-    return certain(evidence) if side.finalized else refuted(evidence)
+    return likely(evidence) if side.finalized else possible("out/finalize when the call failed", evidence)
 
 
 def kdump_kernel(case: Case) -> Weighed:
@@ -250,12 +254,16 @@ def kdump_kernel(case: Case) -> Weighed:
         if KDUMP_KEEPS_KHO.affects(case.version, case.registry.releases):
             return refuted(case.release_evidence)
         return likely(case.cmdline_evidence("elfcorehdr"))
-    return refuted(case.cmdline_evidence("elfcorehdr"))
+    return refuted(case.cmdline_evidence("elfcorehdr")) if case.absent_from_cmdline("elfcorehdr") else possible(NO_CAPTURE)
 
 
 def memory_taken_by_cmdline(case: Case) -> Weighed:
     """mem= or memmap= take memory away."""
     if case.cmdline is None:
         return possible(NO_CAPTURE)
-    named = [name for name in ("mem", "memmap") if case.cmdline.values(name)]
-    return certain(*(case.cmdline_evidence(name) for name in named)) if named else refuted(quote("cmdline", "no mem= and no memmap="))
+    # What a value takes away is not computed: memmap= may name a region behind all RAM.
+    if named := [name for name in ("mem", "memmap") if case.cmdline.values(name)]:
+        return likely(*(case.cmdline_evidence(name) for name in named))
+    if not case.absent_from_cmdline("mem", "memmap"):
+        return possible("the command line of the kernel that had the trouble")
+    return refuted(quote("cmdline", "no mem= and no memmap="))

@@ -53,7 +53,8 @@ BUSY = Symptom(
         ),
         Cause(
             says="nothing more can be preserved while the outgoing side is finalized",
-            remedy="write 0 to out/finalize, let the rest be preserved, write 1, load the image again (kho-tui show  says what is)",
+            remedy="preserve before out/finalize is written: in this boot it is too late. Writing 0 drops all that was preserved, "
+            "and a second 1 brings back only what drivers preserve in their notifiers",
             source="kernel/kexec_handover.c, kho_preserve_folio, 6.16 to 6.18",
             calls=frozenset({Call.PRESERVE_FD}),
             ask=finalized_now,
@@ -248,12 +249,20 @@ EXISTS = Symptom(
             words=frozenset({"session"}),
         ),
         Cause(
-            says="out/finalize holds the value 1 already, or a subtree of this name is registered",
+            says="a subtree of this name is registered already: the second one is not handed over",
+            remedy="let the driver register it under another name, or once",
+            source=f"{_CORE}, kho_add_subtree, 6.19 to 7.3",
+            ask=in_release("the driver that called it"),
+            releases=Range("6.19"),
+            words=frozenset({"subtree", "driver", "kho_add_subtree"}),
+        ),
+        Cause(
+            says="out/finalize holds the value 1 already",
             remedy="nothing is to be done",
-            source="kernel/kexec_handover.c, kho_out_finalize_set, 6.16 to 6.18; kho_add_subtree, 6.19 to 7.3",
+            source="kernel/kexec_handover.c, kho_out_finalize_set, 6.16 to 6.18",
             calls=frozenset({Call.FINALIZE}),
             ask=in_release("the call that failed"),
-            words=frozenset({"finalize", "subtree", "driver"}),
+            words=frozenset({"finalize"}),
         ),
     ),
 )

@@ -24,7 +24,7 @@ from kho_tui.analysis.symptoms.checks import (
     scratch_evidence,
     unless_refused_as_incompatible,
 )
-from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
+from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
 from kho_tui.model.facts import Missing
 from kho_tui.releases.fixes import KEXEC_UNFINALIZED, MEMORYLESS_NODES
 from kho_tui.releases.ranges import Range
@@ -45,10 +45,12 @@ def _scratch_is_of_an_earlier_boot(case: Case) -> Weighed:
         return possible(NO_CAPTURE)
     parameter = case.registry.releases.names_of(case.state.machine.release).kho_scratch
     if not case.cmdline.values(parameter):
-        return refuted(case.cmdline_evidence(parameter))
+        return refuted(case.cmdline_evidence(parameter)) if case.cmdline.whole else possible(NO_CAPTURE)
     if "in" in case.state.sides or case.saying("found", side="in"):
         return likely(case.cmdline_evidence(parameter), said("kho/in", "this boot was a KHO boot"))
-    return refuted(said("kho/in", "not there: this boot sized scratch itself")) if case.shows_kho else possible(NO_CAPTURE)
+    if case.shows_kho and (case.live or case.log_whole):
+        return refuted(said("kho/in", "not there: this boot sized scratch itself"))
+    return possible(NO_CAPTURE)
 
 
 def _other_root_version(case: Case) -> Weighed:
@@ -96,7 +98,7 @@ def _explicit_scratch(case: Case) -> Weighed:
     parameter = case.registry.releases.names_of(None if case.state is None else case.state.machine.release).kho_scratch
     evidence = case.cmdline_evidence(parameter)
     if not case.cmdline.values(parameter):
-        return refuted(evidence)
+        return refuted(evidence) if case.cmdline.whole else possible(NO_CAPTURE)
     return likely(evidence) if case.saying("disabled", pattern=rb"scratch", side="out") else possible("the kernel's log", evidence)
 
 
@@ -117,7 +119,9 @@ def _not_root(case: Case) -> Weighed:
     user = case.fact("user")
     if user == "unknown":
         return possible("who ran the command")
-    return likely(said("this process", "is not root")) if user == "other" else refuted(said("this process", "is root"))
+    if user == "other":
+        return likely(said("this process", "is not root"))
+    return possible("who ran the command that failed", said("this process", "is root"))
 
 
 def _load_disabled(case: Case) -> Weighed:
@@ -126,6 +130,19 @@ def _load_disabled(case: Case) -> Weighed:
         return possible("/proc/sys/kernel/kexec_load_disabled")
     evidence = said("/proc/sys/kernel/kexec_load_disabled", "1" if value == "yes" else "0")
     return certain(evidence) if value == "yes" else refuted(evidence)
+
+
+def _was_loaded_by_kexec_load(case: Case) -> Weighed:
+    """The image of a kexec that is over was loaded by another kernel, whose configuration is not at hand."""
+    weighed = loaded_by_kexec_load(case)
+    came = case.saying("found", "disabled", side="in")
+    return weighed if came or weighed.certainty is not Certainty.REFUTED else possible("the command that loaded it", *weighed.evidence)
+
+
+def _memory_taken_from_the_next_kernel(case: Case) -> Weighed:
+    weighed = memory_taken_by_cmdline(case)
+    of_another = case.about_to_hand_over and weighed.certainty is Certainty.REFUTED
+    return possible("the command line of the next kernel", *weighed.evidence) if of_another else weighed
 
 
 def _memory_map_too_large(case: Case) -> Weighed:
@@ -150,7 +167,7 @@ BY_KEXEC_LOAD = Cause(
     says="the image was loaded by kexec_load, which never carries KHO; only kexec_file_load does",
     remedy="load it again by  kexec -s -l IMAGE --initrd=FILE --reuse-cmdline  (-s is kexec_file_load), then kexec",
     source=f"{_CORE}, kho_fill_kimage, called by kernel/kexec_file.c alone, 6.16 to 7.3",
-    ask=loaded_by_kexec_load,
+    ask=_was_loaded_by_kexec_load,
     words=frozenset({"kexec_load", "without", "-l"}),
 )
 NOT_FINALIZED = Cause(
@@ -412,9 +429,10 @@ PANIC = Symptom(
         ),
         Cause(
             says="mem= or memmap= on its command line take memory away that was handed over",
-            remedy="kexec without mem= and memmap=",
+            remedy="kexec without mem=, and without a memmap= that names memory which was handed over; one that keeps bad memory "
+            "away has to stay",
             source=f"{_CORE}, kho_mem_init (struct pages that do not exist), 6.16 to 7.3",
-            ask=memory_taken_by_cmdline,
+            ask=_memory_taken_from_the_next_kernel,
         ),
         Cause(
             says="scratch has no room for the memory map (struct pages) beside the image, until memory is taken over",

@@ -34,7 +34,8 @@ def _cma_free_is_scratch(case: Case) -> Weighed:
         return possible("/proc/meminfo of the machine", *scratch_evidence(case))
     evidence = counter_evidence(case, "CmaFree", "CmaTotal")
     if free <= total:
-        return refuted(evidence)
+        # Scratch counts in CmaFree whatever CmaTotal is.
+        return possible("/proc/meminfo at the moment of the alarm", evidence, *scratch_evidence(case))
     return certain(evidence, *scratch_evidence(case)) if scratch else likely(evidence)
 
 
@@ -73,6 +74,8 @@ def _still_preserved(case: Case) -> Weighed:
     if case.state is None:
         return possible(NO_CAPTURE)
     if "in" not in case.state.sides:
+        if not case.live and not case.log_whole:
+            return possible(NO_CAPTURE)
         return refuted(said("kho/in", "not there: nothing came in that could stay reserved"))
     return possible("whether the agent has retrieved and finished all its sessions", said("kho/in", "this boot took over a handover"))
 
@@ -94,13 +97,6 @@ def _region_not_asked_for(case: Case) -> Weighed:
     if orphans:
         return certain(said("kho/in/sub_fdts/memblock", f"region {orphans[0]}"), case.cmdline_evidence("reserve_mem"))
     return refuted(said("kho/in/sub_fdts/memblock", f"{', '.join(handed.values()) or 'no region'}: each is on the command line"))
-
-
-def _region_not_handed(case: Case) -> Weighed:
-    lines = case.saying("region-not-found", side="in")
-    if lines:
-        return certain(*(one.evidence for one in lines[:3]))
-    return logged("region-not-found", side="in")(case)
 
 
 def _out_preserved(case: Case) -> Weighed:
@@ -231,7 +227,7 @@ MEMORY_MISSING = Symptom(
         ),
         Cause(
             says="mem= or memmap= on the command line take memory away",
-            remedy="boot without them",
+            remedy="boot without mem=; a memmap= that keeps bad memory away has to stay",
             source="arch/x86/kernel/e820.c, arch/arm64/mm/init.c, 6.16 to 7.3",
             ask=memory_taken_by_cmdline,
         ),
@@ -254,7 +250,8 @@ REGION = Symptom(
             remedy="name it on the command line from the first cold boot on; power-cycle before the next kexec, which would preserve "
             "memory in scratch",
             source="mm/memblock.c, reserve_mem_kho_revive, 6.16 to 7.3",
-            ask=_region_not_handed,
+            # A kernel that was handed nothing at all says nothing of it.
+            ask=logged("region-not-found", side="in", absence_counts=False),
         ),
         Cause(
             says="this command line does not name a region that was handed over",

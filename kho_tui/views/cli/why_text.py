@@ -203,14 +203,14 @@ def _is_capture(text: str) -> bool:
 
 
 def _looks_like_a_path(text: str) -> bool:
-    """Whether it is meant as one; the name of a capture that is not there must not turn into a word, and this machine into the answer."""
+    """Whether the argument is meant as a path, so that a missing file is reported and not taken for a word."""
     if " " in text or text.startswith(_OF_THE_MACHINE):
         return False
     return text.startswith(("/", "./", "../", "~")) or _FILE.search(text) is not None
 
 
 def _misspelt(text: str) -> str | None:
-    """A file or directory here that a word looks like, if it can be no other word: it has a sign of a name in it."""
+    """The file in this directory that a word misspells; only words with a digit, dot, dash or underscore are looked at."""
     if not re.search(r"[-_.\d]", text) or " " in text or text.startswith("-") or "/" in text:
         return None
     try:
@@ -222,9 +222,11 @@ def _misspelt(text: str) -> str | None:
 
 def _is_log(path: Path) -> bool:
     """Whether it is a text file of a kernel's log, as ``dmesg > FILE`` writes it."""
+    if not path.is_file() or str(path).startswith(_OF_THE_MACHINE):
+        return False
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD) if path.is_file() else b""
+            head = file.read(_HEAD)
     except OSError:
         return False
     return b"\0" not in head and (b"Linux version " in head or re.match(rb"(?:<\d{1,6}>)?\[ *\d+\.\d+\]", head) is not None)
@@ -244,7 +246,7 @@ def _bounded(file: BinaryIO) -> bytes:
     data = file.read(MAX_LOG + 1)
     if len(data) > MAX_LOG:
         print(f"kho-tui: only the first {MAX_LOG} bytes of the log are read", file=sys.stderr)
-    return data[:MAX_LOG]
+    return data
 
 
 def _print(lines: Iterator[_Line]) -> None:

@@ -31,13 +31,13 @@ def checkup_json(found: Checkup) -> Json:
         ],
         "symptoms": [],
         "also": [],
-        "known": [],
+        "nearest": [],
         "note": None,
     }
 
 
 def answer_json(answer: Answer) -> Json:
-    """The document for words or a log: ``checkup`` is empty; ``known`` lists words where none of those given is known."""
+    """The document for words or a log: ``checkup`` is empty; ``nearest`` lists symptoms where the words name none."""
     return {
         "schema": "kho-tui.why/1",
         "subject": answer.subject,
@@ -46,7 +46,7 @@ def answer_json(answer: Answer) -> Json:
         "checkup": [],
         "symptoms": [_explained(one) for one in answer.explained],
         "also": [symptom.name for symptom in answer.others],
-        "known": [symptom.name for symptom in answer.nearest],
+        "nearest": [symptom.name for symptom in answer.nearest],
         "note": answer.note or None,
     }
 
