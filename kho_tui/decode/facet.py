@@ -40,10 +40,14 @@ class SubtreeBlob:
 
 @dataclass(frozen=True, slots=True)
 class StructHead:
-    """What the first bytes of a struct say: its version, None where it is not there whole, and how many bytes it has."""
+    """What the first bytes of a struct say: its version, None where it is not there whole, and how many bytes it has.
+
+    ``declared``: whether that version is known, so that the size is its own and not that of the newest.
+    """
 
     version: bytes | None
     size: int
+    declared: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,11 +163,11 @@ def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, qu
         reader.findings.add(COUNT_BAD, where, f"a size of {told} bytes cannot be right: read by what stands there", source.phys)
         told = None if source.debugfs is None else len(source.debugfs.data)
     size = _size_in_memory(reader, source.phys, told)
-    if reader.live and not isinstance(size, Missing) and (most := _most_needed(reader, source, source.phys, size)) < size:
-        why = "its format has no more" if most < LIVE_BLOB_LIMIT else "no more is read of a blob on a running machine"
-        message = f"only the first {plural(most, 'byte')} of {size} were read: {why}"
-        reader.findings.add(SOURCE_NOTE, where, message, source.phys)
-        size = most
+    if reader.live and not isinstance(size, Missing):
+        most, why = _most_needed(reader, source, source.phys, size)
+        if most < size:
+            reader.findings.add(SOURCE_NOTE, where, f"only the first {plural(most, 'byte')} of {size} were read: {why}", source.phys)
+            size = most
     if isinstance(size, Missing):
         blob: Blob | Missing = size
     else:
@@ -180,21 +180,20 @@ def _memory_copy(reader: Reader, source: SubtreeSource, where: EntityPath, *, qu
     return blob
 
 
-def _most_needed(reader: Reader, source: SubtreeSource, phys: int, size: int) -> int:
-    """Bytes of a blob of ``size`` bytes that are worth reading: those that its format declares, where that is known."""
-    if size <= reader.platform.page_size:
-        return size
+def _most_needed(reader: Reader, source: SubtreeSource, phys: int, size: int) -> tuple[int, str]:
+    """Bytes of a blob of ``size`` bytes that are worth reading, and why no more: those that its format declares, where that is known."""
     head = reader.blob(phys, FDT_HEADER.size)
-    decoding = _decoding(reader, source.name)
-    if isinstance(head, Missing):
-        return reader.platform.page_size
+    if size <= reader.platform.page_size or isinstance(head, Missing):
+        return min(size, reader.platform.page_size), "how it begins could not be read"
+    limit = min(size, LIVE_BLOB_LIMIT), "no more is read of a blob on a running machine"
     if is_fdt(head):
         claimed = int.from_bytes(head.data[4:8], "big")
-        return min(size, LIVE_BLOB_LIMIT, claimed if claimed >= FDT_HEADER.size else LIVE_BLOB_LIMIT)
-    if decoding is None:
-        return min(size, LIVE_BLOB_LIMIT)
+        return (claimed, "its header says that it has no more") if FDT_HEADER.size <= claimed < limit[0] else limit
+    decoding, struct = _decoding(reader, source.name), struct_head(reader.registry, head.data)
+    if decoding is None or (struct is not None and not struct.declared):
+        return limit
     declared = decoding.least(reader.registry, head.data)
-    return declared if declared > MAGIC_BYTES else reader.platform.page_size
+    return (declared, "its format has no more") if declared > MAGIC_BYTES else limit
 
 
 def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missing:

@@ -847,6 +847,22 @@ def test_a_blob_takes_no_more_than_its_format_has(machines: Machines, tmp_path: 
     assert (tmp_path / "c/memory.elf").stat().st_size < 1 << 20
 
 
+def test_of_a_version_that_is_not_known_nobody_says_how_long_it_is(machines: Machines) -> None:
+    machine = machines(PRE)
+    with look(machine) as live:
+        (luo,) = [subtree for subtree in live.state.sides["out"].subtrees if subtree.name == b"LUO"]
+        assert isinstance(luo.phys, int)
+    grow_blob(machine, "LUO", luo.phys, 32, 8 << 20)
+    page, inside = divmod(luo.phys, PAGE)
+    content = bytearray(machine.pages[page * PAGE])
+    content[inside : inside + 7] = b"luo-v9\0"
+    machine.pages[page * PAGE] = bytes(content)
+    machine.write_memory()
+    with look(machine) as live:
+        said = " ".join(finding.message for finding in live.state.findings)
+    assert "its format has no more" not in said and "no more is read of a blob on a running machine" in said
+
+
 def test_a_blob_whose_size_no_format_declares_is_cut_and_the_rest_is_usable(machines: Machines, tmp_path: Path) -> None:
     machine = machines(PRE)
     (machine.kho / "out/sub_fdts/vendor").write_bytes(b"\x5a" * (8 << 20))

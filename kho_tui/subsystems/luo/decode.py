@@ -41,8 +41,9 @@ def luo_struct_head(registry: Registry, data: bytes) -> StructHead | None:
     """The version that LUO's struct says, and its size by it."""
     if not is_luo_struct(data):
         return None
-    version = data[:VERSION_BYTES]
-    return StructHead(c_string(version) if b"\0" in version else None, registry.formats(LUO).struct_of(c_string(version)).size)
+    version, forms = c_string(data[:VERSION_BYTES]), registry.formats(LUO)
+    whole = b"\0" in data[:VERSION_BYTES]
+    return StructHead(version if whole else None, forms.struct_of(version).size, forms.get(version) is not None)
 
 
 def is_luo_struct(data: bytes) -> bool:
