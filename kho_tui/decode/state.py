@@ -90,6 +90,7 @@ def decode_state(
         findings=findings.all(),
         absent=SafeText("") if sides else tree or sources.absent,
         unpredictable=from_manifest(sources.manifest),
+        scratch_shown=sources.outgoing is not None,
         log_from_boot=sources.log_from_boot,
     )
 

@@ -133,6 +133,29 @@ def test_whichever_page_of_a_state_was_not_read_it_is_no_pass(name: str, tmp_pat
         assert "could not check: " in found.report.verdict and "nothing wrong found" not in found.report.verdict
 
 
+@pytest.mark.parametrize("files", [("scratch_phys",), ("scratch_len",), ("scratch_phys", "scratch_len")], ids="+".join)
+@pytest.mark.parametrize("way", ["cut", "gone", "empty"])
+def test_a_scratch_table_that_was_not_read_whole_is_no_pass(files: tuple[str, ...], way: str, tmp_path: Path) -> None:
+    """The lines that are missing may be those of the area in which memory is preserved."""
+    copy = writable_copy("x86_64-7.3/1-pre", tmp_path / "copy")
+    for name in files:
+        path = copy / "kho/out" / name
+        if way == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-1] if way == "cut" else b"")
+    found = checked(copy)
+    assert (found.report.broken["error"], found.exit_code(strict=False)) == (0, 2)
+    assert "could not check: not all of the state was read: scratch table: " in found.report.verdict
+
+
+def test_memory_alone_need_not_show_the_scratch_table(tmp_path: Path) -> None:
+    copy = writable_copy("x86_64-7.3/1-pre", tmp_path / "copy")
+    shutil.rmtree(copy / "kho")
+    found = checked(copy)
+    assert found.exit_code(strict=False) == 0 and "scratch table" in {lack.name for one in found.report.untold for lack in one.lacks}
+
+
 def test_memory_cut_short_closes_the_gate(tmp_path: Path) -> None:
     copy = writable_copy("x86_64-7.3/1-pre", tmp_path / "copy")
     core = copy / "memory.elf"
