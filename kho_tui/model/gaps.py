@@ -33,7 +33,7 @@ def not_read(side: Side) -> tuple[Gap, ...]:
 def _gaps(side: Side) -> Iterator[Gap]:
     path, root = EntityPath((side.name,)), side.root
     if side.preserved.status is not Status.DECODED:
-        yield Gap("tracker", path, side.preserved.status, side.preserved.reason)
+        yield Gap("tracker", path, side.preserved.status, side.preserved.reason, hides_owners=False)
     if isinstance(root, Missing):
         yield Gap("root FDT", path, root.status, root.reason)
     else:
@@ -51,13 +51,12 @@ def _of_subtree(subtree: Subtree) -> Iterator[Gap]:
     path, content = subtree.path, subtree.content
     if isinstance(subtree.phys, Missing):
         yield Gap("blob", path, subtree.phys.status, _NOWHERE)
-    if not subtree.owns_memory:
-        return
+    hides = subtree.owns_memory
     if isinstance(content, Missing):
         if not isinstance(content, Unknown):
-            yield Gap("blob", path, content.status, content.reason)
+            yield Gap("blob", path, content.status, content.reason, hides_owners=hides)
         return
     if subtree.status not in (Status.DECODED, Status.UNKNOWN):
-        yield Gap("blob", path, subtree.status, subtree.reason)
+        yield Gap("blob", path, subtree.status, subtree.reason, hides_owners=hides)
     if isinstance(content, SubtreeContent):
         yield from content.gaps()
