@@ -286,6 +286,8 @@ class Machine:
     """False: the end of ``cmdline`` may be cut off."""
     memory_cut: SafeText = NO_TEXT
     """Why some of the memory that was captured is lost, empty where nothing shows that."""
+    memory_unread: SafeText = NO_TEXT
+    """That pages of it could not be read when it was searched, and why, so that a root FDT may lie in them. Empty where all were."""
 
     @property
     def here(self) -> str:
