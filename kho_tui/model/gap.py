@@ -16,7 +16,7 @@ class Gap:
     """A structure that is not here, or not whole: which ``part`` of what ``path`` names (tracker, blob, sessions, folios ...), and why.
 
     ``count``: of how many of its entries, where that is known. ``hides_owners``: whether it may name owners of memory that nothing else
-    names.
+    names. ``only_place``: it tells only that the place in memory is not known; whether the bytes are there another gap tells.
     """
 
     part: str
@@ -25,6 +25,7 @@ class Gap:
     reason: SafeText
     count: Count | None = None
     hides_owners: bool = True
+    only_place: bool = False
 
     @property
     def words(self) -> SafeText:
