@@ -18,7 +18,7 @@ from kho_tui.decode.chunks import chunk_list_preserves
 from kho_tui.decode.kernel_variables import KernelSays
 from kho_tui.decode.radix import radix_preserves
 from kho_tui.decode.reader import Reader
-from kho_tui.decode.scan import chunks
+from kho_tui.decode.scan import Unread, chunks
 from kho_tui.decode.scratch_search import TableInMemory, tables_in
 from kho_tui.errors import GapError, ReadError
 from kho_tui.fdt.header import FDT_HEADER, FDT_MAGIC, FDT_SW_MAGIC
@@ -27,7 +27,7 @@ from kho_tui.layout.place import Origin, Place
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
 from kho_tui.layout.struct import Record
 from kho_tui.memory.physical import PhysicalMemory
-from kho_tui.text import visible
+from kho_tui.text import NO_TEXT, SafeText, visible
 
 _LARGEST_ROOT = 1 << 16
 """A root FDT is one page."""
@@ -89,6 +89,8 @@ class FoundInMemory:
     """What the variables of the dump's kernel say; None where they were not asked, or not found."""
     placed_by_roots: bool = False
     """Whether memory lies where the pointers of one of these say: then it says nothing of the others that theirs lead nowhere."""
+    unread: SafeText = NO_TEXT
+    """That pages could not be read, and why: a root FDT may lie in them. Empty where all was searched."""
 
     @property
     def incoming(self) -> int | None:
@@ -113,8 +115,8 @@ def search_memory(memory: PhysicalMemory, formats: RootFormats, context: Context
     roots: list[RootCandidate] = []
     records: list[Record] = []
     tables: list[TableInMemory] = []
-    magics = 0
-    for address, data in chunks(memory, context, "searching memory for root FDTs"):
+    magics, unread = 0, Unread()
+    for address, data in chunks(memory, context, "searching memory for root FDTs", unread):
         words = np.frombuffer(data, "<u4", len(data) // 4)
         hits = sorted(4 * at for magic in _MAGICS for at in np.flatnonzero(words == magic).tolist())
         for at in hits[: max(0, _MOST_MAGICS - magics)]:
@@ -128,7 +130,7 @@ def search_memory(memory: PhysicalMemory, formats: RootFormats, context: Context
                 records.append(KHO_DATA.record(payload, "little", Place(Origin.MEMORY, visible(name), offset, address + at)))
         tables += islice(tables_in(address, data), _MOST_TABLES - len(tables))
     cut = len(roots) > _MOST_CANDIDATES or magics > _MOST_MAGICS
-    return FoundInMemory(tuple(roots[:_MOST_CANDIDATES]), tuple(records), tuple(tables), cut)
+    return FoundInMemory(tuple(roots[:_MOST_CANDIDATES]), tuple(records), tuple(tables), cut, unread=unread.words)
 
 
 def preserves_itself(reader: Reader, candidate: RootCandidate) -> bool | None:

@@ -82,16 +82,21 @@ def decode_state(
         findings.add(BUDGET, EntityPath(), "the state points at more memory than the budget allows to read: what is shown is not all of it")
     return State(
         registry=registry,
-        machine=_machine(sources, platform, reasons),
+        machine=_machine(sources, platform, reasons, found.unread),
         host=host,
         scratch=scratch,
         sides=sides,
         log=log,
         findings=findings.all(),
-        absent=SafeText("") if sides else tree or sources.absent,
+        absent=SafeText("") if sides else tree or _not_searched(found) or sources.absent,
         unpredictable=from_manifest(sources.manifest),
+        scratch_shown=sources.outgoing is not None,
         log_from_boot=sources.log_from_boot,
     )
+
+
+def _not_searched(found: FoundInMemory) -> SafeText:
+    return SafeText(f"a root FDT may lie in what was not read: {found.unread}") if found.unread else NO_TEXT
 
 
 def _side(reader: Reader, source: SideSource) -> Side:
@@ -130,7 +135,7 @@ def _report_sources(sources: Sources, findings: Findings) -> None:
             findings.add(LOG_EVIDENCE, side, f"kernel log: {visible(line.text)}")
 
 
-def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...]) -> Machine:
+def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...], unread: SafeText) -> Machine:
     cmdline, whole = (None, True) if isinstance(sources.cmdline, Missing) else (sources.cmdline.text, sources.cmdline.whole)
     files = tuple(FileUse(f.path, f.size, SafeText(f.gave), f.note) for f in sources.files)
     running = sources.running
@@ -151,4 +156,5 @@ def _machine(sources: Sources, platform: Platform, reasons: tuple[SafeText, ...]
         boot=boot,
         cmdline_whole=whole,
         memory_cut=cut,
+        memory_unread=unread,
     )

@@ -326,7 +326,7 @@ def open_dump(source: ByteSource, beside: Callable[[], Iterable[ByteSource]] = t
     if header.split is not None:
         cut += _missing_parts(parts, header)
     if header.status & INCOMPLETE and not cut:
-        notes.append(f"{visible(source.name)}: makedumpfile says that this dump is incomplete (no room was left)")
+        cut.append(f"{visible(source.name)}: makedumpfile says that this dump is incomplete (no room was left)")
     notes += (line for line in cut if line not in notes)
     if header.level < 0 or header.level > 31:
         notes.append(f"{visible(source.name)}: an unknown dump level ({header.level})")

@@ -15,7 +15,8 @@ PART = SafeText("only part of it could be read")
 class Gap:
     """A structure that is not here, or not whole: which ``part`` of what ``path`` names (tracker, blob, sessions, folios ...), and why.
 
-    ``count``: of how many of its entries, where that is known.
+    ``count``: of how many of its entries, where that is known. ``hides_owners``: whether it may name owners of memory that nothing else
+    names. ``only_place``: it tells only that the place in memory is not known; whether the bytes are there another gap tells.
     """
 
     part: str
@@ -23,11 +24,8 @@ class Gap:
     status: Status
     reason: SafeText
     count: Count | None = None
-
-    @property
-    def hides_owners(self) -> bool:
-        """Whether it may name owners of memory that nothing else names."""
-        return self.part != "tracker"
+    hides_owners: bool = True
+    only_place: bool = False
 
     @property
     def words(self) -> SafeText:

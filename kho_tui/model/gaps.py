@@ -27,20 +27,20 @@ def gaps(side: Side) -> tuple[Gap, ...]:
 def not_read(side: Side) -> tuple[Gap, ...]:
     """Those of them that were to be read and could not be, or only in part: not what is stale or damaged, nor that a place is unknown."""
     lacking = (Status.UNAVAILABLE, Status.PARTIAL)
-    return tuple(gap for gap in _gaps(side) if gap.status in lacking and gap.reason != _NOWHERE)
+    return tuple(gap for gap in _gaps(side) if gap.status in lacking and not gap.only_place)
 
 
 def _gaps(side: Side) -> Iterator[Gap]:
     path, root = EntityPath((side.name,)), side.root
     if side.preserved.status is not Status.DECODED:
-        yield Gap("tracker", path, side.preserved.status, side.preserved.reason)
+        yield Gap("tracker", path, side.preserved.status, side.preserved.reason, hides_owners=False)
     if isinstance(root, Missing):
         yield Gap("root FDT", path, root.status, root.reason)
     else:
         if root.view.tree.salvaged:
             yield Gap("root FDT", path, Status.PARTIAL, PART)
         if isinstance(root.phys, Missing):
-            yield Gap("root FDT", path, root.phys.status, _NOWHERE)
+            yield Gap("root FDT", path, root.phys.status, _NOWHERE, only_place=True)
     if side.subtrees_told and not side.lists_all:
         yield Gap("subtrees", path, Status.PARTIAL, PART, side.subtree_count)
     for subtree in side.handed_over:
@@ -50,14 +50,13 @@ def _gaps(side: Side) -> Iterator[Gap]:
 def _of_subtree(subtree: Subtree) -> Iterator[Gap]:
     path, content = subtree.path, subtree.content
     if isinstance(subtree.phys, Missing):
-        yield Gap("blob", path, subtree.phys.status, _NOWHERE)
-    if not subtree.owns_memory:
-        return
+        yield Gap("blob", path, subtree.phys.status, _NOWHERE, only_place=True)
+    hides = subtree.owns_memory
     if isinstance(content, Missing):
         if not isinstance(content, Unknown):
-            yield Gap("blob", path, content.status, content.reason)
+            yield Gap("blob", path, content.status, content.reason, hides_owners=hides)
         return
     if subtree.status not in (Status.DECODED, Status.UNKNOWN):
-        yield Gap("blob", path, subtree.status, subtree.reason)
+        yield Gap("blob", path, subtree.status, subtree.reason, hides_owners=hides)
     if isinstance(content, SubtreeContent):
         yield from content.gaps()

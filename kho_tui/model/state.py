@@ -286,6 +286,8 @@ class Machine:
     """False: the end of ``cmdline`` may be cut off."""
     memory_cut: SafeText = NO_TEXT
     """Why some of the memory that was captured is lost, empty where nothing shows that."""
+    memory_unread: SafeText = NO_TEXT
+    """That pages of it could not be read when it was searched, and why, so that a root FDT may lie in them. Empty where all were."""
 
     @property
     def here(self) -> str:
@@ -316,8 +318,20 @@ class State:
     """Of a simulated state: where a real kernel would show something else."""
     left_out: frozenset[str] = frozenset()
     """Sides that are there and were not asked for."""
+    scratch_shown: bool = False
+    """Whether the outgoing side is there from debugfs, which shows the scratch table beside it: it was to be read."""
     log_from_boot: bool = False
     """Whether the kernel log is there from its first line on: only then it means something that ``log`` has no line of a kind."""
+
+    @property
+    def scratch_unread(self) -> SafeText | None:
+        """Why the scratch table was to be read and was not, or only in part; None where it was, and where nothing has to show it.
+
+        Fewer areas than the nodes ask for are no sign of it: that lines are cut off there is only possible.
+        """
+        if isinstance(self.scratch, Missing):
+            return self.scratch.reason if self.scratch_shown else None
+        return self.scratch.reason if self.scratch.lacks_some else None
 
     def only(self, side: str) -> State:
         """The same state with one side, and the findings that speak of it or of the whole."""

@@ -36,6 +36,8 @@ def _nothing(state: State) -> SafeText:
     cut = state.machine.memory_cut
     if cut:
         return SafeText(f"whether there is KHO state here cannot be told: {cut}")
+    if state.machine.memory_unread:
+        return SafeText(f"whether there is KHO state here cannot be told: {state.absent}")
     off = next((line for line in state.log if line.kind == "disabled" and line.side == "out"), None)
     if off is not None:
         return SafeText(f"no KHO state here: KHO switched itself off in this boot, by its log: {visible(off.text)}")

@@ -63,8 +63,7 @@ class Checkup:
         """1 where something is wrong, 2 where what decides on a handover is unknown, else 0."""
         if any(one.finding.standing is Standing.WRONG for one in self.examined):
             return CAUSE_FOUND
-        deciding = any(one.question.decides and one.finding.standing is Standing.UNKNOWN for one in self.examined)
-        return UNKNOWN if deciding else NOTHING_AMISS
+        return UNKNOWN if any(one.undecided for one in self.examined) else NOTHING_AMISS
 
 
 @dataclass(frozen=True, slots=True)

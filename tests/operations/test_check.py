@@ -11,10 +11,13 @@ from captures import SHARED, sample
 
 from kho_tui.analysis.checks.answer import Answer
 from kho_tui.analysis.checks.report import Result
+from kho_tui.analysis.unowned import owner_gap
 from kho_tui.context import Context
 from kho_tui.errors import Cancelled, InputError
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.sparse import SparseImage
+from kho_tui.model.facts import known
+from kho_tui.model.gaps import not_read
 from kho_tui.model.tracker import PreservedMap, RadixTree
 from kho_tui.operations.check_state import Checked, check_state
 from kho_tui.operations.fault_capture import fault_capture
@@ -131,6 +134,47 @@ def test_whichever_page_of_a_state_was_not_read_it_is_no_pass(name: str, tmp_pat
         found = checked(altered(sample(name), tmp_path / hex(page), without=[page]))
         assert (found.report.broken["error"], found.exit_code(strict=False)) == (0, 2), hex(page)
         assert "could not check: " in found.report.verdict and "nothing wrong found" not in found.report.verdict
+
+
+@pytest.mark.parametrize("files", [("scratch_phys",), ("scratch_len",), ("scratch_phys", "scratch_len")], ids="+".join)
+@pytest.mark.parametrize("way", ["cut", "gone", "empty"])
+def test_a_scratch_table_that_was_not_read_whole_is_no_pass(files: tuple[str, ...], way: str, tmp_path: Path) -> None:
+    """The lines that are missing may be those of the area in which memory is preserved."""
+    copy = writable_copy("x86_64-7.3/1-pre", tmp_path / "copy")
+    for name in files:
+        path = copy / "kho/out" / name
+        if way == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-1] if way == "cut" else b"")
+    found = checked(copy)
+    assert (found.report.broken["error"], found.exit_code(strict=False)) == (0, 2)
+    assert "could not check: not all of the state was read: scratch table: " in found.report.verdict
+
+
+def test_memory_alone_need_not_show_the_scratch_table(tmp_path: Path) -> None:
+    copy = writable_copy("x86_64-7.3/1-pre", tmp_path / "copy")
+    shutil.rmtree(copy / "kho")
+    found = checked(copy)
+    assert found.exit_code(strict=False) == 0 and "scratch table" in {lack.name for one in found.report.untold for lack in one.lacks}
+
+
+@pytest.mark.parametrize("debugfs", [("kexec-metadata",), ("kexec-metadata", "LUO")], ids="+".join)
+def test_a_blob_that_names_no_memory_was_to_be_read_too(debugfs: tuple[str, ...], tmp_path: Path) -> None:
+    """Nobody's memory is in doubt for it, yet the next kernel reads it."""
+    with open_state(sample("x86_64-7.3/1-pre"), Context()) as opened:
+        named = next(one for one in opened.state.sides["out"].subtrees if one.name == b"kexec-metadata")
+        page = known(named.phys)
+        assert page is not None
+    copy = altered(sample("x86_64-7.3/1-pre"), tmp_path / "copy", without=[page & -4096])
+    for name in debugfs:
+        (copy / "kho/out/sub_fdts" / name).unlink()
+    with open_state(copy, Context()) as opened:
+        side = opened.state.sides["out"]
+        assert [gap.path.text for gap in not_read(side)] == ["out/kexec-metadata"] and owner_gap(side) is None
+    found = checked(copy)
+    assert (found.report.broken["error"], found.exit_code(strict=False)) == (0, 2)
+    assert f"not all of the state was read: out/kexec-metadata: not in this capture: memory at {page:#x}" in found.report.verdict
 
 
 def test_memory_cut_short_closes_the_gate(tmp_path: Path) -> None:

@@ -609,6 +609,29 @@ def test_a_broken_state_is_not_called_well(fault: str, question: str, tmp_path: 
     assert standing(examine(PRE), question) is Standing.OK
 
 
+@pytest.mark.parametrize("lacking", ["memory.elf", "kho/out/scratch_phys"])
+def test_a_state_that_was_not_read_whole_is_not_called_well(lacking: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy_of(PRE, tmp_path / "copy")
+    (tmp_path / "copy" / lacking).unlink()
+    found = examine(tmp_path / "copy")
+    assert standing(found, "sound") is Standing.UNKNOWN and "could not check: " in said_of(found, "sound")
+    assert found.exit_code == 2
+    assert run(["why", str(tmp_path / "copy")]) == 2
+    assert "nothing amiss was found, and unknown is what decides: " in (said := capsys.readouterr().out) and "state sound" in said
+
+
+@pytest.mark.shared
+def test_where_check_cannot_check_nothing_is_well() -> None:
+    assert examine(SHARED.parent / "cases/2pre-root0-magic-73.tar.xz").exit_code == 2
+
+
+def test_without_an_outgoing_side_no_handover_depends_on_its_soundness(machine: Callable[[str], RunningMachine]) -> None:
+    fake = machine("x86_64-7.3/1-pre")
+    hide_kho(fake, "kho=off")
+    assert standing(examine(fake.kho), "sound") is Standing.UNKNOWN
+    assert not any(one.undecided for one in examine(fake.kho).examined if one.question.name == "sound")
+
+
 def test_what_a_machine_lacks_has_a_line_each(machine: Callable[[str], RunningMachine]) -> None:
     fake = machine("x86_64-7.3/1-pre")
     fake.write("sys/kernel/security/lockdown", b"none integrity [confidentiality]\n")

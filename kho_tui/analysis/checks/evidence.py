@@ -49,8 +49,8 @@ class Evidence(TrackerEvidence):
     def unread(self) -> SafeText | None:
         """Why this is no check of the whole state: a structure of it was not read, or only in part; None where all were.
 
-        The worst first: root FDT, tracker, LUO's root, then whatever else of the side. A bare blob or scratch table is asked what it can
-        answer. What no capture has by its nature (contents, another boot, files beside the state) is none of it.
+        The worst first: root FDT, tracker, LUO's root, then whatever else of the side, and the scratch table. A bare blob or scratch
+        table is asked what it can answer. What no capture has by its nature (contents, another boot, files beside the state) is none of it.
         """
         root = self.side.root
         if self.side.name not in self.state.sides or (self.side.name == "unsided" and self.held is None):
@@ -79,6 +79,8 @@ class Evidence(TrackerEvidence):
             if luo.outdated:
                 return SafeText(f"LUO's state was not read: {luo.outdated}")
         lacking = [*self._unread_pages, *(gap.words for gap in not_read(self.side)), *self._unread_blobs]
+        if (scratch := self.state.scratch_unread) is not None:
+            lacking.append(SafeText(f"{SCRATCH}: {scratch}"))
         more = f", and {plural(len(lacking) - 1, 'more part')}" if len(lacking) > 1 else ""
         return SafeText(f"not all of the state was read: {lacking[0]}{more}") if lacking else None
 

@@ -79,7 +79,7 @@ def _owners(case: Case) -> Finding:
 def _sound(case: Case) -> Finding:
     report = case.report
     if report is None:
-        return unknown("whether the state keeps the rules of its format: there is no outgoing side in sight")
+        return unknown("whether the state keeps the rules of its format: there is no outgoing side in sight", decides=False)
     errors, warnings = report.broken["error"], report.broken["warning"]
     if errors:
         broken = [one for one in report.of(Answer.BROKEN) if one.severity == "error"]
@@ -93,6 +93,7 @@ def _sound(case: Case) -> Finding:
         return unknown(
             f"whether the state keeps the rules of its format: {plural(len(unread), 'part')} of it could not be read",
             remedy="kho-tui check  says what is missing",
+            decides=False,
         )
     more = f", {plural(warnings, 'warning')} (kho-tui check)" if warnings else ""
     unsure = f"; unknown: {plural(len(report.untold), 'rule')}" if report.untold else ""
@@ -159,7 +160,7 @@ def _log(case: Case) -> Finding:
 QUESTIONS = (
     Question(name="finalized", title="finalize", ask=_finalized, decides=True),
     Question(name="owners", title="preserved", ask=_owners),
-    Question(name="sound", title="state sound", ask=_sound),
+    Question(name="sound", title="state sound", ask=_sound, decides=True),
     Question(name="kernels", title="next kernels", ask=_accepted),
     Question(name="log", title="kernel log", ask=_log),
 )

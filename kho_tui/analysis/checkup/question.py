@@ -20,13 +20,17 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found out: one sentence, the evidence for it, and what to do where it is wrong. ``details``: further lines."""
+    """What was found out: one sentence, the evidence for it, and what to do where it is wrong. ``details``: further lines.
+
+    ``decides``: False where no handover depends on it here, whatever its question is.
+    """
 
     standing: Standing
     says: SafeText
     evidence: tuple[Evidence, ...] = ()
     remedy: SafeText = NO_TEXT
     details: tuple[SafeText, ...] = ()
+    decides: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,16 @@ class Examined:
     question: Question
     finding: Finding
 
+    @property
+    def decides(self) -> bool:
+        """Whether a handover depends on it."""
+        return self.question.decides and self.finding.decides
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it leaves open what a handover depends on."""
+        return self.decides and self.finding.standing is Standing.UNKNOWN
+
 
 def ok(says: str, *evidence: Evidence, details: tuple[SafeText, ...] = ()) -> Finding:
     """Nothing wrong here; captured text in ``says`` has gone through ``visible``, here as below."""
@@ -57,6 +71,6 @@ def wrong(says: str, remedy: str, *evidence: Evidence, details: tuple[SafeText, 
     return Finding(Standing.WRONG, SafeText(says), evidence, SafeText(remedy), details)
 
 
-def unknown(says: str, *evidence: Evidence, remedy: str = "", details: tuple[SafeText, ...] = ()) -> Finding:
+def unknown(says: str, *evidence: Evidence, remedy: str = "", details: tuple[SafeText, ...] = (), decides: bool = True) -> Finding:
     """Nothing at hand decides; ``says`` why."""
-    return Finding(Standing.UNKNOWN, SafeText(says), evidence, SafeText(remedy), details)
+    return Finding(Standing.UNKNOWN, SafeText(says), evidence, SafeText(remedy), details, decides)

@@ -107,8 +107,7 @@ class _Line:
 def checkup_lines(found: Checkup) -> Iterator[_Line]:
     """A line for each question, what is wrong with its remedy below it."""
     amiss = ", ".join(one.question.title for one in found.examined if one.finding.standing is Standing.WRONG)
-    deciding = (one for one in found.examined if one.question.decides and one.finding.standing is Standing.UNKNOWN)
-    undecided = ", ".join(one.question.title for one in deciding)
+    undecided = ", ".join(one.question.title for one in found.examined if one.undecided)
     told = {0: "nothing amiss was found", 1: f"amiss: {amiss}", 2: f"nothing amiss was found, and unknown is what decides: {undecided}"}
     yield _Line("bold", f"{found.subject}: {told[found.exit_code]}")
     for one in found.examined:

@@ -20,7 +20,7 @@ def checkup_json(found: Checkup) -> Json:
         "checkup": [
             {
                 "question": one.question.name,
-                "decides": one.question.decides,
+                "decides": one.decides,
                 "answer": one.finding.standing.value,
                 "says": one.finding.says,
                 "evidence": _evidence(one.finding.evidence),
