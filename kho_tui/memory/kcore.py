@@ -129,6 +129,17 @@ class KcoreMemory:
         self._require(self._begun, "sealed before it was begun")
         self._sealed = True
 
+    def forget(self, address: int, size: int) -> None:
+        """Count the bytes that were read there as not used, and keep nothing of a page of which no byte is: they are somebody else's."""
+        self._require(not self._sealed, "what was read was shown already")
+        for number in range(address // self.page_size, -(-(address + size) // self.page_size)):
+            first, last = address - number * self.page_size, address + size - number * self.page_size
+            parts = {(low, high) for low, high in self._used.get(number, ()) if low < first or high > last}
+            if parts:
+                self._used[number] = parts
+            elif self._used.pop(number, None):
+                del self._pages[number]
+
     def used(self) -> Extents:
         """The bytes that were read, by physical address; offsets are those of the same bytes if they were put one behind the other."""
         ranges = sorted((number * self.page_size + low, high - low) for number, parts in self._used.items() for low, high in parts)

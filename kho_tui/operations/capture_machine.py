@@ -142,7 +142,7 @@ class _Taken:
             if (
                 subtree.status is Status.STALE
                 and isinstance(subtree.blob, Blob)
-                and not is_blob_of_kho(opened.state.registry, subtree.blob)
+                and not is_blob_of_kho(opened.state.registry, subtree.blob.data)
             ):
                 for names in opened.state.registry.releases.names:
                     name = f"kho/in/{names.sub_fdts}/{os.fsdecode(subtree.name)}"
