@@ -220,7 +220,7 @@ def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Conte
 
 def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[SafeText, SafeText]]:
     """Pages of the state that could not be read, and what moved. Nothing is lost with a page that is somebody else's now."""
-    lost = [] if running is None else [(page, absence) for page, absence in running.refused() if not absence.outdated]
+    lost = [] if running is None else list(running.lost())
     unread = [(SafeText("memory.elf"), SafeText(f"{page:#x}: {absence.reason}")) for page, absence in lost[:_MOST_PAGES_NAMED]]
     if len(lost) > _MOST_PAGES_NAMED:
         unread.append((SafeText("memory.elf"), SafeText(f"{len(lost) - _MOST_PAGES_NAMED} more pages could not be read")))
@@ -288,7 +288,7 @@ def _memory_told(machine: Machine, opened: Opened | None, running: KcoreMemory |
     if wanted == "none":
         state = "off"
     elif running is not None and not why:
-        state = "partial" if any(not absence.outdated for _, absence in refused) else "taken"
+        state = "partial" if any(running.lost()) else "taken"
     else:
         state = "none" if running is None or not running.pages_read else "partial"
         reason = "no-root" if hidden is None else hidden.code

@@ -39,6 +39,8 @@ from kho_tui.views.cli import main
 from kho_tui.views.tui.changes import Changes, changed_memory
 
 PRE = "x86_64-7.3/1-pre"
+MEMFD_STRUCT = 0x76E000
+"""What LUO's serialized memfd of that machine points at."""
 
 
 def look(machine: RunningMachine, *, search: bool = False) -> Opened:
@@ -535,6 +537,25 @@ def test_freed_memory_that_others_use_is_not_captured(machines: Machines, tmp_pa
     blob.write_bytes(b"luo-v5\0\0" + bytes(24))
     captured(machine, tmp_path / "d", capsys)
     assert (tmp_path / "d/kho/in/sub_fdts/LUO").exists()
+
+
+@pytest.mark.parametrize("lost", ["no RAM", "free", "user memory"])
+@pytest.mark.parametrize("what", ["tracker", "memfd"])
+def test_what_the_outgoing_side_points_at_and_cannot_be_read_is_unread(
+    what: str, lost: str, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE)
+    page = tracker_page() if what == "tracker" else MEMFD_STRUCT
+    if lost == "no RAM":
+        del machine.pages[page]
+    else:
+        machine.flags[page] = 1 << 10 if lost == "free" else ANON | LRU
+    machine.write_memory()
+    code, said = captured(machine, tmp_path / "c", capsys)
+    manifest = json.loads((tmp_path / "c/capture.json").read_text())
+    assert code == 1 and f"could not read memory.elf: {page:#x}: " in said
+    assert manifest["memory"]["state"] == "partial" and [one["address"] for one in manifest["memory"]["absent"]] == [f"{page:#x}"]
+    assert any(one["path"] == "memory.elf" and one["reason"].startswith(f"{page:#x}: ") for one in manifest["unreadable"])
 
 
 def test_of_freed_memory_that_others_use_no_byte_of_memory_is_captured(machines: Machines, tmp_path: Path) -> None:
