@@ -37,6 +37,7 @@ from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.model.facts import Missing, Status
 from kho_tui.operations.fingerprint import changed_names, fingerprint
 from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.releases.table import Finalize
 from kho_tui.text import SafeText, human_size, plural, visible
 from kho_tui.version import program_version
 
@@ -88,6 +89,8 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
         if problem:
             taken.unread.append((SafeText("kho"), problem))
         told = _memory_told(machine, opened, running, memory)
+        if running is not None and opened is not None:
+            taken.note_root(opened, told)
         taken.note_missing(machine, running, told)
         manifest = _manifest(machine, problem, running, taken, told)
         write = partial(
@@ -176,6 +179,13 @@ class _Taken:
             except ReadError as error:
                 self.unread.append((SafeText(name), SafeText(str(error))))
 
+    def note_root(self, opened: Opened, memory: Mapping[str, object]) -> None:
+        """An outgoing root FDT that neither memory nor debugfs shows, though there is one. ``memory``: what the manifest says of it."""
+        release = opened.state.registry.releases.of(opened.sources.release)
+        at_will = release is not None and release.finalize is Finalize.STATEFUL  # then debugfs shows it wherever there is one
+        if memory["reason"] is not None and "out" in opened.state.sides and not self.files.get("kho/out/fdt") and not at_will:
+            self.unread.append((SafeText("memory.elf"), SafeText(f"{memory['message']}")))
+
     def note_missing(self, machine: Machine, running: KcoreMemory | None, memory: Mapping[str, object]) -> None:
         """What this machine does not have, or what keeps it away. ``memory``: what the manifest says of memory."""
         closed = None if machine.debugfs.state == "mounted" else obstacle("tree", machine.facts)
@@ -185,7 +195,7 @@ class _Taken:
                 self.unread.append((SafeText(name), closed.words))
             else:
                 self.absent.append((name, f"/{machine.debugfs.of(row.path)}", row.absence))
-        if running is None or not running.pages_read:
+        if (running is None or not running.pages_read) and all(what != "memory.elf" for what, _ in self.unread):
             reason = "not asked for (--memory none)" if memory["state"] == "off" else f"{memory['message']}"
             if memory["state"] != "off" and machine.kcore == "denied":
                 self.unread.append((SafeText("memory.elf"), SafeText(reason)))

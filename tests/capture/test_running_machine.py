@@ -558,6 +558,18 @@ def test_what_the_outgoing_side_points_at_and_cannot_be_read_is_unread(
     assert any(one["path"] == "memory.elf" and one["reason"].startswith(f"{page:#x}: ") for one in manifest["unreadable"])
 
 
+@pytest.mark.parametrize("shown", ["hidden", "not-listed"])
+def test_a_root_that_nothing_shows_is_unread(shown: str, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a handover debugfs has no out/fdt, so that without its address all that the outgoing root leads to is lost."""
+    machine = machines("x86_64-7.3/2-pre", shown)
+    machine.flags[0x3FFFF000] = 0
+    machine.write_memory()
+    code, said = captured(machine, tmp_path / "c", capsys)
+    (unread,) = json.loads((tmp_path / "c/capture.json").read_text())["unreadable"]
+    assert code == 1 and f"could not read memory.elf: {unread['reason']}" in said
+    assert unread["path"] == "memory.elf" and "so where the outgoing root FDT is cannot be seen" in unread["reason"]
+
+
 def test_of_freed_memory_that_others_use_no_byte_of_memory_is_captured(machines: Machines, tmp_path: Path) -> None:
     """LUO's struct of the kernel before (7.2 on) is freed at boot; what is read to see that it is none any more is nobody's business."""
     machine = machines("x86_64-7.3/2-pre")
