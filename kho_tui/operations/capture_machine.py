@@ -75,7 +75,9 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
     """
     archive = _require_new(output)
     machine = look_at_machine(probe.LIVE_ROOT, memory=memory != "none")
-    opened, problem, taken = _read_machine(machine, partial(_open, memory, context, say, search=search), context)
+    opened, problem, taken = _read_machine(
+        machine, partial(_open, memory, context, say, search=search), context, 1 if search else _MOST_READINGS
+    )
     try:
         running = None if opened is None else opened.sources.running
         say(f"capturing debugfs, /proc, /sys and the kernel log{_pages_in_words(running)}")
@@ -212,15 +214,15 @@ def _require_new(output: Path) -> bool:
     return False
 
 
-def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Context) -> tuple[Opened | None, SafeText, _Taken]:
-    """The state and the files of one moment: read again where debugfs changed between the two."""
+def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Context, most: int) -> tuple[Opened | None, SafeText, _Taken]:
+    """The state and the files of one moment: read again, ``most`` times in all, where debugfs changed between the two."""
     watched = machine.root / machine.debugfs.tree
-    for attempt in range(_MOST_READINGS):
+    for attempt in range(most):
         before = fingerprint(watched)
         opened, problem = read()
         taken = _files(machine, context)
         changed = changed_names(before, fingerprint(watched))
-        if not changed or attempt == _MOST_READINGS - 1:
+        if not changed or attempt == most - 1:
             break
         if opened is not None:
             opened.close()

@@ -207,7 +207,7 @@ def _outgoing_said(sources: Sources, running: KcoreMemory, found: FoundInMemory,
     """Why the outgoing root FDT is not known, where nothing that the kernel names, or a search gave, is one."""
     handed_in = None if sources.boot is None else sources.boot.fdt_phys
     if any(root.phys != handed_in for root in found.roots):
-        return sources
+        return replace(sources, no_outgoing=NO_TEXT) if was_searched else sources
     if was_searched:
         return replace(sources, no_outgoing=SafeText("a search of all RAM that can be read found no root FDT of it"))
     if sources.no_outgoing:

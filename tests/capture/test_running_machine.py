@@ -254,7 +254,27 @@ def test_a_capture_may_search_too(machines: Machines, tmp_path: Path, capsys: py
         assert not isinstance(taken.state.sides["out"].preserved, Missing)
     with open_state(tmp_path / "without", Context()) as taken:
         assert "--search" in str(taken.sources.no_outgoing)
+    told = json.loads((tmp_path / "with/capture.json").read_text())["memory"]
+    assert (told["state"], told["reason"], told["message"]) == ("taken", None, None)
     assert main.run(["capture", "--search", "--memory", "none", "-o", str(tmp_path / "none")]) == 2
+
+
+def test_a_capture_searches_once_whatever_changes(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE, shown="hidden")
+    read = capture_machine._files
+
+    def changing(*arguments: Any) -> Any:
+        taken = read(*arguments)
+        blob = machine.kho / "out/sub_fdts/LUO"
+        blob.write_bytes(blob.read_bytes() + b"\0")
+        return taken
+
+    monkeypatch.setattr(capture_machine, "_files", changing)
+    assert main.run(["capture", "--search", "-o", str(tmp_path / "c")]) == 1
+    assert capsys.readouterr().err.count("--search reads all") == 1
+    assert "kho/out/sub_fdts/LUO" in json.loads((tmp_path / "c/capture.json").read_text())["changed_while_reading"]
 
 
 def test_what_cannot_be_searched_is_refused_before_the_risk_is_told(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
