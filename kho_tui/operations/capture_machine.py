@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ MemoryTaken = Literal["metadata", "none"]
 
 _Reading: TypeAlias = tuple[Opened | None, SafeText]
 _MOST_READINGS = 3
+_SOME_ADDRESS = re.compile(rb"^ *0*[1-9a-f]|^ *0+-0*[1-9a-f]", re.MULTILINE)
+"""In /proc/iomem."""
 _MOST_PAGES_NAMED = 20
 CONTAINS = SafeText("kernel addresses, the kernel's command line and log, session names: keep it private")
 
@@ -199,7 +202,7 @@ class _Taken:
                 self.absent.append((name, f"/{machine.debugfs.of(row.path)}", row.absence))
         if (running is None or not running.pages_read) and all(what != "memory.elf" for what, _ in self.unread):
             reason = "not asked for (--memory none)" if memory["state"] == "off" else f"{memory['message']}"
-            if memory["state"] != "off" and machine.kcore == "denied":
+            if memory["state"] != "off" and (machine.kcore == "denied" or (machine.kcore == "readable" and running is None)):
                 self.unread.append((SafeText("memory.elf"), SafeText(reason)))
             else:
                 self.absent.append(("memory.elf", "/proc/kcore", reason))
@@ -278,6 +281,8 @@ def _files(machine: Machine, context: Context) -> _Taken:
         except OSError:
             continue  # unplugged meanwhile
     unread = [(note.path or SafeText("capture"), note.message) for note in tree.notes]
+    if "iomem" in files and not _SOME_ADDRESS.search(files["iomem"]):
+        unread.append((SafeText("iomem"), SafeText("every address in it is zero: the kernel hides them from all but root")))
     return _Taken(machine.root, files, sources, unread, write_only)
 
 

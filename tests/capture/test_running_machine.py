@@ -590,6 +590,23 @@ def test_a_root_that_nothing_shows_is_unread(shown: str, machines: Machines, tmp
     assert unread["path"] == "memory.elf" and "so where the outgoing root FDT is cannot be seen" in unread["reason"]
 
 
+@pytest.mark.parametrize("content", [b"", bytes(8192), None])
+def test_a_kcore_that_opens_and_cannot_be_read_is_unread(
+    content: bytes | None, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE)
+    if content is None:
+        machine.write("proc/iomem", b"00000000-00000000 : Reserved\n00000000-00000000 : System RAM\n")
+    else:
+        machine.write("proc/kcore", content)
+    code, said = captured(machine, tmp_path / "c", capsys)
+    manifest = json.loads((tmp_path / "c/capture.json").read_text())
+    what = "iomem" if content is None else "memory.elf"
+    assert code == 1 and f"could not read {what}: " in said
+    assert what in {one["path"] for one in manifest["unreadable"]} and what not in {one["path"] for one in manifest["absent"]}
+    assert content is None or manifest["memory"]["state"] == "none"
+
+
 def test_of_freed_memory_that_others_use_no_byte_of_memory_is_captured(machines: Machines, tmp_path: Path) -> None:
     """LUO's struct of the kernel before (7.2 on) is freed at boot; what is read to see that it is none any more is nobody's business."""
     machine = machines("x86_64-7.3/2-pre")
