@@ -22,6 +22,7 @@ from kho_tui.decode.side import SideSource, decode_side
 from kho_tui.decode.sides import side_sources
 from kho_tui.fdt.tree import Node
 from kho_tui.layout.platform import Platform
+from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.model.codes import BUDGET, INFERRED, LOG_EVIDENCE, NEWER, NOT_ONE_BOOT, SOURCE_NOTE, SOURCE_PROBLEM
 from kho_tui.model.facts import Missing, Stale
 from kho_tui.model.path import EntityPath
@@ -64,7 +65,7 @@ def decode_state(
     release = registry.releases.of(sources.release)
     tree = device_tree_words(sources.bare, registry.releases.names)
     spoken = [] if tree else side_sources(reader, sources, found, release, overrides.root)
-    sides = {source.name: _side(reader, source) for source in spoken}
+    sides = {source.name: _side(reader, source, sources.running) for source in spoken}
     log = tuple(LogLine(e.kind, e.side, e.time, e.text, e.subject) for e in sources.evidence)
     if isinstance(scratch, Missing) and sources.boot is None and sources.running is None:
         scratch = scratch_in_memory(reader, sources, found, tuple(sides.values())) or scratch
@@ -99,14 +100,18 @@ def _not_searched(found: FoundInMemory) -> SafeText:
     return SafeText(f"a root FDT may lie in what was not read: {found.unread}") if found.unread else NO_TEXT
 
 
-def _side(reader: Reader, source: SideSource) -> Side:
+def _side(reader: Reader, source: SideSource, running: KcoreMemory | None) -> Side:
     """One side. Of a core alone a tracker that contradicts the rest of its state is not believed: it was given back."""
+    if running is not None:
+        running.ask_for(live=source.name == "out")
     trial = reader.on_trial()
     side = decode_side(trial, source)
     if side.name == "unsided" and (why := contradiction(side, reader.platform)) is not None:
         stale = Stale(SafeText(f"{why}: {EITHER_WAY}"))
         trial = reader.on_trial()
         side = decode_side(trial, replace(source, stale_tracker=stale))
+    if running is not None:
+        running.ask_for(live=False)
     reader.findings.extend(trial.findings)
     return side
 

@@ -10,7 +10,7 @@ from kho_tui.decode.facet import MAGIC_BYTES, Decoding, SubtreeBlob, struct_head
 from kho_tui.decode.fdts import is_fdt, report_fdt, view_fdt
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.header import FDT_HEADER
-from kho_tui.fdt.tree import lookup_name
+from kho_tui.fdt.tree import looks_like_fdt, lookup_name
 from kho_tui.layout.place import Blob, Origin
 from kho_tui.layout.struct import FieldValue
 from kho_tui.model.codes import (
@@ -116,9 +116,9 @@ def _differ(reader: Reader, one: Blob, other: Blob) -> bool:
     return one.data[:most] != other.data[:most]
 
 
-def is_blob_of_kho(registry: Registry, blob: Blob) -> bool:
+def is_blob_of_kho(registry: Registry, data: bytes) -> bool:
     """Whether a blob begins as one that a kernel writes: an FDT, or a struct that is known."""
-    return is_fdt(blob) or struct_head(registry, blob.data) is not None
+    return looks_like_fdt(data) or struct_head(registry, data) is not None
 
 
 def _outdated(reader: Reader, source: SubtreeSource, primary: Blob | Missing) -> SafeText:

@@ -76,7 +76,8 @@ class KcoreMemory:
         self._moving = moving
         self._pages: dict[int, bytes | Absence] = {}
         self._used: dict[int, set[tuple[int, int]]] = {}
-        self._begun = self._sealed = False
+        self._asked_for_live: set[int] = set()
+        self._for_live = self._begun = self._sealed = False
 
     @property
     def total_bytes(self) -> int:
@@ -94,11 +95,22 @@ class KcoreMemory:
         return self._outgoing
 
     def refused(self) -> Iterator[tuple[int, Absence]]:
-        """Pages that were asked for and are not there, ascending, with the reason. Addresses without RAM are not among them."""
+        """Pages that were asked for and are not there, ascending, with the reason.
+
+        Addresses without RAM are among them where something live points there.
+        """
         for number in sorted(self._pages):
             page = self._page(number)
-            if isinstance(page, Absence) and not page.no_ram:
+            if isinstance(page, Absence) and (not page.no_ram or number in self._asked_for_live):
                 yield number * self.page_size, page
+
+    def lost(self) -> Iterator[tuple[int, Absence]]:
+        """Those of them that the state lacks: nothing is lost with a freed page of the incoming side that is somebody else's now."""
+        return ((page, why) for page, why in self.refused() if not why.outdated or page // self.page_size in self._asked_for_live)
+
+    def ask_for(self, *, live: bool) -> None:
+        """Whether what asks for pages from here on is live: the incoming side goes on pointing at memory that the kernel has freed."""
+        self._for_live = live
 
     @property
     def pages_read(self) -> int:
@@ -128,6 +140,17 @@ class KcoreMemory:
         """From here on only what was read is there: the state is decoded, and what else lies in memory is not KHO's."""
         self._require(self._begun, "sealed before it was begun")
         self._sealed = True
+
+    def forget(self, address: int, size: int) -> None:
+        """Count the bytes that were read there as not used, and keep nothing of a page of which no byte is: they are somebody else's."""
+        self._require(not self._sealed, "what was read was shown already")
+        for number in range(address // self.page_size, -(-(address + size) // self.page_size)):
+            first, last = address - number * self.page_size, address + size - number * self.page_size
+            parts = {(low, high) for low, high in self._used.get(number, ()) if low < first or high > last}
+            if parts:
+                self._used[number] = parts
+            elif self._used.pop(number, None):
+                del self._pages[number]
 
     def used(self) -> Extents:
         """The bytes that were read, by physical address; offsets are those of the same bytes if they were put one behind the other."""
@@ -219,6 +242,8 @@ class KcoreMemory:
             return Absence(_NOT_READ)
         if page is None:
             page = self._pages[number] = self._fetch(number)
+        if self._begun and not self._sealed and self._for_live:
+            self._asked_for_live.add(number)
         return Absence(_MOVING, moving=True) if number * self.page_size in self._moving else page
 
     def _fetch(self, number: int) -> bytes | Absence:

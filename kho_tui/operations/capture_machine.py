@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.model.facts import Missing, Status
 from kho_tui.operations.fingerprint import changed_names, fingerprint
 from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.releases.table import Finalize
 from kho_tui.text import SafeText, human_size, plural, visible
 from kho_tui.version import program_version
 
@@ -45,6 +47,8 @@ MemoryTaken = Literal["metadata", "none"]
 
 _Reading: TypeAlias = tuple[Opened | None, SafeText]
 _MOST_READINGS = 3
+_SOME_ADDRESS = re.compile(rb"^ *0*[1-9a-f]|^ *0+-0*[1-9a-f]", re.MULTILINE)
+"""In /proc/iomem."""
 _MOST_PAGES_NAMED = 20
 CONTAINS = SafeText("kernel addresses, the kernel's command line and log, session names: keep it private")
 
@@ -74,7 +78,9 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
     """
     archive = _require_new(output)
     machine = look_at_machine(probe.LIVE_ROOT, memory=memory != "none")
-    opened, problem, taken = _read_machine(machine, partial(_open, memory, context, say, search=search), context)
+    opened, problem, taken = _read_machine(
+        machine, partial(_open, memory, context, say, search=search), context, 1 if search else _MOST_READINGS
+    )
     try:
         running = None if opened is None else opened.sources.running
         say(f"capturing debugfs, /proc, /sys and the kernel log{_pages_in_words(running)}")
@@ -88,6 +94,8 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
         if problem:
             taken.unread.append((SafeText("kho"), problem))
         told = _memory_told(machine, opened, running, memory)
+        if running is not None and opened is not None:
+            taken.note_root(opened, told)
         taken.note_missing(machine, running, told)
         manifest = _manifest(machine, problem, running, taken, told)
         write = partial(
@@ -142,7 +150,7 @@ class _Taken:
             if (
                 subtree.status is Status.STALE
                 and isinstance(subtree.blob, Blob)
-                and not is_blob_of_kho(opened.state.registry, subtree.blob)
+                and not is_blob_of_kho(opened.state.registry, subtree.blob.data)
             ):
                 for names in opened.state.registry.releases.names:
                     name = f"kho/in/{names.sub_fdts}/{os.fsdecode(subtree.name)}"
@@ -176,6 +184,13 @@ class _Taken:
             except ReadError as error:
                 self.unread.append((SafeText(name), SafeText(str(error))))
 
+    def note_root(self, opened: Opened, memory: Mapping[str, object]) -> None:
+        """An outgoing root FDT that neither memory nor debugfs shows, though there is one. ``memory``: what the manifest says of it."""
+        release = opened.state.registry.releases.of(opened.sources.release)
+        at_will = release is not None and release.finalize is Finalize.STATEFUL  # then debugfs shows it wherever there is one
+        if memory["reason"] is not None and "out" in opened.state.sides and not self.files.get("kho/out/fdt") and not at_will:
+            self.unread.append((SafeText("memory.elf"), SafeText(f"{memory['message']}")))
+
     def note_missing(self, machine: Machine, running: KcoreMemory | None, memory: Mapping[str, object]) -> None:
         """What this machine does not have, or what keeps it away. ``memory``: what the manifest says of memory."""
         closed = None if machine.debugfs.state == "mounted" else obstacle("tree", machine.facts)
@@ -185,9 +200,9 @@ class _Taken:
                 self.unread.append((SafeText(name), closed.words))
             else:
                 self.absent.append((name, f"/{machine.debugfs.of(row.path)}", row.absence))
-        if running is None or not running.pages_read:
+        if (running is None or not running.pages_read) and all(what != "memory.elf" for what, _ in self.unread):
             reason = "not asked for (--memory none)" if memory["state"] == "off" else f"{memory['message']}"
-            if memory["state"] != "off" and machine.kcore == "denied":
+            if memory["state"] != "off" and (machine.kcore == "denied" or (machine.kcore == "readable" and running is None)):
                 self.unread.append((SafeText("memory.elf"), SafeText(reason)))
             else:
                 self.absent.append(("memory.elf", "/proc/kcore", reason))
@@ -202,15 +217,15 @@ def _require_new(output: Path) -> bool:
     return False
 
 
-def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Context) -> tuple[Opened | None, SafeText, _Taken]:
-    """The state and the files of one moment: read again where debugfs changed between the two."""
+def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Context, most: int) -> tuple[Opened | None, SafeText, _Taken]:
+    """The state and the files of one moment: read again, ``most`` times in all, where debugfs changed between the two."""
     watched = machine.root / machine.debugfs.tree
-    for attempt in range(_MOST_READINGS):
+    for attempt in range(most):
         before = fingerprint(watched)
         opened, problem = read()
         taken = _files(machine, context)
         changed = changed_names(before, fingerprint(watched))
-        if not changed or attempt == _MOST_READINGS - 1:
+        if not changed or attempt == most - 1:
             break
         if opened is not None:
             opened.close()
@@ -220,7 +235,7 @@ def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Conte
 
 def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[SafeText, SafeText]]:
     """Pages of the state that could not be read, and what moved. Nothing is lost with a page that is somebody else's now."""
-    lost = [] if running is None else [(page, absence) for page, absence in running.refused() if not absence.outdated]
+    lost = [] if running is None else list(running.lost())
     unread = [(SafeText("memory.elf"), SafeText(f"{page:#x}: {absence.reason}")) for page, absence in lost[:_MOST_PAGES_NAMED]]
     if len(lost) > _MOST_PAGES_NAMED:
         unread.append((SafeText("memory.elf"), SafeText(f"{len(lost) - _MOST_PAGES_NAMED} more pages could not be read")))
@@ -266,6 +281,8 @@ def _files(machine: Machine, context: Context) -> _Taken:
         except OSError:
             continue  # unplugged meanwhile
     unread = [(note.path or SafeText("capture"), note.message) for note in tree.notes]
+    if "iomem" in files and not _SOME_ADDRESS.search(files["iomem"]):
+        unread.append((SafeText("iomem"), SafeText("every address in it is zero: the kernel hides them from all but root")))
     return _Taken(machine.root, files, sources, unread, write_only)
 
 
@@ -288,7 +305,7 @@ def _memory_told(machine: Machine, opened: Opened | None, running: KcoreMemory |
     if wanted == "none":
         state = "off"
     elif running is not None and not why:
-        state = "partial" if any(not absence.outdated for _, absence in refused) else "taken"
+        state = "partial" if any(running.lost()) else "taken"
     else:
         state = "none" if running is None or not running.pages_read else "partial"
         reason = "no-root" if hidden is None else hidden.code

@@ -16,11 +16,14 @@ from kho_tui.decode.placement import search_sources
 from kho_tui.decode.platform import Overrides
 from kho_tui.decode.roots import FoundInMemory, search_memory
 from kho_tui.decode.state import decode_state
+from kho_tui.decode.subtrees import is_blob_of_kho
 from kho_tui.errors import InputError
+from kho_tui.fdt.header import FDT_HEADER
 from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.memory.physical import PhysicalMemory
 from kho_tui.memory.pieces import Piece
 from kho_tui.model.codes import CHANGED_WHILE_READ
+from kho_tui.model.facts import Status, known
 from kho_tui.model.finding import Finding
 from kho_tui.model.path import EntityPath
 from kho_tui.model.registry import Registry
@@ -179,6 +182,7 @@ class _Opening:
             changed = _read_names(state, changed_names(before, fingerprint(watched)))
             differing: frozenset[int] = frozenset()
             if running is not None:
+                _forget_reused(state, running)
                 differing = running.differing()
                 running.seal()
         except BaseException:
@@ -187,11 +191,23 @@ class _Opening:
         return _Reading(state, sources, changed, differing, held_back, moving)
 
 
+def _forget_reused(state: State, running: KcoreMemory) -> None:
+    """Keep nothing of what the incoming side points at where it is no blob of KHO: freed memory that somebody else uses by now."""
+    side = state.sides.get("in")
+    for subtree in () if side is None else side.subtrees:
+        phys = known(subtree.phys)
+        if phys is None or subtree.status is not Status.STALE:
+            continue
+        there = running.available(phys, FDT_HEADER.size)
+        if there and not is_blob_of_kho(state.registry, running.read(phys, there)):
+            running.forget(phys, max(known(subtree.size) or running.page_size, there))
+
+
 def _outgoing_said(sources: Sources, running: KcoreMemory, found: FoundInMemory, *, was_searched: bool) -> Sources:
     """Why the outgoing root FDT is not known, where nothing that the kernel names, or a search gave, is one."""
     handed_in = None if sources.boot is None else sources.boot.fdt_phys
     if any(root.phys != handed_in for root in found.roots):
-        return sources
+        return replace(sources, no_outgoing=NO_TEXT) if was_searched else sources
     if was_searched:
         return replace(sources, no_outgoing=SafeText("a search of all RAM that can be read found no root FDT of it"))
     if sources.no_outgoing:

@@ -39,6 +39,8 @@ from kho_tui.views.cli import main
 from kho_tui.views.tui.changes import Changes, changed_memory
 
 PRE = "x86_64-7.3/1-pre"
+MEMFD_STRUCT = 0x76E000
+"""What LUO's serialized memfd of that machine points at."""
 
 
 def look(machine: RunningMachine, *, search: bool = False) -> Opened:
@@ -252,7 +254,27 @@ def test_a_capture_may_search_too(machines: Machines, tmp_path: Path, capsys: py
         assert not isinstance(taken.state.sides["out"].preserved, Missing)
     with open_state(tmp_path / "without", Context()) as taken:
         assert "--search" in str(taken.sources.no_outgoing)
+    told = json.loads((tmp_path / "with/capture.json").read_text())["memory"]
+    assert (told["state"], told["reason"], told["message"]) == ("taken", None, None)
     assert main.run(["capture", "--search", "--memory", "none", "-o", str(tmp_path / "none")]) == 2
+
+
+def test_a_capture_searches_once_whatever_changes(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE, shown="hidden")
+    read = capture_machine._files
+
+    def changing(*arguments: Any) -> Any:
+        taken = read(*arguments)
+        blob = machine.kho / "out/sub_fdts/LUO"
+        blob.write_bytes(blob.read_bytes() + b"\0")
+        return taken
+
+    monkeypatch.setattr(capture_machine, "_files", changing)
+    assert main.run(["capture", "--search", "-o", str(tmp_path / "c")]) == 1
+    assert capsys.readouterr().err.count("--search reads all") == 1
+    assert "kho/out/sub_fdts/LUO" in json.loads((tmp_path / "c/capture.json").read_text())["changed_while_reading"]
 
 
 def test_what_cannot_be_searched_is_refused_before_the_risk_is_told(machines: Machines, capsys: pytest.CaptureFixture[str]) -> None:
@@ -535,6 +557,73 @@ def test_freed_memory_that_others_use_is_not_captured(machines: Machines, tmp_pa
     blob.write_bytes(b"luo-v5\0\0" + bytes(24))
     captured(machine, tmp_path / "d", capsys)
     assert (tmp_path / "d/kho/in/sub_fdts/LUO").exists()
+
+
+@pytest.mark.parametrize("lost", ["no RAM", "free", "user memory"])
+@pytest.mark.parametrize("what", ["tracker", "memfd"])
+def test_what_the_outgoing_side_points_at_and_cannot_be_read_is_unread(
+    what: str, lost: str, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE)
+    page = tracker_page() if what == "tracker" else MEMFD_STRUCT
+    if lost == "no RAM":
+        del machine.pages[page]
+    else:
+        machine.flags[page] = 1 << 10 if lost == "free" else ANON | LRU
+    machine.write_memory()
+    code, said = captured(machine, tmp_path / "c", capsys)
+    manifest = json.loads((tmp_path / "c/capture.json").read_text())
+    assert code == 1 and f"could not read memory.elf: {page:#x}: " in said
+    assert manifest["memory"]["state"] == "partial" and [one["address"] for one in manifest["memory"]["absent"]] == [f"{page:#x}"]
+    assert any(one["path"] == "memory.elf" and one["reason"].startswith(f"{page:#x}: ") for one in manifest["unreadable"])
+
+
+@pytest.mark.parametrize("shown", ["hidden", "not-listed"])
+def test_a_root_that_nothing_shows_is_unread(shown: str, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a handover debugfs has no out/fdt, so that without its address all that the outgoing root leads to is lost."""
+    machine = machines("x86_64-7.3/2-pre", shown)
+    machine.flags[0x3FFFF000] = 0
+    machine.write_memory()
+    code, said = captured(machine, tmp_path / "c", capsys)
+    (unread,) = json.loads((tmp_path / "c/capture.json").read_text())["unreadable"]
+    assert code == 1 and f"could not read memory.elf: {unread['reason']}" in said
+    assert unread["path"] == "memory.elf" and "so where the outgoing root FDT is cannot be seen" in unread["reason"]
+
+
+@pytest.mark.parametrize("content", [b"", bytes(8192), None])
+def test_a_kcore_that_opens_and_cannot_be_read_is_unread(
+    content: bytes | None, machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines(PRE)
+    if content is None:
+        machine.write("proc/iomem", b"00000000-00000000 : Reserved\n00000000-00000000 : System RAM\n")
+    else:
+        machine.write("proc/kcore", content)
+    code, said = captured(machine, tmp_path / "c", capsys)
+    manifest = json.loads((tmp_path / "c/capture.json").read_text())
+    what = "iomem" if content is None else "memory.elf"
+    assert code == 1 and f"could not read {what}: " in said
+    assert what in {one["path"] for one in manifest["unreadable"]} and what not in {one["path"] for one in manifest["absent"]}
+    assert content is None or manifest["memory"]["state"] == "none"
+
+
+def test_of_freed_memory_that_others_use_no_byte_of_memory_is_captured(machines: Machines, tmp_path: Path) -> None:
+    """LUO's struct of the kernel before (7.2 on) is freed at boot; what is read to see that it is none any more is nobody's business."""
+    machine = machines("x86_64-7.3/2-pre")
+    with look(machine) as live:
+        (luo,) = [one for one in live.state.sides["in"].subtrees if one.name == b"LUO"]
+        assert isinstance(luo.phys, int)
+    secret = b"tenant's secret!"
+    machine.pages[luo.phys // PAGE * PAGE] = secret * (PAGE // 16)
+    machine.flags[0x3FFFF000] = 0
+    machine.write_memory()
+    (machine.kho / "in/sub_fdts/LUO").write_bytes(secret * 2)
+    assert main.run(["capture", "-o", str(tmp_path / "c")]) == 0
+    assert not [path for path in (tmp_path / "c").rglob("*") if path.is_file() and secret in path.read_bytes()]
+    assert f"{luo.phys // PAGE * PAGE:#x} " not in (tmp_path / "c/kpageflags").read_text()
+    with look(machine) as live:
+        running = live.sources.running
+        assert running is not None and not any(extent.start <= luo.phys < extent.start + extent.size for extent in running.used())
 
 
 def test_the_order_in_which_memory_is_asked_is_held(machines: Machines) -> None:
