@@ -1047,6 +1047,12 @@ leave_out() {
     say "memory: left out: $1"
 }
 
+# TEXT: the same of what this script would have taken, but for its limits.
+leave_out_unread() {
+    leave_out "$1"
+    note_unreadable memory.elf /proc/kcore "left out: $1"
+}
+
 # CODE MESSAGE: there is no memory in the capture, and why.
 no_memory() {
     memory_state=none
@@ -1119,7 +1125,7 @@ fetch() {
         "$work/segments" "$work/seen" "$work/todo" >"$work/want"
     if [ -f "$work/over" ]; then
         read -r too_many wanted <"$work/over"
-        leave_out "$too_many of $wanted pages of one round: no more than $memory_pages pages are taken"
+        leave_out_unread "$too_many of $wanted pages of one round: no more than $memory_pages pages are taken"
         rm -f "$work/over"
     fi
     [ -n "$flags_known" ] || : >"$work/blocks"
@@ -1362,8 +1368,8 @@ take_memory() {
         [ $((now - memory_began)) -lt "$memory_seconds" ] || late=yes
         [ $((rounds % 50)) != 0 ] || say "memory: $taken_pages pages"
     done
-    [ -z "$late" ] || leave_out "what could not be read within $memory_seconds seconds"
-    [ ! -s "$work/todo" ] || leave_out "what $(awk '$1 != "="' "$work/todo" | wc -l | tr -d ' ') more structures lead to"
+    [ -z "$late" ] || leave_out_unread "what could not be read within $memory_seconds seconds"
+    [ ! -s "$work/todo" ] || leave_out_unread "what $(awk '$1 != "="' "$work/todo" | wc -l | tr -d ' ') more structures lead to"
     while read -r line; do
         case $left_out in
         *"$line"*) ;;

@@ -341,6 +341,19 @@ def test_a_kcore_that_is_no_core_gives_no_memory(machines: Machines, run: Runner
     assert manifest["memory"]["state"] == "none" and "ELF core" in manifest["memory"]["message"]
 
 
+@pytest.mark.parametrize("limit", ["memory_pages=10", "memory_seconds=0"])
+def test_what_its_limits_leave_out_is_unread(limit: str, machines: Machines, run: Runner) -> None:
+    machines(PRE)
+    name = limit.partition("=")[0]
+    lines = Path(run.command[-1]).read_text().splitlines(keepends=True)
+    run.command[-1] = str(run.cwd.parent / "limited.sh")
+    Path(run.command[-1]).write_text("".join(f"{limit}\n" if line.startswith(f"{name}=") else line for line in lines))
+    manifest = captured(run, 1)
+    assert manifest["memory"]["state"] == "partial" and manifest["memory"]["left_out"]
+    assert {one["path"] for one in manifest["unreadable"]} == {"memory.elf"}
+    assert all(f"left out: {what}" in {one["reason"] for one in manifest["unreadable"]} for what in manifest["memory"]["left_out"])
+
+
 @pytest.mark.parametrize("words", [["--memory", "none"], ["--memory=none"]])
 def test_memory_may_be_left_out(words: list[str], machines: Machines, run: Runner) -> None:
     machines(PRE)
