@@ -335,7 +335,9 @@ look_at_machine() {
     else
         facts="$facts liveupdate-device=unknown"
     fi
-    if [ ! -e "$root/proc/kcore" ]; then
+    if [ "$memory" = none ]; then
+        facts="$facts kcore=not-asked"
+    elif [ ! -e "$root/proc/kcore" ]; then
         facts="$facts kcore=absent"
     elif (: <"$root/proc/kcore") 2>/dev/null; then
         facts="$facts kcore=readable"

@@ -195,6 +195,7 @@ def test_both_manifests_have_one_shape_and_say_the_same(trouble: str, machines: 
     assert [one["address"] for one in ours["memory"]["absent"]] == [one["address"] for one in theirs["memory"]["absent"]]
     assert ours["memory"]["pages"] == theirs["memory"]["pages"]
     assert [ours["kho"][key] for key in ("present", "reason")] == [theirs["kho"][key] for key in ("present", "reason")]
+    assert sorted(ours["facts"].split()) == sorted(theirs["facts"].split())
     assert paths(ours, "files") - {"scratch-flags", "dmesg"} == paths(theirs, "files") - {"dmesg"}
     assert paths(ours, "absent") == paths(theirs, "absent")
     assert paths(ours, "unreadable") == paths(theirs, "unreadable")
