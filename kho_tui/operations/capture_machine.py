@@ -193,7 +193,7 @@ class _Taken:
 
     def note_missing(self, machine: Machine, running: KcoreMemory | None, memory: Mapping[str, object]) -> None:
         """What this machine does not have, or what keeps it away. ``memory``: what the manifest says of memory."""
-        closed = None if machine.debugfs.state == "mounted" else obstacle("tree", machine.facts)
+        closed = None if machine.debugfs.state == "mounted" else tree_obstacle(NOT_HERE, NOT_HERE, machine)  # not what speaks of KHO
         for row in not_there(machine.root, machine.debugfs, self.files):
             name = row.name.rstrip("/")
             if closed is not None and row.path.startswith(f"{DEBUGFS}/"):
