@@ -169,6 +169,21 @@ is_write_only() {
     return 1
 }
 
+# BLOB: sets $kept to what the format of a struct declares, where it is one that is known; nobody knows what lies behind it.
+declared_size() {
+    case $(od -An -v -tx1 -N6 "$1" | tr -d ' ') in
+    d00dfeed*) return ;;
+    6c756f2d76??) kept=32 ;;
+    *)
+        case $1 in
+        */sub_fdts/kexec-metadata) kept=73 ;;
+        *) return ;;
+        esac
+        ;;
+    esac
+    has_no_more=": its format has no more"
+}
+
 # FILE PATH [twice]: copies one file by reading it to its end: stat says size 0 for all of debugfs.
 # "twice": kernel memory that may change meanwhile is read again, and a difference noted.
 copy_file() {
@@ -185,12 +200,17 @@ copy_file() {
     if reason=$({ cat -- "$1" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"; } 2>&1); then
         had=0
         [ "${3-}" != twice ] || had=$(wc -c <"$out/$2")
-        if [ "$had" -gt "$longest_blob" ]; then
-            head -c "$longest_blob" <"$out/$2" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"
-            note_unreadable "$2" "${1#"$root"}" "only the first $longest_blob of $had bytes are kept"
+        kept=$longest_blob
+        has_no_more=
+        if [ "$had" -gt 4096 ] && [ "$had" -gt "$(page_size)" ] 2>/dev/null; then
+            declared_size "$out/$2"
+        fi
+        if [ "$had" -gt "$kept" ]; then
+            head -c "$kept" <"$out/$2" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"
+            note_unreadable "$2" "${1#"$root"}" "only the first $kept of $had bytes are kept$has_no_more"
         fi
         note_file "$2" "${1#"$root"}"
-        if [ "${3-}" = twice ] && [ "$had" -le "$longest_blob" ] && [ "$(md5sum 2>/dev/null <"$1")" != "$(md5sum <"$out/$2")" ]; then
+        if [ "${3-}" = twice ] && [ "$had" -le "$kept" ] && [ "$(md5sum 2>/dev/null <"$1")" != "$(md5sum <"$out/$2")" ]; then
             json_string "$2"
             changed="$changed${changed:+,}
     $json"
