@@ -169,6 +169,21 @@ is_write_only() {
     return 1
 }
 
+# BLOB: sets $kept to what the format of a struct declares, where it is one that is known; nobody knows what lies behind it.
+declared_size() {
+    case $(od -An -v -tx1 -N6 "$1" | tr -d ' ') in
+    d00dfeed*) return ;;
+    6c756f2d76??) kept=32 ;;
+    *)
+        case $1 in
+        */sub_fdts/kexec-metadata) kept=73 ;;
+        *) return ;;
+        esac
+        ;;
+    esac
+    has_no_more=": its format has no more"
+}
+
 # FILE PATH [twice]: copies one file by reading it to its end: stat says size 0 for all of debugfs.
 # "twice": kernel memory that may change meanwhile is read again, and a difference noted.
 copy_file() {
@@ -185,12 +200,17 @@ copy_file() {
     if reason=$({ cat -- "$1" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"; } 2>&1); then
         had=0
         [ "${3-}" != twice ] || had=$(wc -c <"$out/$2")
-        if [ "$had" -gt "$longest_blob" ]; then
-            head -c "$longest_blob" <"$out/$2" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"
-            note_unreadable "$2" "${1#"$root"}" "only the first $longest_blob of $had bytes are kept"
+        kept=$longest_blob
+        has_no_more=
+        if [ "$had" -gt 4096 ] && [ "$had" -gt "$(page_size)" ] 2>/dev/null; then
+            declared_size "$out/$2"
+        fi
+        if [ "$had" -gt "$kept" ]; then
+            head -c "$kept" <"$out/$2" >"$out/$partial" && mv -f -- "$out/$partial" "$out/$2"
+            note_unreadable "$2" "${1#"$root"}" "only the first $kept of $had bytes are kept$has_no_more"
         fi
         note_file "$2" "${1#"$root"}"
-        if [ "${3-}" = twice ] && [ "$had" -le "$longest_blob" ] && [ "$(md5sum 2>/dev/null <"$1")" != "$(md5sum <"$out/$2")" ]; then
+        if [ "${3-}" = twice ] && [ "$had" -le "$kept" ] && [ "$(md5sum 2>/dev/null <"$1")" != "$(md5sum <"$out/$2")" ]; then
             json_string "$2"
             changed="$changed${changed:+,}
     $json"
@@ -335,7 +355,9 @@ look_at_machine() {
     else
         facts="$facts liveupdate-device=unknown"
     fi
-    if [ ! -e "$root/proc/kcore" ]; then
+    if [ "$memory" = none ]; then
+        facts="$facts kcore=not-asked"
+    elif [ ! -e "$root/proc/kcore" ]; then
         facts="$facts kcore=absent"
     elif (: <"$root/proc/kcore") 2>/dev/null; then
         facts="$facts kcore=readable"
@@ -1047,6 +1069,12 @@ leave_out() {
     say "memory: left out: $1"
 }
 
+# TEXT: the same of what this script would have taken, but for its limits.
+leave_out_unread() {
+    leave_out "$1"
+    note_unreadable memory.elf /proc/kcore "left out: $1"
+}
+
 # CODE MESSAGE: there is no memory in the capture, and why.
 no_memory() {
     memory_state=none
@@ -1119,7 +1147,7 @@ fetch() {
         "$work/segments" "$work/seen" "$work/todo" >"$work/want"
     if [ -f "$work/over" ]; then
         read -r too_many wanted <"$work/over"
-        leave_out "$too_many of $wanted pages of one round: no more than $memory_pages pages are taken"
+        leave_out_unread "$too_many of $wanted pages of one round: no more than $memory_pages pages are taken"
         rm -f "$work/over"
     fi
     [ -n "$flags_known" ] || : >"$work/blocks"
@@ -1362,8 +1390,8 @@ take_memory() {
         [ $((now - memory_began)) -lt "$memory_seconds" ] || late=yes
         [ $((rounds % 50)) != 0 ] || say "memory: $taken_pages pages"
     done
-    [ -z "$late" ] || leave_out "what could not be read within $memory_seconds seconds"
-    [ ! -s "$work/todo" ] || leave_out "what $(awk '$1 != "="' "$work/todo" | wc -l | tr -d ' ') more structures lead to"
+    [ -z "$late" ] || leave_out_unread "what could not be read within $memory_seconds seconds"
+    [ ! -s "$work/todo" ] || leave_out_unread "what $(awk '$1 != "="' "$work/todo" | wc -l | tr -d ' ') more structures lead to"
     while read -r line; do
         case $left_out in
         *"$line"*) ;;

@@ -28,9 +28,10 @@ from kho_tui.capture.reader import BLOB_LIMIT, LIVE_BLOB_LIMIT, LOG_LIMIT
 from kho_tui.capture.sources import NOT_HERE
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
-from kho_tui.decode.facet import struct_head
+from kho_tui.decode.facet import MAGIC_BYTES, Decoding, struct_head
 from kho_tui.decode.subtrees import is_blob_of_kho
 from kho_tui.errors import InputError, ReadError
+from kho_tui.fdt.tree import looks_like_fdt, lookup_name
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.elf_writer import core_size
@@ -160,10 +161,15 @@ class _Taken:
     def cut_to_format(self, opened: Opened) -> None:
         """Cut blobs whose struct says its size, and that go on for more than the page it is in."""
         for name, data in self.files.items():
-            head = struct_head(opened.state.registry, data) if name.startswith("kho/") else None
-            if head is not None and len(data) > max(head.size, opened.state.machine.platform.page_size):
-                self.files[name] = data[: head.size]
-                note = f"only the first {head.size} of {len(data)} bytes are kept: its format has no more"
+            if not name.startswith("kho/") or looks_like_fdt(data):
+                continue
+            registry = opened.state.registry
+            head = struct_head(registry, data)
+            decoding = registry.facets(Decoding).get(lookup_name(os.fsencode(name.rpartition("/")[2])))
+            size = head.size if head is not None else 0 if decoding is None else decoding.least(registry, data)
+            if size > MAGIC_BYTES and len(data) > max(size, opened.state.machine.platform.page_size):
+                self.files[name] = data[:size]
+                note = f"only the first {size} of {len(data)} bytes are kept: its format has no more"
                 self.unread.append((visible(name), SafeText(note)))
 
     def add_flags(self, running: KcoreMemory, opened: Opened) -> None:
@@ -193,7 +199,7 @@ class _Taken:
 
     def note_missing(self, machine: Machine, running: KcoreMemory | None, memory: Mapping[str, object]) -> None:
         """What this machine does not have, or what keeps it away. ``memory``: what the manifest says of memory."""
-        closed = None if machine.debugfs.state == "mounted" else obstacle("tree", machine.facts)
+        closed = None if machine.debugfs.state == "mounted" else tree_obstacle(NOT_HERE, NOT_HERE, machine)  # not what speaks of KHO
         for row in not_there(machine.root, machine.debugfs, self.files):
             name = row.name.rstrip("/")
             if closed is not None and row.path.startswith(f"{DEBUGFS}/"):

@@ -195,6 +195,7 @@ def test_both_manifests_have_one_shape_and_say_the_same(trouble: str, machines: 
     assert [one["address"] for one in ours["memory"]["absent"]] == [one["address"] for one in theirs["memory"]["absent"]]
     assert ours["memory"]["pages"] == theirs["memory"]["pages"]
     assert [ours["kho"][key] for key in ("present", "reason")] == [theirs["kho"][key] for key in ("present", "reason")]
+    assert sorted(ours["facts"].split()) == sorted(theirs["facts"].split())
     assert paths(ours, "files") - {"scratch-flags", "dmesg"} == paths(theirs, "files") - {"dmesg"}
     assert paths(ours, "absent") == paths(theirs, "absent")
     assert paths(ours, "unreadable") == paths(theirs, "unreadable")
@@ -339,6 +340,38 @@ def test_a_kcore_that_is_no_core_gives_no_memory(machines: Machines, run: Runner
     machine.write("proc/kcore", b"\x7fELF" + bytes(100))
     manifest = captured(run, 1)
     assert manifest["memory"]["state"] == "none" and "ELF core" in manifest["memory"]["message"]
+
+
+def test_of_a_struct_no_more_is_copied_than_its_format_has(machines: Machines, run: Runner, tmp_path: Path) -> None:
+    """By program and script: what debugfs shows behind it is a stranger's."""
+    machine = machines(PRE)
+    machine.flags[0x3FFFF000] = 0
+    machine.write_memory()
+    for name, more in (("LUO", 64 << 10), ("kexec-metadata", 128 << 10)):
+        blob = machine.kho / "out/sub_fdts" / name
+        blob.write_bytes(blob.read_bytes() + STRANGER * (more // len(STRANGER)))
+    manifest = captured(run, 1)
+    assert main.run(["capture", "-o", str(tmp_path / "ours")]) == 1
+    theirs = json.loads((tmp_path / "ours/capture.json").read_text())
+    for capture in (run.cwd / "cap", tmp_path / "ours"):
+        sizes = [(capture / "kho/out/sub_fdts" / name).stat().st_size for name in ("LUO", "kexec-metadata")]
+        assert sizes == [32, 73]
+        assert not any(STRANGER in path.read_bytes() for path in capture.rglob("*") if path.is_file())
+    reasons = [sorted(one["reason"] for one in told["unreadable"] if "sub_fdts" in one["path"]) for told in (manifest, theirs)]
+    assert reasons[0] == reasons[1] and len(reasons[0]) == 2
+
+
+@pytest.mark.parametrize("limit", ["memory_pages=10", "memory_seconds=0"])
+def test_what_its_limits_leave_out_is_unread(limit: str, machines: Machines, run: Runner) -> None:
+    machines(PRE)
+    name = limit.partition("=")[0]
+    lines = Path(run.command[-1]).read_text().splitlines(keepends=True)
+    run.command[-1] = str(run.cwd.parent / "limited.sh")
+    Path(run.command[-1]).write_text("".join(f"{limit}\n" if line.startswith(f"{name}=") else line for line in lines))
+    manifest = captured(run, 1)
+    assert manifest["memory"]["state"] == "partial" and manifest["memory"]["left_out"]
+    assert {one["path"] for one in manifest["unreadable"]} == {"memory.elf"}
+    assert all(f"left out: {what}" in {one["reason"] for one in manifest["unreadable"]} for what in manifest["memory"]["left_out"])
 
 
 @pytest.mark.parametrize("words", [["--memory", "none"], ["--memory=none"]])

@@ -607,6 +607,14 @@ def test_a_kcore_that_opens_and_cannot_be_read_is_unread(
     assert content is None or manifest["memory"]["state"] == "none"
 
 
+def test_no_word_of_a_capture_is_left_to_be_filled_in(machines: Machines, tmp_path: Path) -> None:
+    machine = machines(PRE)
+    (machine.root / "sys/kernel/debug").rename(machine.root / "sys/kernel/elsewhere")
+    assert main.run(["capture", "-o", str(tmp_path / "c")]) == 1
+    said = (tmp_path / "c/capture.json").read_text()
+    assert "no /sys/kernel/debug/kho, and /proc does not say whether debugfs is mounted" in said and "{debugfs}" not in said
+
+
 def test_of_freed_memory_that_others_use_no_byte_of_memory_is_captured(machines: Machines, tmp_path: Path) -> None:
     """LUO's struct of the kernel before (7.2 on) is freed at boot; what is read to see that it is none any more is nobody's business."""
     machine = machines("x86_64-7.3/2-pre")
