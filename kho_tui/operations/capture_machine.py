@@ -166,7 +166,10 @@ class _Taken:
             registry = opened.state.registry
             head = struct_head(registry, data)
             decoding = registry.facets(Decoding).get(lookup_name(os.fsencode(name.rpartition("/")[2])))
-            size = head.size if head is not None else 0 if decoding is None else decoding.least(registry, data)
+            if head is not None:
+                size = head.size if head.declared else 0
+            else:
+                size = 0 if decoding is None else decoding.least(registry, data)
             if size > MAGIC_BYTES and len(data) > max(size, opened.state.machine.platform.page_size):
                 self.files[name] = data[:size]
                 note = f"only the first {size} of {len(data)} bytes are kept: its format has no more"
