@@ -37,6 +37,7 @@ from kho_tui.layout.platform import Platform
 from kho_tui.memory.elf_writer import core_size
 from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.model.facts import Missing, Status
+from kho_tui.model.registry import Registry
 from kho_tui.operations.fingerprint import changed_names, fingerprint
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.releases.table import Finalize
@@ -163,14 +164,8 @@ class _Taken:
         for name, data in self.files.items():
             if not name.startswith("kho/") or looks_like_fdt(data):
                 continue
-            registry = opened.state.registry
-            head = struct_head(registry, data)
-            decoding = registry.facets(Decoding).get(lookup_name(os.fsencode(name.rpartition("/")[2])))
-            if head is not None:
-                size = head.size if head.declared else 0
-            else:
-                size = 0 if decoding is None else decoding.least(registry, data)
-            if size > MAGIC_BYTES and len(data) > max(size, opened.state.machine.platform.page_size):
+            size = _declared_size(opened.state.registry, lookup_name(os.fsencode(name.rpartition("/")[2])), data)
+            if size is not None and len(data) > max(size, opened.state.machine.platform.page_size):
                 self.files[name] = data[:size]
                 note = f"only the first {size} of {len(data)} bytes are kept: its format has no more"
                 self.unread.append((visible(name), SafeText(note)))
@@ -215,6 +210,15 @@ class _Taken:
                 self.unread.append((SafeText("memory.elf"), SafeText(reason)))
             else:
                 self.absent.append(("memory.elf", "/proc/kcore", reason))
+
+
+def _declared_size(registry: Registry, name: bytes, data: bytes) -> int | None:
+    """Bytes of the struct in the blob of a subtree; None for what no format declares, and for a version that is not known."""
+    if (head := struct_head(registry, data)) is not None:
+        return head.size if head.declared else None
+    decoding = registry.facets(Decoding).get(name)
+    least = 0 if decoding is None else decoding.least(registry, data)
+    return least if least > MAGIC_BYTES else None
 
 
 def _require_new(output: Path) -> bool:
