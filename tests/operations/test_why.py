@@ -494,6 +494,7 @@ def test_the_log_says_command_line_and_lockdown() -> None:
     assert certainty(off, "KHO is not on") is P and "command line in the log given: no kho=" in quoted(off)
     assert certainty(ask("EOPNOTSUPP", log=head.format("kho=off")), "KHO is not on") is C
     assert off.subject == "the log given, kernel 6.18.3"
+    assert "switched off by kho=off on the kernel command line" in quoted(ask("pinning", log=head.format("kho=off")))
     locked = ask("finalize EPERM", log=head.format("kho=on lockdown=integrity"))
     assert certainty(locked, "kernel lockdown refuses") is C
     assert certainty(ask("scratch-failed", log=head.format("kho=on")), "kdump kernel") is R

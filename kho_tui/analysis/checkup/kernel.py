@@ -6,15 +6,14 @@ from dataclasses import replace
 
 from kho_tui.analysis.checkup.question import Finding, Question, ok, unknown, wrong
 from kho_tui.analysis.symptoms.case import Case, said
-from kho_tui.analysis.symptoms.checks import OFF_CODES, kho_is_off, loaded_by_kexec_load, switch_evidence
+from kho_tui.analysis.symptoms.checks import OFF_CODES, kho_is_off, loaded_by_kexec_load, quoted, switch_evidence
+from kho_tui.analysis.symptoms.kernel_files import LUO_RELEASES
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD
 from kho_tui.analysis.symptoms.symptom import Certainty
 from kho_tui.capture.dmesg import NO_LOG
 from kho_tui.model.facts import Missing
-from kho_tui.releases.ranges import Range
 from kho_tui.releases.table import Finalize
 
-_LUO_RELEASES = Range("6.19")
 _DEBUGFS_FACTS = ("here", "debugfs", "config-shows")
 _BOOT_ON = "boot with kho=on"
 _LOCKDOWN = "CONFIG_SECURITY_LOCKDOWN_LSM"
@@ -38,7 +37,7 @@ def _built(case: Case) -> Finding:
 def _on(case: Case) -> Finding:
     off = case.saying("disabled", side="out")
     if off:
-        return wrong("KHO switched itself off in this boot", "kho-tui why scratch-failed", *(one.evidence for one in off[:3]))
+        return wrong("KHO switched itself off in this boot", "kho-tui why scratch-failed", *quoted(off))
     if case.shows_kho:
         return ok("KHO is on", said("kho/", "there is a kho tree"), *switch_evidence(case)[1:])
     found = case.obstacle("tree", "config-built", "symbol-built", "switch", "default", "config-shows")
@@ -53,7 +52,7 @@ def _on(case: Case) -> Finding:
 
 
 def _liveupdate(case: Case) -> Finding:
-    release, luo = case.release, case.within(_LUO_RELEASES)
+    release, luo = case.release, case.within(LUO_RELEASES)
     if luo is False:
         return ok("this release has no LUO, which came with 6.19: no sessions, no /dev/liveupdate", case.release_evidence)
     built, line = case.option("CONFIG_LIVEUPDATE"), case.cmdline

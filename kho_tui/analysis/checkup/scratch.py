@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kho_tui.analysis.checkup.question import Finding, Question, ok, unknown, wrong
 from kho_tui.analysis.compat import Compatibility
 from kho_tui.analysis.symptoms.case import Case
-from kho_tui.analysis.symptoms.checks import counter, counter_evidence, kho_is_off, scratch_evidence
+from kho_tui.analysis.symptoms.checks import counter, counter_evidence, kho_is_off, quoted, scratch_evidence
 from kho_tui.analysis.symptoms.kexec import LARGER_SCRATCH
 from kho_tui.analysis.symptoms.symptom import Certainty
 from kho_tui.model.facts import Missing
@@ -52,7 +52,7 @@ def _allocated(case: Case) -> Finding:
     if scratch is None or isinstance(scratch, Missing):
         failed = case.saying("disabled", pattern=rb"scratch", side="out")
         if failed:
-            return wrong("scratch could not be reserved at boot", "kho-tui why scratch-failed", *(one.evidence for one in failed[:3]))
+            return wrong("scratch could not be reserved at boot", "kho-tui why scratch-failed", *quoted(failed))
         return unknown(f"the scratch table was not read: {_why_unread(case, scratch)}")
     assert case.state is not None
     total, ram = sum(area.size for area in scratch.areas), case.state.host.whole_ram

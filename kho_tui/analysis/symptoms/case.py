@@ -149,7 +149,7 @@ class Case:
         """What that log is called."""
         return self.given_file if self.given.whole else "dmesg"
 
-    @cached_property
+    @property
     def kernels(self) -> tuple[Kernel, ...]:
         """The images that might be loaded next; empty where there are none to look at. Raises Cancelled."""
         return self.look_at_kernels()
@@ -205,8 +205,7 @@ class Case:
         facts = frozenset(one for one in self.facts if not names or one.partition("=")[0] in names)
         machine = None if self.sources is None else self.sources.machine
         debugfs = "" if machine is None else f"/{machine.debugfs.place}"
-        cmdline = NOT_HERE if self.sources is None else self.sources.cmdline
-        return obstacle(question, facts, {"parameter": kho_parameter(cmdline), "debugfs": debugfs})
+        return obstacle(question, facts, {"parameter": kho_parameter(self.cmdline or NOT_HERE), "debugfs": debugfs})
 
     @property
     def shows_kho(self) -> bool:

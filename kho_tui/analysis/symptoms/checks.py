@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from kho_tui.analysis.symptoms.case import Case, Evidence, quote, said
+from collections.abc import Iterable
+from itertools import islice
+
+from kho_tui.analysis.symptoms.case import Case, Evidence, Line, quote, said
 from kho_tui.analysis.symptoms.symptom import Ask, Weighed, certain, likely, possible, refuted
 from kho_tui.model.facts import Missing
 from kho_tui.model.host import MemoryRange
@@ -15,8 +18,13 @@ NO_CAPTURE = "this command on that machine, or on a capture of it"
 KERNEL_LOG = "the log of that boot from its first line on (dmesg, or the console's):  kho-tui why - < LOG"
 OFF_CODES = frozenset({"not-built", "disabled", "not-enabled"})
 """Answers of the table of obstacles that say that KHO is not on."""
-_MANY = 3
-"""Lines of a log that are quoted."""
+MOST_QUOTED = 3
+"""Lines, files or processes that are quoted for one cause."""
+
+
+def quoted(lines: Iterable[Line]) -> tuple[Evidence, ...]:
+    """The first of some lines of the kernel's log as evidence."""
+    return tuple(line.evidence for line in islice(lines, MOST_QUOTED))
 
 
 def logged(*kinds: str, pattern: bytes = rb"", side: str | None = None, absence_counts: bool = True) -> Ask:
@@ -25,7 +33,7 @@ def logged(*kinds: str, pattern: bytes = rb"", side: str | None = None, absence_
     def ask(case: Case) -> Weighed:
         lines = case.saying(*kinds, pattern=pattern, side=side)
         if lines:
-            return certain(*(line.evidence for line in lines[:_MANY]))
+            return certain(*quoted(lines))
         if case.log_whole and absence_counts and not case.about_to_hand_over:
             return refuted(said(case.log_file, "from its first line on, and no such message"))
         return possible(KERNEL_LOG)
@@ -70,7 +78,7 @@ def kho_is_off(case: Case) -> Weighed:
     """KHO is not built, switched off, or not switched on."""
     off = case.saying("disabled", side="out")
     if off:
-        return certain(*(line.evidence for line in off[:_MANY]))
+        return certain(*quoted(off))
     if case.shows_kho:
         return refuted(said("kho/", "there is a kho tree"))
     found = case.obstacle("tree")
@@ -125,7 +133,7 @@ def no_handover_came_in(case: Case) -> Weighed:
     """The kernel that runs took over nothing and refused nothing: it was handed nothing."""
     refused = case.saying("disabled", side="in")
     if refused:
-        return refuted(*(line.evidence for line in refused[:_MANY]))
+        return refuted(*quoted(refused))
     if case.state is not None and "in" in case.state.sides:
         return refuted(said("kho/in", "this boot took over a handover"))
     if found := case.saying("found", "liveupdate", "revived", side="in"):
@@ -178,10 +186,10 @@ def image_too_large(case: Case) -> Weighed:
     told = [(one, one.found) for one in case.kernels if one.found is not None and one.found.loading is not None]
     failing = [(one, found) for one, found in told if found.loading is not None and found.loading.fits is False and found.loading.segments]
     if failing:
-        return certain(*(said(one.path, found.loading.reason) for one, found in failing[:_MANY] if found.loading is not None))
+        return certain(*(said(one.path, found.loading.reason) for one, found in failing[:MOST_QUOTED] if found.loading is not None))
     fitting = [(one, found) for one, found in told if found.loads]
     if fitting and len(fitting) == len(case.kernels):
-        return refuted(*(said(one.path, found.loading.reason) for one, found in fitting[:_MANY] if found.loading is not None))
+        return refuted(*(said(one.path, found.loading.reason) for one, found in fitting[:MOST_QUOTED] if found.loading is not None))
     return possible("the image and its initrd: --images DIR", *scratch_evidence(case))
 
 
@@ -230,7 +238,9 @@ def device_is_open(case: Case) -> Weighed:
     if holders is None:
         return possible("as root:  fuser -v /dev/liveupdate")
     if holders:
-        return certain(*(said(f"/proc/{one.pid}/fd", f"{one.name} (pid {one.pid}) has /dev/liveupdate open") for one in holders[:_MANY]))
+        return certain(
+            *(said(f"/proc/{one.pid}/fd", f"{one.name} (pid {one.pid}) has /dev/liveupdate open") for one in holders[:MOST_QUOTED])
+        )
     return possible("who had it open when the call failed", said("/proc/PID/fd", "no process has /dev/liveupdate open now"))
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from kho_tui.analysis.symptoms.calls import Call
 from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import KERNEL_LOG, device_is_open, elsewhere, faulty, finalized_now, in_release
+from kho_tui.analysis.symptoms.kernel_files import CORE, FILE, LUO, LUO_RELEASES, SESSION
 from kho_tui.analysis.symptoms.kexec import KHO_OFF, KHO_SWITCHED_ITSELF_OFF
 from kho_tui.analysis.symptoms.liveupdate import LUO_OFF, NO_HANDLER, RESTORE_FAILED, SESSIONS_NOT_RESTORED, TWICE
 from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, possible, words
 from kho_tui.releases.fixes import EMPTY_BLOCK
 from kho_tui.releases.ranges import Range
-
-_SESSION, _FILE, _LUO = "kernel/liveupdate/luo_session.c", "kernel/liveupdate/luo_file.c", "kernel/liveupdate/luo_core.c"
-_CORE = "kernel/liveupdate/kexec_handover.c"
-_LUO_RELEASES = Range("6.19")
 
 
 def _sessions_came_in(case: Case) -> Weighed:
@@ -36,16 +33,16 @@ BUSY = Symptom(
         Cause(
             says="another process has /dev/liveupdate open: the device takes one at a time",
             remedy="let that process (the live update agent) do it; to end it unpreserves its sessions: the next kernel does not get them",
-            source=f"{_LUO}, luo_open, 6.19 to 7.3",
+            source=f"{LUO}, luo_open, 6.19 to 7.3",
             calls=frozenset({Call.OPEN}),
             ask=device_is_open,
-            releases=_LUO_RELEASES,
+            releases=LUO_RELEASES,
             words=frozenset({"open", "liveupdate", "device"}),
         ),
         Cause(
             says="the file is preserved already, in this session or another: each memfd can be preserved once",
             remedy="keep the token of the first preservation",
-            source=f"{_FILE}, luo_preserve_file, 7.1 to 7.3",
+            source=f"{FILE}, luo_preserve_file, 7.1 to 7.3",
             calls=frozenset({Call.PRESERVE_FD}),
             ask=in_release("the sessions of the agent"),
             releases=Range("7.1"),
@@ -64,7 +61,7 @@ BUSY = Symptom(
         Cause(
             says="a file handler cannot be registered or unregistered while there are sessions",
             remedy="load modules with file handlers before the first session",
-            source=f"{_FILE}, liveupdate_register_file_handler, 6.19",
+            source=f"{FILE}, liveupdate_register_file_handler, 6.19",
             ask=in_release("whether a module was being loaded"),
             releases=Range("6.19", "6.19"),
             words=frozenset({"module", "register", "handler"}),
@@ -95,29 +92,29 @@ NO_ENTRY = Symptom(
         Cause(
             says="no session came into this kernel, or none of this name",
             remedy="retrieve by the name that was given before the kexec; if none came in:  kho-tui why sessions-gone",
-            source=f"{_SESSION}, luo_session_retrieve, 6.19 to 7.3",
+            source=f"{SESSION}, luo_session_retrieve, 6.19 to 7.3",
             calls=frozenset({Call.RETRIEVE_SESSION}),
             ask=_sessions_came_in,
-            releases=_LUO_RELEASES,
+            releases=LUO_RELEASES,
             words=frozenset({"session", "retrieve"}),
         ),
         NO_HANDLER,
         Cause(
             says="no file handler accepts this kind of file: only a memfd of shmem can be preserved, not hugetlb, VFIO, KVM or eventfd",
             remedy="preserve a memfd without MFD_HUGETLB; load the module that handles the file",
-            source=f"{_FILE}, luo_preserve_file; mm/memfd_luo.c, memfd_luo_can_preserve, 6.19 to 7.3",
+            source=f"{FILE}, luo_preserve_file; mm/memfd_luo.c, memfd_luo_can_preserve, 6.19 to 7.3",
             calls=frozenset({Call.PRESERVE_FD}),
             ask=in_release("the call that failed"),
-            releases=_LUO_RELEASES,
+            releases=LUO_RELEASES,
             words=frozenset({"preserve", "handler", "vfio", "hugetlb", "kvm", "eventfd"}),
         ),
         Cause(
             says="no file of the session has this token, or the session was finished",
             remedy="retrieve by the token that was given before the kexec, before LIVEUPDATE_SESSION_FINISH",
-            source=f"{_FILE}, luo_retrieve_file, 6.19 to 7.3",
+            source=f"{FILE}, luo_retrieve_file, 6.19 to 7.3",
             calls=frozenset({Call.RETRIEVE_FD}),
             ask=in_release("the tokens that the agent used: kho-tui show on a capture from before the kexec"),
-            releases=_LUO_RELEASES,
+            releases=LUO_RELEASES,
             words=frozenset({"token", "file", "retrieve"}),
         ),
         Cause(
@@ -140,7 +137,7 @@ NOT_SUPPORTED = Symptom(
             says="the memfd has seals that the format does not have, or the vmalloc area has flags that KHO does not preserve",
             remedy="preserve a memfd with no other seals than F_SEAL_SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE and EXEC; "
             "fcntl(fd, F_GET_SEALS) says which it has",
-            source=f"mm/memfd_luo.c, memfd_luo_preserve; {_CORE}, kho_preserve_vmalloc, 6.18 to 7.3",
+            source=f"mm/memfd_luo.c, memfd_luo_preserve; {CORE}, kho_preserve_vmalloc, 6.18 to 7.3",
             calls=frozenset({Call.PRESERVE_FD}),
             ask=in_release("the call that failed"),
             releases=Range("6.18"),
@@ -160,17 +157,17 @@ TOO_BIG = Symptom(
         Cause(
             says="kho_alloc_preserve was called for more than the largest order of the page allocator",
             remedy="allocate in pieces, or preserve a vmalloc area (kho_preserve_vmalloc)",
-            source=f"{_CORE}, kho_alloc_preserve, 6.19 to 7.3",
+            source=f"{CORE}, kho_alloc_preserve, 6.19 to 7.3",
             ask=in_release("the driver that called it"),
-            releases=Range("6.19"),
+            releases=LUO_RELEASES,
             words=frozenset({"kho_alloc_preserve", "alloc", "driver"}),
         ),
         Cause(
             says="an ioctl of /dev/liveupdate was given a struct of a newer header, with a field set that this kernel does not have",
             remedy="build the agent with this kernel's include/uapi/linux/liveupdate.h",
-            source=f"{_LUO}, luo_ioctl (copy_struct_from_user), 6.19 to 7.3",
+            source=f"{LUO}, luo_ioctl (copy_struct_from_user), 6.19 to 7.3",
             ask=in_release("the agent's headers"),
-            releases=Range("6.19"),
+            releases=LUO_RELEASES,
             words=frozenset({"ioctl", "agent", "liveupdate"}),
         ),
     ),
@@ -183,16 +180,16 @@ INVALID = Symptom(
         Cause(
             says="the session was retrieved before: that works once",
             remedy="use the file descriptor of the first retrieve",
-            source=f"{_SESSION}, luo_session_retrieve, 6.19 to 7.3",
+            source=f"{SESSION}, luo_session_retrieve, 6.19 to 7.3",
             calls=frozenset({Call.RETRIEVE_SESSION}),
             ask=in_release("the call that failed"),
-            releases=_LUO_RELEASES,
+            releases=LUO_RELEASES,
             words=frozenset({"retrieve", "session"}),
         ),
         Cause(
             says="the name of the session is empty, or longer than 63 characters",
             remedy="name it with 1 to 63 characters",
-            source=f"{_SESSION}, luo_session_alloc, 7.1 to 7.3",
+            source=f"{SESSION}, luo_session_alloc, 7.1 to 7.3",
             calls=frozenset({Call.CREATE_SESSION}),
             ask=in_release("the call that failed"),
             releases=Range("7.1"),
@@ -218,7 +215,7 @@ INVALID = Symptom(
         Cause(
             says="memory inside scratch was to be preserved, which kernels with CONFIG_KEXEC_HANDOVER_DEBUG refuse",
             remedy="preserve memory that the page allocator gave out as unmovable",
-            source=f"{_CORE}, kho_scratch_overlap, 6.18 to 7.3",
+            source=f"{CORE}, kho_scratch_overlap, 6.18 to 7.3",
             ask=in_release("the driver that called it"),
             releases=Range("6.18"),
             words=frozenset({"preserve", "driver", "scratch"}),
@@ -234,10 +231,10 @@ EXISTS = Symptom(
         Cause(
             says="there is a session of this name, or a file of this token, already",
             remedy="use another name or token",
-            source=f"{_SESSION}, luo_session_insert; {_FILE}, luo_preserve_file, 6.19 to 7.3",
+            source=f"{SESSION}, luo_session_insert; {FILE}, luo_preserve_file, 6.19 to 7.3",
             calls=frozenset({Call.CREATE_SESSION, Call.PRESERVE_FD}),
             ask=in_release("the call that failed"),
-            releases=_LUO_RELEASES,
+            releases=LUO_RELEASES,
             words=frozenset({"session", "token", "name", "create"}),
         ),
         Cause(
@@ -251,9 +248,9 @@ EXISTS = Symptom(
         Cause(
             says="a subtree of this name is registered already: the second one is not handed over",
             remedy="let the driver register it under another name, or once",
-            source=f"{_CORE}, kho_add_subtree, 6.19 to 7.3",
+            source=f"{CORE}, kho_add_subtree, 6.19 to 7.3",
             ask=in_release("the driver that called it"),
-            releases=Range("6.19"),
+            releases=LUO_RELEASES,
             words=frozenset({"subtree", "driver", "kho_add_subtree"}),
         ),
         Cause(
@@ -275,7 +272,7 @@ FULL = Symptom(
         Cause(
             says="the session is full: with pages of 4096 bytes it takes 128 files",
             remedy="use another session, or a kernel from 7.2 on",
-            source=f"{_FILE}, luo_preserve_file (LUO_FILE_MAX), 6.19 to 7.1",
+            source=f"{FILE}, luo_preserve_file (LUO_FILE_MAX), 6.19 to 7.1",
             calls=frozenset({Call.PRESERVE_FD}),
             ask=in_release("how many files the session has"),
             releases=Range("6.19", "7.1"),
@@ -284,7 +281,7 @@ FULL = Symptom(
         Cause(
             says="the list of sessions is full: with pages of 4096 bytes it takes 819",
             remedy="use fewer sessions with more files, or a kernel from 7.2 on",
-            source=f"{_SESSION}, luo_session_insert (LUO_SESSION_MAX), 6.19 to 7.1",
+            source=f"{SESSION}, luo_session_insert (LUO_SESSION_MAX), 6.19 to 7.1",
             calls=frozenset({Call.CREATE_SESSION}),
             ask=in_release("how many sessions there are"),
             releases=Range("6.19", "7.1"),
@@ -293,7 +290,7 @@ FULL = Symptom(
         Cause(
             says="memory outside scratch is used up: what KHO needs for itself cannot lie in scratch, however much of that is free",
             remedy="free memory outside scratch:  kho-tui show --memory  says how much of what is free is scratch",
-            source=f"{_CORE}, kho_alloc_preserve; mm/page_alloc.c (MIGRATE_CMA), 6.16 to 7.3",
+            source=f"{CORE}, kho_alloc_preserve; mm/page_alloc.c (MIGRATE_CMA), 6.16 to 7.3",
             ask=elsewhere("meminfo at that moment: MemFree less CmaFree"),
             words=frozenset({"memory", "alloc", "enomem"}),
         ),

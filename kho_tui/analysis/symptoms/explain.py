@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kho_tui.analysis.symptoms.case import Case, Evidence
+from kho_tui.analysis.symptoms.checks import quoted
 from kho_tui.analysis.symptoms.select import Spoken, spoken
 from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed
 
@@ -38,7 +39,6 @@ class Explained:
         return any(one.stands and one.weighed.certainty is not Certainty.POSSIBLE for one in self.causes)
 
 
-_MOST_LINES = 3
 NOTHING_SAID = spoken("")
 
 
@@ -55,5 +55,5 @@ def explain(symptom: Symptom, case: Case, said: Spoken = NOTHING_SAID) -> Explai
         return one.other_call, one.weighed.certainty.rank, -pointed
 
     any_of_call = any(cause.calls & said.calls for cause in symptom.causes)
-    seen = tuple(line.evidence for line in case.lines if symptom.names_line(line.kind, line.text))[:_MOST_LINES]
+    seen = quoted(line for line in case.lines if symptom.names_line(line.kind, line.text))
     return Explained(symptom, tuple(sorted((weighed(cause) for cause in symptom.causes), key=order)), seen)

@@ -8,6 +8,7 @@ from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.symptoms.calls import Call
 from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import (
+    MOST_QUOTED,
     NO_CAPTURE,
     elsewhere,
     empty_nodes,
@@ -24,12 +25,12 @@ from kho_tui.analysis.symptoms.checks import (
     scratch_evidence,
     unless_refused_as_incompatible,
 )
+from kho_tui.analysis.symptoms.kernel_files import CORE
 from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
 from kho_tui.model.facts import Missing
 from kho_tui.releases.fixes import KEXEC_UNFINALIZED, MEMORYLESS_NODES
 from kho_tui.releases.ranges import Range
 
-_CORE = "kernel/liveupdate/kexec_handover.c"
 LARGER_SCRATCH = (
     "raise kho_scratch= on the command line to what the kernel while it unpacks, its initrd, crashkernel= and the memory map need "
     "(`kho-tui why` lists it); only a boot through the firmware sizes scratch, and it ends what runs on this host: move guests away first"
@@ -62,7 +63,7 @@ def _other_root_version(case: Case) -> Weighed:
         (one, found) for one, found in refusing if found.reception.deciding is not None and "handed over:" in found.reception.deciding.met
     ]
     if bad:
-        return certain(*(said(one.path, found.verdict) for one, found in bad[:3]))
+        return certain(*(said(one.path, found.verdict) for one, found in bad[:MOST_QUOTED]))
     if case.log_whole and not case.about_to_hand_over:
         return refuted(said(case.log_file, "from its first line on, and no such message"))
     if unmapped := case.saying("disabled", pattern=_EFAULT, side="in"):
@@ -166,7 +167,7 @@ def _empty_area(case: Case) -> Weighed:
 BY_KEXEC_LOAD = Cause(
     says="the image was loaded by kexec_load, which never carries KHO; only kexec_file_load does",
     remedy="load it again by  kexec -s -l IMAGE --initrd=FILE --reuse-cmdline  (-s is kexec_file_load), then kexec",
-    source=f"{_CORE}, kho_fill_kimage, called by kernel/kexec_file.c alone, 6.16 to 7.3",
+    source=f"{CORE}, kho_fill_kimage, called by kernel/kexec_file.c alone, 6.16 to 7.3",
     ask=_was_loaded_by_kexec_load,
     words=frozenset({"kexec_load", "without", "-l"}),
 )
@@ -193,33 +194,33 @@ UNFINALIZED_PAGE = Cause(
 REFUSED_VERSION = Cause(
     says="the kernel that booted accepts another version of the root FDT than the one that was handed over: it boots cold",
     remedy=f"{_LOST}. Kexec between kernels of one version ({versions_of(ROOT_FORMATS)}); {GATE}",
-    source=f"{_CORE}, kho_populate, 6.16 to 7.3",
+    source=f"{CORE}, kho_populate, 6.16 to 7.3",
     ask=_other_root_version,
 )
 REFUSED_FDT = Cause(
     says="the root FDT was damaged, or never written, when the next kernel read it",
     remedy=f"{_LOST}; {GATE}, on a capture with memory",
-    source=f"{_CORE}, kho_populate (fdt_check_header), 6.16 to 7.3",
+    source=f"{CORE}, kho_populate (fdt_check_header), 6.16 to 7.3",
     ask=_fdt_damaged,
 )
 KHO_OFF = Cause(
     says="KHO is not on in the kernel that runs",
     remedy="boot a kernel with CONFIG_KEXEC_HANDOVER=y and kho=on on its command line",
-    source=f"{_CORE}, kho_is_enabled, 6.16 to 7.3",
+    source=f"{CORE}, kho_is_enabled, 6.16 to 7.3",
     ask=not_switched_on,
     words=frozenset({"kho"}),
 )
 KHO_SWITCHED_ITSELF_OFF = Cause(
     says="KHO was on and switched itself off in this boot: scratch could not be reserved",
     remedy="kho-tui why scratch-failed  has the causes",
-    source=f"{_CORE}, kho_reserve_scratch, 6.16 to 7.3",
+    source=f"{CORE}, kho_reserve_scratch, 6.16 to 7.3",
     ask=logged("disabled", side="out"),
 )
 NOTHING_CAME_IN = Cause(
     says="the kernel that runs was handed nothing: it came up through the firmware, or the image carried no KHO",
     remedy="load by kexec_file_load (kexec -s) while KHO is on, and go into it by  kexec -e  or  systemctl kexec, not by a reboot; "
     "look at the state just before:  kho-tui show",
-    source=f"{_CORE}, kho_populate; arch/x86/kernel/setup.c and drivers/of/fdt.c, 6.16 to 7.3",
+    source=f"{CORE}, kho_populate; arch/x86/kernel/setup.c and drivers/of/fdt.c, 6.16 to 7.3",
     ask=no_handover_came_in,
 )
 
@@ -235,21 +236,21 @@ NO_ROOM = Symptom(
             says="no single scratch area has room for the largest segment (the kernel while it unpacks, or the initrd)",
             remedy=f"first try an initrd that holds only this machine's modules (MODULES=dep in /etc/initramfs-tools/initramfs.conf; "
             f"dracut --hostonly), which needs no reboot; else {LARGER_SCRATCH}",
-            source=f"{_CORE}, kho_locate_mem_hole; kernel/kexec_file.c, kexec_locate_mem_hole, 6.16 to 7.3",
+            source=f"{CORE}, kho_locate_mem_hole; kernel/kexec_file.c, kexec_locate_mem_hole, 6.16 to 7.3",
             ask=image_too_large,
             calls=frozenset({Call.KEXEC_LOAD}),
         ),
         Cause(
             says="scratch was sized by an earlier boot, and kho_scratch= of this command line has no effect on a KHO boot",
             remedy="boot through the firmware with the same command line, which sizes scratch anew; it ends what runs on this host",
-            source=f"{_CORE}, kho_memory_init, 6.16 to 7.3",
+            source=f"{CORE}, kho_memory_init, 6.16 to 7.3",
             ask=_scratch_is_of_an_earlier_boot,
         ),
         Cause(
             says="an area of scratch has size 0, so that the image has only the other areas to go to",
             remedy="name all three sizes, kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the image needs, at the next "
             "boot through the firmware",
-            source=f"{_CORE}, scratch_size_update, 6.16 to 7.3",
+            source=f"{CORE}, scratch_size_update, 6.16 to 7.3",
             ask=_empty_area,
         ),
     ),
@@ -270,7 +271,6 @@ BOOTS_COLD = Symptom(
         "disabling revival",
         "state lost kexec",
         "handover gone",
-        "handover lost",
         "handover there",
         "know nothing",
         "kexec_load",
@@ -328,20 +328,20 @@ SCRATCH_FAILED = Symptom(
             says="the sizes of kho_scratch= do not fit where they have to be: the first below 4 GiB, one for each NUMA node",
             remedy="free that memory at boot first: crashkernel=SIZE,high instead of low memory, gigantic huge pages on other nodes; "
             "keep each area at least as large as the next image needs",
-            source=f"{_CORE}, kho_reserve_scratch, 6.16 to 7.3",
+            source=f"{CORE}, kho_reserve_scratch, 6.16 to 7.3",
             ask=_explicit_scratch,
         ),
         Cause(
             says="the scaled size of the global area wraps below 0 and asks for more memory than there is",
             remedy="name the sizes: kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the next image needs",
-            source=f"{_CORE}, scratch_size_update, 6.16 to 7.0",
+            source=f"{CORE}, scratch_size_update, 6.16 to 7.0",
             ask=in_release("the sizes that the kernel computed at boot, which it does not print"),
             releases=Range("6.16", "7.0"),
         ),
         Cause(
             says="a kdump kernel leaves KHO off by design",
             remedy="nothing is wrong: the next boot that is no crash has KHO",
-            source=f"{_CORE}, 7.3.4",
+            source=f"{CORE}, 7.3.4",
             ask=kdump_kernel,
         ),
     ),
@@ -431,7 +431,7 @@ PANIC = Symptom(
             says="mem= or memmap= on its command line take memory away that was handed over",
             remedy="kexec without mem=, and without a memmap= that names memory which was handed over; one that keeps bad memory "
             "away has to stay",
-            source=f"{_CORE}, kho_mem_init (struct pages that do not exist), 6.16 to 7.3",
+            source=f"{CORE}, kho_mem_init (struct pages that do not exist), 6.16 to 7.3",
             ask=_memory_taken_from_the_next_kernel,
         ),
         Cause(
@@ -443,7 +443,7 @@ PANIC = Symptom(
         Cause(
             says="the tracker or a preserved block points to memory that is not RAM, or is damaged: the walk is unchecked",
             remedy=f"kho-tui check STATE on a capture with memory names the block; {GATE}",
-            source=f"{_CORE}, kho_mem_init, 6.16 to 7.3",
+            source=f"{CORE}, kho_mem_init, 6.16 to 7.3",
             ask=elsewhere("a capture with memory from before the kexec: kho-tui check"),
         ),
     ),

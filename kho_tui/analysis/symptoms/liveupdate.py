@@ -15,16 +15,15 @@ from kho_tui.analysis.symptoms.checks import (
     kho_is_off,
     liveupdate_is_off,
     logged,
+    quoted,
     unless_refused_as_incompatible,
 )
+from kho_tui.analysis.symptoms.kernel_files import CORE, FILE, LUO, LUO_RELEASES, SESSION
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD, GATE, NOT_FINALIZED, NOTHING_CAME_IN, REFUSED_FDT, REFUSED_VERSION
 from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
 from kho_tui.releases.fixes import FILE_ERRORS_IGNORED, FOLIO_FLAGS, MEMFD_TWICE
 from kho_tui.releases.ranges import Range
 
-_SESSION, _FILE, _LUO = "kernel/liveupdate/luo_session.c", "kernel/liveupdate/luo_file.c", "kernel/liveupdate/luo_core.c"
-_CORE = "kernel/liveupdate/kexec_handover.c"
-_LUO_RELEASES = Range("6.19")
 _LOSSES = ("session-failed", "session-list-failed", "handler-failed", "file-failed", "folio-failed")
 
 
@@ -32,15 +31,15 @@ def _sessions_wait(case: Case) -> Weighed:
     lines = case.saying("liveupdate", side="in")
     if not lines:
         return refuted(said(case.log_file, "from its first line on, and LUO took over nothing")) if case.log_whole else possible(KERNEL_LOG)
-    if case.saying(*_LOSSES, "luo-failed", "disabled", side="in"):
-        return refuted(*(one.evidence for one in case.saying(*_LOSSES, "luo-failed", "disabled", side="in")[:3]))
+    if failed := case.saying(*_LOSSES, "luo-failed", "disabled", side="in"):
+        return refuted(*quoted(failed))
     return likely(lines[0].evidence)
 
 
 def _no_luo_in_release(case: Case) -> Weighed:
     if took_over := case.saying("liveupdate", "luo"):
         return refuted(took_over[0].evidence)
-    covered = case.within(_LUO_RELEASES)
+    covered = case.within(LUO_RELEASES)
     if covered is None:
         return possible("the kernel's release")
     return refuted(case.release_evidence) if covered else certain(case.release_evidence)
@@ -55,7 +54,7 @@ def _no_device(case: Case) -> Weighed:
 
 def _kho_is_off_for_luo(case: Case) -> Weighed:
     lines = case.saying("disabled", pattern=rb"luo: .*because KHO")
-    return certain(*(one.evidence for one in lines[:3])) if lines else kho_is_off(case)
+    return certain(*quoted(lines)) if lines else kho_is_off(case)
 
 
 def _image_is_loaded(case: Case) -> Weighed:
@@ -72,9 +71,9 @@ _OTHER_VERSION, _DAMAGED = rb"incompatible", rb"too small|failed to retrieve|Una
 
 def _other_luo_version(case: Case) -> Weighed:
     if lines := case.saying("luo-failed", pattern=_OTHER_VERSION):
-        return certain(*(line.evidence for line in lines[:3]))
+        return certain(*quoted(lines))
     if lines := case.saying("luo-failed", pattern=_DAMAGED) or case.saying("crash", pattern=_PANIC + rb".*\[-(?:2|ENOENT)\]"):
-        return refuted(*(line.evidence for line in lines[:3]))
+        return refuted(*quoted(lines))
     # EINVAL also of a header that is damaged.
     if lines := case.saying("crash", "disabled", pattern=_PANIC):
         return likely(lines[0].evidence)
@@ -95,21 +94,21 @@ def _luo_damaged(case: Case) -> Weighed:
 LUO_OFF = Cause(
     says="LUO is not on in the kernel that runs: not built (CONFIG_LIVEUPDATE), or without liveupdate=on",
     remedy="boot a kernel with CONFIG_LIVEUPDATE=y, and kho=on liveupdate=on on its command line",
-    source=f"{_LUO}, liveupdate_enabled, 6.19 to 7.3",
+    source=f"{LUO}, liveupdate_enabled, 6.19 to 7.3",
     ask=liveupdate_is_off,
     words=frozenset({"liveupdate", "luo"}),
 )
 NO_LUO = Cause(
     says="the kernel is of a release without LUO, which came with 6.19",
     remedy="boot 6.19 or later",
-    source=f"{_LUO}, 6.19",
+    source=f"{LUO}, 6.19",
     ask=_no_luo_in_release,
 )
 SESSIONS_NOT_RESTORED = Cause(
     says="the sessions that came in could not be made again, and every open of /dev/liveupdate answers with that error until the next boot",
     remedy="read luo's first message (dmesg | grep luo:) with  kho-tui why 'MESSAGE' ; what came in is lost in this boot already, "
     "and only a reboot brings the device back",
-    source=f"{_SESSION}, luo_session_deserialize, 6.19 to 7.3",
+    source=f"{SESSION}, luo_session_deserialize, 6.19 to 7.3",
     ask=logged(*_LOSSES, side="in"),
     calls=frozenset({Call.OPEN}),
     words=frozenset({"device", "liveupdate"}),
@@ -117,7 +116,7 @@ SESSIONS_NOT_RESTORED = Cause(
 RESTORE_FAILED = Cause(
     says="memory of a file could not be restored: it is not preserved as the file says, or was restored before",
     remedy=f"that file is lost; kho-tui check on a capture with memory from before the kexec names it; {GATE}",
-    source=f"{_CORE}, kho_restore_page (WARNING), 6.18 to 7.3; mm/memfd_luo.c, memfd_luo_retrieve_folios, 6.19 to 7.3",
+    source=f"{CORE}, kho_restore_page (WARNING), 6.18 to 7.3; mm/memfd_luo.c, memfd_luo_retrieve_folios, 6.19 to 7.3",
     # A WARN_ON_ONCE that somebody else used up says nothing of a file.
     # The WARNING of luo_file_deserialize is about a list that is missing: no memory was tried.
     ask=logged("restore-failed", "folio-failed", pattern=rb"^(?!.*luo_file_deserialize)", side="in", absence_counts=False),
@@ -136,7 +135,7 @@ NO_HANDLER = Cause(
     says="this kernel has no file handler of the version that a file was preserved with",
     remedy="boot the kernel that has the handler (CONFIG_LIVEUPDATE_MEMFD, or its module loaded "
     f"before the first open of /dev/liveupdate); {versions_of(MEMFD_FORMATS)}",
-    source=f"{_FILE}, luo_file_deserialize, 6.19 to 7.3",
+    source=f"{FILE}, luo_file_deserialize, 6.19 to 7.3",
     ask=logged("handler-failed", side="in"),
     calls=frozenset({Call.RETRIEVE_FD}),
     words=frozenset({"handler"}),
@@ -145,7 +144,7 @@ SESSION_CLOSED = Cause(
     says="the agent closed the session, or was ended, before the reboot call: closing a session's file descriptor unpreserves its files",
     remedy="keep the session's file descriptor open until the jump, whatever ends processes before it: systemd's file descriptor store, or "
     "a process that is not ended at shutdown",
-    source=f"{_SESSION}, luo_session_release, 6.19 to 7.3",
+    source=f"{SESSION}, luo_session_release, 6.19 to 7.3",
     ask=unless_refused_as_incompatible(elsewhere("a capture from just before the reboot call, or the agent's log")),
     words=frozenset({"closed", "agent", "killed"}),
 )
@@ -179,20 +178,20 @@ SESSIONS_GONE = Symptom(
         Cause(
             says="LUO was off in the kernel that booted: it takes over no sessions then",
             remedy="what came in cannot be reached in this boot; kexec into a kernel with kho=on liveupdate=on next time",
-            source=f"{_LUO}, liveupdate_enabled, 6.19 to 7.3",
+            source=f"{LUO}, liveupdate_enabled, 6.19 to 7.3",
             ask=liveupdate_is_off,
         ),
         REFUSED_VERSION,
         Cause(
             says="nothing is lost: LUO took the sessions over, and they wait to be retrieved by their names through /dev/liveupdate",
             remedy="let the agent retrieve each session by its name; what nobody retrieves stays reserved",
-            source=f"{_SESSION}, luo_session_retrieve, 6.19 to 7.3",
+            source=f"{SESSION}, luo_session_retrieve, 6.19 to 7.3",
             ask=_sessions_wait,
         ),
         Cause(
             says="the sessions could not be made again when /dev/liveupdate was opened first",
             remedy="read luo's first message (dmesg | grep luo:) with  kho-tui why 'MESSAGE' ; those sessions are lost in this boot",
-            source=f"{_SESSION}, luo_session_deserialize, 6.19 to 7.3",
+            source=f"{SESSION}, luo_session_deserialize, 6.19 to 7.3",
             ask=logged(*_LOSSES, side="in"),
         ),
         NOTHING_CAME_IN,
@@ -248,13 +247,13 @@ NO_DEVICE = Symptom(
         Cause(
             says="KHO is not on, and LUO switches itself off without it",
             remedy="boot a kernel with CONFIG_KEXEC_HANDOVER=y and kho=on liveupdate=on on its command line",
-            source=f"{_LUO}, luo_early_startup, 6.19 to 7.3",
+            source=f"{LUO}, luo_early_startup, 6.19 to 7.3",
             ask=_kho_is_off_for_luo,
         ),
         Cause(
             says="LUO is not built (CONFIG_LIVEUPDATE), or liveupdate=on is not on the command line",
             remedy="boot a kernel with CONFIG_LIVEUPDATE=y, and kho=on liveupdate=on on its command line",
-            source=f"{_LUO}, liveupdate_ioctl_init, 6.19 to 7.3",
+            source=f"{LUO}, liveupdate_ioctl_init, 6.19 to 7.3",
             ask=_no_device,
         ),
     ),
@@ -270,13 +269,13 @@ LUO_REFUSES = Symptom(
             says="the kernel that booted reads another version of LUO's state than the one that was handed over",
             remedy="kho=off on its command line boots it, without the sessions. Kexec between kernels of one version "
             f"({versions_of(LUO_FORMATS)}); {GATE}",
-            source=f"{_LUO}, luo_early_startup, 6.19 to 7.3",
+            source=f"{LUO}, luo_early_startup, 6.19 to 7.3",
             ask=_other_luo_version,
         ),
         Cause(
             says="LUO's state is cut short or damaged",
             remedy=f"kho=off on its command line boots it, without the sessions; {GATE}, on a capture with memory",
-            source=f"{_LUO}, luo_early_startup; {_SESSION}, luo_session_setup_incoming, 6.19 to 7.3",
+            source=f"{LUO}, luo_early_startup; {SESSION}, luo_session_setup_incoming, 6.19 to 7.3",
             ask=_luo_damaged,
         ),
     ),
@@ -291,7 +290,7 @@ FILES_FAILED = Symptom(
         Cause(
             says="the list of files that was handed over is damaged, or does not have the number of files that its session says",
             remedy=f"kho-tui check on a capture with memory from before the kexec; {GATE}",
-            source=f"{_FILE}, luo_file_deserialize, 7.2 and 7.3",
+            source=f"{FILE}, luo_file_deserialize, 7.2 and 7.3",
             ask=logged("file-failed", pattern=rb"^luo: ", side="in"),
         ),
         Cause(
@@ -332,7 +331,7 @@ FREEZE = Symptom(
             remedy="no session is lost: luo's message (dmesg | grep 'Freeze failed') names the file's token and handler; let the agent "
             "unpreserve that file, and kexec again. On 6.19 and 7.0 make the sessions anew first: after a kexec that failed their files "
             "go over with data 0",
-            source=f"{_FILE}, luo_file_freeze, 6.19 to 7.3",
+            source=f"{FILE}, luo_file_freeze, 6.19 to 7.3",
             ask=logged("luo", pattern=rb"Freeze failed"),
         ),
         Cause(
@@ -344,7 +343,7 @@ FREEZE = Symptom(
         Cause(
             says="KHO could not write the memory map (no memory, or memory in scratch), and answers EAGAIN",
             remedy="free memory outside scratch and kexec again:  kho-tui show --memory",
-            source=f"{_LUO}, liveupdate_reboot; {_CORE}, kho_finalize, 6.19 and 7.0",
+            source=f"{LUO}, liveupdate_reboot; {CORE}, kho_finalize, 6.19 and 7.0",
             ask=logged("luo", pattern=rb"kho_finalize failed"),
             releases=Range("6.19", "7.0"),
         ),

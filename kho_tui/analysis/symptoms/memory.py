@@ -16,6 +16,7 @@ from kho_tui.analysis.symptoms.checks import (
     scratch_bytes,
     scratch_evidence,
 )
+from kho_tui.analysis.symptoms.kernel_files import CORE
 from kho_tui.analysis.symptoms.kexec import GATE, KHO_OFF, KHO_SWITCHED_ITSELF_OFF
 from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed, certain, likely, possible, refuted, words
 from kho_tui.fdt.tree import lookup_name
@@ -23,7 +24,6 @@ from kho_tui.model.facts import Missing
 from kho_tui.model.sides import outgoing_or_none
 from kho_tui.text import human_size, visible
 
-_CORE = "kernel/liveupdate/kexec_handover.c"
 _SCARCE = 16
 """Memory outside scratch is called scarce where less than this part of RAM is free."""
 
@@ -138,7 +138,7 @@ CMA = Symptom(
         Cause(
             says="scratch is CMA to the page allocator and in no CMA area: its free pages count in CmaFree and MemFree, not in CmaTotal",
             remedy="nothing is wrong: only movable pages can use it;  kho-tui show --memory  says how much of what is free is scratch",
-            source=f"{_CORE}, kho_init (init_cma_reserved_pageblock); mm/page_alloc.c, 6.16 to 7.3",
+            source=f"{CORE}, kho_init (init_cma_reserved_pageblock); mm/page_alloc.c, 6.16 to 7.3",
             ask=_cma_free_is_scratch,
         ),
     ),
@@ -204,19 +204,19 @@ MEMORY_MISSING = Symptom(
         Cause(
             says="memory that came in stays reserved until its owner retrieves it",
             remedy="let the agent retrieve its sessions and finish them (LIVEUPDATE_SESSION_FINISH frees what nobody retrieved)",
-            source=f"{_CORE}, kho_mem_init, 6.16 to 7.3",
+            source=f"{CORE}, kho_mem_init, 6.16 to 7.3",
             ask=_still_preserved,
         ),
         Cause(
             says="memory that is preserved for the next kernel is in use: by sessions, reserve_mem= and drivers",
             remedy="nothing is wrong:  kho-tui map  says whose it is; ending a session frees its pages",
-            source=f"{_CORE}, kho_preserve_folio, 6.16 to 7.3",
+            source=f"{CORE}, kho_preserve_folio, 6.16 to 7.3",
             ask=_out_preserved,
         ),
         Cause(
             says="scratch holds it: allocated once at boot, of use to movable pages alone",
             remedy="nothing is wrong: the next kernel needs it to boot;  kho-tui show --memory",
-            source=f"{_CORE}, kho_reserve_scratch, 6.16 to 7.3",
+            source=f"{CORE}, kho_reserve_scratch, 6.16 to 7.3",
             ask=_scratch_is_ram,
         ),
         Cause(
@@ -270,7 +270,7 @@ SUBTREE = Symptom(
         Cause(
             says="the subtree has a version that this kernel does not read, lacks a property, or is damaged: what it names does not arrive",
             remedy=f"kexec between kernels that write and read the same version;  kho-tui check STATE  finds damage; {GATE}",
-            source=f"{_CORE}, kho_retrieve_subtree; mm/memblock.c, lib/test_kho.c, 6.16 to 7.3",
+            source=f"{CORE}, kho_retrieve_subtree; mm/memblock.c, lib/test_kho.c, 6.16 to 7.3",
             ask=logged("subtree-failed", side="in"),
         ),
     ),
