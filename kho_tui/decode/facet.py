@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from kho_tui.abi.format import Format, Place
 from kho_tui.decode.reader import Reader
+from kho_tui.fdt.tree import lookup_name
 from kho_tui.layout.place import Blob
 from kho_tui.layout.struct import Record
 from kho_tui.model.content import FileContent, FlbContent, SubtreeContent
@@ -114,6 +115,15 @@ def struct_head(registry: Registry, data: bytes) -> StructHead | None:
     """What a struct says that is known by its first bytes, whatever its name; None for anything else."""
     heads = (decoding.struct_head(registry, data) for decoding in registry.facets(Decoding).values())
     return next((head for head in heads if head is not None), None)
+
+
+def declared_size(registry: Registry, name: bytes, data: bytes) -> int | None:
+    """Bytes of the struct in the blob of a subtree, ``data`` or how it begins; None where no format or no known version declares it."""
+    if (head := struct_head(registry, data)) is not None:
+        return head.size if head.declared else None
+    decoding = registry.facets(Decoding).get(lookup_name(name))
+    least = 0 if decoding is None else decoding.least(registry, data)
+    return least if least > MAGIC_BYTES else None
 
 
 def count_at(reader: Reader, counted: Counted, address: int) -> int | None:

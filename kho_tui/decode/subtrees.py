@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kho_tui.abi.properties import compatible_of
 from kho_tui.capture.reader import LIVE_BLOB_LIMIT
-from kho_tui.decode.facet import MAGIC_BYTES, Decoding, SubtreeBlob, struct_head
+from kho_tui.decode.facet import Decoding, SubtreeBlob, declared_size, struct_head
 from kho_tui.decode.fdts import is_fdt, report_fdt, view_fdt
 from kho_tui.decode.reader import Reader
 from kho_tui.fdt.header import FDT_HEADER
@@ -187,13 +187,16 @@ def _most_needed(reader: Reader, source: SubtreeSource, phys: int, size: int) ->
         return min(size, reader.platform.page_size), "how it begins could not be read"
     limit = min(size, LIVE_BLOB_LIMIT), "no more is read of a blob on a running machine"
     if is_fdt(head):
-        claimed = int.from_bytes(head.data[4:8], "big")
+        claimed = _total_size(head)
         return (claimed, "its header says that it has no more") if FDT_HEADER.size <= claimed < limit[0] else limit
-    decoding, struct = _decoding(reader, source.name), struct_head(reader.registry, head.data)
-    if decoding is None or (struct is not None and not struct.declared):
-        return limit
-    declared = decoding.least(reader.registry, head.data)
-    return (declared, "its format has no more") if declared > MAGIC_BYTES else limit
+    # What goes by a name that nobody declares is not read as a struct.
+    declared = None if _decoding(reader, source.name) is None else declared_size(reader.registry, source.name, head.data)
+    return limit if declared is None else (declared, "its format has no more")
+
+
+def _total_size(head: Blob) -> int:
+    """What the header of an FDT says of its size."""
+    return FDT_HEADER.record(head.data, "big", head.place).integer("totalsize")
 
 
 def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missing:
@@ -204,7 +207,7 @@ def _size_in_memory(reader: Reader, phys: int, size: int | None) -> int | Missin
     if isinstance(head, Missing):
         return head
     if is_fdt(head):
-        claimed = int.from_bytes(head.data[4:8], "big")
+        claimed = _total_size(head)
         return claimed if FDT_HEADER.size <= claimed <= MOST_BLOB_BYTES else reader.platform.page_size
     struct = struct_head(reader.registry, head.data)
     return min(_UNKNOWN_SHOWN, max(1, reader.available(phys, _UNKNOWN_SHOWN))) if struct is None else struct.size

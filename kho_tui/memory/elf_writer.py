@@ -40,7 +40,7 @@ def write_elf_core(
     extended = len(ranges) >= PN_XNUM
     header_size, section_size = struct.calcsize(sign + _ELF_HEADER), struct.calcsize(sign + _SECTION_HEADER)
     sections_at = header_size + len(ranges) * dtype.itemsize
-    headers_end = sections_at + (section_size if extended else 0)
+    headers_end = _headers_end(len(ranges))
     data_at = _data_at(len(ranges))
 
     ident = b"\x7fELF" + bytes((2, 1 if byte_order == "little" else 2, 1))
@@ -92,9 +92,12 @@ def core_size(memory: PhysicalMemory) -> int:
 
 def _data_at(ranges: int) -> int:
     """Where the bytes of memory begin, behind the headers of so many ranges."""
+    return -(-_headers_end(ranges) // _DATA_ALIGNMENT) * _DATA_ALIGNMENT
+
+
+def _headers_end(ranges: int) -> int:
     headers = struct.calcsize("<" + _ELF_HEADER) + ranges * program_header_dtype(64, "little").itemsize
-    headers += struct.calcsize("<" + _SECTION_HEADER) if ranges >= PN_XNUM else 0
-    return -(-headers // _DATA_ALIGNMENT) * _DATA_ALIGNMENT
+    return headers + (struct.calcsize("<" + _SECTION_HEADER) if ranges >= PN_XNUM else 0)
 
 
 def _ranges(extents: Sequence[Extent]) -> list[tuple[int, int]]:

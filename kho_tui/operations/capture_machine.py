@@ -28,16 +28,15 @@ from kho_tui.capture.reader import BLOB_LIMIT, LIVE_BLOB_LIMIT, LOG_LIMIT
 from kho_tui.capture.sources import NOT_HERE
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
-from kho_tui.decode.facet import MAGIC_BYTES, Decoding, struct_head
+from kho_tui.decode.facet import declared_size
 from kho_tui.decode.subtrees import is_blob_of_kho
 from kho_tui.errors import InputError, ReadError
-from kho_tui.fdt.tree import looks_like_fdt, lookup_name
+from kho_tui.fdt.tree import looks_like_fdt
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.elf_writer import core_size
 from kho_tui.memory.kcore import KcoreMemory
 from kho_tui.model.facts import Missing, Status
-from kho_tui.model.registry import Registry
 from kho_tui.operations.fingerprint import changed_names, fingerprint
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.releases.table import Finalize
@@ -164,7 +163,7 @@ class _Taken:
         for name, data in self.files.items():
             if not name.startswith("kho/") or looks_like_fdt(data):
                 continue
-            size = _declared_size(opened.state.registry, lookup_name(os.fsencode(name.rpartition("/")[2])), data)
+            size = declared_size(opened.state.registry, os.fsencode(name.rpartition("/")[2]), data)
             if size is not None and len(data) > max(size, opened.state.machine.platform.page_size):
                 self.files[name] = data[:size]
                 note = f"only the first {size} of {len(data)} bytes are kept: its format has no more"
@@ -210,15 +209,6 @@ class _Taken:
                 self.unread.append((SafeText("memory.elf"), SafeText(reason)))
             else:
                 self.absent.append(("memory.elf", "/proc/kcore", reason))
-
-
-def _declared_size(registry: Registry, name: bytes, data: bytes) -> int | None:
-    """Bytes of the struct in the blob of a subtree; None for what no format declares, and for a version that is not known."""
-    if (head := struct_head(registry, data)) is not None:
-        return head.size if head.declared else None
-    decoding = registry.facets(Decoding).get(name)
-    least = 0 if decoding is None else decoding.least(registry, data)
-    return least if least > MAGIC_BYTES else None
 
 
 def _require_new(output: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -84,7 +83,7 @@ def _find(lines: Iterator[tuple[bytes, bytes]], name: bytes, function: bytes) ->
 
 def _begins_hidden(path: Path) -> bool:
     """Whether the list shows no address where it begins; those of per-CPU variables may be 0 there. Raises OSError."""
-    return not any(_address(where) for where, _ in islice(_lines(path, _BEGINNING), _BEGINNING))
+    return not any(_address(where) for where, _ in _lines(path, _BEGINNING))
 
 
 def _lines(path: Path, limit: int) -> Iterator[tuple[bytes, bytes]]:
