@@ -172,7 +172,7 @@ def overlap(evidence: Evidence, found: Found) -> None:
     explanation="The blocks against the scratch areas.",
     consequence="the next kernel boots in that memory and may overwrite it",
     source="kernel/liveupdate/kexec_handover.c, kho_populate and kho_preserved_memory_reserve (7.1 to 7.3): not checked; "
-    "kho_scratch_overlap in debug builds (6.18 on)",
+    "kho_scratch_overlap in debug builds (6.19 on; kernel/kexec_handover.c in 6.18)",
 )
 def in_scratch(evidence: Evidence, found: Found) -> None:
     """Invariant 22."""

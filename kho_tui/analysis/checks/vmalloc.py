@@ -50,7 +50,7 @@ def _entries(area: VmallocArea) -> npt.NDArray[np.uint64]:
     explanation="The chain of chunks against floor(n/C)+1 for n entries and C to a chunk: the writer begins a new chunk as soon as one is "
     "full, so that where n is a multiple of C the last chunk is empty.",
     consequence=_LOST + "; a loop makes it hang",
-    source="kernel/liveupdate/kexec_handover.c, kho_preserve_vmalloc and kho_restore_vmalloc (6.18 to 7.3)",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserve_vmalloc, kho_restore_vmalloc (6.19 to 7.3; kernel/kexec_handover.c in 6.18)",
 )
 def chain(evidence: Evidence, found: Found) -> None:
     """Invariant 33."""
@@ -90,7 +90,7 @@ def chain(evidence: Evidence, found: Found) -> None:
     explanation="total_pages is a multiple of 2^order and that many times the entries; order is at most MAX_PAGE_ORDER as it is by default;"
     " flags beyond VM_ALLOC (1) and VM_ALLOW_HUGE_VMAP (2) are a warning; entries are aligned to their size.",
     consequence=_LOST,
-    source="kernel/liveupdate/kexec_handover.c, kho_preserve_vmalloc and kho_restore_vmalloc (6.18 to 7.3)",
+    source="kernel/liveupdate/kexec_handover.c, kho_preserve_vmalloc, kho_restore_vmalloc (6.19 to 7.3; kernel/kexec_handover.c in 6.18)",
 )
 def descriptor(evidence: Evidence, found: Found) -> None:
     """Invariant 34."""
@@ -122,7 +122,7 @@ def descriptor(evidence: Evidence, found: Found) -> None:
     error("6.18"),
     explanation="A block of order 0 begins at every chunk, one of the descriptor's order at every entry.",
     consequence=_LOST,
-    source="kernel/liveupdate/kexec_handover.c, new_vmalloc_chunk and kho_restore_vmalloc (6.18 to 7.3)",
+    source="kernel/liveupdate/kexec_handover.c, new_vmalloc_chunk, kho_restore_vmalloc (6.19 to 7.3; kernel/kexec_handover.c in 6.18)",
 )
 def kept(evidence: Evidence, found: Found) -> None:
     """Invariant 35."""
@@ -157,7 +157,7 @@ def kept(evidence: Evidence, found: Found) -> None:
     warning("6.18"),
     explanation="flags of each descriptor are not 0: every area of vmalloc() has VM_ALLOC, and huge ones VM_ALLOW_HUGE_VMAP too.",
     consequence="none that was seen: the area is mapped with neither flag; no kernel writes such a descriptor",
-    source="kernel/liveupdate/kexec_handover.c, vmalloc_flags_to_kho and kho_restore_vmalloc (6.18 to 7.3)",
+    source="kernel/liveupdate/kexec_handover.c, vmalloc_flags_to_kho, kho_restore_vmalloc (6.19 to 7.3; kernel/kexec_handover.c in 6.18)",
 )
 def flags(evidence: Evidence, found: Found) -> None:
     """What vmalloc_flags_to_kho makes of an area."""
