@@ -297,7 +297,7 @@ def open_dump(source: ByteSource, beside: Callable[[], Iterable[ByteSource]] = t
         core = open_elf(file)
         return replace(core, notes=(*notes, *core.notes), cut=core.cut or flattened_end)
     header = read_header(file)
-    unknown = header.status & ~(INCOMPLETE | WITHOUT_VMEMMAP)
+    unknown = header.compressions
     for codec in CODECS.values():
         if header.status & codec.bit:
             unknown -= codec.bit

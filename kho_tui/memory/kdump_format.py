@@ -68,6 +68,11 @@ class KdumpHeader:
     eraseinfo: tuple[int, int]
 
     @property
+    def compressions(self) -> int:
+        """Bits of the status that say how pages may be compressed."""
+        return self.status & ~(INCOMPLETE | WITHOUT_VMEMMAP)
+
+    @property
     def dumped_range(self) -> tuple[int, int]:
         """First page and one behind the last that this file may hold."""
         if self.split is None:

@@ -59,7 +59,7 @@ class KdumpPages:
         """Pages to ask ``unpack`` for at once."""
         self._source = source
         self._at = header.descriptors_at
-        self._status = header.status
+        self._compressions = header.compressions
         self._dtype = descriptor_dtype(header.byte_order)
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._zeros: dict[tuple[int, int, int], bool] = {}
@@ -218,7 +218,7 @@ class KdumpPages:
             return data if len(data) == self.page_size else SafeText(f"page descriptor damaged: {len(data)} bytes that are not compressed")
         codec = CODECS.get(flags)
         if codec is None:
-            said = "compressed in a way that is not known" if flags & self._status == flags else "page descriptor damaged"
+            said = "compressed in a way that is not known" if flags & self._compressions == flags else "page descriptor damaged"
             return SafeText(f"{said} (flags {flags:#x})")
         try:
             unpack: Callable[[bytes, int], bytes] = decompressor(codec)

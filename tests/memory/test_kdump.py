@@ -24,7 +24,7 @@ from kho_tui.memory import kdump, kdump_bitmap, page_codecs
 from kho_tui.memory.flattened import FlattenedSource
 from kho_tui.memory.kdump import KdumpMemory, is_dump, open_dump
 from kho_tui.memory.kdump_bitmap import runs_of_bits
-from kho_tui.memory.kdump_format import WITHOUT_VMEMMAP
+from kho_tui.memory.kdump_format import INCOMPLETE, WITHOUT_VMEMMAP
 from kho_tui.memory.page_codecs import CODECS
 from kho_tui.memory.physical import Extent
 from kho_tui.memory.source import BytesSource
@@ -332,6 +332,17 @@ def test_a_compression_that_is_not_known_is_told_and_its_pages_are_gaps() -> Non
         memory.read(PAGE, PAGE)
     assert why(memory, PAGE) == f"compressed in a way that is not known (flags {UNKNOWN:#x})"
     assert memory.read(2 * PAGE, PAGE) == pages[2]
+
+
+@pytest.mark.parametrize("bit", [INCOMPLETE, WITHOUT_VMEMMAP])
+def test_a_bit_of_the_header_is_no_compression_of_a_page(bit: int) -> None:
+    dump = Dump(pages={1: content(1)}, end=3, status=1 | bit)
+    data = bytearray(dump.write())
+    struct.pack_into("<I", data, dump.places[1][0] + 12, bit)
+    memory = opened(bytes(data))
+    with pytest.raises(GapError):
+        memory.read(PAGE, PAGE)
+    assert why(memory, PAGE) == f"page descriptor damaged (flags {bit:#x})"
 
 
 def test_vmemmap_that_is_left_out_is_told_as_such() -> None:
