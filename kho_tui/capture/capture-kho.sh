@@ -42,7 +42,7 @@ absent=
 write_only=
 changed=
 left_out=
-reused=       # a file that is not copied
+reused=       # files that are not copied, a line each
 file_count=0
 unread_names=
 resumed=
@@ -187,7 +187,9 @@ declared_size() {
 # FILE PATH [twice]: copies one file by reading it to its end: stat says size 0 for all of debugfs.
 # "twice": kernel memory that may change meanwhile is read again, and a difference noted.
 copy_file() {
-    [ "$2" != "$reused" ] || return 0
+    case "$reused" in *"
+$2
+"*) return 0 ;; esac
     if [ -n "$resumed" ] && [ -f "$out/$2" ]; then
         note_file "$2" "${1#"$root"}"
         return 0
@@ -415,14 +417,26 @@ explain_missing_kho() {
 # ---------------------------------------------------------------- the parts of a capture
 
 # The files of the incoming side go on pointing at memory that the kernel has freed. LUO's struct (7.2 on) is freed at boot: what does not
-# begin as LUO's, an FDT or the struct, is somebody else's memory by now.
+# begin as LUO's, an FDT or the struct, is somebody else's memory by now. Of a subsystem that is not known, nothing tells.
 leave_out_reused() {
-    case $(od -An -v -tx1 -N4 "$root$debugfs/kho/in/sub_fdts/LUO" 2>/dev/null | tr -d ' ') in
-    '' | d00dfeed | 6c756f2d) return 0 ;;
-    esac
-    reused=kho/in/sub_fdts/LUO
-    say "left out: $reused, freed memory that somebody else uses by now"
-    note_absent "$reused" "$debugfs/$reused" "freed memory that somebody else uses by now"
+    for file in "$root$debugfs/kho/in/sub_fdts"/*; do
+        [ -f "$file" ] || continue
+        name=kho/in/sub_fdts/${file##*/}
+        case ${file##*/}-$(od -An -v -tx1 -N4 "$file" 2>/dev/null | tr -d ' ') in
+        memblock-* | kexec-metadata-* | *-d00dfeed | LUO-6c756f2d | *-) continue ;;
+        LUO-* | kho_test-*)
+            say "left out: $name, freed memory that somebody else uses by now"
+            note_absent "$name" "$debugfs/$name" "freed memory that somebody else uses by now"
+            ;;
+        *)
+            note_unreadable "$name" "$debugfs/$name" \
+                "no format of this name is known here, so nothing tells its bytes from those of somebody else who uses freed memory: left out"
+            ;;
+        esac
+        reused="$reused
+$name
+"
+    done
 }
 
 capture_debugfs() {
@@ -1275,20 +1289,31 @@ find_roots() {
     memory_code=${code:-no-root}
     memory_message=${message:-no page that kho_out points at is a root FDT}
     say "memory: $memory_message"
-    # Up to 6.18 debugfs shows it wherever there is one; later not after a handover.
-    case $release in
-    6.16* | 6.17* | 6.18*) ;;
-    *)
-        if [ -d "$out/kho/out" ] && [ ! -s "$out/kho/out/fdt" ]; then
-            note_unreadable memory.elf /proc/kcore "$memory_message"
-        fi
-        ;;
-    esac
+    if root_is_lost; then
+        note_unreadable memory.elf /proc/kcore "$memory_message"
+    fi
     # Then debugfs tells what it leads to, if not where it is.
     follow_file root fdt
     for name in LUO kho_test; do
         follow_file blob sub_fdts/$name $name
     done
+}
+
+# Whether there is an outgoing root FDT that debugfs does not show. Up to 6.18 it does wherever there is one; later not after a handover.
+root_is_lost() {
+    case $release in
+    6.16* | 6.17* | 6.18*) return 1 ;;
+    esac
+    [ -d "$out/kho/out" ] && [ ! -s "$out/kho/out/fdt" ]
+}
+
+# No memory, which loses nothing but where it alone has the outgoing root FDT.
+note_no_memory() {
+    if root_is_lost; then
+        note_unreadable memory.elf /proc/kcore "$1"
+    else
+        note_absent memory.elf /proc/kcore "$1"
+    fi
 }
 
 # KIND PATH [NAME]: what a file of the outgoing side of debugfs leads to, to "todo": as if it lay at address 0.
@@ -1315,7 +1340,7 @@ capture_memory() {
         obstacle memory
         no_memory "$code" "$message"
         case $facts in
-        *kcore=absent*) note_absent memory.elf /proc/kcore "$message" ;;
+        *kcore=absent*) note_no_memory "$message" ;;
         *) note_unreadable memory.elf /proc/kcore "$message" ;;
         esac
         return
@@ -1326,7 +1351,7 @@ capture_memory() {
     4096-little | 16384-little | 65536-little) ;;
     *)
         no_memory not-read "this script reads memory only of little-endian machines with pages of 4, 16 or 64 KiB"
-        note_absent memory.elf /proc/kcore "$memory_message"
+        note_no_memory "$memory_message"
         return
         ;;
     esac

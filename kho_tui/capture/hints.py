@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kho_tui.capture.boot_record import BootHandover
-from kho_tui.capture.live.machine import Machine
-from kho_tui.capture.obstacles import Obstacle, facts_of_kernel, kho_parameter, obstacle
+from kho_tui.capture.obstacles import MachineFacts
 from kho_tui.capture.sources import Arch, Hint
 from kho_tui.layout.platform import PAGE_SIZES, ByteOrder
 from kho_tui.memory.physical import MemoryFile
 from kho_tui.model.facts import Missing, known
-from kho_tui.releases.cmdline import CommandLine
 from kho_tui.text import SafeText, visible
 
 _LIVE, _MANIFEST, _BOOT, _VMCOREINFO, _ELF, _CONFIG, _ARCH = range(70, 0, -10)
@@ -104,27 +102,13 @@ def incomplete(manifest: Mapping[str, object] | None) -> SafeText | None:
     return SafeText(f"the capture is incomplete: {visible(why if isinstance(why, str) and why else 'no reason given')[:_LONGEST]}")
 
 
-def tree_obstacle(config: Mapping[str, str] | Missing, cmdline: CommandLine | Missing, machine: Machine | None) -> Obstacle:
-    """What hides the kho tree. ``machine``: the running one, where it is read."""
-    facts = facts_of_kernel(config, cmdline) | (frozenset() if machine is None else machine.facts)
-    debugfs = "" if machine is None else f"/{machine.debugfs.place}"
-    answer = obstacle("tree", facts, {"parameter": kho_parameter(cmdline), "debugfs": debugfs})
-    assert answer is not None  # its last row needs no facts
-    return answer
-
-
-def why_absent(
-    config: Mapping[str, str] | Missing,
-    cmdline: CommandLine | Missing,
-    manifest: Mapping[str, object] | None,
-    reading_problem: str,
-    machine: Machine | None,
-) -> SafeText:
-    """Why there is no kho tree, as far as its surroundings show; always says something. ``machine``: the running one, where it is read."""
+def why_absent(facts: MachineFacts, manifest: Mapping[str, object] | None, reading_problem: str) -> SafeText:
+    """Why there is no kho tree, as far as its surroundings show; always says something."""
     if (why := incomplete(manifest)) is not None and not reading_problem:
         return why
-    answer = tree_obstacle(config, cmdline, machine)
-    if reading_problem and (machine is None or answer.code == "unknown"):
+    answer = facts.obstacle("tree")
+    assert answer is not None  # its last row needs no facts
+    if reading_problem and answer.code in ("unknown", "not-copied"):
         return SafeText(f"the kho tree could not be read: {reading_problem}")
     told = (manifest or {}).get("kho")
     message = told.get("message") if isinstance(told, dict) else None

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import get_args
 
 from kho_tui.capture.live.debugfs import DebugfsState
-from kho_tui.capture.live.machine import Kcore, Lockdown, Switch
+from kho_tui.capture.live.machine import Kcore, Lockdown, Machine, Switch
 from kho_tui.capture.live.symbols import Shown
 from kho_tui.model.facts import Missing, known
 from kho_tui.releases.cmdline import CommandLine
@@ -43,7 +43,8 @@ FACTS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 """Every fact by its name, with the values that it may have."""
-_OF_WHO_LOOKS = frozenset({"here"})
+_OF_WHO_LOOKS = frozenset({"here", "user", "kcore"})
+"""Facts of who looks at a machine: what a capture was allowed to read then is not known of who reads it now."""
 
 
 def values_of(name: str) -> frozenset[str]:
@@ -57,8 +58,8 @@ def values_of(name: str) -> frozenset[str]:
 def facts_told(words: object) -> frozenset[str]:
     """The facts that a manifest tells of its machine, in one string; words that are not declared, and what is told of who looked, left out.
 
-    >>> sorted(facts_told("here=yes kcore=denied kcore=gone user=root"))
-    ['kcore=denied', 'user=root']
+    >>> sorted(facts_told("here=yes lockdown=none lockdown=off debugfs=mounted user=root"))
+    ['debugfs=mounted', 'lockdown=none']
     """
     pairs = (word.partition("=") for word in (words.split() if isinstance(words, str) else ()))
     return frozenset(f"{name}={value}" for name, _, value in pairs if name not in _OF_WHO_LOOKS and value in FACTS.get(name, ()))
@@ -76,6 +77,50 @@ class Obstacle:
     def words(self) -> SafeText:
         """Message and remedy in one line."""
         return SafeText(f"{self.message}: {self.remedy}") if self.remedy else self.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFacts:
+    """What is known of a machine. ``words``: ``name=value``, by ``FACTS``; ``parameter``, ``debugfs``: what stands for them in messages."""
+
+    words: frozenset[str] = frozenset()
+    parameter: str = ""
+    debugfs: str = ""
+
+    def value(self, name: str) -> str:
+        """The value of one fact, "unknown" where it is not among them. Raises LookupError for a name that is not declared."""
+        values_of(name)
+        return next((word.partition("=")[2] for word in sorted(self.words) if word.startswith(f"{name}=")), "unknown")
+
+    def obstacle(self, question: str, *names: str) -> Obstacle | None:
+        """What the table answers by all facts, or only by those of these names. Raises LookupError for a name that is not declared.
+
+        >>> MachineFacts(words=frozenset({"lockdown=integrity"})).obstacle("finalize").code
+        'lockdown'
+        """
+        for name in names:
+            values_of(name)
+        words = frozenset(word for word in self.words if not names or word.partition("=")[0] in names)
+        return obstacle(question, words, {"parameter": self.parameter, "debugfs": self.debugfs})
+
+
+NOTHING_KNOWN = MachineFacts()
+
+
+def machine_facts(
+    config: Mapping[str, str] | Missing,
+    cmdline: CommandLine | Missing,
+    *,
+    machine: Machine | None = None,
+    told: Iterable[str] = (),
+) -> MachineFacts:
+    """What configuration and command line of a kernel, the running ``machine``, and what else is ``told`` of one say."""
+    line = known(cmdline)
+    return MachineFacts(
+        words=facts_of_kernel(config, cmdline) | (frozenset() if machine is None else machine.facts) | frozenset(told),
+        parameter="" if line is None or line.kho_value is None else f"kho={line.kho_value}",
+        debugfs="" if machine is None else f"/{machine.debugfs.place}",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +166,6 @@ def facts_of_kernel(config: Mapping[str, str] | Missing, cmdline: CommandLine | 
     shows = options.get("CONFIG_KEXEC_HANDOVER_DEBUGFS", "y") != "n"
     facts |= {f"config-built={'yes' if built else 'no'}", f"config-shows={'yes' if shows else 'no'}"}
     return frozenset(facts | {f"default={'on' if default else 'off'}"})
-
-
-def kho_parameter(cmdline: CommandLine | Missing) -> str:
-    """The word of a command line that decides on KHO; empty where there is none."""
-    line = known(cmdline)
-    return "" if line is None or line.kho_value is None else f"kho={line.kho_value}"
 
 
 @cache

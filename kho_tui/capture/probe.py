@@ -17,11 +17,11 @@ from kho_tui.capture.live.debugfs import find_debugfs, is_live
 from kho_tui.capture.live.machine import look_at_machine
 from kho_tui.capture.live.memory import open_kcore
 from kho_tui.capture.live.tree import live_tree
-from kho_tui.capture.obstacles import obstacle
+from kho_tui.capture.obstacles import machine_facts
 from kho_tui.capture.opening import Opening
 from kho_tui.capture.reader import BLOB_LIMIT
 from kho_tui.capture.roots import Root, find_roots
-from kho_tui.capture.sources import Hint, SourceFile, SourceKind, Sources
+from kho_tui.capture.sources import NOT_HERE, Hint, SourceFile, SourceKind, Sources
 from kho_tui.capture.surroundings import open_capture
 from kho_tui.capture.unpack import compression_of, unpack
 from kho_tui.context import Context
@@ -38,7 +38,7 @@ from kho_tui.memory.raw import open_raw
 from kho_tui.memory.source import ByteSource, BytesSource, FileSource, open_file
 from kho_tui.model.registry import Registry
 from kho_tui.releases.names import Names
-from kho_tui.text import SafeText, visible
+from kho_tui.text import NO_TEXT, SafeText, visible
 
 LIVE_ROOT = Path("/")
 """The file system whose kho tree counts as this machine's."""
@@ -117,15 +117,12 @@ def _open_live(shown: SafeText, opening: Opening, even_without_kho: bool) -> Sou
     tree = live_tree(LIVE_ROOT, machine.debugfs, opening.moving)
     opening.closer.callback(tree.close)
     running: KcoreMemory | None = None
-    no_memory = SafeText("")
+    refused = machine_facts(NOT_HERE, NOT_HERE, machine=machine).obstacle("memory")
     if opening.memory:
         with suppress(InputError, ReadError):
             running = open_kcore(LIVE_ROOT, machine.platform, machine.symbols.variable, opening.closer)
-    if running is None:
-        refused = obstacle("memory", machine.facts)
-        no_memory = refused.words if refused is not None else SafeText("")
-        if opening.memory:
-            tree.notes.add("kcore", no_memory)
+    if running is None and opening.memory and refused is not None:
+        tree.notes.add("kcore", refused.words)
     for message in () if running is None else running.notes:
         tree.notes.add("kcore", message)
     if running is not None and running.flags is None:
@@ -135,8 +132,12 @@ def _open_live(shown: SafeText, opening: Opening, even_without_kho: bool) -> Sou
         raise InputError(f"{shown}: {sources.absent}")
     if running is not None and sources.boot is not None and sources.boot.fdt_phys is not None:
         running.name_pages((sources.boot.fdt_phys,))
-    hidden = obstacle("outgoing", machine.facts)
-    return replace(sources, no_memory=no_memory, no_outgoing=hidden.words if hidden is not None else SafeText(""))
+    hidden = sources.facts.obstacle("outgoing")
+    return replace(
+        sources,
+        no_memory=refused.words if refused is not None and running is None else NO_TEXT,
+        no_outgoing=hidden.words if hidden is not None else NO_TEXT,
+    )
 
 
 def _open_tree(tree: FileTree, path: str, opening: Opening) -> Sources | None:

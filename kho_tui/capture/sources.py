@@ -13,6 +13,7 @@ from kho_tui.capture.dmesg import Evidence
 from kho_tui.capture.facet import Side
 from kho_tui.capture.files import Note, TreeKind
 from kho_tui.capture.live.machine import Machine
+from kho_tui.capture.obstacles import NOTHING_KNOWN, MachineFacts
 from kho_tui.capture.proc import IomemEntry, MemblockRange, NodeRange, Zone, node_ranges
 from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import ByteOrder
@@ -93,9 +94,9 @@ class Sources:
     running: KcoreMemory | None = None
     machine: Machine | None = None
     """What was told of the running machine before anything of KHO was read; None for a capture."""
-    facts: frozenset[str] = frozenset()
-    """What is known of the machine, by the names of ``obstacles.FACTS``: by configuration and command line, and as it was looked at, now or
-    when the capture was taken (its manifest)."""
+    facts: MachineFacts = NOTHING_KNOWN
+    """What is known of the machine by its configuration and command line, and as it was looked at, now or when the capture was taken (its
+    manifest)."""
     boot: BootHandover | None = None
     bare: Blob | None = None
     bare_side: Side | None = None
@@ -123,6 +124,8 @@ class Sources:
     """Why there is no memory, where there is none."""
     no_outgoing: SafeText = _NOTHING
     """Why a running machine does not show where the outgoing root FDT is, or did not when it was captured; empty where it does."""
+    not_captured: Mapping[str, tuple[SafeText, ...]] = field(default_factory=dict)
+    """By its manifest: files that the capture lacks, or has only in part, with each reason."""
     foreign_log: str = ""
     placement: SafeText = _NOTHING
     """Where the memory's bytes are taken to lie, and why, where the file does not say so; also among the notes."""
@@ -137,6 +140,13 @@ class Sources:
     def here(self) -> str:
         """How what is here, or is not, is called."""
         return where_shown(live=self.machine is not None)
+
+    @property
+    def memory_unread(self) -> tuple[SafeText, ...]:
+        """What of its memory the state lacks, as far as that is known, each with its reason. Of a running machine: once it was decoded."""
+        if self.running is not None:
+            return tuple(SafeText(f"{page:#x}: {absence.reason}") for page, absence in self.running.lost())
+        return self.not_captured.get("memory.elf", ())
 
     def node_ranges(self, page_size: int) -> tuple[NodeRange, ...]:
         """Physical memory of each NUMA node, as far as the capture says; ``page_size`` in bytes."""

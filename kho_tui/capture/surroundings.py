@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kho_tui.capture.boot_record import BootHandover, boot_from_chosen, boot_from_setup_data
@@ -13,7 +13,7 @@ from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
 from kho_tui.capture.live.machine import Machine
 from kho_tui.capture.machine_names import TEXTS
-from kho_tui.capture.obstacles import facts_of_kernel, facts_told, obstacle
+from kho_tui.capture.obstacles import Obstacle, facts_told, machine_facts
 from kho_tui.capture.opening import Opening
 from kho_tui.capture.proc import (
     IomemEntry,
@@ -75,17 +75,18 @@ def open_capture(
     """
     reader = CaptureReader(tree, opening.context, live=machine is not None)
     names = opening.registry.releases.names
+    config_name = next((name for name in ("config.gz", "config") if reader.has(name)), "config.gz")
+    config = reader.parsed(config_name, "kernel configuration", parse_config)
+    cmdline = reader.parsed("cmdline", "kernel command line", parse_cmdline)
+    facts = machine_facts(config, cmdline, machine=machine)
     incoming = _side(reader, "in", names)
-    outgoing = _side(reader, "out", names, machine)
+    outgoing = _side(reader, "out", names, refused=None if machine is None else facts.obstacle("finalize"))
     scratch = _scratch(reader, names)
     # Before the manifest, which may complain of the tree in words of its own.
     tree_problem = _tree_problem(reader)
     manifest = _manifest(reader)
     memory: MemoryFile | None = running if machine is not None else _memory(reader, opening, manifest)
     boot = _boot(reader, names)
-    config_name = next((name for name in ("config.gz", "config") if reader.has(name)), "config.gz")
-    config = reader.parsed(config_name, "kernel configuration", parse_config)
-    cmdline = reader.parsed("cmdline", "kernel command line", parse_cmdline)
     version = reader.parsed("version", "kernel release", _version)
     dmesg = reader.read("dmesg", "evidence of the kernel's log", LOG_LIMIT)
     release = version if isinstance(version, str) else _manifest_release(manifest)
@@ -98,7 +99,7 @@ def open_capture(
     got_something = incoming is not None or outgoing is not None or scratch is not None
     absent = SafeText("")
     if not got_something:
-        absent = _empty_copies(reader, tree_files) or why_absent(config, cmdline, manifest, tree_problem, machine)
+        absent = _empty_copies(reader, tree_files) or why_absent(facts, manifest, tree_problem)
         if tree_files and memory is None:
             raise InputError(f"{visible(path)}: {absent}")
     iomem = reader.rows("iomem", "physical address ranges", parse_iomem)
@@ -112,7 +113,7 @@ def open_capture(
         memory=memory,
         running=running,
         machine=machine,
-        facts=facts_of_kernel(config, cmdline) | (facts_told((manifest or {}).get("facts")) if machine is None else machine.facts),
+        facts=facts if machine is not None else machine_facts(config, cmdline, told=facts_told((manifest or {}).get("facts"))),
         boot=boot,
         release=release,
         arch=arch,
@@ -127,6 +128,7 @@ def open_capture(
         node_meminfo=_node_meminfo(reader),
         evidence=parse_dmesg(log, opening.registry),
         log_from_boot=starts_at_boot(log, simulated=(manifest or {}).get("simulated") is True),
+        not_captured=_not_captured(manifest),
         foreign_log=foreign_log,
         hints=platform_hints(
             live=None if machine is None else machine.platform, manifest=manifest, boot=boot, memory=memory, config=config, arch=arch
@@ -140,7 +142,8 @@ def open_capture(
     )
 
 
-def _side(reader: CaptureReader, name: str, names: Sequence[Names], machine: Machine | None = None) -> DebugfsSide | None:
+def _side(reader: CaptureReader, name: str, names: Sequence[Names], refused: Obstacle | None = None) -> DebugfsSide | None:
+    """One side of the kho tree; None where it has no file. ``refused``: what keeps a running machine from showing out/finalize."""
     spoken = {"in": "incoming", "out": "outgoing"}[name]
     folder = f"kho/{name}/"
     fdt = reader.blob(reader.called(*(folder + one.fdt for one in names)), f"root FDT, {spoken}")
@@ -154,8 +157,7 @@ def _side(reader: CaptureReader, name: str, names: Sequence[Names], machine: Mac
     if name == "out":
         finalize_path = reader.called(*(folder + one.finalize for one in names))
         finalize = reader.parsed(finalize_path, "finalized or not", parse_finalize)
-        refused = obstacle("finalize", machine.facts) if machine is not None and isinstance(finalize, Missing) else None
-        if refused is not None and reader.has(finalize_path):
+        if refused is not None and isinstance(finalize, Missing) and reader.has(finalize_path):
             finalize = Unavailable(refused.words)
             reader.notes.add(finalize_path, refused.words)
         elif not reader.has(finalize_path):
@@ -198,8 +200,9 @@ def _manifest(reader: CaptureReader) -> dict[str, object] | None:
         reader.notes.add("capture.json", "not a JSON object: not used")
         reader.record("capture.json", len(data), "nothing", "not a JSON object")
         return None
-    for entry in _dicts(manifest.get("unreadable")):
-        reader.notes.add(_text(entry.get("path")), f"could not be captured: {visible(_text(entry.get('reason')) or 'no reason given')}")
+    for path, reasons in _not_captured(manifest).items():
+        for reason in reasons:
+            reader.notes.add(path, f"could not be captured: {reason}")
     if (why := incomplete(manifest)) is not None:
         reader.notes.add("capture.json", why)
     for name in _list(manifest.get("changed_while_reading")):
@@ -208,6 +211,15 @@ def _manifest(reader: CaptureReader) -> dict[str, object] | None:
     if manifest.get("simulated") is True:
         reader.notes.add("", "a simulated capture: capture.json says what a real one would show differently")
     return manifest
+
+
+def _not_captured(manifest: Mapping[str, object] | None) -> dict[str, tuple[SafeText, ...]]:
+    """By name, why files are not in the capture, or only in part."""
+    found: dict[str, tuple[SafeText, ...]] = {}
+    for entry in _dicts((manifest or {}).get("unreadable")):
+        name = _text(entry.get("path"))
+        found[name] = (*found.get(name, ()), visible(_text(entry.get("reason")) or "no reason given"))
+    return found
 
 
 def _list(value: object) -> list[object]:

@@ -16,19 +16,18 @@ from typing import Literal, TypeAlias
 from kho_tui.capture import probe
 from kho_tui.capture.archive_writer import is_archive_name, pack, require_place
 from kho_tui.capture.files import read_until_eof
-from kho_tui.capture.hints import tree_obstacle
 from kho_tui.capture.live.devices import device_files
 from kho_tui.capture.live.machine import Machine, look_at_machine
 from kho_tui.capture.live.page_report import flags_of_pages, scratch_summary
 from kho_tui.capture.live.tree import live_tree, not_there, release_of
 from kho_tui.capture.machine_names import DEBUGFS
-from kho_tui.capture.obstacles import obstacle
+from kho_tui.capture.obstacles import MachineFacts, machine_facts
 from kho_tui.capture.proc import parse_cmdline, parse_config
 from kho_tui.capture.reader import BLOB_LIMIT, LIVE_BLOB_LIMIT, LOG_LIMIT
 from kho_tui.capture.sources import NOT_HERE
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
-from kho_tui.decode.facet import declared_size
+from kho_tui.decode.facet import Decoding, declared_size
 from kho_tui.decode.subtrees import is_blob_of_kho
 from kho_tui.errors import InputError, ReadError
 from kho_tui.fdt.tree import looks_like_fdt
@@ -51,6 +50,9 @@ _MOST_READINGS = 3
 _SOME_ADDRESS = re.compile(rb"^ *0*[1-9a-f]|^ *0+-0*[1-9a-f]", re.MULTILINE)
 """In /proc/iomem."""
 _MOST_PAGES_NAMED = 20
+_NOT_TOLD = SafeText(
+    "no format of this name is known here, so nothing tells its bytes from those of somebody else who uses freed memory: left out"
+)
 CONTAINS = SafeText("kernel addresses, the kernel's command line and log, session names: keep it private")
 
 
@@ -94,11 +96,12 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
             taken.add_flags(running, opened)
         if problem:
             taken.unread.append((SafeText("kho"), problem))
-        told = _memory_told(machine, opened, running, memory)
-        if running is not None and opened is not None:
+        facts = taken.facts(machine)
+        told = _memory_told(facts, opened, running, memory)
+        if opened is not None:
             taken.note_root(opened, told)
-        taken.note_missing(machine, running, told)
-        manifest = _manifest(machine, problem, running, taken, told)
+        taken.note_missing(machine, facts, running, told)
+        manifest = _manifest(machine, facts, problem, running, taken, told)
         write = partial(
             write_capture, files=taken.files, memory=running, platform=_platform(machine), machine=os.uname().machine, context=context
         )
@@ -140,13 +143,20 @@ class _Taken:
         path = self.sources.get(name)
         return None if path is None else "/" + path.removeprefix(str(self.root)).lstrip("/")
 
+    def facts(self, machine: Machine) -> MachineFacts:
+        """What is known of the machine."""
+        config = next((parse_config(self.files[name]) for name in ("config.gz", "config") if name in self.files), NOT_HERE)
+        cmdline = parse_cmdline(self.files["cmdline"]) if "cmdline" in self.files else NOT_HERE
+        return machine_facts(config, cmdline, machine=machine)
+
     def drop_reused(self, opened: Opened) -> None:
         """Take away what debugfs shows of freed memory that somebody else uses by now.
 
         The kernel's files of the incoming side go on pointing at blobs whose memory it has freed. One that does not begin as a blob of KHO
-        is no longer one.
+        is no longer one, if its format is known; else nobody can tell.
         """
         side = opened.state.sides.get("in")
+        formats = opened.state.registry.facets(Decoding)
         for subtree in () if side is None else side.subtrees:
             if (
                 subtree.status is Status.STALE
@@ -155,8 +165,12 @@ class _Taken:
             ):
                 for names in opened.state.registry.releases.names:
                     name = f"kho/in/{names.sub_fdts}/{os.fsdecode(subtree.name)}"
-                    if self.files.pop(name, None) is not None:
+                    if self.files.pop(name, None) is None:
+                        continue
+                    if subtree.name in formats:
                         self.absent.append((name, self.source(name) or "", "freed memory that somebody else uses by now"))
+                    else:
+                        self.unread.append((visible(name), _NOT_TOLD))
 
     def cut_to_format(self, opened: Opened) -> None:
         """Cut blobs whose struct says its size, and that go on for more than the page it is in."""
@@ -194,9 +208,9 @@ class _Taken:
         if memory["reason"] is not None and "out" in opened.state.sides and not self.files.get("kho/out/fdt") and not at_will:
             self.unread.append((SafeText("memory.elf"), SafeText(f"{memory['message']}")))
 
-    def note_missing(self, machine: Machine, running: KcoreMemory | None, memory: Mapping[str, object]) -> None:
+    def note_missing(self, machine: Machine, facts: MachineFacts, running: KcoreMemory | None, memory: Mapping[str, object]) -> None:
         """What this machine does not have, or what keeps it away. ``memory``: what the manifest says of memory."""
-        closed = None if machine.debugfs.state == "mounted" else tree_obstacle(NOT_HERE, NOT_HERE, machine)  # not what speaks of KHO
+        closed = None if machine.debugfs.state == "mounted" else facts.obstacle("tree", "debugfs")
         for row in not_there(machine.root, machine.debugfs, self.files):
             name = row.name.rstrip("/")
             if closed is not None and row.path.startswith(f"{DEBUGFS}/"):
@@ -238,8 +252,8 @@ def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Conte
 
 def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[SafeText, SafeText]]:
     """Pages of the state that could not be read, and what moved. Nothing is lost with a page that is somebody else's now."""
-    lost = [] if running is None else list(running.lost())
-    unread = [(SafeText("memory.elf"), SafeText(f"{page:#x}: {absence.reason}")) for page, absence in lost[:_MOST_PAGES_NAMED]]
+    lost = () if running is None else opened.sources.memory_unread
+    unread = [(SafeText("memory.elf"), page) for page in lost[:_MOST_PAGES_NAMED]]
     if len(lost) > _MOST_PAGES_NAMED:
         unread.append((SafeText("memory.elf"), SafeText(f"{len(lost) - _MOST_PAGES_NAMED} more pages could not be read")))
     return [*unread, (SafeText("state"), opened.changed)] if opened.changed else unread
@@ -297,12 +311,12 @@ def _is_write_only(path: str) -> bool:
         return False
 
 
-def _memory_told(machine: Machine, opened: Opened | None, running: KcoreMemory | None, wanted: MemoryTaken) -> dict[str, object]:
+def _memory_told(facts: MachineFacts, opened: Opened | None, running: KcoreMemory | None, wanted: MemoryTaken) -> dict[str, object]:
     """What the manifest says of memory."""
     refused = () if running is None else tuple(running.refused())
     why = SafeText("") if opened is None else opened.sources.no_outgoing
     read = opened is None or opened.sources.running is not None
-    hidden = obstacle("outgoing" if machine.kcore == "readable" and read else "memory", machine.facts)
+    hidden = facts.obstacle("outgoing" if facts.value("kcore") == "readable" and read else "memory")
     reason: str | None = None
     message: str | None = None
     if wanted == "none":
@@ -325,12 +339,11 @@ def _memory_told(machine: Machine, opened: Opened | None, running: KcoreMemory |
 
 
 def _manifest(
-    machine: Machine, problem: SafeText, running: KcoreMemory | None, taken: _Taken, memory: Mapping[str, object]
+    machine: Machine, facts: MachineFacts, problem: SafeText, running: KcoreMemory | None, taken: _Taken, memory: Mapping[str, object]
 ) -> dict[str, object]:
     """As docs/capture.md says; write_capture adds the platform."""
     present = (machine.root / machine.debugfs.tree).is_dir()
-    config = next((parse_config(taken.files[name]) for name in ("config.gz", "config") if name in taken.files), NOT_HERE)
-    cmdline = parse_cmdline(taken.files["cmdline"]) if "cmdline" in taken.files else NOT_HERE
+    hidden = None if present else facts.obstacle("tree")
     files = [(name, taken.source(name), len(data)) for name, data in sorted(taken.files.items())]
     files += [] if running is None or not running.pages_read else [("memory.elf", "/proc/kcore", core_size(running))]
     sources = {visible(name): taken.source(name) for name in taken.sources} | {"memory.elf": "/proc/kcore"}
@@ -347,7 +360,7 @@ def _manifest(
         "facts": " ".join(sorted(machine.facts)),
         "kho": {
             "present": present,
-            "reason": None if present else tree_obstacle(config, cmdline, machine).code,
+            "reason": None if hidden is None else hidden.code,
             "message": problem or None,
         },
         "memory": memory,

@@ -138,7 +138,7 @@ def case_of(
             look_at_kernels=look_at_kernels,
             context=context,
         )
-        without_kho = case.obstacle("tree") if implied and not case.shows_kho else None
+        without_kho = case.facts.obstacle("tree") if implied and not case.shows_kho else None
         if without_kho is not None and without_kho.code == "not-built":
             set_aside = SafeText(
                 f"for more give a capture or the log of the machine that you ask about (this one is left out: {without_kho.message})"

@@ -116,7 +116,9 @@ def test_program_and_script_gather_the_same_facts(change: dict[str, bytes | None
     assert sorted(told) == sorted(look_at_machine(machine.root).facts)
     assert all(value in values_of(name) for name, _, value in (fact.partition("=") for fact in told))
     with open_state(run.cwd / "cap", Context()) as opened, open_state(machine.kho, Context()) as live:
-        assert opened.sources.facts == live.sources.facts - {"here=yes"}
+        assert opened.sources.facts.words == {
+            word for word in live.sources.facts.words if not word.startswith(("here=", "user=", "kcore="))
+        }
 
 
 def files_of(capture: Path) -> dict[str, bytes]:
@@ -359,6 +361,29 @@ def test_of_a_struct_no_more_is_copied_than_its_format_has(machines: Machines, r
         assert not any(STRANGER in path.read_bytes() for path in capture.rglob("*") if path.is_file())
     reasons = [sorted(one["reason"] for one in told["unreadable"] if "sub_fdts" in one["path"]) for told in (manifest, theirs)]
     assert reasons[0] == reasons[1] and len(reasons[0]) == 2
+
+
+def test_what_nobody_knows_of_the_incoming_side_is_left_out_by_both(machines: Machines, run: Runner) -> None:
+    machine = machines("x86_64-7.3/1-post")
+    for name in ("LUO", "vendor"):
+        (machine.kho / "in/sub_fdts" / name).write_bytes(STRANGER * 2)
+    (machine.kho / "in/sub_fdts/device").write_bytes((machine.kho / "in/fdt").read_bytes())
+    theirs = captured(run, 1)
+    assert main.run(["capture", "-o", str(run.cwd / "program")]) == 1
+    ours = json.loads((run.cwd / "program/capture.json").read_bytes())
+    unread = [[one for one in manifest["unreadable"] if one["path"].startswith("kho/")] for manifest in (theirs, ours)]
+    assert unread[0] == unread[1] and [one["path"] for one in unread[0]] == ["kho/in/sub_fdts/vendor"]
+    for manifest in (theirs, ours):
+        assert "kho/in/sub_fdts/LUO" in {one["path"] for one in manifest["absent"]}
+    for name in ("cap", "program"):
+        assert (run.cwd / name / "kho/in/sub_fdts/device").exists()
+        assert not any(STRANGER in path.read_bytes() for path in (run.cwd / name).rglob("*") if path.is_file())
+
+
+def test_a_root_that_only_memory_could_show_is_unread_without_kcore(machines: Machines, run: Runner) -> None:
+    machine = machines("x86_64-7.3/2-pre")
+    (machine.root / "proc/kcore").unlink()
+    assert [one["path"] for one in captured(run, 1)["unreadable"]] == ["memory.elf"]
 
 
 @pytest.mark.parametrize("limit", ["memory_pages=10", "memory_seconds=0"])

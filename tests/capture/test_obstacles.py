@@ -34,8 +34,8 @@ def test_a_name_that_is_not_declared_is_no_fact() -> None:
     assert values_of("kcore") == {"readable", "denied", "absent", "not-asked"}
     with pytest.raises(LookupError, match="'kcor' is no fact"):
         values_of("kcor")
-    assert facts_told("kcore=denied kcor=denied kcore=gone here=yes kcore") == {"kcore=denied"}
-    assert facts_told(None) == facts_told(["kcore=denied"]) == frozenset()
+    assert facts_told("lockdown=none lockdow=none lockdown=off here=yes user=root kcore=denied lockdown") == {"lockdown=none"}
+    assert facts_told(None) == facts_told(["lockdown=none"]) == frozenset()
 
 
 @pytest.mark.parametrize("line", [UNKNOWN, *map(read_cmdline, (b"quiet", b"kho=on", b"kho=off"))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -588,6 +589,28 @@ def test_a_root_that_nothing_shows_is_unread(shown: str, machines: Machines, tmp
     (unread,) = json.loads((tmp_path / "c/capture.json").read_text())["unreadable"]
     assert code == 1 and f"could not read memory.elf: {unread['reason']}" in said
     assert unread["path"] == "memory.elf" and "so where the outgoing root FDT is cannot be seen" in unread["reason"]
+
+
+def test_a_root_that_only_memory_could_show_is_unread_without_kcore(
+    machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, unread in (("x86_64-7.3/2-pre", ["memory.elf"]), (PRE, [])):
+        machine = machines(name)
+        (machine.root / "proc/kcore").unlink()
+        code, _ = captured(machine, tmp_path / name.replace("/", "-"), capsys)
+        manifest = json.loads((tmp_path / name.replace("/", "-") / "capture.json").read_text())
+        assert code == len(unread) and [one["path"] for one in manifest["unreadable"]] == unread
+        shutil.rmtree(machine.root)
+
+
+def test_a_blob_of_a_subsystem_that_is_not_known_may_be_somebody_elses(
+    machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = machines("x86_64-7.3/1-post")
+    (machine.kho / "in/sub_fdts/vendor").write_bytes(b"someone's secrets, or a vendor's")
+    code, said = captured(machine, tmp_path / "c", capsys)
+    assert code == 1 and "could not read kho/in/sub_fdts/vendor: no format of this name is known here" in said
+    assert not (tmp_path / "c/kho/in/sub_fdts/vendor").exists()
 
 
 @pytest.mark.parametrize("content", [b"", bytes(8192), None])

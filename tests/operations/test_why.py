@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from captures import SHARED, copy_of, sample
 from kernel_images import bzimage
-from running_machine import RunningMachine, running_machine
+from running_machine import HWPOISON, PAGE, RunningMachine, running_machine
+from this_machine import Machines
 
 from kho_tui.analysis.checkup.question import Standing
 from kho_tui.analysis.checkup.table import QUESTIONS
@@ -125,6 +128,17 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return made
 
 
+@pytest.fixture
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
+    return Machines(tmp_path / "root", monkeypatch)
+
+
+def captured(path: Path) -> Path:
+    """A capture of this machine at ``path``."""
+    run(["capture", "-o", str(path)])
+    return path
+
+
 def image(folder: Path, mib: int, banner: str = "7.3.4") -> Path:
     folder.mkdir(exist_ok=True)
     body = bytes(16) + b"kho-v4\0luo-v5\0memfd-v2\0kho-test-v1\0Linux version " + banner.encode() + b" (gcc) #1 SMP\n"
@@ -231,7 +245,6 @@ def test_eopnotsupp_where_kho_or_luo_is_off(tmp_path: Path, machine: Callable[[s
 
 def hide_kho(fake: RunningMachine, cmdline: str) -> None:
     """The machine as it is with another command line that leaves KHO off."""
-    import shutil
 
     shutil.rmtree(fake.kho)
     fake.write("proc/cmdline", f"console=ttyS0 {cmdline}\n".encode())
@@ -470,6 +483,28 @@ def test_causes_of_another_call_are_set_aside() -> None:
     assert certainty(answer, "no session came into this kernel") is C and answer.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "causes"),
+    [
+        ("LIVEUPDATE_SESSION_FINISH gives EBUSY", ["a file of the session cannot be finished yet"]),
+        ("kexec_file_load: EKEYREJECTED", ["the kernel takes no image without a valid signature"]),
+        ("kexec -s -l: EACCES", ["the command did not run as root", "IMA refuses the image"]),
+        ("kexec -s -l: EPERM", ["the command did not run as root", "loading kernels is switched off", "kernel lockdown refuses"]),
+        ("ioctl LIVEUPDATE_SESSION_RETRIEVE_FD: E2BIG", ["an ioctl of /dev/liveupdate was given", "kho_alloc_preserve was called"]),
+        ("open of /dev/liveupdate: EEXIST", ["sessions", "a subtree of this name"]),
+    ],
+)
+def test_only_causes_of_that_call_with_that_error_stand(words: str, causes: list[str]) -> None:
+    standing = [weighed.cause.says for weighed in ask(words).explained[0].causes if weighed.stands]
+    assert len(standing) == len(causes) and all(any(cause in says for says in standing) for cause in causes), standing
+
+
+def test_where_no_cause_of_that_call_is_known_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["why", "RETRIEVE_FD gives EBUSY", str(PRE)]) == 2
+    said = capsys.readouterr().out
+    assert "no cause of that call with that error is known here" in said and "of another call (LIVEUPDATE_SESSION_PRESERVE_FD)" in said
+
+
 def test_a_machine_without_kho_is_no_evidence_of_another(machine: Callable[[str], RunningMachine]) -> None:
     fake = machine("x86_64-7.3/1-pre")
     hide_kho(fake, "root=/dev/vda")
@@ -682,6 +717,31 @@ def test_symbols_that_are_not_listed_are_wrong_where_something_is_missing_for_it
         blob.unlink()
     (fake.kho / "out/finalize").write_bytes(b"0\n")
     assert standing(examine(fake.kho), "memory") is Standing.OK and "before it is finalized" in said_of(examine(fake.kho), "memory")
+
+
+def test_a_root_that_kho_out_does_not_point_at_is_missed(machines: Machines, tmp_path: Path) -> None:
+    # kho_out points nowhere, and after a kexec debugfs has no root FDT.
+    fake = machines("x86_64-7.3/2-pre", "nothing")
+    fake.name_root(None)
+    fake.write_memory()
+    rootless = captured(tmp_path / "rootless")
+    for path in (fake.kho, rootless):
+        assert standing(examine(path), "memory") is Standing.WRONG and "points at no page" in said_of(examine(path), "memory")
+
+
+def test_a_root_that_hidden_symbols_would_show_is_missed(machines: Machines, tmp_path: Path) -> None:
+    fake = machines("x86_64-7.3/1-pre", "hidden")
+    for path in (fake.kho, captured(tmp_path / "lost")):
+        assert standing(examine(path), "memory") is Standing.WRONG and "kptr_restrict" in said_of(examine(path), "memory")
+
+
+def test_a_page_that_was_lost_is_told(machines: Machines, tmp_path: Path) -> None:
+    fake = machines("x86_64-7.3/1-pre")
+    tracker = json.loads((PRE / "expected.json").read_text())["map"]
+    fake.pages[tracker], fake.flags[tracker] = bytes(PAGE), HWPOISON
+    fake.write_memory()
+    for path in (fake.kho, captured(tmp_path / "capture")):
+        assert standing(examine(path), "memory") is Standing.UNKNOWN and f"{tracker:#x}: " in said_of(examine(path), "memory")
 
 
 def test_a_capture_knows_lockdown_and_loaded_image_of_its_machine(machine: Callable[[str], RunningMachine], tmp_path: Path) -> None:

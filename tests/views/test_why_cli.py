@@ -66,7 +66,7 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, found["schema"], found["asked"], found["exit_code"], found["checkup"]) == (1, "kho-tui.why/1", "cma", 1, [])
     (symptom,) = found["symptoms"]
     assert symptom["name"] == "cma" and symptom["causes"][0]["certainty"] == "certain"
-    assert set(symptom["causes"][0]) == {"certainty", "other_call", "cause", "evidence", "needs", "remedy", "source"}
+    assert set(symptom["causes"][0]) == {"certainty", "other_call", "other_error", "cause", "evidence", "needs", "remedy", "source"}
     code, found = document(capsys, PRE)
     assert (code, found["symptoms"], found["asked"]) == (0, [], None)
     assert set(found["checkup"][0]) == {"question", "decides", "answer", "says", "evidence", "details", "remedy"}

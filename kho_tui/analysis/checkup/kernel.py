@@ -14,6 +14,7 @@ from kho_tui.capture.dmesg import NO_LOG
 from kho_tui.model.facts import Missing
 from kho_tui.releases.table import Finalize
 
+_MOST_PAGES = 6
 _DEBUGFS_FACTS = ("here", "debugfs", "config-shows")
 _BOOT_ON = "boot with kho=on"
 _LOCKDOWN = "CONFIG_SECURITY_LOCKDOWN_LSM"
@@ -21,13 +22,13 @@ _LOCKDOWN = "CONFIG_SECURITY_LOCKDOWN_LSM"
 
 
 def _built(case: Case) -> Finding:
-    config, symbol = case.fact("config-built"), case.fact("symbol-built")
+    config, symbol = case.facts.value("config-built"), case.facts.value("symbol-built")
     if case.shows_kho:
         return ok("KHO is built into this kernel", said("kho/", "there is a kho tree"))
     if config == "yes":
         return ok("KHO is built into this kernel", *switch_evidence(case)[:1])
     if config == "no" or (config == "unknown" and symbol == "no"):
-        found = case.obstacle("tree", "config-built", "symbol-built")
+        found = case.facts.obstacle("tree", "config-built", "symbol-built")
         return wrong("this kernel is built without KHO", found.remedy if found else _BOOT_ON, *switch_evidence(case)[:1])
     if symbol == "yes":
         return ok("KHO is built into this kernel", *switch_evidence(case)[:1])
@@ -40,13 +41,13 @@ def _on(case: Case) -> Finding:
         return wrong("KHO switched itself off in this boot", "kho-tui why scratch-failed", *quoted(off))
     if case.shows_kho:
         return ok("KHO is on", said("kho/", "there is a kho tree"), *switch_evidence(case)[1:])
-    found = case.obstacle("tree", "config-built", "symbol-built", "switch", "default", "config-shows")
+    found = case.facts.obstacle("tree", "config-built", "symbol-built", "switch", "default", "config-shows")
     if found is not None and found.code in OFF_CODES:
         built = found.code == "not-built"
         return wrong("there is no KHO to switch on" if built else found.message, found.remedy, *switch_evidence(case))
-    if case.fact("switch") == "on":
+    if case.facts.value("switch") == "on":
         return ok("KHO is switched on", *switch_evidence(case))
-    if case.fact("switch") == "unset" and case.fact("default") == "on":
+    if case.facts.value("switch") == "unset" and case.facts.value("default") == "on":
         return ok("KHO is on by default", case.option_evidence("CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT"), case.cmdline_evidence("kho"))
     return unknown("whether KHO is on is not known", *switch_evidence(case), remedy=f"run this as root; {_BOOT_ON}")
 
@@ -79,9 +80,11 @@ def _debugfs(case: Case) -> Finding:
     if case.state is not None and case.sources is not None and (case.sources.outgoing or case.sources.incoming or case.sources.scratch):
         return ok("debugfs shows the kho tree", said("kho/", "is there"))
     if case.live:
-        found = case.obstacle("tree", *_DEBUGFS_FACTS)
-        seen = said(f"/{case.sources.machine.debugfs.place}" if case.sources and case.sources.machine else "debugfs", case.fact("debugfs"))
-        if case.fact("debugfs") == "mounted" and case.fact("config-shows") != "no":
+        found = case.facts.obstacle("tree", *_DEBUGFS_FACTS)
+        seen = said(
+            f"/{case.sources.machine.debugfs.place}" if case.sources and case.sources.machine else "debugfs", case.facts.value("debugfs")
+        )
+        if case.facts.value("debugfs") == "mounted" and case.facts.value("config-shows") != "no":
             if kho_is_off(case).certainty is Certainty.CERTAIN:
                 return ok("debugfs is mounted; it shows a kho tree once KHO is on", seen)
             return unknown("debugfs is mounted and shows no kho tree, although nothing found here forbids it", seen)
@@ -97,25 +100,39 @@ def _debugfs(case: Case) -> Finding:
 
 
 def _memory(case: Case) -> Finding:
-    if not case.live or case.sources is None:
-        there = case.memory is not None
-        if there:
-            return ok("the capture has memory")
-        return unknown("the capture has no memory, so what is preserved cannot be determined", remedy="capture with memory.elf, or a dump")
-    if case.memory is not None:
-        hidden = case.obstacle("outgoing")
+    sources = case.sources
+    if sources is None or case.memory is None:
+        if not case.live:
+            says = "the capture has no memory, so what is preserved cannot be determined"
+            return unknown(says, remedy="capture with memory.elf, or a dump")
+        refused = case.facts.obstacle("memory")
+        assert refused is not None  # the last row of the question needs no facts
+        evidence = said("/proc/kcore", case.facts.value("kcore")), said("user", case.facts.value("user"))
+        return wrong(refused.message, refused.remedy, *evidence)
+    readable = "/proc/kcore can be read" if case.live else "the capture has memory"
+    shown = case.facts.value("symbols")
+    symbols = () if shown == "unknown" else (said("/proc/kallsyms", shown),)
+    outgoing = _outgoing_root(case) if sources.no_outgoing else "the kernel shows where the outgoing root FDT is" if case.live else ""
+    if outgoing is None:
+        hidden = case.facts.obstacle("outgoing")
         if hidden is None:
-            return ok("/proc/kcore can be read, and the kernel shows where the outgoing root FDT is", said("/proc/kcore", "readable"))
-        symbols = said("/proc/kallsyms", case.fact("symbols"))
-        side = None if case.state is None else case.state.sides.get("out")
-        if side is not None and isinstance(side.root, Missing) and side.subtrees_told and not side.subtrees:
-            return ok("/proc/kcore can be read; there is no outgoing root FDT before it is finalized", said("/proc/kcore", "readable"))
-        if side is not None and not isinstance(side.root, Missing) and not side.root.view.tree.truncated:
-            return ok("/proc/kcore can be read, and debugfs shows all of the outgoing root FDT but its address", symbols)
-        return wrong(hidden.message, hidden.remedy, symbols)
-    found = case.obstacle("memory")
-    assert found is not None  # the last row of the question needs no facts
-    return wrong(found.message, found.remedy, said("/proc/kcore", case.fact("kcore")), said("user", case.fact("user")))
+            return wrong(sources.no_outgoing, "kho-tui show --search  looks through RAM for it", *symbols)
+        return wrong(hidden.message, hidden.remedy, *symbols)
+    if unread := sources.memory_unread:
+        says = f"{readable}, but not all that the state needs"
+        return unknown(says, remedy="kho-tui show  says what is missing", details=unread[:_MOST_PAGES])
+    return ok(f"{readable}, and {outgoing}" if outgoing else readable, *symbols)
+
+
+def _outgoing_root(case: Case) -> str | None:
+    """How the outgoing root FDT is known although the kernel does not show where it is; None: it is not."""
+    side = None if case.state is None else case.state.sides.get("out")
+    at_will = case.release is not None and case.release.finalize is Finalize.STATEFUL
+    if at_will and side is not None and isinstance(side.root, Missing) and side.subtrees_told and not side.subtrees:
+        return "there is no outgoing root FDT before it is finalized"
+    if side is not None and not isinstance(side.root, Missing) and not side.root.view.tree.truncated:
+        return "debugfs shows all of the outgoing root FDT but its address"
+    return None
 
 
 def _signed(case: Case) -> str:
@@ -127,7 +144,7 @@ def _signed(case: Case) -> str:
 
 
 def _lockdown(case: Case) -> Finding:
-    level = case.fact("lockdown")
+    level = case.facts.value("lockdown")
     seen = said("/sys/kernel/security/lockdown", level)
     if level == "unknown" and case.option(_LOCKDOWN) is False:
         return ok("this kernel is built without lockdown", case.option_evidence(_LOCKDOWN))
@@ -138,24 +155,24 @@ def _lockdown(case: Case) -> Finding:
         return ok("the kernel is not locked down", seen)
     needs_file = case.release is not None and case.release.finalize is Finalize.STATEFUL
     if needs_file:
-        found = case.obstacle("finalize")
+        found = case.facts.obstacle("finalize")
         assert found is not None  # both levels have a row
         return wrong(found.message, found.remedy, seen)
     if level == "confidentiality":
-        found = case.obstacle("memory", "lockdown")
+        found = case.facts.obstacle("memory", "lockdown")
         assert found is not None
         return wrong(f"{found.message}; {_signed(case)}", found.remedy, seen)
     return ok(f"lockdown (integrity) refuses kexec_load; {_signed(case)}", seen)
 
 
 def _loaded(case: Case) -> Finding:
-    if case.fact("load-disabled") == "yes":
+    if case.facts.value("load-disabled") == "yes":
         return wrong(
             "loading kernels is switched off until the next boot",
             "reboot without whatever sets kernel.kexec_load_disabled=1",
             said("/proc/sys/kernel/kexec_load_disabled", "1"),
         )
-    image = case.fact("image-loaded")
+    image = case.facts.value("image-loaded")
     if image == "no":
         return ok(
             "no image is loaded; load it by kexec_file_load (kexec -s): kexec_load never carries KHO", said("/sys/kernel/kexec_loaded", "0")

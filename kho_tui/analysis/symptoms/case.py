@@ -10,7 +10,7 @@ from functools import cached_property
 from kho_tui.analysis.checks.report import Report
 from kho_tui.analysis.compat import Compatibility
 from kho_tui.capture.dmesg import NO_LOG, KernelLog
-from kho_tui.capture.obstacles import Obstacle, facts_of_kernel, kho_parameter, obstacle, values_of
+from kho_tui.capture.obstacles import MachineFacts, machine_facts
 from kho_tui.capture.sources import NOT_HERE, Sources
 from kho_tui.context import Context
 from kho_tui.memory.physical import PhysicalMemory
@@ -24,8 +24,6 @@ from kho_tui.releases.table import Release
 from kho_tui.releases.version import Version
 from kho_tui.text import NO_TEXT, SafeText, visible
 
-_OF_THE_READER = ("user=", "kcore=")
-"""Facts of who made a capture, not of the machine that it shows."""
 _LONGEST = 300
 """Characters of a value that are quoted."""
 
@@ -184,28 +182,17 @@ class Case:
         return quote("cmdline" if self.sources is not None else f"command line in the {self.given_file}", shown)
 
     @property
-    def facts(self) -> frozenset[str]:
-        """What the table of obstacles is asked with."""
-        if self.sources is None:
-            locked = frozenset({f"lockdown={self.given.lockdown}"} if self.given.lockdown is not None else ())
-            return facts_of_kernel(NOT_HERE, self.cmdline or NOT_HERE) | locked
-        return self.sources.facts if self.live else frozenset(fact for fact in self.sources.facts if not fact.startswith(_OF_THE_READER))
+    def facts(self) -> MachineFacts:
+        """What is known of the machine; without one, what the log that was given says."""
+        if self.sources is not None:
+            return self.sources.facts
+        locked = () if self.given.lockdown is None else (f"lockdown={self.given.lockdown}",)
+        return machine_facts(NOT_HERE, self.cmdline or NOT_HERE, told=locked)
 
     def lockdown_evidence(self) -> Evidence:
         """How far the kernel is locked down."""
-        return said("/sys/kernel/security/lockdown" if self.sources is not None else self.given_file, f"lockdown={self.fact('lockdown')}")
-
-    def fact(self, name: str) -> str:
-        """The value of one fact; unknown where it is not among them. Raises LookupError for one that is not declared."""
-        values_of(name)
-        return next((one.partition("=")[2] for one in sorted(self.facts) if one.startswith(f"{name}=")), "unknown")
-
-    def obstacle(self, question: str, *names: str) -> Obstacle | None:
-        """What the table of obstacles answers, by all facts or only those of these names."""
-        facts = frozenset(one for one in self.facts if not names or one.partition("=")[0] in names)
-        machine = None if self.sources is None else self.sources.machine
-        debugfs = "" if machine is None else f"/{machine.debugfs.place}"
-        return obstacle(question, facts, {"parameter": kho_parameter(self.cmdline or NOT_HERE), "debugfs": debugfs})
+        file = "/sys/kernel/security/lockdown" if self.sources is not None else self.given_file
+        return said(file, f"lockdown={self.facts.value('lockdown')}")
 
     @property
     def shows_kho(self) -> bool:

@@ -81,10 +81,10 @@ def kho_is_off(case: Case) -> Weighed:
         return certain(*quoted(off))
     if case.shows_kho:
         return refuted(said("kho/", "there is a kho tree"))
-    found = case.obstacle("tree")
+    found = case.facts.obstacle("tree")
     if found is not None and found.code in OFF_CODES:
         return certain(*switch_evidence(case))
-    if case.fact("switch") == "on" and case.fact("config-built") == "yes":
+    if case.facts.value("switch") == "on" and case.facts.value("config-built") == "yes":
         return refuted(*switch_evidence(case))
     # "found kexec handover data" is said by a kernel with kho=off, too.
     if on := case.saying("revived", "liveupdate", "exec-from"):
@@ -102,11 +102,11 @@ def not_switched_on(case: Case) -> Weighed:
 def switch_evidence(case: Case) -> tuple[Evidence, ...]:
     """Configuration and command line, as far as they are known."""
     built: tuple[Evidence, ...] = ()
-    if case.fact("config-built") != "unknown":
+    if case.facts.value("config-built") != "unknown":
         built = (case.option_evidence("CONFIG_KEXEC_HANDOVER"),)
-    elif case.fact("symbol-built") in ("yes", "no"):
-        built = (said("/proc/kallsyms", "kho_is_enabled" if case.fact("symbol-built") == "yes" else "no kho_is_enabled"),)
-    return built if case.fact("config-built") == "no" or case.cmdline is None else (*built, case.cmdline_evidence("kho"))
+    elif case.facts.value("symbol-built") in ("yes", "no"):
+        built = (said("/proc/kallsyms", "kho_is_enabled" if case.facts.value("symbol-built") == "yes" else "no kho_is_enabled"),)
+    return built if case.facts.value("config-built") == "no" or case.cmdline is None else (*built, case.cmdline_evidence("kho"))
 
 
 def liveupdate_is_off(case: Case) -> Weighed:
@@ -169,15 +169,15 @@ def loaded_by_kexec_load(case: Case) -> Weighed:
     # KEXEC is the option of kexec_load, KEXEC_FILE that of kexec_file_load.
     if case.option("CONFIG_KEXEC_FILE") is False:
         evidence = case.option_evidence("CONFIG_KEXEC_FILE")
-        if case.fact("image-loaded") == "yes":
+        if case.facts.value("image-loaded") == "yes":
             return certain(evidence, said("/sys/kernel/kexec_loaded", "1"))
         return likely(evidence)
     if case.option("CONFIG_KEXEC") is False:
         return refuted(case.option_evidence("CONFIG_KEXEC"))
     # Of a lockdown that begins later than the boot it is not known whether the image was there before.
-    if case.fact("lockdown") in ("integrity", "confidentiality") and case.cmdline is not None and case.cmdline.values("lockdown"):
-        return refuted(said("/sys/kernel/security/lockdown", case.fact("lockdown")), case.cmdline_evidence("lockdown"))
-    evidences = (said("/sys/kernel/kexec_loaded", "1"),) if case.fact("image-loaded") == "yes" else ()
+    if case.facts.value("lockdown") in ("integrity", "confidentiality") and case.cmdline is not None and case.cmdline.values("lockdown"):
+        return refuted(said("/sys/kernel/security/lockdown", case.facts.value("lockdown")), case.cmdline_evidence("lockdown"))
+    evidences = (said("/sys/kernel/kexec_loaded", "1"),) if case.facts.value("image-loaded") == "yes" else ()
     return possible("the command that loaded it: the kernel does not say by which call an image was loaded", *evidences)
 
 
@@ -232,7 +232,7 @@ def device_is_open(case: Case) -> Weighed:
     machine = None if case.sources is None else case.sources.machine
     if machine is None:
         return possible("on the machine:  fuser -v /dev/liveupdate")
-    if case.fact("liveupdate-device") == "no":
+    if case.facts.value("liveupdate-device") == "no":
         return refuted(said("/dev/liveupdate", "is not there"))
     holders = machine.liveupdate_holders
     if holders is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kho_tui.analysis.symptoms.calls import Call
 from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import KERNEL_LOG, device_is_open, elsewhere, faulty, finalized_now, in_release
-from kho_tui.analysis.symptoms.kernel_files import CORE, FILE, LUO, LUO_RELEASES, SESSION
+from kho_tui.analysis.symptoms.kernel_files import CORE, FILE, LUO, LUO_RELEASES, SESSION, core_of_all
 from kho_tui.analysis.symptoms.kexec import KHO_OFF, KHO_SWITCHED_ITSELF_OFF
 from kho_tui.analysis.symptoms.liveupdate import LUO_OFF, NO_HANDLER, RESTORE_FAILED, SESSIONS_NOT_RESTORED, TWICE
 from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, possible, words
@@ -59,9 +59,18 @@ BUSY = Symptom(
             words=frozenset({"preserve", "kho_preserve_folio", "finalize"}),
         ),
         Cause(
+            says="a file of the session cannot be finished yet: its handler (can_finish) waits for something; that of memfd never does",
+            remedy="do what the handler waits for (its driver's documentation), then finish again: nothing of the session is lost",
+            source=f"{FILE}, luo_file_finish, 6.19 to 7.3; include/linux/liveupdate.h, struct liveupdate_file_ops",
+            calls=frozenset({Call.FINISH}),
+            ask=in_release("which handlers the session's files have: kho-tui show"),
+            releases=LUO_RELEASES,
+        ),
+        Cause(
             says="a file handler cannot be registered or unregistered while there are sessions",
             remedy="load modules with file handlers before the first session",
             source=f"{FILE}, liveupdate_register_file_handler, 6.19",
+            calls=frozenset({Call.REGISTER}),
             ask=in_release("whether a module was being loaded"),
             releases=Range("6.19", "6.19"),
             words=frozenset({"module", "register", "handler"}),
@@ -137,7 +146,7 @@ NOT_SUPPORTED = Symptom(
             says="the memfd has seals that the format does not have, or the vmalloc area has flags that KHO does not preserve",
             remedy="preserve a memfd with no other seals than F_SEAL_SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE and EXEC; "
             "fcntl(fd, F_GET_SEALS) says which it has",
-            source=f"mm/memfd_luo.c, memfd_luo_preserve; {CORE}, kho_preserve_vmalloc, 6.18 to 7.3",
+            source=f"mm/memfd_luo.c, memfd_luo_preserve, 6.19 to 7.3; {core_of_all('kho_preserve_vmalloc', '6.18')}",
             calls=frozenset({Call.PRESERVE_FD}),
             ask=in_release("the call that failed"),
             releases=Range("6.18"),
@@ -215,7 +224,7 @@ INVALID = Symptom(
         Cause(
             says="memory inside scratch was to be preserved, which kernels with CONFIG_KEXEC_HANDOVER_DEBUG refuse",
             remedy="preserve memory that the page allocator gave out as unmovable",
-            source=f"{CORE}, kho_scratch_overlap, 6.18 to 7.3",
+            source=core_of_all("kho_scratch_overlap", "6.18"),
             ask=in_release("the driver that called it"),
             releases=Range("6.18"),
             words=frozenset({"preserve", "driver", "scratch"}),
@@ -290,7 +299,7 @@ FULL = Symptom(
         Cause(
             says="memory outside scratch is used up: what KHO needs for itself cannot lie in scratch, however much of that is free",
             remedy="free memory outside scratch:  kho-tui show --memory  says how much of what is free is scratch",
-            source=f"{CORE}, kho_alloc_preserve; mm/page_alloc.c (MIGRATE_CMA), 6.16 to 7.3",
+            source=f"mm/page_alloc.c (MIGRATE_CMA), 6.16 to 7.3; {CORE}, kho_alloc_preserve, 6.19 to 7.3",
             ask=elsewhere("meminfo at that moment: MemFree less CmaFree"),
             words=frozenset({"memory", "alloc", "enomem"}),
         ),

@@ -12,16 +12,22 @@ from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed
 
 @dataclass(frozen=True, slots=True)
 class WeighedCause:
-    """A cause with what its check found. ``other_call``: it makes another call fail than the one that the user named."""
+    """A cause with what its check found. ``other_call``: another call fails than the one that the user named; ``other_error``: likewise."""
 
     cause: Cause
     weighed: Weighed
     other_call: bool = False
+    other_error: bool = False
+
+    @property
+    def of_another(self) -> bool:
+        """Whether it is no cause of what the user named."""
+        return self.other_call or self.other_error
 
     @property
     def stands(self) -> bool:
-        """Whether it can be the cause: of the call that failed, and not ruled out."""
-        return not self.other_call and self.weighed.certainty is not Certainty.REFUTED
+        """Whether it can be the cause of what the user named, and is not ruled out."""
+        return not self.of_another and self.weighed.certainty is not Certainty.REFUTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +49,20 @@ NOTHING_SAID = spoken("")
 
 
 def explain(symptom: Symptom, case: Case, said: Spoken = NOTHING_SAID) -> Explained:
-    """The causes: those of the call that was named first, then by certainty, by how much of what was said points to them, as declared."""
+    """The causes of the call and the error that were named first, then by certainty, by how much of what was said points to them."""
 
     def weighed(cause: Cause) -> WeighedCause:
-        # Where the call that was named has no cause here, the name helps nobody.
-        other = bool(cause.calls) and bool(said.calls) and any_of_call and not cause.calls & said.calls
-        return WeighedCause(cause, cause.weigh(case), other)
+        return WeighedCause(
+            cause,
+            cause.weigh(case),
+            other_call=bool(cause.calls and said.calls) and not cause.calls & said.calls,
+            other_error=bool(cause.errors and errors) and not cause.errors & errors,
+        )
 
     def order(one: WeighedCause) -> tuple[bool, int, int]:
         pointed = sum(said.says(word) for word in one.cause.words) + 2 * len(one.cause.calls & said.calls)
-        return one.other_call, one.weighed.certainty.rank, -pointed
+        return one.of_another, one.weighed.certainty.rank, -pointed
 
-    any_of_call = any(cause.calls & said.calls for cause in symptom.causes)
+    errors = frozenset(error for error in symptom.errno if said.names(error))
     seen = quoted(line for line in case.lines if symptom.names_line(line.kind, line.text))
     return Explained(symptom, tuple(sorted((weighed(cause) for cause in symptom.causes), key=order)), seen)

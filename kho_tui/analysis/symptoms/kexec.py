@@ -25,7 +25,7 @@ from kho_tui.analysis.symptoms.checks import (
     scratch_evidence,
     unless_refused_as_incompatible,
 )
-from kho_tui.analysis.symptoms.kernel_files import CORE
+from kho_tui.analysis.symptoms.kernel_files import CORE, core_of_all
 from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
 from kho_tui.model.facts import Missing
 from kho_tui.releases.fixes import KEXEC_UNFINALIZED, MEMORYLESS_NODES
@@ -110,14 +110,30 @@ def _no_finalize_file(case: Case) -> Weighed:
 
 
 def _locked_down(case: Case) -> Weighed:
-    level = case.fact("lockdown")
+    level = case.facts.value("lockdown")
     if level in ("integrity", "confidentiality"):
         return certain(case.lockdown_evidence())
     return refuted(case.lockdown_evidence()) if level == "none" else possible("cat /sys/kernel/security/lockdown")
 
 
+def _signature_forced(case: Case) -> Weighed:
+    checked = case.option("CONFIG_KEXEC_SIG")
+    if checked is False:
+        return refuted(case.option_evidence("CONFIG_KEXEC_SIG"))
+    # Without FORCE a signature counts under lockdown and secure boot alone, which answers EPERM; IMA's policy may set sig_enforce.
+    forced = case.option("CONFIG_KEXEC_SIG_FORCE")
+    evidence = (case.option_evidence("CONFIG_KEXEC_SIG_FORCE"),) if forced else ()
+    return possible("dmesg: Enforced kernel signature verification failed", *evidence)
+
+
+def _appraised(case: Case) -> Weighed:
+    if case.option("CONFIG_IMA") is False:
+        return refuted(case.option_evidence("CONFIG_IMA"))
+    return possible("dmesg | grep -i ima, and /sys/kernel/security/ima/policy")
+
+
 def _not_root(case: Case) -> Weighed:
-    user = case.fact("user")
+    user = case.facts.value("user")
     if user == "unknown":
         return possible("who ran the command")
     if user == "other":
@@ -126,7 +142,7 @@ def _not_root(case: Case) -> Weighed:
 
 
 def _load_disabled(case: Case) -> Weighed:
-    value = case.fact("load-disabled")
+    value = case.facts.value("load-disabled")
     if value == "unknown":
         return possible("/proc/sys/kernel/kexec_load_disabled")
     evidence = said("/proc/sys/kernel/kexec_load_disabled", "1" if value == "yes" else "0")
@@ -167,7 +183,7 @@ def _empty_area(case: Case) -> Weighed:
 BY_KEXEC_LOAD = Cause(
     says="the image was loaded by kexec_load, which never carries KHO; only kexec_file_load does",
     remedy="load it again by  kexec -s -l IMAGE --initrd=FILE --reuse-cmdline  (-s is kexec_file_load), then kexec",
-    source=f"{CORE}, kho_fill_kimage, called by kernel/kexec_file.c alone, 6.16 to 7.3",
+    source=f"{core_of_all('kho_fill_kimage')}; its only caller is in kernel/kexec_file.c",
     ask=_was_loaded_by_kexec_load,
     words=frozenset({"kexec_load", "without", "-l"}),
 )
@@ -194,33 +210,33 @@ UNFINALIZED_PAGE = Cause(
 REFUSED_VERSION = Cause(
     says="the kernel that booted accepts another version of the root FDT than the one that was handed over: it boots cold",
     remedy=f"{_LOST}. Kexec between kernels of one version ({versions_of(ROOT_FORMATS)}); {GATE}",
-    source=f"{CORE}, kho_populate, 6.16 to 7.3",
+    source=core_of_all("kho_populate"),
     ask=_other_root_version,
 )
 REFUSED_FDT = Cause(
     says="the root FDT was damaged, or never written, when the next kernel read it",
     remedy=f"{_LOST}; {GATE}, on a capture with memory",
-    source=f"{CORE}, kho_populate (fdt_check_header), 6.16 to 7.3",
+    source=core_of_all("kho_populate (fdt_check_header)"),
     ask=_fdt_damaged,
 )
 KHO_OFF = Cause(
     says="KHO is not on in the kernel that runs",
     remedy="boot a kernel with CONFIG_KEXEC_HANDOVER=y and kho=on on its command line",
-    source=f"{CORE}, kho_is_enabled, 6.16 to 7.3",
+    source=core_of_all("kho_is_enabled"),
     ask=not_switched_on,
     words=frozenset({"kho"}),
 )
 KHO_SWITCHED_ITSELF_OFF = Cause(
     says="KHO was on and switched itself off in this boot: scratch could not be reserved",
     remedy="kho-tui why scratch-failed  has the causes",
-    source=f"{CORE}, kho_reserve_scratch, 6.16 to 7.3",
+    source=core_of_all("kho_reserve_scratch"),
     ask=logged("disabled", side="out"),
 )
 NOTHING_CAME_IN = Cause(
     says="the kernel that runs was handed nothing: it came up through the firmware, or the image carried no KHO",
     remedy="load by kexec_file_load (kexec -s) while KHO is on, and go into it by  kexec -e  or  systemctl kexec, not by a reboot; "
     "look at the state just before:  kho-tui show",
-    source=f"{CORE}, kho_populate; arch/x86/kernel/setup.c and drivers/of/fdt.c, 6.16 to 7.3",
+    source=f"{core_of_all('kho_populate')}; arch/x86/kernel/setup.c, drivers/of/fdt.c",
     ask=no_handover_came_in,
 )
 
@@ -236,21 +252,21 @@ NO_ROOM = Symptom(
             says="no single scratch area has room for the largest segment (the kernel while it unpacks, or the initrd)",
             remedy=f"first try an initrd that holds only this machine's modules (MODULES=dep in /etc/initramfs-tools/initramfs.conf; "
             f"dracut --hostonly), which needs no reboot; else {LARGER_SCRATCH}",
-            source=f"{CORE}, kho_locate_mem_hole; kernel/kexec_file.c, kexec_locate_mem_hole, 6.16 to 7.3",
+            source=f"{core_of_all('kho_locate_mem_hole')}; kernel/kexec_file.c, kexec_locate_mem_hole",
             ask=image_too_large,
             calls=frozenset({Call.KEXEC_LOAD}),
         ),
         Cause(
             says="scratch was sized by an earlier boot, and kho_scratch= of this command line has no effect on a KHO boot",
             remedy="boot through the firmware with the same command line, which sizes scratch anew; it ends what runs on this host",
-            source=f"{CORE}, kho_memory_init, 6.16 to 7.3",
+            source=core_of_all("kho_memory_init"),
             ask=_scratch_is_of_an_earlier_boot,
         ),
         Cause(
             says="an area of scratch has size 0, so that the image has only the other areas to go to",
             remedy="name all three sizes, kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the image needs, at the next "
             "boot through the firmware",
-            source=f"{CORE}, scratch_size_update, 6.16 to 7.3",
+            source=core_of_all("scratch_size_update"),
             ask=_empty_area,
         ),
     ),
@@ -291,7 +307,7 @@ BOOTS_COLD = Symptom(
         Cause(
             says="the kernel could not map the root FDT or the scratch table at the address that it was handed, or ran out of memory",
             remedy=f"{_LOST}. Look for mem= and memmap= on the next kernel's command line: they may take that memory away; {GATE}",
-            source="kernel/liveupdate/kexec_handover.c, kho_populate (early_memremap, memblock_mark_kho_scratch), 6.16 to 7.3",
+            source=core_of_all("kho_populate (early_memremap, memblock_mark_kho_scratch)"),
             ask=_not_mapped,
         ),
         NOT_FINALIZED,
@@ -328,13 +344,13 @@ SCRATCH_FAILED = Symptom(
             says="the sizes of kho_scratch= do not fit where they have to be: the first below 4 GiB, one for each NUMA node",
             remedy="free that memory at boot first: crashkernel=SIZE,high instead of low memory, gigantic huge pages on other nodes; "
             "keep each area at least as large as the next image needs",
-            source=f"{CORE}, kho_reserve_scratch, 6.16 to 7.3",
+            source=core_of_all("kho_reserve_scratch"),
             ask=_explicit_scratch,
         ),
         Cause(
             says="the scaled size of the global area wraps below 0 and asks for more memory than there is",
             remedy="name the sizes: kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the next image needs",
-            source=f"{CORE}, scratch_size_update, 6.16 to 7.0",
+            source=core_of_all("scratch_size_update", "6.16", "7.0"),
             ask=in_release("the sizes that the kernel computed at boot, which it does not print"),
             releases=Range("6.16", "7.0"),
         ),
@@ -370,7 +386,7 @@ FINALIZE = Symptom(
         Cause(
             says="only root may write it",
             remedy="run as root",
-            source="kernel/liveupdate/kexec_handover_debugfs.c (mode 0600), 6.16 to 7.0",
+            source="kernel/liveupdate/kexec_handover_debugfs.c (mode 0600), 6.19 and 7.0; kernel/kexec_handover.c, 6.16 to 6.18",
             ask=_not_root,
             words=frozenset({"eacces", "denied"}),
         ),
@@ -380,15 +396,16 @@ FINALIZE = Symptom(
 )
 NOT_PERMITTED = Symptom(
     name="eperm",
-    title="EPERM or EACCES: loading a kernel, or reading the state, is not permitted",
-    errno=("EPERM", "EACCES", "EKEYREJECTED", "ENOKEY"),
-    phrases=words("lockdown", "signature"),
+    title="EPERM, EACCES or a refused signature: loading a kernel, or reading the state, is not permitted",
+    errno=("EPERM", "EACCES", "EKEYREJECTED", "ENOKEY", "ENODATA"),
+    phrases=words("lockdown", "signature", "secure boot"),
     causes=(
         Cause(
             says="the command did not run as root",
             remedy="run as root",
-            source="kernel/kexec.c, kexec_load_permitted (CAP_SYS_BOOT); fs/proc/kcore.c (CAP_SYS_RAWIO), 6.16 to 7.3",
+            source="kernel/kexec_core.c, kexec_load_permitted (CAP_SYS_BOOT); fs/proc/kcore.c (CAP_SYS_RAWIO), 6.16 to 7.3",
             ask=_not_root,
+            errors=frozenset({"EPERM", "EACCES"}),
         ),
         Cause(
             says="loading kernels is switched off until the next boot",
@@ -396,6 +413,7 @@ NOT_PERMITTED = Symptom(
             source="kernel/kexec_core.c, kexec_load_disabled, 6.16 to 7.3",
             ask=_load_disabled,
             calls=frozenset({Call.KEXEC_LOAD}),
+            errors=frozenset({"EPERM"}),
             words=frozenset({"load", "kexec"}),
         ),
         Cause(
@@ -404,7 +422,28 @@ NOT_PERMITTED = Symptom(
             remedy="load a signed image by kexec_file_load (kexec -s); take the state from debugfs, which lockdown still shows",
             source="security/lockdown/lockdown.c, kernel/kexec_file.c, kimage_validate_signature, 6.16 to 7.3",
             ask=_locked_down,
-            words=frozenset({"lockdown", "signature", "key"}),
+            errors=frozenset({"EPERM"}),
+            words=frozenset({"lockdown", "signature"}),
+        ),
+        Cause(
+            says="the kernel takes no image without a valid signature, and this one has none (ENODATA), "
+            "or one by a key that is not in its keyrings (ENOKEY, EKEYREJECTED)",
+            remedy="load an image that the distribution, or a key enrolled in the firmware (mokutil --list-enrolled), signed",
+            source="kernel/kexec_file.c, kimage_validate_signature; crypto/asymmetric_keys/verify_pefile.c, 6.16 to 7.3",
+            ask=_signature_forced,
+            calls=frozenset({Call.KEXEC_LOAD}),
+            errors=frozenset({"EKEYREJECTED", "ENOKEY", "ENODATA"}),
+            words=frozenset({"signature", "key", "signed"}),
+        ),
+        Cause(
+            says="IMA refuses the image: its policy appraises kernels, or secure boot is on and the image came by kexec_load",
+            remedy="load it by kexec_file_load (kexec -s), signed as the policy wants it (evmctl ima_sign); dmesg and the audit log "
+            "name the rule",
+            source="security/integrity/ima/ima_main.c, ima_load_data and process_measurement, 6.16 to 7.3",
+            ask=_appraised,
+            calls=frozenset({Call.KEXEC_LOAD}),
+            errors=frozenset({"EACCES"}),
+            words=frozenset({"ima", "secure", "appraise"}),
         ),
     ),
 )
@@ -431,7 +470,7 @@ PANIC = Symptom(
             says="mem= or memmap= on its command line take memory away that was handed over",
             remedy="kexec without mem=, and without a memmap= that names memory which was handed over; one that keeps bad memory "
             "away has to stay",
-            source=f"{CORE}, kho_mem_init (struct pages that do not exist), 6.16 to 7.3",
+            source=core_of_all("kho_memory_init (struct pages that do not exist)"),
             ask=_memory_taken_from_the_next_kernel,
         ),
         Cause(
@@ -443,7 +482,7 @@ PANIC = Symptom(
         Cause(
             says="the tracker or a preserved block points to memory that is not RAM, or is damaged: the walk is unchecked",
             remedy=f"kho-tui check STATE on a capture with memory names the block; {GATE}",
-            source=f"{CORE}, kho_mem_init, 6.16 to 7.3",
+            source=core_of_all("kho_memory_init"),
             ask=elsewhere("a capture with memory from before the kexec: kho-tui check"),
         ),
     ),

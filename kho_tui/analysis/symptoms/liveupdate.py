@@ -18,7 +18,7 @@ from kho_tui.analysis.symptoms.checks import (
     quoted,
     unless_refused_as_incompatible,
 )
-from kho_tui.analysis.symptoms.kernel_files import CORE, FILE, LUO, LUO_RELEASES, SESSION
+from kho_tui.analysis.symptoms.kernel_files import CORE, FILE, LUO, LUO_RELEASES, SESSION, core_of_all
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD, GATE, NOT_FINALIZED, NOTHING_CAME_IN, REFUSED_FDT, REFUSED_VERSION
 from kho_tui.analysis.symptoms.symptom import Cause, Symptom, Weighed, certain, likely, possible, refuted, versions_of, words
 from kho_tui.releases.fixes import FILE_ERRORS_IGNORED, FOLIO_FLAGS, MEMFD_TWICE
@@ -46,7 +46,7 @@ def _no_luo_in_release(case: Case) -> Weighed:
 
 
 def _no_device(case: Case) -> Weighed:
-    there = case.fact("liveupdate-device")
+    there = case.facts.value("liveupdate-device")
     if there == "yes":
         return refuted(said("/dev/liveupdate", "is there"))
     return liveupdate_is_off(case)
@@ -58,7 +58,7 @@ def _kho_is_off_for_luo(case: Case) -> Weighed:
 
 
 def _image_is_loaded(case: Case) -> Weighed:
-    loaded = case.fact("image-loaded")
+    loaded = case.facts.value("image-loaded")
     if loaded == "unknown":
         return possible("cat /sys/kernel/kexec_loaded")
     evidence = said("/sys/kernel/kexec_loaded", "1" if loaded == "yes" else "0")
@@ -116,7 +116,7 @@ SESSIONS_NOT_RESTORED = Cause(
 RESTORE_FAILED = Cause(
     says="memory of a file could not be restored: it is not preserved as the file says, or was restored before",
     remedy=f"that file is lost; kho-tui check on a capture with memory from before the kexec names it; {GATE}",
-    source=f"{CORE}, kho_restore_page (WARNING), 6.18 to 7.3; mm/memfd_luo.c, memfd_luo_retrieve_folios, 6.19 to 7.3",
+    source=f"{core_of_all('kho_restore_page (WARNING)', '6.18')}; mm/memfd_luo.c, memfd_luo_retrieve_folios, 6.19 to 7.3",
     # A WARN_ON_ONCE that somebody else used up says nothing of a file.
     # The WARNING of luo_file_deserialize is about a list that is missing: no memory was tried.
     ask=logged("restore-failed", "folio-failed", pattern=rb"^(?!.*luo_file_deserialize)", side="in", absence_counts=False),

@@ -16,7 +16,7 @@ from kho_tui.analysis.symptoms.checks import (
     scratch_bytes,
     scratch_evidence,
 )
-from kho_tui.analysis.symptoms.kernel_files import CORE
+from kho_tui.analysis.symptoms.kernel_files import core_of_all
 from kho_tui.analysis.symptoms.kexec import GATE, KHO_OFF, KHO_SWITCHED_ITSELF_OFF
 from kho_tui.analysis.symptoms.symptom import Cause, Certainty, Symptom, Weighed, certain, likely, possible, refuted, words
 from kho_tui.fdt.tree import lookup_name
@@ -42,7 +42,7 @@ def _cma_free_is_scratch(case: Case) -> Weighed:
 def _pins(case: Case) -> Weighed:
     scratch, free, cma, total = scratch_bytes(case), *(counter(case, name) for name in ("MemFree", "CmaFree", "MemTotal"))
     if scratch is None:
-        off = case.obstacle("tree")
+        off = case.facts.obstacle("tree")
         if off is not None and off.code in OFF_CODES:
             return refuted(said("kho/out/scratch_len", off.message))
         return possible(NO_CAPTURE)
@@ -110,7 +110,7 @@ def _out_preserved(case: Case) -> Weighed:
 def _hidden(case: Case) -> Weighed:
     if (off := kho_is_off(case)).certainty is Certainty.CERTAIN:
         return refuted(*off.evidence)
-    found = case.obstacle("tree")
+    found = case.facts.obstacle("tree")
     if case.shows_kho or found is None:
         return refuted(said("kho/", "there is a kho tree"))
     if found.code in ("unknown", "not-copied"):
@@ -138,7 +138,7 @@ CMA = Symptom(
         Cause(
             says="scratch is CMA to the page allocator and in no CMA area: its free pages count in CmaFree and MemFree, not in CmaTotal",
             remedy="nothing is wrong: only movable pages can use it;  kho-tui show --memory  says how much of what is free is scratch",
-            source=f"{CORE}, kho_init (init_cma_reserved_pageblock); mm/page_alloc.c, 6.16 to 7.3",
+            source=f"{core_of_all('kho_init (init_cma_reserved_pageblock)')}; mm/page_alloc.c",
             ask=_cma_free_is_scratch,
         ),
     ),
@@ -204,19 +204,19 @@ MEMORY_MISSING = Symptom(
         Cause(
             says="memory that came in stays reserved until its owner retrieves it",
             remedy="let the agent retrieve its sessions and finish them (LIVEUPDATE_SESSION_FINISH frees what nobody retrieved)",
-            source=f"{CORE}, kho_mem_init, 6.16 to 7.3",
+            source=core_of_all("kho_memory_init"),
             ask=_still_preserved,
         ),
         Cause(
             says="memory that is preserved for the next kernel is in use: by sessions, reserve_mem= and drivers",
             remedy="nothing is wrong:  kho-tui map  says whose it is; ending a session frees its pages",
-            source=f"{CORE}, kho_preserve_folio, 6.16 to 7.3",
+            source=core_of_all("kho_preserve_folio"),
             ask=_out_preserved,
         ),
         Cause(
             says="scratch holds it: allocated once at boot, of use to movable pages alone",
             remedy="nothing is wrong: the next kernel needs it to boot;  kho-tui show --memory",
-            source=f"{CORE}, kho_reserve_scratch, 6.16 to 7.3",
+            source=core_of_all("kho_reserve_scratch"),
             ask=_scratch_is_ram,
         ),
         Cause(
@@ -270,7 +270,7 @@ SUBTREE = Symptom(
         Cause(
             says="the subtree has a version that this kernel does not read, lacks a property, or is damaged: what it names does not arrive",
             remedy=f"kexec between kernels that write and read the same version;  kho-tui check STATE  finds damage; {GATE}",
-            source=f"{CORE}, kho_retrieve_subtree; mm/memblock.c, lib/test_kho.c, 6.16 to 7.3",
+            source=f"{core_of_all('kho_retrieve_subtree')}; mm/memblock.c, lib/test_kho.c",
             ask=logged("subtree-failed", side="in"),
         ),
     ),
@@ -297,7 +297,7 @@ NO_DEBUGFS = Symptom(
             says="KHO may be on, and its files in debugfs cannot be seen",
             remedy="mount debugfs (mount -t debugfs debugfs /sys/kernel/debug), be root, and have CONFIG_KEXEC_HANDOVER_DEBUGFS=y; "
             "debugfs=off or lockdown on the command line hide it:  kho-tui why  on that machine says which",
-            source="kernel/liveupdate/kexec_handover_debugfs.c; fs/debugfs/inode.c, 6.16 to 7.3",
+            source="kernel/liveupdate/kexec_handover_debugfs.c, 6.19 to 7.3; kernel/kexec_handover.c, 6.16 to 6.18; fs/debugfs/inode.c",
             ask=_hidden,
         ),
     ),

@@ -66,8 +66,8 @@ class Cause:
     """One cause. ``says``: what is wrong; ``remedy``: what to do, never at the risk of a host that does not boot.
 
     ``releases``: kernels that can have it, None: any with KHO; ``of_writer``: the kernel that handed over is meant, not the one that runs.
-    ``source``: the kernel's file, with function and release. ``calls``: what fails for this cause, empty: any call. ``words``: words of the
-    user that point to this cause among the others of its symptom.
+    ``source``: the kernel's file, with function and release. ``calls``: what fails for this cause, empty: any call; ``errors``: what it
+    answers with, empty: any error of its symptom. ``words``: words of the user that point to this cause among the others of its symptom.
     """
 
     says: str
@@ -77,6 +77,7 @@ class Cause:
     releases: Range | None = None
     of_writer: bool = False
     calls: frozenset[Call] = frozenset()
+    errors: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
 
     def weigh(self, case: Case) -> Weighed:

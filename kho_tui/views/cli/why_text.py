@@ -162,9 +162,12 @@ def _explained(one: Explained) -> Iterator[_Line]:
     yield from (_Line("", f"  seen in {line.file}: {line.value}") for line in one.seen if line not in quoted)
     standing = [cause for cause in one.causes if cause.stands]
     if not standing:
-        yield _Line(
-            "", "  the evidence rules out every cause that is known here: it is another one, or the evidence is of another machine or boot"
-        )
+        if all(cause.of_another for cause in one.causes):
+            nothing = "no cause of that call with that error is known here"
+        else:
+            nothing = "the evidence rules out every cause that is known here: "
+            nothing += "it is another one, or the evidence is of another machine or boot"
+        yield _Line("", f"  {nothing}")
     undecided = [cause for cause in standing if cause.weighed.certainty is Certainty.POSSIBLE]
     for cause in standing:
         if len(standing) > 1 and undecided and cause is undecided[0]:
@@ -173,11 +176,10 @@ def _explained(one: Explained) -> Iterator[_Line]:
             yield _Line("", f"  {beside}, the likeliest first:")
         yield from _cause(cause)
     for cause in one.causes:
-        if cause.other_call:
-            yield _Line(
-                _CERTAINTY[Certainty.REFUTED],
-                f"  of another call ({', '.join(sorted(c.value for c in cause.cause.calls))}): {cause.cause.says}",
-            )
+        if cause.of_another:
+            other = [*sorted(call.value for call in cause.cause.calls)] if cause.other_call else [*sorted(cause.cause.errors)]
+            what = "call" if cause.other_call else "error"
+            yield _Line(_CERTAINTY[Certainty.REFUTED], f"  of another {what} ({', '.join(other)}): {cause.cause.says}")
         elif not cause.stands:
             yield _Line(_CERTAINTY[Certainty.REFUTED], f"  ruled out: {cause.cause.says}{_quoted(cause.weighed.evidence)}")
 

@@ -59,6 +59,7 @@ def _explained(one: Explained) -> Json:
             {
                 "certainty": cause.weighed.certainty.value,
                 "other_call": cause.other_call,
+                "other_error": cause.other_error,
                 "cause": cause.cause.says,
                 "evidence": _evidence(cause.weighed.evidence),
                 "needs": cause.weighed.needs or None,
