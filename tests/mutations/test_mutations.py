@@ -28,10 +28,10 @@ from mutations.scenarios import make_scenario
 from mutations.workers import Outcome, run_mutants
 
 SEED = 20261122
-COUNT = 150
+COUNT = 80
 MANY = 20_000
 IMAGES = 300
-SCENARIOS = 250
+SCENARIOS = 120
 THROUGH_THE_COMMAND = 4
 
 
