@@ -13,7 +13,7 @@ from captures import SHARED, sample
 
 from kho_tui.errors import InputError
 from kho_tui.views.cli.main import run
-from kho_tui.views.cli.why_text import read_arguments
+from kho_tui.views.cli.why_request import read_arguments
 
 PRE, POST = str(sample("x86_64-7.3/1-pre")), str(sample("x86_64-7.3/1-post"))
 

@@ -266,7 +266,8 @@ def why_command(
 
     Exit code 0: nothing amiss was found, 1: a cause was found, 2: unknown.
     """
-    from kho_tui.views.cli.why_text import read_arguments, why
+    from kho_tui.views.cli.why_request import read_arguments
+    from kho_tui.views.cli.why_text import why
 
     raise typer.Exit(why(read_arguments(arguments or [], images), as_json=as_json))
 
