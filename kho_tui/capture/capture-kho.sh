@@ -1104,13 +1104,13 @@ read_flags() {
     done
 }
 
-# UNIT SKIP SIZE COUNT SEEK: part of /proc/kcore to its place in the file of pages. False where not all of it could be read.
+# UNIT SKIP SIZE COUNT SEEK: part of /proc/kcore to its place in the file $into. False where not all of it could be read.
 read_kcore() {
     if [ "$1" = "$3" ]; then
-        said=$(dd if="$root/proc/kcore" of="$work/pages" bs="$3" skip="$2" count="$4" seek="$5" conv=notrunc 2>&1)
+        said=$(dd if="$root/proc/kcore" of="$into" bs="$3" skip="$2" count="$4" seek="$5" conv=notrunc 2>&1)
     else
         # Here the file does not begin its pages where pages begin: one dd goes there, another one reads on.
-        said=$({ dd bs="$1" skip="$2" count=0 of="$work/nothing" 2>/dev/null && dd of="$work/pages" bs="$3" count="$4" seek="$5" conv=notrunc 2>&1; } \
+        said=$({ dd bs="$1" skip="$2" count=0 of="$work/nothing" 2>/dev/null && dd of="$into" bs="$3" count="$4" seek="$5" conv=notrunc 2>&1; } \
             <"$root/proc/kcore")
     fi
     case $said in
@@ -1171,6 +1171,7 @@ fetch() {
     # shellcheck disable=SC2086 # words on purpose
     set -- $sums
     runs=$4
+    cat "$work/runs" >>"$work/all_runs"
     read_runs
     [ ! -s "$work/failed" ] ||
         awk -v refused="$work/refused" '$2 == "error" { print $1, "/proc/kcore gives an error for it" >>refused }' "$work/failed"
@@ -1184,16 +1185,64 @@ fetch() {
     taken_pages=$((taken_pages + $3))
 }
 
+# All once more: what has other bytes by then is of two moments, and left out.
+read_again() {
+    mv -f "$work/all_runs" "$work/runs"
+    runs=$(wc -l <"$work/runs" | tr -d ' ')
+    into=$work/again
+    : >"$into"
+    [ -n "$late" ] || read_runs
+    into=$work/pages
+    if [ -n "$late" ]; then
+        leave_out_unread "a second reading, which tells what changed meanwhile, within $memory_seconds seconds"
+        return
+    fi
+    # shellcheck disable=SC2016
+    (cd "$work" && od -An -v -tu4 pages | awk -v again="od -An -v -tu4 again" '
+        {
+            if ((again | getline there) <= 0) there = ""
+            if ($0 == there) next
+            split(there, words)
+            for (i = 1; i <= NF; i++) if ($i != words[i]) printf "%.0f\n", (NR - 1) * 16 + (i - 1) * 4
+        }') >"$work/differing"
+    [ -s "$work/differing" ] || return 0
+    awk -v indexed="$work/index" -v refused="$work/refused" -v wipe="$work/wipe" '
+        FILENAME == indexed { rows++; line[rows] = $0; address[rows] = $1; size[rows] = $2; place[rows] = $3; next }
+        { differs[int($1 / 4096)] = differs[int($1 / 4096)] " " $1 }
+        END {
+            for (r = 1; r <= rows; r++) {
+                moving = 0
+                for (p = int(place[r] / 4096); p <= int((place[r] + size[r] - 1) / 4096); p++) {
+                    n = split(differs[p], at, " ")
+                    for (i = 1; i <= n; i++) if (at[i] >= place[r] && at[i] < place[r] + size[r]) moving = 1
+                }
+                if (!moving) { print line[r]; continue }
+                print address[r], "it changed between two readings" >>refused
+                print place[r], size[r] >wipe
+            }
+        }' "$work/index" "$work/differing" >"$work/next"
+    take_away
+}
+
 # Once more: a page that is somebody else's by now may have been read too late.
 look_again() {
     # shellcheck disable=SC2016
     awk -v P="$page" -v blocks="$work/blocks" "$numbers_awk$blocks_awk"'{ note_block($1) } END { print_blocks(blocks) }' "$work/index"
     read_flags <"$work/blocks" | awk -v P="$page" -v indexed="$work/index" -v refused="$work/refused" -v wipe="$work/wipe" \
         "$numbers_awk$flags_awk$look_again_awk" "$work/index" - >"$work/next"
+    take_away
+}
+
+# The index becomes "next", and the bytes of what is in it no more, in "wipe", become zeros.
+take_away() {
     mv -f "$work/next" "$work/index"
     while read -r position size; do
-        dd if=/dev/zero of="$work/pages" bs="$size" seek="$((position / size))" count=1 conv=notrunc 2>/dev/null
+        # In one piece where dd can go there in pieces of that size.
+        unit=$size
+        [ $((position % size)) = 0 ] || unit=1
+        dd if=/dev/zero of="$work/pages" bs="$unit" seek="$((position / unit))" count="$((size / unit))" conv=notrunc 2>/dev/null
     done <"$work/wipe"
+    : >"$work/wipe"
 }
 
 # Prints the pages that kho_out, the kernel's variable of the outgoing side, points at: one of them is the root FDT.
@@ -1371,6 +1420,7 @@ capture_memory() {
 take_memory() {
     memory_began=$(date +%s)
     told_at=$memory_began
+    into=$work/pages
     late=
     head=$(dd if="$root/proc/kcore" bs=64 count=1 2>/dev/null | od -An -v -tu4 | awk "$elf_header_awk")
     # shellcheck disable=SC2086 # words on purpose
@@ -1386,7 +1436,7 @@ take_memory() {
     machine=$1
     dd if="$root/proc/kcore" bs=8 skip="$(($2 / 8))" count="$((7 * $3))" 2>/dev/null | od -An -v -tu4 |
         awk "$numbers_awk$segments_awk" >"$work/segments"
-    for name in seen refused all_flags wipe index pages handlers failed; do
+    for name in seen refused all_flags all_runs wipe index pages handlers failed; do
         : >"$work/$name"
     done
     flags_known=
@@ -1423,13 +1473,14 @@ take_memory() {
         *) leave_out "$line" ;;
         esac
     done <"$work/handlers"
+    [ ! -s "$work/index" ] || read_again
     [ -z "$flags_known" ] || look_again
     note_refused
     # shellcheck disable=SC2016
     memory_absent=$(head -n "$most_absent" "$work/refused" | awk "$numbers_awk"'{
         address = $1
         sub(/^[^ ]* /, "")
-        printf "%s{\"address\": \"0x%s\", \"reason\": \"%s\", \"moving\": false}", (NR > 1 ? ", " : ""), hexadecimal(address), $0
+        printf "%s{\"address\": \"0x%s\", \"reason\": \"%s\", \"moving\": %s}", (NR > 1 ? ", " : ""), hexadecimal(address), $0, ($0 ~ /^it changed/ ? "true" : "false")
     }')
     if [ -s "$work/index" ]; then
         memory_used=$(awk -v P="$page" '{ b += $2; p = $1 - $1 % P; if (!seen[p]++) n++ } END { printf "%d %.0f", n, b }' "$work/index")

@@ -380,6 +380,42 @@ def test_what_nobody_knows_of_the_incoming_side_is_left_out_by_both(machines: Ma
         assert not any(STRANGER in path.read_bytes() for path in (run.cwd / name).rglob("*") if path.is_file())
 
 
+def before_the_second_reading(run: Runner, does: str) -> None:
+    lines = Path(run.command[-1]).read_text().splitlines(keepends=True)
+    run.command[-1] = str(run.cwd.parent / "changing.sh")
+    Path(run.command[-1]).write_text("".join(f"{does}\n{line}" if line.strip().endswith("|| read_again") else line for line in lines))
+
+
+@pytest.mark.parametrize("what", ["map", "kexec-metadata", "bitmap"])
+def test_what_changes_between_two_readings_is_left_out(what: str, machines: Machines, run: Runner) -> None:
+    """The bytes beside it are the same in both, and stay."""
+    name = PRE if what != "bitmap" else "x86_64-6.18/1-pre"
+    machine = machines(name)
+    with open_state(machine.kho, Context()) as live:
+        side = live.state.sides["out"]
+        if what == "kexec-metadata":
+            address = known(side.named(what.encode()).phys)  # type: ignore[union-attr]
+        else:
+            assert not isinstance(side.preserved, Missing)
+            address = json.loads((SAMPLES / name / "expected.json").read_text())["map"]
+        assert isinstance(address, int)
+    kcore = machine.root / "proc/kcore"
+    at = kcore.read_bytes().index(machine.pages[address // PAGE * PAGE]) + address % PAGE
+    before_the_second_reading(run, f"printf xyz | dd of={kcore} bs=1 seek={at + 8} conv=notrunc 2>/dev/null")
+    manifest = captured(run, 1)
+    (absent,) = [one for one in manifest["memory"]["absent"] if one["moving"]]
+    assert absent == {"address": f"{address:#x}", "reason": "it changed between two readings", "moving": True}
+    assert manifest["memory"]["state"] == "partial"
+    with open_state(run.cwd / "cap", Context()) as opened:
+        memory = opened.memory
+        assert memory is not None and memory.available(address, 16) == 0
+        absence = memory.absence(address)
+        assert absence is not None and absence.moving
+        for extent in memory.stored():
+            there, whole = memory.read(extent.start, extent.size), b"".join(machine.pages[page] for page in sorted(machine.pages))
+            assert there in whole
+
+
 def test_a_root_that_only_memory_could_show_is_unread_without_kcore(machines: Machines, run: Runner) -> None:
     machine = machines("x86_64-7.3/2-pre")
     (machine.root / "proc/kcore").unlink()
