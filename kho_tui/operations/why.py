@@ -27,6 +27,8 @@ from kho_tui.model.sides import outgoing_or_none
 from kho_tui.operations.check_state import check_state
 from kho_tui.operations.check_target import TargetRequest, check_target, read_target
 from kho_tui.operations.open_state import Opened, open_state
+from kho_tui.releases.cmdline import read_cmdline
+from kho_tui.releases.table import Release
 from kho_tui.subsystems.registry import builtin
 from kho_tui.text import NO_TEXT, SafeText, visible
 
@@ -45,9 +47,13 @@ _FAILURE = re.compile(
 _FEW_LINES = 20
 _RELEASE = re.compile(
     r"\b(?:kernel|linux|release)s?(?: of| is)? v?(?P<behind>\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)(?![.\d]*\d)"
-    r"|(?<![\d.])(?P<before>\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)[- ]kernel\b",
+    r"|(?<![\d.])(?P<before>\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)[- ]kernel\b"
+    r"|\b(?:on|under|running|in) v?(?P<on>\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)(?![.\d]*\d)",
     re.IGNORECASE,
 )
+_KEXEC = re.compile(r"(?<![\d.])(\d{1,2}\.\d{1,2}(?:\.\d{1,3})?) ?(?:to|into|->|=>) ?(\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)(?![.\d]*\d)")
+_PARAMETERS = re.compile(r"(?<!\S)(?:kho|liveupdate|kho_scratch|reserve_mem|mem|memmap|debugfs|elfcorehdr|lockdown)=[!-~]+")
+"""Parameters of the command line that the user names."""
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -81,6 +87,8 @@ class Answer:
     nearest: tuple[Symptom, ...] = ()
     note: SafeText = NO_TEXT
     sound_log: bool = False
+    left_out: SafeText = NO_TEXT
+    """Why what this machine shows is no evidence; empty where it is."""
 
     @property
     def exit_code(self) -> int:
@@ -141,7 +149,7 @@ def case_of(
         without_kho = case.facts.obstacle("tree") if implied and not case.shows_kho else None
         if without_kho is not None and without_kho.code == "not-built":
             set_aside = SafeText(
-                f"for more give a capture or the log of the machine that you ask about (this one is left out: {without_kho.message})"
+                f"for more give a capture or the log of the machine that you ask about; this one is left out: {without_kho.message}"
             )
             case = Case(registry=registry, given=given, set_aside=set_aside, context=context)
         yield case
@@ -159,6 +167,9 @@ def explain_words(text: str, case: Case) -> Answer:
     if lines:
         given = replace(case.given, messages=(*lines, *case.given.messages))
         case = replace(case, given=given, given_file=case.given_file if case.given.from_log else "message given")
+    if case.cmdline is None and (parameters := " ".join(_PARAMETERS.findall(text))):
+        case = replace(case, given=replace(case.given, cmdline=read_cmdline(parameters, whole=False)), given_file="words given")
+    case = replace(case, kexec=_kexec_in(text, case.registry))
     if case.version is None and (release := _release_in(text, case.registry)) is not None:
         case = replace(case, given=replace(case.given, release=release), given_file="words given")
     chosen = select(said, lines, SYMPTOMS)
@@ -166,11 +177,16 @@ def explain_words(text: str, case: Case) -> Answer:
     if chosen.symptoms:
         unknown = lines and not any(symptom.names_line(line.kind, line.text) for symptom in chosen.symptoms for line in lines)
         note = SafeText("this message is not known here; its words say" if unknown else "")
-        return Answer(case.subject, asked, tuple(explain(symptom, case, said) for symptom in chosen.symptoms), chosen.others, note=note)
+        # A log that is given with the words is of that machine: what it proves comes first.
+        of_log = [symptom for symptom, _ in named_by(case).values()] if case.given.from_log else []
+        explained = [explain(symptom, case, said) for symptom in dict.fromkeys((*chosen.symptoms, *of_log))]
+        explained.sort(key=lambda one: not one.found)
+        others = tuple(symptom for symptom in chosen.others if symptom not in of_log)
+        return _answer(case, asked, tuple(explained), others, note=note)
     if named := named_by(case):
         note = SafeText("not a symptom that is known here; the kernel's log names")
-        return Answer(case.subject, asked, tuple(explain(symptom, case, said) for symptom, _ in named.values()), note=note)
-    return Answer(case.subject, asked, (), nearest=nearest(said, SYMPTOMS))
+        return _answer(case, asked, tuple(explain(symptom, case, said) for symptom, _ in named.values()), note=note)
+    return _answer(case, asked, (), nearest=nearest(said, SYMPTOMS))
 
 
 def explain_log(text: bytes, case: Case) -> Answer:
@@ -181,31 +197,49 @@ def explain_log(text: bytes, case: Case) -> Answer:
     asked = SafeText(case.given_file)
     named = named_by(case)
     if named:
-        return Answer(case.subject, asked, tuple(explain(symptom, case) for symptom, _ in named.values()))
+        return _answer(case, asked, tuple(explain(symptom, case) for symptom, _ in named.values()))
     if case.given.messages:
         failing = [line for line in case.lines if line.kind == "warning" or _FAILURE.search(line.text)]
         if not failing and case.given.cut:
-            return Answer(
-                case.subject, asked, (), note=SafeText("no KHO message of what was read is of a failure, and not all of it was read")
-            )
+            return _answer(case, asked, (), note=SafeText("no KHO message of what was read is of a failure, and not all of it was read"))
         if not failing:
-            return Answer(case.subject, asked, (), note=SafeText("no KHO message of it is of a failure"), sound_log=True)
+            return _answer(case, asked, (), note=SafeText("no KHO message of it is of a failure"), sound_log=True)
         answer = explain_words(failing[0].text.decode("utf-8", "replace"), case)
         quoted = f"no cause is known for its message: {failing[0].evidence.value}"
         return answer if answer.explained else replace(answer, asked=asked, note=SafeText(quoted), nearest=())
     if not text.strip():
-        return Answer(case.subject, asked, (), note=SafeText("standard input is empty"))
+        return _answer(case, asked, (), note=SafeText("standard input is empty"))
     if text.count(b"\n") <= _FEW_LINES and len(text) <= MAX_WORDS:
         answer = explain_words(text.decode("utf-8", "replace"), case)
         if answer.explained:
             return answer
-    return Answer(case.subject, asked, (), note=SafeText("there is no KHO message in it"))
+    return _answer(case, asked, (), note=SafeText("there is no KHO message in it"))
+
+
+def _answer(
+    case: Case,
+    asked: SafeText,
+    explained: tuple[Explained, ...],
+    others: tuple[Symptom, ...] = (),
+    *,
+    nearest: tuple[Symptom, ...] = (),
+    note: SafeText = NO_TEXT,
+    sound_log: bool = False,
+) -> Answer:
+    return Answer(case.subject, asked, explained, others, nearest, note, sound_log, case.set_aside)
 
 
 def _release_in(text: str, registry: Registry) -> str | None:
     """The kernel that a text names, if its release is known and it is the only one."""
-    named = {match["behind"] or match["before"] for match in _RELEASE.finditer(text)}
+    named = {match["behind"] or match["before"] or match["on"] for match in _RELEASE.finditer(text)}
     return named.pop() if len(named) == 1 and all(registry.releases.of(name) is not None for name in named) else None
+
+
+def _kexec_in(text: str, registry: Registry) -> tuple[Release, Release] | None:
+    """The two releases of a kexec that a text names, if both are known."""
+    match = _KEXEC.search(text)
+    writer, reader = (None, None) if match is None else (registry.releases.of(match[1]), registry.releases.of(match[2]))
+    return None if writer is None or reader is None else (writer, reader)
 
 
 def _as_log(text: str) -> bytes:

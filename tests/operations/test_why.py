@@ -499,6 +499,39 @@ def test_only_causes_of_that_call_with_that_error_stand(words: str, causes: list
     assert len(standing) == len(causes) and all(any(cause in says for says in standing) for cause in causes), standing
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "cause", "sure"),
+    [
+        ("VM memory gone after kexec 7.1 to 7.3", "sessions-gone", "another version of the root FDT", L),
+        ("guest memory lost after kexec 7.2 into 7.3", "sessions-gone", "another version of the root FDT", R),
+        ("PRESERVE_FD ENOSPC", "enospc", "the session is full", P),
+        ("PRESERVE_FD EFBIG", "enospc", "more pages than fit into 32 bits", P),
+        ("the 129th PRESERVE_FD fails with ENOSPC on 7.2", "enospc", "the session is full", R),
+        ("/sys/kernel/debug/kho/out/finalize: Operation not permitted", "finalize", "lockdown refuses", P),
+        ("luo: LUO incoming tree failed to initialize [-22]", "luo-refuses", "another version of LUO's state", L),
+    ],
+)
+def test_symptoms_of_a_third_new_user(words: str, name: str, cause: str, sure: Certainty) -> None:
+    answer = ask(words)
+    assert answer.explained[0].symptom.name == name and certainty(answer, cause) is sure
+    first = answer.explained[0].causes[0]
+    assert sure is R or (first.stands and cause in first.cause.says)
+
+
+def test_a_log_given_with_words_is_heard() -> None:
+    answer = ask("MemAvailable is low", log=log_of("KHO: setup: handover FDT (0x20135000) is incompatible with 'kho-v4': 1"))
+    assert [one.symptom.name for one in answer.explained] == ["cold", "memory-missing"] and answer.exit_code == 1
+
+
+def test_what_the_words_say_of_the_command_line_is_evidence() -> None:
+    assert certainty(ask("kho=off and /sys/kernel/debug/kho is missing"), "KHO is not on") is C
+    assert "command line in the words given: kho=on" in quoted(ask("no /sys/kernel/debug/kho but kho=on"))
+
+
+def test_a_machine_with_a_kho_tree_did_not_switch_it_off() -> None:
+    assert certainty(ask("finalize Operation not permitted", sample("x86_64-6.18/1-pre")), "switched itself off") is R
+
+
 def test_where_no_cause_of_that_call_is_known_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["why", "RETRIEVE_FD gives EBUSY", str(PRE)]) == 2
     said = capsys.readouterr().out
@@ -511,7 +544,7 @@ def test_a_machine_without_kho_is_no_evidence_of_another(machine: Callable[[str]
     (fake.root / "proc/config.gz").write_bytes(gzip.compress(b"# CONFIG_KEXEC_HANDOVER is not set\n"))
     with case_of(fake.kho, Context(), implied=True) as case:
         answer = explain_words("EIO of /dev/liveupdate", case)
-    assert "this one is left out: this kernel is built without KHO" in answer.subject
+    assert "this one is left out: this kernel is built without KHO" in answer.left_out
     assert certainty(answer, "the sessions that came in could not be made again") is P and answer.exit_code == 2
     # Who names the machine means it.
     assert ask("EOPNOTSUPP", fake.kho).exit_code == 1

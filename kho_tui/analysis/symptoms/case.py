@@ -91,6 +91,8 @@ class Case:
     memory: PhysicalMemory | None = None
     given: KernelLog = NO_LOG
     given_file: str = "log given"
+    kexec: tuple[Release, Release] | None = None
+    """The releases of a kexec, from and into, that the user named."""
     set_aside: SafeText = NO_TEXT
     look_at_kernels: Callable[[], tuple[Kernel, ...]] = _no_kernels
     report: Report | None = None
@@ -106,7 +108,7 @@ class Case:
             alone = "the log given" if self.given.from_log else "nothing but the words given"
             alone += f", the last of its {self.given.boots} boots" if self.given.boots > 1 else ""
             kernel = f", kernel {visible(self.given.release)}" if self.given.release else ""
-            return SafeText(f"{alone}{kernel}{f'; {self.set_aside}' if self.set_aside else ''}")
+            return SafeText(f"{alone}{kernel}")
         where = "this machine" if self.live else str(self.state.machine.path)
         return SafeText(f"{where}, kernel {visible(self.state.machine.release or 'unknown')}")
 

@@ -14,7 +14,9 @@ from kho_tui.releases.fixes import KDUMP_KEEPS_KHO, Fix
 from kho_tui.releases.table import Finalize
 from kho_tui.text import human_size, plural
 
-NO_CAPTURE = "this command on that machine, or on a capture of it"
+CMDLINE = "cat /proc/cmdline"
+SCRATCH = "as root:  cat /sys/kernel/debug/kho/out/scratch_len"
+INCOMING = "as root:  ls /sys/kernel/debug/kho/in"
 KERNEL_LOG = "the log of that boot from its first line on (dmesg, or the console's):  kho-tui why - < LOG"
 OFF_CODES = frozenset({"not-built", "disabled", "not-enabled"})
 """Answers of the table of obstacles that say that KHO is not on."""
@@ -89,7 +91,8 @@ def kho_is_off(case: Case) -> Weighed:
     # "found kexec handover data" is said by a kernel with kho=off, too.
     if on := case.saying("revived", "liveupdate", "exec-from"):
         return refuted(on[0].evidence)
-    return possible(NO_CAPTURE, *(() if case.cmdline is None else switch_evidence(case)))
+    needs = "grep KEXEC_HANDOVER /boot/config-$(uname -r) ; cat /proc/cmdline"
+    return possible(needs, *(() if case.cmdline is None else switch_evidence(case)))
 
 
 def not_switched_on(case: Case) -> Weighed:
@@ -126,7 +129,7 @@ def liveupdate_is_off(case: Case) -> Weighed:
         if case.option("CONFIG_LIVEUPDATE"):
             return refuted(evidence, case.option_evidence("CONFIG_LIVEUPDATE"))
         return possible("whether the kernel is built with CONFIG_LIVEUPDATE=y", evidence)
-    return possible(NO_CAPTURE)
+    return possible("grep LIVEUPDATE /boot/config-$(uname -r) ; cat /proc/cmdline")
 
 
 def no_handover_came_in(case: Case) -> Weighed:
@@ -259,18 +262,18 @@ def kdump_kernel(case: Case) -> Weighed:
     if failed := case.saying("disabled", pattern=rb"reserve scratch", side="out"):
         return refuted(failed[0].evidence)
     if case.cmdline is None:
-        return possible(NO_CAPTURE)
+        return possible(CMDLINE)
     if case.cmdline.is_kdump:
         if KDUMP_KEEPS_KHO.affects(case.version, case.registry.releases):
             return refuted(case.release_evidence)
         return likely(case.cmdline_evidence("elfcorehdr"))
-    return refuted(case.cmdline_evidence("elfcorehdr")) if case.absent_from_cmdline("elfcorehdr") else possible(NO_CAPTURE)
+    return refuted(case.cmdline_evidence("elfcorehdr")) if case.absent_from_cmdline("elfcorehdr") else possible(CMDLINE)
 
 
 def memory_taken_by_cmdline(case: Case) -> Weighed:
     """mem= or memmap= take memory away."""
     if case.cmdline is None:
-        return possible(NO_CAPTURE)
+        return possible(CMDLINE)
     # What a value takes away is not computed: memmap= may name a region behind all RAM.
     if named := [name for name in ("mem", "memmap") if case.cmdline.values(name)]:
         return likely(*(case.cmdline_evidence(name) for name in named))

@@ -63,6 +63,7 @@ def explain(symptom: Symptom, case: Case, said: Spoken = NOTHING_SAID) -> Explai
         pointed = sum(said.says(word) for word in one.cause.words) + 2 * len(one.cause.calls & said.calls)
         return one.of_another, one.weighed.certainty.rank, -pointed
 
-    errors = frozenset(error for error in symptom.errno if said.names(error))
+    answered = {*symptom.errno, *(error for cause in symptom.causes for error in cause.errors)}
+    errors = frozenset(error for error in answered if said.names(error))
     seen = quoted(line for line in case.lines if symptom.names_line(line.kind, line.text))
     return Explained(symptom, tuple(sorted((weighed(cause) for cause in symptom.causes), key=order)), seen)

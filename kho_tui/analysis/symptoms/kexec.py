@@ -8,8 +8,10 @@ from kho_tui.abi.root import ROOT_FORMATS
 from kho_tui.analysis.symptoms.calls import Call
 from kho_tui.analysis.symptoms.case import Case, said
 from kho_tui.analysis.symptoms.checks import (
+    CMDLINE,
+    INCOMING,
     MOST_QUOTED,
-    NO_CAPTURE,
+    SCRATCH,
     elsewhere,
     empty_nodes,
     faulty,
@@ -43,21 +45,26 @@ _LOST = "what was handed over is lost: the kernel that booted uses that memory"
 
 def _scratch_is_of_an_earlier_boot(case: Case) -> Weighed:
     if case.state is None or case.cmdline is None:
-        return possible(NO_CAPTURE)
+        return possible(f"{CMDLINE} ; {INCOMING}")
     parameter = case.registry.releases.names_of(case.state.machine.release).kho_scratch
     if not case.cmdline.values(parameter):
-        return refuted(case.cmdline_evidence(parameter)) if case.cmdline.whole else possible(NO_CAPTURE)
+        return refuted(case.cmdline_evidence(parameter)) if case.cmdline.whole else possible(f"{CMDLINE} ; {INCOMING}")
     if "in" in case.state.sides or case.saying("found", side="in"):
         return likely(case.cmdline_evidence(parameter), said("kho/in", "this boot was a KHO boot"))
     if case.shows_kho and (case.live or case.log_whole):
         return refuted(said("kho/in", "not there: this boot sized scratch itself"))
-    return possible(NO_CAPTURE)
+    return possible(f"{CMDLINE} ; {INCOMING}")
 
 
 def _other_root_version(case: Case) -> Weighed:
     lines = case.saying("disabled", pattern=rb"incompatible", side="in")
     if lines:
         return certain(*(line.evidence for line in lines))
+    if case.kexec is not None:
+        # A release accepts the version that it writes, and no other.
+        versions = [(release.name, case.registry.roots.written_by(release).compatible.decode()) for release in case.kexec]
+        evidence = said("words given", "kexec from " + " into ".join(f"{name} ({version})" for name, version in versions))
+        return refuted(evidence) if versions[0][1] == versions[1][1] else likely(evidence)
     refusing = [(one, one.found) for one in case.kernels if one.found is not None and one.found.outcome is not None]
     bad = [
         (one, found) for one, found in refusing if found.reception.deciding is not None and "handed over:" in found.reception.deciding.met
@@ -95,11 +102,11 @@ def _memoryless(case: Case) -> Weighed:
 
 def _explicit_scratch(case: Case) -> Weighed:
     if case.cmdline is None:
-        return possible(NO_CAPTURE)
+        return possible(CMDLINE)
     parameter = case.registry.releases.names_of(None if case.state is None else case.state.machine.release).kho_scratch
     evidence = case.cmdline_evidence(parameter)
     if not case.cmdline.values(parameter):
-        return refuted(evidence) if case.cmdline.whole else possible(NO_CAPTURE)
+        return refuted(evidence) if case.cmdline.whole else possible(CMDLINE)
     return likely(evidence) if case.saying("disabled", pattern=rb"scratch", side="out") else possible("the kernel's log", evidence)
 
 
@@ -149,6 +156,13 @@ def _load_disabled(case: Case) -> Weighed:
     return certain(evidence) if value == "yes" else refuted(evidence)
 
 
+def _switched_itself_off(case: Case) -> Weighed:
+    weighed = logged("disabled", side="out")(case)
+    # A kernel that gave up has no kho tree (kho_init).
+    shown = weighed.certainty is Certainty.POSSIBLE and case.shows_kho
+    return refuted(said("kho/", "there is a kho tree")) if shown else weighed
+
+
 def _was_loaded_by_kexec_load(case: Case) -> Weighed:
     """The image of a kexec that is over was loaded by another kernel, whose configuration is not at hand."""
     weighed = loaded_by_kexec_load(case)
@@ -173,7 +187,7 @@ def _memory_map_too_large(case: Case) -> Weighed:
 
 def _empty_area(case: Case) -> Weighed:
     if case.state is None or isinstance(case.state.scratch, Missing):
-        return possible(NO_CAPTURE)
+        return possible(SCRATCH)
     empty = [one for one in case.state.scratch.areas if not one.size]
     if empty:
         return possible("the image and its initrd: --images DIR", *scratch_evidence(case))
@@ -230,7 +244,7 @@ KHO_SWITCHED_ITSELF_OFF = Cause(
     says="KHO was on and switched itself off in this boot: scratch could not be reserved",
     remedy="kho-tui why scratch-failed  has the causes",
     source=core_of_all("kho_reserve_scratch"),
-    ask=logged("disabled", side="out"),
+    ask=_switched_itself_off,
 )
 NOTHING_CAME_IN = Cause(
     says="the kernel that runs was handed nothing: it came up through the firmware, or the image carried no KHO",
@@ -373,6 +387,7 @@ FINALIZE = Symptom(
             remedy="nothing is to be done: load and kexec",
             source="kernel/liveupdate/kexec_handover_debugfs.c, 7.1 to 7.3",
             ask=_no_finalize_file,
+            errors=frozenset({"ENOENT"}),
             words=frozenset({"missing", "no-out/finalize", "no-finalize"}),
         ),
         Cause(
@@ -381,14 +396,16 @@ FINALIZE = Symptom(
             "kernel from 7.1 on, which has no such step; 6.19 and 7.0 with liveupdate=on finalize without it",
             source="fs/debugfs/file.c, debugfs_locked_down, 6.16 to 7.3",
             ask=_locked_down,
-            words=frozenset({"eperm", "permitted", "lockdown"}),
+            errors=frozenset({"EPERM"}),
+            words=frozenset({"lockdown"}),
         ),
         Cause(
             says="only root may write it",
             remedy="run as root",
             source="kernel/liveupdate/kexec_handover_debugfs.c (mode 0600), 6.19 and 7.0; kernel/kexec_handover.c, 6.16 to 6.18",
             ask=_not_root,
-            words=frozenset({"eacces", "denied"}),
+            errors=frozenset({"EACCES"}),
+            words=frozenset({"denied"}),
         ),
         KHO_OFF,
         KHO_SWITCHED_ITSELF_OFF,
@@ -417,9 +434,9 @@ NOT_PERMITTED = Symptom(
             words=frozenset({"load", "kexec"}),
         ),
         Cause(
-            says="kernel lockdown refuses kexec_load, with CONFIG_KEXEC_SIG unsigned images, writable files of debugfs, and "
-            "(confidentiality) /proc/kcore",
-            remedy="load a signed image by kexec_file_load (kexec -s); take the state from debugfs, which lockdown still shows",
+            says="kernel lockdown refuses kexec_load, unsigned images (with CONFIG_KEXEC_SIG), writable files of debugfs and, at "
+            "confidentiality, /proc/kcore",
+            remedy="load a signed image by kexec_file_load (kexec -s); take the state from debugfs, whose read-only files stay readable",
             source="security/lockdown/lockdown.c, kernel/kexec_file.c, kimage_validate_signature, 6.16 to 7.3",
             ask=_locked_down,
             errors=frozenset({"EPERM"}),

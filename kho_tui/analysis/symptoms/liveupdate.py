@@ -167,6 +167,7 @@ SESSIONS_GONE = Symptom(
         "file gone",
         "session empty",
         "vm lost",
+        *(f"{whose} memory {fate}" for whose in ("vm", "vms", "guest", "guests") for fate in ("gone", "lost", "kexec")),
         "session not there",
         "where session",
         "know nothing session",

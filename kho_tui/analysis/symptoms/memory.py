@@ -5,8 +5,9 @@ from __future__ import annotations
 from kho_tui.abi.memblock import MEMBLOCK_NAME
 from kho_tui.analysis.symptoms.case import Case, quote, said
 from kho_tui.analysis.symptoms.checks import (
-    NO_CAPTURE,
+    INCOMING,
     OFF_CODES,
+    SCRATCH,
     counter,
     counter_evidence,
     elsewhere,
@@ -45,7 +46,7 @@ def _pins(case: Case) -> Weighed:
         off = case.facts.obstacle("tree")
         if off is not None and off.code in OFF_CODES:
             return refuted(said("kho/out/scratch_len", off.message))
-        return possible(NO_CAPTURE)
+        return possible(SCRATCH)
     if not scratch:
         return refuted(*scratch_evidence(case))
     if free is None or cma is None or not total:
@@ -60,7 +61,7 @@ def _pins(case: Case) -> Weighed:
 def _scratch_is_ram(case: Case) -> Weighed:
     scratch = scratch_bytes(case)
     if scratch is None:
-        return possible(NO_CAPTURE)
+        return possible(SCRATCH)
     if not scratch:
         return refuted(*scratch_evidence(case))
     return possible(
@@ -72,10 +73,10 @@ def _scratch_is_ram(case: Case) -> Weighed:
 
 def _still_preserved(case: Case) -> Weighed:
     if case.state is None:
-        return possible(NO_CAPTURE)
+        return possible(INCOMING)
     if "in" not in case.state.sides:
         if not case.live and not case.log_whole:
-            return possible(NO_CAPTURE)
+            return possible(INCOMING)
         return refuted(said("kho/in", "not there: nothing came in that could stay reserved"))
     return possible("whether the agent has retrieved and finished all its sessions", said("kho/in", "this boot took over a handover"))
 
@@ -114,7 +115,7 @@ def _hidden(case: Case) -> Weighed:
     if case.shows_kho or found is None:
         return refuted(said("kho/", "there is a kho tree"))
     if found.code in ("unknown", "not-copied"):
-        return possible("what the machine shows: this command on it, as root")
+        return possible("as root:  mount | grep debugfs ; grep KEXEC_HANDOVER_DEBUGFS /boot/config-$(uname -r)")
     return certain(said("obstacle", found.words)) if found.code not in OFF_CODES else refuted(said("obstacle", found.words))
 
 
@@ -188,7 +189,6 @@ MEMORY_MISSING = Symptom(
         "memory gone",
         "less memory",
         "memtotal",
-        "memory leak",
         "memory disappear",
         "where memory",
         "memory used nobody",
@@ -296,7 +296,7 @@ NO_DEBUGFS = Symptom(
         Cause(
             says="KHO may be on, and its files in debugfs cannot be seen",
             remedy="mount debugfs (mount -t debugfs debugfs /sys/kernel/debug), be root, and have CONFIG_KEXEC_HANDOVER_DEBUGFS=y; "
-            "debugfs=off or lockdown on the command line hide it:  kho-tui why  on that machine says which",
+            "debugfs=off on the command line hides them:  kho-tui why  on that machine says which",
             source="kernel/liveupdate/kexec_handover_debugfs.c, 6.19 to 7.3; kernel/kexec_handover.c, 6.16 to 6.18; fs/debugfs/inode.c",
             ask=_hidden,
         ),

@@ -10,7 +10,7 @@ _STATE = (
 )
 
 NAMING = Naming(
-    words=(b"luo", b"liveupdate"),
+    words=(b"luo", b"liveupdate", b"incoming tree failed"),
     texts=(
         LogText("liveupdate", "in", rb"luo: Retrieved live update data, liveupdate number: (-?\d{1,20})"),
         LogText("flb-failed", "in", rb"liveupdate test: liveupdate_flb_get_incoming for (\S+) failed"),
@@ -24,6 +24,8 @@ NAMING = Naming(
         # Behind the texts with names of users, in which any word may stand.
         LogText("disabled", None, rb"luo: (?:(?:[^\[]|\[-)*\bd|D)isabl"),
         LogText("luo-failed", "in", rb"luo: (?:" + _STATE + rb")"),
+        # As it is quoted without the "Kernel panic - not syncing: " in front.
+        LogText("crash", "in", rb"(?:luo: )?(?:The |LUO )?incoming tree failed to initialize"),
         LogText("file-failed", "in", rb"luo: (?:File count mismatch|Block set is corrupted|Block contains invalid)"),
     ),
     rest=(LogText("luo", None, rb"(?:\w+_)?luo(?:_\w+)?: |liveupdate: "),),

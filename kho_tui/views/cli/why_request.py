@@ -70,6 +70,8 @@ def read_log(source: str) -> bytes:
 
 def _is_capture(text: str) -> bool:
     """Whether it is a path that can be opened: never a device, of which an open may change the state."""
+    if not text:
+        return False
     try:
         where = Path(split_side(text, None)[0])
         # A place of the machine that is not there is what the user complains about.

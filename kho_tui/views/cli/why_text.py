@@ -86,6 +86,12 @@ def _quoted(evidence: Sequence[Evidence]) -> str:
 
 def answer_lines(answer: Answer) -> Iterator[_Line]:
     """Each symptom with its causes; a word that is not known with those that are."""
+    yield from _answered(answer)
+    if answer.left_out:
+        yield _Line("", str(answer.left_out))
+
+
+def _answered(answer: Answer) -> Iterator[_Line]:
     if not answer.explained:
         if answer.note:
             yield _Line("bold", f"{answer.asked}: {answer.note}")
@@ -126,9 +132,8 @@ def _explained(one: Explained) -> Iterator[_Line]:
     undecided = [cause for cause in standing if cause.weighed.certainty is Certainty.POSSIBLE]
     for cause in standing:
         if len(standing) > 1 and undecided and cause is undecided[0]:
-            proven = standing[0].weighed.certainty is Certainty.CERTAIN
-            beside = "these are not ruled out beside it" if proven else "nothing at hand decides between these"
-            yield _Line("", f"  {beside}, the likeliest first:")
+            beside = "not ruled out beside it" if standing[0] is not cause else "nothing at hand decides which; the most common first"
+            yield _Line("", f"  {beside}:")
         yield from _cause(cause)
     for cause in one.causes:
         if cause.of_another:

@@ -41,6 +41,7 @@ def answer_json(answer: Answer) -> Json:
     return {
         "schema": "kho-tui.why/1",
         "subject": answer.subject,
+        "left_out": answer.left_out,
         "asked": answer.asked,
         "exit_code": answer.exit_code,
         "checkup": [],
