@@ -416,15 +416,17 @@ explain_missing_kho() {
 
 # ---------------------------------------------------------------- the parts of a capture
 
-# The files of the incoming side go on pointing at memory that the kernel has freed. LUO's struct (7.2 on) is freed at boot: what does not
+# The files of the incoming side go on pointing at memory that the kernel has freed. LUO's struct (kho-v4) is freed at boot: what does not
 # begin as LUO's, an FDT or the struct, is somebody else's memory by now. Of a subsystem that is not known, nothing tells.
 leave_out_reused() {
-    for file in "$root$debugfs/kho/in/sub_fdts"/*; do
+    luo_is_kept=
+    tr '\000' '\n' 2>/dev/null <"$root$debugfs/kho/in/fdt" | awk '/^kho-v[123]$/ { f = 1 } END { exit !f }' && luo_is_kept=LUO
+    for file in "$root$debugfs/kho/in/sub_fdts"/* "$root$debugfs/kho/in/sub_fdts"/.[!.]*; do
         [ -f "$file" ] || continue
         name=kho/in/sub_fdts/${file##*/}
         case ${file##*/}-$(od -An -v -tx1 -N4 "$file" 2>/dev/null | tr -d ' ') in
-        memblock-* | kexec-metadata-* | *-d00dfeed | LUO-6c756f2d | *-) continue ;;
-        LUO-* | kho_test-*)
+        memblock-* | kexec-metadata-* | kho_test-* | "$luo_is_kept"-* | *-d00dfeed | LUO-6c756f2d | *-) continue ;;
+        LUO-*)
             say "left out: $name, freed memory that somebody else uses by now"
             note_absent "$name" "$debugfs/$name" "freed memory that somebody else uses by now"
             ;;
@@ -1488,7 +1490,14 @@ take_memory() {
     else
         memory_state=none
     fi
-    [ -n "$flags_known" ] || say "memory: /proc/kpageflags cannot be read: pages of zeros are left out"
+    if [ -z "$flags_known" ]; then
+        say "memory: /proc/kpageflags cannot be read: pages of zeros are left out"
+        if [ -e "$root/proc/kpageflags" ]; then
+            note_unreadable kpageflags /proc/kpageflags "/proc/kpageflags cannot be read"
+        else
+            note_absent kpageflags /proc/kpageflags "this kernel does not show it"
+        fi
+    fi
     [ "$memory_state" = none ] || [ -z "$left_out$memory_code" ] && [ ! -s "$work/refused" ] || memory_state=partial
     say "memory: $taken_pages pages in $(($(date +%s) - memory_began)) s"
 }
@@ -1638,11 +1647,15 @@ make_directory() {
             *) break ;;
             esac
         done
-        # A name that begins with - would be an option to tar.
+        # A name that begins with - would be an option to tar, NAME=... an assignment to awk, which takes backslashes for escapes.
         case $out in
-        -*) out=./$out ;;
+        /*) ;;
+        -* | *=*) out=./$out ;;
         esac
         json_string "$out"
+        case $out in
+        *\\*) die "$json has a backslash: name another place" ;;
+        esac
         if [ -d "$out" ] && [ -z "$(ls -A -- "$out" 2>&1)" ]; then
             # Its own name, for the last line: "." is none that can be taken away.
             case /$out/ in

@@ -22,14 +22,16 @@ class Row:
     special: bool = False
 
 
-_NOT_SHOWN = "this kernel does not show it"
+SCHEMA = "kho-tui.capture/1"
+"""What the manifest of a capture calls its own form (docs/capture.md)."""
+NOT_SHOWN = "this kernel does not show it"
 DEBUGFS = "sys/kernel/debug"
 """Where debugfs usually is; paths below it are to be looked for where it is mounted."""
 ROWS = (
     Row("kho/", f"{DEBUGFS}/kho"),
-    Row("memblock/", f"{DEBUGFS}/memblock", _NOT_SHOWN),
-    Row("cma/", f"{DEBUGFS}/cma", _NOT_SHOWN),
-    *(Row(name, f"proc/{name}", _NOT_SHOWN) for name in ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo")),
+    Row("memblock/", f"{DEBUGFS}/memblock", NOT_SHOWN),
+    Row("cma/", f"{DEBUGFS}/cma", NOT_SHOWN),
+    *(Row(name, f"proc/{name}", NOT_SHOWN) for name in ("iomem", "cmdline", "version", "zoneinfo", "buddyinfo", "meminfo")),
     Row("config.gz", "proc/config.gz"),
     Row("config", "proc/config.gz", "the configuration of this kernel was not found", special=True),
     Row("node/", "sys/devices/system/node", "this kernel shows no memory nodes", special=True),

@@ -124,6 +124,10 @@ class Sources:
     """Why there is no memory, where there is none."""
     no_outgoing: SafeText = _NOTHING
     """Why a running machine does not show where the outgoing root FDT is, or did not when it was captured; empty where it does."""
+    tree_is_whole: bool = False
+    """Whether the kho tree is known to be all that the kernel shows: of a running machine, or copied without a loss by its manifest."""
+    torn: SafeText = _NOTHING
+    """By its manifest: why the capture is not whole, or may be of two moments; empty where it is neither."""
     not_captured: Mapping[str, tuple[SafeText, ...]] = field(default_factory=dict)
     """By its manifest: files that the capture lacks, or has only in part, with each reason."""
     foreign_log: str = ""

@@ -12,7 +12,7 @@ from kho_tui.capture.dmesg import parse_dmesg, releases_of, starts_at_boot
 from kho_tui.capture.files import FileTree
 from kho_tui.capture.hints import architecture, incomplete, platform_hints, why_absent
 from kho_tui.capture.live.machine import Machine
-from kho_tui.capture.machine_names import TEXTS
+from kho_tui.capture.machine_names import SCHEMA, TEXTS
 from kho_tui.capture.obstacles import Obstacle, facts_told, machine_facts
 from kho_tui.capture.opening import Opening
 from kho_tui.capture.proc import (
@@ -56,6 +56,7 @@ _LOOKED_AT = 200
 """Files at the top of a capture whose first bytes are looked at for an ELF core."""
 _MOST_ABSENCES = 100_000
 _LONGEST_REASON = 400
+_NAMED = 5
 _ADDRESS = re.compile(r"0x[0-9a-f]{1,16}")
 _NODE = re.compile(r"node/node(\d{1,9})[./]meminfo")
 
@@ -128,6 +129,8 @@ def open_capture(
         node_meminfo=_node_meminfo(reader),
         evidence=parse_dmesg(log, opening.registry),
         log_from_boot=starts_at_boot(log, simulated=(manifest or {}).get("simulated") is True),
+        tree_is_whole=_copied_whole(reader, manifest) if machine is None else machine.debugfs.state == "mounted",
+        torn=_torn(manifest),
         not_captured=_not_captured(manifest),
         foreign_log=foreign_log,
         hints=platform_hints(
@@ -211,6 +214,22 @@ def _manifest(reader: CaptureReader) -> dict[str, object] | None:
     if manifest.get("simulated") is True:
         reader.notes.add("", "a simulated capture: capture.json says what a real one would show differently")
     return manifest
+
+
+def _copied_whole(reader: CaptureReader, manifest: Mapping[str, object] | None) -> bool:
+    """Whether the manifest says that all of the kho tree was copied, and all of that is still here."""
+    if manifest is None or manifest.get("schema") != SCHEMA or manifest.get("complete") is not True:
+        return False
+    paths = (_text(entry.get("path")) for entry in _dicts(manifest.get("files")))
+    return not any(name.startswith("kho") for name in _not_captured(manifest)) and all(
+        reader.has(path) for path in paths if path.startswith("kho/")
+    )
+
+
+def _torn(manifest: Mapping[str, object] | None) -> SafeText:
+    changed = [visible(name) for name in _list((manifest or {}).get("changed_while_reading")) if isinstance(name, str)]
+    of_two_moments = SafeText(f"{', '.join(changed[:_NAMED])} changed while the capture was taken") if changed else SafeText("")
+    return incomplete(manifest) or of_two_moments
 
 
 def _not_captured(manifest: Mapping[str, object] | None) -> dict[str, tuple[SafeText, ...]]:

@@ -129,8 +129,15 @@ def _handed_in(reader: Reader, sources: Sources, found: Sequence[Contender]) -> 
 
 
 def kho_boot_refused(sources: Sources) -> bool:
-    """Whether the kernel log says that this boot was offered a handover and did not take it."""
-    return any(e.kind == "disabled" and e.side == "in" for e in sources.evidence)
+    """Whether this boot was offered a handover and did not take it: by the kernel log, or by a whole kho tree without ``in``.
+
+    The kernel makes that directory at boot, and only for what it took over (kho_in_debugfs_init, 6.16 to 7.3).
+    """
+    if any(e.kind == "disabled" and e.side == "in" for e in sources.evidence):
+        return True
+    shows_kho = sources.outgoing is not None or sources.scratch is not None
+    taken = any(e.kind == "found" for e in sources.evidence)
+    return sources.tree_is_whole and shows_kho and sources.incoming is None and not taken
 
 
 def _incoming(

@@ -25,8 +25,11 @@ def gaps(side: Side) -> tuple[Gap, ...]:
 
 
 def not_read(side: Side) -> tuple[Gap, ...]:
-    """Those of them that were to be read and could not be, or only in part: not what is stale or damaged, nor that a place is unknown."""
-    lacking = (Status.UNAVAILABLE, Status.PARTIAL)
+    """Those of them that were to be read and could not be, or only in part: not what is damaged, nor that a place is unknown.
+
+    What came in is stale by nature; of any other side it means that a structure is not believed, so that nothing behind it was looked at.
+    """
+    lacking = {Status.UNAVAILABLE, Status.PARTIAL} | ({Status.STALE} if side.name != "in" else set())
     return tuple(gap for gap in _gaps(side) if gap.status in lacking and not gap.only_place)
 
 

@@ -20,7 +20,7 @@ from kho_tui.capture.live.devices import device_files
 from kho_tui.capture.live.machine import Machine, look_at_machine
 from kho_tui.capture.live.page_report import flags_of_pages, scratch_summary
 from kho_tui.capture.live.tree import live_tree, not_there, release_of
-from kho_tui.capture.machine_names import DEBUGFS
+from kho_tui.capture.machine_names import DEBUGFS, NOT_SHOWN, SCHEMA
 from kho_tui.capture.obstacles import MachineFacts, machine_facts
 from kho_tui.capture.proc import parse_cmdline, parse_config
 from kho_tui.capture.reader import BLOB_LIMIT, LIVE_BLOB_LIMIT, LOG_LIMIT
@@ -28,14 +28,14 @@ from kho_tui.capture.sources import NOT_HERE
 from kho_tui.capture.writer import new_directory, require_unused, write_capture
 from kho_tui.context import Context
 from kho_tui.decode.facet import Decoding, declared_size
+from kho_tui.decode.incoming import subtree_is_kept
 from kho_tui.decode.subtrees import is_blob_of_kho
 from kho_tui.errors import InputError, ReadError
 from kho_tui.fdt.tree import looks_like_fdt
-from kho_tui.layout.place import Blob
 from kho_tui.layout.platform import Platform
 from kho_tui.memory.elf_writer import core_size
 from kho_tui.memory.kcore import KcoreMemory
-from kho_tui.model.facts import Missing, Status
+from kho_tui.model.facts import Missing
 from kho_tui.operations.fingerprint import changed_names, fingerprint
 from kho_tui.operations.open_state import Opened, open_state
 from kho_tui.releases.table import Finalize
@@ -155,22 +155,18 @@ class _Taken:
         The kernel's files of the incoming side go on pointing at blobs whose memory it has freed. One that does not begin as a blob of KHO
         is no longer one, if its format is known; else nobody can tell.
         """
-        side = opened.state.sides.get("in")
-        formats = opened.state.registry.facets(Decoding)
-        for subtree in () if side is None else side.subtrees:
-            if (
-                subtree.status is Status.STALE
-                and isinstance(subtree.blob, Blob)
-                and not is_blob_of_kho(opened.state.registry, subtree.blob.data)
-            ):
-                for names in opened.state.registry.releases.names:
-                    name = f"kho/in/{names.sub_fdts}/{os.fsdecode(subtree.name)}"
-                    if self.files.pop(name, None) is None:
-                        continue
-                    if subtree.name in formats:
-                        self.absent.append((name, self.source(name) or "", "freed memory that somebody else uses by now"))
-                    else:
-                        self.unread.append((visible(name), _NOT_TOLD))
+        side, registry = opened.state.sides.get("in"), opened.state.registry
+        root = None if side is None or isinstance(side.root, Missing) else side.root.compatible
+        folders = {f"kho/in/{names.sub_fdts}" for names in registry.releases.names}
+        for name in [name for name in self.files if name.rpartition("/")[0] in folders]:
+            subtree = os.fsencode(name.rpartition("/")[2])
+            if subtree_is_kept(registry, root, subtree) or is_blob_of_kho(registry, self.files[name]):
+                continue
+            del self.files[name]
+            if subtree in registry.facets(Decoding):
+                self.absent.append((name, self.source(name) or "", "freed memory that somebody else uses by now"))
+            else:
+                self.unread.append((visible(name), _NOT_TOLD))
 
     def cut_to_format(self, opened: Opened) -> None:
         """Cut blobs whose struct says its size, and that go on for more than the page it is in."""
@@ -185,8 +181,11 @@ class _Taken:
 
     def add_flags(self, running: KcoreMemory, opened: Opened) -> None:
         """What /proc/kpageflags says of the pages that were read, and of scratch."""
-        if running.flags is None:
+        if running.flags is None and (self.root / "proc/kpageflags").exists():
             self.unread.append((SafeText("kpageflags"), SafeText("/proc/kpageflags cannot be read")))
+        elif running.flags is None:
+            self.absent.append(("kpageflags", "/proc/kpageflags", NOT_SHOWN))
+        if running.flags is None:
             return
         scratch = opened.state.scratch
         areas = [] if isinstance(scratch, Missing) else [(area.start, area.size) for area in scratch.areas]
@@ -348,7 +347,7 @@ def _manifest(
     files += [] if running is None or not running.pages_read else [("memory.elf", "/proc/kcore", core_size(running))]
     sources = {visible(name): taken.source(name) for name in taken.sources} | {"memory.elf": "/proc/kcore"}
     return {
-        "schema": "kho-tui.capture/1",
+        "schema": SCHEMA,
         "tool": {"name": "kho-tui", "version": program_version()},
         "complete": True,
         "taken": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",

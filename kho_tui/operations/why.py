@@ -142,7 +142,7 @@ def case_of(
             memory=opened.memory,
             given=given,
             report=check_state(opened, context).report if rules and hands_over else None,
-            changed=opened.changed,
+            changed=opened.changed or opened.sources.torn,
             look_at_kernels=look_at_kernels,
             context=context,
         )

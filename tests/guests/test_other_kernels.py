@@ -89,7 +89,11 @@ def look(guest: Guest, name: str, address: str) -> Looked:
     text, shown, searched, checked, mapped, why, owner, captured, again = ran
     for one in ran:
         assert "Traceback" not in one.out + one.err and (one.out or one.err)
-    assert (text.status, shown.status, searched.status, captured.status, again.status) == (0, 0, 0, 0, 0)
+    assert (text.status, shown.status, searched.status, again.status) == (0, 0, 0, 0)
+    # Without KALLSYMS_ALL, and after a kexec without out/fdt, all that the outgoing root FDT leads to is lost (from 6.19 on).
+    lost = [line for line in captured.err.splitlines() if "could not read" in line]
+    assert captured.status == len(lost) <= (name == "after"), captured.err
+    assert all("could not read memory.elf: /proc/kallsyms does not list kho_out" in line for line in lost)
     live, taken = json.loads(shown.out), json.loads(again.out)
     assert decoded(taken) == decoded(live)
     assert [one["code"] for one in taken["findings"]] == [one["code"] for one in live["findings"]]

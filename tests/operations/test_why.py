@@ -189,7 +189,7 @@ def test_who_has_the_device_open(machine: Callable[[str], RunningMachine]) -> No
     (fake.root / "proc/77/comm").write_bytes(b"agent\x1b[31m\n")
     (folder / "3").symlink_to("/dev/liveupdate")
     busy = ask("EBUSY open", fake.kho)
-    assert certainty(busy, "another process") is C and "agent\\x1b[31m (pid 77)" in quoted(busy)
+    assert certainty(busy, "another process") is L and "agent\\x1b[31m (pid 77)" in quoted(busy)
     assert busy.explained[0].causes[0].cause.says.startswith("another process")
 
 

@@ -95,6 +95,8 @@ def _sound(case: Case) -> Finding:
             remedy="kho-tui check  says what is missing",
             decides=False,
         )
+    if case.changed:
+        return unknown(f"whether the state keeps the rules of its format: {case.changed}", remedy="capture it again")
     more = f", {plural(warnings, 'warning')} (kho-tui check)" if warnings else ""
     unsure = f"; unknown: {plural(len(report.untold), 'rule')}" if report.untold else ""
     return ok(f"no rule of severity error is violated{more}{unsure}")

@@ -6,15 +6,17 @@ from dataclasses import replace
 
 from kho_tui.analysis.checkup.question import Finding, Question, ok, unknown, wrong
 from kho_tui.analysis.symptoms.case import Case, said
-from kho_tui.analysis.symptoms.checks import OFF_CODES, kho_is_off, loaded_by_kexec_load, quoted, switch_evidence
+from kho_tui.analysis.symptoms.checks import KDUMP, OFF_CODES, kho_is_off, loaded_by_kexec_load, quoted, switch_evidence
 from kho_tui.analysis.symptoms.kernel_files import LUO_RELEASES
 from kho_tui.analysis.symptoms.kexec import BY_KEXEC_LOAD
 from kho_tui.analysis.symptoms.symptom import Certainty
 from kho_tui.capture.dmesg import NO_LOG
 from kho_tui.model.facts import Missing
+from kho_tui.model.sides import outgoing_or_none
 from kho_tui.releases.table import Finalize
 
 _MOST_PAGES = 6
+_NONE_YET = "there is no outgoing root FDT before it is finalized"
 _DEBUGFS_FACTS = ("here", "debugfs", "config-shows")
 _BOOT_ON = "boot with kho=on"
 _LOCKDOWN = "CONFIG_SECURITY_LOCKDOWN_LSM"
@@ -24,7 +26,7 @@ _LOCKDOWN = "CONFIG_SECURITY_LOCKDOWN_LSM"
 def _built(case: Case) -> Finding:
     config, symbol = case.facts.value("config-built"), case.facts.value("symbol-built")
     if case.shows_kho:
-        return ok("KHO is built into this kernel", said("kho/", "there is a kho tree"))
+        return ok("KHO is built into this kernel", case.kho_evidence)
     if config == "yes":
         return ok("KHO is built into this kernel", *switch_evidence(case)[:1])
     if config == "no" or (config == "unknown" and symbol == "no"):
@@ -36,11 +38,13 @@ def _built(case: Case) -> Finding:
 
 
 def _on(case: Case) -> Finding:
+    if by_design := case.saying("disabled", pattern=KDUMP, side="out"):
+        return ok("KHO is off by design: this is a kdump kernel", *quoted(by_design))
     off = case.saying("disabled", side="out")
     if off:
         return wrong("KHO switched itself off in this boot", "kho-tui why scratch-failed", *quoted(off))
     if case.shows_kho:
-        return ok("KHO is on", said("kho/", "there is a kho tree"), *switch_evidence(case)[1:])
+        return ok("KHO is on", case.kho_evidence, *switch_evidence(case)[1:])
     found = case.facts.obstacle("tree", "config-built", "symbol-built", "switch", "default", "config-shows")
     if found is not None and found.code in OFF_CODES:
         built = found.code == "not-built"
@@ -93,7 +97,7 @@ def _debugfs(case: Case) -> Finding:
         return unknown("why there is no kho tree in debugfs is not known", seen)
     absent = "" if case.sources is None else str(case.sources.absent)
     if case.shows_kho:
-        return ok("the state comes from memory, not from debugfs", said("memory", "holds a root FDT or a scratch table"))
+        return ok("the state comes from memory, not from debugfs", case.kho_evidence)
     if kho_is_off(case).certainty is Certainty.CERTAIN:
         return unknown("KHO is not on, so there is no kho tree to copy")
     return unknown(absent or "no copy of debugfs in this capture", remedy="as root:  kho-tui capture-script | sh")
@@ -121,6 +125,10 @@ def _memory(case: Case) -> Finding:
     if unread := sources.memory_unread:
         says = f"{readable}, but not all that the state needs"
         return unknown(says, remedy="kho-tui show  says what is missing", details=unread[:_MOST_PAGES])
+    side = None if case.state is None else outgoing_or_none(case.state)
+    none_yet = outgoing == _NONE_YET
+    if side is not None and isinstance(side.preserved, Missing) and not none_yet:
+        return unknown(f"{readable}, but what is preserved could not be read: {side.preserved.reason}")
     return ok(f"{readable}, and {outgoing}" if outgoing else readable, *symbols)
 
 
@@ -129,7 +137,7 @@ def _outgoing_root(case: Case) -> str | None:
     side = None if case.state is None else case.state.sides.get("out")
     at_will = case.release is not None and case.release.finalize is Finalize.STATEFUL
     if at_will and side is not None and isinstance(side.root, Missing) and side.subtrees_told and not side.subtrees:
-        return "there is no outgoing root FDT before it is finalized"
+        return _NONE_YET
     if side is not None and not isinstance(side.root, Missing) and not side.root.view.tree.truncated:
         return "debugfs shows all of the outgoing root FDT but its address"
     return None

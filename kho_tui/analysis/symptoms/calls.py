@@ -16,6 +16,7 @@ class Call(Enum):
     RETRIEVE_FD = "LIVEUPDATE_SESSION_RETRIEVE_FD"
     FINISH = "LIVEUPDATE_SESSION_FINISH"
     REGISTER = "liveupdate_register_file_handler, by a module that is loaded"
+    READ_MEMORY = "read of /proc/kcore"
     KEXEC_LOAD = "kexec_file_load or kexec_load"
     FINALIZE = "write to out/finalize"
     REBOOT = "reboot(LINUX_REBOOT_CMD_KEXEC)"
@@ -28,7 +29,8 @@ _NAMES = {
     Call.PRESERVE_FD: r"(?<!un)preserve[_ ]?fd|(?<!un)preserv\w* .{0,16}(?:file|memfd|fd)",
     Call.RETRIEVE_FD: r"retrieve[_ ]?fd|retriev\w* .{0,16}(?:file|memfd|fd\b|token)",
     Call.FINISH: r"session[_ ]finish|\bfinish\w* .{0,16}session|\bfinish (?:call|ioctl|fail|return|give|say|e[a-z]{3,}\b)",
-    Call.REGISTER: r"register\w*|modprobe|insmod|(?:load|insert)\w* .{0,20}module",
+    Call.REGISTER: r"register_file_handler|modprobe|insmod|(?:load|insert)\w* .{0,20}module",
+    Call.READ_MEMORY: r"\bkcore\b|/dev/mem\b",
     Call.KEXEC_LOAD: r"kexec_(?:file_)?load|\bkexec\b.{0,12} -l\b|\bkexec -s|\bkexec load|\bload\w* .{0,20}(?:kernel|image)\b",
     Call.FINALIZE: r"\bfinali[sz]",
     # A bare "reboot" or "kexec -e" also says when something was seen: "gone after the reboot".

@@ -228,10 +228,38 @@ class Case:
         return () if side is None or side.writer is None else (quote("kho/in/sub_fdts/kexec-metadata", f"previous release {side.writer}"),)
 
     @property
+    def took_over(self) -> tuple[Evidence, ...]:
+        """What proves that the kernel that runs took over a handover; empty: nothing does.
+
+        The record of the boot proves nothing: it stays where the kernel refused what it was told of.
+        """
+        if lines := self.saying("found", "liveupdate", "revived", side="in"):
+            return (lines[0].evidence,)
+        if self.sources is not None and self.sources.incoming is not None:
+            return (said("kho/in", "is there"),)
+        alone = self.state is not None and "in" in self.state.sides and not self.was_offered
+        return (said("memory", "holds the root FDT that was handed in"),) if alone else ()
+
+    @property
+    def was_offered(self) -> tuple[Evidence, ...]:
+        """What says that the kernel that runs was told of a handover, whether it took it or not."""
+        boot = None if self.sources is None else self.sources.boot
+        if boot is None or boot.fdt_phys is None:
+            return ()
+        return (said(boot.source, f"this boot was told of a root FDT at {boot.fdt_phys:#x}"),)
+
+    @property
     def handover_came_in(self) -> bool:
         """Whether it shows that the kernel that runs was handed something, which it took over or refused."""
-        incoming = self.state is not None and "in" in self.state.sides
-        return incoming or bool(self.saying("found", "disabled", side="in"))
+        return bool(self.took_over or self.was_offered or self.saying("disabled", side="in"))
+
+    @property
+    def kho_evidence(self) -> Evidence:
+        """What ``shows_kho``."""
+        sources = self.sources
+        if sources is not None and (sources.outgoing is not None or sources.incoming is not None or sources.scratch is not None):
+            return said("kho/", "there is a kho tree")
+        return said("memory", "holds a root FDT or a scratch table")
 
     @property
     def about_to_hand_over(self) -> bool:

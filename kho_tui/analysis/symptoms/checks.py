@@ -20,6 +20,8 @@ INCOMING = "as root:  ls /sys/kernel/debug/kho/in"
 KERNEL_LOG = "the log of that boot from its first line on (dmesg, or the console's):  kho-tui why - < LOG"
 OFF_CODES = frozenset({"not-built", "disabled", "not-enabled"})
 """Answers of the table of obstacles that say that KHO is not on."""
+KDUMP = rb"kdump kernel"
+"""In the message of a kdump kernel that leaves KHO off by design."""
 MOST_QUOTED = 3
 """Lines, files or processes that are quoted for one cause."""
 
@@ -66,6 +68,16 @@ def faulty(fix: Fix, needs: str, *, writer: bool = False) -> Ask:
     return ask
 
 
+def unless_kdump(ask: Ask) -> Ask:
+    """The same, ruled out where the kernel says that it is a kdump kernel, which leaves KHO off by design."""
+
+    def asked(case: Case) -> Weighed:
+        by_design = case.saying("disabled", pattern=KDUMP, side="out")
+        return refuted(by_design[0].evidence) if by_design else ask(case)
+
+    return asked
+
+
 def unless_refused_as_incompatible(ask: Ask) -> Ask:
     """The same, ruled out where the kernel says that it refused what was handed over for its version."""
 
@@ -82,7 +94,7 @@ def kho_is_off(case: Case) -> Weighed:
     if off:
         return certain(*quoted(off))
     if case.shows_kho:
-        return refuted(said("kho/", "there is a kho tree"))
+        return refuted(case.kho_evidence)
     found = case.facts.obstacle("tree")
     if found is not None and found.code in OFF_CODES:
         return certain(*switch_evidence(case))
@@ -137,10 +149,8 @@ def no_handover_came_in(case: Case) -> Weighed:
     refused = case.saying("disabled", side="in")
     if refused:
         return refuted(*quoted(refused))
-    if case.state is not None and "in" in case.state.sides:
-        return refuted(said("kho/in", "this boot took over a handover"))
-    if found := case.saying("found", "liveupdate", "revived", side="in"):
-        return refuted(found[0].evidence)
+    if came := case.took_over or case.was_offered:
+        return refuted(*came)
     if case.log_whole:
         return likely(said(case.log_file, "from its first line on, and no message of a handover that was found or refused"))
     return possible(KERNEL_LOG)
@@ -241,7 +251,8 @@ def device_is_open(case: Case) -> Weighed:
     if holders is None:
         return possible("as root:  fuser -v /dev/liveupdate")
     if holders:
-        return certain(
+        # Who has it open now need not be who had it when the call failed, and may be who asks.
+        return likely(
             *(said(f"/proc/{one.pid}/fd", f"{one.name} (pid {one.pid}) has /dev/liveupdate open") for one in holders[:MOST_QUOTED])
         )
     return possible("who had it open when the call failed", said("/proc/PID/fd", "no process has /dev/liveupdate open now"))
@@ -258,6 +269,8 @@ def finalized_now(case: Case) -> Weighed:
 
 def kdump_kernel(case: Case) -> Weighed:
     """The kernel that runs is a kdump kernel, which leaves KHO off from 7.3.4 on."""
+    if by_itself := case.saying("disabled", pattern=KDUMP, side="out"):
+        return certain(*quoted(by_itself))
     # That kernel says another sentence, and reserves nothing.
     if failed := case.saying("disabled", pattern=rb"reserve scratch", side="out"):
         return refuted(failed[0].evidence)
@@ -267,7 +280,11 @@ def kdump_kernel(case: Case) -> Weighed:
         if KDUMP_KEEPS_KHO.affects(case.version, case.registry.releases):
             return refuted(case.release_evidence)
         return likely(case.cmdline_evidence("elfcorehdr"))
-    return refuted(case.cmdline_evidence("elfcorehdr")) if case.absent_from_cmdline("elfcorehdr") else possible(CMDLINE)
+    # arm64 tells a kdump kernel in /chosen (drivers/of/fdt.c, linux,elfcorehdr).
+    told_elsewhere = case.state is not None and case.state.machine.arch == "arm64"
+    if told_elsewhere or not case.absent_from_cmdline("elfcorehdr"):
+        return possible(f"{CMDLINE} ; ls /proc/device-tree/chosen | grep elfcorehdr")
+    return refuted(case.cmdline_evidence("elfcorehdr"))
 
 
 def memory_taken_by_cmdline(case: Case) -> Weighed:

@@ -25,6 +25,7 @@ from kho_tui.analysis.symptoms.checks import (
     not_finalized,
     not_switched_on,
     scratch_evidence,
+    unless_kdump,
     unless_refused_as_incompatible,
 )
 from kho_tui.analysis.symptoms.kernel_files import CORE, core_of_all
@@ -49,9 +50,10 @@ def _scratch_is_of_an_earlier_boot(case: Case) -> Weighed:
     parameter = case.registry.releases.names_of(case.state.machine.release).kho_scratch
     if not case.cmdline.values(parameter):
         return refuted(case.cmdline_evidence(parameter)) if case.cmdline.whole else possible(f"{CMDLINE} ; {INCOMING}")
-    if "in" in case.state.sides or case.saying("found", side="in"):
-        return likely(case.cmdline_evidence(parameter), said("kho/in", "this boot was a KHO boot"))
-    if case.shows_kho and (case.live or case.log_whole):
+    if case.took_over:
+        return likely(case.cmdline_evidence(parameter), *case.took_over)
+    assert case.sources is not None
+    if case.sources.tree_is_whole and case.shows_kho:
         return refuted(said("kho/in", "not there: this boot sized scratch itself"))
     return possible(f"{CMDLINE} ; {INCOMING}")
 
@@ -123,6 +125,27 @@ def _locked_down(case: Case) -> Weighed:
     return refuted(case.lockdown_evidence()) if level == "none" else possible("cat /sys/kernel/security/lockdown")
 
 
+def _load_is_locked_down(case: Case) -> Weighed:
+    weighed = _locked_down(case)
+    if weighed.certainty is not Certainty.CERTAIN:
+        return weighed
+    if case.option("CONFIG_KEXEC_SIG") is False:
+        return possible("whether it was kexec_load: kexec_file_load (kexec -s) takes unsigned images here", *weighed.evidence)
+    return likely(*weighed.evidence)
+
+
+def _memory_is_locked_down(case: Case) -> Weighed:
+    if case.facts.value("lockdown") == "integrity":
+        return refuted(case.lockdown_evidence())
+    return _locked_down(case)
+
+
+def _finalize_is_locked_down(case: Case) -> Weighed:
+    if case.release is not None and not case.release.has_finalize_file:
+        return refuted(case.release_evidence)
+    return _locked_down(case)
+
+
 def _signature_forced(case: Case) -> Weighed:
     checked = case.option("CONFIG_KEXEC_SIG")
     if checked is False:
@@ -157,10 +180,10 @@ def _load_disabled(case: Case) -> Weighed:
 
 
 def _switched_itself_off(case: Case) -> Weighed:
-    weighed = logged("disabled", side="out")(case)
+    weighed = unless_kdump(logged("disabled", side="out"))(case)
     # A kernel that gave up has no kho tree (kho_init).
     shown = weighed.certainty is Certainty.POSSIBLE and case.shows_kho
-    return refuted(said("kho/", "there is a kho tree")) if shown else weighed
+    return refuted(case.kho_evidence) if shown else weighed
 
 
 def _was_loaded_by_kexec_load(case: Case) -> Weighed:
@@ -332,7 +355,7 @@ BOOTS_COLD = Symptom(
 )
 SCRATCH_FAILED = Symptom(
     name="scratch-failed",
-    title="KHO switches itself off at boot: scratch could not be reserved",
+    title="KHO switches itself off at boot",
     phrases=words(
         "failed reserve scratch",
         "reserve scratch",
@@ -351,7 +374,7 @@ SCRATCH_FAILED = Symptom(
             says=MEMORYLESS_NODES.effect,
             remedy="boot 6.19 or later, or give the node memory in the firmware's settings",
             source=MEMORYLESS_NODES.source,
-            ask=_memoryless,
+            ask=unless_kdump(_memoryless),
             releases=Range("6.16", "6.18"),
         ),
         Cause(
@@ -359,13 +382,13 @@ SCRATCH_FAILED = Symptom(
             remedy="free that memory at boot first: crashkernel=SIZE,high instead of low memory, gigantic huge pages on other nodes; "
             "keep each area at least as large as the next image needs",
             source=core_of_all("kho_reserve_scratch"),
-            ask=_explicit_scratch,
+            ask=unless_kdump(_explicit_scratch),
         ),
         Cause(
             says="the scaled size of the global area wraps below 0 and asks for more memory than there is",
             remedy="name the sizes: kho_scratch=LOWMEM,GLOBAL,PERNODE, each at least what the next image needs",
             source=core_of_all("scratch_size_update", "6.16", "7.0"),
-            ask=in_release("the sizes that the kernel computed at boot, which it does not print"),
+            ask=unless_kdump(in_release("the sizes that the kernel computed at boot, which it does not print")),
             releases=Range("6.16", "7.0"),
         ),
         Cause(
@@ -395,7 +418,7 @@ FINALIZE = Symptom(
             remedy="boot without lockdown (no lockdown= on the command line; Secure Boot off where it sets it) to finalize, or a "
             "kernel from 7.1 on, which has no such step; 6.19 and 7.0 with liveupdate=on finalize without it",
             source="fs/debugfs/file.c, debugfs_locked_down, 6.16 to 7.3",
-            ask=_locked_down,
+            ask=_finalize_is_locked_down,
             errors=frozenset({"EPERM"}),
             words=frozenset({"lockdown"}),
         ),
@@ -434,13 +457,22 @@ NOT_PERMITTED = Symptom(
             words=frozenset({"load", "kexec"}),
         ),
         Cause(
-            says="kernel lockdown refuses kexec_load, unsigned images (with CONFIG_KEXEC_SIG), writable files of debugfs and, at "
-            "confidentiality, /proc/kcore",
-            remedy="load a signed image by kexec_file_load (kexec -s); take the state from debugfs, whose read-only files stay readable",
+            says="kernel lockdown refuses kexec_load and, with CONFIG_KEXEC_SIG, unsigned images",
+            remedy="load a signed image by kexec_file_load (kexec -s)",
             source="security/lockdown/lockdown.c, kernel/kexec_file.c, kimage_validate_signature, 6.16 to 7.3",
-            ask=_locked_down,
+            ask=_load_is_locked_down,
+            calls=frozenset({Call.KEXEC_LOAD}),
             errors=frozenset({"EPERM"}),
             words=frozenset({"lockdown", "signature"}),
+        ),
+        Cause(
+            says="kernel lockdown (confidentiality) refuses /proc/kcore to everybody",
+            remedy="take the state from debugfs, whose read-only files stay readable, or boot without lockdown=confidentiality",
+            source="fs/proc/kcore.c, open_kcore; security/lockdown/lockdown.c, 6.16 to 7.3",
+            ask=_memory_is_locked_down,
+            calls=frozenset({Call.READ_MEMORY}),
+            errors=frozenset({"EPERM"}),
+            words=frozenset({"lockdown"}),
         ),
         Cause(
             says="the kernel takes no image without a valid signature, and this one has none (ENODATA), "

@@ -74,11 +74,12 @@ def _scratch_is_ram(case: Case) -> Weighed:
 def _still_preserved(case: Case) -> Weighed:
     if case.state is None:
         return possible(INCOMING)
-    if "in" not in case.state.sides:
-        if not case.live and not case.log_whole:
-            return possible(INCOMING)
-        return refuted(said("kho/in", "not there: nothing came in that could stay reserved"))
-    return possible("whether the agent has retrieved and finished all its sessions", said("kho/in", "this boot took over a handover"))
+    if case.took_over:
+        return possible("whether the agent has retrieved and finished all its sessions", *case.took_over)
+    nothing = case.sources is not None and case.sources.tree_is_whole
+    if not nothing and (case.was_offered or not case.log_whole):
+        return possible(INCOMING)
+    return refuted(said("kho/in", "not there: nothing came in that could stay reserved"))
 
 
 def _handed_regions(case: Case) -> dict[bytes, str] | None:
@@ -113,7 +114,7 @@ def _hidden(case: Case) -> Weighed:
         return refuted(*off.evidence)
     found = case.facts.obstacle("tree")
     if case.shows_kho or found is None:
-        return refuted(said("kho/", "there is a kho tree"))
+        return refuted(case.kho_evidence)
     if found.code in ("unknown", "not-copied"):
         return possible("as root:  mount | grep debugfs ; grep KEXEC_HANDOVER_DEBUGFS /boot/config-$(uname -r)")
     return certain(said("obstacle", found.words)) if found.code not in OFF_CODES else refuted(said("obstacle", found.words))
