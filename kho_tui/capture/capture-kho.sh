@@ -420,7 +420,7 @@ explain_missing_kho() {
 # begin as LUO's, an FDT or the struct, is somebody else's memory by now. Of a subsystem that is not known, nothing tells.
 leave_out_reused() {
     luo_is_kept=
-    tr '\000' '\n' 2>/dev/null <"$root$debugfs/kho/in/fdt" | awk '/^kho-v[123]$/ { f = 1 } END { exit !f }' && luo_is_kept=LUO
+    tr '\000' '\n' 2>/dev/null <"$root$debugfs/kho/in/fdt" | awk '/kho-v[123]$/ { f = 1 } END { exit !f }' && luo_is_kept=LUO
     for file in "$root$debugfs/kho/in/sub_fdts"/* "$root$debugfs/kho/in/sub_fdts"/.[!.]*; do
         [ -f "$file" ] || continue
         name=kho/in/sub_fdts/${file##*/}

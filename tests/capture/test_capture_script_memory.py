@@ -363,6 +363,38 @@ def test_of_a_struct_no_more_is_copied_than_its_format_has(machines: Machines, r
     assert reasons[0] == reasons[1] and len(reasons[0]) == 2
 
 
+@pytest.mark.parametrize(("release", "name"), [("7.1", "LUO"), ("7.1", "kho_test"), ("7.3", "kho_test")])
+def test_what_stays_after_a_boot_is_damaged_and_not_reused(release: str, name: str, machines: Machines, run: Runner) -> None:
+    """Of subtrees only LUO's struct of 7.2 on is freed at boot."""
+    machine = machines(f"x86_64-{release}/1-post")
+    blob = machine.kho / "in/sub_fdts" / name
+    damaged = b"\xd1" + blob.read_bytes()[1:]
+    blob.write_bytes(damaged)
+    run("cap")
+    assert main.run(["capture", "-o", str(run.cwd / "program")]) in (0, 1)
+    for folder in ("cap", "program"):
+        assert (run.cwd / folder / "kho/in/sub_fdts" / name).read_bytes() == damaged
+
+
+def test_a_name_that_awk_would_change_is_refused(machines: Machines, run: Runner) -> None:
+    machines(PRE)
+    ended = run("a\\nb")
+    assert ended.returncode == 2 and "has a backslash: name another place" in ended.stderr and list(run.cwd.iterdir()) == []
+
+
+@pytest.mark.parametrize("without", ["missing", "refused"])
+def test_page_flags_that_are_not_there_are_named_by_both(without: str, machines: Machines, run: Runner) -> None:
+    machine = machines(PRE)
+    (machine.root / "proc/kpageflags").unlink()
+    if without == "refused":
+        (machine.root / "proc/kpageflags").mkdir()
+    theirs = captured(run, 0 if without == "missing" else 1)
+    main.run(["capture", "-o", str(run.cwd / "program")])
+    ours = json.loads((run.cwd / "program/capture.json").read_bytes())
+    for manifest in (theirs, ours):
+        assert "kpageflags" in {one["path"] for one in manifest["absent" if without == "missing" else "unreadable"]}
+
+
 def test_what_nobody_knows_of_the_incoming_side_is_left_out_by_both(machines: Machines, run: Runner) -> None:
     machine = machines("x86_64-7.3/1-post")
     for name in ("LUO", "vendor"):
@@ -444,7 +476,7 @@ def test_memory_may_be_left_out(words: list[str], machines: Machines, run: Runne
     assert run("--memory", "all").returncode == 2
 
 
-@pytest.mark.parametrize("name", ["mine.tar.gz", "a 'b'.tar", "-x.tar.gz", "sub/mine.tgz"])
+@pytest.mark.parametrize("name", ["mine.tar.gz", "a 'b'.tar", "-x.tar.gz", "sub/mine.tgz", "kernel=7.3.tar", "sub/a=b.tar"])
 def test_one_file_is_whole_and_its_owners_alone(name: str, machines: Machines, run: Runner) -> None:
     machine = machines(PRE)
     (run.cwd / "sub").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 from collections.abc import Callable
@@ -12,10 +13,13 @@ import pytest
 from captures import sample
 from expected import shown
 
+from kho_tui.context import Context
 from kho_tui.memory.elf import open_elf
 from kho_tui.memory.elf_writer import write_elf_core
 from kho_tui.memory.source import open_file
 from kho_tui.memory.sparse import SparseImage
+from kho_tui.operations.check_state import check_state
+from kho_tui.operations.open_state import open_state
 
 
 def copy_of(name: str, folder: Path, *left_out: str) -> Path:
@@ -50,6 +54,15 @@ def codes(document: dict[str, Any]) -> set[str]:
 
 
 ROOT_73, MAP_OFFSET, LUO_73 = 0x584000, 96, 0x721000
+
+
+def test_a_tracker_that_nothing_can_be_made_of_is_no_pass(tmp_path: Path) -> None:
+    capture = copy_of("x86_64-7.3/1-pre", tmp_path)
+    address = json.loads((capture / "expected.json").read_text())["map"]
+    for content in (bytes(4096), b"text" * 1024):
+        edit_memory(capture, patch(address, content))
+        with open_state(capture / "memory.elf", Context()) as opened:
+            assert check_state(opened, Context()).exit_code(strict=False) == 2
 
 
 def test_memory_of_another_boot_is_not_this_boots_handover(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from kho_tui.capture.log_texts import texts_of
 from kho_tui.context import Context
 from kho_tui.errors import InputError
 from kho_tui.operations.fault_capture import fault_capture
+from kho_tui.operations.open_state import open_state
 from kho_tui.operations.why import Answer, Checkup, case_of, checkup, explain_log, explain_words
 from kho_tui.subsystems.registry import builtin
 from kho_tui.views.cli.main import run
@@ -750,6 +751,77 @@ def test_symbols_that_are_not_listed_are_wrong_where_something_is_missing_for_it
         blob.unlink()
     (fake.kho / "out/finalize").write_bytes(b"0\n")
     assert standing(examine(fake.kho), "memory") is Standing.OK and "before it is finalized" in said_of(examine(fake.kho), "memory")
+
+
+@pytest.mark.parametrize("how", ["live", "captured", "by hand"])
+def test_the_record_of_a_boot_proves_no_handover(how: str, machines: Machines, tmp_path: Path) -> None:
+    """A kernel that refuses makes no kho/in, and the record of setup_data stays (kho_in_debugfs_init, 6.16 to 7.3)."""
+    fake = machines("x86_64-7.3/1-post")
+    shutil.rmtree(fake.kho / "in")
+    fake.write("dev/kmsg", b"6,1,9000000000,-;systemd[1]: hello\n")
+    fake.write("proc/cmdline", b"kho=on kho_scratch=64M,0,32M\n")
+    path = fake.kho if how == "live" else captured(tmp_path / "capture")
+    if how == "by hand":
+        (path / "capture.json").unlink()
+        (path / "memory.elf").unlink()
+    small = ask("eaddrnotavail", path)
+    assert certainty(small, "scratch was sized by an earlier boot") is (P if how == "by hand" else R)
+    assert "this boot was told of a root FDT" in quoted(ask("cold", path)) and certainty(ask("cold", path), "was handed nothing") is R
+    with open_state(path, Context()) as opened:
+        assert ("in" in opened.state.sides) == (how == "by hand")
+
+
+def test_lockdown_is_the_cause_of_what_it_refuses_alone(machines: Machines) -> None:
+    fake = machines("x86_64-7.3/1-pre")
+    fake.write("sys/kernel/security/lockdown", b"none [integrity] confidentiality\n")
+    for words in ("create_session EPERM", "retrieve fd: EPERM", "read of /proc/kcore: EPERM", "writing out/finalize EPERM"):
+        answer = ask(words, fake.kho)
+        standing = [one.cause.says for one in answer.explained[0].causes if one.stands]
+        assert not [says for says in standing if "lockdown" in says] and answer.exit_code == 2, (words, standing)
+    # Its configuration has no CONFIG_KEXEC_SIG.
+    assert certainty(ask("kexec_file_load: EPERM", fake.kho), "refuses kexec_load") is P
+    fake.write("sys/kernel/security/lockdown", b"none integrity [confidentiality]\n")
+    assert certainty(ask("read of /proc/kcore: EPERM", fake.kho), "refuses /proc/kcore") is C
+
+
+@pytest.mark.parametrize("log", ["[    0.000000] KHO: disabled in the kdump kernel\n", log_of("KHO: disabled in the kdump kernel")])
+def test_a_kdump_kernel_says_it_itself(log: str) -> None:
+    answer = ask("", log=log)
+    assert certainty(answer, "a kdump kernel leaves KHO off by design") is C and answer.exit_code == 1
+    assert [one.cause.says for one in answer.explained[0].causes if one.stands] == ["a kdump kernel leaves KHO off by design"]
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("EBUSY when I preserve the fd; the memfd is registered", "the file is preserved already"),
+        ("LIVEUPDATE_SESSION_RETRIEVE_FD gives EOPNOTSUPP, kernel 7.1", "the memfd has seals"),
+        ("writing 1 to out/finalize gives EEXIST on 6.18", "out/finalize holds the value 1 already"),
+    ],
+)
+def test_the_true_cause_of_the_call_stands_first(words: str, cause: str) -> None:
+    first = ask(words).explained[0].causes[0]
+    assert first.stands and cause in first.cause.says
+
+
+def test_7_3_has_no_out_finalize_that_could_hold_a_value() -> None:
+    assert certainty(ask("kernel 7.3: writing 1 to out/finalize gives EEXIST"), "holds the value 1 already") is R
+
+
+def test_a_torn_capture_is_not_called_well(machines: Machines, tmp_path: Path) -> None:
+    machines("x86_64-7.3/1-pre")
+    path = captured(tmp_path / "capture") / "capture.json"
+    manifest = json.loads(path.read_bytes())
+    for torn in ({"complete": False}, {"changed_while_reading": ["kho/out/fdt"]}):
+        path.write_text(json.dumps(manifest | torn))
+        assert standing(examine(path.parent), "sound") is Standing.UNKNOWN and examine(path.parent).exit_code == 2
+
+
+def test_memory_of_another_boot_is_not_called_well(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy_of(PRE, copy)
+    shutil.copy(sample("x86_64-7.1/1-pre") / "memory.elf", copy / "memory.elf")
+    assert standing(examine(copy), "memory") is Standing.UNKNOWN and "another boot" in said_of(examine(copy), "memory")
 
 
 def test_a_root_that_kho_out_does_not_point_at_is_missed(machines: Machines, tmp_path: Path) -> None:
