@@ -15,7 +15,7 @@ from guests.guest import Guest
 PROGRAM = "python3 -m kho_tui"
 SLOW = 180.0
 """Seconds that the program may take under software emulation."""
-_HOST_SECONDS = 120
+_HOST_SECONDS = 300
 
 
 def shown(guest: Guest, *words: str) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def compare(guest: Guest, shell: str, kept: Path) -> Any:
         captured = json.loads("".join(json_pieces(state_json(opened.state, blocks=True))))
         assert opened.sources.manifest is not None
         memory = opened.sources.manifest["memory"]
-        assert isinstance(memory, dict) and memory["pages"] > 40, ended.err
+        assert isinstance(memory, dict) and memory["pages"] > 10, ended.err
         lacking = {name: memory[name] for name in ("state", "reason", "message", "left_out", "absent")}
         assert lacking == {"state": "taken", "reason": None, "message": None, "left_out": [], "absent": []}, ended.err
     assert decoded(captured) == decoded(live)

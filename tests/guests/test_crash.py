@@ -54,7 +54,7 @@ def test_a_vmcore_holds_the_state_of_the_machine_that_panicked(guest: Guest) -> 
     assert guest.run("test -e /sys/kernel/debug/kho").status == 1
 
     for name, command in COPIES.items():
-        guest.check(command, timeout=90)
+        guest.check(command)
         core = shown_here(guest.share / name)
         assert core["sides"]["out"] is not None and only_side(core) == without_origin(live["sides"]["out"]), name
         assert areas(core) == areas(live), name
