@@ -419,7 +419,7 @@ explain_missing_kho() {
 # The files of the incoming side go on pointing at memory that the kernel has freed. LUO's struct (kho-v4) is freed at boot: what does not
 # begin as LUO's, an FDT or the struct, is somebody else's memory by now. Of a subsystem that is not known, nothing tells.
 leave_out_reused() {
-    luo_is_kept=
+    luo_is_kept=/ # no name
     tr '\000' '\n' 2>/dev/null <"$root$debugfs/kho/in/fdt" | awk '/kho-v[123]$/ { f = 1 } END { exit !f }' && luo_is_kept=LUO
     for file in "$root$debugfs/kho/in/sub_fdts"/* "$root$debugfs/kho/in/sub_fdts"/.[!.]*; do
         [ -f "$file" ] || continue

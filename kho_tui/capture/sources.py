@@ -146,6 +146,11 @@ class Sources:
         return where_shown(live=self.machine is not None)
 
     @property
+    def shows_tree(self) -> bool:
+        """Whether anything of a kho tree is here."""
+        return self.outgoing is not None or self.incoming is not None or self.scratch is not None
+
+    @property
     def memory_unread(self) -> tuple[SafeText, ...]:
         """What of its memory the state lacks, as far as that is known, each with its reason. Of a running machine: once it was decoded."""
         if self.running is not None:

@@ -135,9 +135,8 @@ def kho_boot_refused(sources: Sources) -> bool:
     """
     if any(e.kind == "disabled" and e.side == "in" for e in sources.evidence):
         return True
-    shows_kho = sources.outgoing is not None or sources.scratch is not None
     taken = any(e.kind == "found" for e in sources.evidence)
-    return sources.tree_is_whole and shows_kho and sources.incoming is None and not taken
+    return sources.tree_is_whole and sources.shows_tree and sources.incoming is None and not taken
 
 
 def _incoming(

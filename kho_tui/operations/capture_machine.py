@@ -91,7 +91,7 @@ def capture_machine(output: Path, memory: MemoryTaken, context: Context, say: Ca
         if opened is not None:
             taken.drop_reused(opened)
             taken.cut_to_format(opened)
-            taken.unread += _unread_memory(opened, running)
+            taken.unread += _unread_memory(opened)
         if running is not None and opened is not None:
             taken.add_flags(running, opened)
         if problem:
@@ -181,11 +181,11 @@ class _Taken:
 
     def add_flags(self, running: KcoreMemory, opened: Opened) -> None:
         """What /proc/kpageflags says of the pages that were read, and of scratch."""
-        if running.flags is None and (self.root / "proc/kpageflags").exists():
-            self.unread.append((SafeText("kpageflags"), SafeText("/proc/kpageflags cannot be read")))
-        elif running.flags is None:
-            self.absent.append(("kpageflags", "/proc/kpageflags", NOT_SHOWN))
         if running.flags is None:
+            if (self.root / "proc/kpageflags").exists():
+                self.unread.append((SafeText("kpageflags"), SafeText("/proc/kpageflags cannot be read")))
+            else:
+                self.absent.append(("kpageflags", "/proc/kpageflags", NOT_SHOWN))
             return
         scratch = opened.state.scratch
         areas = [] if isinstance(scratch, Missing) else [(area.start, area.size) for area in scratch.areas]
@@ -249,9 +249,9 @@ def _read_machine(machine: Machine, read: Callable[[], _Reading], context: Conte
     return opened, problem, taken
 
 
-def _unread_memory(opened: Opened, running: KcoreMemory | None) -> list[tuple[SafeText, SafeText]]:
+def _unread_memory(opened: Opened) -> list[tuple[SafeText, SafeText]]:
     """Pages of the state that could not be read, and what moved. Nothing is lost with a page that is somebody else's now."""
-    lost = () if running is None else opened.sources.memory_unread
+    lost = opened.sources.memory_unread
     unread = [(SafeText("memory.elf"), page) for page in lost[:_MOST_PAGES_NAMED]]
     if len(lost) > _MOST_PAGES_NAMED:
         unread.append((SafeText("memory.elf"), SafeText(f"{len(lost) - _MOST_PAGES_NAMED} more pages could not be read")))

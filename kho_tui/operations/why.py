@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from kho_tui.analysis.checkup.handover import named_by
@@ -82,7 +82,7 @@ class Answer:
 
     subject: SafeText
     asked: SafeText
-    explained: tuple[Explained, ...]
+    explained: tuple[Explained, ...] = ()
     others: tuple[Symptom, ...] = ()
     nearest: tuple[Symptom, ...] = ()
     note: SafeText = NO_TEXT
@@ -173,7 +173,7 @@ def explain_words(text: str, case: Case) -> Answer:
     if case.version is None and (release := _release_in(text, case.registry)) is not None:
         case = replace(case, given=replace(case.given, release=release), given_file="words given")
     chosen = select(said, lines, SYMPTOMS)
-    asked = visible(text[:200])
+    answer = partial(Answer, subject=case.subject, asked=visible(text[:200]), left_out=case.set_aside)
     if chosen.symptoms:
         unknown = lines and not any(symptom.names_line(line.kind, line.text) for symptom in chosen.symptoms for line in lines)
         note = SafeText("this message is not known here; its words say" if unknown else "")
@@ -182,11 +182,11 @@ def explain_words(text: str, case: Case) -> Answer:
         explained = [explain(symptom, case, said) for symptom in dict.fromkeys((*chosen.symptoms, *of_log))]
         explained.sort(key=lambda one: not one.found)
         others = tuple(symptom for symptom in chosen.others if symptom not in of_log)
-        return _answer(case, asked, tuple(explained), others, note=note)
+        return answer(explained=tuple(explained), others=others, note=note)
     if named := named_by(case):
         note = SafeText("not a symptom that is known here; the kernel's log names")
-        return _answer(case, asked, tuple(explain(symptom, case, said) for symptom, _ in named.values()), note=note)
-    return _answer(case, asked, (), nearest=nearest(said, SYMPTOMS))
+        return answer(explained=tuple(explain(symptom, case, said) for symptom, _ in named.values()), note=note)
+    return answer(nearest=nearest(said, SYMPTOMS))
 
 
 def explain_log(text: bytes, case: Case) -> Answer:
@@ -194,39 +194,26 @@ def explain_log(text: bytes, case: Case) -> Answer:
 
     A few lines without a message of KHO are taken as words: what QEMU, kexec or an agent wrote.
     """
-    asked = SafeText(case.given_file)
+    answer = partial(Answer, subject=case.subject, asked=SafeText(case.given_file), left_out=case.set_aside)
     named = named_by(case)
     if named:
-        return _answer(case, asked, tuple(explain(symptom, case) for symptom, _ in named.values()))
+        return answer(explained=tuple(explain(symptom, case) for symptom, _ in named.values()))
     if case.given.messages:
         failing = [line for line in case.lines if line.kind == "warning" or _FAILURE.search(line.text)]
         if not failing and case.given.cut:
-            return _answer(case, asked, (), note=SafeText("no KHO message of what was read is of a failure, and not all of it was read"))
+            return answer(note=SafeText("no KHO message of what was read is of a failure, and not all of it was read"))
         if not failing:
-            return _answer(case, asked, (), note=SafeText("no KHO message of it is of a failure"), sound_log=True)
-        answer = explain_words(failing[0].text.decode("utf-8", "replace"), case)
+            return answer(note=SafeText("no KHO message of it is of a failure"), sound_log=True)
+        of_words = explain_words(failing[0].text.decode("utf-8", "replace"), case)
         quoted = f"no cause is known for its message: {failing[0].evidence.value}"
-        return answer if answer.explained else replace(answer, asked=asked, note=SafeText(quoted), nearest=())
+        return of_words if of_words.explained else answer(note=SafeText(quoted))
     if not text.strip():
-        return _answer(case, asked, (), note=SafeText("standard input is empty"))
+        return answer(note=SafeText("standard input is empty"))
     if text.count(b"\n") <= _FEW_LINES and len(text) <= MAX_WORDS:
-        answer = explain_words(text.decode("utf-8", "replace"), case)
-        if answer.explained:
-            return answer
-    return _answer(case, asked, (), note=SafeText("there is no KHO message in it"))
-
-
-def _answer(
-    case: Case,
-    asked: SafeText,
-    explained: tuple[Explained, ...],
-    others: tuple[Symptom, ...] = (),
-    *,
-    nearest: tuple[Symptom, ...] = (),
-    note: SafeText = NO_TEXT,
-    sound_log: bool = False,
-) -> Answer:
-    return Answer(case.subject, asked, explained, others, nearest, note, sound_log, case.set_aside)
+        of_words = explain_words(text.decode("utf-8", "replace"), case)
+        if of_words.explained:
+            return of_words
+    return answer(note=SafeText("there is no KHO message in it"))
 
 
 def _release_in(text: str, registry: Registry) -> str | None:

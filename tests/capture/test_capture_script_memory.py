@@ -7,7 +7,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -412,10 +412,11 @@ def test_what_nobody_knows_of_the_incoming_side_is_left_out_by_both(machines: Ma
         assert not any(STRANGER in path.read_bytes() for path in (run.cwd / name).rglob("*") if path.is_file())
 
 
-def before_the_second_reading(run: Runner, does: str) -> None:
+def with_other_lines(run: Runner, other: Callable[[str], str]) -> None:
+    """Run another script: what ``other`` makes of each line."""
     lines = Path(run.command[-1]).read_text().splitlines(keepends=True)
-    run.command[-1] = str(run.cwd.parent / "changing.sh")
-    Path(run.command[-1]).write_text("".join(f"{does}\n{line}" if line.strip().endswith("|| read_again") else line for line in lines))
+    run.command[-1] = str(run.cwd.parent / "other.sh")
+    Path(run.command[-1]).write_text("".join(map(other, lines)))
 
 
 @pytest.mark.parametrize("what", ["map", "kexec-metadata", "bitmap"])
@@ -433,7 +434,8 @@ def test_what_changes_between_two_readings_is_left_out(what: str, machines: Mach
         assert isinstance(address, int)
     kcore = machine.root / "proc/kcore"
     at = kcore.read_bytes().index(machine.pages[address // PAGE * PAGE]) + address % PAGE
-    before_the_second_reading(run, f"printf xyz | dd of={kcore} bs=1 seek={at + 8} conv=notrunc 2>/dev/null")
+    change = f"printf xyz | dd of={kcore} bs=1 seek={at + 8} conv=notrunc 2>/dev/null\n"
+    with_other_lines(run, lambda line: change + line if line.strip().endswith("|| read_again") else line)
     manifest = captured(run, 1)
     (absent,) = [one for one in manifest["memory"]["absent"] if one["moving"]]
     assert absent == {"address": f"{address:#x}", "reason": "it changed between two readings", "moving": True}
@@ -458,9 +460,7 @@ def test_a_root_that_only_memory_could_show_is_unread_without_kcore(machines: Ma
 def test_what_its_limits_leave_out_is_unread(limit: str, machines: Machines, run: Runner) -> None:
     machines(PRE)
     name = limit.partition("=")[0]
-    lines = Path(run.command[-1]).read_text().splitlines(keepends=True)
-    run.command[-1] = str(run.cwd.parent / "limited.sh")
-    Path(run.command[-1]).write_text("".join(f"{limit}\n" if line.startswith(f"{name}=") else line for line in lines))
+    with_other_lines(run, lambda line: f"{limit}\n" if line.startswith(f"{name}=") else line)
     manifest = captured(run, 1)
     assert manifest["memory"]["state"] == "partial" and manifest["memory"]["left_out"]
     assert {one["path"] for one in manifest["unreadable"]} == {"memory.elf"}

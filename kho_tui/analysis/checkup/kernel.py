@@ -81,13 +81,11 @@ def _liveupdate(case: Case) -> Finding:
 
 
 def _debugfs(case: Case) -> Finding:
-    if case.state is not None and case.sources is not None and (case.sources.outgoing or case.sources.incoming or case.sources.scratch):
+    if case.sources is not None and case.sources.shows_tree:
         return ok("debugfs shows the kho tree", said("kho/", "is there"))
     if case.live:
         found = case.facts.obstacle("tree", *_DEBUGFS_FACTS)
-        seen = said(
-            f"/{case.sources.machine.debugfs.place}" if case.sources and case.sources.machine else "debugfs", case.facts.value("debugfs")
-        )
+        seen = said(case.facts.debugfs, case.facts.value("debugfs"))
         if case.facts.value("debugfs") == "mounted" and case.facts.value("config-shows") != "no":
             if kho_is_off(case).certainty is Certainty.CERTAIN:
                 return ok("debugfs is mounted; it shows a kho tree once KHO is on", seen)
@@ -126,8 +124,7 @@ def _memory(case: Case) -> Finding:
         says = f"{readable}, but not all that the state needs"
         return unknown(says, remedy="kho-tui show  says what is missing", details=unread[:_MOST_PAGES])
     side = None if case.state is None else outgoing_or_none(case.state)
-    none_yet = outgoing == _NONE_YET
-    if side is not None and isinstance(side.preserved, Missing) and not none_yet:
+    if side is not None and isinstance(side.preserved, Missing) and outgoing != _NONE_YET:
         return unknown(f"{readable}, but what is preserved could not be read: {side.preserved.reason}")
     return ok(f"{readable}, and {outgoing}" if outgoing else readable, *symbols)
 

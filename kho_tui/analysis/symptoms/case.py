@@ -256,8 +256,7 @@ class Case:
     @property
     def kho_evidence(self) -> Evidence:
         """What ``shows_kho``."""
-        sources = self.sources
-        if sources is not None and (sources.outgoing is not None or sources.incoming is not None or sources.scratch is not None):
+        if self.sources is not None and self.sources.shows_tree:
             return said("kho/", "there is a kho tree")
         return said("memory", "holds a root FDT or a scratch table")
 

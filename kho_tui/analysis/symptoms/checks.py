@@ -70,20 +70,18 @@ def faulty(fix: Fix, needs: str, *, writer: bool = False) -> Ask:
 
 def unless_kdump(ask: Ask) -> Ask:
     """The same, ruled out where the kernel says that it is a kdump kernel, which leaves KHO off by design."""
-
-    def asked(case: Case) -> Weighed:
-        by_design = case.saying("disabled", pattern=KDUMP, side="out")
-        return refuted(by_design[0].evidence) if by_design else ask(case)
-
-    return asked
+    return _unless_disabled(ask, KDUMP, "out")
 
 
 def unless_refused_as_incompatible(ask: Ask) -> Ask:
     """The same, ruled out where the kernel says that it refused what was handed over for its version."""
+    return _unless_disabled(ask, rb"incompatible", "in")
 
+
+def _unless_disabled(ask: Ask, pattern: bytes, side: str) -> Ask:
     def asked(case: Case) -> Weighed:
-        other = case.saying("disabled", pattern=rb"incompatible", side="in")
-        return refuted(other[0].evidence) if other else ask(case)
+        by_another = case.saying("disabled", pattern=pattern, side=side)
+        return refuted(by_another[0].evidence) if by_another else ask(case)
 
     return asked
 
